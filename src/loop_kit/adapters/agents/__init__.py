@@ -1,0 +1,16 @@
+"""The registry of backends: one dict literal."""
+
+from collections.abc import Callable, Mapping
+
+from loop_kit.adapters.agents.claude import claude
+from loop_kit.adapters.agents.codex import codex
+from loop_kit.adapters.agents.command_line import CommandLineAgent, Setup
+from loop_kit.adapters.agents.scripted import scripted
+
+MANUAL = "manual"
+
+BACKENDS: Mapping[str, Callable[[Setup], CommandLineAgent]] = {
+    "codex": codex,
+    "claude": claude,
+    "scripted": scripted,
+}

@@ -1,0 +1,237 @@
+"""What every command-line agent shares: environment, argv, transcript, stream, verdict on failure.
+
+A backend adds how it is called (`command`) and how its stream reads (`StreamReader`). Exit code 0
+is never taken for success here or anywhere: whether there is a usable report decides that.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from loop_kit.adapters import process
+from loop_kit.adapters.loop_folder import RotatingFile
+from loop_kit.core.policy import is_permanent
+from loop_kit.core.state import Spent
+from loop_kit.ports import Ended, Job, Reporter
+
+_STDERR_TAIL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a backend is given: `environment` is allow-listed already and holds its own key."""
+
+    environment: Mapping[str, str]
+    logs: Path
+    model: str = ""
+    args: tuple[str, ...] = ()
+    root: Path = field(default_factory=Path)
+
+
+class StreamReader(Protocol):
+    """Reads one backend's stream; one is made per attempt."""
+
+    def feed(self, line: bytes) -> Sequence[str]:
+        """What to show a person of this line of standard output."""
+        ...
+
+    @property
+    def session_id(self) -> str:
+        """The conversation's id, or ''."""
+        ...
+
+    @property
+    def spent(self) -> Spent:
+        """What the stream says was used; None where it says nothing."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why the backend says that it failed, or ''."""
+        ...
+
+
+class PlainReader:
+    """For programs without a stream format: shows each line, knows nothing else."""
+
+    session_id = ""
+    spent = Spent()
+    problem = ""
+
+    def feed(self, line: bytes) -> Sequence[str]:
+        """The line itself."""
+        text = line.decode("utf-8", "replace")
+        return (text,) if text.strip() else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How to start one attempt; `extra` is added to the environment."""
+
+    argv: Sequence[str]
+    stdin: bytes
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class CommandLineAgent:
+    """Runs a program that takes a prompt on standard input and writes a report file."""
+
+    repairs = True
+
+    def __init__(
+        self,
+        name: str,
+        setup: Setup,
+        executable: Callable[[], str],
+        command: Callable[[Job, str], Invocation],
+        reader: Callable[[], StreamReader] = PlainReader,
+    ) -> None:
+        self.name = name
+        self._setup = setup
+        self._executable = executable
+        self._command = command
+        self._reader = reader
+
+    def check(self) -> str:
+        """Why this backend cannot run here, or ''."""
+        if self._executable():
+            return ""
+        return (
+            f"Cannot find executable for backend={self.name}."
+            f" Install {self.name} and put it on PATH, or choose another backend."
+        )
+
+    def run(self, job: Job, reporter: Reporter) -> Ended:
+        """Run one attempt to its end; nothing it started is alive afterwards."""
+        invocation = self._command(job, self._executable())
+        reader = self._reader()
+        log = Transcript(self._setup.logs / f"{job.role.value}_dispatch.log")
+        log.begin(job, invocation.argv)
+        listener = _Listener(job, reader, reporter, log)
+        started = time.monotonic()
+        try:
+            ended = process.stream(
+                invocation.argv,
+                cwd=job.workspace,
+                env={**self._setup.environment, **job_environment(job), **invocation.extra},
+                stdin=invocation.stdin,
+                listener=listener,
+                timeout=job.timeout,
+                idle_timeout=job.idle_timeout,
+                linger=job.artifact_timeout,
+                settled=job.report.exists,
+            )
+        except OSError as error:
+            message = f"cannot start {self.name}: {error.strerror}"
+            log.end(126, "")
+            return Ended(exit_code=126, message=message, permanent=True)
+        log.end(ended.exit_code, reader.session_id)
+        message = reader.problem or listener.stderr_tail
+        spent = reader.spent.model_copy(
+            update={"agent_seconds": round(time.monotonic() - started, 3)}
+        )
+        return Ended(
+            exit_code=ended.exit_code,
+            timed_out=ended.timed_out,
+            message=message,
+            permanent=is_permanent(f"{reader.problem}\n{listener.stderr_tail}"),
+            session_id=reader.session_id,
+            spent=spent,
+        )
+
+
+def job_environment(job: Job) -> dict[str, str]:
+    """The variables by which an agent knows its job."""
+    return {
+        "LOOP_ROLE": job.role.value,
+        "LOOP_TASK_ID": job.task_id,
+        "LOOP_ROUND": str(job.round),
+        "LOOP_ATTEMPT": str(job.attempt),
+        "LOOP_BASE_SHA": job.base_sha,
+        "LOOP_MAILBOX": str(job.mailbox.absolute()),
+        "LOOP_REPORT_PATH": str(job.report.absolute()),
+    }
+
+
+def json_object(line: bytes) -> Mapping[str, Any]:
+    """The JSON object on one line of a stream, or an empty one: streams are not trusted."""
+    if not line.lstrip().startswith(b"{"):
+        return {}
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def on_path(name: str, environment: Mapping[str, str]) -> str:
+    """The program `name` on the agent's PATH or in the usual places, or ''."""
+    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or "~").expanduser()
+    places = (home / ".npm-global" / "bin", home / ".local" / "bin", Path("/usr/local/bin"))
+    found = shutil.which(name, path=environment.get("PATH"))
+    if found:
+        return found
+    return next((str(p / name) for p in places if shutil.which(str(p / name))), "")
+
+
+class Transcript:
+    """The whole of what an agent printed, in a log that rotates."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = RotatingFile(path)
+        self._buffer = bytearray()
+
+    def begin(self, job: Job, argv: Sequence[str]) -> None:
+        """Say what is started."""
+        head = f"role: {job.role.value}\nround: {job.round}\nattempt: {job.attempt}\n"
+        shown = " ".join(argv)
+        self._file.append(f"{'=' * 72}\n{head}cmd={shown}\n{'-' * 72}\n".encode(errors="replace"))
+
+    def add(self, data: bytes) -> None:
+        """Add raw output; it is written in pieces of 64 KiB."""
+        self._buffer += data
+        if len(self._buffer) >= 64 * 1024:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if self._buffer:
+            self._file.append(bytes(self._buffer))
+            self._buffer.clear()
+
+    def end(self, code: int, session_id: str) -> None:
+        """Say how it ended."""
+        self.flush()
+        session = f"session_id: {session_id}\n" if session_id else ""
+        self._file.append(f"\n{'-' * 72}\nreturncode: {code}\n{session}".encode())
+
+
+class _Listener(process.Listener):
+    def __init__(
+        self, job: Job, reader: StreamReader, reporter: Reporter, log: Transcript
+    ) -> None:
+        self._job = job
+        self._reader = reader
+        self._reporter = reporter
+        self._log = log
+        self._stderr = b""
+
+    def chunk(self, source: process.Source, data: bytes) -> None:
+        self._log.add(data)
+        if source == "stderr":
+            self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
+
+    def line(self, source: process.Source, line: bytes) -> None:
+        if source == "stdout":
+            for shown in self._reader.feed(line):
+                self._reporter.activity(self._job.role, shown)
+
+    @property
+    def stderr_tail(self) -> str:
+        """The end of standard error."""
+        return self._stderr.decode("utf-8", "replace").strip()[-2000:]
+

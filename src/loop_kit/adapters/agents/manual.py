@@ -1,0 +1,81 @@
+"""People as worker and reviewer: they do the work and write the report into the loop's folder.
+
+This is what a run without `--auto-dispatch` means. A report for another round or task is a leftover
+and is passed over; one that cannot be parsed is said once and waited out, because a person may be
+in the middle of saving it.
+"""
+
+import time
+from pathlib import Path
+
+from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.core import bus
+from loop_kit.core.reports import ReportInvalid, report_document
+from loop_kit.core.state import Role, Spent
+from loop_kit.ports import Ended, Job, Reporter
+
+_POLL = 0.2
+_LONGEST = 24 * 3600.0
+
+
+class ManualAgent:
+    """Waits for a report; `timeout` is in seconds, 0 waits a day."""
+
+    name = "manual"
+    repairs = False
+
+    def __init__(self, folder: Path, timeout: float = 0) -> None:
+        self._folder = folder
+        self._timeout = timeout or _LONGEST
+
+    def check(self) -> str:
+        """People are always installed."""
+        return ""
+
+    def run(self, job: Job, reporter: Reporter) -> Ended:
+        """Wait until the report for this round is there."""
+        path = self._folder / bus.REPORTS[job.role]
+        who = "Worker" if job.role is Role.WORKER else "Reviewer"
+        asked = "task_card.json" if job.role is Role.WORKER else "review_request.json"
+        reporter.note(
+            f"Tell the {who}: round {job.round} of {job.task_id} is yours."
+            f" Read {self._folder / asked}, then write {path}."
+        )
+        started = time.monotonic()
+        said = ""
+        while time.monotonic() - started < self._timeout:
+            raw, why = _report(path, job)
+            if raw is not None:
+                write_atomically(job.report, raw)
+                return Ended(spent=Spent())
+            if why and why != said:
+                reporter.warn(why)
+                said = why
+            time.sleep(_POLL)
+        return Ended(timed_out=f"no {path.name} within {self._timeout:g} s (--timeout)")
+
+
+def _report(path: Path, job: Job) -> tuple[bytes | None, str]:
+    """The report when it is for this job, else why it is not taken yet."""
+    try:
+        raw = read_plain(path, bus.MAX_REPORT)
+        if raw is None:
+            return None, ""
+        document = report_document(raw)
+    except (BusFileUnreadable, ReportInvalid) as error:
+        return None, f"{path}: {error}. Waiting for it to be corrected."
+    if not isinstance(document, dict):
+        return raw, ""
+    said = {key: document.get(key, expected) for key, expected in _identity(job).items()}
+    if said != _identity(job) and _comparable(said):
+        return None, f"{path} is for {said['task_id']} round {said['round']}: passed over."
+    return raw, ""
+
+
+def _identity(job: Job) -> dict[str, object]:
+    return {"task_id": job.task_id, "round": job.round}
+
+
+def _comparable(said: dict[str, object]) -> bool:
+    """Whether both are of the right type; if not, validation says so in its own words."""
+    return isinstance(said["task_id"], str) and type(said["round"]) is int

@@ -1,0 +1,115 @@
+"""The language of the scripted backend: scenes, each a list of steps for one role.
+
+    scenes:
+      - role: worker
+        round: 1
+        steps:
+          - say: Reading the failing test
+          - edit: {path: calc.py, find: "a - b", replace: "a + b"}
+          - commit: Add instead of subtracting
+          - report: {notes: Fixed the sign.}
+
+The first scene whose `role`, `round` and `attempt` fit is played; what a scene leaves out fits all.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from loop_kit.core.record import Record, Spoken, Text, explain
+from loop_kit.core.state import Role
+from loop_kit.errors import BadBusFile
+
+
+class Edit(Record):
+    """Replace the one place where `find` stands."""
+
+    path: Spoken
+    find: Spoken
+    replace: Text
+
+
+class Write(Record):
+    """Write a whole file."""
+
+    path: Spoken
+    text: Text
+
+
+class Step(Record):
+    """One step; exactly one field is given.
+
+    `say` prints a line, `edit` and `write` change files, `delete` removes one, `run` runs an
+    argument list, `commit` commits everything, `report` writes the report (task, round and head
+    are filled in). Misbehaviour: `crash` exits with a code, `hang` sleeps that many seconds,
+    `garbage` prints that many bytes that are no text, `raw_report` writes these very characters,
+    `complain` prints to standard error, `linger` leaves a process behind for that many seconds.
+    """
+
+    say: Text | None = None
+    edit: Edit | None = None
+    write: Write | None = None
+    delete: Spoken | None = None
+    run: tuple[Spoken, ...] | None = None
+    commit: Spoken | None = None
+    report: dict[str, Any] | None = None
+    crash: Annotated[int, Field(ge=1, le=255)] | None = None
+    hang: Annotated[float, Field(ge=0)] | None = None
+    garbage: Annotated[int, Field(ge=1)] | None = None
+    raw_report: str | None = None
+    complain: Text | None = None
+    linger: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Step":
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a step has exactly one key")
+        return self
+
+
+class Scene(Record):
+    """What one role does, in the rounds and attempts that it names."""
+
+    role: Role
+    round: int | None = None
+    attempt: int | None = None
+    steps: tuple[Step, ...]
+
+
+class Script(Record):
+    """A whole script."""
+
+    scenes: tuple[Scene, ...]
+
+    def scene(self, role: Role, round_: int, attempt: int) -> Scene | None:
+        """The first scene that fits."""
+        return next(
+            (
+                scene
+                for scene in self.scenes
+                if scene.role is role
+                and scene.round in {None, round_}
+                and scene.attempt in {None, attempt}
+            ),
+            None,
+        )
+
+
+def parse_script(raw: bytes, name: str) -> Script:
+    """The script in `raw`.
+
+    Raises:
+        BadBusFile: not UTF-8, not YAML, or a key that does not fit.
+    """
+    import yaml
+
+    try:
+        document = yaml.safe_load(raw.decode("utf-8-sig"))
+    except (yaml.YAMLError, ValueError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise BadBusFile(f"{name}: invalid YAML: {detail}.", "Correct the script.") from None
+    try:
+        return Script.model_validate(document)
+    except ValidationError as error:
+        sentence, remedy = explain(error, Script)
+        raise BadBusFile(f"{name}: {sentence}.", remedy) from None

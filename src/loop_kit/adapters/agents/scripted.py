@@ -1,0 +1,46 @@
+"""The embedded backend: replays a YAML script of edits, commits and reports, without a model.
+
+It is a real agent process that gets its job by `LOOP_*`, so that a loop with it takes every path a
+loop with a model takes. The script may also misbehave, for tests and dry runs.
+"""
+
+import sys
+from pathlib import Path
+
+import loop_kit
+from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup
+from loop_kit.adapters.agents.script import parse_script
+from loop_kit.errors import BadBusFile, BadSetting
+from loop_kit.ports import Job
+
+DEFAULT_SCRIPT = ".loop/script.yml"
+
+
+def scripted(setup: Setup) -> CommandLineAgent:
+    """The backend `scripted`; its one argument is the script, relative to the repository.
+
+    Raises:
+        BadBusFile: the script is missing or wrong.
+        BadSetting: more than one argument is given.
+    """
+    if len(setup.args) > 1:
+        raise BadSetting(
+            f"The backend scripted takes one argument, the script, and got {len(setup.args)}.",
+            "Give one path.",
+        )
+    path = setup.root / (setup.args[0] if setup.args else DEFAULT_SCRIPT)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BadBusFile(
+            f"The script {path} cannot be read: {error.strerror}.",
+            "Write it, or name another with --worker-args and --reviewer-args.",
+        ) from None
+    parse_script(raw, str(path))
+
+    def command(job: Job, executable: str) -> Invocation:
+        argv = [executable, "-P", "-m", "loop_kit.adapters.agents.scripted_player", str(path)]
+        package = Path(loop_kit.__file__).parent.parent
+        return Invocation(argv, job.prompt.encode(errors="replace"), {"PYTHONPATH": str(package)})
+
+    return CommandLineAgent("scripted", setup, lambda: sys.executable, command)

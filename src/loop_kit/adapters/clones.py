@@ -1,0 +1,240 @@
+"""Fresh clones: what agents work in on a CI job, and what verify commands run in everywhere.
+
+We never run git inside an agent's clone with that clone's configuration. Commits are *fetched* from
+it into our repository; what was left uncommitted is read through our own repository and an index
+that was copied before the agent started.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from loop_kit.adapters import process
+from loop_kit.adapters.git import Git, Identity, digest
+from loop_kit.core.state import CommandResult, Role, Verification
+from loop_kit.errors import GitFailed
+from loop_kit.ports import Workspace
+
+BRANCH = "loop-work"
+_INCOMING = "refs/loop-kit/incoming"
+_TAIL = 4096
+
+
+class Cloner:
+    """Makes clones of one repository below `scratch`."""
+
+    def __init__(self, git: Git, git_dir: Path, scratch: Path) -> None:
+        self.git = git
+        self.git_dir = git_dir
+        self._scratch = scratch
+
+    def clone(self, name: str, sha: str, *, depth: int = 0) -> Path:
+        """A new clone with `sha` checked out on a branch, no hooks, and nowhere to push to.
+
+        Raises:
+            GitFailed: `sha` is not in our repository, or the disk is full.
+        """
+        path = self._scratch / name
+        remove(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.git.run("init", "--quiet", "--template=", f"--initial-branch={BRANCH}", str(path))
+        inside = self.git.at(path)
+        # The wanted commit may be on no branch of ours, so the serving side is told to allow it.
+        inside.run(
+            *("fetch", "--quiet", "--no-tags", "--update-shallow", "--no-recurse-submodules"),
+            *("--upload-pack", "git -c uploadpack.allowAnySHA1InWant=true upload-pack"),
+            *((f"--depth={depth}",) if depth else ()),
+            str(self.git_dir),
+            f"+{sha}:refs/heads/{BRANCH}",
+            timeout=600,
+        )
+        with (path / ".git" / "config").open("a", encoding="utf-8") as config:
+            config.write(_remote(self.git_dir))
+        inside.run("reset", "--quiet", "--hard", sha, timeout=600)
+        return path
+
+    def lay_over(self, path: Path, work_sha: str, sha: str) -> None:
+        """Put the tree of `work_sha` over the clone at `sha`, staged and uncommitted."""
+        inside = self.git.at(path)
+        source = ("fetch", "--quiet", "--no-tags", "--update-shallow", "--no-write-fetch-head")
+        allow = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
+        inside.run(*source, "--upload-pack", allow, str(self.git_dir), work_sha, timeout=600)
+        inside.run("reset", "--quiet", "--hard", work_sha, timeout=600)
+        inside.run("reset", "--quiet", "--soft", sha)
+
+
+def _remote(git_dir: Path) -> str:
+    """The clone's remote: a local path to read from, and nowhere to push to."""
+    quoted = str(git_dir).replace("\\", "\\\\").replace('"', '\\"')
+    return f'[remote "origin"]\n\turl = "{quoted}"\n\tpushurl = "nowhere:"\n'
+
+
+class CloneWorkspace:
+    """A clone in which one agent works."""
+
+    def __init__(self, cloner: Cloner, path: Path, identity: Identity) -> None:
+        self.path = path
+        self._cloner = cloner
+        self._identity = identity
+        self._index = path.with_name(f"{path.name}.index")
+        shutil.copyfile(path / ".git" / "index", self._index)
+
+    def collect(self, message: str) -> str:
+        """Bring the commits home, add what was left uncommitted, and return the head.
+
+        Raises:
+            GitFailed: the clone's `.git` is no plain folder, or has no commit to fetch.
+        """
+        self._plain()
+        git = self._cloner.git
+        git.run(
+            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+            *("--no-auto-maintenance", str(self.path / ".git"), f"+HEAD:{_INCOMING}"),
+            timeout=600,
+        )
+        head = git.text("rev-parse", "--verify", _INCOMING)
+        inside = {"GIT_INDEX_FILE": str(self._index), "GIT_WORK_TREE": str(self.path)}
+        view = git.at(self._cloner.git_dir)
+        inside["GIT_DIR"] = str(self._cloner.git_dir)
+        view.run("read-tree", "-m", head, env=inside, timeout=120)
+        view.at(self.path).run("add", "--all", "--", ".", env=inside, timeout=600)
+        tree = view.text("write-tree", env=inside)
+        if tree == git.text("rev-parse", f"{head}^{{tree}}"):
+            return head
+        return git.text(
+            *("commit-tree", tree, "-p", head, "-m", message), env=self._identity.environment()
+        )
+
+    def fingerprint(self) -> str:
+        """HEAD, refs, index and tracked bytes in one word."""
+        self._plain()
+        git = self._cloner.git
+        refs = git.run("ls-remote", "--quiet", "--symref", str(self.path / ".git")).out
+        base = {"GIT_DIR": str(self._cloner.git_dir), "GIT_WORK_TREE": str(self.path)}
+        theirs = {**base, "GIT_INDEX_FILE": str(self.path / ".git" / "index")}
+        ours = {**base, "GIT_INDEX_FILE": str(self._index)}
+        listed = git.run("ls-files", "--stage", "-v", "-z", env=theirs).out
+        inside = git.at(self.path)
+        inside.run("update-index", "--quiet", "--refresh", env=ours, ok=(0, 1), timeout=120)
+        tracked = inside.run("diff-files", "--raw", "-z", env=ours, timeout=120).out
+        return digest(refs, listed, tracked)
+
+    def close(self) -> None:
+        """Remove the clone."""
+        remove(self.path)
+        self._index.unlink(missing_ok=True)
+
+    def _plain(self) -> None:
+        inside = self.path / ".git"
+        if inside.is_symlink() or not inside.is_dir():
+            raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+
+
+class Clones:
+    """Workspaces that are isolated clones."""
+
+    def __init__(self, cloner: Cloner, identity: Identity) -> None:
+        self._cloner = cloner
+        self._identity = identity
+        self._count = 0
+
+    def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
+        """A fresh clone at `sha`, with the tree of `work_sha` laid over it uncommitted."""
+        self._count += 1
+        path = self._cloner.clone(f"{role.value}-{self._count}", sha)
+        workspace = CloneWorkspace(self._cloner, path, self._identity)
+        if work_sha and self._cloner.git.has(work_sha):
+            self._cloner.lay_over(path, work_sha, sha)
+        return workspace
+
+
+class _Tail(process.Listener):
+    """Keeps the end of what a command prints."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._kept = b""
+        self._tick = tick
+
+    def chunk(self, source: process.Source, data: bytes) -> None:
+        self._kept = (self._kept + data)[-_TAIL:]
+
+    def tick(self) -> None:
+        self._tick()
+
+    @property
+    def text(self) -> str:
+        """The end of the output, as text."""
+        return self._kept.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+class CloneVerifier:
+    """Runs verify commands in a fresh clone, without secrets, and kills what they leave behind."""
+
+    def __init__(
+        self, cloner: Cloner, environment: Mapping[str, str], tick: Callable[[], None]
+    ) -> None:
+        self._cloner = cloner
+        self._environment = environment
+        self._tick = tick
+
+    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
+        """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
+        path = self._cloner.clone("verify", sha, depth=1)
+        end = time.monotonic() + timeout
+        results: list[CommandResult] = []
+        try:
+            for command in commands:
+                results.append(self._one(path, command, max(1.0, end - time.monotonic())))
+                if results[-1].exit_code:
+                    break
+        finally:
+            remove(path)
+        return Verification(sha=sha, results=tuple(results))
+
+    def _one(self, path: Path, command: str, timeout: float) -> CommandResult:
+        tail = _Tail(self._tick)
+        started = time.monotonic()
+        ended = process.stream(
+            _shell(command),
+            cwd=path,
+            env=self._environment,
+            stdin=b"",
+            listener=tail,
+            timeout=timeout,
+        )
+        text = tail.text
+        if ended.timed_out:
+            text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"
+        return CommandResult(
+            command=command,
+            exit_code=124 if ended.timed_out else ended.exit_code,
+            tail=text,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+
+def _shell(command: str) -> list[str]:
+    """A verify command is a shell command that a person wrote; it is one argument, not spliced."""
+    if os.name == "nt":
+        return ["cmd", "/d", "/s", "/c", command]
+    return ["/bin/sh", "-c", command]
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with everything in it, whatever its modes."""
+
+    def writable(function: Callable[[str], object], name: str, _: object) -> None:
+        parent = Path(name).parent
+        try:
+            parent.chmod(0o700)
+            Path(name).chmod(0o700)
+            function(name)
+        except OSError:
+            return
+
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path, onerror=writable)

@@ -1,0 +1,126 @@
+"""The store of a local loop: the file bus in `.loop/`, `state.json` last, each file replaced whole."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from loop_kit.adapters.loop_folder import write_atomically
+from loop_kit.core import bus
+from loop_kit.core.messages import AttemptStarted, Event
+from loop_kit.core.state import LoopState, Role, StateCorrupt, parse_state
+from loop_kit.errors import AlreadyRunning, StateRefused
+
+_MAX_STATE = 16 * 1024 * 1024
+
+
+class FileStore:
+    """Keeps one loop in a folder."""
+
+    def __init__(self, folder: Path, *, keep_card: bool = False) -> None:
+        self._folder = folder
+        self._keep_card = keep_card
+
+    @property
+    def work_tip(self) -> str:
+        """Nothing: the work is on the user's own branch, which the workspace looks at."""
+        return ""
+
+    def load(self) -> LoopState | None:
+        """The recorded state, or None when there is none.
+
+        Raises:
+            StateRefused: it cannot be read.
+        """
+        path = self._folder / bus.STATE
+        if not path.is_file():
+            return None
+        if path.stat().st_size > _MAX_STATE:
+            raise _corrupt(path, "it is too large")
+        try:
+            return parse_state(path.read_bytes())
+        except StateCorrupt as error:
+            raise _corrupt(path, str(error)) from None
+
+    def set_aside(self) -> Path | None:
+        """Move a state that cannot be read out of the way, and say where it went."""
+        try:
+            self.load()
+        except StateRefused:
+            path = self._folder / bus.STATE
+            aside = path.with_name(f"{path.name}.corrupt")
+            path.replace(aside)
+            return aside
+        return None
+
+    def read(self, name: str) -> bytes | None:
+        """A bus file, or None."""
+        path = self._folder / name
+        if not path.is_file() or path.is_symlink() or path.stat().st_size > _MAX_STATE:
+            return None
+        return path.read_bytes()
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Write the bus files, then the state."""
+        changed = dict(files or {})
+        if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
+            name = bus.archived(state.task_id, state.round, bus.STATE)
+            changed[name] = self.read(bus.STATE)
+        for name, content in changed.items():
+            if name == bus.TASK_CARD and self._keep_card:
+                continue
+            path = self._folder / name
+            if content is not None:
+                write_atomically(path, content)
+            elif path.is_file() or path.is_symlink():
+                path.unlink()
+        write_atomically(self._folder / bus.STATE, state.to_json())
+
+    def sync(self, work_sha: str = "") -> None:
+        """Nothing: what was saved is on the disk."""
+
+
+def _corrupt(path: Path, why: str) -> StateRefused:
+    return StateRefused(
+        f"{path} cannot be read: {why}.",
+        "Restore it from archive/, or start anew without --resume (it is then set aside).",
+    )
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock file of a loop; the system frees it when this process ends, however it ends.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _locked(descriptor):
+            raise AlreadyRunning(
+                f"Another run is already running here ({path}).",
+                "Wait for it, or stop it; the lock goes with its process.",
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            os.write(descriptor, b"\0")
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

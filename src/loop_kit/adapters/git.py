@@ -1,0 +1,170 @@
+"""How this program runs git: never with what an agent, or the caller's shell, may have configured.
+
+Hooks, fsmonitor, external protocols, replace refs and the variables that redirect a repository are
+off in every call. `isolated` also turns the user's own configuration off, which is right in a CI job
+where an agent can write to the home folder, and wrong on a laptop (global ignores, line endings).
+The token is handed over in the environment of one call: never in an argument, a URL or a file.
+"""
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters import process
+from loop_kit.errors import GitFailed
+
+_FIXED = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.attributesFile": os.devnull,
+    "core.quotePath": "false",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.ext.allow": "never",
+    "fetch.fsckObjects": "true",
+    "push.gpgSign": "false",
+    "submodule.recurse": "false",
+}
+_KEPT = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who commits what we commit."""
+
+    name: str = "github-actions[bot]"
+    email: str = "41898282+github-actions[bot]@users.noreply.github.com"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make git use this identity."""
+        return {
+            "GIT_AUTHOR_NAME": self.name,
+            "GIT_AUTHOR_EMAIL": self.email,
+            "GIT_COMMITTER_NAME": self.name,
+            "GIT_COMMITTER_EMAIL": self.email,
+        }
+
+
+class Git:
+    """Runs git in one directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environ: Mapping[str, str],
+        *,
+        isolated: bool = False,
+        timeout: float = 30,
+    ) -> None:
+        self.directory = directory
+        self._timeout = timeout
+        self._isolated = isolated
+        self._environ = environ
+        config = dict(_FIXED)
+        if isolated:
+            config["safe.directory"] = "*"
+        self._config = [part for item in config.items() for part in ("-c", "=".join(item))]
+        self._env = _clean(environ, isolated=isolated)
+
+    def at(self, directory: Path) -> "Git":
+        """The same git in another directory."""
+        return Git(directory, self._environ, isolated=self._isolated, timeout=self._timeout)
+
+    def run(
+        self,
+        *args: str,
+        ok: Sequence[int] = (0,),
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        stdout: Path | None = None,
+        limit: int = 64 * 1024 * 1024,
+    ) -> process.Completed:
+        """Run `git *args`.
+
+        Raises:
+            GitFailed: git is missing, hangs, prints too much, or ends with a code not in `ok`.
+        """
+        command = f"git {args[0]}"
+        try:
+            done = process.run(
+                ["git", *self._config, *args],
+                cwd=self.directory,
+                env={**self._env, **(env or {})},
+                stdin=stdin,
+                timeout=timeout or self._timeout,
+                stdout=stdout,
+                limit=limit,
+            )
+        except FileNotFoundError:
+            raise GitFailed("git is not installed.", "Install git and put it on PATH.") from None
+        except process.CommandTimeout:
+            limit_text = f"{timeout or self._timeout:g} s"
+            raise GitFailed(
+                f"`{command}` took longer than {limit_text}.",
+                "Look for a lock or a slow disk or network, then run again.",
+            ) from None
+        except process.OutputTooLong as error:
+            raise GitFailed(f"{error}.", "Make smaller commits.") from None
+        if done.code not in ok:
+            said = done.err.decode("utf-8", "replace").strip()[-600:] or f"exit code {done.code}"
+            raise GitFailed(f"`{command}` failed: {said}", "Mend what git says and run again.")
+        return done
+
+    def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
+        """What `git *args` prints, without its last line end."""
+        return self.run(*args, env=env).out.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def has(self, sha: str) -> bool:
+        """Whether the commit `sha` is here."""
+        return self.run("cat-file", "-e", f"{sha}^{{commit}}", ok=(0, 1, 128)).code == 0
+
+
+def authorization(server: str, token: str) -> dict[str, str]:
+    """The variables that make git send `token` to `server`, and no other header it may know.
+
+    An empty value first: it resets what a checkout step left in a configuration file.
+    """
+    if not token:
+        return {}
+    key = f"http.{server.rstrip('/')}/.extraheader"
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": key,
+        "GIT_CONFIG_VALUE_0": "",
+        "GIT_CONFIG_KEY_1": key,
+        "GIT_CONFIG_VALUE_1": f"AUTHORIZATION: basic {basic}",
+    }
+
+
+def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
+    env = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or name.startswith(_KEPT)
+    }
+    env |= {
+        "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_ASKPASS": "",
+        "GIT_PAGER": "cat",
+    }
+    if isolated:
+        env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
+    return env
+
+
+def digest(*parts: bytes) -> str:
+    """One word for `parts`."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big"))
+        whole.update(part)
+    return whole.hexdigest()

@@ -1,0 +1,234 @@
+"""Named questions to git about the commits of a loop."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.git import Git
+from loop_kit.core.scope import SYMLINK, Change, Commit
+from loop_kit.errors import GitFailed, NotARepository
+from loop_kit.ports import Diff, Span
+
+_MAX_FILE = 1024 * 1024
+_NULL_OID = "0" * 40
+
+_DIFF = (
+    "diff",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--no-relative",
+    "--full-index",
+    "--find-renames",
+    "--diff-algorithm=myers",
+    "--submodule=short",
+    "--ignore-submodules=none",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--unified=3",
+    "--inter-hunk-context=0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a repository is: its root, its git directory, and the commit checked out."""
+
+    root: Path
+    git_dir: Path
+    head: str
+    branch: str
+
+
+def locate(git: Git) -> Place:
+    """The repository that `git.directory` is in, found from any subfolder.
+
+    Raises:
+        NotARepository: there is none, it is bare, or it has no commit.
+    """
+    done = git.run(
+        *("rev-parse", "--show-toplevel", "--absolute-git-dir", "--abbrev-ref", "HEAD", "HEAD"),
+        ok=(0, 128),
+    )
+    lines = done.out.decode("utf-8", "surrogateescape").splitlines()
+    if done.code == 0 and len(lines) == 4:
+        return Place(Path(lines[0]), Path(lines[1]), lines[3], lines[2])
+    said = done.err.decode("utf-8", "replace")
+    if len(lines) >= 2:
+        raise NotARepository(
+            f"The git repository {lines[0]} has no commit.",
+            "Make a first commit: a loop needs one to compare with.",
+        )
+    if "dubious ownership" in said:
+        raise NotARepository(
+            f"git does not trust {git.directory}: it belongs to another user.",
+            f"Run: git config --global --add safe.directory {git.directory}",
+        )
+    raise NotARepository(
+        f"{git.directory} is not in a git work tree.", "Change to your repository, or: git init"
+    )
+
+
+class GitRepository:
+    """The repository that the loop's commits are in."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+
+    def read(self, sha: str, path: str) -> bytes | None:
+        """The file `path` at commit `sha`, or None; at most 1 MiB."""
+        done = self._git.run(
+            "cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE
+        )
+        return done.out if done.code == 0 else None
+
+    def resolve(self, revision: str) -> str:
+        """The full id of the commit that `revision` names, or ''."""
+        done = self._git.run(
+            *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
+            ok=(0, 1, 128),
+        )
+        return done.out.decode().strip() if done.code == 0 else ""
+
+    def span(self, parent: str, head: str) -> Span:
+        """What lies between two commits, per commit and newest first."""
+        done = self._git.run(
+            "log",
+            "--left-right",
+            "--format=%x01%m%H %P%x02%s",
+            "--raw",
+            "--no-renames",
+            "--no-abbrev",
+            "--no-ext-diff",
+            "--no-color",
+            "--no-show-signature",
+            "--root",
+            "-z",
+            f"{parent}...{head}",
+            "--",
+        )
+        sides, commits = _parse_log(done.out.decode("utf-8", "surrogateescape"))
+        return self._completed(parent, head, "<" not in sides, commits)
+
+    def net_change(self, parent: str, head: str) -> Commit:
+        """Everything between two commits as if it were one."""
+        done = self._git.run(
+            *("diff", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z"),
+            *("--ignore-submodules=none", parent, head, "--"),
+        )
+        raw = f"\x01>{head} {parent}\x02\x00" + done.out.decode("utf-8", "surrogateescape")
+        return self._completed(parent, head, True, _parse_log(raw)[1]).commits[0]
+
+    def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
+        """The diff from `base` to `head`; over `limit` bytes the whole is left in `patch`."""
+        patch.parent.mkdir(parents=True, exist_ok=True)
+        args = (*_DIFF, "--numstat", "--patch", base, head, "--")
+        self._git.run(*args, stdout=patch, timeout=120)
+        files = added = deleted = 0
+        with patch.open("rb") as stream:
+            for line in stream:
+                if not line.strip():
+                    break
+                plus, minus, _ = line.split(b"\t", 2)
+                files += 1
+                added += int(plus) if plus.isdigit() else 0
+                deleted += int(minus) if minus.isdigit() else 0
+            text = stream.read(limit + 1)
+        truncated = len(text) > limit
+        if not truncated:
+            patch.unlink()
+        return Diff(
+            text=text[:limit].decode("utf-8", "replace"),
+            truncated=truncated,
+            patch=patch if truncated else None,
+            files=files,
+            lines_added=added,
+            lines_deleted=deleted,
+        )
+
+    def _completed(
+        self, parent: str, head: str, descends: bool, commits: list["_Raw"]
+    ) -> Span:
+        """Add what `log` does not tell: the trees, the sizes, and where links lead."""
+        oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
+        asked = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]
+        listing = self._git.run(
+            *("cat-file", "--batch-check=%(objectname) %(objectsize)"),
+            stdin=("\n".join(asked) + "\n").encode(),
+        ).out.decode()
+        rows = [line.split(" ") for line in listing.splitlines()]
+        if len(rows) < 2 or "missing" in rows[0] + rows[1]:
+            raise GitFailed(f"{head[:10]} or {parent[:10]} is not here.", "Fetch it, run again.")
+        sizes = {row[0]: int(row[1]) for row in rows[2:] if row[-1].isdigit()}
+        links = {c.oid for raw in commits for c in raw.changes if c.new_mode == SYMLINK}
+        targets = {oid: self._link(oid) for oid in sorted(links) if sizes.get(oid, 0) <= 4096}
+        return Span(
+            descends=descends,
+            same_tree=rows[0][0] == rows[1][0],
+            commits=tuple(raw.commit(sizes, targets) for raw in commits),
+        )
+
+    def _link(self, oid: str) -> str:
+        return self._git.text("cat-file", "blob", oid)
+
+
+@dataclass(frozen=True, slots=True)
+class _RawChange:
+    old_mode: str
+    new_mode: str
+    oid: str
+    path: str
+
+    @property
+    def is_blob(self) -> bool:
+        return self.oid != _NULL_OID and self.new_mode != "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    sha: str
+    parents: int
+    subject: str
+    changes: list[_RawChange]
+
+    def commit(self, sizes: dict[str, int], links: dict[str, str]) -> Commit:
+        return Commit(
+            sha=self.sha,
+            subject=f"{self.sha[:7]} {_printable(self.subject)}",
+            parents=self.parents,
+            changes=tuple(
+                Change(
+                    path=_printable(change.path),
+                    mode=change.new_mode,
+                    old_mode=change.old_mode,
+                    size=sizes.get(change.oid, 0),
+                    link=_printable(links.get(change.oid, "")),
+                )
+                for change in self.changes
+            ),
+        )
+
+
+def _parse_log(text: str) -> tuple[set[str], list[_Raw]]:
+    """The sides (`<`, `>`) and commits in `git log --raw -z`; a path cannot pose as anything else.
+
+    A token that starts with ':' is followed by exactly one path, every other token is a header.
+    """
+    sides: set[str] = set()
+    commits: list[_Raw] = []
+    tokens = iter(text.split("\x00"))
+    for token in tokens:
+        entry = token.lstrip("\n")
+        if entry.startswith(":"):
+            old_mode, new_mode, _, oid, _ = entry[1:].split(" ", 4)
+            commits[-1].changes.append(_RawChange(old_mode, new_mode, oid, next(tokens)))
+        elif entry.startswith("\x01"):
+            ids, _, subject = entry[2:].partition("\x02")
+            sha, *parents = ids.split()
+            sides.add(entry[1])
+            commits.append(_Raw(sha, len(parents), subject, []))
+    return sides, commits
+
+
+def _printable(text: str) -> str:
+    """Text that can be encoded; bytes that are not UTF-8 stay tellable apart."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,168 @@
+"""The user's own work tree and branch as the workspace: the way of agent-task-runner.
+
+What was there before an attempt is the user's and stays out of every commit: a file that was
+modified, staged or untracked when the attempt started is never committed for the worker.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.git import Git, Identity, digest
+from loop_kit.core.state import Role
+from loop_kit.errors import DirtyWorktree, StateRefused
+from loop_kit.ports import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`git status` in numbers: the commit checked out and every path that differs from it."""
+
+    head: str
+    tracked: tuple[str, ...]
+    untracked: tuple[str, ...]
+    raw: bytes
+
+    @property
+    def paths(self) -> set[str]:
+        """Every path that differs."""
+        return {*self.tracked, *self.untracked}
+
+
+def read_status(git: Git, ignored: str) -> Status:
+    """The status of the work tree without what is below the folder `ignored`."""
+    done = git.run(
+        *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
+        *("--no-renames", "--ignore-submodules=none", "--", ".", f":(top,exclude){ignored}"),
+        timeout=120,
+    )
+    head, tracked, untracked = "", [], []
+    for token in done.out.decode("utf-8", "surrogateescape").split("\x00"):
+        if token.startswith("# branch.oid "):
+            head = token.rpartition(" ")[2]
+        elif token.startswith("? "):
+            untracked.append(token[2:])
+        elif token.startswith("1 "):
+            tracked.append(token.split(" ", 8)[8])
+        elif token.startswith("u "):
+            tracked.append(token.split(" ", 10)[10])
+    return Status(head, tuple(tracked), tuple(untracked), done.out)
+
+
+def require_clean(status: Status) -> None:
+    """Refuse to mix the user's uncommitted changes with the worker's.
+
+    Raises:
+        DirtyWorktree: a tracked file differs from HEAD; untracked files do not count.
+    """
+    if not status.tracked:
+        return
+    shown = "".join(f"\n  {_shown(path)}" for path in status.tracked[:20])
+    more = len(status.tracked) - 20
+    if more > 0:
+        shown += f"\n  and {more} more"
+    raise DirtyWorktree(
+        f"{len(status.tracked)} tracked file(s) have uncommitted changes:{shown}\n",
+        "Commit or stash them, or run with --allow-dirty.",
+    )
+
+
+def _shown(path: str) -> str:
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class InPlace:
+    """Workspaces that are all the user's own work tree; verification runs elsewhere."""
+
+    def __init__(self, git: Git, root: Path, loop_dir: str, identity: Identity) -> None:
+        self._git = git
+        self._root = root
+        self._loop_dir = loop_dir
+        self._identity = identity
+
+    def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
+        """The work tree, which must be at `sha`; a worker may have committed on top already.
+
+        Raises:
+            StateRefused: the branch was moved by somebody else.
+        """
+        status = read_status(self._git, self._loop_dir)
+        if status.head not in {sha, work_sha} and not self._on_top(role, sha, status.head):
+            raise StateRefused(
+                f"HEAD is {status.head[:10]}, and the loop left it at {sha[:10]}.",
+                f"Check out {sha[:10]} and continue, or start anew without --resume.",
+            )
+        return InPlaceWorkspace(self._git, self._root, self._loop_dir, self._identity, status)
+
+    def _on_top(self, role: Role, sha: str, head: str) -> bool:
+        if role is not Role.WORKER:
+            return False
+        return self._git.run("merge-base", "--is-ancestor", sha, head, ok=(0, 1, 128)).code == 0
+
+
+class InPlaceWorkspace:
+    """The user's work tree during one attempt."""
+
+    def __init__(
+        self, git: Git, root: Path, loop_dir: str, identity: Identity, before: Status
+    ) -> None:
+        self.path = root
+        self._git = git
+        self._loop_dir = loop_dir
+        self._identity = identity
+        self._before = before
+        self._fresh = True
+
+    def collect(self, message: str) -> str:
+        """Commit what the worker left uncommitted, and return the head."""
+        status = read_status(self._git, self._loop_dir)
+        leftovers = sorted(status.paths - self._before.paths)
+        if not leftovers:
+            return status.head
+        listed = "\x00".join(leftovers).encode("utf-8", "surrogateescape")
+        with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            self._git.run("read-tree", status.head, env=index)
+            self._git.run(
+                *("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"),
+                stdin=listed,
+                env={**index, "GIT_LITERAL_PATHSPECS": "1"},
+                timeout=600,
+            )
+            tree = self._git.text("write-tree", env=index)
+        if tree == self._git.text("rev-parse", f"{status.head}^{{tree}}"):
+            return status.head
+        author = self._author()
+        head = self._git.text("commit-tree", tree, "-p", status.head, "-m", message, env=author)
+        self._git.run("update-ref", "-m", "loop-kit: leftovers", "HEAD", head, status.head)
+        self._git.run(
+            *("reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"),
+            stdin=listed,
+            env={"GIT_LITERAL_PATHSPECS": "1"},
+        )
+        return head
+
+    def fingerprint(self) -> str:
+        """HEAD, refs, index and tracked bytes in one word."""
+        status = self._before if self._fresh else read_status(self._git, self._loop_dir)
+        self._fresh = False
+        refs = self._git.run("for-each-ref", "--format=%(refname) %(objectname)").out
+        tracked = b"\x00".join(
+            token for token in status.raw.split(b"\x00") if not token.startswith(b"? ")
+        )
+        changed = b""
+        if status.tracked:
+            changed = self._git.run(
+                *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--binary", "HEAD"),
+                timeout=120,
+            ).out
+        return digest(refs, tracked, changed)
+
+    def close(self) -> None:
+        """Nothing: the work tree is the user's."""
+
+    def _author(self) -> dict[str, str]:
+        """The user's own identity, or ours where git knows none."""
+        known = self._git.run("config", "user.email", ok=(0, 1)).out.strip()
+        return {} if known else self._identity.environment()

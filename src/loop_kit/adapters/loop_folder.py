@@ -1,0 +1,136 @@
+"""The folder `.loop/`: its names, atomic writes, rotation, and what git must not see of it.
+
+This module is read by the commands that must start fast: it imports nothing heavy.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+DEFAULT = ".loop"
+MAX_LOG = 5 * 1024 * 1024
+_BACKUPS = 3
+
+GENERATED = (
+    "archive/",
+    "context/",
+    "examples/",
+    "handoff/",
+    "logs/",
+    "runtime/",
+    "lock",
+    "state.json",
+    "state.json.corrupt",
+    "*.tmp",
+    "work_report.json",
+    "review_request.json",
+    "review_report.json",
+    "fix_list.json",
+    "task_packet.json",
+    "summary.json",
+)
+_BEGIN = "# loop-kit: generated files"
+_END = "# loop-kit: end"
+
+
+class BusFileUnreadable(ValueError):
+    """A bus file is there and no regular file of a sane size."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` so that a reader sees the old or the new bytes, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.tmp")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def exclude_generated(git_dir: Path, loop_dir: str, *, card: bool) -> Callable[[], None]:
+    """Keep generated files out of `git status` and `git add -A` by `.git/info/exclude`.
+
+    Templates, configuration and cards are the user's and stay visible; with `card` the default
+    card is hidden too, until the returned function is called.
+    """
+    path = git_dir / "info" / "exclude"
+    entries = [f"/{loop_dir}/{name}" for name in GENERATED]
+    _write_block(path, entries + ([f"/{loop_dir}/task_card.json"] if card else []))
+
+    def release() -> None:
+        if card:
+            _write_block(path, entries)
+
+    return release
+
+
+def _write_block(path: Path, entries: list[str]) -> None:
+    old = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
+    lines = old.splitlines()
+    if _BEGIN in lines and _END in lines[lines.index(_BEGIN) :]:
+        begin = lines.index(_BEGIN)
+        end = lines.index(_END, begin)
+        lines[begin : end + 1] = []
+    wanted = [*lines, _BEGIN, *entries, _END]
+    text = "\n".join(wanted) + "\n"
+    if text != old:
+        write_atomically(path, text.encode("utf-8", "surrogateescape"))
+
+
+class RotatingFile:
+    """A log that never grows over `MAX_LOG`: `.1` to `.3` hold what was before."""
+
+    def __init__(self, path: Path, limit: int = MAX_LOG) -> None:
+        self._path = path
+        self._limit = limit
+
+    def append(self, data: bytes) -> None:
+        """Add `data`, rotating first when it would not fit."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size and size + len(data) > self._limit:
+            self._rotate()
+        with self._path.open("ab") as stream:
+            stream.write(data)
+
+    def _rotate(self) -> None:
+        for number in range(_BACKUPS, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{number}")
+            newer = (
+                self._path
+                if number == 1
+                else self._path.with_name(f"{self._path.name}.{number - 1}")
+            )
+            if newer.exists():
+                newer.replace(older)
+
+
+def read_plain(path: Path, limit: int) -> bytes | None:
+    """The bytes of a regular file of at most `limit` bytes; a link is not followed.
+
+    Raises:
+        BusFileUnreadable: it is something else, or longer.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BusFileUnreadable(f"{path.name} cannot be read: {error.strerror}") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        about = os.fstat(stream.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise BusFileUnreadable(f"{path.name} is not a regular file")
+        raw = stream.read(limit + 1)
+    if len(raw) > limit:
+        raise BusFileUnreadable(f"{path.name} is longer than {limit} bytes")
+    return raw

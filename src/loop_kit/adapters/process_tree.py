@@ -1,0 +1,88 @@
+"""Everything that one child started: found, and ended, however it tried to get away.
+
+Agents start their tools in sessions of their own, so a signal to the process group does not reach
+them, and a tool that forks twice is nobody's child. On Linux this process therefore adopts orphans
+(prctl PR_SET_CHILD_SUBREAPER, see prctl(2)), and whatever is a descendant of ours and was not
+there before the child started belongs to it.
+"""
+
+import sys
+
+import psutil
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class ProcessTree:
+    """The descendants of one child that is about to be started. One tree at a time."""
+
+    def __init__(self) -> None:
+        _adopt_orphans()
+        self._me = psutil.Process()
+        self._before = {process.pid for process in self._me.children(recursive=True)}
+
+    def alive(self) -> list[psutil.Process]:
+        """What is running now and was not before."""
+        found = []
+        for process in self._me.children(recursive=True):
+            if process.pid not in self._before and _runs(process):
+                found.append(process)
+        return found
+
+    def end(self, grace: float, keep: int = 0) -> None:
+        """Ask everything to stop, wait `grace` seconds, then kill what is left, until none is.
+
+        `keep` is the pid whose exit status somebody else waits for: it is signalled, not reaped.
+        """
+        polite = self.alive()
+        for process in polite:
+            _signal(process, kill=False)
+        if polite:
+            _wait(polite, grace, keep)
+        for _ in range(20):
+            left = self.alive()
+            if not left:
+                break
+            for process in left:
+                _signal(process, kill=True)
+            _wait(left, 0.5, keep)
+        self._reap(keep)
+
+    def _reap(self, keep: int) -> None:
+        """Take the exit status of orphans that died as our children."""
+        dead = [p for p in self._me.children() if p.pid not in self._before and p.pid != keep]
+        psutil.wait_procs(dead, timeout=0)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.Error:
+        return
+
+
+def _wait(processes: list[psutil.Process], seconds: float, keep: int) -> None:
+    import time
+
+    others = [process for process in processes if process.pid != keep]
+    kept = [process for process in processes if process.pid == keep]
+    end = time.monotonic() + seconds
+    psutil.wait_procs(others, timeout=seconds)
+    while kept and time.monotonic() < end and any(_runs(process) for process in kept):
+        time.sleep(0.02)
+
+
+def _adopt_orphans() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,0 +1,40 @@
+"""What an approval has to show before it is believed.
+
+A reviewer that was talked into "approve" has usually looked at nothing. Strict evidence asks for
+the reviewed commit, a verdict per criterion and the files examined; none of it can be given by a
+reviewer who did not do the work, or is cheap to check when it was made up.
+"""
+
+from typing import Literal
+
+from loop_kit.core.reports import ReviewReport
+from loop_kit.core.task import TaskCard
+
+_SHORTEST_SHA = 7
+
+
+def objection(
+    review: ReviewReport, card: TaskCard, head_sha: str, evidence: Literal["lenient", "strict"]
+) -> str:
+    """Why this review cannot be taken as one of `head_sha`, as a sentence, or ''."""
+    said = review.head_sha.lower()
+    if said and not (len(said) >= _SHORTEST_SHA and head_sha.startswith(said)):
+        return f"review_report.json is about commit {said[:40]}, the work to review is {head_sha}"
+    if review.decision != "approve":
+        return ""
+    unmet = [c.id for c in review.criteria if not c.met]
+    if unmet:
+        return f"review_report.json approves and says that {', '.join(unmet)} is not met"
+    return _missing(review, card) if evidence == "strict" else ""
+
+
+def _missing(review: ReviewReport, card: TaskCard) -> str:
+    if not review.head_sha:
+        return "review_report.json approves without 'head_sha', the commit that was reviewed"
+    judged = {criterion.id for criterion in review.criteria}
+    left_out = [id_ for id_, _ in card.criteria if id_ not in judged]
+    if left_out:
+        return f"review_report.json approves without a verdict on {', '.join(left_out)}"
+    if not review.files_examined:
+        return "review_report.json approves without naming a file in 'files_examined'"
+    return ""

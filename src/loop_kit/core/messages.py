@@ -1,0 +1,202 @@
+"""What happened (events, past tense) and what to do next (effects, imperative)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loop_kit.core.reports import ReviewReport, WorkReport
+from loop_kit.core.state import (
+    Lease,
+    Limits,
+    Outcome,
+    OutboxItem,
+    Reason,
+    Role,
+    Session,
+    Source,
+    Spent,
+    Verification,
+)
+
+
+class Failure(StrEnum):
+    """Why an attempt yielded nothing that can be used."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    TIMEOUT = "timeout"
+    NO_REPORT = "no_report"
+    INVALID_REPORT = "invalid_report"
+    NOOP = "noop"
+    HISTORY = "history"
+    SCOPE = "scope"
+    PROTECTED_PATH = "protected_path"
+    VOID_VERDICT = "void_verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What git says that the worker did: `commits` are one-line subjects, newest first."""
+
+    head_sha: str
+    commits: tuple[str, ...] = ()
+    files: int = 0
+    lines_added: int = 0
+    lines_deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A loop begins at `start_sha`; `publishes` when there is a forge to post to."""
+
+    task_id: str
+    card_sha256: str
+    base_sha: str
+    start_sha: str
+    limits: Limits
+    at: str
+    verify: tuple[str, ...] = ()
+    source: Source = field(default_factory=Source)
+    starter: str = ""
+    publishes: bool = False
+    base_branch: str = ""
+    work_branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopResumed:
+    """A person, or the next job, continues with these limits.
+
+    `head_sha` is set when a person's own push to the work branch is accepted as the new head.
+    """
+
+    limits: Limits
+    at: str
+    head_sha: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTaken:
+    """This run owns the loop from here."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class BaseVerified:
+    """The verify commands ran at the commit where the work starts."""
+
+    verification: Verification
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An agent is about to be paid."""
+
+    role: Role
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The attempt ended without a usable result; `work_sha` keeps what it committed."""
+
+    role: Role
+    failure: Failure
+    message: str
+    at: str
+    spent: Spent = field(default_factory=Spent)
+    repairable: bool = True
+    work_sha: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReported:
+    """The worker's commits passed every check."""
+
+    report: WorkReport
+    work: Work
+    at: str
+    spent: Spent = field(default_factory=Spent)
+    verification: Verification | None = None
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewReported:
+    """The reviewer's verdict is valid and its workspace untouched."""
+
+    report: ReviewReport
+    at: str
+    spent: Spent = field(default_factory=Spent)
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """The loop stops here, and may be continued at the same phase."""
+
+    outcome: Outcome
+    error: str
+    at: str
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A post exists now (`done`), or will never (`refused`)."""
+
+    item: OutboxItem
+    pull_request: int | None = None
+    pull_request_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The run ends and releases its lease; `continue_to` is the round it asks to be dispatched."""
+
+    continue_to: int | None
+
+
+Event = (
+    TaskStarted
+    | LoopResumed
+    | LeaseTaken
+    | BaseVerified
+    | AttemptStarted
+    | AttemptFailed
+    | WorkReported
+    | ReviewReported
+    | Halted
+    | Published
+    | HandedOver
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyBase:
+    """Run the verify commands before anything is spent."""
+
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunAgent:
+    """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed."""
+
+    role: Role
+    round: int
+    attempt: int
+    delay: float = 0
+    feedback: str = ""
+    work_sha: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Make these posts exist; look first for one that another run may have made."""
+
+    items: tuple[OutboxItem, ...]
+
+
+Effect = VerifyBase | RunAgent | Publish

@@ -1,0 +1,74 @@
+"""Small decisions about time and money: backoff, budgets, and which failures may pass."""
+
+from typing import TypeVar
+
+from loop_kit.core.state import Limits, Usage
+from loop_kit.core.task import CardLimits
+
+MAX_BACKOFF_SEC = 60.0
+
+N = TypeVar("N", int, float)
+
+_PERMANENT = (
+    "authentication",
+    "unauthorized",
+    "invalid api key",
+    "not logged in",
+    "permission denied",
+    "not found",
+)
+
+
+def backoff(base: float, retry: int) -> float:
+    """Seconds to wait before the `retry`th retry (1, 2, ...): base, 2 base, ..., at most 60."""
+    return min(MAX_BACKOFF_SEC, max(1.0, base) * 2.0 ** min(retry - 1, 16))
+
+
+def is_permanent(stderr: str) -> bool:
+    """Whether an agent's own error text says that trying again cannot help."""
+    said = stderr.lower()
+    return any(word in said for word in _PERMANENT)
+
+
+def hint(backend: str, message: str) -> str:
+    """What a person can do about a dispatch that failed."""
+    said = message.lower()
+    if "timed out" in said or "no output" in said:
+        return "Give it longer with --dispatch-timeout, or look at logs/ to see where it hung."
+    if any(word in said for word in ("401", "unauthorized", "token", "auth", "logged in", "key")):
+        return f"Log in to {backend} or set its API key, then continue with --resume."
+    if "cannot find executable" in said or "command not found" in said:
+        return f"Install {backend} and put it on PATH, then continue with --resume."
+    return f"Check {backend}'s login and the network, then continue with --resume."
+
+
+def over_budget(limits: Limits, usage: Usage) -> str:
+    """Which cumulative budget is used up, as a sentence, or ''. Unknown usage never counts."""
+    minutes = usage.agent_seconds / 60
+    tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
+    cost = usage.cost_usd or 0
+    if limits.max_minutes is not None and minutes >= limits.max_minutes:
+        return f"{minutes:.1f} of {limits.max_minutes:g} agent minutes are used."
+    if limits.max_tokens is not None and tokens >= limits.max_tokens:
+        return f"{tokens} of {limits.max_tokens} tokens are used."
+    if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:
+        return f"{cost:.2f} of {limits.max_cost_usd:.2f} USD are used."
+    return ""
+
+
+def lowered(limits: Limits, card: CardLimits) -> Limits:
+    """The operator's limits after the card has lowered them; a card can raise nothing."""
+    return limits.model_copy(
+        update={
+            "max_rounds": _least(limits.max_rounds, card.max_rounds),
+            "max_minutes": _least(limits.max_minutes, card.max_minutes),
+            "max_tokens": _least(limits.max_tokens, card.max_tokens),
+            "max_cost_usd": _least(limits.max_cost_usd, card.max_cost_usd),
+        }
+    )
+
+
+def _least(operator: N | None, card: N | None) -> N | None:
+    if operator is None or card is None:
+        return card if operator is None else operator
+    return min(operator, card)

@@ -1,0 +1,284 @@
+"""Worker and reviewer prompts: strings in, a string out.
+
+What a person with write access wrote (templates, role documents, AGENTS.md at the base commit) is
+instruction. Everything else (card, findings, notes) is quoted as data in a fence it cannot close.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+from loop_kit.core.bus import Document
+from loop_kit.core.record import Record
+from loop_kit.core.sanitize import fenced
+from loop_kit.core.task import TaskCard
+
+WORKER_PLACEHOLDERS = (
+    "task_id",
+    "round_num",
+    "agents_md",
+    "role_md",
+    "orchestrator_path",
+    "function_index",
+    "task_card_section",
+    "prior_context_section",
+    "fix_list_section",
+    "feedback_section",
+    "report_section",
+    "work_report_path",
+    "quickstart_section",
+    "handoff_section",
+    "knowledge_section",
+    "task_packet_section",
+)
+REVIEWER_PLACEHOLDERS = (
+    "task_id",
+    "round_num",
+    "agents_md",
+    "role_md",
+    "task_card_section",
+    "prior_context_section",
+    "review_section",
+    "feedback_section",
+    "report_section",
+    "review_report_path",
+    "handoff_section",
+)
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
+
+
+class TemplateInvalid(ValueError):
+    """A template names a placeholder that does not exist."""
+
+
+class Guidance(Record):
+    """The trusted texts for one role: template, role document, the repository's AGENTS.md."""
+
+    template: str
+    role_md: str
+    agents_md: str
+
+
+class Paths(Record):
+    """The paths as the agent sees them."""
+
+    report: str
+    mailbox: str
+
+
+def worker_prompt(
+    guidance: Guidance,
+    card: TaskCard,
+    round_: int,
+    paths: Paths,
+    fix_list: Document | None,
+    feedback: str,
+) -> str:
+    """The worker's prompt for one attempt.
+
+    Raises:
+        TemplateInvalid: the template names an unknown placeholder.
+    """
+    return filled(
+        guidance.template,
+        dict.fromkeys(WORKER_PLACEHOLDERS, "")
+        | {
+            "task_id": card.task_id,
+            "round_num": str(round_),
+            "agents_md": guidance.agents_md.strip(),
+            "role_md": guidance.role_md.strip(),
+            "task_card_section": _card(card),
+            "fix_list_section": _fixes(fix_list),
+            "prior_context_section": _prior(fix_list),
+            "feedback_section": _feedback(feedback),
+            "report_section": _work_report_form(card, round_, paths, fix_list),
+            "work_report_path": paths.report,
+        },
+    )
+
+
+def reviewer_prompt(
+    guidance: Guidance, card: TaskCard, request: Document, paths: Paths, feedback: str
+) -> str:
+    """The reviewer's prompt for one attempt.
+
+    Raises:
+        TemplateInvalid: the template names an unknown placeholder.
+    """
+    agents = guidance.agents_md.strip()
+    return filled(
+        guidance.template,
+        dict.fromkeys(REVIEWER_PLACEHOLDERS, "")
+        | {
+            "task_id": card.task_id,
+            "round_num": str(request["round"]),
+            "agents_md": f"\n## Instructions of this repository\n\n{agents}\n" if agents else "",
+            "role_md": guidance.role_md.strip(),
+            "task_card_section": _card(card),
+            "review_section": _review(request, paths),
+            "feedback_section": _feedback(feedback),
+            "report_section": _review_report_form(card, request, paths),
+            "review_report_path": paths.report,
+        },
+    )
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """`template` with `{name}` replaced and doubled braces made single.
+
+    Raises:
+        TemplateInvalid: a name that is not in `values`.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name is None:
+            return match.group(0)[0]
+        if name not in values:
+            raise TemplateInvalid(f"unknown placeholder {{{name}}}")
+        return values[name]
+
+    return _PLACEHOLDER.sub(value, template)
+
+
+def _card(card: TaskCard) -> str:
+    criteria = [f"{id_}: {text}" for id_, text in card.criteria]
+    lists = (
+        ("In scope", card.in_scope),
+        ("Out of scope", card.out_of_scope),
+        ("Acceptance criteria", tuple(criteria)),
+        ("Constraints", card.constraints),
+        ("Verify commands, run by the orchestrator", card.verify),
+    )
+    parts = [f"Goal: {card.goal}"]
+    for title, items in lists:
+        parts.append(f"{title}:")
+        parts.extend(f"- {item}" for item in items or ("<none>",))
+    return _data("\n".join(parts))
+
+
+def _fixes(fix_list: Document | None) -> str:
+    fixes = list(fix_list["fixes"]) if fix_list else []
+    if not fixes:
+        return "None: nothing was sent back."
+    lines = []
+    for fix in fixes:
+        where = fix.get("file") or "<no file>"
+        line = f":{fix['line']}" if fix.get("line") else ""
+        lines.append(f"{fix['id']} [{fix['severity']}] {where}{line}: {fix['reason']}")
+        lines.extend(
+            f"    {label}: {fix[key]}"
+            for label, key in (("required change", "required_change"), ("scenario", "scenario"))
+            if fix.get(key)
+        )
+        if fix.get("note"):
+            lines.append(f"    reviewer's note: {fix['note']}")
+    return _data("\n".join(lines))
+
+
+def _prior(fix_list: Document | None) -> str:
+    if not fix_list:
+        return "None: this is the first round."
+    lines = [f"Reviewed commit: {fix_list['head_sha']}"]
+    if fix_list.get("prior_review_summary"):
+        lines.append(f"Reviewer's summary: {fix_list['prior_review_summary']}")
+    if fix_list.get("prior_round_notes"):
+        lines.append(f"Worker's notes: {fix_list['prior_round_notes']}")
+    lines.extend(f"Not blocking: {text}" for text in fix_list["prior_review_non_blocking"])
+    verification = fix_list.get("verification")
+    if verification:
+        lines.extend(
+            f"verify `{result['command']}`: exit code {result['exit_code']}"
+            for result in verification["results"]
+        )
+    return _data("\n".join(lines))
+
+
+def _feedback(feedback: str) -> str:
+    if not feedback:
+        return ""
+    return (
+        "\n## Your last attempt was not accepted\n\n"
+        f"{_data(feedback)}\n\nMend exactly this; you will not get another chance in this round.\n"
+    )
+
+
+def _review(request: Document, paths: Paths) -> str:
+    verification = request["verification"]
+    checked = "No verify commands are configured."
+    if verification:
+        checked = (
+            f"Verify commands {'passed' if verification['passed'] else 'FAILED'} at this commit."
+        )
+    findings = [
+        f"{f['id']} [{f['severity']}] {f['file'] or '<no file>'}: {f['reason']}"
+        for f in request["open_findings"]
+    ]
+    return (
+        f"Read `{paths.mailbox}/review_request.json` first: it holds the diff, the worker's report,"
+        " the criteria by id and the open findings.\n"
+        f"Commits {request['base_sha']}..{request['head_sha']} are checked out here. {checked}\n\n"
+        f"Open findings:\n{_data(chr(10).join(findings) or '<none>')}"
+    )
+
+
+def _work_report_form(
+    card: TaskCard, round_: int, paths: Paths, fix_list: Document | None
+) -> str:
+    form: dict[str, object] = {
+        "task_id": card.task_id,
+        "round": round_,
+        "head_sha": "<the commit you finished with>",
+        "files_changed": ["<path>"],
+        "tests": [{"name": "<command or test>", "result": "pass"}],
+        "notes": "<what you did and why, in a few sentences>",
+    }
+    fixes = list(fix_list["fixes"]) if fix_list else []
+    if fixes:
+        form["responses"] = [
+            {"id": fix["id"], "action": "fixed", "evidence": "<commit, test or reason>"}
+            for fix in fixes
+        ]
+    return f"Write this JSON object to {paths.report}, filled in:\n\n{_data(_json(form))}"
+
+
+def _review_report_form(card: TaskCard, request: Document, paths: Paths) -> str:
+    form = {
+        "task_id": card.task_id,
+        "round": request["round"],
+        "head_sha": request["head_sha"],
+        "decision": "approve or changes_required",
+        "summary": "<your verdict in a few sentences>",
+        "dispositions": [
+            {"id": f["id"], "status": "fixed", "note": "<how you know>"}
+            for f in request["open_findings"]
+        ],
+        "criteria": [
+            {"id": id_, "met": True, "evidence": "<how you know>"} for id_, _ in card.criteria
+        ],
+        "files_examined": ["<path>"],
+        "blocking_issues": [
+            {
+                "severity": "high, medium or low",
+                "file": "<path>",
+                "line": 1,
+                "reason": "<what is wrong>",
+                "scenario": "<how it fails, concretely>",
+                "required_change": "<what must change>",
+            }
+        ],
+        "non_blocking_suggestions": ["<text>"],
+    }
+    return (
+        f"Write this JSON object to {paths.report}, filled in. An approval has an empty"
+        f" `blocking_issues`:\n\n{_data(_json(form))}"
+    )
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _data(text: str) -> str:
+    return fenced(text)

@@ -1,0 +1,119 @@
+"""What every record shares, and how a record that does not fit is explained to a person.
+
+A record is frozen: a transition makes a new one. Models are built on first use, because the
+commands people type most often (`status`, `--help`) must not wait for schemas they never touch.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+def _plain(text: str) -> str:
+    if _UNUSABLE.search(text):
+        raise ValueError("holds a NUL or half of a surrogate pair")
+    return text
+
+
+def _spoken(text: str) -> str:
+    if not _plain(text).strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_plain)]
+"""Text that every file system, encoder and argument list can carry."""
+
+Spoken = Annotated[str, AfterValidator(_spoken)]
+"""`Text` that says something."""
+
+
+def carried(value: object) -> str:
+    """`value`, which an agent or a person wrote, as text that can be stored and posted."""
+    text = value if isinstance(value, str) else "" if value is None else _as_json(value)
+    return _UNUSABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _as_json(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the known key nearest to `name`, or lists them all.
+
+    Returns:
+        "Did you mean 'goal'?" or "Known keys: a, b."
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name.replace("-", "_").lower(), names, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Known keys: {', '.join(names)}."
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
+    """The first thing wrong in `error`, as a sentence without a full stop, and a remedy."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    path = [part for part in first["loc"] if part != "function-after"]
+    where = ".".join(str(part) for part in path) or "the document"
+    kind = str(first["type"])
+    if kind == "extra_forbidden":
+        holder = _model_at(model, path[:-1])
+        return f"unknown key {where!r}", nearest(str(path[-1]), holder.model_fields)
+    if kind == "missing":
+        return f"{where!r} is missing", f"Add {where!r}."
+    return f"{where!r}: {_wanted(kind, first)}", f"Correct {where!r}."
+
+
+def _wanted(kind: str, first: Any) -> str:
+    got = type(first.get("input")).__name__
+    wanted = {
+        "string_type": "must be text",
+        "tuple_type": "must be a list",
+        "list_type": "must be a list",
+        "dict_type": "must be a mapping",
+        "model_type": "must be a mapping",
+        "int_type": "must be a whole number",
+        "int_parsing": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_type": "must be a number",
+        "float_parsing": "must be a number",
+        "bool_type": "must be true or false",
+        "bool_parsing": "must be true or false",
+    }.get(kind)
+    if wanted:
+        return f"{wanted}, got {got}"
+    message: str = first["msg"]
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return message[:1].lower() + message[1:]
+
+
+def _model_at(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
+    """The nested model that `path` leads to, as far as the annotations tell."""
+    for part in path:
+        if not isinstance(part, str) or part not in model.model_fields:
+            continue
+        found = _models_in(model.model_fields[part].annotation)
+        if not found:
+            break
+        model = found[0]
+    return model
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]

@@ -1,0 +1,190 @@
+"""What people read on the forge: the pull request, the review, the job summary, as Markdown.
+
+Every text of an agent or a card goes through `sanitize.markdown`; what GitHub limits is cut with a
+pointer to the whole. A marker names the loop and the post, so that it is found and never repeated.
+"""
+
+from loop_kit.core.findings import Finding, open_findings
+from loop_kit.core.reports import ReviewReport
+from loop_kit.core.sanitize import MAX_BODY, cut, fenced, markdown, one_line
+from loop_kit.core.state import LoopState, Outcome, Phase, RoundRecord
+from loop_kit.core.task import TaskCard
+
+MAX_TITLE = 200
+_BODY = MAX_BODY - 512
+
+
+def marker(task_id: str, key: str) -> str:
+    """The invisible line by which one post of one loop is found again."""
+    return f"<!-- loop-kit:{task_id}:{key} -->"
+
+
+def pull_request_title(card: TaskCard) -> str:
+    """One line: the card's title, or its goal."""
+    return one_line(card.title or card.goal, MAX_TITLE)
+
+
+def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
+    """What the pull request says about where it comes from."""
+    parts = [
+        marker(state.task_id, key),
+        markdown(card.goal),
+        "",
+        f"Written by agents in the review loop `{state.task_id}`, from"
+        f" `{state.start_sha[:10]}` on. Each round's review is posted below.",
+    ]
+    if card.acceptance_criteria:
+        parts += ["", "### Acceptance criteria", ""]
+        parts += [f"- **{id_}** {markdown(one_line(text, 500))}" for id_, text in card.criteria]
+    return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{_branch(state)}`.")
+
+
+def review_body(state: LoopState, round_: int, review: ReviewReport, key: str) -> str:
+    """One round's review report; `state` is any state after that review."""
+    record = next(r for r in state.history if r.round == round_)
+    approved = record.decision == "approve"
+    verdict = "approved" if approved else "changes required"
+    parts = [
+        marker(state.task_id, key),
+        f"## Round {round_}: {verdict}",
+        "",
+        f"Reviewed `{record.head_sha[:10]}`"
+        f" ({record.files} files, +{record.lines_added} −{record.lines_deleted}).",
+    ]
+    if review.decision == "approve" and not approved:
+        parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
+    if review.summary:
+        parts += ["", markdown(review.summary)]
+    parts += _findings_section("Blocking", _raised_or_open(state, round_))
+    closed = [f for f in state.findings if f.closed_round == round_]
+    if closed:
+        parts += ["", "### Settled", ""]
+        parts += [f"- **{f.id}** {f.status}: {_short(f.reason)}" for f in closed]
+    if review.criteria:
+        parts += ["", "### Acceptance criteria", ""]
+        parts += [
+            f"- {'✅' if c.met else '❌'} **{_short(c.id, 20)}** {_short(c.evidence, 500)}"
+            for c in review.criteria
+        ]
+    if review.non_blocking:
+        parts += ["", "### Not blocking", ""]
+        parts += [f"- {_short(text, 1000)}" for text in review.non_blocking]
+    parts += _verification_section(state, record)
+    pointer = f"The whole report is `archive/` on `{_branch(state)}`."
+    return cut("\n".join(parts), _BODY, pointer)
+
+
+def job_summary(state: LoopState, headline: str) -> str:
+    """The job summary: what happened, the rounds as a picture and as a table, what is next."""
+    parts = [f"## loop-kit: `{state.task_id}`", "", headline, ""]
+    if state.pull_request_url:
+        parts += [f"Pull request: {state.pull_request_url}", ""]
+    if state.history:
+        parts += ["```mermaid", "timeline", *_timeline(state), "```", ""]
+        parts += [
+            "| round | commit | change | verified | decision | new findings |",
+            "|---|---|---|---|---|---|",
+        ]
+        parts += [_row(record) for record in state.history]
+    still = open_findings(state.findings)
+    if still:
+        parts += _findings_section("Open findings", still)
+    if state.error:
+        parts += ["", fenced(state.error)]
+    parts += ["", f"Used: {used(state)}."]
+    return cut("\n".join(parts) + "\n", 900_000)
+
+
+def headline(state: LoopState) -> str:
+    """One sentence: where the loop stands and what happens next."""
+    if state.outcome is Outcome.APPROVED:
+        return f"Approved in round {state.round}."
+    if state.outcome is not None:
+        reasons = f" ({', '.join(state.reasons)})" if state.reasons else ""
+        return f"Stopped in round {state.round}: {state.outcome.value}{reasons}. {state.error}"
+    still = len(open_findings(state.findings))
+    if state.state is Phase.AWAITING_WORK and state.history:
+        return f"Round {state.round} is next; {still} finding(s) are open."
+    return f"Round {state.round}, {state.state.value}."
+
+
+def used(state: LoopState) -> str:
+    """The usage in words; what is not reported is called unknown."""
+    usage = state.usage
+    tokens = (
+        "tokens unknown"
+        if usage.tokens_in is None
+        else f"{usage.tokens_in} tokens in, {usage.tokens_out or 0} out"
+    )
+    cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.2f} USD"
+    return f"{usage.rounds} round(s), {usage.agent_seconds:.0f} agent seconds, {tokens}, {cost}"
+
+
+def _branch(state: LoopState) -> str:
+    return state.work_branch.removesuffix("/work") + "/state"
+
+
+def _short(text: str, limit: int = 300) -> str:
+    return markdown(one_line(text, limit))
+
+
+def _raised_or_open(state: LoopState, round_: int) -> list[Finding]:
+    """The findings that blocked at the end of that round."""
+    return [
+        f
+        for f in state.findings
+        if f.round <= round_ and (f.closed_round is None or f.closed_round > round_)
+    ]
+
+
+def _findings_section(title: str, findings: list[Finding] | tuple[Finding, ...]) -> list[str]:
+    if not findings:
+        return []
+    parts = ["", f"### {title}", ""]
+    for finding in findings:
+        line = f":{finding.line}" if finding.line else ""
+        where = f" {_code(finding.file + line)}" if finding.file else ""
+        parts.append(f"- **{finding.id}** [{finding.severity}]{where} {_short(finding.reason)}")
+        if finding.required_change:
+            parts.append(f"  - Required: {_short(finding.required_change, 1000)}")
+        if finding.scenario:
+            parts.append(f"  - Fails when: {_short(finding.scenario, 1000)}")
+    return parts
+
+
+def _code(text: str) -> str:
+    return "`" + one_line(text, 200).replace("`", "'") + "`"
+
+
+def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
+    verification = state.verification
+    if verification is None or verification.sha != record.head_sha:
+        return []
+    parts = ["", "### Verification", ""]
+    for result in verification.results:
+        mark = "✅" if result.exit_code == 0 else "❌"
+        parts.append(f"- {mark} {_code(result.command)} (exit code {result.exit_code})")
+    failed = next((r for r in verification.results if r.exit_code), None)
+    if failed and failed.tail:
+        parts += ["", fenced(failed.tail[-3000:])]
+    return parts
+
+
+def _timeline(state: LoopState) -> list[str]:
+    lines = [f"    title {state.task_id}"]
+    for record in state.history:
+        decision = (record.decision or "not reviewed").replace("_", " ")
+        lines.append(f"    Round {record.round} : worker {record.head_sha[:7]} : {decision}")
+    if state.outcome is not None:
+        lines.append(f"    End : {state.outcome.value.replace('_', ' ')}")
+    return lines
+
+
+def _row(record: RoundRecord) -> str:
+    verified = {True: "passed", False: "failed", None: "–"}[record.verified]
+    change = f"+{record.lines_added} −{record.lines_deleted}"
+    new = ", ".join(record.new_findings) or "–"
+    decision = record.decision or "–"
+    return (
+        f"| {record.round} | `{record.head_sha[:10]}` | {change} | {verified} | {decision} | {new} |"
+    )

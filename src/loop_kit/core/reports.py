@@ -1,0 +1,301 @@
+"""What workers and reviewers tell us: parsed with suspicion, never believed about git.
+
+A report comes from a program that may be confused or hostile. Shapes that matter are checked in a
+fixed order, with one sentence for the first thing wrong, because that sentence goes back to the
+agent as its one chance to repair. Shapes that do not matter are kept as text rather than refused.
+"""
+
+import json
+from typing import Any, Literal
+
+from loop_kit.core.record import Record, Text, carried
+
+MAX_ITEMS = 200
+MAX_TEXT = 20_000
+
+Severity = Literal["high", "medium", "low"]
+Disposed = Literal["fixed", "not_fixed", "withdrawn", "upheld"]
+Decision = Literal["approve", "changes_required"]
+
+_SEVERITIES: dict[str, Severity] = {
+    "critical": "high",
+    "blocker": "high",
+    "high": "high",
+    "major": "high",
+    "low": "low",
+    "minor": "low",
+}
+
+
+class ReportInvalid(ValueError):
+    """A report that cannot be used; the message is one sentence for whoever wrote it."""
+
+
+class Response(Record):
+    """The worker's answer to one finding."""
+
+    id: str
+    action: Literal["fixed", "disputed"]
+    evidence: str = ""
+
+
+class Issue(Record):
+    """One thing that a reviewer says must change; `id` only when it repeats a known finding."""
+
+    id: str = ""
+    severity: Severity = "medium"
+    file: str = ""
+    line: int | None = None
+    reason: str = ""
+    required_change: str = ""
+    scenario: str = ""
+
+
+class Disposition(Record):
+    """What the reviewer says about a finding of an earlier round."""
+
+    id: str
+    status: Disposed
+    note: str = ""
+
+
+class CriterionVerdict(Record):
+    """Whether one acceptance criterion is met, and how the reviewer knows."""
+
+    id: str
+    met: bool
+    evidence: str = ""
+
+
+class TestsSummary(Record):
+    """The worker's own claims about tests, counted."""
+
+    __test__ = False
+
+    total: int = 0
+    passed: int = 0
+    failed: int = 0
+    other: int = 0
+
+    def to_seed(self) -> dict[str, int]:
+        """The counts under the names that agent-task-runner gives them."""
+        return {
+            "total": self.total,
+            "pass": self.passed,
+            "fail": self.failed,
+            "other": self.other,
+        }
+
+
+class WorkReport(Record):
+    """A worker's report, as far as it can be used."""
+
+    task_id: str
+    round: int
+    head_sha: str
+    notes: Text = ""
+    files_changed: tuple[str, ...] = ()
+    tests: tuple[Any, ...] = ()
+    responses: tuple[Response, ...] = ()
+
+    @property
+    def tests_summary(self) -> TestsSummary:
+        """`tests` counted by their `status` or `result`."""
+        words = [_test_word(test) for test in self.tests]
+        passed = sum(word in {"pass", "passed"} for word in words)
+        failed = sum(word in {"fail", "failed", "error"} for word in words)
+        return TestsSummary(
+            total=len(words), passed=passed, failed=failed, other=len(words) - passed - failed
+        )
+
+
+class ReviewReport(Record):
+    """A reviewer's report, as far as it can be used."""
+
+    task_id: str
+    round: int
+    decision: Decision
+    summary: Text = ""
+    head_sha: str = ""
+    blocking_issues: tuple[Issue, ...] = ()
+    non_blocking: tuple[str, ...] = ()
+    dispositions: tuple[Disposition, ...] = ()
+    criteria: tuple[CriterionVerdict, ...] = ()
+    files_examined: tuple[str, ...] = ()
+
+
+def report_document(raw: bytes | ReportInvalid | None) -> Any:
+    """The JSON document in `raw`.
+
+    Raises:
+        ReportInvalid: `raw` is one, or is not UTF-8, or not JSON.
+    """
+    if isinstance(raw, ReportInvalid):
+        raise raw
+    try:
+        return json.loads((raw or b"").decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ReportInvalid(f"the report is not readable as JSON: {str(error)[:200]}") from None
+
+
+def parse_work_report(document: object, task_id: str, round_: int) -> WorkReport:
+    """The worker's report for this task and round.
+
+    Raises:
+        ReportInvalid: in the order missing, ill-typed, blank, not a list, wrong task, wrong round.
+    """
+    name = "work_report.json"
+    body = _fields(document, name, {"task_id": str, "head_sha": str, "round": int})
+    _lists(body, name, "files_changed", "tests")
+    _identity(body, name, task_id, round_)
+    return WorkReport(
+        task_id=task_id,
+        round=round_,
+        head_sha=_text(body["head_sha"], 200),
+        notes=_text(body.get("notes")),
+        files_changed=_texts(body.get("files_changed")),
+        tests=tuple(_items(body.get("tests"))),
+        responses=tuple(_responses(body.get("responses"))),
+    )
+
+
+def parse_review_report(document: object, task_id: str, round_: int) -> ReviewReport:
+    """The reviewer's report for this task and round.
+
+    Raises:
+        ReportInvalid: as for a work report, an unknown decision, or an approval with blockers.
+    """
+    name = "review_report.json"
+    body = _fields(document, name, {"task_id": str, "round": int, "decision": str})
+    decision = body["decision"]
+    if decision not in {"approve", "changes_required"}:
+        raise ReportInvalid(
+            f"{name} field 'decision' must be one of approve, changes_required,"
+            f" got {_text(decision, 40)!r}"
+        )
+    _identity(body, name, task_id, round_)
+    issues = tuple(_issue(item) for item in _items(body.get("blocking_issues")) if item)
+    if decision == "approve" and issues:
+        raise ReportInvalid(f"{name} approves and lists {len(issues)} blocking issue(s)")
+    return ReviewReport(
+        task_id=task_id,
+        round=round_,
+        decision=decision,
+        summary=_text(body.get("summary")),
+        head_sha=_text(body.get("head_sha"), 64),
+        blocking_issues=issues,
+        non_blocking=_texts(body.get("non_blocking_suggestions")),
+        dispositions=tuple(_dispositions(body.get("dispositions"))),
+        criteria=tuple(_criteria(body.get("criteria"))),
+        files_examined=_texts(body.get("files_examined")),
+    )
+
+
+def _fields(document: object, name: str, wanted: dict[str, type]) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ReportInvalid(f"{name} must be an object, got {type(document).__name__}")
+    for field in wanted:
+        if field not in document:
+            raise ReportInvalid(f"{name} missing required field {field!r}")
+    for field, kind in wanted.items():
+        value = document[field]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ReportInvalid(
+                f"{name} field {field!r} must be {kind.__name__}, got {type(value).__name__}"
+            )
+    for field, kind in wanted.items():
+        if kind is str and not document[field].strip():
+            raise ReportInvalid(f"{name} field {field!r} must be non-empty")
+    return document
+
+
+def _lists(body: dict[str, Any], name: str, *fields: str) -> None:
+    for field in fields:
+        if field in body and not isinstance(body[field], list):
+            got = type(body[field]).__name__
+            raise ReportInvalid(f"{name} field {field!r} must be a list, got {got}")
+
+
+def _identity(body: dict[str, Any], name: str, task_id: str, round_: int) -> None:
+    for field, expected in (("task_id", task_id), ("round", round_)):
+        if body[field] != expected:
+            got = _text(body[field], 80)
+            raise ReportInvalid(f"{name} field {field!r} mismatch: expected {expected}, got {got}")
+
+
+def _text(value: object, limit: int = MAX_TEXT) -> str:
+    text = carried(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _items(value: object) -> list[Any]:
+    return value[:MAX_ITEMS] if isinstance(value, list) else []
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(_text(item, 2_000) for item in _items(value) if item)
+
+
+def _known(value: object, *known: str) -> str:
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return word if word in known else ""
+
+
+def _issue(item: object) -> Issue:
+    """An issue; one that is not an object is kept as its reason, so that it is not lost."""
+    if not isinstance(item, dict):
+        return Issue(reason=_text(item))
+    line = item.get("line")
+    return Issue(
+        id=_text(item.get("id"), 20),
+        severity=_SEVERITIES.get(str(item.get("severity", "")).strip().lower(), "medium"),
+        file=_text(item.get("file"), 500),
+        line=line if isinstance(line, int) and not isinstance(line, bool) and line > 0 else None,
+        reason=_text(item.get("reason")),
+        required_change=_text(item.get("required_change")),
+        scenario=_text(item.get("scenario")),
+    )
+
+
+def _responses(value: object) -> list[Response]:
+    objects = [item for item in _items(value) if isinstance(item, dict)]
+    return [
+        Response.model_validate(
+            {
+                "id": _text(item.get("id"), 20),
+                "action": _known(item.get("action"), "disputed") or "fixed",
+                "evidence": _text(item.get("evidence"), 2_000),
+            }
+        )
+        for item in objects
+    ]
+
+
+def _dispositions(value: object) -> list[Disposition]:
+    found = []
+    for item in _items(value):
+        status = isinstance(item, dict) and _known(
+            item.get("status"), "fixed", "not_fixed", "withdrawn", "upheld"
+        )
+        if status:
+            body = {"id": _text(item.get("id"), 20), "note": _text(item.get("note"), 2_000)}
+            found.append(Disposition.model_validate({**body, "status": status}))
+    return found
+
+
+def _criteria(value: object) -> list[CriterionVerdict]:
+    return [
+        CriterionVerdict(
+            id=_text(item.get("id"), 20),
+            met=item.get("met") is True,
+            evidence=_text(item.get("evidence"), 2_000),
+        )
+        for item in _items(value)
+        if isinstance(item, dict)
+    ]
+
+
+def _test_word(test: object) -> str:
+    if isinstance(test, dict):
+        test = test.get("status", test.get("result", ""))
+    return test.strip().lower() if isinstance(test, str) else ""

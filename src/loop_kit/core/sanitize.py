@@ -1,0 +1,120 @@
+"""Text from outside, made safe for the place where it is shown.
+
+No filter here is a boundary (those are who may start, what a process can reach and who writes).
+What these functions prevent: a post that pings people, closes issues, loads a remote image or
+carries text nobody can see; a log line that the runner takes for a command; a known secret in
+anything that is posted.
+"""
+
+import re
+from collections.abc import Iterable
+
+MAX_BODY = 65_536
+_SHORTEST_SECRET = 8
+
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_IMAGE = re.compile(r"!\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])?")
+_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`)", re.DOTALL)
+_MENTION = re.compile(r"(?<![\w`/@])@(?=[A-Za-z0-9])[\w-]+(?:/[\w.-]+)?")
+_REFERENCE = re.compile(
+    r"(?<![\w`&])(?:[\w.-]+/[\w.-]+)?#\d+\b|(?<![\w`])GH-\d+\b", re.IGNORECASE
+)
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+
+
+def visible(text: str) -> str:
+    """`text` without escape sequences, control characters and what has no visible form."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _HIDDEN.sub("", _ANSI.sub("", text))
+
+
+def one_line(text: str, limit: int = 120) -> str:
+    """`text` on one line of at most `limit` characters, cut with an ellipsis."""
+    flat = " ".join(visible(text[: limit * 8]).split())
+    return flat if len(flat) <= limit else flat[: limit - 3].rstrip() + "..."
+
+
+def markdown(text: str) -> str:
+    """`text` as Markdown that shows what it says and does nothing else.
+
+    Comments and images are dropped, HTML is shown as text, mentions and references become code so
+    that they notify nobody and close nothing.
+    """
+    text = _IMAGE.sub(r"[image removed: \1]", _COMMENT.sub("", visible(text)))
+    parts = _CODE.split(text)
+    return "".join(part if n % 2 else _inert(part) for n, part in enumerate(parts))
+
+
+def _inert(text: str) -> str:
+    text = _MENTION.sub(r"`\g<0>`", text)
+    text = _REFERENCE.sub(r"`\g<0>`", text)
+    return _TAG.sub("&lt;", text)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """`text` in a code fence that it cannot close itself."""
+    shown = visible(text)
+    longest = max((len(run) for run in re.findall(r"`{3,}", shown)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{shown.rstrip()}\n{fence}"
+
+
+def cut(text: str, limit: int, pointer: str = "") -> str:
+    """`text` of at most `limit` characters; what is cut is said, with where the rest is."""
+    if len(text) <= limit:
+        return text
+    note = f"\n\n… cut here, it had {len(text)} characters. {pointer}".rstrip()
+    kept = text[: max(0, limit - len(note) - 8)]
+    if kept.count("```") % 2:
+        kept += "\n```"
+    return kept + note
+
+
+def command_data(text: str) -> str:
+    """`text` as the data of a workflow command, after the rules of actions/toolkit."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def command_property(text: str) -> str:
+    """`text` as a property of a workflow command."""
+    return command_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+class Redactor:
+    """Replaces known secrets, and any part of one of 8 or more characters, by `***`."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        self._secrets = sorted(known, key=len, reverse=True)
+        self._seeds = frozenset(
+            secret[at : at + _SHORTEST_SECRET]
+            for secret in self._secrets
+            for at in range(len(secret) - _SHORTEST_SECRET + 1)
+        )
+
+    def __call__(self, text: str) -> str:
+        """`text` with every secret replaced."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        if not self._seeds or len(text) < _SHORTEST_SECRET:
+            return text
+        return self._without_parts(text)
+
+    def _without_parts(self, text: str) -> str:
+        pieces, kept, at = [], 0, 0
+        last = len(text) - _SHORTEST_SECRET
+        while at <= last:
+            if text[at : at + _SHORTEST_SECRET] not in self._seeds:
+                at += 1
+                continue
+            end = at + _SHORTEST_SECRET
+            while end < len(text) and text[end - _SHORTEST_SECRET + 1 : end + 1] in self._seeds:
+                end += 1
+            pieces.append(text[kept:at] + "***")
+            kept = at = end
+        return "".join(pieces) + text[kept:]

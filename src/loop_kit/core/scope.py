@@ -1,0 +1,137 @@
+"""Which changed paths a worker may push: judged per commit, before anything leaves the machine.
+
+A later commit that takes a change back does not help: the server, the reviewer's tools and the
+next round's agent see every commit that is pushed.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from loop_kit.core.record import Record
+
+GITLINK = "160000"
+SYMLINK = "120000"
+
+PROTECTED_ALWAYS = (".loop/",)
+PROTECTED_IN_CI = (
+    ".loop/",
+    ".github/workflows/",
+    ".github/actions/",
+    ".claude/",
+    ".codex/",
+    ".opencode/",
+    "AGENTS.md",
+    "CLAUDE.md",
+    "CLAUDE.local.md",
+    ".mcp.json",
+    "opencode.json",
+    "opencode.jsonc",
+    "/docs/roles/",
+)
+
+
+class Change(Record):
+    """One path in one commit. Modes are git's octal text; `link` is a symlink's target."""
+
+    path: str
+    old_path: str = ""
+    mode: str = "100644"
+    old_mode: str = "000000"
+    size: int = 0
+    link: str = ""
+
+
+class Commit(Record):
+    """One commit of the worker."""
+
+    sha: str
+    subject: str = ""
+    parents: int = 1
+    changes: tuple[Change, ...] = ()
+
+
+class ScopeRules(Record):
+    """What is enforced; patterns are gitignore style.
+
+    `per_commit` is for commits that are pushed; where they stay local the net change is judged.
+    """
+
+    out_of_scope: tuple[str, ...] = ()
+    in_scope: tuple[str, ...] = ()
+    protected: tuple[str, ...] = PROTECTED_ALWAYS
+    strict: bool = False
+    per_commit: bool = True
+    max_file_bytes: int = 50 * 1024 * 1024
+
+
+class Violation(Record):
+    """Why one path may not be pushed."""
+
+    kind: Literal["protected_path", "scope"]
+    path: str
+    why: str
+
+
+def patterns(entries: Iterable[str], existing: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The entries that are paths rather than prose.
+
+    An entry is a pattern when it holds `/` or `*`, has a suffix, or exists as a path.
+    """
+    return tuple(
+        entry.strip() for entry in entries if _is_pattern(entry.strip()) or entry in existing
+    )
+
+
+def _is_pattern(entry: str) -> bool:
+    if not entry or any(space in entry for space in " \t\n"):
+        return False
+    _, dot, suffix = entry.rpartition(".")
+    return "/" in entry or "*" in entry or (bool(dot) and suffix.isalnum())
+
+
+def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]:
+    """Every reason why these commits may not be pushed, in the order of the commits."""
+    from pathspec import GitIgnoreSpec
+
+    protected = GitIgnoreSpec.from_lines(rules.protected)
+    out_of_scope = GitIgnoreSpec.from_lines(rules.out_of_scope)
+    in_scope = GitIgnoreSpec.from_lines(rules.in_scope)
+    found: dict[tuple[str, str], Violation] = {}
+
+    def add(kind: Literal["protected_path", "scope"], path: str, why: str) -> None:
+        found.setdefault((path, why), Violation(kind=kind, path=path, why=why))
+
+    for commit in commits:
+        if commit.parents != 1:
+            add("scope", commit.sha[:10], "is a merge or a root commit; commit plainly on top")
+        for change in commit.changes:
+            for path in filter(None, (change.path, change.old_path)):
+                if protected.match_file(path):
+                    add("protected_path", path, "is protected and must stay as it is")
+                elif out_of_scope.match_file(path):
+                    add("scope", path, "is out of scope by the task card")
+                elif rules.strict and rules.in_scope and not in_scope.match_file(path):
+                    add("scope", path, "is not in scope by the task card")
+            for why in _odd(change, rules):
+                add("scope", change.path, why)
+    return tuple(found.values())
+
+
+def _odd(change: Change, rules: ScopeRules) -> Iterable[str]:
+    if GITLINK in {change.mode, change.old_mode}:
+        yield "is a submodule; submodules are left alone"
+    if change.mode == SYMLINK and _leaves(change.path, change.link):
+        yield "is a symbolic link that leaves the repository"
+    if change.size > rules.max_file_bytes:
+        yield f"has {change.size} bytes, over the limit of {rules.max_file_bytes}"
+
+
+def _leaves(path: str, link: str) -> bool:
+    if link.startswith(("/", "~")) or "\\" in link or "\x00" in link:
+        return True
+    depth = path.count("/")
+    for part in link.split("/"):
+        depth += -1 if part == ".." else 0 if part in {"", "."} else 1
+        if depth < 0:
+            return True
+    return False

@@ -1,0 +1,317 @@
+"""The state of one loop: everything the next process needs, and nothing it could ask git for.
+
+`state.json` keeps the names that agent-task-runner gave its fields; ours are added beside them.
+Unknown keys survive a round trip, so that an older program does not lose what a newer one wrote.
+"""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal, TypeVar
+
+from pydantic import ConfigDict, ValidationError
+
+from loop_kit.core.findings import Finding
+from loop_kit.core.record import Record, explain
+from loop_kit.core.reports import Decision
+from loop_kit.errors import ExitCode
+
+SCHEMA_VERSION = 2
+
+N = TypeVar("N", int, float)
+
+
+class Phase(StrEnum):
+    """What is awaited."""
+
+    IDLE = "idle"
+    AWAITING_WORK = "awaiting_work"
+    AWAITING_REVIEW = "awaiting_review"
+    DONE = "done"
+    PAUSED = "paused"
+
+
+class Role(StrEnum):
+    """Who runs in an attempt."""
+
+    WORKER = "worker"
+    REVIEWER = "reviewer"
+
+
+class Outcome(StrEnum):
+    """How a loop that is `done` ended."""
+
+    APPROVED = "approved"
+    WORKER_TIMEOUT = "worker_timeout"
+    REVIEWER_TIMEOUT = "reviewer_timeout"
+    WORKER_DISPATCH_FAILED = "worker_dispatch_failed"
+    REVIEWER_DISPATCH_FAILED = "reviewer_dispatch_failed"
+    INVALID_WORK_REPORT = "invalid_work_report"
+    INVALID_REVIEW_REPORT = "invalid_review_report"
+    WORKER_NOOP = "worker_noop"
+    GIT_COMPARE_FAILED = "git_compare_failed"
+    VERIFY_UNAVAILABLE = "verify_unavailable"
+    NEEDS_HUMAN = "needs_human"
+    MAX_ROUNDS_EXHAUSTED = "max_rounds_exhausted"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+EXIT_CODES: Mapping[Outcome, ExitCode] = {
+    Outcome.APPROVED: ExitCode.OK,
+    Outcome.WORKER_TIMEOUT: ExitCode.DISPATCH,
+    Outcome.REVIEWER_TIMEOUT: ExitCode.DISPATCH,
+    Outcome.WORKER_DISPATCH_FAILED: ExitCode.DISPATCH,
+    Outcome.REVIEWER_DISPATCH_FAILED: ExitCode.DISPATCH,
+    Outcome.INVALID_WORK_REPORT: ExitCode.VALIDATION,
+    Outcome.INVALID_REVIEW_REPORT: ExitCode.VALIDATION,
+    Outcome.WORKER_NOOP: ExitCode.VALIDATION,
+    Outcome.GIT_COMPARE_FAILED: ExitCode.VALIDATION,
+    Outcome.VERIFY_UNAVAILABLE: ExitCode.VALIDATION,
+    Outcome.NEEDS_HUMAN: ExitCode.NEEDS_PERSON,
+    Outcome.MAX_ROUNDS_EXHAUSTED: ExitCode.NEEDS_PERSON,
+    Outcome.CANCELLED: ExitCode.OK,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+}
+
+Reason = Literal[
+    "stalled",
+    "contested",
+    "diff_growth",
+    "bar",
+    "budget",
+    "human_push",
+    "protected_path",
+    "scope",
+]
+
+
+class Limits(Record):
+    """What one loop may spend, the operator's word after the card has lowered it."""
+
+    max_rounds: int = 3
+    dispatch_retries: int = 2
+    dispatch_retry_base_sec: float = 5
+    max_dispatches: int = 20
+    max_minutes: float | None = None
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+    evidence: Literal["lenient", "strict"] = "lenient"
+
+
+class Spent(Record):
+    """What one attempt used. None means that the backend does not say, not that it was nothing."""
+
+    agent_seconds: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+
+
+class Usage(Record):
+    """What the loop has used so far; `unreported` counts attempts that told no token numbers."""
+
+    rounds: int = 0
+    agent_seconds: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    dispatches: int = 0
+    unreported: int = 0
+
+    def plus(self, spent: Spent) -> "Usage":
+        """The usage after one more attempt."""
+        return self.model_copy(
+            update={
+                "agent_seconds": round(self.agent_seconds + spent.agent_seconds, 3),
+                "tokens_in": _sum(self.tokens_in, spent.tokens_in),
+                "tokens_out": _sum(self.tokens_out, spent.tokens_out),
+                "cost_usd": _sum(self.cost_usd, spent.cost_usd),
+                "unreported": self.unreported + (spent.tokens_in is None),
+            }
+        )
+
+
+def _sum(total: N | None, more: N | None) -> N | None:
+    if total is None or more is None:
+        return more if total is None else total
+    return total + more
+
+
+class Attempt(Record):
+    """The running or the last try of one agent in this round."""
+
+    role: Role
+    number: int = 0
+    started_at: str = ""
+    retries: int = 0
+    repairs: int = 0
+    feedback: str = ""
+    work_sha: str = ""
+
+
+class CommandResult(Record):
+    """One verify command: its exit code and the tail of what it printed."""
+
+    command: str
+    exit_code: int
+    tail: str = ""
+    seconds: float = 0
+
+
+class Verification(Record):
+    """What the verify commands said about one commit."""
+
+    sha: str
+    results: tuple[CommandResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every command succeeded."""
+        return all(result.exit_code == 0 for result in self.results)
+
+    @property
+    def unavailable(self) -> CommandResult | None:
+        """The first command that could not even be started (exit 126 or 127), if any."""
+        return next((r for r in self.results if r.exit_code in {126, 127}), None)
+
+
+class RoundDetail(Record):
+    """One round as agent-task-runner's `round_details` has it."""
+
+    round: int
+    started_at: str = ""
+    worker_notes: str = ""
+    tests_summary: dict[str, int] = {}
+    review_decision: Decision | None = None
+
+
+class RoundRecord(Record):
+    """One round as the audit trail has it."""
+
+    round: int
+    parent_sha: str
+    head_sha: str
+    commits: tuple[str, ...] = ()
+    lines_added: int = 0
+    lines_deleted: int = 0
+    files: int = 0
+    verified: bool | None = None
+    decision: Decision | None = None
+    new_findings: tuple[str, ...] = ()
+
+
+class Session(Record):
+    """The conversation that a backend can take up again."""
+
+    session_id: str
+    backend: str
+    started_round: int = 1
+
+
+class OutboxItem(Record):
+    """One post, identified by its key; `holder` is the run that intended it."""
+
+    key: str
+    status: Literal["pending", "done", "refused"] = "pending"
+    holder: str = ""
+    ref: str = ""
+
+
+class Lease(Record):
+    """Who may write this loop. It is fenced by the git server, not by clocks."""
+
+    holder: str
+    run_id: str = ""
+    run_attempt: int = 1
+    expires_at: str = ""
+
+
+class Source(Record):
+    """Where the card came from."""
+
+    kind: Literal["file", "issue", "pull_request"] = "file"
+    ref: str = ""
+
+
+class LoopState(Record):
+    """A snapshot of one loop; `seq` grows by one per transition."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    schema_version: int = SCHEMA_VERSION
+    seq: int = 0
+    state: Phase = Phase.IDLE
+    round: int = 0
+    task_id: str = ""
+    base_sha: str = ""
+    start_sha: str = ""
+    head_sha: str = ""
+    card_sha256: str = ""
+    started_at: str = ""
+    outcome: Outcome | None = None
+    reasons: tuple[Reason, ...] = ()
+    error: str = ""
+    failed_at: str = ""
+    resume_phase: Phase | None = None
+    continue_to: int | None = None
+    publishes: bool = False
+    starter: str = ""
+    source: Source = Source()
+    base_branch: str = ""
+    work_branch: str = ""
+    pull_request: int | None = None
+    pull_request_url: str = ""
+    limits: Limits = Limits()
+    usage: Usage = Usage()
+    verify: tuple[str, ...] = ()
+    baseline: Verification | None = None
+    verification: Verification | None = None
+    attempt: Attempt | None = None
+    findings: tuple[Finding, ...] = ()
+    sessions: dict[str, Session] = {}
+    round_details: tuple[RoundDetail, ...] = ()
+    history: tuple[RoundRecord, ...] = ()
+    outbox: tuple[OutboxItem, ...] = ()
+    lease: Lease | None = None
+
+    @property
+    def tip(self) -> str:
+        """The commit that the next attempt of the worker builds on."""
+        return self.head_sha or self.start_sha
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code for the outcome; a loop that is not done has none but 0."""
+        return EXIT_CODES[self.outcome] if self.outcome else ExitCode.OK
+
+    def to_json(self) -> bytes:
+        """The snapshot as it is written, without what is not set."""
+        body = self.model_dump(mode="json", exclude_none=True)
+        slim = {key: value for key, value in body.items() if value not in ("", [], {}, ())}
+        text = json.dumps(slim, indent=2, ensure_ascii=False) + "\n"
+        return text.encode(errors="replace")
+
+
+class StateCorrupt(ValueError):
+    """The bytes are not a state."""
+
+
+def parse_state(raw: bytes) -> LoopState:
+    """The state in `raw`.
+
+    Raises:
+        StateCorrupt: not UTF-8, not JSON, not an object, or a field that does not fit.
+    """
+    try:
+        document = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise StateCorrupt(f"not readable as JSON: {str(error)[:120]}") from None
+    if not isinstance(document, dict):
+        raise StateCorrupt(f"an object is expected, this is a {type(document).__name__}")
+    if document.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        raise StateCorrupt(f"schema_version {document['schema_version']!r} is not known here")
+    try:
+        return LoopState.model_validate(document)
+    except ValidationError as error:
+        raise StateCorrupt(explain(error, LoopState)[0]) from None

@@ -1,0 +1,1 @@
+"""Data that ships with the package: prompt templates, role documents, examples, the demo."""

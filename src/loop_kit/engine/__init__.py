@@ -1,0 +1,280 @@
+"""The engine: performs what the state asks for, through ports, and records what happened.
+
+One small method per effect. Nothing here decides what comes next (`core.machine` does) and nothing
+here knows what a port is made of. The order of durable steps is the rule this file owns:
+
+1. before an agent is paid, the attempt is recorded and made durable;
+2. before anything is posted, the intents are made durable;
+3. after posting, the posts, the handing over and the released lease are made durable;
+4. the next round is dispatched last of all.
+"""
+
+from collections.abc import Mapping
+
+from loop_kit.core import bus
+from loop_kit.core.machine import outstanding, transition
+from loop_kit.core.messages import (
+    AttemptStarted,
+    BaseVerified,
+    Effect,
+    Event,
+    Halted,
+    HandedOver,
+    LeaseTaken,
+    LoopResumed,
+    Publish,
+    RunAgent,
+    TaskStarted,
+    VerifyBase,
+)
+from loop_kit.core.policy import over_budget
+from loop_kit.core.state import LoopState, Outcome, Phase, Role
+from loop_kit.core.task import TaskCard
+from loop_kit.engine.options import Continuation, Options, Start
+from loop_kit.engine.publisher import Publisher
+from loop_kit.engine.reviewer import ReviewerPass
+from loop_kit.engine.worker import WorkerPass
+from loop_kit.errors import StateRefused
+from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier
+
+Files = Mapping[str, bytes | None]
+
+
+class Engine:
+    """Runs one loop for as long as this run is asked to."""
+
+    def __init__(
+        self,
+        store: Store,
+        verifier: Verifier,
+        agents: Mapping[Role, Agent],
+        worker: WorkerPass,
+        reviewer: ReviewerPass,
+        clock: Clock,
+        reporter: Reporter,
+        options: Options,
+        publisher: Publisher | None = None,
+    ) -> None:
+        self._store = store
+        self._verifier = verifier
+        self._agents = agents
+        self._worker = worker
+        self._reviewer = reviewer
+        self._clock = clock
+        self._reporter = reporter
+        self._options = options
+        self._publisher = publisher
+        self._state = LoopState()
+
+    def begin(self, start: Start) -> LoopState:
+        """Start the loop, or take it up where it was left; nothing is spent yet.
+
+        Raises:
+            StateRefused: there is no such loop to continue, or it belongs to another task.
+        """
+        recorded = self._store.load()
+        if start.fresh or recorded is None:
+            if not start.fresh:
+                raise StateRefused(
+                    "There is no recorded loop to continue.", "Start one without --resume."
+                )
+            self._begin_fresh(start, recorded)
+        else:
+            self._continue(start, recorded)
+        return self._state
+
+    def _begin_fresh(self, start: Start, recorded: LoopState | None) -> None:
+        self._state = LoopState(seq=recorded.seq if recorded else 0)
+        card = start.card
+        leftovers: dict[str, bytes | None] = dict.fromkeys(bus.BUS_FILES)
+        files = {**leftovers, bus.SUMMARY: None, bus.TASK_CARD: card.to_json("in_progress")}
+        if start.lease:
+            self._apply(LeaseTaken(start.lease))
+        self._apply(
+            TaskStarted(
+                task_id=card.task_id,
+                card_sha256=card.sha256,
+                base_sha=start.base_sha,
+                start_sha=start.start_sha,
+                limits=start.limits,
+                at=self._clock.now(),
+                verify=start.verify,
+                source=start.source,
+                starter=start.starter,
+                publishes=start.publishes,
+                base_branch=start.base_branch,
+                work_branch=start.work_branch,
+            ),
+            files,
+        )
+
+    def _continue(self, start: Start, recorded: LoopState) -> None:
+        if recorded.task_id != start.card.task_id:
+            raise StateRefused(
+                f"The recorded loop is {recorded.task_id}, the card is {start.card.task_id}.",
+                "Give the card of the recorded loop with --task, or start anew without --resume.",
+            )
+        self._state = recorded
+        if recorded.state is Phase.DONE and recorded.resume_phase is None:
+            return
+        tip = self._store.work_tip
+        moved = bool(tip) and tip != recorded.tip
+        accepted = moved and "human_push" in recorded.reasons
+        if start.lease:
+            self._apply(LeaseTaken(start.lease))
+        self._apply(
+            LoopResumed(start.limits, self._clock.now(), head_sha=tip if accepted else "")
+        )
+        if moved and not accepted and self._state.state is not Phase.DONE:
+            error = (
+                f"The work branch is at {tip[:10]}, the loop left it at {recorded.tip[:10]}."
+                " Start the loop again to accept the commits that were pushed to it."
+            )
+            self._halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
+
+    def run(self, card: TaskCard) -> LoopState:
+        """Perform what is outstanding until the loop, or this run's share of it, is over.
+
+        Raises:
+            PushRejected: another run owns the loop; nothing of ours was recorded since.
+        """
+        try:
+            self._check_agents()
+            while (effect := outstanding(self._state)) and not self._beyond(effect):
+                self._perform(effect, card)
+        except KeyboardInterrupt:
+            if self._state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
+                self._halt(Outcome.INTERRUPTED, "The run was interrupted.")
+        self._store.sync(self._state.tip)
+        return self._state
+
+    def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
+        """Release the lease, record which round is to follow, and dispatch it last of all."""
+        running = self._state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}
+        if running and self._state.usage.dispatches >= self._state.limits.max_dispatches:
+            error = f"All {self._state.limits.max_dispatches} dispatches are used."
+            self._halt(Outcome.NEEDS_HUMAN, error, ("budget",))
+            running = False
+        self._apply(HandedOver(self._state.round if running else None))
+        self._store.sync(self._state.tip)
+        if running and forge and continuation and continuation.workflow:
+            inputs = {
+                "task-id": self._state.task_id,
+                "round": str(self._state.round),
+                "expected-state": str(self._state.seq),
+            }
+            forge.dispatch(continuation.workflow, continuation.ref, inputs)
+            self._reporter.note(f"Round {self._state.round} is dispatched.")
+        return self._state
+
+    @property
+    def state(self) -> LoopState:
+        """The state as last recorded."""
+        return self._state
+
+    def _check_agents(self) -> None:
+        if self._state.state not in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
+            return
+        outcomes = {
+            Role.WORKER: Outcome.WORKER_DISPATCH_FAILED,
+            Role.REVIEWER: Outcome.REVIEWER_DISPATCH_FAILED,
+        }
+        for role, agent in self._agents.items():
+            why = agent.check()
+            if why:
+                self._halt(outcomes[role], why)
+                return
+
+    def _beyond(self, effect: Effect) -> bool:
+        """Whether `effect` belongs to a later round than this run was asked for."""
+        last = self._options.last_round
+        return isinstance(effect, RunAgent) and last is not None and effect.round > last
+
+    def _perform(self, effect: Effect, card: TaskCard) -> None:
+        if isinstance(effect, VerifyBase):
+            self._verify_base(effect)
+        elif isinstance(effect, Publish):
+            self._publish(effect, card)
+        else:
+            self._run_agent(effect, card)
+
+    def _verify_base(self, effect: VerifyBase) -> None:
+        self._reporter.note("Running the verify commands at the base commit.")
+        timeout = self._options.verify_timeout
+        verification = self._verifier.verify(effect.sha, self._state.verify, timeout)
+        self._apply(BaseVerified(verification, self._clock.now()))
+
+    def _run_agent(self, effect: RunAgent, card: TaskCard) -> None:
+        spent = over_budget(self._state.limits, self._state.usage)
+        if spent:
+            self._halt(Outcome.NEEDS_HUMAN, spent, ("budget",))
+            return
+        if effect.delay:
+            self._reporter.note(f"Waiting {effect.delay:g} s before the next attempt.")
+            self._clock.sleep(effect.delay)
+        started = AttemptStarted(effect.role, self._clock.now())
+        if effect.role is Role.WORKER:
+            self._apply(started, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None})
+            self._store.sync(self._state.tip)
+            outcome = self._worker.run(self._state, card, effect)
+            self._apply(outcome.event, outcome.files)
+            return
+        request, diff = self._reviewer.request(self._state, card)
+        encoded = bus.encoded(request)
+        name = bus.archived(self._state.task_id, self._state.round, bus.REVIEW_REQUEST)
+        self._apply(
+            started, {bus.REVIEW_REQUEST: encoded, name: encoded, bus.REVIEW_REPORT: None}
+        )
+        self._store.sync(self._state.tip)
+        outcome = self._reviewer.run(self._state, card, effect, request, diff)
+        self._apply_review(outcome.event, dict(outcome.files))
+
+    def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
+        """Record a review together with the fix list or the summary that follows from it."""
+        from loop_kit.core.messages import ReviewReported
+
+        if isinstance(event, ReviewReported):
+            before, after = self._state, transition(self._state, event)
+            if after.outcome is Outcome.APPROVED:
+                report = self._reviewer.work_report(before)
+                files |= self._kept(after, bus.SUMMARY, bus.summary(after, report, event.report))
+            else:
+                files |= self._kept(after, bus.FIX_LIST, bus.fix_list(after, event.report))
+        self._apply(event, files)
+
+    def _kept(
+        self, state: LoopState, name: str, document: bus.Document
+    ) -> dict[str, bytes | None]:
+        encoded = bus.encoded(document)
+        return {name: encoded, bus.archived(state.task_id, state.round, name): encoded}
+
+    def _publish(self, effect: Publish, card: TaskCard) -> None:
+        if self._publisher is None:
+            raise StateRefused(
+                "This loop has posts to publish, and no forge is configured for this run.",
+                "Continue it in the action, or give it a github-token.",
+            )
+        self._store.sync(self._state.tip)
+        for item in effect.items:
+            self._apply(self._publisher.publish(self._state, card, item))
+
+    def _halt(self, outcome: Outcome, error: str, reasons: tuple[str, ...] = ()) -> None:
+        self._apply(
+            Halted(outcome=outcome, error=error, at=self._clock.now(), reasons=reasons)  # type: ignore[arg-type]
+        )
+
+    def _apply(self, event: Event, files: Files | None = None) -> None:
+        before, self._state = self._state, transition(self._state, event)
+        self._store.save(self._state, event, files or {})
+        self._tell(before, self._state)
+
+    def _tell(self, before: LoopState, after: LoopState) -> None:
+        if (before.state, before.round) == (after.state, after.round):
+            return
+        move = {
+            "from_state": before.state.value,
+            "to_state": after.state.value,
+            "from_round": before.round,
+            "to_round": after.round,
+        }
+        self._reporter.event("state_transition", after, move)

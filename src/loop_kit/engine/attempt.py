@@ -1,0 +1,176 @@
+"""What a worker's and a reviewer's attempt share: mailbox, prompt, agent, and how it failed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loop_kit.core import policy
+from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
+from loop_kit.core.prompts import Guidance, Paths
+from loop_kit.core.reports import ReportInvalid
+from loop_kit.core.state import LoopState, Role
+from loop_kit.engine.options import Options
+from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
+
+Raw = bytes | ReportInvalid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An event and the bus files that go with it."""
+
+    event: Event
+    files: Mapping[str, bytes | None] = field(default_factory=dict)
+
+
+class Dispatcher:
+    """Hands one attempt to an agent and brings back how it ended and what it reported."""
+
+    def __init__(
+        self,
+        agents: Mapping[Role, Agent],
+        mailbox: Mailbox,
+        guides: Guides,
+        clock: Clock,
+        reporter: Reporter,
+        options: Options,
+        scratch: Path,
+    ) -> None:
+        self._agents = agents
+        self._mailbox = mailbox
+        self._guides = guides
+        self._clock = clock
+        self._reporter = reporter
+        self._options = options
+        self._scratch = scratch
+        self._deadline = (
+            clock.seconds() + options.round_timeout if options.round_timeout else None
+        )
+
+    def dispatch(
+        self,
+        state: LoopState,
+        effect: RunAgent,
+        workspace: Path,
+        inputs: Mapping[str, bytes | Path],
+        prompt: Callable[[Paths], str],
+    ) -> tuple[Ended, Raw]:
+        """Run the agent; the report is returned raw, or as the reason why it cannot be read."""
+        agent = self._agents[effect.role]
+        delivery = self._mailbox.post(effect.role, effect.round, effect.attempt, inputs)
+        paths = Paths(
+            report=_shown(delivery.report, workspace), mailbox=_shown(delivery.folder, workspace)
+        )
+        job = Job(
+            role=effect.role,
+            task_id=state.task_id,
+            round=effect.round,
+            attempt=effect.attempt,
+            base_sha=state.base_sha,
+            workspace=workspace,
+            mailbox=delivery.folder,
+            report=delivery.report,
+            prompt=prompt(paths),
+            timeout=self._timeout(),
+            idle_timeout=self._options.idle_timeout,
+            artifact_timeout=self._options.artifact_timeout,
+        )
+        where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
+        self._reporter.event("dispatch_start", state, where)
+        self._reporter.attempt_started(effect.role, effect.round, effect.attempt, agent.name)
+        started = self._clock.seconds()
+        try:
+            ended = agent.run(job, self._reporter)
+            raw = self._collected(delivery)
+        finally:
+            self._mailbox.discard(delivery)
+        self._report_end(state, effect, ended, raw, self._clock.seconds() - started)
+        return ended, raw
+
+    def _collected(self, delivery: Delivery) -> Raw:
+        try:
+            return self._mailbox.collect(delivery)
+        except ReportInvalid as error:
+            return error
+
+    def _report_end(
+        self, state: LoopState, effect: RunAgent, ended: Ended, raw: Raw, seconds: float
+    ) -> None:
+        data = {
+            "role": effect.role.value,
+            "attempt": effect.attempt,
+            "returncode": ended.exit_code,
+            "session_id": ended.session_id,
+        }
+        broken = ended.exit_code != 0 or bool(ended.timed_out)
+        self._reporter.event("dispatch_fail" if broken else "dispatch_complete", state, data)
+        if raw is not None:
+            self._reporter.event("dispatch_artifact_written", state, data)
+        note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
+        self._reporter.attempt_ended(effect.role, seconds, note)
+
+    def failed(
+        self, role: Role, ended: Ended, failure: Failure, message: str
+    ) -> AttemptFailed:
+        """The event for an attempt without a usable report.
+
+        When the process itself failed, that is the reason; what the report lacks is not.
+        """
+        agent = self._agents[role]
+        if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
+            if ended.timed_out:
+                failure, message = Failure.TIMEOUT, ended.timed_out
+            elif ended.exit_code != 0:
+                failure = Failure.PERMANENT if ended.permanent else Failure.TRANSIENT
+                kind = "a permanent error, not retrying" if ended.permanent else "an error"
+                message = f"{agent.name} ended with {kind} (exit code {ended.exit_code})"
+                if ended.message:
+                    message = f"{message}: {ended.message}"
+                message = f"{message}. {policy.hint(agent.name, ended.message)}"
+        return AttemptFailed(
+            role=role,
+            failure=failure,
+            message=self._options.redact(message),
+            at=self.now(),
+            spent=ended.spent,
+            repairable=agent.repairs,
+        )
+
+    def guidance(self, role: Role) -> Guidance:
+        """The trusted texts for `role`."""
+        return self._guides.guidance(role)
+
+    def backend(self, role: Role) -> str:
+        """The name of the backend that plays `role`."""
+        return self._agents[role].name
+
+    def now(self) -> str:
+        """The time for an event."""
+        return self._clock.now()
+
+    def redacted(self, raw: Raw) -> bytes:
+        """A report as it may be stored."""
+        text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
+        return self._options.redact(text).encode()
+
+    def patch_path(self, state: LoopState) -> Path:
+        """Where a diff goes that is too long for the review request."""
+        return self._scratch / f"r{state.round}_review.patch"
+
+    def out_of_time(self) -> bool:
+        """Whether the round's own time is used up."""
+        return self._deadline is not None and self._clock.seconds() >= self._deadline
+
+    def _timeout(self) -> float | None:
+        wanted = self._options.dispatch_timeout or None
+        if self._deadline is None:
+            return wanted
+        left = max(1.0, self._deadline - self._clock.seconds())
+        return left if wanted is None else min(wanted, left)
+
+
+def _shown(path: Path, workspace: Path) -> str:
+    """`path` as the agent should see it: relative inside its workspace, with forward slashes."""
+    if path.is_relative_to(workspace):
+        return path.relative_to(workspace).as_posix()
+    return str(path)

@@ -1,0 +1,131 @@
+"""One attempt of the reviewer: ask it, check that it touched nothing, and weigh its verdict."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from loop_kit.core import bus
+from loop_kit.core.bus import Document
+from loop_kit.core.evidence import objection
+from loop_kit.core.findings import contradiction
+from loop_kit.core.messages import Failure, ReviewReported, RunAgent
+from loop_kit.core.prompts import reviewer_prompt
+from loop_kit.core.reports import (
+    ReportInvalid,
+    ReviewReport,
+    WorkReport,
+    parse_review_report,
+    parse_work_report,
+    report_document,
+)
+from loop_kit.core.state import LoopState, Role, Session
+from loop_kit.core.task import TaskCard
+from loop_kit.engine.attempt import Dispatcher, Outcome, Raw
+from loop_kit.ports import Diff, Ended, Repository, Store, Workspaces
+
+
+class ReviewerPass:
+    """Runs reviewer attempts; nothing is ever taken home from a reviewer's workspace."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        workspaces: Workspaces,
+        repository: Repository,
+        store: Store,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._workspaces = workspaces
+        self._repository = repository
+        self._store = store
+
+    def request(self, state: LoopState, card: TaskCard) -> tuple[Document, Diff]:
+        """What the reviewer is asked, built from git and from the worker's saved report."""
+        patch = self._dispatcher.patch_path(state)
+        diff = self._repository.diff(state.base_sha, state.head_sha, bus.MAX_DIFF, patch)
+        shown = {
+            "diff": diff.text,
+            "diff_truncated": diff.truncated,
+            "diff_file": bus.PATCH if diff.truncated else None,
+        }
+        commits = "\n".join(subject for r in reversed(state.history) for subject in r.commits)
+        return bus.review_request(card, state, self.work_report(state), commits, shown), diff
+
+    def run(
+        self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
+    ) -> Outcome:
+        """Run one attempt and return its event with the bus files that it changes."""
+        workspace = self._workspaces.open(Role.REVIEWER, state.head_sha)
+        try:
+            before = workspace.fingerprint()
+            ended, raw = self._dispatcher.dispatch(
+                state,
+                effect,
+                workspace.path,
+                self._inputs(card, request, diff),
+                lambda paths: reviewer_prompt(
+                    self._dispatcher.guidance(Role.REVIEWER), card, request, paths, effect.feedback
+                ),
+            )
+            touched = workspace.fingerprint() != before
+        finally:
+            workspace.close()
+        if touched:
+            message = "the reviewer changed HEAD, a ref, the index or a tracked file"
+            return self._failed(ended, Failure.VOID_VERDICT, message)
+        return self._judged(state, card, ended, raw)
+
+    def work_report(self, state: LoopState) -> WorkReport:
+        """The report of the round under review, as it was saved."""
+        try:
+            raw = report_document(self._store.read(bus.WORK_REPORT))
+            return parse_work_report(raw, state.task_id, state.round)
+        except ReportInvalid:
+            return WorkReport(task_id=state.task_id, round=state.round, head_sha=state.head_sha)
+
+    def _inputs(
+        self, card: TaskCard, request: Document, diff: Diff
+    ) -> Mapping[str, bytes | Path]:
+        files: dict[str, bytes | Path] = {
+            bus.TASK_CARD: card.to_json(),
+            bus.REVIEW_REQUEST: bus.encoded(request),
+        }
+        if diff.patch is not None:
+            files[bus.PATCH] = diff.patch
+        return files
+
+    def _judged(self, state: LoopState, card: TaskCard, ended: Ended, raw: Raw) -> Outcome:
+        try:
+            report = self._report(state, card, raw)
+        except ReportInvalid as error:
+            failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
+            return self._failed(ended, failure, str(error))
+        clean = self._dispatcher.redacted(raw)
+        session = None
+        if ended.session_id:
+            backend = self._dispatcher.backend(Role.REVIEWER)
+            session = Session(
+                session_id=ended.session_id, backend=backend, started_round=state.round
+            )
+        return Outcome(
+            event=ReviewReported(
+                report=report, at=self._dispatcher.now(), spent=ended.spent, session=session
+            ),
+            files={
+                bus.REVIEW_REPORT: clean,
+                bus.archived(state.task_id, state.round, bus.REVIEW_REPORT): clean,
+            },
+        )
+
+    def _report(self, state: LoopState, card: TaskCard, raw: Raw) -> ReviewReport:
+        if raw is None:
+            raise ReportInvalid("the reviewer ended without writing review_report.json")
+        report = parse_review_report(report_document(raw), state.task_id, state.round)
+        why = contradiction(state.findings, report) or objection(
+            report, card, state.head_sha, state.limits.evidence
+        )
+        if why:
+            raise ReportInvalid(why)
+        return report
+
+    def _failed(self, ended: Ended, failure: Failure, message: str) -> Outcome:
+        return Outcome(event=self._dispatcher.failed(Role.REVIEWER, ended, failure, message))

@@ -1,0 +1,166 @@
+"""One attempt of the worker: run it, take its commits home, judge them, and say what happened."""
+
+from collections.abc import Mapping
+
+from loop_kit.core import bus
+from loop_kit.core.messages import AttemptFailed, Failure, RunAgent, Work, WorkReported
+from loop_kit.core.prompts import Paths, worker_prompt
+from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
+from loop_kit.core.scope import Violation, judge
+from loop_kit.core.state import LoopState, Role, Session, Verification
+from loop_kit.core.task import TaskCard
+from loop_kit.engine.attempt import Dispatcher, Outcome
+from loop_kit.engine.options import Options
+from loop_kit.errors import GitFailed
+from loop_kit.ports import Diff, Ended, Repository, Span, Store, Verifier, Workspaces
+
+
+class WorkerPass:
+    """Runs worker attempts; every judgement about the code is made on what git says."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        workspaces: Workspaces,
+        verifier: Verifier,
+        repository: Repository,
+        store: Store,
+        options: Options,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._workspaces = workspaces
+        self._verifier = verifier
+        self._repository = repository
+        self._store = store
+        self._options = options
+
+    def run(self, state: LoopState, card: TaskCard, effect: RunAgent) -> Outcome:
+        """Run one attempt and return its event with the bus files that it changes."""
+        workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha)
+        try:
+            ended, raw = self._dispatcher.dispatch(
+                state,
+                effect,
+                workspace.path,
+                self._inputs(card),
+                lambda paths: self._prompt(state, card, effect, paths),
+            )
+            try:
+                head = workspace.collect(f"Round {state.round}: what the worker left uncommitted")
+            except GitFailed as error:
+                return self._failed(ended, Failure.HISTORY, str(error), "")
+            return self._judged(state, ended, raw, head)
+        finally:
+            workspace.close()
+
+    def _inputs(self, card: TaskCard) -> Mapping[str, bytes]:
+        files = {bus.TASK_CARD: card.to_json()}
+        fixes = self._store.read(bus.FIX_LIST)
+        return files if fixes is None else {**files, bus.FIX_LIST: fixes}
+
+    def _prompt(self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths) -> str:
+        raw = self._store.read(bus.FIX_LIST) if state.round > 1 else None
+        return worker_prompt(
+            guidance=self._dispatcher.guidance(Role.WORKER),
+            card=card,
+            round_=state.round,
+            paths=paths,
+            fix_list=report_document(raw) if raw else None,
+            feedback=effect.feedback,
+        )
+
+    def _judged(
+        self, state: LoopState, ended: Ended, raw: bytes | ReportInvalid | None, head: str
+    ) -> Outcome:
+        try:
+            report = self._report(state, raw)
+        except ReportInvalid as error:
+            failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
+            return self._failed(ended, failure, str(error), head)
+        span = self._repository.span(state.tip, head)
+        if not span.descends:
+            message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
+            return self._failed(ended, Failure.HISTORY, message, "")
+        if span.same_tree and not _only_disputes(state, report):
+            message = "the worker reported, but the code is the same as before"
+            return self._failed(ended, Failure.NOOP, message, "")
+        violations = self._violations(state, head, span)
+        if violations:
+            protected = any(v.kind == "protected_path" for v in violations)
+            failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
+            listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
+            return self._failed(ended, failure, f"These changes were refused:\n{listed}", head)
+        work, verification = self._measured(state, head, [c.subject for c in span.commits])
+        return Outcome(
+            event=WorkReported(
+                report=report,
+                work=work,
+                at=self._dispatcher.now(),
+                spent=ended.spent,
+                verification=verification,
+                session=self._session(ended, state.round),
+            ),
+            files=self._files(state, raw),
+        )
+
+    def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:
+        """What may not stay; where nothing is pushed, only the net change counts."""
+        found = judge(span.commits, self._options.rules)
+        if found and not self._options.rules.per_commit:
+            return judge((self._repository.net_change(state.tip, head),), self._options.rules)
+        return found
+
+    def _report(self, state: LoopState, raw: bytes | ReportInvalid | None) -> WorkReport:
+        if raw is None:
+            raise ReportInvalid("the worker ended without writing work_report.json")
+        return parse_work_report(report_document(raw), state.task_id, state.round)
+
+    def _measured(
+        self, state: LoopState, head: str, subjects: list[str]
+    ) -> tuple[Work, Verification | None]:
+        diff = self.diff(state, head)
+        verification = None
+        if state.verify:
+            timeout = self._options.verify_timeout
+            verification = self._verifier.verify(head, state.verify, timeout)
+        work = Work(
+            head_sha=head,
+            commits=tuple(subjects[:100]),
+            files=diff.files,
+            lines_added=diff.lines_added,
+            lines_deleted=diff.lines_deleted,
+        )
+        return work, verification
+
+    def diff(self, state: LoopState, head: str) -> Diff:
+        """The whole work so far, from the loop's base to `head`."""
+        patch = self._dispatcher.patch_path(state)
+        return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
+
+    def _files(self, state: LoopState, raw: bytes | ReportInvalid | None) -> dict[str, bytes]:
+        clean = self._dispatcher.redacted(raw)
+        return {
+            bus.WORK_REPORT: clean,
+            bus.archived(state.task_id, state.round, bus.WORK_REPORT): clean,
+        }
+
+    def _session(self, ended: Ended, round_: int) -> Session | None:
+        if not ended.session_id:
+            return None
+        backend = self._dispatcher.backend(Role.WORKER)
+        return Session(session_id=ended.session_id, backend=backend, started_round=round_)
+
+    def _failed(self, ended: Ended, failure: Failure, message: str, work_sha: str) -> Outcome:
+        event = self._dispatcher.failed(Role.WORKER, ended, failure, message)
+        return Outcome(event=_keeping(event, work_sha))
+
+
+def _keeping(event: AttemptFailed, work_sha: str) -> AttemptFailed:
+    from dataclasses import replace
+
+    return replace(event, work_sha=work_sha)
+
+
+def _only_disputes(state: LoopState, report: WorkReport) -> bool:
+    """Whether the worker changed nothing because it disputes what it was sent."""
+    return state.round > 1 and any(r.action == "disputed" for r in report.responses)

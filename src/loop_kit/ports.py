@@ -1,0 +1,320 @@
+"""The map of the house: every kind of outside thing the engine talks to, as a Protocol.
+
+Adapters implement these, fakes in the tests implement these, and one contract suite per port is
+run against both. The engine knows nothing else of the world.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from loop_kit.core.messages import Event
+from loop_kit.core.prompts import Guidance
+from loop_kit.core.scope import Commit
+from loop_kit.core.state import Lease, LoopState, Role, Spent, Verification
+
+
+class PushRejected(Exception):
+    """Somebody else moved a branch of this loop; nothing of ours was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """A diff between two commits: `text` is the whole, or its beginning when `truncated`.
+
+    `patch` is the file with the whole of it when it was truncated.
+    """
+
+    text: str
+    truncated: bool
+    patch: Path | None
+    files: int
+    lines_added: int
+    lines_deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What lies between two commits; `descends` means that the later builds on the earlier."""
+
+    descends: bool
+    same_tree: bool
+    commits: tuple[Commit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt as an agent sees it. Times are seconds."""
+
+    role: Role
+    task_id: str
+    round: int
+    attempt: int
+    base_sha: str
+    workspace: Path
+    mailbox: Path
+    report: Path
+    prompt: str
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    artifact_timeout: float = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an agent's process ended. `permanent` means that trying again cannot help."""
+
+    exit_code: int = 0
+    timed_out: str = ""
+    message: str = ""
+    permanent: bool = False
+    session_id: str = ""
+    spent: Spent = field(default_factory=Spent)
+
+
+class Reporter(Protocol):
+    """Where a person looks while the loop runs."""
+
+    def note(self, message: str) -> None:
+        """One line that is worth reading."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """One line that somebody should act on."""
+        ...
+
+    def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
+        """One structured event, for the feed."""
+        ...
+
+    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+        """An agent starts; its activity follows."""
+        ...
+
+    def activity(self, role: Role, line: str) -> None:
+        """One thing the agent did or said, raw and untrusted."""
+        ...
+
+    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+        """The agent is gone."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait."""
+
+    def now(self) -> str:
+        """UTC as YYYY-MM-DDTHH:MM:SSZ."""
+        ...
+
+    def later(self, seconds: float) -> str:
+        """UTC `seconds` from now, in the same form."""
+        ...
+
+    def seconds(self) -> float:
+        """A monotonic count of seconds."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Agent(Protocol):
+    """A worker or reviewer backend."""
+
+    @property
+    def name(self) -> str:
+        """The backend's registered name."""
+        ...
+
+    @property
+    def repairs(self) -> bool:
+        """Whether a report that does not fit may be sent back (people are told once)."""
+        ...
+
+    def check(self) -> str:
+        """Why this backend cannot run here, or ''. Asked before anything is spent."""
+        ...
+
+    def run(self, job: Job, reporter: Reporter) -> Ended:
+        """Run one attempt to its end; nothing it started is alive afterwards."""
+        ...
+
+
+class Guides(Protocol):
+    """The trusted texts that steer agents."""
+
+    def guidance(self, role: Role) -> Guidance:
+        """Template, role document and AGENTS.md for one role."""
+        ...
+
+
+class Workspace(Protocol):
+    """The files one agent works on."""
+
+    @property
+    def path(self) -> Path:
+        """The working directory of the agent."""
+        ...
+
+    def collect(self, message: str) -> str:
+        """Commit what was left uncommitted, bring the commits home, and return the head."""
+        ...
+
+    def fingerprint(self) -> str:
+        """HEAD, refs, index and tracked bytes in one word: equal when nothing was touched."""
+        ...
+
+    def close(self) -> None:
+        """Remove what is not needed any more."""
+        ...
+
+
+class Workspaces(Protocol):
+    """Where agents work."""
+
+    def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
+        """A workspace at `sha`, with the tree of `work_sha` laid over it uncommitted, if given.
+
+        Raises:
+            StateRefused: the repository is not where the loop left it.
+        """
+        ...
+
+
+class Verifier(Protocol):
+    """Runs the user's verify commands."""
+
+    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
+        """Run `commands` by the shell in a fresh clone at `sha`, without secrets."""
+        ...
+
+
+class Repository(Protocol):
+    """Named questions to git about the loop's commits."""
+
+    def read(self, sha: str, path: str) -> bytes | None:
+        """The file `path` at commit `sha`, or None; at most 1 MiB."""
+        ...
+
+    def span(self, parent: str, head: str) -> Span:
+        """What lies between two commits, per commit and newest first."""
+        ...
+
+    def net_change(self, parent: str, head: str) -> Commit:
+        """Everything between two commits as if it were one."""
+        ...
+
+    def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
+        """The diff from `base` to `head`; over `limit` bytes the whole is written to `patch`."""
+        ...
+
+
+class Store(Protocol):
+    """Where the state and the file bus outlive a process."""
+
+    @property
+    def work_tip(self) -> str:
+        """Where the work branch was when the state was loaded; '' when there is none to ask."""
+        ...
+
+    def load(self) -> LoopState | None:
+        """The recorded state, or None when there is no loop yet.
+
+        Raises:
+            StateRefused: what is recorded cannot be read.
+        """
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """A bus file, or None."""
+        ...
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Record one transition with the bus files it changes (None removes one)."""
+        ...
+
+    def sync(self, work_sha: str = "") -> None:
+        """Make everything saved so far durable, and the work branch `work_sha`, in one step.
+
+        Raises:
+            PushRejected: another run owns the loop now; nothing was recorded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt's mailbox: the folder with the agent's input, and where its report goes."""
+
+    folder: Path
+    report: Path
+
+
+class Mailbox(Protocol):
+    """The file bus that an agent sees."""
+
+    def post(
+        self, role: Role, round_: int, attempt: int, files: Mapping[str, bytes | Path]
+    ) -> Delivery:
+        """A fresh folder with `files`."""
+        ...
+
+    def collect(self, delivery: Delivery) -> bytes | None:
+        """The report, or None when there is none.
+
+        Raises:
+            ReportInvalid: it is there and no regular file of a sane size.
+        """
+        ...
+
+    def discard(self, delivery: Delivery) -> None:
+        """Remove the folder; a process left behind finds nothing to write to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request on the forge."""
+
+    number: int
+    url: str
+
+
+class Forge(Protocol):
+    """The forge's API. Every method raises `ForgeRefused` when the answer is a final no."""
+
+    def may_write(self, login: str) -> bool:
+        """Whether this person's permission on the repository is write or more."""
+        ...
+
+    def run_has_ended(self, lease: Lease) -> bool | None:
+        """Whether the run that holds `lease` is over; None when the API cannot tell."""
+        ...
+
+    def find_pull_request(self, head: str) -> PullRequest | None:
+        """The open pull request from branch `head`."""
+        ...
+
+    def open_pull_request(
+        self, head: str, base: str, title: str, body: str, draft: bool
+    ) -> PullRequest:
+        """Open one; not as a draft where drafts are not supported."""
+        ...
+
+    def find_review(self, number: int, marker: str) -> str | None:
+        """The id of our review or comment that carries `marker`, searched over all pages."""
+        ...
+
+    def post_review(self, number: int, sha: str, body: str) -> str:
+        """Post a review that neither approves nor rejects, and return its id."""
+        ...
+
+    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
+        """Start the workflow that runs the next round."""
+        ...
+
