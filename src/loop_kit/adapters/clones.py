@@ -19,6 +19,7 @@ from loop_kit.ports import Workspace
 
 BRANCH = "loop-work"
 _INCOMING = "refs/loop-kit/incoming"
+_ANY_COMMIT = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
 _TAIL = 4096
 
 
@@ -39,12 +40,20 @@ class Cloner:
         path = self._scratch / name
         remove(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._fill(path, sha, depth)
+        except BaseException:
+            remove(path)
+            raise
+        return path
+
+    def _fill(self, path: Path, sha: str, depth: int) -> None:
         self.git.run("init", "--quiet", "--template=", f"--initial-branch={BRANCH}", str(path))
         inside = self.git.at(path)
         # The wanted commit may be on no branch of ours, so the serving side is told to allow it.
         inside.run(
-            *("fetch", "--quiet", "--no-tags", "--update-shallow", "--no-recurse-submodules"),
-            *("--upload-pack", "git -c uploadpack.allowAnySHA1InWant=true upload-pack"),
+            *("fetch", "--quiet", "--no-tags", "--update-shallow", "--update-head-ok"),
+            *("--no-recurse-submodules", "--upload-pack", _ANY_COMMIT),
             *((f"--depth={depth}",) if depth else ()),
             str(self.git_dir),
             f"+{sha}:refs/heads/{BRANCH}",
@@ -53,14 +62,15 @@ class Cloner:
         with (path / ".git" / "config").open("a", encoding="utf-8") as config:
             config.write(_remote(self.git_dir))
         inside.run("reset", "--quiet", "--hard", sha, timeout=600)
-        return path
 
     def lay_over(self, path: Path, work_sha: str, sha: str) -> None:
         """Put the tree of `work_sha` over the clone at `sha`, staged and uncommitted."""
         inside = self.git.at(path)
-        source = ("fetch", "--quiet", "--no-tags", "--update-shallow", "--no-write-fetch-head")
-        allow = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
-        inside.run(*source, "--upload-pack", allow, str(self.git_dir), work_sha, timeout=600)
+        inside.run(
+            *("fetch", "--quiet", "--no-tags", "--update-shallow", "--no-write-fetch-head"),
+            *("--upload-pack", _ANY_COMMIT, str(self.git_dir), work_sha),
+            timeout=600,
+        )
         inside.run("reset", "--quiet", "--hard", work_sha, timeout=600)
         inside.run("reset", "--quiet", "--soft", sha)
 

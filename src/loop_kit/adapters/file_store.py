@@ -1,6 +1,7 @@
 """The store of a local loop: the file bus in `.loop/`, `state.json` last, each file replaced whole."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,10 +9,12 @@ from pathlib import Path
 from loop_kit.adapters.loop_folder import write_atomically
 from loop_kit.core import bus
 from loop_kit.core.messages import AttemptStarted, Event
-from loop_kit.core.state import LoopState, Role, StateCorrupt, parse_state
+from loop_kit.core.state import LoopState, Outcome, Phase, Role, StateCorrupt, parse_state
+from loop_kit.core.task import checked_task_id, parse_card
 from loop_kit.errors import AlreadyRunning, StateRefused
 
 _MAX_STATE = 16 * 1024 * 1024
+_FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
 
 
 class FileStore:
@@ -54,11 +57,8 @@ class FileStore:
         return None
 
     def read(self, name: str) -> bytes | None:
-        """A bus file, or None."""
-        path = self._folder / name
-        if not path.is_file() or path.is_symlink() or path.stat().st_size > _MAX_STATE:
-            return None
-        return path.read_bytes()
+        """A bus file, or None; of the card, the frozen copy."""
+        return self._plain(_FROZEN_CARD if name == bus.TASK_CARD else name)
 
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
@@ -67,16 +67,52 @@ class FileStore:
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
             name = bus.archived(state.task_id, state.round, bus.STATE)
-            changed[name] = self.read(bus.STATE)
+            changed[name] = self._plain(bus.STATE)
+        card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
+        if card is not None:
+            self._write_card(card)
         for name, content in changed.items():
-            if name == bus.TASK_CARD and self._keep_card:
-                continue
             path = self._folder / name
             if content is not None:
                 write_atomically(path, content)
             elif path.is_file() or path.is_symlink():
+                self._keep_unarchived(name, state)
                 path.unlink()
         write_atomically(self._folder / bus.STATE, state.to_json())
+
+    def _keep_unarchived(self, name: str, state: LoopState) -> None:
+        """Archive a report that another run or a person left, by the round it speaks of."""
+        raw = self._plain(name) or b""
+        try:
+            said = json.loads(raw)
+            task_id, round_ = checked_task_id(said["task_id"]), int(said["round"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            task_id, round_ = state.task_id, state.round
+        path = self._folder / bus.archived(task_id, round_, name)
+        if raw and not path.exists():
+            write_atomically(path, raw)
+
+    def _plain(self, name: str) -> bytes | None:
+        path = self._folder / name
+        if not path.is_file() or path.is_symlink() or path.stat().st_size > _MAX_STATE:
+            return None
+        return path.read_bytes()
+
+    def _write_card(self, card: bytes) -> None:
+        """Keep the frozen copy, and the one on the bus unless that is the user's own file."""
+        ours = self._plain(_FROZEN_CARD)
+        shown = self._plain(bus.TASK_CARD)
+        write_atomically(self._folder / _FROZEN_CARD, card)
+        if shown is None or (shown == ours and not self._keep_card):
+            write_atomically(self._folder / bus.TASK_CARD, card)
+
+    def _marked_card(self, state: LoopState) -> bytes | None:
+        """The frozen card with the status that follows from a finished loop."""
+        frozen = self._plain(_FROZEN_CARD) if state.state is Phase.DONE else None
+        if frozen is None:
+            return None
+        status = "done" if state.outcome is Outcome.APPROVED else "blocked"
+        return parse_card(frozen, bus.TASK_CARD).to_json(status)
 
     def sync(self, work_sha: str = "") -> None:
         """Nothing: what was saved is on the disk."""

@@ -46,12 +46,13 @@ def locate(git: Git) -> Place:
         NotARepository: there is none, it is bare, or it has no commit.
     """
     done = git.run(
-        *("rev-parse", "--show-toplevel", "--absolute-git-dir", "--abbrev-ref", "HEAD", "HEAD"),
+        *("rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"),
+        *("HEAD", "--abbrev-ref", "HEAD"),
         ok=(0, 128),
     )
     lines = done.out.decode("utf-8", "surrogateescape").splitlines()
     if done.code == 0 and len(lines) == 4:
-        return Place(Path(lines[0]), Path(lines[1]), lines[3], lines[2])
+        return Place(Path(lines[0]), Path(lines[1]), lines[2], lines[3])
     said = done.err.decode("utf-8", "replace")
     if len(lines) >= 2:
         raise NotARepository(

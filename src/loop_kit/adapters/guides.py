@@ -5,8 +5,8 @@ steer the reviewer or the next round. What a repository does not say, the packag
 """
 
 from collections.abc import Callable
-from importlib import resources
 
+from loop_kit import defaults
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.state import Role
 
@@ -14,11 +14,6 @@ _MAX_TEXT = 64 * 1024
 
 TEMPLATES = {Role.WORKER: "worker_prompt.txt", Role.REVIEWER: "reviewer_prompt.txt"}
 _ROLES = {Role.WORKER: "code-writer.md", Role.REVIEWER: "reviewer.md"}
-
-
-def shipped(name: str) -> str:
-    """A text that comes with the package, such as `templates/worker_prompt.txt`."""
-    return resources.files("loop_kit.defaults").joinpath(*name.split("/")).read_text("utf-8")
 
 
 class Guides:
@@ -34,10 +29,10 @@ class Guides:
         document = _ROLES[role]
         agents = self._text("AGENTS.md")
         if role is Role.WORKER and not agents:
-            agents = shipped("roles/agents.md")
+            agents = defaults.text("roles/agents.md")
         return Guidance(
-            template=self._text(template) or shipped(f"templates/{TEMPLATES[role]}"),
-            role_md=self._text(f"docs/roles/{document}") or shipped(f"roles/{document}"),
+            template=self._text(template) or defaults.text(f"templates/{TEMPLATES[role]}"),
+            role_md=self._text(f"docs/roles/{document}") or defaults.text(f"roles/{document}"),
             agents_md=agents,
         )
 

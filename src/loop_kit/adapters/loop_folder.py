@@ -134,3 +134,16 @@ def read_plain(path: Path, limit: int) -> bytes | None:
     if len(raw) > limit:
         raise BusFileUnreadable(f"{path.name} is longer than {limit} bytes")
     return raw
+
+
+def repository_root(start: Path) -> Path:
+    """The nearest folder from `start` upwards that holds `.git`, else `start`; asks no git."""
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
+    return start
+
+
+def loop_folder(root: Path, loop_dir: str) -> Path:
+    """Where the loop's files are; a relative `loop_dir` counts from the repository's root."""
+    return root / (loop_dir or DEFAULT)

@@ -110,8 +110,8 @@ def _attempt_of(state: LoopState, role: Role) -> Attempt:
     return state.attempt if same and state.attempt is not None else Attempt(role=role)
 
 
-def _with(state: LoopState, **changes: Any) -> LoopState:
-    return state.model_copy(update=changes)
+def _with(before: LoopState, /, **changes: Any) -> LoopState:
+    return before.model_copy(update=changes)
 
 
 def _done(state: LoopState, outcome: Outcome, error: str, at: str, **changes: Any) -> LoopState:

@@ -86,8 +86,6 @@ class Engine:
     def _begin_fresh(self, start: Start, recorded: LoopState | None) -> None:
         self._state = LoopState(seq=recorded.seq if recorded else 0)
         card = start.card
-        leftovers: dict[str, bytes | None] = dict.fromkeys(bus.BUS_FILES)
-        files = {**leftovers, bus.SUMMARY: None, bus.TASK_CARD: card.to_json("in_progress")}
         if start.lease:
             self._apply(LeaseTaken(start.lease))
         self._apply(
@@ -105,7 +103,7 @@ class Engine:
                 base_branch=start.base_branch,
                 work_branch=start.work_branch,
             ),
-            files,
+            {bus.TASK_CARD: card.to_json("in_progress")},
         )
 
     def _continue(self, start: Start, recorded: LoopState) -> None:
@@ -132,15 +130,15 @@ class Engine:
             )
             self._halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
 
-    def run(self, card: TaskCard) -> LoopState:
-        """Perform what is outstanding until the loop, or this run's share of it, is over.
+    def run(self, card: TaskCard, last_round: int | None = None) -> LoopState:
+        """Perform what is outstanding until the loop, or its round `last_round`, is over.
 
         Raises:
             PushRejected: another run owns the loop; nothing of ours was recorded since.
         """
         try:
             self._check_agents()
-            while (effect := outstanding(self._state)) and not self._beyond(effect):
+            while (effect := outstanding(self._state)) and not _beyond(effect, last_round):
                 self._perform(effect, card)
         except KeyboardInterrupt:
             if self._state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
@@ -184,11 +182,6 @@ class Engine:
             if why:
                 self._halt(outcomes[role], why)
                 return
-
-    def _beyond(self, effect: Effect) -> bool:
-        """Whether `effect` belongs to a later round than this run was asked for."""
-        last = self._options.last_round
-        return isinstance(effect, RunAgent) and last is not None and effect.round > last
 
     def _perform(self, effect: Effect, card: TaskCard) -> None:
         if isinstance(effect, VerifyBase):
@@ -278,3 +271,8 @@ class Engine:
             "to_round": after.round,
         }
         self._reporter.event("state_transition", after, move)
+
+
+def _beyond(effect: Effect, last_round: int | None) -> bool:
+    """Whether `effect` belongs to a later round than this run was asked for."""
+    return isinstance(effect, RunAgent) and last_round is not None and effect.round > last_round

@@ -19,8 +19,6 @@ class Options:
     round_timeout: float | None = None
     rules: ScopeRules = field(default_factory=ScopeRules)
     redact: Callable[[str], str] = str
-    last_round: int | None = None
-    one_round: bool = False
     draft: bool = True
 
 

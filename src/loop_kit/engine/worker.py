@@ -42,7 +42,7 @@ class WorkerPass:
                 state,
                 effect,
                 workspace.path,
-                self._inputs(card),
+                self._inputs(state, card),
                 lambda paths: self._prompt(state, card, effect, paths),
             )
             try:
@@ -53,13 +53,17 @@ class WorkerPass:
         finally:
             workspace.close()
 
-    def _inputs(self, card: TaskCard) -> Mapping[str, bytes]:
+    def _inputs(self, state: LoopState, card: TaskCard) -> Mapping[str, bytes]:
         files = {bus.TASK_CARD: card.to_json()}
-        fixes = self._store.read(bus.FIX_LIST)
+        fixes = self._fix_list(state)
         return files if fixes is None else {**files, bus.FIX_LIST: fixes}
 
+    def _fix_list(self, state: LoopState) -> bytes | None:
+        """The fix list; one that lies there in round 1 is a leftover of another loop."""
+        return self._store.read(bus.FIX_LIST) if state.round > 1 else None
+
     def _prompt(self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths) -> str:
-        raw = self._store.read(bus.FIX_LIST) if state.round > 1 else None
+        raw = self._fix_list(state)
         return worker_prompt(
             guidance=self._dispatcher.guidance(Role.WORKER),
             card=card,

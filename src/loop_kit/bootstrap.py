@@ -1,0 +1,206 @@
+"""The one place that names concrete adapters: settings in, an engine out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.agents import BACKENDS, MANUAL
+from loop_kit.adapters.agents.command_line import Setup
+from loop_kit.adapters.agents.manual import ManualAgent
+from loop_kit.adapters.clones import Cloner, CloneVerifier, Clones
+from loop_kit.adapters.file_store import FileStore
+from loop_kit.adapters.git import Git, Identity
+from loop_kit.adapters.git_repository import GitRepository
+from loop_kit.adapters.git_store import GitStore
+from loop_kit.adapters.guides import Guides
+from loop_kit.adapters.in_place import InPlace
+from loop_kit.adapters.mailbox import FolderMailbox
+from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.core import environment, policy
+from loop_kit.core.record import nearest
+from loop_kit.core.sanitize import Redactor
+from loop_kit.core.scope import PROTECTED_ALWAYS, PROTECTED_IN_CI, ScopeRules, patterns
+from loop_kit.core.state import Limits, Role
+from loop_kit.core.task import TaskCard
+from loop_kit.engine import Engine
+from loop_kit.engine.attempt import Dispatcher
+from loop_kit.engine.options import Options
+from loop_kit.engine.publisher import Publisher
+from loop_kit.engine.reviewer import ReviewerPass
+from loop_kit.engine.worker import WorkerPass
+from loop_kit.errors import BadSetting
+from loop_kit.ports import Agent, Forge, Guides as GuidesPort, Reporter, Store, Workspaces
+from loop_kit.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a run takes place: the repository, and folders of ours for logs and scratch."""
+
+    git: Git
+    git_dir: Path
+    root: Path
+    loop_dir: Path
+    logs: Path
+    scratch: Path
+    mailboxes: Path
+
+
+def agents(
+    settings: Settings, ground: Ground, environ: Mapping[str, str], extra: Mapping[str, str]
+) -> dict[Role, Agent]:
+    """The worker and the reviewer; `extra` is added to what both may see.
+
+    Raises:
+        BadSetting: a backend is not registered; the registered ones are named.
+    """
+    names = {Role.WORKER: settings.worker_backend, Role.REVIEWER: settings.reviewer_backend}
+    models = {Role.WORKER: settings.worker_model, Role.REVIEWER: settings.reviewer_model}
+    args = {Role.WORKER: settings.worker_args, Role.REVIEWER: settings.reviewer_args}
+    made: dict[Role, Agent] = {}
+    for role, name in names.items():
+        if not settings.auto_dispatch or name == MANUAL:
+            made[role] = ManualAgent(ground.loop_dir, settings.timeout)
+            continue
+        if name not in BACKENDS:
+            known = (*BACKENDS, MANUAL)
+            raise BadSetting(
+                f"Unknown backend {name!r} for the {role.value};"
+                f" registered are {', '.join(known)}.",
+                nearest(name, known),
+            )
+        seen = environment.allowed(environ, settings.agent_env)
+        made[role] = BACKENDS[name](
+            Setup(
+                environment={**seen, **extra, **_keys(name, settings)},
+                logs=ground.logs,
+                model=models[role],
+                args=args[role],
+                root=ground.root,
+            )
+        )
+    return made
+
+
+def _keys(backend: str, settings: Settings) -> dict[str, str]:
+    """The model keys of one backend, and of no other."""
+    keys = {
+        "codex": {"CODEX_API_KEY": settings.openai_api_key},
+        "claude": {
+            "ANTHROPIC_API_KEY": settings.anthropic_api_key,
+            "CLAUDE_CODE_OAUTH_TOKEN": settings.claude_code_oauth_token,
+        },
+    }.get(backend, {})
+    shown = {name: secret.get_secret_value() for name, secret in keys.items()}
+    return {name: value for name, value in shown.items() if value}
+
+
+def limits(settings: Settings, card: TaskCard) -> Limits:
+    """The operator's limits, lowered by the card."""
+    return policy.lowered(settings.limits, card.limits)
+
+
+def options(settings: Settings, card: TaskCard, ground: Ground, *, ci: bool) -> Options:
+    """What the engine is told about this run."""
+    rules = ScopeRules(
+        out_of_scope=patterns(card.out_of_scope, _existing(ground.root, card.out_of_scope)),
+        in_scope=patterns(card.in_scope, _existing(ground.root, card.in_scope)),
+        protected=PROTECTED_IN_CI if ci else PROTECTED_ALWAYS,
+        strict=settings.scope == "strict",
+        per_commit=ci,
+    )
+    return Options(
+        dispatch_timeout=settings.dispatch_timeout or None,
+        idle_timeout=settings.idle_timeout or None,
+        artifact_timeout=settings.artifact_timeout,
+        verify_timeout=settings.verify_timeout or 24 * 3600,
+        round_timeout=settings.round_timeout_minutes * 60 if ci else None,
+        rules=rules,
+        redact=Redactor(settings.secrets),
+        draft=settings.draft,
+    )
+
+
+def _existing(root: Path, entries: tuple[str, ...]) -> frozenset[str]:
+    """The entries that are paths in the repository; an entry is data, so it may be anything."""
+    found = set()
+    for entry in entries:
+        try:
+            if entry.strip() and (root / entry.strip()).exists():
+                found.add(entry)
+        except (OSError, ValueError):
+            continue
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What differs between a laptop and a CI job."""
+
+    store: Store
+    agents: Mapping[Role, Agent]
+    guides: GuidesPort
+    isolated: bool
+    identity: Identity
+    environ: Mapping[str, str]
+    forge: Forge | None = None
+
+
+def engine(
+    ground: Ground, parts: Parts, reporter: Reporter, run_options: Options, tick: Callable[[], None]
+) -> Engine:
+    """An engine for one run."""
+    clock = SystemClock()
+    repository = GitRepository(ground.git)
+    cloner = Cloner(ground.git, ground.git_dir, ground.scratch)
+    workspaces: Workspaces = (
+        Clones(cloner, parts.identity)
+        if parts.isolated
+        else InPlace(ground.git, ground.root, _shown(ground), parts.identity)
+    )
+    verifier = CloneVerifier(cloner, environment.allowed(parts.environ), tick)
+    dispatcher = Dispatcher(
+        parts.agents,
+        FolderMailbox(ground.mailboxes),
+        parts.guides,
+        clock,
+        reporter,
+        run_options,
+        ground.scratch,
+    )
+    publisher = None
+    if parts.forge is not None:
+        publisher = Publisher(parts.forge, parts.store, reporter, run_options)
+    return Engine(
+        store=parts.store,
+        verifier=verifier,
+        agents=parts.agents,
+        worker=WorkerPass(
+            dispatcher, workspaces, verifier, repository, parts.store, run_options
+        ),
+        reviewer=ReviewerPass(dispatcher, workspaces, repository, parts.store),
+        clock=clock,
+        reporter=reporter,
+        options=run_options,
+        publisher=publisher,
+    )
+
+
+def _shown(ground: Ground) -> str:
+    """The loop's folder relative to the repository, or the default when it is outside."""
+    if ground.loop_dir.is_relative_to(ground.root):
+        return ground.loop_dir.relative_to(ground.root).as_posix()
+    return ".loop"
+
+
+__all__ = [
+    "FileStore",
+    "GitStore",
+    "Ground",
+    "Guides",
+    "Parts",
+    "agents",
+    "engine",
+    "limits",
+    "options",
+]

@@ -1,0 +1,52 @@
+"""`loop init`: the folder `.loop/` with templates and an example; nothing is ever overwritten."""
+
+from pathlib import Path
+
+import typer
+
+from loop_kit import defaults
+from loop_kit.adapters.loop_folder import exclude_generated, loop_folder, repository_root
+from loop_kit.errors import BadSetting
+
+_FOLDERS = ("", "examples", "logs", "runtime", "archive", "templates", "handoff", "context")
+_FILES = (
+    "examples/task_card.json",
+    "templates/worker_prompt.txt",
+    "templates/reviewer_prompt.txt",
+)
+
+
+def init(
+    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+) -> None:
+    """Make the folder .loop/ with templates and an example task card."""
+    root = repository_root(Path.cwd())
+    folder = loop_folder(root, loop_dir)
+    if folder.exists() and not folder.is_dir():
+        raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
+    for name in _FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        path = folder / name
+        if not path.exists():
+            path.write_text(defaults.text(name), "utf-8")
+            typer.echo(f"Created {path}")
+    git_dir = _common_git_dir(root)
+    if git_dir and folder.is_relative_to(root):
+        exclude_generated(git_dir, folder.relative_to(root).as_posix(), card=False)
+    typer.echo(
+        f"Ready. Copy {folder / 'examples' / 'task_card.json'} to {folder / 'task_card.json'},"
+        " say what you want, then: loop run --auto-dispatch"
+    )
+
+
+def _common_git_dir(root: Path) -> Path | None:
+    """Where `info/exclude` is: `.git`, or what a linked work tree's `.git` file leads to."""
+    inside = root / ".git"
+    if inside.is_dir():
+        return inside
+    if not inside.is_file():
+        return None
+    own = root / inside.read_text("utf-8").removeprefix("gitdir:").strip()
+    common = own / "commondir"
+    return (own / common.read_text("utf-8").strip()).resolve() if common.is_file() else own

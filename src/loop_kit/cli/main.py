@@ -1,0 +1,62 @@
+"""The command `loop`. Nothing heavy is imported before a command needs it."""
+
+import os
+import sys
+import traceback
+
+import typer
+
+from loop_kit import __version__
+from loop_kit.cli.action import action
+from loop_kit.cli.demo import demo
+from loop_kit.cli.init import init
+from loop_kit.cli.run import run
+from loop_kit.cli.status import status
+from loop_kit.errors import ExitCode, LoopError
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (init, run, status, demo, action):
+    app.command(_command.__name__)(_command)
+
+
+@app.callback(invoke_without_command=True)
+def loop(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version."),  # noqa: FBT001, FBT003
+) -> None:
+    """Run a review loop of AI coding agents: a worker commits, a reviewer judges."""
+    if version:
+        typer.echo(f"loop {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run a command; a known error, an interruption and a bug look different."""
+    try:
+        app()
+    except LoopError as error:
+        print(f"Error: {error.sentence}\n  {error.remedy}", file=sys.stderr)  # noqa: T201
+        code = int(error.exit_code)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)  # noqa: T201
+        code = int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = int(ExitCode.GENERAL)
+    except Exception:
+        traceback.print_exc()
+        print(  # noqa: T201
+            f"\nThis is a bug in loop-kit {__version__}, not your mistake."
+            " Please report it with the lines above; the state is kept.",
+            file=sys.stderr,
+        )
+        code = int(ExitCode.GENERAL)
+    else:
+        return
+    sys.exit(code)

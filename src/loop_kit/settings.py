@@ -1,0 +1,220 @@
+"""One pure cascade: defaults < `.loop/config` < card < `LOOP_*` and action inputs < flags.
+
+Every setting is one field here, whatever its source calls it: `--max-rounds`, `max-rounds:`,
+`LOOP_MAX_ROUNDS` and `max_rounds:` are the same. What no field fits is refused with the nearest
+name, before anything is spent. A card may speak only of what `card_values` takes from it.
+"""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+
+from loop_kit.core.record import Record, explain, nearest
+from loop_kit.core.state import Limits
+from loop_kit.core.task import TaskCard
+from loop_kit.errors import BadSetting
+
+Values = Mapping[str, object]
+
+
+def _lines(value: object) -> object:
+    """A list, or text with one item on each line."""
+    if isinstance(value, str):
+        return tuple(line.strip() for line in value.splitlines() if line.strip())
+    return value
+
+
+def _words(value: object) -> object:
+    """A list, or text that is split as a shell would, without being run by one."""
+    return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+
+def _globs(value: object) -> object:
+    """A list, or text with items between commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Globs = Annotated[tuple[str, ...], BeforeValidator(_globs)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
+
+
+class Settings(Record):
+    """Every setting, resolved. Times are seconds unless the name says otherwise; 0 is no limit."""
+
+    task: str = ""
+    task_id: str = ""
+    round: Annotated[int, Field(ge=1)] | None = None
+    expected_state: Annotated[int, Field(ge=0)] | None = None
+    worker_backend: str = "codex"
+    reviewer_backend: str = "codex"
+    worker_model: str = ""
+    reviewer_model: str = ""
+    worker_args: Words = ()
+    reviewer_args: Words = ()
+    openai_api_key: SecretStr = SecretStr("")
+    anthropic_api_key: SecretStr = SecretStr("")
+    claude_code_oauth_token: SecretStr = SecretStr("")
+    github_token: SecretStr = SecretStr("")
+    base_branch: str = ""
+    branch_prefix: Prefix = "loop"
+    max_rounds: int = 3
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_dispatches: Annotated[int, Field(ge=0)] = 20
+    round_timeout_minutes: Annotated[float, Field(gt=0, le=330)] = 90
+    timeout: Seconds = 0
+    dispatch_timeout: Seconds = 600
+    idle_timeout: Seconds = 900
+    dispatch_retries: Annotated[int, Field(ge=0, le=20)] = 2
+    dispatch_retry_base_sec: Annotated[float, Field(ge=1)] = 5
+    artifact_timeout: Seconds = 90
+    verify: Lines = ()
+    verify_timeout: Seconds = 600
+    scope: Literal["guide", "strict"] = "guide"
+    evidence: Literal["lenient", "strict"] = "lenient"
+    isolation: Literal["in-place", "clone"] = "in-place"
+    continue_: Annotated[Literal["dispatch", "none"], Field(alias="continue")] = "dispatch"
+    continue_workflow: str = ""
+    agent_env: Globs = ()
+    fail_on: Literal["never", "failed", "not-approved"] = "failed"
+    draft: bool = True
+    auto_dispatch: bool = False
+    allow_dirty: bool = False
+    verbose: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """The operator's limits for the loop."""
+        return Limits(
+            max_rounds=self.max_rounds,
+            dispatch_retries=self.dispatch_retries,
+            dispatch_retry_base_sec=self.dispatch_retry_base_sec,
+            max_dispatches=self.max_dispatches,
+            max_minutes=self.max_minutes,
+            max_tokens=self.max_tokens,
+            max_cost_usd=self.max_cost_usd,
+            evidence=self.evidence,
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must never be shown."""
+        held = (
+            self.openai_api_key,
+            self.anthropic_api_key,
+            self.claude_code_oauth_token,
+            self.github_token,
+        )
+        return tuple(secret.get_secret_value() for secret in held if secret.get_secret_value())
+
+
+INPUTS = (
+    *("task", "task_id", "round", "expected_state"),
+    *("worker_backend", "reviewer_backend", "worker_model", "reviewer_model"),
+    *("worker_args", "reviewer_args"),
+    *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
+    *("base_branch", "branch_prefix", "max_rounds", "round_timeout_minutes"),
+    *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
+    *("verify", "verify_timeout", "scope", "evidence"),
+    *("max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
+    *("continue", "continue_workflow", "isolation", "agent_env", "fail_on", "draft"),
+)
+"""The settings that are inputs of the action, under their names here."""
+
+ACTION_DEFAULTS: Values = {
+    "isolation": "clone",
+    "evidence": "strict",
+    "dispatch_timeout": 0,
+    "auto_dispatch": True,
+}
+
+_CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
+    *("task", "task_id", "round", "expected_state"),
+    *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
+} | {"auto_dispatch", "timeout", "dispatch_retry_base_sec"}
+"""What `.loop/config` may say: no secrets, and nothing about one single run."""
+
+
+def names() -> tuple[str, ...]:
+    """Every setting's name, as the contract spells it but with underscores."""
+    return tuple(field.alias or name for name, field in Settings.model_fields.items())
+
+
+def environment_values(environ: Mapping[str, str]) -> dict[str, object]:
+    """The settings in `LOOP_*` variables; a variable that is empty is not set."""
+    found = ((name, environ.get(f"LOOP_{name.upper()}", "")) for name in names())
+    return {name: value for name, value in found if value}
+
+
+def input_values(environ: Mapping[str, str]) -> dict[str, object]:
+    """The action's inputs: `INPUT_*`, with hyphens as the runner has them or underscores."""
+    values: dict[str, object] = {}
+    for name in INPUTS:
+        upper = name.upper()
+        value = environ.get(f"INPUT_{upper}") or environ.get(f"INPUT_{upper.replace('_', '-')}")
+        if value and value.strip():
+            values[name] = value.strip()
+    return values
+
+
+def config_values(document: object, name: str) -> dict[str, object]:
+    """The settings in a parsed configuration file.
+
+    Raises:
+        BadSetting: it is no mapping, or a key is unknown or may not be set there.
+    """
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise BadSetting(
+            f"{name}: a mapping is expected, this is a {type(document).__name__}.",
+            "Write one `setting: value` on each line.",
+        )
+    values = {str(key).replace("-", "_"): value for key, value in document.items()}
+    for key in values:
+        if key not in _CONFIGURABLE:
+            raise BadSetting(f"{name}: unknown setting {key!r}.", nearest(key, _CONFIGURABLE))
+    return values
+
+
+def card_values(card: TaskCard) -> dict[str, object]:
+    """What a card may say about how its loop runs; its limits are applied by `policy.lowered`."""
+    said: dict[str, object] = {
+        "worker_backend": card.worker.backend,
+        "worker_model": card.worker.model,
+        "reviewer_backend": card.reviewer.backend,
+        "reviewer_model": card.reviewer.model,
+        "base_branch": card.base_branch,
+        "verify": card.verify,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:
+    """The settings of `layers`, each a name for messages and values, the weakest first.
+
+    Raises:
+        BadSetting: a value does not fit; the layer that gave it is named.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for layer, values in layers:
+        merged.update(values)
+        origin.update(dict.fromkeys(values, layer))
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        key = str(error.errors(include_url=False)[0]["loc"][0])
+        sentence, remedy = explain(error, Settings)
+        where = origin.get(key, "settings")
+        raise BadSetting(f"{where}: {sentence}.", remedy) from None
+    except ValueError as error:
+        raise BadSetting(f"A setting cannot be read: {error}.", "Correct its quotes.") from None

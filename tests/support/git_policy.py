@@ -1,0 +1,96 @@
+"""The rules that a hosted repository puts to a push, as an update hook.
+
+An update hook, not a pre-receive hook: GitHub refuses ref by ref, so that without `--atomic` the
+other refs of the same push go through.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.git_repository import BareRepository
+
+UPDATE_HOOK = """\
+#!/bin/sh
+set -f
+ref=$1 old=$2 new=$3
+zero=0000000000000000000000000000000000000000
+
+refuse() {
+  printf '%s\\t%s\\n' "$ref" "$1" >>"$PUSH_REFUSALS"
+  exit 1
+}
+
+refuse_workflow() {
+  refuse "refusing to allow a GitHub App to create or update workflow \\`$1\\` without \\
+\\`workflows\\` permission"
+}
+
+known_workflow() {
+  for tip in HEAD $(git for-each-ref --format='%(objectname)' refs/heads); do
+    [ "$(git rev-parse --quiet --verify "$tip:$2")" = "$1" ] && return 0
+  done
+  return 1
+}
+
+case "$ref" in
+  refs/heads/* | refs/tags/*) ;;
+  *) refuse 'funny refname' ;;
+esac
+
+for pattern in $(git config --get-all github.protected); do
+  case "${ref#refs/heads/}" in
+    $pattern)
+      echo "error: GH006: Protected branch update failed for $ref." >&2
+      echo 'error: Changes must be made through a pull request.' >&2
+      refuse 'protected branch hook declined'
+      ;;
+  esac
+done
+
+[ "$new" = "$zero" ] && exit 0
+[ "$PUSHER_MAY_CHANGE_WORKFLOWS" = 1 ] && exit 0
+
+changed=$(git log --format= --name-only "$new" --not --all -- .github/workflows | head -n 1)
+[ -n "$changed" ] && refuse_workflow "$changed"
+
+# A new branch at an old commit brings back workflow files that no branch has any more.
+[ "$old" = "$zero" ] || exit 0
+files=$(git ls-tree -r --format='%(objectname) %(path)' "$new" -- .github/workflows)
+while read -r blob path; do
+  [ -z "$blob" ] || known_workflow "$blob" "$path" || refuse_workflow "$path"
+done <<EOF
+$files
+EOF
+exit 0
+"""
+
+
+def create_bare_repository(path: Path, default_branch: str) -> None:
+    """Create an empty repository that serves and refuses what GitHub does."""
+    path.mkdir(parents=True)
+    repository = BareRepository(path)
+    repository.git("init", "--quiet", "--bare", f"--initial-branch={default_branch}")
+    settings = {
+        "http.receivepack": "true",
+        "uploadpack.allowFilter": "true",
+        "uploadpack.allowAnySHA1InWant": "true",
+        "receive.hideRefs": "refs/pull",
+        "receive.denyDeleteCurrent": "refuse",
+        "gc.auto": "0",
+        "receive.autogc": "false",
+        "core.logAllRefUpdates": "true",
+    }
+    for name, value in settings.items():
+        repository.git("config", name, value)
+    hook = path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(UPDATE_HOOK, encoding="utf-8")
+    hook.chmod(0o755)
+
+
+def set_protected_branches(repository: BareRepository, patterns: tuple[str, ...]) -> None:
+    """Refuse every push to the branches that a shell pattern matches, and to no others."""
+    repository.attempt("config", "--unset-all", "github.protected")
+    for pattern in patterns:
+        repository.git("config", "--add", "github.protected", pattern)

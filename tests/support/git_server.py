@@ -1,0 +1,323 @@
+"""A git host on the loopback interface: smart HTTP with tokens, GitHub's refusals, and faults."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, Self, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.git_policy import create_bare_repository, set_protected_branches
+from tests.support.git_protocol import PushReport, PushRequest, RefUpdate, finish_report, parse_push
+from tests.support.git_repository import BareRepository, git_environment
+from tests.support.loopback import LoopbackHandler, LoopbackServer
+
+Permission = Literal["none", "read", "write"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a token stands for, and what it may do."""
+
+    login: str
+    permission: Permission = "write"
+    workflows: bool = False
+
+
+@dataclass(frozen=True)
+class Push:
+    """One push that asked for `updates`; `accepted` are those that happened."""
+
+    repository: str
+    login: str
+    updates: tuple[RefUpdate, ...]
+    accepted: tuple[RefUpdate, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        return tuple(update.ref for update in self.accepted)
+
+
+@dataclass(frozen=True)
+class GitRequest:
+    """One HTTP request: `service` is upload-pack or receive-pack."""
+
+    method: str
+    repository: str
+    service: str
+    login: str | None
+    status: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the URL of a request names."""
+
+    repository: str
+    service: str
+    endpoint: str
+
+
+class GitServer:
+    """Hosts bare repositories below `root`.
+
+    `before_push` is called with each push before git sees it, and not for pushes that it makes
+    itself. `after_push` callbacks see the pushes that moved something, before the pusher hears.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.pushes: list[Push] = []
+        self.refused_pushes: list[Push] = []
+        self.requests: list[GitRequest] = []
+        self.before_push: Callable[[Push], None] | None = None
+        self.after_push: list[Callable[[Push], None]] = []
+        self._tokens: dict[str, Identity] = {}
+        self._faults: list[int] = []
+        self._guard = threading.RLock()
+        self._in_before_push = False
+        self._listener = _GitListener(self)
+
+    def __enter__(self) -> Self:
+        self._listener.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._listener.stop()
+        if kind is None and self._listener.failures:
+            raise self._listener.failures[0]
+
+    @property
+    def url(self) -> str:
+        return self._listener.url
+
+    def add_token(
+        self,
+        token: str,
+        login: str,
+        permission: Permission = "write",
+        workflows: bool = False,
+    ) -> None:
+        """Let `token` in as `login`; a second call replaces what the first said."""
+        self._tokens[token] = Identity(login, permission, workflows)
+
+    def identity(self, token: str) -> Identity | None:
+        return self._tokens.get(token)
+
+    def logins(self) -> set[str]:
+        return {identity.login for identity in self._tokens.values()}
+
+    def create_repository(self, name: str, default_branch: str = "main") -> Path:
+        """Create the bare repository "owner/name" and return where it lies."""
+        path = self._path(name)
+        create_bare_repository(path, default_branch)
+        return path
+
+    def repository(self, name: str) -> BareRepository:
+        return BareRepository(self._path(name))
+
+    def has_repository(self, name: str) -> bool:
+        return name.count("/") == 1 and self._path(name).is_dir()
+
+    def protect(self, name: str, *patterns: str) -> None:
+        """Refuse pushes to these branches, given as shell patterns; without any, to none."""
+        set_protected_branches(self.repository(name), patterns)
+
+    def fail_next_push(self, times: int = 1, status: int = 500) -> None:
+        """Answer the next pushes with `status` and carry none of them out."""
+        with self._guard:
+            self._faults += [status] * times
+
+    def count(self, service: str) -> int:
+        """Return how many requests were made of "upload-pack" or "receive-pack"."""
+        with self._guard:
+            return sum(request.service == service for request in self.requests)
+
+    def take_fault(self) -> int | None:
+        with self._guard:
+            return self._faults.pop(0) if self._faults else None
+
+    def announce(self, push: Push) -> None:
+        """Call `before_push`, unless this very push comes from there."""
+        with self._guard:
+            hook = self.before_push
+            if hook is None or self._in_before_push:
+                return
+            self._in_before_push = True
+        try:
+            hook(push)
+        finally:
+            self._in_before_push = False
+
+    def record_push(self, push: Push) -> None:
+        with self._guard:
+            (self.pushes if push.accepted else self.refused_pushes).append(push)
+        if push.accepted:
+            for callback in self.after_push:
+                callback(push)
+
+    def record_request(self, request: GitRequest) -> None:
+        with self._guard:
+            self.requests.append(request)
+
+    def _path(self, name: str) -> Path:
+        return self.root / f"{name}.git"
+
+
+class _GitListener(LoopbackServer):
+    def __init__(self, host: GitServer) -> None:
+        self.host = host
+        super().__init__(_GitHandler)
+
+
+class _GitHandler(LoopbackHandler):
+    @property
+    def host(self) -> GitServer:
+        return cast("_GitListener", self.server).host
+
+    def do_GET(self) -> None:  # noqa: N802  (the base's name)
+        self._serve()
+
+    def do_POST(self) -> None:  # noqa: N802
+        self._serve()
+
+    def _serve(self) -> None:
+        target = parse_target(self.path)
+        identity = self._identity()
+        with self.spool_body() as body:
+            status = self._answer(target, identity, body)
+        login = identity.login if identity else None
+        self.host.record_request(
+            GitRequest(self.command, target.repository, target.service, login, status)
+        )
+
+    def _identity(self) -> Identity | None:
+        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            user, _, password = base64.b64decode(value).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return self.host.identity(password) or self.host.identity(user)
+
+    def _answer(self, target: Target, identity: Identity | None, body: IO[bytes]) -> int:
+        if identity is None:
+            challenge = {"WWW-Authenticate": 'Basic realm="GitHub"'}
+            return self._say(401, "Invalid username or token.", challenge)
+        if identity.permission == "none" or not self.host.has_repository(target.repository):
+            return self._say(404, "Repository not found.")
+        if target.endpoint not in {"info/refs", "git-upload-pack", "git-receive-pack"}:
+            return self._say(403, "Please upgrade your git client.")
+        if target.service == "receive-pack" and identity.permission != "write":
+            words = f"Permission to {target.repository}.git denied to {identity.login}."
+            return self._say(403, words)
+        if target.endpoint == "git-receive-pack":
+            return self._receive_pack(target, identity, body)
+        return self._pass_through(target, identity, body)
+
+    def _say(self, status: int, text: str, headers: dict[str, str] | None = None) -> int:
+        kind = {"Content-Type": "text/plain; charset=UTF-8"}
+        self.send_whole(status, {**kind, **(headers or {})}, f"{text}\n".encode())
+        return status
+
+    def _receive_pack(self, target: Target, identity: Identity, body: IO[bytes]) -> int:
+        request = parse_push(body)
+        if not request.updates:
+            return self._pass_through(target, identity, body)
+        fault = self.host.take_fault()
+        if fault is not None:
+            return self._say(fault, "Internal Server Error")
+        asked = Push(target.repository, identity.login, request.updates)
+        self.host.announce(asked)
+        report, status = self._run_push(target, identity, body, request)
+        moved = tuple(update for update in request.updates if update.ref in report.accepted)
+        refused = tuple(report.refused.items())
+        self.host.record_push(
+            Push(asked.repository, asked.login, asked.updates, moved, refused),
+        )
+        kind = {"Content-Type": "application/x-git-receive-pack-result"}
+        self.send_whole(status, kind, report.answer)
+        return status
+
+    def _run_push(
+        self, target: Target, identity: Identity, body: IO[bytes], request: PushRequest
+    ) -> tuple[PushReport, int]:
+        with tempfile.NamedTemporaryFile("r", suffix=".refusals") as refusals:
+            with self._backend(target, identity, body, PUSH_REFUSALS=refusals.name) as output:
+                status, _ = read_cgi_head(output)
+                answer = output.read()
+            lines = refusals.read().splitlines()
+        reasons = dict(line.split("\t", 1) for line in lines)
+        return finish_report(answer, request, reasons), status
+
+    def _pass_through(self, target: Target, identity: Identity, body: IO[bytes]) -> int:
+        with self._backend(target, identity, body) as output:
+            status, headers = read_cgi_head(output)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            while piece := output.read(65536):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+        return status
+
+    @contextmanager
+    def _backend(
+        self, target: Target, identity: Identity, body: IO[bytes], **extra: str
+    ) -> Iterator[IO[bytes]]:
+        """Run git's own server program on this request and hand out what it prints."""
+        length = body.seek(0, 2)
+        body.seek(0)
+        environment = git_environment(
+            GIT_PROJECT_ROOT=str(self.host.root),
+            GIT_HTTP_EXPORT_ALL="1",
+            REQUEST_METHOD=self.command,
+            PATH_INFO=f"/{target.repository}.git/{target.endpoint}",
+            QUERY_STRING=urlsplit(self.path).query,
+            CONTENT_TYPE=self.headers.get("Content-Type", ""),
+            CONTENT_LENGTH=str(length),
+            REMOTE_USER=identity.login,
+            REMOTE_ADDR="127.0.0.1",
+            SERVER_PROTOCOL="HTTP/1.1",
+            GIT_PROTOCOL=self.headers.get("Git-Protocol", ""),
+            PUSHER_MAY_CHANGE_WORKFLOWS="1" if identity.workflows else "0",
+            **extra,
+        )
+        command = ["git", "http-backend"]
+        with subprocess.Popen(
+            command, stdin=body, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        ) as backend:
+            assert backend.stdout is not None
+            yield backend.stdout
+
+
+def parse_target(path: str) -> Target:
+    """Read /owner/name[.git]/endpoint, with or without the suffix, as GitHub does."""
+    url = urlsplit(path)
+    owner, _, rest = unquote(url.path).lstrip("/").partition("/")
+    name, _, endpoint = rest.partition("/")
+    asked = parse_qs(url.query).get("service", [endpoint])[0]
+    return Target(f"{owner}/{name.removesuffix('.git')}", asked.removeprefix("git-"), endpoint)
+
+
+def read_cgi_head(output: IO[bytes]) -> tuple[int, dict[str, str]]:
+    """Read the status and the headers that a CGI program prints before its body."""
+    status, headers = 200, {}
+    while line := output.readline().strip():
+        name, _, value = line.decode().partition(": ")
+        if name.lower() == "status":
+            status = int(value.split(" ")[0])
+        else:
+            headers[name] = value
+    return status, headers

@@ -1,0 +1,123 @@
+"""Operations on the repository itself, its people, its commits and their statuses."""
+
+from __future__ import annotations
+
+from tests.support.github_requests import Call, Refusal, Reply, Route, invalid, within
+from tests.support.github_state import Status
+
+LONGEST_DESCRIPTION = 140
+
+
+def commit_routes() -> list[Route]:
+    repository = "/repos/{owner}/{repo}"
+    return [
+        Route("GET", "/user", get_user),
+        Route("GET", repository, get_repository),
+        Route("GET", f"{repository}/collaborators/{{login}}/permission", get_permission),
+        Route("POST", f"{repository}/statuses/{{sha}}", create_status),
+        Route("GET", f"{repository}/commits/{{ref}}/statuses", list_statuses),
+        Route("GET", f"{repository}/statuses/{{ref}}", list_statuses),
+        Route("GET", f"{repository}/commits/{{ref}}/status", get_combined_status),
+        Route("GET", f"{repository}/commits/{{ref}}", get_commit),
+    ]
+
+
+def get_user(call: Call) -> Reply:
+    if call.caller.is_installation:
+        raise Refusal(403, "Resource not accessible by integration")
+    return Reply(200, call.shapes.public_user(call.caller.login))
+
+
+def get_repository(call: Call) -> Reply:
+    shape = call.shapes.full_repository(call.repository, may_push=call.caller.may_push)
+    return Reply(200, shape)
+
+
+def get_permission(call: Call) -> Reply:
+    """Tell a user's role; apps are not users, and the finer roles fold into older ones."""
+    if not call.caller.is_installation and not call.caller.may_push:
+        raise Refusal(403, "Must have push access to view collaborator permission.")
+    login, repository = call.parameters["login"], call.repository
+    if login not in call.users or login.endswith("[bot]"):
+        raise Refusal(404, f"{login} is not a user")
+    role = repository.role(login)
+    older = {"maintain": "write", "triage": "read"}.get(role, role)
+    levels = ["none", "read", "triage", "write", "maintain", "admin"]
+    names = {"pull": "read", "triage": "triage", "push": "write", "maintain": "maintain"}
+    rights = {
+        name: levels.index(role) >= levels.index(needed)
+        for name, needed in {**names, "admin": "admin"}.items()
+    }
+    user = {**call.shapes.user(login), "permissions": rights, "role_name": role}
+    return Reply(200, {"permission": older, "role_name": role, "user": user})
+
+
+def commit_named(call: Call) -> str:
+    ref = call.parameters["ref"]
+    git = call.repository.git
+    names = (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}", ref)
+    sha = next((found for name in names if (found := git.resolve(name))), None)
+    if sha is None:
+        raise Refusal(422, f"No commit found for SHA: {ref}")
+    return sha
+
+
+def get_commit(call: Call) -> Reply:
+    call.require("read", "contents")
+    return Reply(200, call.shapes.commit(call.repository, commit_named(call)))
+
+
+def create_status(call: Call) -> Reply:
+    call.require("write", "statuses")
+    repository, fields, sha = call.repository, call.fields, call.parameters["sha"]
+    if len(sha) != 40 or repository.git.resolve(sha) is None:
+        raise Refusal(422, f"No commit found for SHA: {sha}")
+    state = fields.get("state")
+    if state not in {"error", "failure", "pending", "success"}:
+        raise invalid("Status", "state", "custom", "state is not included in the list")
+    description = fields.get("description")
+    if description is not None:
+        within(description, "description", "Status", LONGEST_DESCRIPTION)
+    context = fields.get("context") or "default"
+    creator, target = call.caller.login, fields.get("target_url")
+    number = next(repository.ids)
+    status = Status(number, sha, context, state, description, target, creator)
+    repository.statuses.append(status)
+    creator_shape = {"creator": call.shapes.user(creator)}
+    return Reply(201, {**call.shapes.status(repository, status), **creator_shape})
+
+
+def list_statuses(call: Call) -> Reply:
+    call.require("read", "statuses")
+    return call.page(
+        call.repository.statuses_of(commit_named(call)),
+        lambda status: {
+            **call.shapes.status(call.repository, status),
+            "creator": call.shapes.user(status.creator),
+        },
+    )
+
+
+def get_combined_status(call: Call) -> Reply:
+    """Show the last status of each context, and the worst of them as the whole's."""
+    call.require("read", "statuses")
+    sha, repository = commit_named(call), call.repository
+    latest: dict[str, Status] = {}
+    for status in repository.statuses_of(sha):
+        latest.setdefault(status.context, status)
+    states = {status.state for status in latest.values()}
+    state = "success" if states == {"success"} else "pending"
+    if states & {"error", "failure"}:
+        state = "failure"
+    url = call.shapes.repository_url(repository)
+    page = call.page(latest.values(), lambda status: call.shapes.status(repository, status))
+    shape = {
+        "state": state,
+        "statuses": page.body,
+        "sha": sha,
+        "total_count": len(latest),
+        "repository": call.shapes.minimal_repository(repository),
+        "commit_url": f"{url}/commits/{sha}",
+        "url": f"{url}/commits/{sha}/status",
+    }
+    return Reply(200, shape, page.headers)
