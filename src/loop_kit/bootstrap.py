@@ -7,7 +7,7 @@ from pathlib import Path
 from loop_kit.adapters.agents import BACKENDS, MANUAL
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.manual import ManualAgent
-from loop_kit.adapters.clones import Cloner, CloneVerifier, Clones
+from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier
 from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import GitRepository
@@ -29,7 +29,8 @@ from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import BadSetting
-from loop_kit.ports import Agent, Forge, Guides as GuidesPort, Reporter, Store, Workspaces
+from loop_kit.ports import Agent, Forge, Reporter, Store, Workspaces
+from loop_kit.ports import Guides as GuidesPort
 from loop_kit.settings import Settings
 
 
@@ -175,9 +176,7 @@ def engine(
         store=parts.store,
         verifier=verifier,
         agents=parts.agents,
-        worker=WorkerPass(
-            dispatcher, workspaces, verifier, repository, parts.store, run_options
-        ),
+        worker=WorkerPass(dispatcher, workspaces, verifier, repository, parts.store, run_options),
         reviewer=ReviewerPass(dispatcher, workspaces, repository, parts.store),
         clock=clock,
         reporter=reporter,

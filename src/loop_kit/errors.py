@@ -10,7 +10,8 @@
     ├── AlreadyRunning      5   another run holds the lock or the lease
     ├── StateRefused        5   the recorded state is corrupt, missing or of another loop
     ├── BranchRefused       6   the git server did not take a push or a fetch
-    └── ForgeRefused        6   the forge's API said no
+    ├── ForgeRefused        6   the forge's API said no
+    └── ForgeUnavailable    6   the forge's API did not answer, or not now
 
 A user's mistake is one sentence and one remedy. Anything else that is raised is a bug, and the
 command line shows it as one. Outcomes of a loop are not errors: see `core.state.EXIT_CODES`.
@@ -99,5 +100,11 @@ class BranchRefused(LoopError):
 
 class ForgeRefused(LoopError):
     """The forge's API refused."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class ForgeUnavailable(LoopError):
+    """The forge's API did not answer; what was asked stays outstanding."""
 
     exit_code = ExitCode.REFUSED

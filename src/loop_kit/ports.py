@@ -286,7 +286,11 @@ class PullRequest:
 
 
 class Forge(Protocol):
-    """The forge's API. Every method raises `ForgeRefused` when the answer is a final no."""
+    """The forge's API.
+
+    Every method raises `ForgeRefused` when the answer is a final no, and `ForgeUnavailable` when
+    there is none after some patience.
+    """
 
     def may_write(self, login: str) -> bool:
         """Whether this person's permission on the repository is write or more."""
@@ -310,11 +314,10 @@ class Forge(Protocol):
         """The id of our review or comment that carries `marker`, searched over all pages."""
         ...
 
-    def post_review(self, number: int, sha: str, body: str) -> str:
+    def post_review(self, number: int, sha: str, body: str, marker: str) -> str:
         """Post a review that neither approves nor rejects, and return its id."""
         ...
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
         """Start the workflow that runs the next round."""
         ...
-

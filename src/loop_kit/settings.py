@@ -42,7 +42,9 @@ Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Globs = Annotated[tuple[str, ...], BeforeValidator(_globs)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
+Prefix = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
+]
 
 
 class Settings(Record):

@@ -108,7 +108,7 @@ class CloneWorkspace:
         inside = {"GIT_INDEX_FILE": str(self._index), "GIT_WORK_TREE": str(self.path)}
         view = git.at(self._cloner.git_dir)
         inside["GIT_DIR"] = str(self._cloner.git_dir)
-        view.run("read-tree", "-m", head, env=inside, timeout=120)
+        view.run("read-tree", "--reset", head, env=inside, timeout=120)
         view.at(self.path).run("add", "--all", "--", ".", env=inside, timeout=600)
         tree = view.text("write-tree", env=inside)
         if tree == git.text("rev-parse", f"{head}^{{tree}}"):
@@ -127,7 +127,7 @@ class CloneWorkspace:
         ours = {**base, "GIT_INDEX_FILE": str(self._index)}
         listed = git.run("ls-files", "--stage", "-v", "-z", env=theirs).out
         inside = git.at(self.path)
-        inside.run("update-index", "--quiet", "--refresh", env=ours, ok=(0, 1), timeout=120)
+        inside.run("update-index", "-q", "--refresh", env=ours, ok=(0, 1), timeout=120)
         tracked = inside.run("diff-files", "--raw", "-z", env=ours, timeout=120).out
         return digest(refs, listed, tracked)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from loop_kit.core.render import verdict_lines
 from loop_kit.core.sanitize import one_line
 from loop_kit.core.state import LoopState, Role
 
@@ -49,6 +50,9 @@ class ConsoleReporter:
         """What changes where the loop stands is said; the rest is for the feed."""
         if name == "state_transition" and data["to_state"] == "awaiting_work":
             self._print(f"Round {data['to_round']} of {state.limits.max_rounds}: {state.task_id}")
+        if name == "review_verdict":
+            for line in verdict_lines(data):
+                self._print(line)
 
     def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """An agent starts."""

@@ -77,9 +77,7 @@ class GitRepository:
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
-        done = self._git.run(
-            "cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE
-        )
+        done = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE)
         return done.out if done.code == 0 else None
 
     def resolve(self, revision: str) -> str:
@@ -146,9 +144,7 @@ class GitRepository:
             lines_deleted=deleted,
         )
 
-    def _completed(
-        self, parent: str, head: str, descends: bool, commits: list["_Raw"]
-    ) -> Span:
+    def _completed(self, parent: str, head: str, descends: bool, commits: list["_Raw"]) -> Span:
         """Add what `log` does not tell: the trees, the sizes, and where links lead."""
         oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
         asked = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]

@@ -182,7 +182,14 @@ class GitStore:
             self._commit(ref, transition, tip if n == 0 else "", first=n == 0)
             for n, transition in enumerate(self._pending)
         )
-        self._git.run("fast-import", "--quiet", "--force", "--done", "--date-format=now", stdin=script + b"done\n")
+        self._git.run(
+            "fast-import",
+            "--quiet",
+            "--force",
+            "--done",
+            "--date-format=now",
+            stdin=script + b"done\n",
+        )
         return self._git.text("rev-parse", ref)
 
     def _commit(self, ref: str, transition: _Transition, parent: str, *, first: bool) -> bytes:
@@ -241,11 +248,37 @@ class GitStore:
         return refusal(said, self._branches)
 
 
+def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
+    """Fetch a branch, or one commit by its id, and return the commit.
+
+    Raises:
+        BranchRefused: the server has no such branch, or refuses.
+    """
+    is_commit = len(branch) >= 40
+    source = branch if is_commit else f"refs/heads/{branch}"
+    shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
+    depth = depth or (1 if shallow else 0)
+    done = git.run(
+        *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+        *((f"--depth={depth}",) if depth else ()),
+        *(remote.url, f"+{source}:refs/loop-kit/base"),
+        ok=range(256),
+        env=authorization(remote.server, remote.token),
+        timeout=600,
+    )
+    if done.code:
+        said = " ".join(done.err.decode("utf-8", "replace").split())[-300:]
+        raise BranchRefused(
+            f"{branch} cannot be fetched: {said}", "Check `base-branch` and the token."
+        )
+    return git.text("rev-parse", "refs/loop-kit/base")
+
+
 def refusal(said: str, branches: Branches) -> BranchRefused:
     """The git server's refusal as one sentence and what to change."""
     low = said.lower()
     shown = " ".join(said.split())[-400:]
-    if "without `workflows` permission" in low or "workflow" in low and "refusing" in low:
+    if "without `workflows` permission" in low or ("workflow" in low and "refusing" in low):
         return BranchRefused(
             "The token may not push a commit that touches .github/workflows.",
             "Make that change by hand, or use a token that may (an App with `workflows: write`).",

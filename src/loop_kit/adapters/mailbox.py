@@ -11,6 +11,7 @@ from loop_kit.core.reports import ReportInvalid
 from loop_kit.core.state import Role
 from loop_kit.ports import Delivery
 
+
 class FolderMailbox:
     """Mailboxes below one folder, at a path that nobody can know in advance."""
 

@@ -91,9 +91,7 @@ def run(
     return Completed(child.returncode, out, err)
 
 
-def _finish(
-    child: "subprocess.Popen[bytes]", timeout: float, limit: int
-) -> tuple[bytes, bool]:
+def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tuple[bytes, bool]:
     """The output of `child`, and whether it had to be killed for being late."""
     late = threading.Event()
 

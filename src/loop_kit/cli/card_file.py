@@ -1,14 +1,12 @@
 """Finds and reads the files a person writes for a local run: the card and the configuration."""
 
-import json
 from pathlib import Path
 
+from loop_kit.config_file import MAX_CONFIG, NAMES, parse_config
 from loop_kit.core import bus
 from loop_kit.core.task import MINIMAL_CARD, TaskCard, parse_card
-from loop_kit.errors import BadCard, BadSetting
-from loop_kit.settings import config_values
+from loop_kit.errors import BadCard
 
-_MAX_CONFIG = 64 * 1024
 _SUFFIXES = ("json", "yml", "yaml")
 
 
@@ -56,27 +54,8 @@ def read_config(folder: Path) -> dict[str, object]:
     Raises:
         BadSetting: the file cannot be parsed, or a setting is unknown.
     """
-    for name in ("config.yaml", "config.yml", "config.json"):
+    for name in NAMES:
         path = folder / name
         if path.is_file():
-            return parse_config(path.read_bytes()[: _MAX_CONFIG + 1], str(path))
+            return parse_config(path.read_bytes()[: MAX_CONFIG + 1], str(path))
     return {}
-
-
-def parse_config(raw: bytes, name: str) -> dict[str, object]:
-    """The settings in `raw`, JSON or YAML by the ending of `name`.
-
-    Raises:
-        BadSetting: it is too long, cannot be parsed, or a setting is unknown.
-    """
-    if len(raw) > _MAX_CONFIG:
-        raise BadSetting(f"{name}: longer than {_MAX_CONFIG} bytes.", "Shorten it.")
-    import yaml
-
-    try:
-        text = raw.decode("utf-8-sig")
-        document = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise BadSetting(f"{name}: cannot be parsed: {detail}.", "Correct it.") from None
-    return config_values(document, name)

@@ -231,9 +231,7 @@ def _check_clean(
 def _hide(place: Place, folder: Path) -> Any:
     if not folder.is_relative_to(place.root):
         return lambda: None
-    return exclude_generated(
-        place.git_dir, folder.relative_to(place.root).as_posix(), card=True
-    )
+    return exclude_generated(place.git_dir, folder.relative_to(place.root).as_posix(), card=True)
 
 
 def _tracked(git: Git, path: Path) -> bool:

@@ -41,17 +41,17 @@ def main() -> None:
     try:
         app()
     except LoopError as error:
-        print(f"Error: {error.sentence}\n  {error.remedy}", file=sys.stderr)  # noqa: T201
+        print(f"Error: {error.sentence}\n  {error.remedy}", file=sys.stderr)
         code = int(error.exit_code)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)  # noqa: T201
+        print("Interrupted.", file=sys.stderr)
         code = int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = int(ExitCode.GENERAL)
     except Exception:
         traceback.print_exc()
-        print(  # noqa: T201
+        print(
             f"\nThis is a bug in loop-kit {__version__}, not your mistake."
             " Please report it with the lines above; the state is kept.",
             file=sys.stderr,

@@ -47,8 +47,8 @@ from loop_kit.core.reports import Issue, ReviewReport
 from loop_kit.core.state import (
     Attempt,
     LoopState,
-    Outcome,
     OutboxItem,
+    Outcome,
     Phase,
     Role,
     RoundDetail,
@@ -234,9 +234,7 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
     spent = _with(state, usage=state.usage.plus(event.spent))
     if event.failure in _RETRIED and attempt.retries < state.limits.dispatch_retries:
-        return _with(
-            spent, attempt=attempt.model_copy(update={"retries": attempt.retries + 1})
-        )
+        return _with(spent, attempt=attempt.model_copy(update={"retries": attempt.retries + 1}))
     if event.failure in _REPAIRED and event.repairable and attempt.repairs < 1:
         changes = {"repairs": attempt.repairs + 1, "feedback": event.message}
         return _with(spent, attempt=attempt.model_copy(update=changes))

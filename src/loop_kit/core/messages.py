@@ -7,8 +7,8 @@ from loop_kit.core.reports import ReviewReport, WorkReport
 from loop_kit.core.state import (
     Lease,
     Limits,
-    Outcome,
     OutboxItem,
+    Outcome,
     Reason,
     Role,
     Session,

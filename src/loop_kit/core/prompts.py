@@ -223,9 +223,7 @@ def _review(request: Document, paths: Paths) -> str:
     )
 
 
-def _work_report_form(
-    card: TaskCard, round_: int, paths: Paths, fix_list: Document | None
-) -> str:
+def _work_report_form(card: TaskCard, round_: int, paths: Paths, fix_list: Document | None) -> str:
     form: dict[str, object] = {
         "task_id": card.task_id,
         "round": round_,

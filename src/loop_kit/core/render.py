@@ -4,6 +4,8 @@ Every text of an agent or a card goes through `sanitize.markdown`; what GitHub l
 pointer to the whole. A marker names the loop and the post, so that it is found and never repeated.
 """
 
+from collections.abc import Mapping
+
 from loop_kit.core.findings import Finding, open_findings
 from loop_kit.core.reports import ReviewReport
 from loop_kit.core.sanitize import MAX_BODY, cut, fenced, markdown, one_line
@@ -185,6 +187,15 @@ def _row(record: RoundRecord) -> str:
     change = f"+{record.lines_added} −{record.lines_deleted}"
     new = ", ".join(record.new_findings) or "–"
     decision = record.decision or "–"
-    return (
-        f"| {record.round} | `{record.head_sha[:10]}` | {change} | {verified} | {decision} | {new} |"
+    return f"| {record.round} | `{record.head_sha[:10]}` | {change} | {verified} | {decision} | {new} |"
+
+
+def verdict_lines(data: Mapping[str, object]) -> list[str]:
+    """A review verdict for a log: the decision, whether it verified, and what is open."""
+    verified = {"True": ", verify passed", "False": ", verify FAILED"}.get(
+        str(data["verified"]), ""
     )
+    still = data["open"]
+    findings = [one_line(str(finding)) for finding in still] if isinstance(still, list) else []
+    decision = str(data["decision"]).replace("_", " ")
+    return [f"[verdict] {decision}{verified}", *(f"[verdict]   {line}" for line in findings)]

@@ -21,9 +21,7 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _IMAGE = re.compile(r"!\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])?")
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`)", re.DOTALL)
 _MENTION = re.compile(r"(?<![\w`/@])@(?=[A-Za-z0-9])[\w-]+(?:/[\w.-]+)?")
-_REFERENCE = re.compile(
-    r"(?<![\w`&])(?:[\w.-]+/[\w.-]+)?#\d+\b|(?<![\w`])GH-\d+\b", re.IGNORECASE
-)
+_REFERENCE = re.compile(r"(?<![\w`&])(?:[\w.-]+/[\w.-]+)?#\d+\b|(?<![\w`])GH-\d+\b", re.IGNORECASE)
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 

@@ -12,6 +12,7 @@ here knows what a port is made of. The order of durable steps is the rule this f
 from collections.abc import Mapping
 
 from loop_kit.core import bus
+from loop_kit.core.findings import open_findings
 from loop_kit.core.machine import outstanding, transition
 from loop_kit.core.messages import (
     AttemptStarted,
@@ -23,6 +24,7 @@ from loop_kit.core.messages import (
     LeaseTaken,
     LoopResumed,
     Publish,
+    ReviewReported,
     RunAgent,
     TaskStarted,
     VerifyBase,
@@ -34,7 +36,7 @@ from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
-from loop_kit.errors import StateRefused
+from loop_kit.errors import ForgeUnavailable, StateRefused
 from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier
 
 Files = Mapping[str, bytes | None]
@@ -65,6 +67,7 @@ class Engine:
         self._options = options
         self._publisher = publisher
         self._state = LoopState()
+        self._forge_is_down = False
 
     def begin(self, start: Start) -> LoopState:
         """Start the loop, or take it up where it was left; nothing is spent yet.
@@ -120,9 +123,7 @@ class Engine:
         accepted = moved and "human_push" in recorded.reasons
         if start.lease:
             self._apply(LeaseTaken(start.lease))
-        self._apply(
-            LoopResumed(start.limits, self._clock.now(), head_sha=tip if accepted else "")
-        )
+        self._apply(LoopResumed(start.limits, self._clock.now(), head_sha=tip if accepted else ""))
         if moved and not accepted and self._state.state is not Phase.DONE:
             error = (
                 f"The work branch is at {tip[:10]}, the loop left it at {recorded.tip[:10]}."
@@ -139,11 +140,12 @@ class Engine:
         try:
             self._check_agents()
             while (effect := outstanding(self._state)) and not _beyond(effect, last_round):
+                if isinstance(effect, Publish) and self._forge_is_down:
+                    break
                 self._perform(effect, card)
         except KeyboardInterrupt:
             if self._state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
                 self._halt(Outcome.INTERRUPTED, "The run was interrupted.")
-        self._store.sync(self._state.tip)
         return self._state
 
     def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
@@ -215,17 +217,13 @@ class Engine:
         request, diff = self._reviewer.request(self._state, card)
         encoded = bus.encoded(request)
         name = bus.archived(self._state.task_id, self._state.round, bus.REVIEW_REQUEST)
-        self._apply(
-            started, {bus.REVIEW_REQUEST: encoded, name: encoded, bus.REVIEW_REPORT: None}
-        )
+        self._apply(started, {bus.REVIEW_REQUEST: encoded, name: encoded, bus.REVIEW_REPORT: None})
         self._store.sync(self._state.tip)
         outcome = self._reviewer.run(self._state, card, effect, request, diff)
         self._apply_review(outcome.event, dict(outcome.files))
 
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record a review together with the fix list or the summary that follows from it."""
-        from loop_kit.core.messages import ReviewReported
-
         if isinstance(event, ReviewReported):
             before, after = self._state, transition(self._state, event)
             if after.outcome is Outcome.APPROVED:
@@ -234,10 +232,17 @@ class Engine:
             else:
                 files |= self._kept(after, bus.FIX_LIST, bus.fix_list(after, event.report))
         self._apply(event, files)
+        if isinstance(event, ReviewReported):
+            self._tell_verdict()
 
-    def _kept(
-        self, state: LoopState, name: str, document: bus.Document
-    ) -> dict[str, bytes | None]:
+    def _tell_verdict(self) -> None:
+        record = self._state.history[-1]
+        still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(self._state.findings)]
+        data = {"decision": record.decision, "verified": record.verified, "open": still}
+        self._reporter.event("review_verdict", self._state, {**data, "round": record.round})
+        self._reporter.event("round_complete", self._state, {"round": record.round})
+
+    def _kept(self, state: LoopState, name: str, document: bus.Document) -> dict[str, bytes | None]:
         encoded = bus.encoded(document)
         return {name: encoded, bus.archived(state.task_id, state.round, name): encoded}
 
@@ -248,8 +253,12 @@ class Engine:
                 "Continue it in the action, or give it a github-token.",
             )
         self._store.sync(self._state.tip)
-        for item in effect.items:
-            self._apply(self._publisher.publish(self._state, card, item))
+        try:
+            for item in effect.items:
+                self._apply(self._publisher.publish(self._state, card, item))
+        except ForgeUnavailable as error:
+            self._reporter.warn(f"{error} What was to be posted stays outstanding.")
+            self._forge_is_down = True
 
     def _halt(self, outcome: Outcome, error: str, reasons: tuple[str, ...] = ()) -> None:
         self._apply(

@@ -43,9 +43,7 @@ class Dispatcher:
         self._reporter = reporter
         self._options = options
         self._scratch = scratch
-        self._deadline = (
-            clock.seconds() + options.round_timeout if options.round_timeout else None
-        )
+        self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
 
     def dispatch(
         self,
@@ -109,9 +107,7 @@ class Dispatcher:
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
         self._reporter.attempt_ended(effect.role, seconds, note)
 
-    def failed(
-        self, role: Role, ended: Ended, failure: Failure, message: str
-    ) -> AttemptFailed:
+    def failed(self, role: Role, ended: Ended, failure: Failure, message: str) -> AttemptFailed:
         """The event for an attempt without a usable report.
 
         When the process itself failed, that is the reason; what the report lacks is not.

@@ -62,16 +62,14 @@ class Publisher:
         if state.pull_request is None:
             reason = "there is no pull request to post to"
             return Published(item.model_copy(update={"status": "refused", "ref": reason}))
-        found = None
-        if inherited:
-            mark = marker(state.task_id, item.key)
-            found = self._forge.find_review(state.pull_request, mark)
+        mark = marker(state.task_id, item.key)
+        found = self._forge.find_review(state.pull_request, mark) if inherited else None
         if found is None:
             round_ = int(item.key.rpartition("-r")[2])
             record = next(r for r in state.history if r.round == round_)
             body = review_body(state, round_, self._reported(state, round_), item.key)
             found = self._forge.post_review(
-                state.pull_request, record.head_sha, self._options.redact(body)
+                state.pull_request, record.head_sha, self._options.redact(body), mark
             )
         return Published(_done(item, found))
 

@@ -82,9 +82,7 @@ class ReviewerPass:
         except ReportInvalid:
             return WorkReport(task_id=state.task_id, round=state.round, head_sha=state.head_sha)
 
-    def _inputs(
-        self, card: TaskCard, request: Document, diff: Diff
-    ) -> Mapping[str, bytes | Path]:
+    def _inputs(self, card: TaskCard, request: Document, diff: Diff) -> Mapping[str, bytes | Path]:
         files: dict[str, bytes | Path] = {
             bus.TASK_CARD: card.to_json(),
             bus.REVIEW_REQUEST: bus.encoded(request),

@@ -211,9 +211,7 @@ class Transcript:
 
 
 class _Listener(process.Listener):
-    def __init__(
-        self, job: Job, reader: StreamReader, reporter: Reporter, log: Transcript
-    ) -> None:
+    def __init__(self, job: Job, reader: StreamReader, reporter: Reporter, log: Transcript) -> None:
         self._job = job
         self._reader = reader
         self._reporter = reporter
@@ -234,4 +232,3 @@ class _Listener(process.Listener):
     def stderr_tail(self) -> str:
         """The end of standard error."""
         return self._stderr.decode("utf-8", "replace").strip()[-2000:]
-

@@ -1,0 +1,40 @@
+"""The thin face towards GitHub Actions: event and inputs in, the same engine, outputs out."""
+
+import sys
+from collections.abc import Mapping
+
+from loop_kit.adapters.actions_log import ActionsLog
+from loop_kit.errors import ExitCode, LoopError
+from loop_kit.settings import Settings, environment_values, input_values, resolve
+
+
+def run_action(environ: Mapping[str, str]) -> ExitCode:
+    """Run one round; the exit code follows from `fail-on` alone."""
+    from loop_kit.actions.round import run_round
+
+    log = ActionsLog(sys.stdout)
+    try:
+        state = run_round(environ, log)
+    except LoopError as error:
+        log.fail(f"{error.sentence} {error.remedy}")
+        return ExitCode.OK if _fail_on(environ) == "never" else error.exit_code
+    finally:
+        log.close()
+    if state is None or state.outcome is None:
+        return ExitCode.OK
+    return _exit_code(state.exit_code, _fail_on(environ))
+
+
+def _exit_code(code: ExitCode, fail_on: str) -> ExitCode:
+    tolerated = {"never": set(ExitCode), "failed": {ExitCode.NEEDS_PERSON}}.get(fail_on, set())
+    return ExitCode.OK if code in tolerated else code
+
+
+def _fail_on(environ: Mapping[str, str]) -> str:
+    """The setting, read by itself so that it also holds when other settings are wrong."""
+    values = {**environment_values(environ), **input_values(environ)}
+    try:
+        settings: Settings = resolve([("inputs", {"fail_on": values.get("fail_on", "failed")})])
+    except LoopError:
+        return "failed"
+    return settings.fail_on

@@ -1,0 +1,265 @@
+"""A small GitHub with one repository, and jobs of `loop action` run in fresh checkouts of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from tests.support.git_client import WorkingCopy
+from tests.support.git_server import GitServer
+from tests.support.github_server import GitHubServer
+from tests.support.openapi_contract import GitHubDescription
+
+if TYPE_CHECKING:
+    from tests.support.git_repository import BareRepository
+
+REPOSITORY = "octo/demo"
+BOT = "github-actions[bot]"
+
+WORKFLOW = """\
+name: loop
+on:
+  workflow_dispatch:
+    inputs:
+      task: {type: string}
+      task-id: {type: string}
+      round: {type: string}
+      expected-state: {type: string}
+jobs: {}
+"""
+
+CALC = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 3\n"
+TEST = (
+    "from calc import add, double\n\nassert add(1, 2) == 3, 'add'\nassert double(2) == 4, 'double'\n"
+)
+
+CARD = {
+    "task_id": "T-001",
+    "goal": "add and double are right",
+    "in_scope": ["calc.py"],
+    "out_of_scope": ["test_calc.py"],
+    "acceptance_criteria": ["add(1, 2) is 3", "double(2) is 4"],
+    "verify": [f"{sys.executable} -B test_calc.py"],
+}
+
+
+def _work(find: str, replace: str, message: str) -> list[dict[str, Any]]:
+    return [
+        {"edit": {"path": "calc.py", "find": find, "replace": replace}},
+        {"commit": message},
+        {"report": {"notes": message, "files_changed": ["calc.py"]}},
+    ]
+
+
+SENT_BACK = {
+    "decision": "changes_required",
+    "summary": "add is right, double is not",
+    "blocking_issues": [
+        {
+            "severity": "high",
+            "file": "calc.py",
+            "line": 6,
+            "reason": "double triples",
+            "scenario": "double(2) is 6",
+            "required_change": "multiply by 2",
+        }
+    ],
+}
+APPROVED = {
+    "decision": "approve",
+    "summary": "both are right",
+    "files_examined": ["calc.py"],
+    "criteria": [{"id": "C1", "met": True}, {"id": "C2", "met": True}],
+    "dispositions": [{"id": "F1", "status": "fixed"}],
+}
+
+TWO_ROUNDS: dict[str, Any] = {
+    "scenes": [
+        {"role": "worker", "round": 1, "steps": _work("a - b", "a + b", "Add")},
+        {"role": "reviewer", "round": 1, "steps": [{"report": SENT_BACK}]},
+        {"role": "worker", "round": 2, "steps": _work("a * 3", "a * 2", "Double")},
+        {"role": "reviewer", "round": 2, "steps": [{"report": APPROVED}]},
+    ]
+}
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What one job left behind."""
+
+    code: int
+    log: str
+    outputs: Mapping[str, str]
+    summary: str
+    checkout: Path
+
+
+def read_outputs(path: Path) -> dict[str, str]:
+    """Read GITHUB_OUTPUT as the runner does."""
+    found: dict[str, str] = {}
+    lines = iter(path.read_text("utf-8").splitlines())
+    for line in lines:
+        name, _, delimiter = line.partition("<<")
+        value: list[str] = []
+        for part in lines:
+            if part == delimiter:
+                break
+            value.append(part)
+        found[name] = "\n".join(value)
+    return found
+
+
+@dataclass
+class Hub:
+    """The two servers, the repository on them, and a way to run a job."""
+
+    git: GitServer
+    api: GitHubServer
+    root: Path
+    depth: int = 1
+    jobs: list[JobResult] = field(default_factory=list)
+
+    @property
+    def bare(self) -> BareRepository:
+        return self.git.repository(REPOSITORY)
+
+    def state(self, task_id: str = "T-001") -> dict[str, Any]:
+        """The state as it is on the state branch."""
+        raw = self.bare.file(f"loop/{task_id}/state", "state.json")
+        assert raw is not None
+        document: dict[str, Any] = json.loads(raw)
+        return document
+
+    def environment(self, inputs: Mapping[str, str], sender: str, folder: Path) -> dict[str, str]:
+        event = folder / "event.json"
+        payload = {
+            "sender": {"login": sender, "type": "User"},
+            "repository": {"full_name": REPOSITORY, "default_branch": "main"},
+            "inputs": dict(inputs),
+        }
+        event.write_text(json.dumps(payload))
+        named = {f"INPUT_{name.upper().replace('-', '_')}": v for name, v in inputs.items()}
+        temp = folder / "temp"
+        temp.mkdir(exist_ok=True)
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_API_URL": self.api.url,
+            "GITHUB_SERVER_URL": self.git.url,
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "GITHUB_EVENT_NAME": "workflow_dispatch",
+            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_REF": "refs/heads/main",
+            "GITHUB_RUN_ID": str(1000 + len(self.jobs)),
+            "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_ACTOR": sender,
+            "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/loop.yml@refs/heads/main",
+            "GITHUB_OUTPUT": str(folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+            "RUNNER_TEMP": str(temp),
+            "INPUT_GITHUB_TOKEN": "bot",
+            "INPUT_WORKER_BACKEND": "scripted",
+            "INPUT_REVIEWER_BACKEND": "scripted",
+            **named,
+        }
+
+    def checkout(self) -> Path:
+        """A fresh checkout, as actions/checkout makes it."""
+        folder = self.root / f"job-{len(self.jobs)}"
+        folder.mkdir()
+        options = (f"--depth={self.depth}",) if self.depth else ()
+        WorkingCopy.clone(f"{self.git.url}/{REPOSITORY}", folder / "checkout", "bot", *options)
+        return folder
+
+    def job(
+        self, sender: str = "mona", env: Mapping[str, str] | None = None, **inputs: str
+    ) -> JobResult:
+        """Run `loop action` in a fresh checkout."""
+        folder = self.checkout()
+        checkout = folder / "checkout"
+        given = {name.replace("_", "-"): value for name, value in inputs.items()}
+        environ = self.environment(given, sender, folder)
+        environ["GITHUB_WORKSPACE"] = str(checkout)
+        environ["GITHUB_SHA"] = self.bare.head("main")
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "loop_kit", "action"],
+            cwd=checkout,
+            env={**environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        output, summary = folder / "output", folder / "summary.md"
+        result = JobResult(
+            code=done.returncode,
+            log=done.stdout + done.stderr,
+            outputs=read_outputs(output) if output.exists() else {},
+            summary=summary.read_text() if summary.exists() else "",
+            checkout=checkout,
+        )
+        self.jobs.append(result)
+        return result
+
+    def continued(self, **inputs: str) -> JobResult:
+        """Run the job that the last dispatch asked for."""
+        asked = {k.replace("-", "_"): v for k, v in self.api.dispatches[-1].inputs.items()}
+        return self.job(sender=BOT, **asked, **inputs)
+
+
+MakeHub = Callable[..., Hub]
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+    """Make the repository with a card and a script; `mona` may write, `rita` may read."""
+    with GitServer(tmp_path / "hosted") as git, GitHubServer(git) as api:
+
+        def make(
+            script: Mapping[str, Any] = TWO_ROUNDS,
+            card: Mapping[str, Any] = CARD,
+            files: Mapping[str, str] | None = None,
+        ) -> Hub:
+            git.create_repository(REPOSITORY)
+            for token, login in (("bot", BOT), ("mona-token", "mona")):
+                git.add_token(token, login)
+            api.add_user("rita")
+            api.set_role(REPOSITORY, "mona", "write")
+            api.set_role(REPOSITORY, "rita", "read")
+            scopes = ("contents", "pull_requests", "issues", "statuses", "actions")
+            api.set_permissions("bot", dict.fromkeys(scopes, "write"))
+            tree = {
+                "calc.py": CALC,
+                "test_calc.py": TEST,
+                ".loop/task_card.json": json.dumps(card),
+                ".loop/script.yml": yaml.safe_dump(dict(script)),
+                ".github/workflows/loop.yml": WORKFLOW,
+                **(files or {}),
+            }
+            git.repository(REPOSITORY).commit_files("main", tree, "A calculator with two bugs")
+            return Hub(git, api, tmp_path)
+
+        yield make
+    description = GitHubDescription()
+    problems = [
+        problem
+        for answer in api.answers
+        if answer.path != "/graphql"
+        for problem in description.check(answer.method, answer.path, answer.status, answer.body)
+    ]
+    assert problems == []
+
+
+@pytest.fixture
+def hub(make_hub: MakeHub) -> Hub:
+    """The repository with the two-round script."""
+    return make_hub()
