@@ -305,7 +305,7 @@ class Forge(Protocol):
         ...
 
     def open_pull_request(
-        self, head: str, base: str, title: str, body: str, draft: bool
+        self, head: str, base: str, title: str, body: str, *, draft: bool
     ) -> PullRequest:
         """Open one; not as a draft where drafts are not supported."""
         ...

@@ -1,18 +1,173 @@
-"""Two jobs in two fresh checkouts take a committed card to an approved pull request."""
+"""Jobs in fresh checkouts take a committed card to an approved pull request, one round each."""
 
-from tests.e2e.conftest import Hub
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Hub
 
 
-def test_second_job_finds_the_state_on_the_branch_and_runs_round_two_to_approval(hub: Hub) -> None:
+@pytest.mark.parametrize("depth", [1, 0], ids=["shallow checkout", "full checkout"])
+def test_second_job_finds_the_state_on_the_branch_and_runs_round_two_to_approval(
+    hub: Hub, depth: int
+) -> None:
+    hub.depth = depth
+
     first = hub.job()
-    print(first.log)
-    assert first.code == 0
+
+    assert first.code == 0, first.log
     assert first.outputs["continue"] == "true"
+    assert first.outputs["decision"] == "changes_required"
+    assert hub.state()["state"] == "awaiting_work"
+    assert hub.state()["continue_to"] == 2
+
     second = hub.continued()
-    print(second.log)
+
     assert second.code == 0, second.log
     assert second.outputs["outcome"] == "approved"
-    print(hub.bare.git("log","--oneline","loop/T-001/state"), [len(hub.git.pushes)], hub.api.requests)
-    print(second.summary, second.outputs)
-    for r in hub.api.repository("octo/demo").pulls.values(): print(r)
-    assert 0
+    assert second.outputs["continue"] == "false"
+    assert hub.state()["outcome"] == "approved"
+    assert hub.bare.file("loop/T-001/work", "calc.py") == (
+        b"def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return a * 2\n"
+    )
+
+
+def test_a_round_costs_four_pushes_and_at_most_eight_requests(hub: Hub) -> None:
+    hub.job()
+    assert (len(hub.git.pushes), len(hub.api.requests)) == (4, 4)
+
+    hub.continued()
+    assert (len(hub.git.pushes), len(hub.api.requests)) == (8, 6)
+
+
+def test_first_push_takes_the_lease_and_creates_the_work_branch_at_the_base_tip(hub: Hub) -> None:
+    hub.job()
+
+    first = hub.git.pushes[0]
+    state = json.loads(
+        hub.bare.git("show", f"{first.refs['refs/heads/loop/T-001/state']}:state.json")
+    )
+    assert first.refs["refs/heads/loop/T-001/work"] == hub.bare.head("main")
+    assert state["lease"]["run_id"] == "1000"
+    assert state["attempt"]["role"] == "worker"
+
+
+def test_work_and_report_go_out_in_one_push_and_the_state_never_on_the_work_branch(
+    hub: Hub,
+) -> None:
+    hub.job()
+
+    second = hub.git.pushes[1]
+    assert set(second.refs) == {"refs/heads/loop/T-001/state", "refs/heads/loop/T-001/work"}
+    names = hub.bare.git("diff", "--name-only", "main", "loop/T-001/work").split()
+    assert names == ["calc.py"]
+
+
+def test_pull_request_is_a_draft_and_each_round_posts_its_report_once_with_its_marker(
+    hub: Hub,
+) -> None:
+    hub.job()
+    hub.continued()
+
+    (pull,) = hub.api.repository("octo/demo").pulls.values()
+    assert pull.draft
+    assert pull.head == "loop/T-001/work"
+    markers = [review.body.splitlines()[0] for review in pull.reviews]
+    assert markers == [
+        "<!-- loop-kit:T-001:review-r1 -->",
+        "<!-- loop-kit:T-001:review-r2 -->",
+    ]
+    assert "**F1** [high] `calc.py:6` double triples" in pull.reviews[0].body
+    assert "Round 2: approved" in pull.reviews[1].body
+
+
+def test_the_state_branch_holds_the_bus_and_no_diff(hub: Hub) -> None:
+    hub.job()
+
+    names = hub.bare.git("ls-tree", "-r", "--name-only", "loop/T-001/state").split()
+    assert {"state.json", "task_card.json", "work_report.json", "review_report.json"} <= set(names)
+    assert "archive/T-001/r1_review_report.json" in names
+    request = json.loads(hub.bare.git("show", "loop/T-001/state:review_request.json"))
+    assert "diff" not in request
+    assert hub.bare.git("rev-list", "--max-parents=0", "loop/T-001/state").count("\n") <= 1
+
+
+def test_next_round_is_dispatched_on_the_default_branch_with_the_state_it_expects(
+    hub: Hub,
+) -> None:
+    hub.job()
+
+    (dispatch,) = hub.api.dispatches
+    assert dispatch.ref == "main"
+    assert dispatch.inputs == {
+        "task-id": "T-001",
+        "round": "2",
+        "expected-state": str(hub.state()["seq"]),
+    }
+
+
+def test_job_summary_shows_the_rounds_as_a_picture_and_as_a_table(hub: Hub) -> None:
+    hub.job()
+    second = hub.continued()
+
+    assert "```mermaid\ntimeline" in second.summary
+    assert "| 2 |" in second.summary
+    assert "Approved in round 2." in second.summary
+
+
+def test_a_stale_continuation_ends_green_and_runs_nothing(hub: Hub) -> None:
+    hub.job()
+    hub.continued()
+    pushes = len(hub.git.pushes)
+
+    again = hub.continued()
+
+    assert again.code == 0, again.log
+    assert "nothing to do" in again.log
+    assert len(hub.git.pushes) == pushes
+
+
+def test_somebody_who_may_only_read_cannot_start_a_loop(hub: Hub) -> None:
+    refused = hub.job(sender="rita")
+
+    assert refused.code == 6
+    assert "rita may not write to octo/demo" in refused.log
+    assert hub.git.pushes == []
+
+
+def test_a_loop_whose_starter_lost_write_is_not_continued(hub: Hub) -> None:
+    hub.job()
+    hub.api.set_role("octo/demo", "mona", "read")
+
+    refused = hub.continued()
+
+    assert refused.code == 6
+    assert "mona may not write" in refused.log
+
+
+def test_a_job_on_a_loop_branch_is_refused(hub: Hub) -> None:
+    refused = hub.job(env={"GITHUB_REF": "refs/heads/loop/T-001/work"})
+
+    assert refused.code == 6
+    assert "Run the workflow on the default branch" in refused.log
+
+
+def test_an_event_that_is_not_for_us_ends_green_with_one_line(hub: Hub) -> None:
+    ignored = hub.job(env={"GITHUB_EVENT_NAME": "watch"})
+
+    assert ignored.code == 0
+    assert "The event watch is not one" in ignored.log
+    assert hub.api.requests == []
+
+
+def test_continue_none_says_in_the_outputs_what_a_later_step_should_do(hub: Hub) -> None:
+    first = hub.job(**{"continue": "none"})
+
+    assert first.outputs["continue"] == "true"
+    assert hub.api.dispatches == []
+    second = hub.job(task_id="T-001")
+    assert second.outputs["outcome"] == "approved", second.log

@@ -19,7 +19,7 @@ def outputs(state: LoopState, state_branch: str, files: Mapping[str, str]) -> di
     return {
         "task-id": state.task_id,
         "round": str(state.history[-1].round if state.history else state.round),
-        "decision": (decisions[-1] or "") if decisions else "",
+        "decision": decisions[-1] if decisions else "",
         "state": state.state.value,
         "outcome": state.outcome.value if state.outcome else "",
         "continue": "true" if running and state.continue_to else "false",

@@ -139,7 +139,7 @@ class _Round:
         return self._engine_run(card, branches, store, recorded, place.head)
 
     def _require_write(self, people: tuple[str, ...]) -> None:
-        for login in people:
+        for login in filter(None, people):
             if not self._scene.forge.may_write(login):
                 raise ForgeRefused(
                     f"{login} may not write to {self._scene.job.repository}.",
@@ -161,7 +161,7 @@ class _Round:
         if recorded is None:
             return ""
         asked = (self._settings.round, self._settings.expected_state)
-        if asked != (None, None) and asked != (recorded.continue_to, recorded.seq):
+        if asked not in {(None, None), (recorded.continue_to, recorded.seq)}:
             return (
                 f"This continuation (round {asked[0]}, state {asked[1]}) is not the one that"
                 f" {recorded.task_id} waits for (round {recorded.continue_to}, state"
@@ -170,7 +170,7 @@ class _Round:
         if self._scene.job.sender == BOT:
             if None in asked:
                 return "A continuation by a bot names its round and state: nothing to do."
-            self._require_write((recorded.starter, self._scene.job.rerun_by or recorded.starter))
+            self._require_write((recorded.starter, self._scene.job.rerun_by))
         if recorded.state is Phase.DONE and recorded.resume_phase is None:
             return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
         if recorded.lease is not None and not self._is_lost(recorded.lease):

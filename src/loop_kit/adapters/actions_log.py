@@ -51,7 +51,8 @@ class ActionsLog:
         self._annotate("error", message)
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
-        """What changes where the loop stands is said; the rest is for the feed."""
+        """The verdict of a review is said; the rest is for the feed."""
+        del state
         if name == "review_verdict":
             for line in verdict_lines(data):
                 self._write(_plain(line))

@@ -168,6 +168,7 @@ class _Tail(process.Listener):
         self._tick = tick
 
     def chunk(self, source: process.Source, data: bytes) -> None:
+        del source
         self._kept = (self._kept + data)[-_TAIL:]
 
     def tick(self) -> None:

@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from loop_kit.core.render import verdict_lines
 from loop_kit.core.sanitize import one_line
@@ -27,7 +27,7 @@ class ConsoleReporter:
         self._last = ""
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "ConsoleReporter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -98,6 +98,6 @@ class ConsoleReporter:
             self._status = None
 
 
-def console(verbose: bool) -> ConsoleReporter:  # noqa: FBT001
+def console(*, verbose: bool) -> ConsoleReporter:
     """The reporter for standard output, with a live line in a terminal."""
     return ConsoleReporter(sys.stdout, live=sys.stdout.isatty(), verbose=verbose)

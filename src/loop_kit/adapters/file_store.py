@@ -1,4 +1,4 @@
-"""The store of a local loop: the file bus in `.loop/`, `state.json` last, each file replaced whole."""
+"""The store of a local loop: the bus in `.loop/`, each file replaced whole, the state last."""
 
 import contextlib
 import json

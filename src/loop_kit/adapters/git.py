@@ -1,8 +1,8 @@
 """How this program runs git: never with what an agent, or the caller's shell, may have configured.
 
 Hooks, fsmonitor, external protocols, replace refs and the variables that redirect a repository are
-off in every call. `isolated` also turns the user's own configuration off, which is right in a CI job
-where an agent can write to the home folder, and wrong on a laptop (global ignores, line endings).
+off in every call. `isolated` also turns the user's own configuration off, which is right in a CI
+job, where an agent can write to the home folder, and wrong on a laptop (ignores, line endings).
 The token is handed over in the environment of one call: never in an argument, a URL or a file.
 """
 

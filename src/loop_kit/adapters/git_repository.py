@@ -106,7 +106,7 @@ class GitRepository:
             "--",
         )
         sides, commits = _parse_log(done.out.decode("utf-8", "surrogateescape"))
-        return self._completed(parent, head, "<" not in sides, commits)
+        return self._completed(parent, head, commits, descends="<" not in sides)
 
     def net_change(self, parent: str, head: str) -> Commit:
         """Everything between two commits as if it were one."""
@@ -115,7 +115,7 @@ class GitRepository:
             *("--ignore-submodules=none", parent, head, "--"),
         )
         raw = f"\x01>{head} {parent}\x02\x00" + done.out.decode("utf-8", "surrogateescape")
-        return self._completed(parent, head, True, _parse_log(raw)[1]).commits[0]
+        return self._completed(parent, head, _parse_log(raw)[1], descends=True).commits[0]
 
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
         """The diff from `base` to `head`; over `limit` bytes the whole is left in `patch`."""
@@ -144,7 +144,7 @@ class GitRepository:
             lines_deleted=deleted,
         )
 
-    def _completed(self, parent: str, head: str, descends: bool, commits: list["_Raw"]) -> Span:
+    def _completed(self, parent: str, head: str, commits: list["_Raw"], *, descends: bool) -> Span:
         """Add what `log` does not tell: the trees, the sizes, and where links lead."""
         oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
         asked = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]

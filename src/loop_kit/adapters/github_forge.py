@@ -103,7 +103,7 @@ class GitHubForge:
         return self._ask("list pull requests", first)
 
     def open_pull_request(
-        self, head: str, base: str, title: str, body: str, draft: bool
+        self, head: str, base: str, title: str, body: str, *, draft: bool
     ) -> PullRequest:
         """Open one; not as a draft where drafts are not supported."""
 
@@ -116,7 +116,7 @@ class GitHubForge:
         except ForgeRefused as error:
             said = error.sentence.lower()
             if draft and "draft" in said:
-                return self.open_pull_request(head, base, title, body, False)
+                return self.open_pull_request(head, base, title, body, draft=False)
             found = self.find_pull_request(head) if "already exists" in said else None
             if found:
                 return found

@@ -7,6 +7,7 @@ there before the child started belongs to it.
 """
 
 import sys
+import time
 
 import psutil
 
@@ -23,11 +24,8 @@ class ProcessTree:
 
     def alive(self) -> list[psutil.Process]:
         """What is running now and was not before."""
-        found = []
-        for process in self._me.children(recursive=True):
-            if process.pid not in self._before and _runs(process):
-                found.append(process)
-        return found
+        running = self._me.children(recursive=True)
+        return [p for p in running if p.pid not in self._before and _runs(p)]
 
     def end(self, grace: float, keep: int = 0) -> None:
         """Ask everything to stop, wait `grace` seconds, then kill what is left, until none is.
@@ -69,8 +67,6 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 
 def _wait(processes: list[psutil.Process], seconds: float, keep: int) -> None:
-    import time
-
     others = [process for process in processes if process.pid != keep]
     kept = [process for process in processes if process.pid == keep]
     end = time.monotonic() + seconds

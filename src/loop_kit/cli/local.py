@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
 from loop_kit.core import bus
 from loop_kit.core.render import headline, used
-from loop_kit.core.state import LoopState, Outcome, Phase
+from loop_kit.core.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Start
 from loop_kit.errors import ExitCode, StateRefused
+from loop_kit.ports import Agent
 from loop_kit.settings import Settings, Values, card_values, environment_values, resolve
 
 
@@ -64,7 +65,7 @@ def run_local(request: Request) -> ExitCode:
         settings = resolve([layers[0], ("card", card_values(card)), *layers[1:]])
         ground = _ground(git, place, folder)
         agents = bootstrap.agents(settings, ground, request.environ, {})
-        with console(settings.verbose) as shown:
+        with console(verbose=settings.verbose) as shown:
             _check_clean(git, ground, settings, shown)
             release = _hide(place, folder)
             try:
@@ -197,7 +198,7 @@ def _ground(git: Git, place: Place, folder: Path) -> bootstrap.Ground:
 
 
 def _parts(
-    request: Request, store: FileStore, agents: Any, folder: Path, place: Place
+    request: Request, store: FileStore, agents: Mapping[Role, Agent], folder: Path, place: Place
 ) -> bootstrap.Parts:
     def read(name: str) -> bytes | None:
         path = place.root / name
@@ -228,7 +229,7 @@ def _check_clean(
     require_clean(status)
 
 
-def _hide(place: Place, folder: Path) -> Any:
+def _hide(place: Place, folder: Path) -> Callable[[], None]:
     if not folder.is_relative_to(place.root):
         return lambda: None
     return exclude_generated(place.git_dir, folder.relative_to(place.root).as_posix(), card=True)

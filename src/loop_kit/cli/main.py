@@ -27,7 +27,7 @@ for _command in (init, run, status, demo, action):
 @app.callback(invoke_without_command=True)
 def loop(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version."),  # noqa: FBT001, FBT003
+    version: bool = typer.Option(False, "--version", help="Print the version."),
 ) -> None:
     """Run a review loop of AI coding agents: a worker commits, a reviewer judges."""
     if version:

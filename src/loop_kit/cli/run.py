@@ -15,9 +15,9 @@ def run(
     task_ref: str = typer.Argument("", help="A card's path, or the id of one in .loop/tasks/."),
     task: str = typer.Option("", help="The task card's path.  [.loop/task_card.json]"),
     max_rounds: int | None = typer.Option(None, help="Rounds at the most.  [3]"),
-    single_round: bool = typer.Option(False, "--single-round", help="Run one round, then stop."),  # noqa: FBT001, FBT003
+    single_round: bool = typer.Option(False, "--single-round", help="Run one round, then stop."),
     round_: int | None = typer.Option(None, "--round", help="Which round, with --single-round."),
-    resume: bool = typer.Option(False, "--resume", help="Continue at what is outstanding."),  # noqa: FBT001, FBT003
+    resume: bool = typer.Option(False, "--resume", help="Continue at what is outstanding."),
     auto_dispatch: bool | None = typer.Option(
         None, "--auto-dispatch/--manual", help="Start the backends, or wait for people.  [manual]"
     ),

@@ -14,7 +14,7 @@ _ROLES = ("worker", "reviewer")
 
 
 def status(
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),  # noqa: FBT001, FBT003
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Show where the loop stands."""

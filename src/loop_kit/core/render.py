@@ -187,7 +187,8 @@ def _row(record: RoundRecord) -> str:
     change = f"+{record.lines_added} −{record.lines_deleted}"
     new = ", ".join(record.new_findings) or "–"
     decision = record.decision or "–"
-    return f"| {record.round} | `{record.head_sha[:10]}` | {change} | {verified} | {decision} | {new} |"
+    cells = (record.round, f"`{record.head_sha[:10]}`", change, verified, decision, new)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def verdict_lines(data: Mapping[str, object]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, TypeVar
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from loop_kit.core.findings import Finding
 from loop_kit.core.record import Record, explain
@@ -182,7 +182,7 @@ class RoundDetail(Record):
     round: int
     started_at: str = ""
     worker_notes: str = ""
-    tests_summary: dict[str, int] = {}
+    tests_summary: dict[str, int] = Field(default_factory=dict)
     review_decision: Decision | None = None
 
 
@@ -269,7 +269,7 @@ class LoopState(Record):
     verification: Verification | None = None
     attempt: Attempt | None = None
     findings: tuple[Finding, ...] = ()
-    sessions: dict[str, Session] = {}
+    sessions: dict[str, Session] = Field(default_factory=dict)
     round_details: tuple[RoundDetail, ...] = ()
     history: tuple[RoundRecord, ...] = ()
     outbox: tuple[OutboxItem, ...] = ()

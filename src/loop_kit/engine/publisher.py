@@ -35,14 +35,14 @@ class Publisher:
         inherited = state.lease is None or item.holder != state.lease.holder
         try:
             if item.key == PULL_REQUEST:
-                return self._pull_request(state, card, item, inherited)
-            return self._review(state, item, inherited)
+                return self._pull_request(state, card, item, inherited=inherited)
+            return self._review(state, item, inherited=inherited)
         except ForgeRefused as error:
             self._reporter.warn(str(error))
             return Published(item.model_copy(update={"status": "refused", "ref": error.sentence}))
 
     def _pull_request(
-        self, state: LoopState, card: TaskCard, item: OutboxItem, inherited: bool
+        self, state: LoopState, card: TaskCard, item: OutboxItem, *, inherited: bool
     ) -> Published:
         found: PullRequest | None = None
         if inherited:
@@ -58,7 +58,7 @@ class Publisher:
         self._reporter.note(f"Pull request: {found.url}")
         return Published(_done(item, str(found.number)), found.number, found.url)
 
-    def _review(self, state: LoopState, item: OutboxItem, inherited: bool) -> Published:
+    def _review(self, state: LoopState, item: OutboxItem, *, inherited: bool) -> Published:
         if state.pull_request is None:
             reason = "there is no pull request to post to"
             return Published(item.model_copy(update={"status": "refused", "ref": reason}))

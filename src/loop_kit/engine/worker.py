@@ -1,6 +1,7 @@
 """One attempt of the worker: run it, take its commits home, judge them, and say what happened."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from loop_kit.core import bus
 from loop_kit.core.messages import AttemptFailed, Failure, RunAgent, Work, WorkReported
@@ -160,8 +161,6 @@ class WorkerPass:
 
 
 def _keeping(event: AttemptFailed, work_sha: str) -> AttemptFailed:
-    from dataclasses import replace
-
     return replace(event, work_sha=work_sha)
 
 
