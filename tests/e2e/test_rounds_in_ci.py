@@ -47,11 +47,11 @@ def test_a_round_costs_four_pushes_and_at_most_eight_requests(hub: Hub) -> None:
 def test_first_push_takes_the_lease_and_creates_the_work_branch_at_the_base_tip(hub: Hub) -> None:
     hub.job()
 
-    first = hub.git.pushes[0]
+    pushed = {update.ref: update.new for update in hub.git.pushes[0].accepted}
     state = json.loads(
-        hub.bare.git("show", f"{first.refs['refs/heads/loop/T-001/state']}:state.json")
+        hub.bare.git("show", f"{pushed['refs/heads/loop/T-001/state']}:state.json")
     )
-    assert first.refs["refs/heads/loop/T-001/work"] == hub.bare.head("main")
+    assert pushed["refs/heads/loop/T-001/work"] == hub.bare.head("main")
     assert state["lease"]["run_id"] == "1000"
     assert state["attempt"]["role"] == "worker"
 

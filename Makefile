@@ -1,0 +1,40 @@
+# Brings what it needs into .venv: only Python 3.11+ with venv, git and make have to be there.
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+BIN = .venv/bin
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+.PHONY: demo test check clean
+
+demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
+	$(BIN)/python -P -m loop_kit demo
+
+test: .venv/dev  ## Run the tests
+	$(BIN)/python -m pytest --ignore=tests/runner --numprocesses=auto --quiet
+
+check: .venv/dev  ## Run the linters and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
+	env -u GH_TOKEN -u GITHUB_TOKEN $(BIN)/zizmor --offline --strict-collection --no-progress --persona=pedantic action.yml .github/workflows/*.yml examples/*.yml
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/runtime: requirements.lock | .venv/bin/uv
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(BIN)/python -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'loop_kit.pth').write_text(str(pathlib.Path('src').resolve()))"
+	@touch $@
+
+.venv/dev: .ci/requirements-dev.lock pyproject.toml | .venv/bin/uv
+	$(INSTALL) --require-hashes --requirement .ci/requirements-dev.lock
+	rm -f .venv/lib/python*/site-packages/loop_kit.pth
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,66 @@
+"""What action.yml starts: installs the locked dependencies beside the action, then becomes it.
+
+It runs on the job's own Python before anything is installed, so it uses the standard library alone.
+`uv` is used where the job has it (1 to 2 s from a warm cache), pip otherwise. The process is
+replaced at the end, so that a cancelled job's signals reach the loop and not a parent of it.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+_SOURCE = Path(__file__).resolve().parents[2]
+_ROOT = _SOURCE.parent
+_READY = "loop-kit-ready"
+
+
+def main() -> None:
+    """Install once per job, then run `loop action`."""
+    sys.path.insert(0, str(_SOURCE))
+    parent = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
+    lock = _ROOT / "requirements.lock"
+    known = f"{lock.read_text('utf-8')}{_SOURCE}{sys.version}"
+    folder = parent / f"loop-kit-venv-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / _READY).exists():
+        _install(folder, python, lock)
+    argv = [str(python), "-P", "-m", "loop_kit", "action"]
+    os.execv(argv[0], argv)  # noqa: S606
+
+
+def _install(folder: Path, python: Path, lock: Path) -> None:
+    import shutil
+
+    uv = shutil.which("uv")
+    if uv:
+        _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
+        _run(uv, "pip", "install", "--quiet", "--python", str(python), *_locked(lock))
+    else:
+        _run(sys.executable, "-m", "venv", str(folder))
+        pip = (str(python), "-m", "pip", "--disable-pip-version-check")
+        _run(*pip, "install", "--quiet", *_locked(lock))
+    site = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
+    (site / "loop_kit.pth").write_text(f"{_SOURCE}\n", "utf-8")
+    (folder / _READY).touch()
+
+
+def _locked(lock: Path) -> tuple[str, ...]:
+    return ("--require-hashes", "--no-deps", "-r", str(lock))
+
+
+def _run(*argv: str) -> None:
+    from loop_kit.adapters import process
+
+    done = process.run(argv, timeout=600)
+    if done.code:
+        said = (done.out + done.err).decode("utf-8", "replace").strip()[-2000:]
+        message = f"Installing loop-kit failed ({argv[0]}): {said}"
+        escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        sys.stdout.write(f"::error title=loop-kit::{escaped}\n")
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
