@@ -18,7 +18,7 @@ check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
-	env -u GH_TOKEN -u GITHUB_TOKEN $(BIN)/zizmor --offline --strict-collection --no-progress --persona=pedantic action.yml .github/workflows/*.yml examples/*.yml
+	env -u GH_TOKEN -u GITHUB_TOKEN $(BIN)/zizmor --offline --config .github/zizmor.yml --strict-collection --no-progress --persona=pedantic action.yml .github/workflows/*.yml examples/*.yml
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,158 @@
+"""action.yml as users get it, run by nektos/act in host mode, from dispatch to approval."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import REPOSITORY, Hub, MakeHub
+from tests.e2e.conftest import make_hub as make_hub  # noqa: PLC0414
+
+ROOT = Path(__file__).resolve().parents[2]
+USED = "uses: loop-kit/action@v0"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run of a workflow: its exit code, and what the runner said as JSON lines."""
+
+    code: int
+    said: list[dict[str, Any]]
+
+    @property
+    def log(self) -> str:
+        return "\n".join(str(line.get("msg", "")).rstrip() for line in self.said)
+
+    def outputs(self) -> dict[str, str]:
+        return {
+            str(line["name"]): str(line["arg"])
+            for line in self.said
+            if line.get("command") == "set-output"
+        }
+
+
+def workflow() -> str:
+    """The README's example, with the embedded agent in the place of a model."""
+    text = (ROOT / "examples" / "loop.yml").read_text()
+    lines = [line for line in text.splitlines() if "npm install" not in line]
+    with_backends = "          worker-backend: scripted\n          reviewer-backend: scripted"
+    shipped = "\n".join(lines).replace("          task: $", f"{with_backends}\n          task: $")
+    assert USED in shipped
+    return shipped
+
+
+@pytest.fixture
+def hub(make_hub: MakeHub) -> Hub:
+    return make_hub(files={".github/workflows/loop.yml": workflow()})
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Iterator[Path]:
+    """The action as a release has it: the files that git tracks, and no others."""
+    target = tmp_path / "action"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "action.yml", "src", "requirements.lock"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.split(b"\0")
+    for name in filter(None, (part.decode() for part in listed)):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target / name)
+    return target
+
+
+def run_workflow(hub: Hub, published: Path, folder: Path, inputs: dict[str, str]) -> Ran:
+    """Run the repository's workflow as the runner would after a dispatch by mona."""
+    folder.mkdir()
+    checkout = folder / "repository"
+    subprocess.run(["git", "clone", "-q", str(hub.bare.path), str(checkout)], check=True)
+    event = folder / "event.json"
+    sender = {"login": "github-actions[bot]" if "round" in inputs else "mona"}
+    repository = {"full_name": REPOSITORY, "default_branch": "main"}
+    event.write_text(json.dumps({"inputs": inputs, "sender": sender, "repository": repository}))
+    secrets = folder / "secrets"
+    secrets.write_text("GITHUB_TOKEN=bot-token-0123456789\n")
+    variables = {
+        "GITHUB_API_URL": hub.api.url,
+        "GITHUB_SERVER_URL": hub.git.url,
+        "GITHUB_REPOSITORY": REPOSITORY,
+        "GITHUB_RUN_ID": str(2000 + len(hub.git.pushes)),
+        "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/loop.yml@refs/heads/main",
+    }
+    argv = [
+        os.environ["ACT"],
+        "workflow_dispatch",
+        *("-W", ".github/workflows/loop.yml"),
+        *("-P", "ubuntu-latest=-self-hosted"),
+        *("-e", str(event)),
+        *("--secret-file", str(secrets)),
+        *("--local-repository", f"loop-kit/action@v0={published}"),
+        *("--no-cache-server", "--rm", "--json", "--defaultbranch", "main"),
+        *("--env-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull),
+        *(part for name, value in variables.items() for part in ("--env", f"{name}={value}")),
+    ]
+    done = subprocess.run(
+        argv,
+        cwd=checkout,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "ACT_DISABLE_VERSION_CHECK": "1",
+            "GIT_PAGER": "cat",
+            **{k: v for k, v in os.environ.items() if "CERT" in k or "PROXY" in k.upper()},
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return Ran(done.returncode, [json.loads(line) for line in lines])
+
+
+def test_the_example_workflow_takes_a_committed_card_to_approval(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    hub.git.add_token("bot-token-0123456789", "github-actions[bot]")
+    scopes = ("contents", "pull_requests", "actions")
+    hub.api.set_permissions("bot-token-0123456789", dict.fromkeys(scopes, "write"))
+
+    first = run_workflow(hub, published, tmp_path / "one", {"task": ".loop/task_card.json"})
+
+    assert first.code == 0, first.log
+    assert first.outputs()["continue"] == "true"
+    (dispatch,) = hub.api.dispatches
+
+    second = run_workflow(hub, published, tmp_path / "two", dict(dispatch.inputs))
+
+    assert second.code == 0, second.log
+    assert second.outputs()["outcome"] == "approved"
+    assert len(hub.git.pushes) == 8
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    assert [review.body.splitlines()[1] for review in pull.reviews] == [
+        "## Round 1: changes required",
+        "## Round 2: approved",
+    ]
+
+
+def test_a_missing_card_turns_the_job_red_with_a_sentence_and_a_remedy(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    hub.git.add_token("bot-token-0123456789", "github-actions[bot]")
+    hub.api.set_permissions("bot-token-0123456789", {"contents": "write"})
+
+    ran = run_workflow(hub, published, tmp_path / "one", {"task": "nowhere.json"})
+
+    assert ran.code == 1
+    assert "The task card nowhere.json is not committed" in ran.log
+    assert hub.git.pushes == []
