@@ -197,6 +197,9 @@ class _Round:
         base_sha = recorded.base_sha if recorded else self._tip(base_branch, head)
         self._have(base_sha)
         settings = self._full_settings(card, base_sha)
+        if settings.isolation == "in-place":
+            tip = recorded.tip if recorded else base_sha
+            scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
         ground = self._ground()
         parts = self._parts(settings, ground, store, base_sha)
         options = bootstrap.options(settings, card, ground, ci=True)

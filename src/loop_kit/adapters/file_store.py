@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.loop_folder import write_atomically
@@ -20,9 +20,16 @@ _FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
 class FileStore:
     """Keeps one loop in a folder."""
 
-    def __init__(self, folder: Path, *, keep_card: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep_card: bool = False,
+        keep_work: Callable[[str], None] | None = None,
+    ) -> None:
         self._folder = folder
         self._keep_card = keep_card
+        self._keep_work = keep_work
 
     @property
     def work_tip(self) -> str:
@@ -115,7 +122,9 @@ class FileStore:
         return parse_card(frozen, bus.TASK_CARD).to_json(status)
 
     def sync(self, work_sha: str = "") -> None:
-        """Nothing: what was saved is on the disk."""
+        """Keep the work on a branch, where it is not on the user's own; the rest is on the disk."""
+        if work_sha and self._keep_work is not None:
+            self._keep_work(work_sha)
 
 
 def _corrupt(path: Path, why: str) -> StateRefused:

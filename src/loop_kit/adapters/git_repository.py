@@ -1,5 +1,6 @@
 """Named questions to git about the commits of a loop."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,7 @@ class GitRepository:
 
     def __init__(self, git: Git) -> None:
         self._git = git
+        self._last_diff: tuple[str, str, Diff] | None = None
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
@@ -119,9 +121,14 @@ class GitRepository:
 
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
         """The diff from `base` to `head`; over `limit` bytes the whole is left in `patch`."""
+        if self._last_diff is not None and self._last_diff[:2] == (base, head):
+            return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
         args = (*_DIFF, "--numstat", "--patch", base, head, "--")
-        self._git.run(*args, stdout=patch, timeout=120)
+        if self._attributes_changed(base, head):
+            self._run_with_attributes_of(base, args, patch)
+        else:
+            self._git.run(*args, stdout=patch, timeout=120)
         files = added = deleted = 0
         with patch.open("rb") as stream:
             for line in stream:
@@ -135,7 +142,7 @@ class GitRepository:
         truncated = len(text) > limit
         if not truncated:
             patch.unlink()
-        return Diff(
+        diff = Diff(
             text=text[:limit].decode("utf-8", "replace"),
             truncated=truncated,
             patch=patch if truncated else None,
@@ -143,6 +150,28 @@ class GitRepository:
             lines_added=added,
             lines_deleted=deleted,
         )
+        self._last_diff = (base, head, diff)
+        return diff
+
+    def _attributes_changed(self, base: str, head: str) -> bool:
+        asked = ("diff", "--quiet", "--no-ext-diff", base, head, "--", ":(glob)**/.gitattributes")
+        return self._git.run(*asked, ok=(0, 1)).code == 1
+
+    def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
+        """Run a diff in which git reads .gitattributes at `sha` and nowhere else.
+
+        A worker could hide its change by calling a file binary. Git looks into the work tree first
+        and into the index where a file is missing there: so an empty tree, and an index of `sha`.
+        """
+        with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
+            env = {
+                "GIT_DIR": self._git.text("rev-parse", "--absolute-git-dir"),
+                "GIT_WORK_TREE": folder,
+                "GIT_INDEX_FILE": str(Path(folder) / ".index"),
+            }
+            inside = self._git.at(Path(folder))
+            inside.run("read-tree", sha, env=env, timeout=120)
+            inside.run(*args, stdout=patch, env=env, timeout=120)
 
     def _completed(self, parent: str, head: str, commits: list["_Raw"], *, descends: bool) -> Span:
         """Add what `log` does not tell: the trees, the sizes, and where links lead."""

@@ -10,14 +10,16 @@ transitions are put on top of the new tip. Otherwise the lease is lost.
 """
 
 import json
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from loop_kit.adapters.git import Git, Identity, authorization
 from loop_kit.core import bus
 from loop_kit.core.messages import Event
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
-from loop_kit.errors import BranchRefused, GitFailed, StateRefused
+from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected
 
 _TRIES = 3
@@ -56,13 +58,31 @@ class Branches:
 @dataclass(frozen=True, slots=True)
 class _Transition:
     subject: str
+    state: bytes
     files: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """A push that was begun: its commits are written once, so that its arrival can be told."""
+
+    state_tip: str
+    work_sha: str
+    transitions: int
 
 
 class GitStore:
     """Keeps one loop on the state branch of a remote."""
 
-    def __init__(self, git: Git, remote: Remote, branches: Branches, identity: Identity) -> None:
+    def __init__(
+        self,
+        git: Git,
+        remote: Remote,
+        branches: Branches,
+        identity: Identity,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._git = git
         self._remote = remote
         self._branches = branches
@@ -71,7 +91,7 @@ class GitStore:
         self._built_on = b""
         self._files: dict[str, bytes | None] = {}
         self._pending: list[_Transition] = []
-        self._latest = b""
+        self._in_flight: _Push | None = None
 
     @property
     def work_tip(self) -> str:
@@ -112,11 +132,11 @@ class GitStore:
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
     ) -> None:
         """Keep one transition for the next `sync`."""
-        self._latest = state.to_json()
         changed = {name: _slim(name, content) for name, content in (files or {}).items()}
         self._files.update(changed)
         subject = f"{type(event).__name__}: {state.task_id} round {state.round}, {state.state}"
-        self._pending.append(_Transition(subject, {**changed, bus.STATE: self._latest}))
+        latest = state.to_json()
+        self._pending.append(_Transition(subject, latest, {**changed, bus.STATE: latest}))
 
     def sync(self, work_sha: str = "") -> None:
         """Push everything saved, and the work branch, in one atomic push.
@@ -125,20 +145,46 @@ class GitStore:
             PushRejected: another run owns the loop.
             BranchRefused: the server refuses for a reason that trying again does not mend.
         """
+        if self._in_flight is not None and self._arrived(self._ask()):
+            self._settle()
         if not self._pending and work_sha in {"", self.work_tip}:
             return
-        for _ in range(_TRIES):
-            state_tip = self._write()
-            rejected = self._push(state_tip, work_sha)
-            if not rejected:
-                self._tips[self._branches.state] = state_tip
-                if work_sha:
-                    self._tips[self._branches.work] = work_sha
-                self._built_on = self._latest or self._built_on
-                self._pending.clear()
+        for attempt in range(1, _TRIES + 1):
+            if self._in_flight is None:
+                self._in_flight = _Push(self._write(), work_sha, len(self._pending))
+            said = self._push(self._in_flight)
+            tips = self._ask() if said else {}
+            if not said or self._arrived(tips):
+                self._settle()
                 return
-            self._rebase()
+            if _raced(said):
+                self._in_flight = None
+                self._rebase(tips)
+            elif not _passing(said) or attempt == _TRIES:
+                raise refusal(said, self._branches)
+            else:
+                self._sleep(_pause(attempt))
         raise PushRejected(f"{self._branches.state} moves faster than we can push")
+
+    def _arrived(self, tips: Mapping[str, str]) -> bool:
+        """Whether the push under way is on the server although its answer was lost."""
+        push = self._in_flight
+        if push is None or not push.state_tip:
+            return False
+        work = not push.work_sha or tips.get(self._branches.work) == push.work_sha
+        return work and tips.get(self._branches.state) == push.state_tip
+
+    def _settle(self) -> None:
+        """Take note that the push under way was taken."""
+        push = self._in_flight
+        assert push is not None  # noqa: S101
+        if push.transitions:
+            self._tips[self._branches.state] = push.state_tip
+            self._built_on = self._pending[push.transitions - 1].state
+        if push.work_sha:
+            self._tips[self._branches.work] = push.work_sha
+        del self._pending[: push.transitions]
+        self._in_flight = None
 
     def _ask(self) -> dict[str, str]:
         """The branches of this loop that the server has."""
@@ -204,48 +250,49 @@ class GitStore:
                 out += f"M 100644 inline {name}\n".encode() + _data(content)
         return out + b"\n"
 
-    def _push(self, state_tip: str, work_sha: str) -> bool:
-        """Push both branches at once; whether somebody else was faster."""
-        refspecs = [f"{state_tip}:refs/heads/{self._branches.state}"] if state_tip else []
-        if work_sha and work_sha != self.work_tip:
-            refspecs.append(f"{work_sha}:refs/heads/{self._branches.work}")
+    def _push(self, push: "_Push") -> str:
+        """Push both branches at once; returns '' or what the server said against it."""
+        refspecs = []
+        if push.transitions:
+            refspecs.append(f"{push.state_tip}:refs/heads/{self._branches.state}")
+        if push.work_sha and push.work_sha != self.work_tip:
+            refspecs.append(f"{push.work_sha}:refs/heads/{self._branches.work}")
         done = self._git.run(
             *("push", "--porcelain", "--atomic", "--no-verify", self._remote.url, *refspecs),
             ok=range(256),
             env=self._auth(),
             timeout=600,
         )
-        if done.code == 0:
-            return False
         said = (done.out + b"\n" + done.err).decode("utf-8", "replace")
-        if _raced(said):
-            return True
-        raise self._refusal(said)
+        return said if done.code else ""
 
-    def _rebase(self) -> None:
+    def _rebase(self, tips: dict[str, str]) -> None:
         """Take up what somebody else put on the state branch, if it left the state alone."""
-        before = self._tips.get(self._branches.state, "")
-        work_before = self.work_tip
-        self._tips = self._ask()
-        tip = self._tips.get(self._branches.state, "")
+        before, work_before = self._tips.get(self._branches.state, ""), self.work_tip
+        self._tips = tips
+        tip = tips.get(self._branches.state, "")
         if tip:
             self._fetch(self._branches.state, depth=1)
         changed = tip != before and self._blob(bus.STATE) != self._built_on
-        if not before or changed or self.work_tip != work_before:
+        if not before or changed:
             raise PushRejected(f"{self._branches.state} was written by another run")
+        if self.work_tip != work_before:
+            raise PushRejected(f"{self._branches.work} was pushed to by somebody else")
 
     def _talk(self, *args: str) -> str:
-        try:
-            done = self._git.run(*args, env=self._auth(), timeout=600)
-        except GitFailed as error:
-            raise self._refusal(error.sentence) from None
-        return done.out.decode("utf-8", "replace")
+        """A question to the server; it changes nothing there, so it is asked again."""
+        for attempt in range(1, _TRIES + 1):
+            done = self._git.run(*args, ok=range(256), env=self._auth(), timeout=600)
+            if done.code == 0:
+                return done.out.decode("utf-8", "replace")
+            said = done.err.decode("utf-8", "replace")
+            if not _passing(said) or attempt == _TRIES:
+                raise refusal(said, self._branches)
+            self._sleep(_pause(attempt))
+        raise AssertionError("unreachable")
 
     def _auth(self) -> dict[str, str]:
         return authorization(self._remote.server, self._remote.token)
-
-    def _refusal(self, said: str) -> BranchRefused:
-        return refusal(said, self._branches)
 
 
 def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
@@ -307,6 +354,31 @@ def _raced(said: str) -> bool:
         word in low
         for word in ("fetch first", "non-fast-forward", "stale info", "failed to update ref")
     )
+
+
+def _passing(said: str) -> bool:
+    """Whether this is a failure of the network or of the server that may pass."""
+    low = said.lower()
+    return any(
+        word in low
+        for word in (
+            "returned error: 5",
+            "connection reset",
+            "connection refused",
+            "could not resolve host",
+            "failed to connect",
+            "timed out",
+            "early eof",
+            "unexpected disconnect",
+            "empty reply",
+            "remote end hung up",
+        )
+    )
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before trying again: about 1, 2, 4, with jitter so that jobs do not march in step."""
+    return 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def _slim(name: str, content: bytes | None) -> bytes | None:

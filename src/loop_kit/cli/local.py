@@ -24,7 +24,7 @@ from loop_kit.core.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Start
-from loop_kit.errors import ExitCode, StateRefused
+from loop_kit.errors import BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Agent
 from loop_kit.settings import Settings, Values, card_values, environment_values, resolve
 
@@ -51,64 +51,162 @@ def run_local(request: Request) -> ExitCode:
     """
     git = Git(request.cwd, request.environ)
     place = locate(git)
-    git = git.at(place.root)
     folder = loop_folder(place.root, request.loop_dir)
-    config = read_config(folder)
-    layers: list[tuple[str, Values]] = [("config", config)]
-    layers.append(("environment", environment_values(request.environ)))
-    layers.append(("flags", request.flags))
-    first = resolve(layers)
-    task = request.task or first.task
     with exclusive(folder / "lock"):
-        store = FileStore(folder, keep_card=_tracked(git, folder / bus.TASK_CARD))
-        card = _card(request, store, folder, task)
-        settings = resolve([layers[0], ("card", card_values(card)), *layers[1:]])
-        ground = _ground(git, place, folder)
+        release = _hide(place, folder)
+        try:
+            return _LocalRun(request, git.at(place.root), place, folder).run()
+        finally:
+            release()
+
+
+class _LocalRun:
+    """One run, from settings to exit code, by the holder of the lock."""
+
+    def __init__(self, request: Request, git: Git, place: Place, folder: Path) -> None:
+        self._request = request
+        self._git = git
+        self._place = place
+        self._folder = folder
+        self._store = FileStore(
+            folder, keep_card=_tracked(git, folder / bus.TASK_CARD), keep_work=self._keep_work
+        )
+        self._work_branch = ""
+
+    def run(self) -> ExitCode:
+        """Resolve the settings, check everything that can be checked for free, then run."""
+        request = self._request
+        config: Values = read_config(self._folder)
+        stronger = [("environment", environment_values(request.environ)), ("flags", request.flags)]
+        first = resolve([("config", config), *stronger])
+        card = self._card(request.task or first.task)
+        settings = resolve([("config", config), ("card", card_values(card)), *stronger])
+        ground = self._ground()
         agents = bootstrap.agents(settings, ground, request.environ, {})
         with console(verbose=settings.verbose) as shown:
-            _check_clean(git, ground, settings, shown)
-            release = _hide(place, folder)
-            try:
-                parts = _parts(request, store, agents, folder, place)
-                options = bootstrap.options(settings, card, ground, ci=False)
-                reporter = Tee(shown, FeedReporter(ground.logs, SystemClock()))
-                engine = bootstrap.engine(ground, parts, reporter, options, lambda: None)
-                start = _start(request, settings, card, place, store)
-                return _rounds(request, engine, card, start, shown, folder)
-            finally:
-                release()
+            if settings.isolation == "clone":
+                self._work_branch = self._own_branch(settings, card)
+            else:
+                self._check_clean(settings, shown)
+            reporter = Tee(shown, FeedReporter(ground.logs, SystemClock()))
+            engine = bootstrap.engine(
+                ground,
+                self._parts(settings, agents),
+                reporter,
+                bootstrap.options(settings, card, ground, ci=False),
+                lambda: None,
+            )
+            return self._rounds(engine, card, self._start(settings, card), shown)
 
+    def _rounds(
+        self, engine: Engine, card: TaskCard, start: Start, shown: ConsoleReporter
+    ) -> ExitCode:
+        """Run round after round; between two, run anew if our own code changed on disk."""
+        before = code_stamp()
+        state = engine.begin(start)
+        if state.outcome is Outcome.APPROVED:
+            shown.note("The loop is approved already.")
+            return ExitCode.OK
+        while state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
+            state = engine.run(card, last_round=state.round)
+            self._store.sync(state.tip)
+            if self._request.single_round is not None:
+                break
+            if state.state is not Phase.DONE and code_stamp() != before:
+                shown.note("The code of loop-kit changed on disk: going on with the new one.")
+                _run_anew(self._request)
+        self._tell_end(shown, state)
+        return state.exit_code
 
-def _rounds(
-    request: Request,
-    engine: Engine,
-    card: TaskCard,
-    start: Start,
-    shown: ConsoleReporter,
-    folder: Path,
-) -> ExitCode:
-    """Run round after round; between two, run anew if our own code changed on disk."""
-    before = code_stamp()
-    state = engine.begin(start)
-    if state.outcome is Outcome.APPROVED:
-        shown.note("The loop is approved already.")
-        return ExitCode.OK
-    while state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
-        state = engine.run(card, last_round=state.round)
-        if request.single_round is not None:
-            break
-        if state.state is not Phase.DONE and code_stamp() != before:
-            shown.note("The code of loop-kit changed on disk: going on with the new one.")
-            _run_anew(request)
-    _tell_end(shown, state, folder)
-    return state.exit_code
+    def _tell_end(self, shown: ConsoleReporter, state: LoopState) -> None:
+        shown.note(headline(state))
+        shown.note(f"Used: {used(state)}.")
+        if self._work_branch:
+            shown.note(f"The work is on the branch {self._work_branch}.")
+        if state.outcome is not None and state.resume_phase is not None:
+            logs = self._folder / "logs"
+            shown.note(f"Continue with: loop run --resume (transcripts are in {logs}).")
 
+    def _card(self, task: str) -> TaskCard:
+        """The card: the frozen one when a loop is continued, else the user's file."""
+        frozen = self._store.read(bus.TASK_CARD) if self._request.resume else None
+        if frozen is not None and not task:
+            return parse_card(frozen, bus.TASK_CARD)
+        return load_card(find_card(self._request.cwd, self._folder, task))
 
-def _tell_end(shown: ConsoleReporter, state: LoopState, folder: Path) -> None:
-    shown.note(headline(state))
-    shown.note(f"Used: {used(state)}.")
-    if state.outcome is not None and state.resume_phase is not None:
-        shown.note(f"Continue with: loop run --resume (transcripts are in {folder / 'logs'}).")
+    def _start(self, settings: Settings, card: TaskCard) -> Start:
+        fresh = not self._request.resume
+        if fresh:
+            aside = self._store.set_aside()
+            if aside is not None:
+                sys.stderr.write(f"Warning: state.json could not be read and is now {aside}.\n")
+        if self._request.single_round is not None:
+            fresh = _is_fresh(self._request.single_round, card, self._store.load())
+        return Start(
+            card=card,
+            base_sha=self._place.head,
+            start_sha=self._place.head,
+            limits=bootstrap.limits(settings, card),
+            verify=settings.verify,
+            fresh=fresh,
+            work_branch=self._work_branch or self._place.branch,
+        )
+
+    def _own_branch(self, settings: Settings, card: TaskCard) -> str:
+        """The branch that keeps the work of isolated clones; the user's own stays as it is."""
+        branch = f"{settings.branch_prefix}/{card.task_id}/work"
+        if self._place.branch == branch:
+            raise BadSetting(
+                f"The branch {branch} is checked out here, and the loop would move it.",
+                "Check out another branch, or run with isolation in-place.",
+            )
+        return branch
+
+    def _keep_work(self, sha: str) -> None:
+        if self._work_branch:
+            ref = f"refs/heads/{self._work_branch}"
+            self._git.run("update-ref", "-m", "loop-kit: work", ref, sha)
+
+    def _ground(self) -> bootstrap.Ground:
+        runtime = self._folder / "runtime"
+        return bootstrap.Ground(
+            git=self._git,
+            git_dir=self._place.git_dir,
+            root=self._place.root,
+            loop_dir=self._folder,
+            logs=self._folder / "logs",
+            scratch=runtime / "scratch",
+            mailboxes=runtime / "mailbox",
+        )
+
+    def _parts(self, settings: Settings, agents: Mapping[Role, Agent]) -> bootstrap.Parts:
+        root = self._place.root
+
+        def read(name: str) -> bytes | None:
+            path = root / name
+            return path.read_bytes() if path.is_file() else None
+
+        inside = self._folder.is_relative_to(root)
+        return bootstrap.Parts(
+            store=self._store,
+            agents=agents,
+            guides=Guides(
+                read, self._folder.relative_to(root).as_posix() if inside else str(self._folder)
+            ),
+            isolated=settings.isolation == "clone",
+            identity=Identity("loop-kit", "loop-kit@localhost"),
+            environ=self._request.environ,
+        )
+
+    def _check_clean(self, settings: Settings, shown: ConsoleReporter) -> None:
+        inside = self._folder.is_relative_to(self._place.root)
+        ignored = self._folder.relative_to(self._place.root).as_posix() if inside else ".loop"
+        status = read_status(self._git, ignored)
+        if settings.allow_dirty and status.tracked:
+            listed = ", ".join(status.tracked[:20])
+            shown.note(f"Uncommitted changes, which stay yours: {listed}. Proceeding.")
+            return
+        require_clean(status)
 
 
 def _run_anew(request: Request) -> None:
@@ -132,35 +230,6 @@ def code_stamp() -> tuple[tuple[str, int, int], ...]:
     return tuple(sorted(found))
 
 
-def _card(request: Request, store: FileStore, folder: Path, task: str) -> TaskCard:
-    """The card of this run: the frozen one when a loop is continued, else the user's file."""
-    frozen = store.read(bus.TASK_CARD) if request.resume else None
-    if frozen is not None and not task:
-        return parse_card(frozen, bus.TASK_CARD)
-    return load_card(find_card(request.cwd, folder, task))
-
-
-def _start(
-    request: Request, settings: Settings, card: TaskCard, place: Place, store: FileStore
-) -> Start:
-    fresh = not request.resume
-    if fresh:
-        aside = store.set_aside()
-        if aside is not None:
-            sys.stderr.write(f"Warning: state.json could not be read and is now {aside}.\n")
-    if request.single_round is not None:
-        fresh = _is_fresh(request.single_round, card, store.load())
-    return Start(
-        card=card,
-        base_sha=place.head,
-        start_sha=place.head,
-        limits=bootstrap.limits(settings, card),
-        verify=settings.verify,
-        fresh=fresh,
-        work_branch=place.branch,
-    )
-
-
 def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
     """Whether `--single-round --round N` begins a loop or continues the recorded one.
 
@@ -182,51 +251,6 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
             "Run the round that is due (see loop status), or start at --round 1.",
         )
     return False
-
-
-def _ground(git: Git, place: Place, folder: Path) -> bootstrap.Ground:
-    runtime = folder / "runtime"
-    return bootstrap.Ground(
-        git=git,
-        git_dir=place.git_dir,
-        root=place.root,
-        loop_dir=folder,
-        logs=folder / "logs",
-        scratch=runtime / "scratch",
-        mailboxes=runtime / "mailbox",
-    )
-
-
-def _parts(
-    request: Request, store: FileStore, agents: Mapping[Role, Agent], folder: Path, place: Place
-) -> bootstrap.Parts:
-    def read(name: str) -> bytes | None:
-        path = place.root / name
-        return path.read_bytes() if path.is_file() else None
-
-    inside = folder.is_relative_to(place.root)
-    shown = folder.relative_to(place.root).as_posix() if inside else str(folder)
-    return bootstrap.Parts(
-        store=store,
-        agents=agents,
-        guides=Guides(read, shown),
-        isolated=False,
-        identity=Identity("loop-kit", "loop-kit@localhost"),
-        environ=request.environ,
-    )
-
-
-def _check_clean(
-    git: Git, ground: bootstrap.Ground, settings: Settings, shown: ConsoleReporter
-) -> None:
-    inside = ground.loop_dir.is_relative_to(ground.root)
-    ignored = ground.loop_dir.relative_to(ground.root).as_posix() if inside else ".loop"
-    status = read_status(git, ignored)
-    if settings.allow_dirty and status.tracked:
-        listed = ", ".join(status.tracked[:20])
-        shown.note(f"Uncommitted changes, which stay yours: {listed}. Proceeding.")
-        return
-    require_clean(status)
 
 
 def _hide(place: Place, folder: Path) -> Callable[[], None]:

@@ -1,0 +1,178 @@
+"""A process may die between any two calls; the next one finishes the loop, and pays nobody twice.
+
+Each test counts the calls of an undisturbed loop and then runs the loop once per call, with the
+process dying there: before the call, so that it never happened, and after it, so that it did.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.engine.world import CARD, Died, Fuse, World, two_rounds
+
+from loop_kit.core.state import LoopState, Outcome, Phase, Role, parse_state
+from loop_kit.errors import ForgeUnavailable
+from loop_kit.ports import Job
+
+
+def story(state: LoopState) -> object:
+    """What must be the same however often a process died."""
+    return (
+        state.outcome,
+        state.round,
+        state.head_sha,
+        state.usage.rounds,
+        [(r.round, r.head_sha, r.decision, r.new_findings) for r in state.history],
+        [(f.id, f.status) for f in state.findings],
+        [(item.key, item.status) for item in state.outbox],
+        [(d.round, d.worker_notes, d.review_decision) for d in state.round_details],
+    )
+
+
+def count_calls(folder: Path, *, at_once: bool) -> int:
+    world = World(folder, durable_at_once=at_once)
+    fuse = Fuse()
+    state = world.job(fuse)
+    while state.continue_to is not None:
+        state = world.job(fuse)
+    return len(fuse.passed)
+
+
+def saved_reports(world: World) -> set[tuple[Role, int]]:
+    """The attempts whose result is durable."""
+    if not world.server.state:
+        return set()
+    state = parse_state(world.server.state)
+    worked = {(Role.WORKER, record.round) for record in state.history}
+    return worked | {(Role.REVIEWER, r.round) for r in state.history if r.decision}
+
+
+def crash_and_finish(world: World, fuse: Fuse) -> LoopState:
+    """Run jobs with a fuse until it burns, then without one to the end."""
+    for _ in range(6):
+        try:
+            state = world.job(fuse)
+        except Died:
+            break
+        if state.continue_to is None:
+            return state
+    before, paid = saved_reports(world), len(world.jobs)
+    state = world.to_the_end()
+    again = {(job.role, job.round) for job in world.jobs[paid:]}
+    assert not before & again, f"paid twice after {fuse.passed[-1]}"
+    return state
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["durable at sync", "durable at save"])
+def test_wherever_a_process_dies_the_next_one_finishes_the_same_loop(
+    tmp_path: Path, *, at_once: bool
+) -> None:
+    expected = story(World(tmp_path, durable_at_once=at_once).to_the_end())
+
+    for n in range(1, count_calls(tmp_path, at_once=at_once) + 1):
+        world, fuse = World(tmp_path, durable_at_once=at_once), Fuse(n)
+        assert story(crash_and_finish(world, fuse)) == expected, fuse.passed[-1]
+        assert set(Counter(world.posted()).values()) == {1}, fuse.passed[-1]
+        assert len(world.forge.pulls) == 1, fuse.passed[-1]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_an_agent_that_takes_the_process_down_is_run_again_as_the_next_attempt(
+    tmp_path: Path, role: Role
+) -> None:
+    world = World(tmp_path)
+    deaths = iter([Died("agent")])
+
+    def deadly(job: Job) -> object:
+        if job.role is role:
+            for death in deaths:
+                raise death
+        return two_rounds(job)
+
+    world.script = deadly  # type: ignore[assignment]
+    with pytest.raises(Died):
+        world.job()
+
+    assert world.to_the_end().outcome is Outcome.APPROVED
+    first = [job.attempt for job in world.jobs if job.role is role and job.round == 1]
+    assert first == [1, 2]
+    assert world.asked(Role.WORKER).count(1) == (2 if role is Role.WORKER else 1)
+
+
+def interrupted_loop(world: World, n: int) -> tuple[LoopState, str]:
+    fuse = Fuse(n, KeyboardInterrupt)
+    engine = world.engine(fuse)
+    try:
+        engine.begin(world.start())
+        state = engine.run(CARD)
+    except KeyboardInterrupt:
+        state = engine.state
+    return state, fuse.passed[-1]
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["durable at sync", "durable at save"])
+def test_an_interruption_anywhere_leaves_a_loop_that_resumes_to_the_same_end(
+    tmp_path: Path, *, at_once: bool
+) -> None:
+    expected = story(World(tmp_path, durable_at_once=at_once).to_the_end())
+    whole = World(tmp_path, durable_at_once=at_once)
+    fuse = Fuse()
+    whole.engine(fuse).begin(whole.start())
+    began = len(fuse.passed)
+
+    for n in range(began + 1, count_calls(tmp_path, at_once=at_once)):
+        world = World(tmp_path, durable_at_once=at_once)
+        state, where = interrupted_loop(world, n)
+        assert state.state is Phase.DONE, where
+        assert story(world.to_the_end()) == expected, where
+        assert set(Counter(world.posted()).values()) == {1}, where
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["durable at sync", "durable at save"])
+def test_an_interruption_never_loses_what_the_reviewer_wants_fixed(
+    tmp_path: Path, *, at_once: bool
+) -> None:
+    for n in range(5, count_calls(tmp_path, at_once=at_once)):
+        world = World(tmp_path, durable_at_once=at_once)
+        _, where = interrupted_loop(world, n)
+        world.to_the_end()
+        second = [j for j in world.jobs if j.role is Role.WORKER and j.round == 2]
+        assert all("F1 [high] a.py: wrong" in job.prompt for job in second), where
+
+
+def test_an_interruption_during_an_attempt_is_recorded_as_one(world: World) -> None:
+    def interrupting(job: Job) -> object:
+        raise KeyboardInterrupt
+
+    world.script = interrupting  # type: ignore[assignment]
+    state = world.job()
+
+    assert (state.outcome, state.resume_phase) == (Outcome.INTERRUPTED, Phase.AWAITING_WORK)
+    assert state.exit_code == 130
+    assert world.forge.dispatches == []
+
+
+def test_wherever_the_forge_stops_answering_each_post_is_made_once(tmp_path: Path) -> None:
+    for n in range(1, count_calls(tmp_path, at_once=False) + 1):
+        world, fuse = World(tmp_path), Fuse(n, ForgeUnavailable_)
+        state = _job_or_nothing(world, fuse)
+        if not fuse.passed[-1].partition(" ")[2].startswith("forge.") and state is None:
+            continue
+        assert world.to_the_end().outcome is Outcome.APPROVED, fuse.passed[n - 1]
+        assert set(Counter(world.posted()).values()) == {1}, fuse.passed[n - 1]
+
+
+class ForgeUnavailable_(ForgeUnavailable):  # noqa: N801
+    """The error, made from a single argument."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where, "Later.")
+
+
+def _job_or_nothing(world: World, fuse: Fuse) -> LoopState | None:
+    try:
+        return world.job(fuse)
+    except ForgeUnavailable:
+        return None

@@ -1,0 +1,196 @@
+"""A loop of fakes that outlives the engines that run it, and a fuse that makes any call fail."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.fakes import (
+    Act,
+    FakeClock,
+    FakeVerifier,
+    FixedGuides,
+    MemoryForge,
+    MemoryMailbox,
+    MemoryRepository,
+    MemoryServer,
+    MemoryStore,
+    MemoryWorkspaces,
+    RecordingReporter,
+    ScriptedFakeAgent,
+)
+
+from loop_kit.core.state import Lease, Limits, LoopState, Role
+from loop_kit.core.task import TaskCard
+from loop_kit.engine import Engine
+from loop_kit.engine.attempt import Dispatcher
+from loop_kit.engine.options import Continuation, Options, Start
+from loop_kit.engine.publisher import Publisher
+from loop_kit.engine.reviewer import ReviewerPass
+from loop_kit.engine.worker import WorkerPass
+from loop_kit.ports import Job
+
+CARD = TaskCard(task_id="T-001", goal="It works", acceptance_criteria=("a", "b"))
+WORK_BRANCH = "loop/T-001/work"
+BLOCKER = {"severity": "high", "file": "a.py", "reason": "wrong", "scenario": "a(1) fails"}
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+class Fuse:
+    """Raises `error` at the `n`th time that it is passed, and lets everything through before."""
+
+    def __init__(self, n: int = 0, error: type[BaseException] = Died) -> None:
+        self._n = n
+        self._error = error
+        self.passed: list[str] = []
+
+    def burn(self, where: str) -> None:
+        self.passed.append(where)
+        if len(self.passed) == self._n:
+            raise self._error(where)
+
+
+class Fused:
+    """Any port, with the fuse before and after each call."""
+
+    def __init__(self, port: Any, fuse: Fuse, name: str) -> None:
+        self._port = port
+        self._fuse = fuse
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        found = getattr(self._port, attribute)
+        if not callable(found):
+            return found
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            self._fuse.burn(f"before {self._name}.{attribute}")
+            answer = found(*args, **kwargs)
+            self._fuse.burn(f"after {self._name}.{attribute}")
+            return answer
+
+        return called
+
+
+def two_rounds(job: Job) -> Act:
+    """A worker whose first round is sent back and whose second is approved."""
+    if job.role is Role.WORKER:
+        name = f"a{job.round}.py"
+        return Act({"notes": name}, {name: b"work\n"}, commit=f"Round {job.round}")
+    if job.round == 1:
+        return Act({"decision": "changes_required", "blocking_issues": [BLOCKER]})
+    return approval(job)
+
+
+def approval(job: Job) -> Act:
+    """A verdict with everything that strict evidence asks for."""
+    return Act(
+        {
+            "decision": "approve",
+            "files_examined": ["a.py"],
+            "criteria": [{"id": "C1", "met": True}, {"id": "C2", "met": True}],
+        }
+    )
+
+
+@dataclass
+class World:
+    """Everything that survives a process, and what was ever asked of an agent."""
+
+    scratch: Path
+    script: Callable[[Job], Act] = two_rounds
+    durable_at_once: bool = False
+    publishes: bool = True
+    limits: Limits = field(default_factory=lambda: Limits(evidence="strict"))
+    verify: tuple[str, ...] = ()
+    options: Options = field(default_factory=Options)
+    server: MemoryServer = field(default_factory=MemoryServer)
+    repository: MemoryRepository = field(default_factory=MemoryRepository)
+    forge: MemoryForge = field(default_factory=MemoryForge)
+    clock: FakeClock = field(default_factory=FakeClock)
+    reporter: RecordingReporter = field(default_factory=RecordingReporter)
+    jobs: list[Job] = field(default_factory=list)
+    holders: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.base = self.repository.commit("", {"a.py": b"old\n"}, "Base")
+        self.mailbox = MemoryMailbox()
+        self.workspaces = MemoryWorkspaces(self.repository)
+        self.verifier = FakeVerifier(self.repository)
+
+    def agent(self) -> ScriptedFakeAgent:
+        agent = ScriptedFakeAgent(self.script, self.workspaces, self.mailbox)
+        agent.jobs = self.jobs
+        return agent
+
+    def engine(self, fuse: Fuse | None = None, agent: ScriptedFakeAgent | None = None) -> Engine:
+        fuse = fuse or Fuse()
+        store: Any = Fused(
+            MemoryStore(self.server, durable_at_once=self.durable_at_once), fuse, "store"
+        )
+        forge: Any = Fused(self.forge, fuse, "forge")
+        workspaces: Any = Fused(self.workspaces, fuse, "workspaces")
+        verifier: Any = Fused(self.verifier, fuse, "verifier")
+        played: Any = Fused(agent or self.agent(), fuse, "agent")
+        agents = dict.fromkeys(Role, played)
+        options = self.options
+        dispatcher = Dispatcher(
+            agents, self.mailbox, FixedGuides(), self.clock, self.reporter, options, self.scratch
+        )
+        worker = WorkerPass(dispatcher, workspaces, verifier, self.repository, store, options)
+        return Engine(
+            store=store,
+            verifier=verifier,
+            agents=agents,
+            worker=worker,
+            reviewer=ReviewerPass(dispatcher, workspaces, self.repository, store),
+            clock=self.clock,
+            reporter=self.reporter,
+            options=options,
+            publisher=Publisher(forge, store, self.reporter, options),
+        )
+
+    def start(self) -> Start:
+        return Start(
+            card=CARD,
+            base_sha=self.base,
+            start_sha=self.base,
+            limits=self.limits,
+            verify=self.verify,
+            fresh=not self.server.state,
+            publishes=self.publishes,
+            base_branch="main",
+            work_branch=WORK_BRANCH,
+            lease=Lease(holder=f"holder-{next(self.holders)}") if self.publishes else None,
+        )
+
+    def job(self, fuse: Fuse | None = None) -> LoopState:
+        """One job as in CI: one round, then the next one is dispatched."""
+        fuse = fuse or Fuse()
+        engine = self.engine(fuse)
+        state = engine.begin(self.start())
+        engine.run(CARD, last_round=state.round)
+        forge: Any = Fused(self.forge, fuse, "forge")
+        return engine.hand_over(forge, Continuation("loop.yml", "main"))
+
+    def to_the_end(self, jobs: int = 6) -> LoopState:
+        """Run jobs until the loop needs none."""
+        for _ in range(jobs):
+            state = self.job()
+            if state.continue_to is None:
+                return state
+        raise AssertionError("the loop does not end")
+
+    def asked(self, role: Role) -> list[int]:
+        """The rounds of the attempts of one role, in their order."""
+        return [job.round for job in self.jobs if job.role is role]
+
+    def posted(self) -> list[str]:
+        """The first line of every post on every pull request."""
+        return [post.body.splitlines()[0] for pull in self.forge.pulls for post in pull.posts]

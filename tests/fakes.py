@@ -1,0 +1,470 @@
+"""One fake per port: kept in memory, deterministic, and held to the same contract as the adapter."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from loop_kit.core import bus
+from loop_kit.core.messages import Event
+from loop_kit.core.prompts import Guidance
+from loop_kit.core.reports import ReportInvalid
+from loop_kit.core.scope import Change, Commit
+from loop_kit.core.state import (
+    CommandResult,
+    Lease,
+    LoopState,
+    Role,
+    StateCorrupt,
+    Verification,
+    parse_state,
+)
+from loop_kit.errors import ForgeRefused, StateRefused
+from loop_kit.ports import Delivery, Diff, Ended, Job, PullRequest, PushRejected, Reporter, Span
+
+Tree = Mapping[str, bytes]
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps, and a second per question for the date."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> str:
+        self.passed += 1
+        return self.later(0)
+
+    def later(self, seconds: float) -> str:
+        whole = int(self.passed + seconds)
+        days, rest = divmod(whole, 86_400)
+        hours, rest = divmod(rest, 3600)
+        return f"2030-01-{days + 1:02}T{hours:02}:{rest // 60:02}:{rest % 60:02}Z"
+
+    def seconds(self) -> float:
+        return self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.passed += seconds
+
+
+class RecordingReporter:
+    """Keeps everything it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.activities: list[str] = []
+        self.attempts: list[tuple[Role, int, int]] = []
+        self.endings: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
+        self.events.append((name, dict(data)))
+
+    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+        self.attempts.append((role, round_, attempt))
+
+    def activity(self, role: Role, line: str) -> None:
+        self.activities.append(line)
+
+    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+        self.endings.append(note)
+
+
+@dataclass
+class MemoryServer:
+    """What is durable: the state, the bus, the work branch, and every state that was recorded."""
+
+    state: bytes = b""
+    files: dict[str, bytes] = field(default_factory=dict)
+    work_tip: str = ""
+    recorded: list[LoopState] = field(default_factory=list)
+
+
+class MemoryStore:
+    """A store over a `MemoryServer`; only what was synced is durable, as on a git server."""
+
+    def __init__(self, server: MemoryServer, *, durable_at_once: bool = False) -> None:
+        self._server = server
+        self._at_once = durable_at_once
+        self._built_on = b""
+        self._work_tip = ""
+        self._files: dict[str, bytes] = {}
+        self._pending: list[LoopState] = []
+
+    @property
+    def work_tip(self) -> str:
+        return "" if self._at_once else self._work_tip
+
+    def load(self) -> LoopState | None:
+        self._built_on, self._work_tip = self._server.state, self._server.work_tip
+        self._files = dict(self._server.files)
+        if not self._server.state:
+            return None
+        try:
+            return parse_state(self._server.state)
+        except StateCorrupt as error:
+            raise StateRefused(f"The state cannot be read: {error}.", "Mend it.") from None
+
+    def read(self, name: str) -> bytes | None:
+        return self._files.get(name)
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        for name, content in (files or {}).items():
+            if content is None:
+                self._files.pop(name, None)
+            else:
+                self._files[name] = content
+        self._pending.append(state)
+        if self._at_once:
+            self.sync()
+
+    def sync(self, work_sha: str = "") -> None:
+        if self._server.state != self._built_on or self._server.work_tip != self._work_tip:
+            raise PushRejected("the loop was written by another run")
+        if self._pending:
+            self._built_on = self._server.state = self._pending[-1].to_json()
+            self._server.files = dict(self._files)
+            self._server.recorded += self._pending
+            self._pending = []
+        if work_sha and not self._at_once:
+            self._work_tip = self._server.work_tip = work_sha
+
+
+@dataclass(frozen=True)
+class Post:
+    """A review or a comment on a pull request."""
+
+    id: str
+    author: str
+    body: str
+
+
+@dataclass
+class MemoryPull:
+    """A pull request as the fake forge keeps it."""
+
+    number: int
+    head: str
+    base: str
+    title: str
+    body: str
+    draft: bool
+    is_open: bool = True
+    posts: list[Post] = field(default_factory=list)
+
+
+class MemoryForge:
+    """A forge that remembers; `me` is the login that posts are made as."""
+
+    me = "github-actions[bot]"
+
+    def __init__(self) -> None:
+        self.writers: set[str] = set()
+        self.ended_runs: dict[str, tuple[bool, int]] = {}
+        self.pulls: list[MemoryPull] = []
+        self.dispatches: list[tuple[str, str, dict[str, str]]] = []
+        self.drafts_supported = True
+        self.pulls_allowed = True
+
+    def may_write(self, login: str) -> bool:
+        return login in self.writers
+
+    def run_has_ended(self, lease: Lease) -> bool | None:
+        if lease.run_id not in self.ended_runs:
+            return None
+        ended, attempt = self.ended_runs[lease.run_id]
+        return ended or attempt > lease.run_attempt
+
+    def find_pull_request(self, head: str) -> PullRequest | None:
+        return next((_shown(p) for p in self.pulls if p.head == head and p.is_open), None)
+
+    def open_pull_request(
+        self, head: str, base: str, title: str, body: str, *, draft: bool
+    ) -> PullRequest:
+        if not self.pulls_allowed:
+            raise ForgeRefused("Actions may not open pull requests.", f"compare/{base}...{head}")
+        found = self.find_pull_request(head)
+        if found is not None:
+            return found
+        number = len(self.pulls) + 1
+        draft = draft and self.drafts_supported
+        self.pulls.append(MemoryPull(number, head, base, title, body, draft))
+        return _shown(self.pulls[-1])
+
+    def find_review(self, number: int, marker: str) -> str | None:
+        posts = self.pulls[number - 1].posts
+        return next((p.id for p in posts if p.author == self.me and marker in p.body), None)
+
+    def post_review(self, number: int, sha: str, body: str, marker: str) -> str:
+        posts = self.pulls[number - 1].posts
+        posts.append(Post(str(100 * number + len(posts)), self.me, body))
+        return posts[-1].id
+
+    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
+        self.dispatches.append((workflow, ref, dict(inputs)))
+
+
+def _shown(pull: MemoryPull) -> PullRequest:
+    return PullRequest(pull.number, f"https://forge.test/pull/{pull.number}")
+
+
+class MemoryMailbox:
+    """A mailbox without a disk; agents write reports with `deliver`."""
+
+    def __init__(self) -> None:
+        self.folders: dict[Path, dict[str, bytes]] = {}
+        self._count = 0
+
+    def post(
+        self, role: Role, round_: int, attempt: int, files: Mapping[str, bytes | Path]
+    ) -> Delivery:
+        self._count += 1
+        folder = Path(f"/mailbox/{self._count}")
+        self.folders[folder] = {
+            name: content.read_bytes() if isinstance(content, Path) else content
+            for name, content in files.items()
+        }
+        return Delivery(folder=folder, report=folder / bus.REPORTS[role])
+
+    def deliver(self, report: Path, content: bytes) -> bool:
+        """Write a report as an agent would; whether there was a folder to write to."""
+        if report.parent not in self.folders:
+            return False
+        self.folders[report.parent][report.name] = content
+        return True
+
+    def collect(self, delivery: Delivery) -> bytes | None:
+        raw = self.folders[delivery.folder].get(delivery.report.name)
+        if raw is not None and len(raw) > bus.MAX_REPORT:
+            raise ReportInvalid(f"{delivery.report.name} is longer than {bus.MAX_REPORT} bytes")
+        return raw
+
+    def discard(self, delivery: Delivery) -> None:
+        self.folders.pop(delivery.folder, None)
+
+
+class FixedGuides:
+    """The same short texts for every role."""
+
+    def guidance(self, role: Role) -> Guidance:
+        template = "{task_id} {round_num} {fix_list_section} {feedback_section}"
+        if role is Role.REVIEWER:
+            template = "{task_id} {round_num} {review_section} {feedback_section}"
+        return Guidance(template=template, role_md="", agents_md="")
+
+
+@dataclass(frozen=True)
+class MemoryCommit:
+    """One commit: its whole tree, and where it came from."""
+
+    parent: str
+    tree: Tree
+    subject: str
+
+
+class MemoryRepository:
+    """Commits in a dict; linear histories are all it knows."""
+
+    def __init__(self) -> None:
+        self.commits: dict[str, MemoryCommit] = {}
+
+    def commit(self, parent: str, tree: Tree, subject: str) -> str:
+        whole = json.dumps([parent, subject, sorted((k, v.hex()) for k, v in tree.items())])
+        sha = hashlib.sha1(whole.encode()).hexdigest()
+        self.commits[sha] = MemoryCommit(parent, dict(tree), subject)
+        return sha
+
+    def line(self, sha: str) -> list[str]:
+        """`sha` and its ancestors, newest first."""
+        found = []
+        while sha:
+            found.append(sha)
+            sha = self.commits[sha].parent
+        return found
+
+    def read(self, sha: str, path: str) -> bytes | None:
+        return self.commits[sha].tree.get(path)
+
+    def span(self, parent: str, head: str) -> Span:
+        known = set(self.line(parent))
+        fresh = [sha for sha in self.line(head) if sha not in known]
+        return Span(
+            descends=parent in self.line(head),
+            same_tree=self.commits[parent].tree == self.commits[head].tree,
+            commits=tuple(self._commit(sha, self.commits[sha].parent) for sha in fresh),
+        )
+
+    def net_change(self, parent: str, head: str) -> Commit:
+        return self._commit(head, parent)
+
+    def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
+        changed = self._changed(base, head)
+        new = self.commits[head].tree
+        text = b"".join(b"+" + new.get(path, b"") + b"\n" for path in changed)
+        truncated = len(text) > limit
+        if truncated:
+            patch.write_bytes(text)
+        return Diff(
+            text=text[:limit].decode(errors="replace"),
+            truncated=truncated,
+            patch=patch if truncated else None,
+            files=len(changed),
+            lines_added=sum(new.get(path, b"").count(b"\n") for path in changed),
+            lines_deleted=0,
+        )
+
+    def _commit(self, sha: str, parent: str) -> Commit:
+        subject = f"{sha[:7]} {self.commits[sha].subject}"
+        changes = tuple(Change(path=path) for path in self._changed(parent, sha))
+        return Commit(sha=sha, subject=subject, parents=int(bool(parent)), changes=changes)
+
+    def _changed(self, old: str, new: str) -> list[str]:
+        before = self.commits[old].tree if old else {}
+        after = self.commits[new].tree
+        names = sorted({*before, *after})
+        return [name for name in names if before.get(name) != after.get(name)]
+
+
+class MemoryWorkspace:
+    """The files of one agent: a head, and a tree that may differ from it."""
+
+    def __init__(self, repository: MemoryRepository, path: Path, sha: str, tree: Tree) -> None:
+        self.path = path
+        self.head = sha
+        self.files = dict(tree)
+        self.closed = False
+        self._repository = repository
+
+    def commit(self, subject: str) -> str:
+        """Commit everything, as an agent does."""
+        self.head = self._repository.commit(self.head, self.files, subject)
+        return self.head
+
+    def collect(self, message: str) -> str:
+        if self.files == self._repository.commits[self.head].tree:
+            return self.head
+        return self.commit(message)
+
+    def fingerprint(self) -> str:
+        tracked = self._repository.commits[self.head].tree
+        kept = sorted((name, self.files.get(name)) for name in tracked)
+        return f"{self.head} {kept}"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class MemoryWorkspaces:
+    """Workspaces at made-up paths; `at` finds one again, as an agent's working directory."""
+
+    def __init__(self, repository: MemoryRepository) -> None:
+        self._repository = repository
+        self.opened: list[MemoryWorkspace] = []
+
+    def open(self, role: Role, sha: str, work_sha: str = "") -> MemoryWorkspace:
+        if sha not in self._repository.commits:
+            raise StateRefused(f"{sha} is not here.", "Fetch it.")
+        tree = self._repository.commits[work_sha or sha].tree
+        path = Path(f"/workspace/{role.value}-{len(self.opened) + 1}")
+        self.opened.append(MemoryWorkspace(self._repository, path, sha, tree))
+        return self.opened[-1]
+
+    def at(self, path: Path) -> MemoryWorkspace:
+        return next(workspace for workspace in self.opened if workspace.path == path)
+
+
+class FakeVerifier:
+    """Commands named `ok` pass, `missing` is not found, whatever else is a path that must exist."""
+
+    def __init__(self, repository: MemoryRepository) -> None:
+        self._repository = repository
+        self.verified: list[str] = []
+
+    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
+        self.verified.append(sha)
+        results = tuple(
+            CommandResult(command=command, exit_code=self._code(sha, command))
+            for command in commands
+        )
+        return Verification(sha=sha, results=results)
+
+    def _code(self, sha: str, command: str) -> int:
+        if command in {"ok", "missing"}:
+            return 127 if command == "missing" else 0
+        return 0 if self._repository.read(sha, command) is not None else 1
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a scripted agent does in one attempt; a `report` of None writes none."""
+
+    report: Mapping[str, Any] | bytes | None = field(default_factory=dict)
+    files: Mapping[str, bytes | None] = field(default_factory=dict)
+    commit: str = ""
+    ended: Ended = field(default_factory=Ended)
+    raises: BaseException | None = None
+
+
+class ScriptedFakeAgent:
+    """An agent inside this process that plays what `script` says for each job."""
+
+    repairs = True
+
+    def __init__(
+        self,
+        script: Callable[[Job], Act],
+        workspaces: MemoryWorkspaces,
+        mailbox: MemoryMailbox,
+        name: str = "fake",
+    ) -> None:
+        self.name = name
+        self.jobs: list[Job] = []
+        self.missing = ""
+        self._script = script
+        self._workspaces = workspaces
+        self._mailbox = mailbox
+
+    def check(self) -> str:
+        return self.missing
+
+    def run(self, job: Job, reporter: Reporter) -> Ended:
+        self.jobs.append(job)
+        act = self._script(job)
+        workspace = self._workspaces.at(job.workspace)
+        for path, content in act.files.items():
+            if content is None:
+                workspace.files.pop(path, None)
+            else:
+                workspace.files[str(PurePosixPath(path))] = content
+        if act.commit:
+            workspace.commit(act.commit)
+        if act.raises is not None:
+            raise act.raises
+        reporter.activity(job.role, f"{job.role.value} was here")
+        self._report(job, act, workspace.head)
+        return replace(act.ended)
+
+    def _report(self, job: Job, act: Act, head: str) -> None:
+        if act.report is None:
+            return
+        raw = act.report
+        if not isinstance(raw, bytes):
+            known = {"task_id": job.task_id, "round": job.round, "head_sha": head}
+            raw = json.dumps({**known, **raw}).encode()
+        self._mailbox.deliver(job.report, raw)
