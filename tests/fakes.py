@@ -86,9 +86,13 @@ class RecordingReporter:
 
 @dataclass
 class MemoryServer:
-    """What is durable: the state, the bus, the work branch, and every state that was recorded."""
+    """What is durable: the state, the bus, the work branch, and every state that was recorded.
+
+    `forward` says whether the second commit builds on the first; only such pushes are taken.
+    """
 
     state: bytes = b""
+    forward: Callable[[str, str], bool] = lambda old, new: True
     files: dict[str, bytes] = field(default_factory=dict)
     work_tip: str = ""
     recorded: list[LoopState] = field(default_factory=list)
@@ -137,12 +141,15 @@ class MemoryStore:
     def sync(self, work_sha: str = "") -> None:
         if self._server.state != self._built_on or self._server.work_tip != self._work_tip:
             raise PushRejected("the loop was written by another run")
+        moves = bool(work_sha) and not self._at_once
+        if moves and self._work_tip and not self._server.forward(self._work_tip, work_sha):
+            raise PushRejected("the work branch holds commits that this push would drop")
         if self._pending:
             self._built_on = self._server.state = self._pending[-1].to_json()
             self._server.files = dict(self._files)
             self._server.recorded += self._pending
             self._pending = []
-        if work_sha and not self._at_once:
+        if moves:
             self._work_tip = self._server.work_tip = work_sha
 
 

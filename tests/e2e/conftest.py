@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -126,6 +127,7 @@ class Hub:
     root: Path
     depth: int = 1
     jobs: list[JobResult] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
     @property
     def bare(self) -> BareRepository:
@@ -159,7 +161,7 @@ class Hub:
             "GITHUB_EVENT_NAME": "workflow_dispatch",
             "GITHUB_EVENT_PATH": str(event),
             "GITHUB_REF": "refs/heads/main",
-            "GITHUB_RUN_ID": str(1000 + len(self.jobs)),
+            "GITHUB_RUN_ID": folder.name,
             "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_ACTOR": sender,
             "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/loop.yml@refs/heads/main",
@@ -174,41 +176,62 @@ class Hub:
 
     def checkout(self) -> Path:
         """A fresh checkout, as actions/checkout makes it."""
-        folder = self.root / f"job-{len(self.jobs)}"
+        folder = self.root / str(next(self.numbers))
         folder.mkdir()
         options = (f"--depth={self.depth}",) if self.depth else ()
         WorkingCopy.clone(f"{self.git.url}/{REPOSITORY}", folder / "checkout", "bot", *options)
         return folder
 
     def job(
-        self, sender: str = "mona", env: Mapping[str, str] | None = None, **inputs: str
+        self,
+        sender: str = "mona",
+        env: Mapping[str, str] | None = None,
+        kill_after_push: int = 0,
+        **inputs: str,
     ) -> JobResult:
-        """Run `loop action` in a fresh checkout."""
+        """Run `loop action` in a fresh checkout, or kill it when a push was taken."""
         folder = self.checkout()
         checkout = folder / "checkout"
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
         environ = self.environment(given, sender, folder)
         environ["GITHUB_WORKSPACE"] = str(checkout)
         environ["GITHUB_SHA"] = self.bare.head("main")
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "loop_kit", "action"],
-            cwd=checkout,
-            env={**environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        log = folder / "log"
+        with log.open("wb") as stream:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "loop_kit", "action"],
+                cwd=checkout,
+                env={**environ, **(env or {})},
+                stdout=stream,
+                stderr=stream,
+            )
+            if kill_after_push:
+                self._kill_after(child, kill_after_push)
+            child.wait(timeout=90)
         output, summary = folder / "output", folder / "summary.md"
         result = JobResult(
-            code=done.returncode,
-            log=done.stdout + done.stderr,
+            code=child.returncode,
+            log=log.read_text("utf-8", "replace"),
             outputs=read_outputs(output) if output.exists() else {},
             summary=summary.read_text() if summary.exists() else "",
             checkout=checkout,
         )
         self.jobs.append(result)
         return result
+
+    def _kill_after(self, child: subprocess.Popen[bytes], number: int) -> None:
+        """Kill the job, not its agents, the moment its push `number` was taken."""
+        until = len(self.git.pushes) + number
+
+        def kill(push: object) -> None:
+            if len(self.git.pushes) >= until:
+                child.kill()
+
+        self.git.after_push.append(kill)
+
+    def end_run(self, run_id: str) -> None:
+        """Let the API say that a run is over."""
+        self.api.set_run(REPOSITORY, int(run_id), "completed", "cancelled")
 
     def continued(self, **inputs: str) -> JobResult:
         """Run the job that the last dispatch asked for."""

@@ -105,8 +105,7 @@ class World:
 
     scratch: Path
     script: Callable[[Job], Act] = two_rounds
-    durable_at_once: bool = False
-    publishes: bool = True
+    local: bool = False
     limits: Limits = field(default_factory=lambda: Limits(evidence="strict"))
     verify: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
@@ -120,6 +119,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.base = self.repository.commit("", {"a.py": b"old\n"}, "Base")
+        self.server.forward = lambda old, new: old in self.repository.line(new)
         self.mailbox = MemoryMailbox()
         self.workspaces = MemoryWorkspaces(self.repository)
         self.verifier = FakeVerifier(self.repository)
@@ -132,7 +132,7 @@ class World:
     def engine(self, fuse: Fuse | None = None, agent: ScriptedFakeAgent | None = None) -> Engine:
         fuse = fuse or Fuse()
         store: Any = Fused(
-            MemoryStore(self.server, durable_at_once=self.durable_at_once), fuse, "store"
+            MemoryStore(self.server, durable_at_once=self.local), fuse, "store"
         )
         forge: Any = Fused(self.forge, fuse, "forge")
         workspaces: Any = Fused(self.workspaces, fuse, "workspaces")
@@ -164,17 +164,19 @@ class World:
             limits=self.limits,
             verify=self.verify,
             fresh=not self.server.state,
-            publishes=self.publishes,
+            publishes=not self.local,
             base_branch="main",
             work_branch=WORK_BRANCH,
-            lease=Lease(holder=f"holder-{next(self.holders)}") if self.publishes else None,
+            lease=Lease(holder=f"holder-{next(self.holders)}") if not self.local else None,
         )
 
     def job(self, fuse: Fuse | None = None) -> LoopState:
-        """One job as in CI: one round, then the next one is dispatched."""
+        """One job as in CI: one round, then the next one is dispatched; locally, all rounds."""
         fuse = fuse or Fuse()
         engine = self.engine(fuse)
         state = engine.begin(self.start())
+        if self.local:
+            return engine.run(CARD)
         engine.run(CARD, last_round=state.round)
         forge: Any = Fused(self.forge, fuse, "forge")
         return engine.hand_over(forge, Continuation("loop.yml", "main"))

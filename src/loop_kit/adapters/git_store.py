@@ -349,10 +349,21 @@ def refusal(said: str, branches: Branches) -> BranchRefused:
 
 
 def _raced(said: str) -> bool:
+    """Whether somebody else moved a branch between our look at it and our push."""
     low = said.lower()
+    if "cannot create" in low:  # a branch whose name is a folder of ours: no race
+        return False
     return any(
         word in low
-        for word in ("fetch first", "non-fast-forward", "stale info", "failed to update ref")
+        for word in (
+            "fetch first",
+            "needs force",
+            "non-fast-forward",
+            "stale info",
+            "but expected",
+            "reference already exists",
+            "failed to update ref",
+        )
     )
 
 

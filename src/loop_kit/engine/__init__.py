@@ -156,7 +156,7 @@ class Engine:
             self._halt(Outcome.NEEDS_HUMAN, error, ("budget",))
             running = False
         self._apply(HandedOver(self._state.round if running else None))
-        self._store.sync(self._state.tip)
+        self._sync()
         if running and forge and continuation and continuation.workflow:
             inputs = {
                 "task-id": self._state.task_id,
@@ -210,7 +210,7 @@ class Engine:
         started = AttemptStarted(effect.role, self._clock.now())
         if effect.role is Role.WORKER:
             self._apply(started, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None})
-            self._store.sync(self._state.tip)
+            self._sync()
             outcome = self._worker.run(self._state, card, effect)
             self._apply(outcome.event, outcome.files)
             return
@@ -218,7 +218,7 @@ class Engine:
         encoded = bus.encoded(request)
         name = bus.archived(self._state.task_id, self._state.round, bus.REVIEW_REQUEST)
         self._apply(started, {bus.REVIEW_REQUEST: encoded, name: encoded, bus.REVIEW_REPORT: None})
-        self._store.sync(self._state.tip)
+        self._sync()
         outcome = self._reviewer.run(self._state, card, effect, request, diff)
         self._apply_review(outcome.event, dict(outcome.files))
 
@@ -252,13 +252,18 @@ class Engine:
                 "This loop has posts to publish, and no forge is configured for this run.",
                 "Continue it in the action, or give it a github-token.",
             )
-        self._store.sync(self._state.tip)
+        self._sync()
         try:
             for item in effect.items:
                 self._apply(self._publisher.publish(self._state, card, item))
         except ForgeUnavailable as error:
             self._reporter.warn(f"{error} What was to be posted stays outstanding.")
             self._forge_is_down = True
+
+    def _sync(self) -> None:
+        """Make everything durable; a work branch that a person moved is left where it is."""
+        moved = "human_push" in self._state.reasons
+        self._store.sync("" if moved else self._state.tip)
 
     def _halt(self, outcome: Outcome, error: str, reasons: tuple[str, ...] = ()) -> None:
         self._apply(

@@ -1,0 +1,176 @@
+"""Small builders for the core's tests: a loop at any point of its life in one line each."""
+
+from loop_kit.core.machine import transition
+from loop_kit.core.messages import (
+    AttemptFailed,
+    AttemptStarted,
+    Event,
+    Failure,
+    Halted,
+    LoopResumed,
+    ReviewReported,
+    TaskStarted,
+    Work,
+    WorkReported,
+)
+from loop_kit.core.reports import Decision, Disposed, Disposition, Issue, ReviewReport, WorkReport
+from loop_kit.core.state import (
+    CommandResult,
+    Limits,
+    LoopState,
+    Outcome,
+    Role,
+    Spent,
+    Verification,
+)
+from loop_kit.core.task import TaskCard
+
+AT = "2025-01-02T03:04:05Z"
+LATER = "2025-01-02T04:00:00Z"
+TASK = "T-001"
+START = "0" * 40
+
+AGENT_FAILURES = {
+    Role.WORKER: tuple(f for f in Failure if f is not Failure.VOID_VERDICT),
+    Role.REVIEWER: (
+        Failure.TRANSIENT,
+        Failure.PERMANENT,
+        Failure.TIMEOUT,
+        Failure.NO_REPORT,
+        Failure.INVALID_REPORT,
+        Failure.VOID_VERDICT,
+    ),
+}
+"""The failures that each role's pass can report."""
+
+
+def sha(number: int) -> str:
+    """A commit id that tells its number."""
+    return f"{number:040x}"
+
+
+def after(state: LoopState, *events: Event) -> LoopState:
+    """The state after all these events."""
+    for event in events:
+        state = transition(state, event)
+    return state
+
+
+def task_started(
+    limits: Limits | None = None, *, verify: tuple[str, ...] = (), publishes: bool = False
+) -> TaskStarted:
+    """The event that begins the loop T-001."""
+    return TaskStarted(
+        task_id=TASK,
+        card_sha256="c" * 64,
+        base_sha=START,
+        start_sha=START,
+        limits=limits or Limits(),
+        at=AT,
+        verify=verify,
+        publishes=publishes,
+        base_branch="main",
+        work_branch="loop/T-001/work",
+    )
+
+
+def awaiting_work(
+    limits: Limits | None = None, *, verify: tuple[str, ...] = (), publishes: bool = False
+) -> LoopState:
+    """A loop in round 1 that waits for the worker."""
+    return after(LoopState(), task_started(limits, verify=verify, publishes=publishes))
+
+
+def awaiting_review(
+    limits: Limits | None = None, *, verification: Verification | None = None
+) -> LoopState:
+    """A loop in round 1 that waits for the reviewer."""
+    return after(awaiting_work(limits), work_reported(1, 1, verification=verification))
+
+
+def verified(number: int, *exit_codes: int, tail: str = "") -> Verification:
+    """The verification of commit `number`; the nth command ended with the nth exit code."""
+    results = tuple(
+        CommandResult(command=f"check {n}", exit_code=code, tail=tail if code else "")
+        for n, code in enumerate(exit_codes, 1)
+    )
+    return Verification(sha=sha(number), results=results)
+
+
+def work_reported(
+    round_: int,
+    number: int,
+    *,
+    verification: Verification | None = None,
+    spent: Spent | None = None,
+) -> WorkReported:
+    """The worker finished `round_` with commit `number`."""
+    return WorkReported(
+        report=WorkReport(task_id=TASK, round=round_, head_sha=sha(number), notes="did it"),
+        work=Work(head_sha=sha(number), commits=("Do it",), files=1, lines_added=3),
+        at=AT,
+        spent=spent or Spent(agent_seconds=1),
+        verification=verification,
+    )
+
+
+def review(
+    round_: int,
+    decision: Decision,
+    *issues: Issue,
+    dispositions: tuple[Disposition, ...] = (),
+) -> ReviewReport:
+    """A review report."""
+    return ReviewReport(
+        task_id=TASK,
+        round=round_,
+        decision=decision,
+        blocking_issues=issues,
+        dispositions=dispositions,
+    )
+
+
+def approved(round_: int, *dispositions: Disposition) -> ReviewReported:
+    """The reviewer approves."""
+    return ReviewReported(review(round_, "approve", dispositions=dispositions), at=AT)
+
+
+def rejected(
+    round_: int, *issues: Issue, dispositions: tuple[Disposition, ...] = ()
+) -> ReviewReported:
+    """The reviewer asks for changes; without `issues` there is one that names its round."""
+    wanted = issues or (Issue(reason=f"wrong in round {round_}"),)
+    report = review(round_, "changes_required", *wanted, dispositions=dispositions)
+    return ReviewReported(report, at=AT)
+
+
+def said(id_: str, status: Disposed, note: str = "") -> Disposition:
+    """What the reviewer says about one finding."""
+    return Disposition(id=id_, status=status, note=note)
+
+
+def failed(
+    role: Role, failure: Failure, message: str = "it failed", **fields: object
+) -> AttemptFailed:
+    """An attempt that yielded nothing."""
+    return AttemptFailed(role=role, failure=failure, message=message, at=AT, **fields)  # type: ignore[arg-type]
+
+
+def attempted(role: Role) -> AttemptStarted:
+    """An attempt that begins."""
+    return AttemptStarted(role, AT)
+
+
+def halted(outcome: Outcome) -> Halted:
+    """The loop is stopped from outside."""
+    return Halted(outcome=outcome, error="stopped", at=AT)
+
+
+def resumed(limits: Limits | None = None, head_sha: str = "") -> LoopResumed:
+    """A later run continues."""
+    return LoopResumed(limits=limits or Limits(), at=LATER, head_sha=head_sha)
+
+
+def card(**fields: object) -> TaskCard:
+    """A task card; `fields` are added to the two that are required."""
+    return TaskCard.model_validate({"task_id": TASK, "goal": "add is right", **fields})

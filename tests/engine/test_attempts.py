@@ -1,0 +1,360 @@
+"""What becomes of one attempt: taken, sent back once, tried again after a pause, or the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.engine.world import BLOCKER, World, approval, two_rounds
+from tests.fakes import Act, MemoryWorkspace
+
+from loop_kit.core.scope import ScopeRules
+from loop_kit.core.state import Outcome, Phase, Role, Spent
+from loop_kit.engine.options import Options
+from loop_kit.errors import GitFailed
+from loop_kit.ports import Ended, Job
+
+Script = Callable[[Job], Act]
+
+
+def first_attempt(role: Role, act: Act) -> Script:
+    """`act` for the first attempt of `role` in round 1, then the usual two rounds."""
+
+    def script(job: Job) -> Act:
+        if job.role is role and (job.round, job.attempt) == (1, 1):
+            return act
+        return two_rounds(job)
+
+    return script
+
+
+def every_attempt(role: Role, act: Act) -> Script:
+    return lambda job: act if job.role is role else two_rounds(job)
+
+
+def test_a_worker_whose_report_does_not_fit_is_told_why_once(world: World) -> None:
+    world.script = first_attempt(Role.WORKER, Act({"round": 7}, {"a.py": b"x\n"}, "Work"))
+
+    state = world.job()
+
+    assert state.state is Phase.AWAITING_WORK
+    worker = [job for job in world.jobs if job.role is Role.WORKER]
+    assert [job.attempt for job in worker] == [1, 2]
+    assert "'round' mismatch: expected 1, got 7" in worker[1].prompt
+
+
+def test_commits_of_a_worker_whose_report_did_not_fit_are_there_for_the_repair(
+    world: World,
+) -> None:
+    world.script = first_attempt(Role.WORKER, Act(b"no json", {"kept.py": b"x\n"}, "Work"))
+
+    state = world.job()
+
+    assert world.repository.read(state.head_sha, "kept.py") == b"x\n"
+
+
+@pytest.mark.parametrize(
+    ("role", "report", "outcome"),
+    [
+        (Role.WORKER, b"no json", Outcome.INVALID_WORK_REPORT),
+        (Role.WORKER, None, Outcome.WORKER_DISPATCH_FAILED),
+        (Role.REVIEWER, {"decision": "maybe"}, Outcome.INVALID_REVIEW_REPORT),
+        (Role.REVIEWER, {"decision": "changes_required"}, Outcome.INVALID_REVIEW_REPORT),
+        (Role.REVIEWER, None, Outcome.REVIEWER_DISPATCH_FAILED),
+    ],
+)
+def test_a_second_useless_report_ends_the_run_and_the_loop_can_be_resumed(
+    world: World, role: Role, report: Any, outcome: Outcome
+) -> None:
+    usual, world.script = world.script, every_attempt(role, Act(report))
+
+    state = world.job()
+
+    assert state.outcome is outcome
+    assert len([job for job in world.jobs if job.role is role]) == 2
+    assert world.forge.dispatches == []
+    world.script = usual
+    assert world.to_the_end().outcome is Outcome.APPROVED
+
+
+def test_an_approval_that_lists_blockers_is_sent_back(world: World) -> None:
+    both = Act({"decision": "approve", "blocking_issues": [BLOCKER]})
+    world.script = first_attempt(Role.REVIEWER, both)
+
+    world.job()
+
+    assert "approves and lists 1 blocking issue(s)" in world.jobs[-1].prompt
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        ({"criteria": [{"id": "C1", "met": True}]}, "without a verdict on C2"),
+        ({"files_examined": []}, "without naming a file"),
+        ({"head_sha": ""}, "without 'head_sha'"),
+        ({"head_sha": "0" * 40}, "the work to review is"),
+        ({"criteria": [{"id": "C1", "met": True}, {"id": "C2", "met": False}]}, "C2 is not met"),
+    ],
+)
+def test_strict_evidence_sends_an_empty_approval_back_and_then_stops(
+    world: World, left_out: dict[str, Any], said: str
+) -> None:
+    def script(job: Job) -> Act:
+        if job.role is Role.WORKER:
+            return two_rounds(job)
+        whole = approval(job).report
+        assert isinstance(whole, dict)
+        return Act({**whole, **left_out})
+
+    world.script = script
+    state = world.job()
+
+    assert state.outcome is Outcome.INVALID_REVIEW_REPORT
+    assert said in state.error
+    assert said in world.jobs[-1].prompt
+
+
+def test_lenient_evidence_takes_a_bare_approval(world: World) -> None:
+    world.limits = world.limits.model_copy(update={"evidence": "lenient"})
+    world.script = first_attempt(Role.REVIEWER, Act({"decision": "approve"}))
+
+    assert world.job().outcome is Outcome.APPROVED
+
+
+def test_a_transient_failure_is_tried_again_after_growing_pauses(world: World) -> None:
+    world.limits = world.limits.model_copy(update={"dispatch_retry_base_sec": 5.0})
+    broken = Ended(exit_code=1, message="connection reset")
+    world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
+
+    state = world.job()
+
+    assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
+    assert world.clock.slept == [5, 10]
+    assert "Given up after 3 attempts." in state.error
+
+
+def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
+    broken = Ended(exit_code=1, message="invalid api key", permanent=True)
+    world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
+
+    state = world.job()
+
+    assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
+    assert len(world.jobs) == 1
+    assert "Log in to fake" in state.error
+
+
+def test_a_usable_report_counts_more_than_the_exit_code(world: World) -> None:
+    act = Act({"notes": "done"}, {"a.py": b"x\n"}, "Work", Ended(exit_code=3))
+    world.script = first_attempt(Role.WORKER, act)
+
+    assert world.job().continue_to == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "outcome"),
+    [(Role.WORKER, Outcome.WORKER_TIMEOUT), (Role.REVIEWER, Outcome.REVIEWER_TIMEOUT)],
+)
+def test_a_timeout_without_a_report_is_no_dispatch_failure(
+    world: World, role: Role, outcome: Outcome
+) -> None:
+    late = Ended(exit_code=-9, timed_out="timed out after 600 s")
+    world.script = every_attempt(role, Act(None, ended=late))
+
+    state = world.job()
+
+    assert (state.outcome, state.exit_code) == (outcome, 2)
+
+
+def test_a_worker_that_changes_nothing_is_a_noop(world: World) -> None:
+    world.script = every_attempt(Role.WORKER, Act({}))
+
+    assert world.job().outcome is Outcome.WORKER_NOOP
+
+
+def test_what_a_worker_left_uncommitted_is_committed_for_it(world: World) -> None:
+    world.script = first_attempt(Role.WORKER, Act({}, {"left.py": b"x\n"}))
+
+    state = world.job()
+
+    assert world.repository.read(state.head_sha, "left.py") == b"x\n"
+    assert state.history[0].commits[0].endswith("what the worker left uncommitted")
+
+
+def test_a_protected_path_goes_back_once_and_then_needs_a_person(world: World) -> None:
+    world.options = Options(rules=ScopeRules(protected=("AGENTS.md",)))
+    world.script = every_attempt(Role.WORKER, Act({}, {"AGENTS.md": b"obey\n"}, "Steer"))
+
+    state = world.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("protected_path",))
+    assert "AGENTS.md is protected" in world.jobs[1].prompt
+    assert world.server.work_tip == world.base
+
+
+def test_a_change_taken_back_by_a_later_commit_is_still_refused_where_commits_are_pushed(
+    world: World,
+) -> None:
+    world.options = Options(rules=ScopeRules(protected=("AGENTS.md",)))
+
+    def hiding(job: Job) -> Act:
+        workspace = world.workspaces.at(job.workspace)
+        workspace.files["AGENTS.md"] = b"obey\n"
+        workspace.commit("Steer")
+        return Act({}, {"AGENTS.md": None, "a.py": b"x\n"}, "Hide")
+
+    world.script = hiding
+    assert world.job().reasons == ("protected_path",)
+
+
+def test_rewritten_history_ends_as_a_failed_comparison(world: World) -> None:
+    def rewriting(job: Job) -> Act:
+        world.workspaces.at(job.workspace).head = world.repository.commit("", {}, "New root")
+        return Act({}, {"a.py": b"x\n"}, "On a new root")
+
+    world.script = rewriting
+    state = world.job()
+
+    assert (state.outcome, state.exit_code) == (Outcome.GIT_COMPARE_FAILED, 3)
+    assert "does not build on" in state.error
+
+
+def touching(job: Job) -> Act:
+    """A reviewer that changes a tracked file, then approves."""
+    if job.role is Role.WORKER:
+        return two_rounds(job)
+    report = approval(job).report
+    return Act(report, {"a.py": b"mended by the reviewer\n"})
+
+
+def test_a_reviewer_that_touches_the_code_gets_one_fresh_attempt_and_no_verdict(
+    world: World,
+) -> None:
+    world.script = touching
+
+    state = world.job()
+
+    assert state.outcome is Outcome.INVALID_REVIEW_REPORT
+    assert world.asked(Role.REVIEWER) == [1, 1]
+    assert "changed HEAD, a ref, the index or a tracked file" in state.error
+
+
+def test_a_reviewer_that_leaves_new_files_is_believed(world: World) -> None:
+    def leaving(job: Job) -> Act:
+        act = two_rounds(job)
+        if job.role is Role.REVIEWER:
+            return Act(act.report, {"cache.bin": b"x"})
+        return act
+
+    world.script = leaving
+    assert world.to_the_end().outcome is Outcome.APPROVED
+
+
+def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[Path] = []
+    healthy = MemoryWorkspace.fingerprint
+
+    def fingerprint(self: MemoryWorkspace) -> str:
+        if self.path in broken:
+            raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+        return healthy(self)
+
+    def breaking(job: Job) -> Act:
+        if job.role is Role.REVIEWER and job.attempt == 1 and job.round == 1:
+            broken.append(job.workspace)
+        return two_rounds(job)
+
+    monkeypatch.setattr(MemoryWorkspace, "fingerprint", fingerprint)
+    world.script = breaking
+
+    assert world.job().continue_to == 2
+    assert world.asked(Role.REVIEWER) == [1, 1]
+
+
+def test_the_budget_stops_the_loop_before_the_next_spend(world: World) -> None:
+    world.limits = world.limits.model_copy(update={"max_tokens": 100})
+
+    def costly(job: Job) -> Act:
+        act = two_rounds(job)
+        ended = Ended(spent=Spent(tokens_in=90, tokens_out=20))
+        return Act(act.report, act.files, act.commit, ended)
+
+    world.script = costly
+    state = world.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("budget",))
+    assert "110 of 100 tokens are used." in state.error
+    assert [job.role for job in world.jobs] == [Role.WORKER]
+    assert state.resume_phase is Phase.AWAITING_REVIEW
+
+
+def test_what_a_failed_attempt_spent_counts(world: World) -> None:
+    world.limits = world.limits.model_copy(update={"max_cost_usd": 1.0})
+    broken = Ended(exit_code=1, message="reset", spent=Spent(cost_usd=1.5))
+    world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
+
+    state = world.job()
+
+    assert (state.outcome, len(world.jobs)) == (Outcome.NEEDS_HUMAN, 1)
+
+
+def test_a_backend_that_is_not_installed_costs_nothing(world: World) -> None:
+    agent = world.agent()
+    agent.missing = "Cannot find executable for backend=fake."
+    engine = world.engine(agent=agent)
+    engine.begin(world.start())
+
+    state = engine.run(world.start().card)
+
+    assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
+    assert world.jobs == []
+
+
+def test_verify_that_cannot_start_at_base_stops_the_loop_unspent(world: World) -> None:
+    world.verify = ("missing",)
+
+    state = world.job()
+
+    assert (state.outcome, world.jobs) == (Outcome.VERIFY_UNAVAILABLE, [])
+
+
+def test_an_approval_of_what_does_not_verify_becomes_a_finding(world: World) -> None:
+    world.verify = ("proof.txt",)
+    world.script = first_attempt(Role.REVIEWER, approval(Job_for_approval))
+
+    state = world.job()
+
+    assert state.history[0].decision == "changes_required"
+    assert "verify command failed with exit code 1: proof.txt" in state.findings[0].reason
+    assert world.verifier.verified[0] == world.base
+
+
+Job_for_approval = Job(Role.REVIEWER, "T-001", 1, 1, "", Path(), Path(), Path(), "")
+
+
+def test_a_push_by_a_person_stops_the_loop_and_asks(world: World) -> None:
+    world.job()
+    theirs = world.repository.commit(world.server.work_tip, {"b.py": b"mine\n"}, "Mine")
+    world.server.work_tip = theirs
+
+    state = world.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("human_push",))
+    assert world.asked(Role.WORKER) == [1]
+    assert world.server.work_tip == theirs
+
+    state = world.to_the_end()
+    assert state.outcome is Outcome.APPROVED
+    assert theirs in world.repository.line(state.head_sha)
+
+
+def test_every_workspace_is_closed_whatever_happens(world: World) -> None:
+    world.script = touching
+    world.job()
+
+    assert all(workspace.closed for workspace in world.workspaces.opened)
+    assert world.mailbox.folders == {}

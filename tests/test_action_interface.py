@@ -1,0 +1,96 @@
+"""action.yml, Settings and the README name the same inputs and outputs; examples are as shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from loop_kit.actions.outputs import outputs
+from loop_kit.core.state import LoopState
+from loop_kit.settings import ACTION_DEFAULTS, INPUTS, names, resolve
+
+ROOT = Path(__file__).resolve().parents[1]
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def _table(heading: str) -> dict[str, list[str]]:
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| `")]
+    return {row[0].strip("| `"): [cell.strip(" |`") for cell in row[1:]] for row in rows}
+
+
+def test_every_input_is_in_action_yml_in_settings_and_in_the_readme() -> None:
+    declared = set(ACTION["inputs"])
+
+    assert declared == {name.replace("_", "-") for name in INPUTS}
+    assert set(INPUTS) <= set(names())
+    assert declared == set(_table("Inputs"))
+
+
+def test_every_input_reaches_the_round_through_the_environment_and_no_expression_the_shell() -> (
+    None
+):
+    (step,) = ACTION["runs"]["steps"]
+
+    for name in ACTION["inputs"]:
+        variable = f"INPUT_{name.upper().replace('-', '_')}"
+        assert step["env"][variable] == f"${{{{ inputs.{name} }}}}"
+    assert "${{" not in step["run"]
+
+
+def test_every_output_is_in_action_yml_in_the_code_and_in_the_readme() -> None:
+    written = set(outputs(LoopState(), "", {})) | {"report-path", "state-path"}
+
+    assert set(ACTION["outputs"]) == written
+    assert set(_table("Outputs")) == written
+    for name, output in ACTION["outputs"].items():
+        assert output["value"] == f"${{{{ steps.round.outputs.{name} }}}}"
+
+
+def test_defaults_of_action_yml_are_those_of_the_settings_and_the_readme() -> None:
+    settings = resolve([("defaults", ACTION_DEFAULTS)])
+    own = {"task": ".loop/task_card.json", "github-token": "${{ github.token }}"}
+
+    for name, row in _table("Inputs").items():
+        default = str(ACTION["inputs"][name]["default"])
+        assert row[-1] == default, name
+        if name in own or not default:
+            continue
+        field = "continue_" if name == "continue" else name.replace("-", "_")
+        held = getattr(settings, field)
+        shown = str(held).lower() if isinstance(held, bool) else str(held)
+        assert shown.removesuffix(".0") == default, name
+
+
+def test_the_workflow_in_the_readme_is_the_one_in_examples() -> None:
+    block = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+
+    shown = yaml.safe_load(block.group(1))
+    assert shown == yaml.safe_load((ROOT / "examples" / "loop.yml").read_text("utf-8"))
+
+
+def test_the_card_in_the_readme_is_a_valid_card() -> None:
+    from loop_kit.core.task import parse_card
+
+    block = re.search(r"```json\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    card = parse_card(block.group(1).encode(), "README.md")
+    assert card.verify == ("make test",)
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#h][^)#]*)\)", README))))
+def test_every_link_in_the_readme_leads_somewhere(name: str) -> None:
+    assert (ROOT / name).exists()
+
+
+def test_the_lock_files_name_no_registry_and_hash_everything() -> None:
+    for path in (ROOT / "requirements.lock", ROOT / ".ci" / "requirements-dev.lock"):
+        text = path.read_text("utf-8")
+        assert "://" not in text
+        assert all("--hash=sha256:" in block for block in re.split(r"\n(?=[a-z])", text.strip()))
