@@ -230,9 +230,11 @@ class Repo:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE)
-        for call in self.calls:
-            if is_alive(call.pid):
-                os.kill(call.pid, signal.SIGKILL)
+        daemon = self.fake / "daemon.pid"
+        left = [int(daemon.read_text())] if daemon.exists() else []
+        for pid in [*left, *(call.pid for call in self.calls)]:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
 
 
 def ended_by(process: subprocess.Popen[str], number: int) -> str:

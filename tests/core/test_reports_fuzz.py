@@ -1,7 +1,9 @@
 """Whatever an agent writes, a report is either used or refused by `ReportInvalid`."""
 
+import functools
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,11 +45,14 @@ def document(chance: random.Random) -> dict[str, Any]:
 
 
 def used(parse: Any, found: Any) -> bool:
+    refusal = ""
     try:
         report = parse(found, "T-001", 2)
     except ReportInvalid as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 500
+        refusal = str(error)
+    if refusal:
+        assert "\n" not in refusal
+        assert len(refusal) < 500
         return False
     assert (report.task_id, report.round) == ("T-001", 2)
     json.dumps(report.model_dump()).encode()
@@ -69,12 +74,15 @@ def test_a_random_document_is_used_or_refused_and_nothing_else(seed: int) -> Non
 @pytest.mark.parametrize("seed", range(5))
 def test_random_bytes_are_a_document_or_refused(seed: int) -> None:
     chance = random.Random(seed)
+    refusals = []
     for _ in range(200):
         raw = chance.choice((b"", b"{", b'{"round":2')) + chance.randbytes(chance.randint(0, 30))
         try:
             report_document(raw)
         except ReportInvalid as error:
-            assert "not readable as JSON" in str(error)
+            refusals.append(str(error))
+    assert refusals
+    assert all("not readable as JSON" in refusal for refusal in refusals)
 
 
 SHAPES = (
@@ -88,7 +96,7 @@ SHAPES = (
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nesting_that_just_fits_the_parser_still_makes_no_other_error(shape: str) -> None:
-    for depth in (10, 500, *range(850, 1010), 5_000):
+    for depth in (10, 500, *range(850, 1010, 2), 5_000):
         nested = "[" * depth + "]" * depth
         raw = (shape % ((nested,) * shape.count("%s"))).encode()
         try:
@@ -99,12 +107,18 @@ def test_nesting_that_just_fits_the_parser_still_makes_no_other_error(shape: str
         assert len(used_somehow) == 2
 
 
+def deeper(frames: int, act: Callable[[], bytes]) -> bytes:
+    """`act`, called from so many frames further down the stack."""
+    return deeper(frames - 1, act) if frames else act()
+
+
 def test_what_a_worker_nests_can_be_written_into_the_review_request() -> None:
-    for depth in (10, 500, *range(850, 1010)):
+    for depth in (10, 500, *range(850, 1010, 4)):
         nested = "[" * depth + "]" * depth
         raw = f'{{"task_id":"T-001","round":2,"head_sha":"a","tests":[{nested}]}}'.encode()
         try:
             report = parse_work_report(report_document(raw), "T-001", 2)
         except ReportInvalid:
             continue
-        assert bus.encoded({"worker_tests": list(report.tests)})
+        request = {"worker_tests": list(report.tests)}
+        assert deeper(20, functools.partial(bus.encoded, request))

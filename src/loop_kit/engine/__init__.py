@@ -232,15 +232,6 @@ class Engine:
             else:
                 files |= self._kept(after, bus.FIX_LIST, bus.fix_list(after, event.report))
         self._apply(event, files)
-        if isinstance(event, ReviewReported):
-            self._tell_verdict()
-
-    def _tell_verdict(self) -> None:
-        record = self._state.history[-1]
-        still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(self._state.findings)]
-        data = {"decision": record.decision, "verified": record.verified, "open": still}
-        self._reporter.event("review_verdict", self._state, {**data, "round": record.round})
-        self._reporter.event("round_complete", self._state, {"round": record.round})
 
     def _kept(self, state: LoopState, name: str, document: bus.Document) -> dict[str, bytes | None]:
         encoded = bus.encoded(document)
@@ -273,18 +264,24 @@ class Engine:
     def _apply(self, event: Event, files: Files | None = None) -> None:
         before, self._state = self._state, transition(self._state, event)
         self._store.save(self._state, event, files or {})
-        self._tell(before, self._state)
+        self._tell(before, event)
 
-    def _tell(self, before: LoopState, after: LoopState) -> None:
-        if (before.state, before.round) == (after.state, after.round):
-            return
-        move = {
-            "from_state": before.state.value,
-            "to_state": after.state.value,
-            "from_round": before.round,
-            "to_round": after.round,
-        }
-        self._reporter.event("state_transition", after, move)
+    def _tell(self, before: LoopState, event: Event) -> None:
+        after = self._state
+        if isinstance(event, ReviewReported):
+            record = after.history[-1]
+            still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(after.findings)]
+            data = {"decision": record.decision, "verified": record.verified, "open": still}
+            self._reporter.event("review_verdict", after, {**data, "round": record.round})
+            self._reporter.event("round_complete", after, {"round": record.round})
+        if (before.state, before.round) != (after.state, after.round):
+            move = {
+                "from_state": before.state.value,
+                "to_state": after.state.value,
+                "from_round": before.round,
+                "to_round": after.round,
+            }
+            self._reporter.event("state_transition", after, move)
 
 
 def _beyond(effect: Effect, last_round: int | None) -> bool:
