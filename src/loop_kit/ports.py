@@ -19,6 +19,10 @@ class PushRejected(Exception):
     """Somebody else moved a branch of this loop; nothing of ours was taken."""
 
 
+class WorkMoved(PushRejected):
+    """Somebody pushed to the work branch; the state is still ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diff:
     """A diff between two commits: `text` is the whole, or its beginning when `truncated`.
@@ -243,7 +247,12 @@ class Store(Protocol):
 
         Raises:
             PushRejected: another run owns the loop now; nothing was recorded.
+            WorkMoved: a person pushed to the work branch; nothing was recorded.
         """
+        ...
+
+    def keep_aside(self, work_sha: str) -> str:
+        """Keep commits that the work branch cannot take; returns the name of their branch."""
         ...
 
 

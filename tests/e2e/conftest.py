@@ -38,9 +38,12 @@ jobs: {}
 """
 
 CALC = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 3\n"
-TEST = (
-    "from calc import add, double\n\nassert add(1, 2) == 3, 'add'\nassert double(2) == 4, 'double'\n"
-)
+TEST = """\
+from calc import add, double
+
+assert add(1, 2) == 3, 'add'
+assert double(2) == 4, 'double'
+"""
 
 CARD = {
     "task_id": "T-001",

@@ -144,6 +144,25 @@ def test_commits_that_a_person_pushed_stop_the_loop_until_it_is_started_again(hu
     assert hub.bare.file("loop/T-001/work", "note.txt") == b"mine"
 
 
+def test_a_push_by_a_person_during_a_round_loses_neither_their_work_nor_the_workers(
+    hub: Hub,
+) -> None:
+    def push_too(push: object) -> None:
+        if len(hub.git.pushes) == 1:
+            hub.bare.commit_files("loop/T-001/work", {"note.txt": "mine"}, "A person's commit")
+
+    hub.git.before_push = push_too
+
+    job = hub.job()
+
+    assert job.outputs["outcome"] == "needs_human", job.log
+    assert hub.state()["reasons"] == ["human_push"]
+    assert hub.bare.file("loop/T-001/work", "note.txt") == b"mine"
+    (held,) = [name for name in hub.bare.branches() if "/held-" in name]
+    assert held in job.log
+    assert b"a + b" in (hub.bare.file(held, "calc.py") or b"")
+
+
 def test_an_unreachable_api_leaves_posts_outstanding_and_the_next_job_makes_them(
     hub: Hub,
 ) -> None:

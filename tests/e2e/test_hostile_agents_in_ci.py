@@ -156,7 +156,9 @@ def test_a_daemon_left_behind_is_dead_before_the_reviewer_runs(
     daemon = f"while :; do date +%s%N > {beat}; sleep 0.05; done"
     attack = shell(f"setsid sh -c 'setsid sh -c \"{daemon}\" >/dev/null 2>&1 &' ; sleep 0.2")
     script = with_worker_steps(attack)
-    script["scenes"][1]["steps"].insert(0, shell(f"cp {beat} {beat}.1; sleep 1; cp {beat} {beat}.2"))
+    script["scenes"][1]["steps"].insert(
+        0, shell(f"cp {beat} {beat}.1; sleep 1; cp {beat} {beat}.2")
+    )
     hub = make_hub(script)
 
     job = hub.job()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import Hub
 
 
@@ -48,9 +50,7 @@ def test_first_push_takes_the_lease_and_creates_the_work_branch_at_the_base_tip(
     hub.job()
 
     pushed = {update.ref: update.new for update in hub.git.pushes[0].accepted}
-    state = json.loads(
-        hub.bare.git("show", f"{pushed['refs/heads/loop/T-001/state']}:state.json")
-    )
+    state = json.loads(hub.bare.git("show", f"{pushed['refs/heads/loop/T-001/state']}:state.json"))
     assert pushed["refs/heads/loop/T-001/work"] == hub.bare.head("main")
     assert state["lease"]["run_id"] == "1000"
     assert state["attempt"]["role"] == "worker"
@@ -171,3 +171,13 @@ def test_continue_none_says_in_the_outputs_what_a_later_step_should_do(hub: Hub)
     assert hub.api.dispatches == []
     second = hub.job(task_id="T-001")
     assert second.outputs["outcome"] == "approved", second.log
+
+
+def test_a_job_without_a_checkout_is_told_to_add_one(hub: Hub, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    refused = hub.job(env={"GITHUB_WORKSPACE": str(empty)})
+
+    assert refused.code == 1
+    assert "Add actions/checkout before this step." in refused.log

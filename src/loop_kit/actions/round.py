@@ -25,7 +25,7 @@ from loop_kit.core.sanitize import Redactor
 from loop_kit.core.state import Lease, LoopState, Phase, Source
 from loop_kit.core.task import TaskCard, checked_task_id, parse_card
 from loop_kit.engine.options import Continuation, Start
-from loop_kit.errors import BadCard, BadSetting, BranchRefused, ForgeRefused
+from loop_kit.errors import BadCard, BadSetting, BranchRefused, ForgeRefused, NotARepository
 from loop_kit.ports import PushRejected
 from loop_kit.settings import (
     ACTION_DEFAULTS,
@@ -89,7 +89,10 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
 def _scene(job: Job, environ: Mapping[str, str], log: ActionsLog, settings: Settings) -> Scene:
     token = settings.github_token.get_secret_value()
     git = Git(Path(job.workspace), environ, isolated=True, timeout=120)
-    git = git.at(locate(git).root)
+    try:
+        git = git.at(locate(git).root)
+    except NotARepository as error:
+        raise NotARepository(error.sentence, "Add actions/checkout before this step.") from None
     parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     return Scene(

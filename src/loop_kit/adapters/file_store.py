@@ -126,6 +126,11 @@ class FileStore:
         if work_sha and self._keep_work is not None:
             self._keep_work(work_sha)
 
+    def keep_aside(self, work_sha: str) -> str:
+        """Nothing: the user's own branch has them."""
+        del work_sha
+        return ""
+
 
 def _corrupt(path: Path, why: str) -> StateRefused:
     return StateRefused(

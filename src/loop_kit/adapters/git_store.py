@@ -20,7 +20,7 @@ from loop_kit.core import bus
 from loop_kit.core.messages import Event
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
-from loop_kit.ports import PushRejected
+from loop_kit.ports import PushRejected, WorkMoved
 
 _TRIES = 3
 
@@ -166,6 +166,12 @@ class GitStore:
                 self._sleep(_pause(attempt))
         raise PushRejected(f"{self._branches.state} moves faster than we can push")
 
+    def keep_aside(self, work_sha: str) -> str:
+        """Push commits that the work branch cannot take to a branch of their own."""
+        branch = f"{self._branches.prefix}/{self._branches.task_id}/held-{work_sha[:10]}"
+        self._talk("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
+        return branch
+
     def _arrived(self, tips: Mapping[str, str]) -> bool:
         """Whether the push under way is on the server although its answer was lost."""
         push = self._in_flight
@@ -277,7 +283,7 @@ class GitStore:
         if not before or changed:
             raise PushRejected(f"{self._branches.state} was written by another run")
         if self.work_tip != work_before:
-            raise PushRejected(f"{self._branches.work} was pushed to by somebody else")
+            raise WorkMoved(f"{self._branches.work} was pushed to by somebody else")
 
     def _talk(self, *args: str) -> str:
         """A question to the server; it changes nothing there, so it is asked again."""

@@ -38,7 +38,7 @@ def loop(
 
 def main() -> None:
     """Run a command; a known error, an interruption and a bug look different."""
-    # Looking for pydantic plug-ins reads the metadata of every installed package: 20 ms for nothing.
+    # Looking for pydantic plug-ins reads every installed package: 20 ms for nothing.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
         app()

@@ -37,7 +37,7 @@ from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import ForgeUnavailable, StateRefused
-from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier
+from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier, WorkMoved
 
 Files = Mapping[str, bytes | None]
 
@@ -211,6 +211,8 @@ class Engine:
         if effect.role is Role.WORKER:
             self._apply(started, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None})
             self._sync()
+            if self._state.state is Phase.DONE:
+                return
             outcome = self._worker.run(self._state, card, effect)
             self._apply(outcome.event, outcome.files)
             return
@@ -219,6 +221,8 @@ class Engine:
         name = bus.archived(self._state.task_id, self._state.round, bus.REVIEW_REQUEST)
         self._apply(started, {bus.REVIEW_REQUEST: encoded, name: encoded, bus.REVIEW_REPORT: None})
         self._sync()
+        if self._state.state is Phase.DONE:
+            return
         outcome = self._reviewer.run(self._state, card, effect, request, diff)
         self._apply_review(outcome.event, dict(outcome.files))
 
@@ -254,7 +258,22 @@ class Engine:
     def _sync(self) -> None:
         """Make everything durable; a work branch that a person moved is left where it is."""
         moved = "human_push" in self._state.reasons
-        self._store.sync("" if moved else self._state.tip)
+        try:
+            self._store.sync("" if moved else self._state.tip)
+        except WorkMoved:
+            self._keep_aside()
+
+    def _keep_aside(self) -> None:
+        """A person pushed while the worker was at work: lose neither, and ask."""
+        branch = self._store.keep_aside(self._state.tip)
+        error = (
+            f"Somebody pushed to the work branch while an agent was at work. Its commits are on"
+            f" {branch}: take from them what you want, then start the loop again."
+        )
+        if self._state.state is Phase.DONE:
+            self._apply(LoopResumed(self._state.limits, self._clock.now()))
+        self._halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
+        self._store.sync("")
 
     def _halt(self, outcome: Outcome, error: str, reasons: tuple[str, ...] = ()) -> None:
         self._apply(
