@@ -1,9 +1,7 @@
 """The store of a local loop: the bus in `.loop/`, each file replaced whole, the state last."""
 
-import contextlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.loop_folder import write_atomically
@@ -11,7 +9,7 @@ from loop_kit.core import bus
 from loop_kit.core.messages import AttemptStarted, Event
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, StateCorrupt, parse_state
 from loop_kit.core.task import checked_task_id, parse_card
-from loop_kit.errors import AlreadyRunning, StateRefused
+from loop_kit.errors import StateRefused
 
 _MAX_STATE = 16 * 1024 * 1024
 _FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
@@ -137,40 +135,3 @@ def _corrupt(path: Path, why: str) -> StateRefused:
         f"{path} cannot be read: {why}.",
         "Restore it from archive/, or start anew without --resume (it is then set aside).",
     )
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock file of a loop; the system frees it when this process ends, however it ends.
-
-    Raises:
-        AlreadyRunning: another process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not _locked(descriptor):
-            raise AlreadyRunning(
-                f"Another run is already running here ({path}).",
-                "Wait for it, or stop it; the lock goes with its process.",
-            )
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            os.write(descriptor, b"\0")
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

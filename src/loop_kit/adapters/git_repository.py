@@ -153,6 +153,10 @@ class GitRepository:
         self._last_diff = (base, head, diff)
         return diff
 
+    def write_patch(self, base: str, head: str, patch: Path) -> None:
+        """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
+        self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
+
     def _attributes_changed(self, base: str, head: str) -> bool:
         asked = ("diff", "--quiet", "--no-ext-diff", base, head, "--", ":(glob)**/.gitattributes")
         return self._git.run(*asked, ok=(0, 1)).code == 1

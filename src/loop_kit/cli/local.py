@@ -10,12 +10,13 @@ from typing import Any
 from loop_kit import bootstrap
 from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.adapters.feed import FeedReporter, Tee
-from loop_kit.adapters.file_store import FileStore, exclusive
+from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import Place, locate
 from loop_kit.adapters.guides import Guides
 from loop_kit.adapters.in_place import read_status, require_clean
 from loop_kit.adapters.loop_folder import exclude_generated, loop_folder
+from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
 from loop_kit.core import bus

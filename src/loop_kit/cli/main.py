@@ -8,7 +8,10 @@ import typer
 
 from loop_kit import __version__
 from loop_kit.cli.action import action
+from loop_kit.cli.archive import archive
 from loop_kit.cli.demo import demo
+from loop_kit.cli.extract_diff import extract_diff
+from loop_kit.cli.health import health, heartbeat
 from loop_kit.cli.init import init
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
@@ -20,8 +23,11 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (init, run, status, demo, action):
-    app.command(_command.__name__)(_command)
+for _command in (
+    *(init, run, status, health, heartbeat, archive, extract_diff),
+    *(demo, action),
+):
+    app.command(_command.__name__.replace("_", "-"))(_command)
 
 
 @app.callback(invoke_without_command=True)

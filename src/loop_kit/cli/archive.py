@@ -1,0 +1,50 @@
+"""`loop archive`: what was kept of a task's rounds, and how to get one file back."""
+
+import json
+import re
+from pathlib import Path
+
+import typer
+
+from loop_kit.adapters.loop_folder import loop_folder, repository_root, write_atomically
+from loop_kit.adapters.loop_lock import exclusive
+from loop_kit.errors import LoopError
+
+_OF_A_ROUND = re.compile(r"r\d+_(.+)")
+
+
+def archive(
+    task_id: str = typer.Option(..., help="Which task."),
+    restore: str = typer.Option("", help="Put this file back into the loop's folder."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+) -> None:
+    """List the archived files of a task, or restore one."""
+    folder = loop_folder(repository_root(Path.cwd()), loop_dir)
+    if ".." in task_id or "/" in task_id or "\\" in task_id:
+        raise LoopError(f"The task id {task_id!r} is a path traversal.", "Give a plain task id.")
+    kept = folder / "archive" / task_id
+    if restore:
+        _restore(folder, kept, restore)
+        return
+    names = sorted(path.name for path in kept.iterdir()) if kept.is_dir() else []
+    if as_json:
+        typer.echo(json.dumps({"task_id": task_id, "folder": str(kept), "files": names}, indent=2))
+        return
+    typer.echo(f"Archive: {kept}" if names else f"Nothing is archived for {task_id} ({kept}).")
+    for name in names:
+        typer.echo(f"  {name}")
+
+
+def _restore(folder: Path, kept: Path, name: str) -> None:
+    file = name if name.endswith(".json") else f"{name}.json"
+    source = kept / file
+    if not source.resolve().is_relative_to(kept.resolve()) or Path(file).name != file:
+        raise LoopError(f"{name!r} escapes the archive of the task.", "Name a file it lists.")
+    if not source.is_file() or source.is_symlink():
+        raise LoopError(f"{source} is not there.", "Name a file that `loop archive` lists.")
+    of_round = _OF_A_ROUND.fullmatch(file)
+    target = folder / (of_round.group(1) if of_round else file)
+    with exclusive(folder / "lock"):
+        write_atomically(target, source.read_bytes())
+    typer.echo(f"Restored {target} from {source.name}.")

@@ -1,0 +1,50 @@
+"""`loop health` and `loop heartbeat`: whether a person or program that plays a role is there."""
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import typer
+
+from loop_kit.adapters.heartbeat import ROLES, beat
+from loop_kit.adapters.heartbeat import health as health_of
+from loop_kit.adapters.loop_folder import loop_folder, repository_root
+from loop_kit.errors import BadSetting
+
+
+def health(
+    ttl: float = typer.Option(30, help="Seconds after which a heartbeat is stale."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+) -> None:
+    """Show whether worker and reviewer are alive."""
+    folder = loop_folder(repository_root(Path.cwd()), loop_dir)
+    found = {role: health_of(folder, role, ttl) for role in ROLES}
+    if as_json:
+        body = {
+            role: {"alive": h.alive, "reason": h.reason, "age": h.age, "pid": h.pid}
+            for role, h in found.items()
+        }
+        typer.echo(json.dumps(body, indent=2))
+        return
+    for role, h in found.items():
+        typer.echo(f"  {role}: {'alive' if h.alive else 'dead'}  ({h.reason})")
+
+
+def heartbeat(
+    role: str = typer.Option(..., help="worker or reviewer."),
+    interval: float = typer.Option(5, help="Seconds between two beats, at least 1."),
+    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+) -> None:
+    """Say that you are there until ^C; `loop run --require-heartbeat` listens."""
+    if role not in ROLES:
+        raise BadSetting(f"There is no role {role!r}.", f"Give one of {', '.join(ROLES)}.")
+    folder = loop_folder(repository_root(Path.cwd()), loop_dir)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    typer.echo(f"Heartbeat of the {role} every {max(1.0, interval):g} s; end it with ^C.")
+    while not stop.is_set():
+        beat(folder, role)
+        stop.wait(max(1.0, interval))
