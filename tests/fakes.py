@@ -24,7 +24,17 @@ from loop_kit.core.state import (
     parse_state,
 )
 from loop_kit.errors import ForgeRefused, StateRefused
-from loop_kit.ports import Delivery, Diff, Ended, Job, PullRequest, PushRejected, Reporter, Span
+from loop_kit.ports import (
+    Delivery,
+    Diff,
+    Ended,
+    Job,
+    PullRequest,
+    PushRejected,
+    Reporter,
+    Span,
+    WorkMoved,
+)
 
 Tree = Mapping[str, bytes]
 
@@ -95,6 +105,7 @@ class MemoryServer:
     forward: Callable[[str, str], bool] = lambda old, new: True
     files: dict[str, bytes] = field(default_factory=dict)
     work_tip: str = ""
+    held: list[str] = field(default_factory=list)
     recorded: list[LoopState] = field(default_factory=list)
 
 
@@ -139,9 +150,12 @@ class MemoryStore:
             self.sync()
 
     def sync(self, work_sha: str = "") -> None:
-        if self._server.state != self._built_on or self._server.work_tip != self._work_tip:
+        if self._server.state != self._built_on:
             raise PushRejected("the loop was written by another run")
-        moves = bool(work_sha) and not self._at_once
+        moves = not self._at_once and work_sha not in {"", self._work_tip}
+        if moves and self._server.work_tip != self._work_tip:
+            self._work_tip = self._server.work_tip
+            raise WorkMoved("the work branch was pushed to by somebody else")
         if moves and self._work_tip and not self._server.forward(self._work_tip, work_sha):
             raise PushRejected("the work branch holds commits that this push would drop")
         if self._pending:
@@ -151,6 +165,12 @@ class MemoryStore:
             self._pending = []
         if moves:
             self._work_tip = self._server.work_tip = work_sha
+
+    def keep_aside(self, work_sha: str) -> str:
+        if self._at_once:
+            return ""
+        self._server.held.append(work_sha)
+        return f"held-{work_sha[:10]}"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The configuration file: `.loop/config.yaml`, `.yml` or `.json`, parsed and checked."""
 
-import json
-
+from loop_kit.core.documents import read_json, read_yaml
 from loop_kit.errors import BadSetting
 from loop_kit.settings import config_values
 
@@ -17,12 +16,9 @@ def parse_config(raw: bytes, name: str) -> dict[str, object]:
     """
     if len(raw) > MAX_CONFIG:
         raise BadSetting(f"{name}: longer than {MAX_CONFIG} bytes.", "Shorten it.")
-    import yaml
-
+    read = read_json if name.endswith(".json") else read_yaml
     try:
-        text = raw.decode("utf-8-sig")
-        document = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise BadSetting(f"{name}: cannot be parsed: {detail}.", "Correct it.") from None
+        document = read(raw.decode("utf-8-sig"))
+    except ValueError as error:
+        raise BadSetting(f"{name}: cannot be parsed: {error}.", "Correct it.") from None
     return config_values(document, name)

@@ -184,13 +184,13 @@ def test_silence_ends_a_program_and_output_keeps_it_alive(tmp_path: Path) -> Non
     assert stream(["sh", "-c", talking], tmp_path, idle_timeout=1.5) == process.Streamed(0)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(30)
 def test_output_without_an_end_does_not_hold_up_the_timeout(tmp_path: Path) -> None:
     ended = stream(["yes", "x" * 2000], tmp_path, process.Listener(), timeout=1)
     assert ended.timed_out
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(30)
 def test_output_faster_than_its_reader_does_not_hold_up_the_timeout_or_the_ticks(
     tmp_path: Path,
 ) -> None:
@@ -229,6 +229,12 @@ def test_a_daemon_is_dead_after_a_timeout_too(tmp_path: Path) -> None:
     assert not alive(pid)
 
 
+def test_the_time_that_leftovers_take_to_die_is_not_the_programs_own(tmp_path: Path) -> None:
+    code = "(trap '' TERM; sleep 300) >/dev/null 2>&1 & sleep 0.3; exit 0"
+    ended = stream(["sh", "-c", code], tmp_path, timeout=2, idle_timeout=2, grace=2.5)
+    assert ended == process.Streamed(0)
+
+
 def test_an_interruption_leaves_nothing_alive(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
 
@@ -253,6 +259,18 @@ def test_no_thread_and_no_descriptor_is_left_behind(tmp_path: Path) -> None:
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         stream(["sh", "-c", "echo x; sleep 300 & exit 1"], tmp_path, stdin=b"x" * 500_000)
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_a_listener_that_fails_leaves_no_thread_and_no_descriptor_behind(tmp_path: Path) -> None:
+    def fail(line: bytes) -> None:
+        raise OSError("no space left on device")
+
+    stream(["true"], tmp_path)
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="no space"):
+        stream(["sh", "-c", "echo x; echo y; sleep 300"], tmp_path, Recording(fail))
     assert threading.active_count() == threads
     assert len(os.listdir("/proc/self/fd")) == descriptors
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def say(text: object) -> None:
 
 def play(step: dict[str, Any]) -> None:
     ((name, value),) = step.items()
-    actions = {
+    actions: dict[str, Callable[[Any], object]] = {
         "write": write_files,
         "commit": commit,
         "report": write_report,

@@ -116,13 +116,6 @@ def test_all_retries_used_up_end_the_run(repo: Repo) -> None:
         assert words in repo.state["error"]
 
 
-def test_no_retries_means_one_call(repo: Repo) -> None:
-    repo.plan({"reviewer": [{"exit": 1}]})
-    assert repo.run("--dispatch-retries", "0").code == 2
-    assert repo.names == ["worker/1/1", "reviewer/1/1"]
-    assert repo.ended == ("done", "reviewer_dispatch_failed")
-
-
 def test_a_permanent_error_is_not_tried_again(repo: Repo) -> None:
     repo.plan({"worker": [{"stderr": "authentication failed: no key"}, {"exit": 1}]})
     result = repo.run()
@@ -220,7 +213,7 @@ def test_codex_events_are_shown_in_short(repo: Repo) -> None:
         {"type": "file_change", "changes": [{"path": "a.py"}, {"path": "b.py"}]},
         {"type": "agent_message", "text": "done\n" + "x" * 300},
     ]
-    talk = [{"say": {"type": "item.completed", "item": event}} for event in events]
+    talk: Steps = [{"say": {"type": "item.completed", "item": event}} for event in events]
     usage = {"input_tokens": 70, "output_tokens": 30}
     talk += [{"say": {"type": "item.started", "item": {"text": "hidden-1"}}}, {"say": "hidden-2"}]
     talk.append({"say": {"type": "turn.completed", "usage": usage}})
@@ -240,7 +233,7 @@ def test_claude_events_are_shown_in_short(repo: Repo) -> None:
     said = {"type": "text", "text": "done"}
     usage = {"input_tokens": 7, "cache_read_input_tokens": 60, "output_tokens": 3}
     end = {"type": "result", "subtype": "success", "usage": usage, "total_cost_usd": 0.25}
-    talk = [
+    talk: Steps = [
         {"say": {"type": "system", "session_id": "se-1"}},
         {"say": {"type": "assistant", "message": {"content": [tool, said]}}},
         {"say": end},

@@ -114,7 +114,7 @@ def test_rewritten_history_can_be_mended_by_the_worker(repo: Repo) -> None:
 def test_a_worker_may_add_everything_after_init(repo: Repo) -> None:
     assert repo.loop("init").code == 0
     (repo.folder / "config.yaml").write_text("max_rounds: 2\n")
-    add = "echo VALUE = 1 > calc.py; git add -A; git commit -q -m All"
+    add = "echo VALUE = 1 > calc.py; git add -A; git commit -q --allow-empty -m All"
     repo.plan({"worker": [{"sh": add}, {"report": {}}]})
     result = repo.run()
     assert result.code == 0, result.text
@@ -124,7 +124,7 @@ def test_a_worker_may_add_everything_after_init(repo: Repo) -> None:
 
 def test_a_worker_that_cleans_the_tree_does_not_break_the_run(repo: Repo) -> None:
     clean = 'git clean -qfdx; mkdir -p "$LOOP_MAILBOX"'
-    repo.plan({"worker": [{"sh": clean}, *DONE], "reviewer/1": SENT_BACK})
+    repo.plan({"worker/1": [{"sh": clean}, *DONE], "reviewer/1": SENT_BACK})
     result = repo.run()
     assert result.code == 0, result.text
     assert repo.ended == ("done", "approved")
@@ -134,7 +134,8 @@ def test_generated_files_are_hidden_from_git_and_the_users_are_not(repo: Repo) -
     exclude = repo.root / ".git" / "info" / "exclude"
     exclude.parent.mkdir(exist_ok=True)
     exclude.write_text("*.bak")
-    for name in ("config.yaml", "tasks/T-2.json", "templates/x.txt"):
+    (repo.folder / "config.yaml").write_text("max_rounds: 2\n")
+    for name in ("tasks/T-2.json", "templates/x.txt"):
         repo.card(f".loop/{name}")
     repo.plan({"worker": [{"sh": 'cp .git/info/exclude "$FAKE_DIR/during"'}, *DONE]})
     assert repo.run().code == 0

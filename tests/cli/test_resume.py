@@ -22,10 +22,18 @@ def stuck(repo: Repo, role: str) -> list[int]:
     return [agent, int((repo.fake / "daemon.pid").read_text())]
 
 
-@pytest.mark.parametrize("role", ["worker", "reviewer"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "role"),
+    [
+        (signal.SIGINT, "worker"),
+        (signal.SIGINT, "reviewer"),
+        (signal.SIGTERM, "worker"),
+        (signal.SIGTERM, "reviewer"),
+        (signal.SIGHUP, "worker"),
+    ],
+)
 def test_a_signal_ends_every_agent_and_the_run_can_be_continued(
-    repo: Repo, role: str, number: signal.Signals
+    repo: Repo, number: signal.Signals, role: str
 ) -> None:
     repo.plan({role: STUCK})
     process = repo.start()

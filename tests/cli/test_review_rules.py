@@ -50,6 +50,7 @@ TAMPERING = {
     "edits a tracked file": "echo VALUE = 7 > calc.py",
     "edits it and puts it in the index": "echo VALUE = 7 > calc.py; git add calc.py",
     "commits": "echo VALUE = $LOOP_ATTEMPT$LOOP_ATTEMPT > calc.py; git commit -qam Mine",
+    "hides an edit": "git update-index --assume-unchanged calc.py; echo VALUE = 7 > calc.py",
     "makes a branch": "git branch mine-$LOOP_ATTEMPT",
 }
 
@@ -64,7 +65,7 @@ def test_the_verdict_of_a_reviewer_that_changes_something_is_void(repo: Repo, ki
     assert repo.state["resume_phase"] == "awaiting_review"
 
 
-@pytest.mark.parametrize("kind", ["edits a tracked file", "commits"])
+@pytest.mark.parametrize("kind", ["edits a tracked file", "hides an edit", "commits"])
 def test_a_fresh_review_is_one_of_the_work_as_it_was(repo: Repo, kind: str) -> None:
     look = 'git rev-parse HEAD > "$FAKE_DIR/seen"; cat calc.py >> "$FAKE_DIR/seen"'
     repo.plan(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import ISSUE, TWO_ROUNDS, Repo
+from tests.cli.harness import ISSUE, TWO_ROUNDS, Repo, Steps
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 REPORTED = {
@@ -29,7 +29,7 @@ def approved(tmp_path_factory: pytest.TempPathFactory, make_repo: Callable[[Path
     (repo.root / "AGENTS.md").write_text("Always whistle.\n")
     repo.git("add", "AGENTS.md")
     repo.git("commit", "--quiet", "-m", "AGENTS.md")
-    work = [
+    work: Steps = [
         {"write": {"calc.py": "VALUE = 1\n"}},
         {"commit": "Value"},
         {"report": REPORTED},

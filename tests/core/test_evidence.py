@@ -1,6 +1,6 @@
 """An approval has to show something before it is believed."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from tests.core import builders as b
@@ -16,7 +16,7 @@ PROVEN = b.review(1, "approve").model_copy(
 )
 
 
-def objected(evidence: Literal["lenient", "strict"] = "strict", **changes: object) -> str:
+def objected(evidence: Literal["lenient", "strict"] = "strict", /, **changes: Any) -> str:
     report: ReviewReport = PROVEN.model_copy(update=changes)
     return objection(report, CARD, HEAD, evidence)
 
@@ -39,7 +39,7 @@ def test_a_review_of_another_commit_is_no_review(said: str) -> None:
 
 
 def test_strict_evidence_names_what_is_missing_in_this_order() -> None:
-    bare: dict[str, object] = {"head_sha": "", "criteria": (), "files_examined": ()}
+    bare: dict[str, Any] = {"head_sha": "", "criteria": (), "files_examined": ()}
     assert "without 'head_sha'" in objected(**bare)
     bare["head_sha"] = HEAD
     assert objected(**bare).endswith("without a verdict on C1, C2")
@@ -64,7 +64,7 @@ def test_an_approval_that_says_a_criterion_is_not_met_is_refused_always(
 
 
 def test_a_rejection_needs_no_evidence() -> None:
-    bare = {"head_sha": "", "criteria": (), "files_examined": ()}
+    bare: dict[str, Any] = {"head_sha": "", "criteria": (), "files_examined": ()}
     assert objected(decision="changes_required", **bare) == ""
     unmet = (CriterionVerdict(id="C1", met=False),)
     assert objected(decision="changes_required", criteria=unmet) == ""

@@ -4,7 +4,7 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.machine import outstanding, transition
-from loop_kit.core.messages import BaseVerified, Failure, HandedOver, RunAgent
+from loop_kit.core.messages import BaseVerified, Failure, HandedOver, HeadVerified, RunAgent, Verify
 from loop_kit.core.state import Limits, LoopState, Outcome, Phase, Role
 
 RESUMABLE = [outcome for outcome in Outcome if outcome is not Outcome.APPROVED]
@@ -101,12 +101,29 @@ def test_an_accepted_push_of_a_person_is_what_the_worker_builds_on() -> None:
     assert transition(stopped, b.resumed()).tip == b.START
 
 
-def test_a_push_accepted_before_the_review_is_not_approved_on_the_old_verification() -> None:
+def pushed_before_the_review() -> LoopState:
+    """A person's commit was accepted as the head after the worker's was verified."""
     state = b.after(b.awaiting_work(verify=("check 1",)), BaseVerified(b.verified(0, 0), b.AT))
     state = transition(state, b.work_reported(1, 1, verification=b.verified(1, 0)))
-    state = b.after(state, b.halted(Outcome.NEEDS_HUMAN), b.resumed(head_sha=b.sha(9)))
-    waits_for_review = isinstance(outstanding(state), RunAgent)
-    assert not waits_for_review or transition(state, b.approved(1)).outcome is None
+    return b.after(state, b.halted(Outcome.NEEDS_HUMAN), b.resumed(head_sha=b.sha(9)))
+
+
+def test_a_push_accepted_before_the_review_is_verified_before_it_is_reviewed() -> None:
+    state = pushed_before_the_review()
+    assert outstanding(state) == Verify(b.sha(9), at_base=False)
+    state = transition(state, HeadVerified(b.verified(9, 0)))
+    assert outstanding(state) == RunAgent(Role.REVIEWER, round=1, attempt=1)
+
+
+def test_a_push_that_does_not_verify_cannot_be_approved() -> None:
+    state = b.after(pushed_before_the_review(), HeadVerified(b.verified(9, 1, tail="boom")))
+    state = transition(state, b.approved(1))
+    assert (state.outcome, state.findings[0].scenario) == (None, "boom")
+    assert state.history[0].decision == "changes_required"
+
+
+def test_the_round_is_recorded_with_the_push_that_was_accepted() -> None:
+    assert pushed_before_the_review().history[0].head_sha == b.sha(9)
 
 
 def test_an_interruption_exits_130_and_a_cancellation_0() -> None:

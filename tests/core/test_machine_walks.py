@@ -11,14 +11,15 @@ from loop_kit.core.messages import (
     BaseVerified,
     Event,
     HandedOver,
+    HeadVerified,
     LeaseTaken,
     Publish,
     Published,
     ReviewReported,
     RunAgent,
-    VerifyBase,
+    Verify,
 )
-from loop_kit.core.reports import Issue
+from loop_kit.core.reports import Disposed, Issue
 from loop_kit.core.state import Lease, Limits, LoopState, Outcome, Phase, Role, Spent, parse_state
 
 STEPS = 60
@@ -56,7 +57,11 @@ class Walk:
         if self.state.outcome is Outcome.APPROVED:
             return self.post()
         self.max_rounds += self.random.randint(0, 1)
-        return b.resumed(self.limits())
+        pushed = ""
+        if self.random.random() < 0.2 and self.state.head_sha:
+            self.commits += 1
+            pushed = b.sha(self.commits)
+        return b.resumed(self.limits(), pushed)
 
     def lease(self) -> Event:
         return LeaseTaken(Lease(holder=f"h{self.random.randint(1, 9)}"))
@@ -84,7 +89,7 @@ class Walk:
 
     def progress(self) -> Event:
         if self.state.state is Phase.AWAITING_REVIEW:
-            return self.verdict()
+            return self.before_verdict() or self.verdict()
         if self.state.verify and self.state.baseline is None:
             return BaseVerified(b.verified(0, self.random.choice((0, 1, 127))), b.AT)
         self.commits += 1
@@ -96,6 +101,14 @@ class Walk:
             spent=Spent(agent_seconds=1, tokens_in=self.random.choice((None, 5))),
         )
 
+    def before_verdict(self) -> HeadVerified | None:
+        effect = outstanding(self.state)
+        if not isinstance(effect, Verify):
+            return None
+        failed = self.random.choice((0, 1))
+        result = b.verified(0, failed).model_copy(update={"sha": effect.sha})
+        return HeadVerified(result)
+
     def verdict(self) -> ReviewReported:
         if self.random.random() < 0.3:
             return b.approved(self.state.round)
@@ -104,7 +117,7 @@ class Walk:
             Issue(id=self.random.choice(["", "F77", *ids]), reason=f"reason {n}")
             for n in range(self.random.randint(0, 3))
         ]
-        statuses = ("fixed", "not_fixed", "withdrawn", "upheld")
+        statuses: tuple[Disposed, ...] = ("fixed", "not_fixed", "withdrawn", "upheld")
         disposed = tuple(b.said(i, self.random.choice(statuses)) for i in ids)
         return b.rejected(self.state.round, *issues, dispositions=disposed)
 
@@ -178,9 +191,12 @@ def test_what_is_outstanding_never_pays_for_the_same_thing_twice(seed: int) -> N
             assert effect.round == state.round <= state.limits.max_rounds
             assert not (effect.role is Role.WORKER and effect.round in worked)
             assert not (state.verify and state.baseline is None)
+            if effect.role is Role.REVIEWER and state.verify:
+                assert state.verification
+                assert state.verification.sha == state.head_sha
             assert effect.attempt == 1 + (state.attempt.number if state.attempt else 0)
         else:
-            assert isinstance(effect, VerifyBase)
+            assert isinstance(effect, Verify)
 
     walked(seed, check)
 

@@ -352,6 +352,27 @@ def test_a_push_by_a_person_stops_the_loop_and_asks(world: World) -> None:
     assert theirs in world.repository.line(state.head_sha)
 
 
+def test_a_push_by_a_person_during_an_attempt_loses_neither_their_work_nor_the_workers(
+    world: World,
+) -> None:
+    theirs: list[str] = []
+
+    def pushed_meanwhile(job: Job) -> Act:
+        if job.role is Role.WORKER and not theirs:
+            theirs.append(world.repository.commit(world.base, {"b.py": b"mine\n"}, "Mine"))
+            world.server.work_tip = theirs[0]
+        return two_rounds(job)
+
+    world.script = pushed_meanwhile
+    state = world.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("human_push",))
+    assert world.server.work_tip == theirs[0]
+    assert world.repository.commits[world.server.held[0]].subject == "Round 1"
+    assert world.asked(Role.REVIEWER) == []
+    assert "held-" in state.error
+
+
 def test_every_workspace_is_closed_whatever_happens(world: World) -> None:
     world.script = touching
     world.job()

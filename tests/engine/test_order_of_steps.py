@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.engine.world import CARD, BLOCKER, Fuse, World, two_rounds
+from tests.engine.world import BLOCKER, CARD, Fuse, World, two_rounds
 from tests.fakes import Act
 
 from loop_kit.core.state import Outcome, Phase, Role

@@ -131,9 +131,7 @@ class World:
 
     def engine(self, fuse: Fuse | None = None, agent: ScriptedFakeAgent | None = None) -> Engine:
         fuse = fuse or Fuse()
-        store: Any = Fused(
-            MemoryStore(self.server, durable_at_once=self.local), fuse, "store"
-        )
+        store: Any = Fused(MemoryStore(self.server, durable_at_once=self.local), fuse, "store")
         forge: Any = Fused(self.forge, fuse, "forge")
         workspaces: Any = Fused(self.workspaces, fuse, "workspaces")
         verifier: Any = Fused(self.verifier, fuse, "verifier")

@@ -24,7 +24,7 @@ DOCUMENTATION = "https://docs.github.com/rest"
 LONGEST_BODY = 65536
 
 
-class Refusal(Exception):  # noqa: N818  (an answer, not a fault)
+class Refusal(Exception):
     """An answer that is not a success."""
 
     def __init__(

@@ -14,15 +14,16 @@ from loop_kit.adapters.actions_log import ActionsLog
 from loop_kit.adapters.feed import FeedReporter, Tee
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import GitRepository, locate
-from loop_kit.adapters.git_store import Branches, GitStore, Remote, fetch_branch
+from loop_kit.adapters.git_store import GitStore, Remote, fetch_branch
 from loop_kit.adapters.github_forge import Access, GitHubForge
 from loop_kit.adapters.guides import Guides
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.config_file import NAMES, parse_config
 from loop_kit.core import bus
+from loop_kit.core.branches import Branches
 from loop_kit.core.render import headline, job_summary
 from loop_kit.core.sanitize import Redactor
-from loop_kit.core.state import Lease, LoopState, Phase, Source
+from loop_kit.core.state import Lease, LoopState, Source
 from loop_kit.core.task import TaskCard, checked_task_id, parse_card
 from loop_kit.engine.options import Continuation, Start
 from loop_kit.errors import BadCard, BadSetting, BranchRefused, ForgeRefused, NotARepository
@@ -174,7 +175,7 @@ class _Round:
             if None in asked:
                 return "A continuation by a bot names its round and state: nothing to do."
             self._require_write((recorded.starter, self._scene.job.rerun_by))
-        if recorded.state is Phase.DONE and recorded.resume_phase is None:
+        if recorded.finished:
             return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
         if recorded.lease is not None and not self._is_lost(recorded.lease):
             return f"busy: run {recorded.lease.run_id} is at work on {recorded.task_id}."

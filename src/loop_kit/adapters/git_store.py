@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 from loop_kit.adapters.git import Git, Identity, authorization
 from loop_kit.core import bus
+from loop_kit.core.branches import Branches
+from loop_kit.core.git_refusals import passing, raced, refusal
 from loop_kit.core.messages import Event
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
@@ -35,24 +37,6 @@ class Remote:
 
     def __repr__(self) -> str:
         return f"Remote({self.url!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class Branches:
-    """The branches of one loop."""
-
-    prefix: str
-    task_id: str
-
-    @property
-    def work(self) -> str:
-        """The worker's commits; the pull request's head."""
-        return f"{self.prefix}/{self.task_id}/work"
-
-    @property
-    def state(self) -> str:
-        """The orphan branch that holds the file bus."""
-        return f"{self.prefix}/{self.task_id}/state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +120,8 @@ class GitStore:
         self._files.update(changed)
         subject = f"{type(event).__name__}: {state.task_id} round {state.round}, {state.state}"
         latest = state.to_json()
+        if self._pending and self._pending[-1].state == latest:
+            self._pending.pop()
         self._pending.append(_Transition(subject, latest, {**changed, bus.STATE: latest}))
 
     def sync(self, work_sha: str = "") -> None:
@@ -157,10 +143,10 @@ class GitStore:
             if not said or self._arrived(tips):
                 self._settle()
                 return
-            if _raced(said):
+            if raced(said):
                 self._in_flight = None
                 self._rebase(tips)
-            elif not _passing(said) or attempt == _TRIES:
+            elif not passing(said) or attempt == _TRIES:
                 raise refusal(said, self._branches)
             else:
                 self._sleep(_pause(attempt))
@@ -292,7 +278,7 @@ class GitStore:
             if done.code == 0:
                 return done.out.decode("utf-8", "replace")
             said = done.err.decode("utf-8", "replace")
-            if not _passing(said) or attempt == _TRIES:
+            if not passing(said) or attempt == _TRIES:
                 raise refusal(said, self._branches)
             self._sleep(_pause(attempt))
         raise AssertionError("unreachable")
@@ -327,77 +313,6 @@ def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
     return git.text("rev-parse", "refs/loop-kit/base")
 
 
-def refusal(said: str, branches: Branches) -> BranchRefused:
-    """The git server's refusal as one sentence and what to change."""
-    low = said.lower()
-    shown = " ".join(said.split())[-400:]
-    if "without `workflows` permission" in low or ("workflow" in low and "refusing" in low):
-        return BranchRefused(
-            "The token may not push a commit that touches .github/workflows.",
-            "Make that change by hand, or use a token that may (an App with `workflows: write`).",
-        )
-    if any(word in low for word in ("403", "401", "authentication failed", "could not read")):
-        return BranchRefused(
-            f"The git server refused the token: {shown}",
-            "Give the job `permissions: contents: write` and pass `github-token`.",
-        )
-    if "gh006" in low or "protected branch" in low or "gh013" in low or "rule violations" in low:
-        return BranchRefused(
-            f"A branch rule forbids pushing {branches.prefix}/**: {shown}",
-            f"Exempt `{branches.prefix}/**` from the rule, or set `branch-prefix`.",
-        )
-    if "cannot lock ref" in low or "directory file conflict" in low:
-        return BranchRefused(
-            f"A branch is in the way of {branches.work}: {shown}",
-            "Delete or rename it, or set `branch-prefix` to another prefix.",
-        )
-    return BranchRefused(f"The git server refused: {shown}", "Mend what it says and run again.")
-
-
-def _raced(said: str) -> bool:
-    """Whether somebody else moved a branch between our look at it and our push."""
-    low = said.lower()
-    if "cannot create" in low:  # a branch whose name is a folder of ours: no race
-        return False
-    return any(
-        word in low
-        for word in (
-            "fetch first",
-            "needs force",
-            "non-fast-forward",
-            "stale info",
-            "but expected",
-            "reference already exists",
-            "failed to update ref",
-        )
-    )
-
-
-def _passing(said: str) -> bool:
-    """Whether this is a failure of the network or of the server that may pass."""
-    low = said.lower()
-    return any(
-        word in low
-        for word in (
-            "returned error: 5",
-            "connection reset",
-            "connection refused",
-            "could not resolve host",
-            "failed to connect",
-            "timed out",
-            "early eof",
-            "unexpected disconnect",
-            "empty reply",
-            "remote end hung up",
-        )
-    )
-
-
-def _pause(attempt: int) -> float:
-    """Seconds before trying again: about 1, 2, 4, with jitter so that jobs do not march in step."""
-    return 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-
-
 def _slim(name: str, content: bytes | None) -> bytes | None:
     """A review request without its diff: whoever wants that asks git."""
     if content is None or not name.endswith(bus.REVIEW_REQUEST):
@@ -407,3 +322,8 @@ def _slim(name: str, content: bytes | None) -> bytes | None:
 
 def _data(content: bytes) -> bytes:
     return f"data {len(content)}\n".encode() + content + b"\n"
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before trying again: about 1, 2, 4, with jitter so that jobs do not march in step."""
+    return 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311

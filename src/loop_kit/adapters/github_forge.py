@@ -131,10 +131,10 @@ class GitHubForge:
         def search() -> str | None:
             pull = self._repo.get_pull(number)
             for review in pull.get_reviews():
-                if marker in (review.body or "") and review.user.login == me:
+                if _bears(review.body, marker) and review.user.login == me:
                     return str(review.id)
             for comment in pull.get_issue_comments():
-                if marker in (comment.body or "") and comment.user.login == me:
+                if _bears(comment.body, marker) and comment.user.login == me:
                     return str(comment.id)
             return None
 
@@ -243,6 +243,11 @@ class GitHubForge:
             "Allow it in Settings, Actions, General: 'Allow GitHub Actions to create and approve"
             f" pull requests'; or open it yourself: {link}",
         )
+
+
+def _bears(body: str | None, marker: str) -> bool:
+    """Whether the first line is the marker; further down it is somebody's quotation."""
+    return (body or "").partition("\n")[0].strip() == marker
 
 
 def _retry_after(error: GithubException) -> float:

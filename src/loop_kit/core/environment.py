@@ -21,7 +21,7 @@ ALLOWED = (
     *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"),
 )
 
-NEVER = ("GITHUB_*", "ACTIONS_*", "RUNNER_*", "INPUT_*")
+NEVER = ("GITHUB_*", "ACTIONS_*", "RUNNER_*", "INPUT_*", "LOOP_*_KEY", "LOOP_*_TOKEN")
 
 
 def allowed(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:

@@ -6,13 +6,13 @@ reviewer disposes of open findings by our id, and only what repeats no known id 
 
 from typing import Literal
 
-from loop_kit.core.record import Record
+from loop_kit.core.record import Kept
 from loop_kit.core.reports import Disposition, Issue, ReviewReport, Severity
 
 Status = Literal["open", "fixed", "withdrawn"]
 
 
-class Finding(Record):
+class Finding(Kept):
     """One blocking issue over its life. `not_fixed` counts the rounds it was sent back."""
 
     id: str
@@ -44,13 +44,18 @@ def applied(ledger: Ledger, review: ReviewReport) -> Ledger:
     An approval closes what it leaves unmentioned; a rejection leaves it open.
     """
     disposed = {item.id: item for item in review.dispositions}
-    repeated = {issue.id: issue for issue in review.blocking_issues if issue.id}
+    repeated: dict[str, Issue] = {}
+    fresh: list[Issue] = []
+    known = {finding.id for finding in ledger}
+    for issue in review.blocking_issues:
+        if issue.id in known and issue.id not in repeated:
+            repeated[issue.id] = issue
+        else:
+            fresh.append(issue)
     kept = tuple(
         _disposed(finding, disposed.get(finding.id), repeated.get(finding.id), review)
         for finding in ledger
     )
-    known = {finding.id for finding in ledger}
-    fresh = [issue for issue in review.blocking_issues if issue.id not in known]
     start = len(ledger) + 1
     return kept + tuple(_issued(issue, n, review.round) for n, issue in enumerate(fresh, start))
 
@@ -73,9 +78,17 @@ def _disposed(
     finding: Finding, said: Disposition | None, repeat: Issue | None, review: ReviewReport
 ) -> Finding:
     if repeat is not None:
-        return finding.model_copy(
-            update={"status": "open", "closed_round": None, "not_fixed": finding.not_fixed + 1}
-        )
+        said_now: dict[str, str | int | None] = {
+            "file": repeat.file,
+            "line": repeat.line,
+            "reason": repeat.reason,
+            "required_change": repeat.required_change,
+            "scenario": repeat.scenario,
+            "note": said.note if said else "",
+        }
+        changes: dict[str, object] = {key: value for key, value in said_now.items() if value}
+        changes |= {"status": "open", "closed_round": None, "not_fixed": finding.not_fixed + 1}
+        return finding.model_copy(update=changes)
     if finding.status != "open":
         return finding
     if said is None:

@@ -22,6 +22,7 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from loop_kit.core.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.findings import Finding, applied, open_findings
 from loop_kit.core.messages import (
     AttemptFailed,
@@ -32,6 +33,7 @@ from loop_kit.core.messages import (
     Failure,
     Halted,
     HandedOver,
+    HeadVerified,
     LeaseTaken,
     LoopResumed,
     Publish,
@@ -39,7 +41,7 @@ from loop_kit.core.messages import (
     ReviewReported,
     RunAgent,
     TaskStarted,
-    VerifyBase,
+    Verify,
     WorkReported,
 )
 from loop_kit.core.policy import backoff
@@ -83,8 +85,14 @@ def outstanding(state: LoopState) -> Effect | None:
     if state.state not in _ROLES:
         return None
     if state.verify and state.baseline is None:
-        return VerifyBase(state.start_sha)
+        return Verify(state.start_sha, at_base=True)
+    if state.verify and state.state is Phase.AWAITING_REVIEW and not _head_is_verified(state):
+        return Verify(state.head_sha, at_base=False)
     return _next_attempt(state, _ROLES[state.state])
+
+
+def _head_is_verified(state: LoopState) -> bool:
+    return state.verification is not None and state.verification.sha == state.head_sha
 
 
 def review_key(round_: int) -> str:
@@ -159,6 +167,8 @@ def _within_rounds(state: LoopState, at: str) -> LoopState:
 
 
 def _loop_resumed(state: LoopState, event: LoopResumed) -> LoopState:
+    if state.state is Phase.DONE and state.resume_phase is None:
+        raise IllegalTransition("an approved loop is resumed")
     attempt = state.attempt
     if attempt is not None:
         attempt = attempt.model_copy(update={"retries": 0, "repairs": 0})
@@ -192,53 +202,37 @@ def _base_verified(state: LoopState, event: BaseVerified) -> LoopState:
     return _done(verified, Outcome.VERIFY_UNAVAILABLE, error, event.at)
 
 
+def _expected(state: LoopState, role: Role) -> None:
+    if _ROLES[state.state] is not role:
+        raise IllegalTransition(f"an attempt of the {role} while {state.state}")
+
+
+def _head_verified(state: LoopState, event: HeadVerified) -> LoopState:
+    return _with(state, verification=event.verification)
+
+
 def _attempt_started(state: LoopState, event: AttemptStarted) -> LoopState:
+    _expected(state, event.role)
     last = _attempt_of(state, event.role)
     attempt = last.model_copy(update={"number": last.number + 1, "started_at": event.at})
     first = event.role is Role.WORKER and last.number == 0
     return _with(state, attempt=attempt, started_at=event.at if first else state.started_at)
 
 
-_RETRIED = {Failure.TRANSIENT}
-_REPAIRED = {
-    Failure.NO_REPORT,
-    Failure.INVALID_REPORT,
-    Failure.SCOPE,
-    Failure.PROTECTED_PATH,
-    Failure.VOID_VERDICT,
-    Failure.HISTORY,
-}
-
-_OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
-    (Role.WORKER, Failure.TRANSIENT): Outcome.WORKER_DISPATCH_FAILED,
-    (Role.WORKER, Failure.PERMANENT): Outcome.WORKER_DISPATCH_FAILED,
-    (Role.WORKER, Failure.TIMEOUT): Outcome.WORKER_TIMEOUT,
-    (Role.WORKER, Failure.NO_REPORT): Outcome.WORKER_DISPATCH_FAILED,
-    (Role.WORKER, Failure.INVALID_REPORT): Outcome.INVALID_WORK_REPORT,
-    (Role.WORKER, Failure.NOOP): Outcome.WORKER_NOOP,
-    (Role.WORKER, Failure.HISTORY): Outcome.GIT_COMPARE_FAILED,
-    (Role.WORKER, Failure.SCOPE): Outcome.NEEDS_HUMAN,
-    (Role.WORKER, Failure.PROTECTED_PATH): Outcome.NEEDS_HUMAN,
-    (Role.REVIEWER, Failure.TRANSIENT): Outcome.REVIEWER_DISPATCH_FAILED,
-    (Role.REVIEWER, Failure.PERMANENT): Outcome.REVIEWER_DISPATCH_FAILED,
-    (Role.REVIEWER, Failure.TIMEOUT): Outcome.REVIEWER_TIMEOUT,
-    (Role.REVIEWER, Failure.NO_REPORT): Outcome.REVIEWER_DISPATCH_FAILED,
-    (Role.REVIEWER, Failure.INVALID_REPORT): Outcome.INVALID_REVIEW_REPORT,
-    (Role.REVIEWER, Failure.VOID_VERDICT): Outcome.INVALID_REVIEW_REPORT,
-}
-
-
 def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
+    _expected(state, event.role)
+    outcome = OUTCOMES.get((event.role, event.failure))
+    if outcome is None:
+        raise IllegalTransition(f"{event.failure} of the {event.role}")
     attempt = _attempt_of(state, event.role)
     if event.work_sha:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
     spent = _with(state, usage=state.usage.plus(event.spent))
-    if event.failure in _RETRIED and attempt.retries < state.limits.dispatch_retries:
+    if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
         return _with(spent, attempt=attempt.model_copy(update={"retries": attempt.retries + 1}))
-    if event.failure in _REPAIRED and event.repairable and attempt.repairs < 1:
+    if event.failure in REPAIRED and event.repairable and attempt.repairs < 1:
         changes = {"repairs": attempt.repairs + 1, "feedback": event.message}
         return _with(spent, attempt=attempt.model_copy(update=changes))
-    outcome = _OUTCOMES[event.role, event.failure]
     reasons = (event.failure.value,) if outcome is Outcome.NEEDS_HUMAN else ()
     message = event.message
     if event.failure is Failure.TRANSIENT and attempt.retries:
@@ -383,6 +377,7 @@ _TABLE: Mapping[tuple[Phase, type], _Handler] = {
     (Phase.DONE, LoopResumed): _loop_resumed,
     (Phase.AWAITING_WORK, BaseVerified): _base_verified,
     (Phase.AWAITING_WORK, WorkReported): _work_reported,
+    (Phase.AWAITING_REVIEW, HeadVerified): _head_verified,
     (Phase.AWAITING_REVIEW, ReviewReported): _review_reported,
     **{(phase, LoopResumed): _loop_resumed for phase in _RUNNING},
     **{(phase, AttemptStarted): _attempt_started for phase in _RUNNING},

@@ -90,6 +90,13 @@ class BaseVerified:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadVerified:
+    """The verify commands ran at a head that no worker of ours reported: a person pushed it."""
+
+    verification: Verification
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStarted:
     """An agent is about to be paid."""
 
@@ -163,6 +170,7 @@ Event = (
     | LoopResumed
     | LeaseTaken
     | BaseVerified
+    | HeadVerified
     | AttemptStarted
     | AttemptFailed
     | WorkReported
@@ -174,10 +182,11 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyBase:
-    """Run the verify commands before anything is spent."""
+class Verify:
+    """Run the verify commands: at the base before anything is spent, or at a head not seen yet."""
 
     sha: str
+    at_base: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +208,4 @@ class Publish:
     items: tuple[OutboxItem, ...]
 
 
-Effect = VerifyBase | RunAgent | Publish
+Effect = Verify | RunAgent | Publish

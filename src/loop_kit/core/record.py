@@ -20,6 +20,12 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+class Kept(BaseModel):
+    """A frozen record inside a state: unknown keys survive, a newer program may have set them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+
 def _plain(text: str) -> str:
     if _UNUSABLE.search(text):
         raise ValueError("holds a NUL or half of a surrogate pair")
@@ -48,7 +54,10 @@ def carried(value: object) -> str:
 def _as_json(value: object) -> str:
     import json
 
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "(nested too deeply)"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from loop_kit.core.findings import Finding, open_findings
 from loop_kit.core.reports import ReviewReport
-from loop_kit.core.sanitize import MAX_BODY, cut, fenced, markdown, one_line
+from loop_kit.core.sanitize import MAX_BODY, code, cut, inline, markdown, one_line, quoted
 from loop_kit.core.state import LoopState, Outcome, Phase, RoundRecord
 from loop_kit.core.task import TaskCard
 
@@ -37,7 +37,7 @@ def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
     ]
     if card.acceptance_criteria:
         parts += ["", "### Acceptance criteria", ""]
-        parts += [f"- **{id_}** {markdown(one_line(text, 500))}" for id_, text in card.criteria]
+        parts += [f"- **{id_}** {inline(text, 500)}" for id_, text in card.criteria]
     return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{_branch(state)}`.")
 
 
@@ -61,16 +61,16 @@ def review_body(state: LoopState, round_: int, review: ReviewReport, key: str) -
     closed = [f for f in state.findings if f.closed_round == round_]
     if closed:
         parts += ["", "### Settled", ""]
-        parts += [f"- **{f.id}** {f.status}: {_short(f.reason)}" for f in closed]
+        parts += [f"- **{f.id}** {f.status}: {inline(f.reason)}" for f in closed]
     if review.criteria:
         parts += ["", "### Acceptance criteria", ""]
         parts += [
-            f"- {'✅' if c.met else '❌'} **{_short(c.id, 20)}** {_short(c.evidence, 500)}"
+            f"- {'✅' if c.met else '❌'} **{inline(c.id, 20)}** {inline(c.evidence, 500)}"
             for c in review.criteria
         ]
     if review.non_blocking:
         parts += ["", "### Not blocking", ""]
-        parts += [f"- {_short(text, 1000)}" for text in review.non_blocking]
+        parts += [f"- {inline(text, 1000)}" for text in review.non_blocking]
     parts += _verification_section(state, record)
     pointer = f"The whole report is `archive/` on `{_branch(state)}`."
     return cut("\n".join(parts), _BODY, pointer)
@@ -78,7 +78,7 @@ def review_body(state: LoopState, round_: int, review: ReviewReport, key: str) -
 
 def job_summary(state: LoopState, headline: str) -> str:
     """The job summary: what happened, the rounds as a picture and as a table, what is next."""
-    parts = [f"## loop-kit: `{state.task_id}`", "", headline, ""]
+    parts = [f"## loop-kit: `{state.task_id}`", "", inline(headline, 1000), ""]
     if state.pull_request_url:
         parts += [f"Pull request: {state.pull_request_url}", ""]
     if state.history:
@@ -92,7 +92,7 @@ def job_summary(state: LoopState, headline: str) -> str:
     if still:
         parts += _findings_section("Open findings", still)
     if state.error:
-        parts += ["", fenced(state.error)]
+        parts += ["", quoted(state.error)]
     parts += ["", f"Used: {used(state)}."]
     return cut("\n".join(parts) + "\n", 900_000)
 
@@ -126,10 +126,6 @@ def _branch(state: LoopState) -> str:
     return state.work_branch.removesuffix("/work") + "/state"
 
 
-def _short(text: str, limit: int = 300) -> str:
-    return markdown(one_line(text, limit))
-
-
 def _raised_or_open(state: LoopState, round_: int) -> list[Finding]:
     """The findings that blocked at the end of that round."""
     return [
@@ -145,17 +141,13 @@ def _findings_section(title: str, findings: list[Finding] | tuple[Finding, ...])
     parts = ["", f"### {title}", ""]
     for finding in findings:
         line = f":{finding.line}" if finding.line else ""
-        where = f" {_code(finding.file + line)}" if finding.file else ""
-        parts.append(f"- **{finding.id}** [{finding.severity}]{where} {_short(finding.reason)}")
+        where = f" {code(finding.file + line)}" if finding.file else ""
+        parts.append(f"- **{finding.id}** [{finding.severity}]{where} {inline(finding.reason)}")
         if finding.required_change:
-            parts.append(f"  - Required: {_short(finding.required_change, 1000)}")
+            parts.append(f"  - Required: {inline(finding.required_change, 1000)}")
         if finding.scenario:
-            parts.append(f"  - Fails when: {_short(finding.scenario, 1000)}")
+            parts.append(f"  - Fails when: {inline(finding.scenario, 1000)}")
     return parts
-
-
-def _code(text: str) -> str:
-    return "`" + one_line(text, 200).replace("`", "'") + "`"
 
 
 def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
@@ -165,10 +157,10 @@ def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
     parts = ["", "### Verification", ""]
     for result in verification.results:
         mark = "✅" if result.exit_code == 0 else "❌"
-        parts.append(f"- {mark} {_code(result.command)} (exit code {result.exit_code})")
+        parts.append(f"- {mark} {code(result.command)} (exit code {result.exit_code})")
     failed = next((r for r in verification.results if r.exit_code), None)
     if failed and failed.tail:
-        parts += ["", fenced(failed.tail[-3000:])]
+        parts += ["", quoted(failed.tail[-3000:])]
     return parts
 
 

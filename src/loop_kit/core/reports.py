@@ -154,7 +154,7 @@ def parse_work_report(document: object, task_id: str, round_: int) -> WorkReport
         head_sha=_text(body["head_sha"], 200),
         notes=_text(body.get("notes")),
         files_changed=_texts(body.get("files_changed")),
-        tests=tuple(_items(body.get("tests"))),
+        tests=tuple(_bounded(test) for test in _items(body.get("tests"))),
         responses=tuple(_responses(body.get("responses"))),
     )
 
@@ -174,7 +174,10 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
             f" got {_text(decision, 40)!r}"
         )
     _identity(body, name, task_id, round_)
-    issues = tuple(_issue(item) for item in _items(body.get("blocking_issues")) if item)
+    said = body.get("blocking_issues")
+    issues = tuple(_issue(item) for item in _items(said) if item)
+    if said and not isinstance(said, list):
+        issues = (_issue(said),)
     if decision == "approve" and issues:
         raise ReportInvalid(f"{name} approves and lists {len(issues)} blocking issue(s)")
     return ReviewReport(
@@ -230,6 +233,18 @@ def _text(value: object, limit: int = MAX_TEXT) -> str:
 
 def _items(value: object) -> list[Any]:
     return value[:MAX_ITEMS] if isinstance(value, list) else []
+
+
+def _bounded(value: object, depth: int = 4) -> object:
+    """A test as the worker wrote it, as deep and as long as a reader can use."""
+    if isinstance(value, dict) and depth:
+        items = list(value.items())[:MAX_ITEMS]
+        return {_text(key, 200): _bounded(item, depth - 1) for key, item in items}
+    if isinstance(value, list) and depth:
+        return [_bounded(item, depth - 1) for item in value[:MAX_ITEMS]]
+    if isinstance(value, (bool, int, float)) or value is None:
+        return value
+    return _text(value, 2_000)
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -13,15 +13,24 @@ MAX_BODY = 65_536
 _SHORTEST_SECRET = 8
 
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_IMAGE = re.compile(r"!\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])?")
+_IMAGE = re.compile(r"!\[([^\]\n]{0,200})\](?:\([^)\n]{0,500}\)|\[[^\]\n]{0,200}\])?")
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`)", re.DOTALL)
 _MENTION = re.compile(r"(?<![\w`/@])@(?=[A-Za-z0-9])[\w-]+(?:/[\w.-]+)?")
 _REFERENCE = re.compile(r"(?<![\w`&])(?:[\w.-]+/[\w.-]+)?#\d+\b|(?<![\w`])GH-\d+\b", re.IGNORECASE)
+_PINGS = re.compile(r"(?:^|[^A-Za-z0-9_])@[A-Za-z0-9]")
+_REFERS = re.compile(
+    r"(?:^|[^\w&])#\d|(?<![\w.-])[\w.-]{1,100}/[\w.-]{1,100}#\d|(?:^|\W)GH-\d", re.IGNORECASE
+)
+_CLOSES = re.compile(
+    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(https?://\S{1,300}/(?:issues|pull)/\d+)",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -41,16 +50,61 @@ def markdown(text: str) -> str:
     """`text` as Markdown that shows what it says and does nothing else.
 
     Comments and images are dropped, HTML is shown as text, mentions and references become code so
-    that they notify nobody and close nothing.
+    that they notify nobody and close nothing. What still does something when a parser reads it is
+    shown as it was written, in a fence.
     """
+    text = cut(text, MAX_BODY)
+    defused = _defused(text)
+    return defused if _is_inert(defused) else quoted(text)
+
+
+def inline(text: str, limit: int = 300) -> str:
+    """`text` on one line, for a list item or a table cell, as harmless as `markdown`."""
+    line = one_line(text, limit)
+    defused = _defused(line)
+    return defused if _is_inert(defused) else code(line)
+
+
+def code(text: str) -> str:
+    """`text` as a code span that it cannot end."""
+    shown = _markless(one_line(text, 300)).replace("`", "'")
+    return f"`{shown}`" if shown else ""
+
+
+def quoted(text: str) -> str:
+    """`text` of an agent or a command in a fence, without anything that looks like our marker."""
+    return fenced(_markless(text))
+
+
+def _markless(text: str) -> str:
+    return text.replace("<!--", "<! --")
+
+
+def _defused(text: str) -> str:
     text = _IMAGE.sub(r"[image removed: \1]", _COMMENT.sub("", visible(text)))
     parts = _CODE.split(text)
     return "".join(part if n % 2 else _inert(part) for n, part in enumerate(parts))
 
 
+def _is_inert(text: str) -> bool:
+    """Whether a CommonMark parser finds nothing in `text` that acts, and nothing left open."""
+    from markdown_it import MarkdownIt
+
+    after = "what follows"
+    tokens = MarkdownIt("commonmark").parse(f"{text}\n\n{after}\n")
+    if len(tokens) < 3 or tokens[-2].content != after or tokens[-3].level != 0:
+        return False
+    leaves = [leaf for token in tokens for leaf in (token.children or [token])]
+    if any(leaf.type in {"image", "html_inline", "html_block"} for leaf in leaves):
+        return False
+    shown = [leaf.content for leaf in leaves if leaf.type == "text"]
+    return not any(p.search(part) for part in shown for p in (_PINGS, _REFERS, _CLOSES))
+
+
 def _inert(text: str) -> str:
     text = _MENTION.sub(r"`\g<0>`", text)
     text = _REFERENCE.sub(r"`\g<0>`", text)
+    text = _CLOSES.sub(lambda m: m.group(0).replace(m.group(1), f"`{m.group(1)}`"), text)
     return _TAG.sub("&lt;", text)
 
 

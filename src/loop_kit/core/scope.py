@@ -106,7 +106,7 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
             add("scope", commit.sha[:10], "is a merge or a root commit; commit plainly on top")
         for change in commit.changes:
             for path in filter(None, (change.path, change.old_path)):
-                if protected.match_file(path):
+                if protected.match_file(path) or _replaces(change, path, rules):
                     add("protected_path", path, "is protected and must stay as it is")
                 elif out_of_scope.match_file(path):
                     add("scope", path, "is out of scope by the task card")
@@ -115,6 +115,15 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
             for why in _odd(change, rules):
                 add("scope", change.path, why)
     return tuple(found.values())
+
+
+def _replaces(change: Change, path: str, rules: ScopeRules) -> bool:
+    """Whether something that is no folder takes the place of one that is protected, or holds it."""
+    if change.mode not in {SYMLINK, GITLINK} and not any(
+        pattern.strip("/") == path for pattern in rules.protected
+    ):
+        return False
+    return any(f"{pattern.strip('/')}/".startswith(f"{path}/") for pattern in rules.protected)
 
 
 def _odd(change: Change, rules: ScopeRules) -> Iterable[str]:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from loop_kit.core.findings import Finding
-from loop_kit.core.record import Record, explain
+from loop_kit.core.record import Kept, Record, explain
 from loop_kit.core.reports import Decision
 from loop_kit.errors import ExitCode
 
@@ -86,7 +86,7 @@ Reason = Literal[
 ]
 
 
-class Limits(Record):
+class Limits(Kept):
     """What one loop may spend, the operator's word after the card has lowered it."""
 
     max_rounds: int = 3
@@ -108,7 +108,7 @@ class Spent(Record):
     cost_usd: float | None = None
 
 
-class Usage(Record):
+class Usage(Kept):
     """What the loop has used so far; `unreported` counts attempts that told no token numbers."""
 
     rounds: int = 0
@@ -138,7 +138,7 @@ def _sum(total: N | None, more: N | None) -> N | None:
     return total + more
 
 
-class Attempt(Record):
+class Attempt(Kept):
     """The running or the last try of one agent in this round."""
 
     role: Role
@@ -150,7 +150,7 @@ class Attempt(Record):
     work_sha: str = ""
 
 
-class CommandResult(Record):
+class CommandResult(Kept):
     """One verify command: its exit code and the tail of what it printed."""
 
     command: str
@@ -159,7 +159,7 @@ class CommandResult(Record):
     seconds: float = 0
 
 
-class Verification(Record):
+class Verification(Kept):
     """What the verify commands said about one commit."""
 
     sha: str
@@ -176,7 +176,7 @@ class Verification(Record):
         return next((r for r in self.results if r.exit_code in {126, 127}), None)
 
 
-class RoundDetail(Record):
+class RoundDetail(Kept):
     """One round as agent-task-runner's `round_details` has it."""
 
     round: int
@@ -186,7 +186,7 @@ class RoundDetail(Record):
     review_decision: Decision | None = None
 
 
-class RoundRecord(Record):
+class RoundRecord(Kept):
     """One round as the audit trail has it."""
 
     round: int
@@ -201,7 +201,7 @@ class RoundRecord(Record):
     new_findings: tuple[str, ...] = ()
 
 
-class Session(Record):
+class Session(Kept):
     """The conversation that a backend can take up again."""
 
     session_id: str
@@ -209,7 +209,7 @@ class Session(Record):
     started_round: int = 1
 
 
-class OutboxItem(Record):
+class OutboxItem(Kept):
     """One post, identified by its key; `holder` is the run that intended it."""
 
     key: str
@@ -218,7 +218,7 @@ class OutboxItem(Record):
     ref: str = ""
 
 
-class Lease(Record):
+class Lease(Kept):
     """Who may write this loop. It is fenced by the git server, not by clocks."""
 
     holder: str
@@ -227,17 +227,15 @@ class Lease(Record):
     expires_at: str = ""
 
 
-class Source(Record):
+class Source(Kept):
     """Where the card came from."""
 
     kind: Literal["file", "issue", "pull_request"] = "file"
     ref: str = ""
 
 
-class LoopState(Record):
+class LoopState(Kept):
     """A snapshot of one loop; `seq` grows by one per transition."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     schema_version: int = SCHEMA_VERSION
     seq: int = 0
@@ -279,6 +277,12 @@ class LoopState(Record):
     def tip(self) -> str:
         """The commit that the next attempt of the worker builds on."""
         return self.head_sha or self.start_sha
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is outstanding and nothing can be continued."""
+        posted = all(item.status != "pending" for item in self.outbox)
+        return self.state is Phase.DONE and self.resume_phase is None and posted
 
     @property
     def exit_code(self) -> ExitCode:

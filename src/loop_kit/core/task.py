@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from loop_kit.core.documents import DocumentInvalid, read_json, read_yaml
 from loop_kit.core.record import Record, Spoken, Text, explain
 from loop_kit.errors import BadCard
 
@@ -115,8 +116,11 @@ def parse_card(raw: bytes, name: str) -> TaskCard:
         raise BadCard(
             f"{name}: not UTF-8 at byte {error.start}.", "Save the card as UTF-8."
         ) from None
-    is_yaml = name.lower().endswith((".yml", ".yaml"))
-    return card_from(_yaml(text, name) if is_yaml else _json(text, name), name)
+    read = read_yaml if name.lower().endswith((".yml", ".yaml")) else read_json
+    try:
+        return card_from(read(text), name)
+    except DocumentInvalid as error:
+        raise BadCard(f"{name}: {error}.", "Correct it.") from None
 
 
 def card_from(document: Any, name: str) -> TaskCard:
@@ -135,21 +139,3 @@ def card_from(document: Any, name: str) -> TaskCard:
     except ValidationError as error:
         sentence, remedy = explain(error, TaskCard)
         raise BadCard(f"{name}: {sentence}.", remedy) from None
-
-
-def _json(text: str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        detail = str(error) if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-        raise BadCard(f"{name}: invalid JSON: {detail}.", "Correct the JSON.") from None
-
-
-def _yaml(text: str, name: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise BadCard(f"{name}: invalid YAML: {detail}.", "Correct the YAML.") from None

@@ -21,13 +21,14 @@ from loop_kit.core.messages import (
     Event,
     Halted,
     HandedOver,
+    HeadVerified,
     LeaseTaken,
     LoopResumed,
     Publish,
     ReviewReported,
     RunAgent,
     TaskStarted,
-    VerifyBase,
+    Verify,
 )
 from loop_kit.core.policy import over_budget
 from loop_kit.core.state import LoopState, Outcome, Phase, Role
@@ -116,13 +117,15 @@ class Engine:
                 "Give the card of the recorded loop with --task, or start anew without --resume.",
             )
         self._state = recorded
-        if recorded.state is Phase.DONE and recorded.resume_phase is None:
+        if recorded.finished:
             return
         tip = self._store.work_tip
         moved = bool(tip) and tip != recorded.tip
         accepted = moved and "human_push" in recorded.reasons
         if start.lease:
             self._apply(LeaseTaken(start.lease))
+        if recorded.state is Phase.DONE and recorded.resume_phase is None:
+            return
         self._apply(LoopResumed(start.limits, self._clock.now(), head_sha=tip if accepted else ""))
         if moved and not accepted and self._state.state is not Phase.DONE:
             error = (
@@ -186,18 +189,22 @@ class Engine:
                 return
 
     def _perform(self, effect: Effect, card: TaskCard) -> None:
-        if isinstance(effect, VerifyBase):
-            self._verify_base(effect)
+        if isinstance(effect, Verify):
+            self._verify(effect)
         elif isinstance(effect, Publish):
             self._publish(effect, card)
         else:
             self._run_agent(effect, card)
 
-    def _verify_base(self, effect: VerifyBase) -> None:
-        self._reporter.note("Running the verify commands at the base commit.")
+    def _verify(self, effect: Verify) -> None:
+        where = "the base commit" if effect.at_base else effect.sha[:10]
+        self._reporter.note(f"Running the verify commands at {where}.")
         timeout = self._options.verify_timeout
         verification = self._verifier.verify(effect.sha, self._state.verify, timeout)
-        self._apply(BaseVerified(verification, self._clock.now()))
+        if effect.at_base:
+            self._apply(BaseVerified(verification, self._clock.now()))
+        else:
+            self._apply(HeadVerified(verification))
 
     def _run_agent(self, effect: RunAgent, card: TaskCard) -> None:
         spent = over_budget(self._state.limits, self._state.usage)
@@ -281,8 +288,15 @@ class Engine:
         )
 
     def _apply(self, event: Event, files: Files | None = None) -> None:
-        before, self._state = self._state, transition(self._state, event)
-        self._store.save(self._state, event, files or {})
+        before, after = self._state, transition(self._state, event)
+        try:
+            self._store.save(after, event, files or {})
+        except KeyboardInterrupt:
+            # What happened has happened: an interruption waits until it is recorded.
+            self._store.save(after, event, files or {})
+            self._state = after
+            raise
+        self._state = after
         self._tell(before, event)
 
     def _tell(self, before: LoopState, event: Event) -> None:

@@ -20,7 +20,8 @@ from loop_kit.core.reports import (
 from loop_kit.core.state import LoopState, Role, Session
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.attempt import Dispatcher, Outcome, Raw
-from loop_kit.ports import Diff, Ended, Repository, Store, Workspaces
+from loop_kit.errors import GitFailed
+from loop_kit.ports import Diff, Ended, Repository, Store, Workspace, Workspaces
 
 
 class ReviewerPass:
@@ -66,7 +67,7 @@ class ReviewerPass:
                     self._dispatcher.guidance(Role.REVIEWER), card, request, paths, effect.feedback
                 ),
             )
-            touched = workspace.fingerprint() != before
+            touched = _fingerprint(workspace) != before
         finally:
             workspace.close()
         if touched:
@@ -127,3 +128,11 @@ class ReviewerPass:
 
     def _failed(self, ended: Ended, failure: Failure, message: str) -> Outcome:
         return Outcome(event=self._dispatcher.failed(Role.REVIEWER, ended, failure, message))
+
+
+def _fingerprint(workspace: Workspace) -> str:
+    """The fingerprint after the attempt; a clone that git cannot read any more is a changed one."""
+    try:
+        return workspace.fingerprint()
+    except GitFailed:
+        return ""

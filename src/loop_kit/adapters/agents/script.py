@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from loop_kit.core.documents import read_yaml
 from loop_kit.core.record import Record, Spoken, Text, explain
 from loop_kit.core.state import Role
 from loop_kit.errors import BadBusFile
@@ -101,13 +102,10 @@ def parse_script(raw: bytes, name: str) -> Script:
     Raises:
         BadBusFile: not UTF-8, not YAML, or a key that does not fit.
     """
-    import yaml
-
     try:
-        document = yaml.safe_load(raw.decode("utf-8-sig"))
-    except (yaml.YAMLError, ValueError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise BadBusFile(f"{name}: invalid YAML: {detail}.", "Correct the script.") from None
+        document = read_yaml(raw.decode("utf-8-sig"))
+    except ValueError as error:
+        raise BadBusFile(f"{name}: {error}.", "Correct the script.") from None
     try:
         return Script.model_validate(document)
     except ValidationError as error:

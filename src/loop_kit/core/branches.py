@@ -1,0 +1,21 @@
+"""The branches of one loop, under one prefix, so that one branch rule covers them all."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """The branches of one loop."""
+
+    prefix: str
+    task_id: str
+
+    @property
+    def work(self) -> str:
+        """The worker's commits; the pull request's head."""
+        return f"{self.prefix}/{self.task_id}/work"
+
+    @property
+    def state(self) -> str:
+        """The orphan branch that holds the file bus."""
+        return f"{self.prefix}/{self.task_id}/state"

@@ -1,0 +1,445 @@
+"""Isolated clones: whatever an agent does to its clone, ours is not run by it and not fooled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.adapters.conftest import IDENTITY, Local, environment
+from tests.adapters.test_process import alive
+
+from loop_kit.adapters.clones import BRANCH, Cloner, Clones, CloneVerifier, remove
+from loop_kit.adapters.git import Git
+from loop_kit.core.state import Role
+from loop_kit.errors import GitFailed
+from loop_kit.ports import Workspace
+
+Act = Callable[[Path, Git], object]
+
+
+@pytest.fixture
+def cloner(local: Local, tmp_path: Path) -> Cloner:
+    return Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+
+
+@pytest.fixture
+def workspace(cloner: Cloner, local: Local) -> Workspace:
+    return Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
+
+
+def agent_git(path: Path) -> Git:
+    """Git as an agent has it: with everything its clone is configured to."""
+    return Git(path, {**environment(path), **IDENTITY.environment()})
+
+
+def files_at(local: Local, sha: str) -> dict[str, str]:
+    names = local.git.text("ls-tree", "-r", "--name-only", sha).splitlines()
+    return {name: local.git.text("cat-file", "blob", f"{sha}:{name}") for name in names}
+
+
+def test_a_clone_holds_the_tree_at_the_commit_and_no_way_to_push(
+    workspace: Workspace, local: Local
+) -> None:
+    git = agent_git(workspace.path)
+    assert git.text("rev-parse", "HEAD") == local.head
+    assert git.text("branch", "--show-current") == BRANCH
+    assert git.text("status", "--porcelain") == ""
+    assert os.access(workspace.path / "run.sh", os.X_OK)
+    assert not (workspace.path / ".git" / "hooks").exists()
+    with pytest.raises(GitFailed):
+        git.run("push", "origin", "HEAD:refs/heads/stolen")
+    assert "stolen" not in local.git.text("for-each-ref")
+
+
+def test_a_clone_knows_no_credential_of_the_checkout(cloner: Cloner, local: Local) -> None:
+    local.git.run("config", "http.https://github.com/.extraheader", "AUTHORIZATION: basic s3cret")
+    local.git.run("remote", "add", "origin", "https://x:s3cret@github.com/octo/demo")
+    path = cloner.clone("one", local.head)
+    held = [p.read_bytes() for p in (path / ".git").rglob("*") if p.is_file()]
+    assert not [content for content in held if b"s3cret" in content]
+
+
+def test_a_commit_that_no_branch_has_can_be_cloned(cloner: Cloner, local: Local) -> None:
+    tree = local.git.text("rev-parse", "HEAD^{tree}")
+    who = IDENTITY.environment()
+    sha = local.git.text("commit-tree", tree, "-p", local.head, "-m", "Loose", env=who)
+    assert agent_git(cloner.clone("loose", sha)).text("rev-parse", "HEAD") == sha
+
+
+def test_a_commit_that_is_not_here_leaves_no_half_made_clone(
+    cloner: Cloner, tmp_path: Path
+) -> None:
+    with pytest.raises(GitFailed):
+        cloner.clone("none", "1" * 40)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_commits_come_home_and_leftovers_are_committed_on_top_by_us(
+    workspace: Workspace, local: Local
+) -> None:
+    git, path = agent_git(workspace.path), workspace.path
+    (path / "done.py").write_text("done\n")
+    git.run("add", "--all")
+    git.run("commit", "--quiet", "--message", "Mine")
+    (path / "left.py").write_text("left\n")
+    (path / "a.py").unlink()
+
+    head = workspace.collect("Leftovers")
+
+    assert set(files_at(local, head)) == {"done.py", "left.py", "run.sh"}
+    log = local.git.text("log", "--format=%an %s", f"{local.head}..{head}").splitlines()
+    assert log == ["loop Leftovers", "loop Mine"]
+
+
+def test_a_clean_clone_yields_the_agents_own_head(workspace: Workspace, local: Local) -> None:
+    assert workspace.collect("Nothing") == local.head
+    git = agent_git(workspace.path)
+    git.run("commit", "--quiet", "--allow-empty", "--message", "Mine")
+    assert workspace.collect("Nothing") == git.text("rev-parse", "HEAD")
+
+
+def test_an_ignored_file_that_was_committed_survives_and_other_ignored_ones_stay_out(
+    local: Local, cloner: Cloner
+) -> None:
+    local.write(".gitignore", "*.log\n")
+    local.write("kept.log", "kept\n")
+    local.git.run("add", "--force", "kept.log")
+    base = local.commit({"b.py": "b\n"})
+    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, base)
+    (workspace.path / "new.log").write_text("noise\n")
+    (workspace.path / "b.py").write_text("changed\n")
+
+    found = files_at(local, workspace.collect("Leftovers"))
+
+    assert found["kept.log"] == "kept"
+    assert "new.log" not in found
+
+
+def test_what_the_home_folder_ignores_is_no_reason_to_drop_work(
+    local: Local, cloner: Cloner
+) -> None:
+    ignore = local.root.parent / ".config" / "git" / "ignore"
+    ignore.parent.mkdir(parents=True)
+    ignore.write_text("*.py\n")
+    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
+    (workspace.path / "new.py").write_text("new\n")
+    assert "new.py" in files_at(local, workspace.collect("Leftovers"))
+
+
+def test_work_of_a_failed_attempt_is_laid_over_uncommitted(local: Local, cloner: Cloner) -> None:
+    clones = Clones(cloner, IDENTITY)
+    first = clones.open(Role.WORKER, local.head)
+    (first.path / "half.py").write_text("half\n")
+    (first.path / "a.py").unlink()
+    half = first.collect("Half")
+    first.close()
+
+    second = clones.open(Role.WORKER, local.head, half)
+
+    git = agent_git(second.path)
+    assert git.text("rev-parse", "HEAD") == local.head
+    assert git.text("status", "--porcelain").split() == ["D", "a.py", "A", "half.py"]
+    assert "half.py" in files_at(local, second.collect("Again"))
+
+
+TRAP = "touch {marker}; cat"
+
+
+def plant(path: Path, marker: Path) -> None:
+    """Everything in a clone's configuration and attributes that makes git run a program."""
+    hooks = path / ".git" / "hooks"
+    hooks.mkdir()
+    trap = TRAP.format(marker=marker)
+    for name in ("pre-commit", "post-checkout", "reference-transaction", "post-index-change"):
+        (hooks / name).write_text(f"#!/bin/sh\n{trap}\n")
+        (hooks / name).chmod(0o755)
+    (path / ".git" / "config").write_text(
+        f"""
+[core]
+    repositoryformatversion = 1
+    hooksPath = {hooks}
+    fsmonitor = "{trap}"
+    sshCommand = "{trap}"
+    pager = "{trap}"
+    editor = "{trap}"
+[filter "evil"]
+    clean = "{trap}"
+    smudge = "{trap}"
+    process = "{trap}"
+[diff]
+    external = "{trap}"
+[diff "evil"]
+    textconv = "{trap}"
+    command = "{trap}"
+[alias]
+    add = "!{trap}"
+    ls-files = "!{trap}"
+[uploadpack]
+    packObjectsHook = "{trap}"
+[extensions]
+    partialClone = evil
+[remote "evil"]
+    promisor = true
+    url = "ext::sh -c '{trap}'"
+    uploadpack = "{trap}"
+[include]
+    path = {marker}.config
+""",
+        "utf-8",
+    )
+    (path / ".gitattributes").write_text("* filter=evil diff=evil\n")
+    info = path / ".git" / "info"
+    info.mkdir(exist_ok=True)
+    (info / "attributes").write_text("* filter=evil diff=evil\n")
+
+
+def test_nothing_planted_in_a_workers_clone_is_run_when_its_work_is_taken(
+    workspace: Workspace, local: Local, tmp_path: Path
+) -> None:
+    marker = tmp_path / "owned"
+    git = agent_git(workspace.path)
+    git.run("commit", "--quiet", "--allow-empty", "--message", "Mine")
+    plant(workspace.path, marker)
+    (workspace.path / "a.py").write_text("changed\n")
+
+    head = workspace.collect("Leftovers")
+
+    assert files_at(local, head)["a.py"] == "changed"
+    assert not marker.exists()
+
+
+def test_nothing_planted_in_a_reviewers_clone_is_run_when_it_is_checked(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    marker = tmp_path / "owned"
+    before = workspace.fingerprint()
+    plant(workspace.path, marker)
+    (workspace.path / "a.py").write_text("changed\n")
+    assert workspace.fingerprint() != before
+    assert not marker.exists()
+
+
+def test_a_missing_object_makes_nobody_run_the_promisor_that_a_worker_configured(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    marker = tmp_path / "owned"
+    git = agent_git(workspace.path)
+    (workspace.path / "a.py").write_text("new content\n")
+    git.run("commit", "--quiet", "--all", "--message", "Mine")
+    blob = git.text("rev-parse", "HEAD:a.py")
+    plant(workspace.path, marker)
+    (workspace.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(GitFailed):
+        workspace.collect("Leftovers")
+    assert not marker.exists()
+
+
+def with_submodule(local: Local) -> str:
+    """A commit that has a submodule at `sub`."""
+    local.git.run("update-index", "--add", "--cacheinfo", f"160000,{local.head},sub")
+    who = IDENTITY.environment()
+    local.git.run("commit", "--quiet", "--message", "With a submodule", env=who)
+    return local.head
+
+
+def plant_submodule(path: Path, marker: Path) -> None:
+    """Fill the submodule, at its very commit, so that git runs a filter to look for changes."""
+    sub = path / "sub"
+    sub.mkdir(exist_ok=True)
+    git = agent_git(sub)
+    git.run("init", "--quiet")
+    git.run("fetch", "--quiet", "..", "HEAD")
+    git.run("reset", "--quiet", "--hard", "FETCH_HEAD~")
+    git.run("config", "filter.evil.clean", TRAP.format(marker=marker))
+    (sub / ".gitattributes").write_text("* filter=evil\n")
+    (sub / "a.py").touch()
+
+
+@pytest.mark.parametrize("act", ["collect", "fingerprint"])
+def test_a_submodule_that_an_agent_filled_runs_nothing_in_our_name(
+    local: Local, cloner: Cloner, tmp_path: Path, act: str
+) -> None:
+    marker = tmp_path / "owned"
+    workspace = Clones(cloner, IDENTITY).open(Role.REVIEWER, with_submodule(local))
+    workspace.fingerprint()
+    plant_submodule(workspace.path, marker)
+    if act == "collect":
+        workspace.collect("Leftovers")
+    else:
+        workspace.fingerprint()
+    assert not marker.exists()
+
+
+def test_a_nested_repository_comes_as_a_submodule_for_the_scope_to_refuse(
+    workspace: Workspace, local: Local
+) -> None:
+    nested = workspace.path / "nested"
+    nested.mkdir()
+    git = agent_git(nested)
+    git.run("init", "--quiet")
+    git.run("commit", "--quiet", "--allow-empty", "--message", "Inside")
+    head = workspace.collect("Leftovers")
+    assert local.git.text("ls-tree", head, "nested").startswith("160000")
+
+
+def test_a_nested_repository_without_a_commit_is_refused_in_gits_words(
+    workspace: Workspace,
+) -> None:
+    nested = workspace.path / "nested"
+    nested.mkdir()
+    agent_git(nested).run("init", "--quiet")
+    with pytest.raises(GitFailed, match="does not have a commit checked out"):
+        workspace.collect("Leftovers")
+
+
+def replace_by_link(path: Path) -> None:
+    (path / ".git").rename(path.parent / "moved")
+    (path / ".git").symlink_to(path.parent / "moved")
+
+
+def replace_by_file(path: Path) -> None:
+    (path / ".git").rename(path.parent / "moved")
+    (path / ".git").write_text(f"gitdir: {path.parent / 'moved'}\n")
+
+
+def drop(path: Path) -> None:
+    (path / ".git").rename(path.parent / "moved")
+
+
+@pytest.mark.parametrize("replace", [replace_by_link, replace_by_file, drop])
+def test_a_git_folder_that_was_replaced_is_neither_collected_nor_fingerprinted(
+    workspace: Workspace, replace: Callable[[Path], None]
+) -> None:
+    replace(workspace.path)
+    with pytest.raises(GitFailed, match="replaced its `.git` folder"):
+        workspace.collect("Leftovers")
+    with pytest.raises(GitFailed, match="replaced its `.git` folder"):
+        workspace.fingerprint()
+
+
+def edit_in_secret(path: Path, _: Git) -> None:
+    """Change bytes and put size and times back."""
+    file = path / "a.py"
+    about = file.stat()
+    file.write_text("ONE\ntwo\nthree\n")
+    os.utime(file, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def edit_what_is_assumed_unchanged(path: Path, git: Git) -> None:
+    git.run("update-index", "--assume-unchanged", "a.py")
+    (path / "a.py").write_text("hidden\n")
+
+
+def edit_what_is_skipped(path: Path, git: Git) -> None:
+    git.run("update-index", "--skip-worktree", "a.py")
+    (path / "a.py").write_text("hidden\n")
+
+
+TOUCHES: dict[str, Act] = {
+    "a commit": lambda path, git: git.run("commit", "--quiet", "--allow-empty", "-m", "x"),
+    "another HEAD": lambda path, git: git.run("checkout", "--quiet", "--detach"),
+    "a new branch": lambda path, git: git.run("branch", "more"),
+    "a tag": lambda path, git: git.run("tag", "v1"),
+    "the index": lambda path, git: git.run("rm", "--quiet", "--cached", "a.py"),
+    "a staged file": lambda path, git: [(path / "n").touch(), git.run("add", "n")],
+    "tracked bytes": lambda path, git: (path / "a.py").write_text("x\n"),
+    "tracked bytes in secret": edit_in_secret,
+    "a deletion": lambda path, git: (path / "a.py").unlink(),
+    "a mode": lambda path, git: (path / "run.sh").chmod(0o644),
+    "a link in place of a file": lambda path, git: [
+        (path / "a.py").unlink(),
+        (path / "a.py").symlink_to("run.sh"),
+    ],
+    "what is assumed unchanged": edit_what_is_assumed_unchanged,
+    "what is skipped": edit_what_is_skipped,
+}
+
+
+@pytest.mark.parametrize("act", TOUCHES.values(), ids=TOUCHES)
+def test_whatever_a_reviewer_touches_changes_the_fingerprint(
+    workspace: Workspace, act: Act
+) -> None:
+    before = workspace.fingerprint()
+    act(workspace.path, agent_git(workspace.path))
+    assert workspace.fingerprint() != before
+
+
+def test_new_files_and_looking_around_change_nothing(workspace: Workspace) -> None:
+    before = workspace.fingerprint()
+    (workspace.path / "__pycache__").mkdir()
+    (workspace.path / "__pycache__" / "x.pyc").write_bytes(b"x")
+    (workspace.path / "notes.txt").write_text("notes\n")
+    git = agent_git(workspace.path)
+    git.run("status")
+    git.run("log", "--stat")
+    (workspace.path / "a.py").touch()
+    git.run("update-index", "-q", "--refresh")
+    assert workspace.fingerprint() == before
+
+
+def test_a_closed_workspace_is_gone_whatever_its_modes(workspace: Workspace) -> None:
+    locked = workspace.path / "locked"
+    locked.mkdir()
+    (locked / "x").touch()
+    locked.chmod(0)
+    workspace.close()
+    assert list(workspace.path.parent.iterdir()) == []
+
+
+def test_remove_does_not_follow_links(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    remove(tmp_path / "link")
+    remove(tmp_path / "no such thing")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def verifier(cloner: Cloner, **environ: str) -> CloneVerifier:
+    return CloneVerifier(cloner, {"PATH": os.environ["PATH"], **environ}, lambda: None)
+
+
+def test_verify_runs_up_to_the_first_failure_in_a_fresh_clone(cloner: Cloner, local: Local) -> None:
+    local.write("a.py", "not committed\n")
+    commands = ["grep -q one a.py", "echo no >&2; exit 3", "true"]
+    verification = verifier(cloner).verify(local.head, commands, 60)
+    assert [(r.exit_code, r.tail.strip()) for r in verification.results] == [(0, ""), (3, "no")]
+    assert not verification.passed
+
+
+def test_verify_sees_its_environment_and_no_secret(
+    cloner: Cloner, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
+    verification = verifier(cloner, LANG="C").verify(local.head, ["env"], 60)
+    assert "s3cret" not in verification.results[0].tail
+    assert "LANG=C" in verification.results[0].tail
+
+
+def test_verify_in_time_and_what_it_leaves_behind_dies(
+    cloner: Cloner, local: Local, tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    daemon = f"setsid sh -c 'echo $$ >{pid}; exec sleep 300' >/dev/null 2>&1 &"
+    command = f"{daemon} while [ ! -s {pid} ]; do sleep 0.05; done"
+    verification = verifier(cloner).verify(local.head, [command, "sleep 300"], 3)
+    assert [r.exit_code for r in verification.results] == [0, 124]
+    assert "--verify-timeout" in verification.results[1].tail
+    assert not alive(pid)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_verify_keeps_the_end_of_what_is_printed(cloner: Cloner, local: Local) -> None:
+    command = r"yes | head -c 1000000; printf '\377\0end'"
+    tail = verifier(cloner).verify(local.head, [command], 60).results[0].tail
+    assert tail.endswith("��end")
+    assert len(tail) <= 4096
+
+
+def test_a_verify_command_that_is_not_there_is_told_by_its_code(
+    cloner: Cloner, local: Local
+) -> None:
+    unavailable = verifier(cloner).verify(local.head, ["no-such-command"], 60).unavailable
+    assert unavailable is not None
+    assert unavailable.exit_code == 127

@@ -1,0 +1,95 @@
+"""Backoff, budgets, and which failures may pass."""
+
+import pytest
+
+from loop_kit.core.policy import backoff, hint, is_permanent, lowered, over_budget
+from loop_kit.core.state import Limits, Usage
+from loop_kit.core.task import CardLimits
+
+
+@pytest.mark.parametrize(
+    ("base", "delays"),
+    [
+        (5, [5, 10, 20, 40, 60, 60]),
+        (1, [1, 2, 4, 8, 16, 32]),
+        (0, [1, 2, 4, 8, 16, 32]),
+        (100, [60, 60, 60, 60, 60, 60]),
+    ],
+)
+def test_each_retry_waits_twice_as_long_up_to_a_minute(base: float, delays: list[float]) -> None:
+    assert [backoff(base, retry) for retry in range(1, 7)] == delays
+    assert backoff(base, 1_000_000) == 60
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "Authentication failed",
+        "401 Unauthorized",
+        "error: Invalid API key",
+        "Not logged in",
+        "Permission denied (publickey)",
+        "model not found",
+    ],
+)
+def test_an_error_that_trying_again_cannot_help_is_permanent(stderr: str) -> None:
+    assert is_permanent(f"warning: x\n{stderr}\n")
+
+
+@pytest.mark.parametrize("stderr", ["", "connection reset", "429 too many requests", "overloaded"])
+def test_any_other_error_may_pass(stderr: str) -> None:
+    assert not is_permanent(stderr)
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("timed out after 5 s", "--dispatch-timeout"),
+        ("no output for 900 s", "--dispatch-timeout"),
+        ("401 Unauthorized", "Log in to codex"),
+        ("token expired", "Log in to codex"),
+        ("sh: codex: command not found", "Install codex"),
+        ("cannot find executable codex", "Install codex"),
+        ("exit code 3", "Check codex's login and the network"),
+    ],
+)
+def test_every_dispatch_failure_comes_with_a_remedy(message: str, remedy: str) -> None:
+    assert remedy in hint("codex", message)
+
+
+@pytest.mark.parametrize(
+    ("limits", "usage", "sentence"),
+    [
+        (Limits(max_minutes=2), Usage(agent_seconds=120), "2.0 of 2 agent minutes are used."),
+        (Limits(max_minutes=2), Usage(agent_seconds=119), ""),
+        (Limits(max_tokens=10), Usage(tokens_in=6, tokens_out=4), "10 of 10 tokens are used."),
+        (Limits(max_tokens=10), Usage(tokens_in=9), ""),
+        (Limits(max_cost_usd=1), Usage(cost_usd=1.004), "1.00 of 1.00 USD are used."),
+        (Limits(max_cost_usd=1), Usage(cost_usd=0.99), ""),
+    ],
+)
+def test_a_budget_is_used_up_when_it_is_reached(
+    limits: Limits, usage: Usage, sentence: str
+) -> None:
+    assert over_budget(limits, usage) == sentence
+
+
+def test_what_is_unknown_or_unlimited_never_stops_a_loop() -> None:
+    assert over_budget(Limits(max_tokens=1, max_cost_usd=0.1), Usage(unreported=9)) == ""
+    spent = Usage(agent_seconds=1e9, tokens_in=10**12, cost_usd=1e6)
+    assert over_budget(Limits(), spent) == ""
+
+
+def test_a_card_lowers_limits_and_raises_none() -> None:
+    operator = Limits(max_rounds=3, max_tokens=100, dispatch_retries=7)
+    lower = CardLimits(max_rounds=2, max_tokens=50, max_minutes=5, max_cost_usd=1)
+    got = lowered(operator, lower)
+    assert (got.max_rounds, got.max_tokens, got.max_minutes, got.max_cost_usd) == (2, 50, 5, 1)
+    assert got.dispatch_retries == 7
+    higher = CardLimits(max_rounds=99, max_tokens=10**9)
+    assert lowered(operator, higher) == operator
+    assert lowered(operator, CardLimits()) == operator
+
+
+def test_a_card_cannot_wake_a_loop_that_the_operator_allows_no_round() -> None:
+    assert lowered(Limits(max_rounds=0), CardLimits(max_rounds=3)).max_rounds == 0

@@ -1,0 +1,345 @@
+"""The rules of the house, read from the source by `ast` and from what a command really imports."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import loop_kit
+
+PACKAGE = Path(loop_kit.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
+
+FLOORS = {
+    "": 0,
+    "errors": 0,
+    "core": 0,
+    "ports": 1,
+    "engine": 2,
+    "adapters": 2,
+    "settings": 3,
+    "config_file": 3,
+    "bootstrap": 3,
+    "cli": 4,
+    "actions": 4,
+    "html": 4,
+    "__main__": 4,
+}
+SHARED_STEPS = {f"loop_kit.adapters.{n}" for n in ("process", "process_tree", "git", "loop_folder")}
+AGENTS = "loop_kit.adapters.agents"
+IMPURE = {
+    *("os", "subprocess", "socket", "time", "random", "logging", "github", "typer", "pathlib"),
+    *(
+        "datetime",
+        "sys",
+        "threading",
+        "tempfile",
+        "shutil",
+        "requests",
+        "rich",
+        "psutil",
+        "asyncio",
+    ),
+}
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 50
+HEAVY = {"pydantic", "rich", "github"}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def part_of(module: str) -> str:
+    """The part of the house: `core` of `loop_kit.core.state`."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """The modules that `path` imports; `top_level` leaves out those inside functions."""
+    nodes = TREES[path].body if top_level else ast.walk(TREES[path])
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            base = node.module or ""
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else base for name in names)
+
+
+def ours(path: Path, *, top_level: bool = False) -> set[str]:
+    return {name for name in imports(path, top_level=top_level) if name in MODULES}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
+    """Every call with the name of what is called."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func)
+
+
+def where(path: Path, node: ast.stmt | ast.expr) -> str:
+    return f"{path.relative_to(PACKAGE)}:{node.lineno}"
+
+
+def test_every_part_of_the_house_has_a_floor() -> None:
+    assert {part_of(module) for module in MODULES} <= {*FLOORS, "defaults"}
+
+
+def test_imports_go_down_the_floors_and_never_up() -> None:
+    wrong = []
+    for module, path in MODULES.items():
+        part = part_of(module)
+        floor = FLOORS.get(part, 2)
+        for name in ours(path):
+            other = part_of(name)
+            if other == "defaults":
+                allowed = floor >= 2
+            elif name == "loop_kit":
+                allowed = True
+            else:
+                allowed = FLOORS[other] <= floor
+            if not allowed:
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("part", "stranger"),
+    [("engine", "adapters"), ("adapters", "engine"), ("actions", "cli"), ("errors", "core")],
+)
+def test_neighbours_on_one_floor_do_not_know_each_other(part: str, stranger: str) -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        for name in ours(path)
+        if part_of(module) == part and part_of(name) == stranger
+    ]
+    assert wrong == []
+
+
+def test_only_bootstrap_and_the_faces_know_adapters() -> None:
+    knows = {part_of(m) for m, p in MODULES.items() for n in ours(p) if part_of(n) == "adapters"}
+    assert knows <= {"adapters", "bootstrap", "cli", "actions"}
+
+
+def test_the_core_is_pure() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        if part_of(module) == "core"
+        for name in imports(path)
+        if name.split(".")[0] in IMPURE
+    ]
+    assert wrong == []
+
+
+def test_the_core_opens_nothing_and_prints_nothing() -> None:
+    acts = {"open", "print", "input", "eval", "exec", "compile", "__import__"}
+    wrong = [
+        f"{where(path, node)} {name}()"
+        for module, path in MODULES.items()
+        if part_of(module) == "core"
+        for node, name in calls(path)
+        if name in acts
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("library", "door"),
+    [("subprocess", "loop_kit.adapters.process"), ("github", "loop_kit.adapters.github_forge")],
+)
+def test_a_dangerous_library_has_one_door(library: str, door: str) -> None:
+    users = {
+        module
+        for module, path in MODULES.items()
+        if library in {name.split(".")[0] for name in imports(path)}
+    }
+    assert users == {door}
+
+
+def test_adapters_know_each_other_only_by_the_shared_steps() -> None:
+    wrong = []
+    for module, path in MODULES.items():
+        if part_of(module) != "adapters":
+            continue
+        for name in ours(path):
+            family = module.startswith(AGENTS) and name.startswith(AGENTS)
+            if part_of(name) == "adapters" and name not in SHARED_STEPS and not family:
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
+
+
+def test_no_import_cycle() -> None:
+    graph = {module: ours(path) - {module} for module, path in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module in done:
+            return
+        for name in sorted(graph[module]):
+            visit(name, (*path, module))
+        done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+def test_no_global_and_no_eval() -> None:
+    wrong = []
+    for path in FILES:
+        nodes = ast.walk(TREES[path])
+        wrong += [f"{where(path, n)} global" for n in nodes if isinstance(n, ast.Global)]
+        wrong += [where(path, node) for node, name in calls(path) if name in {"eval", "exec"}]
+    assert wrong == []
+
+
+def is_a_program(path: Path) -> bool:
+    """Whether the file is also run by itself, and may therefore end its own process."""
+    return any(
+        isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+        for node in TREES[path].body
+    )
+
+
+def test_only_the_command_line_ends_the_process() -> None:
+    wrong = []
+    for module, path in MODULES.items():
+        ends = {"sys.exit", "exit", "quit", "os.abort"}
+        if not is_a_program(path):
+            ends |= {"SystemExit", "os._exit"}
+        if module != "loop_kit.cli.main":
+            wrong += [f"{where(path, n)} {name}" for n, name in calls(path) if name in ends]
+    assert wrong == []
+
+
+def lines_of(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The length of a function; what counts of a command is its body, not its list of flags."""
+    first = node.body[0].lineno if path.parent.name == "cli" else node.lineno
+    return (node.end_lineno or 0) - first + 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_no_file_is_over_400_lines_and_no_function_over_50(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_FILE_LINES
+    long = [
+        f"{where(path, node)} {node.name}"
+        for node in functions(path)
+        if lines_of(path, node) > MAX_FUNCTION_LINES
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_every_file_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(TREES[path])
+
+
+def test_every_function_is_annotated() -> None:
+    wrong = []
+    for path in FILES:
+        for node in functions(path):
+            arguments = node.args
+            named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            named += [extra for extra in (arguments.vararg, arguments.kwarg) if extra]
+            bare = [a.arg for a in named if a.annotation is None and a.arg not in {"self", "cls"}]
+            if bare or node.returns is None:
+                wrong.append(f"{where(path, node)} {node.name} {bare}")
+    assert wrong == []
+
+
+def test_no_stub_and_nothing_left_to_do() -> None:
+    wrong = []
+    for path in FILES:
+        for node in functions(path):
+            last = ast.unparse(node.body[-1])
+            if last.startswith("raise NotImplementedError"):
+                wrong.append(f"{where(path, node)} {node.name} is a stub")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if re.search(r"\b(?:TODO|FIXME|XXX|HACK)\b", line):
+                wrong.append(f"{path.relative_to(PACKAGE)}:{number} {line.strip()}")
+    assert wrong == []
+
+
+def test_an_empty_body_is_found_only_in_protocols() -> None:
+    wrong = [
+        f"{where(path, node)} {node.name}"
+        for module, path in MODULES.items()
+        if part_of(module) != "ports"
+        for node in functions(path)
+        if all(
+            isinstance(line, ast.Pass)
+            or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+            for line in node.body
+        )
+        if ast.get_docstring(node) is None
+    ]
+    assert wrong == []
+
+
+def imported_by(folder: Path, *arguments: str) -> set[str]:
+    """The modules that `python -X importtime -m loop_kit <arguments>` imports."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("LOOP_", "PYTHON"))}
+    environ["HOME"] = str(folder)
+    done = subprocess.run(
+        [sys.executable, "-P", "-X", "importtime", "-m", "loop_kit", *arguments],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def heavy(modules: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in modules} & HEAVY
+
+
+STARTED = [
+    *(["--help"], ["--version"], ["init"], ["status"], ["status", "--json"], []),
+    *([command, "--help"] for command in ("init", "status", "run", "demo", "action")),
+]
+
+
+@pytest.mark.parametrize("arguments", STARTED, ids=" ".join)
+def test_what_people_type_most_often_waits_for_no_heavy_import(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    assert heavy(imported_by(tmp_path, *arguments)) == set()
+
+
+def test_status_of_a_real_state_waits_for_no_heavy_import(tmp_path: Path) -> None:
+    (tmp_path / ".loop").mkdir()
+    state = '{"state": "done", "round": 2, "task_id": "T-609", "outcome": "approved"}'
+    (tmp_path / ".loop" / "state.json").write_text(state, "utf-8")
+    assert heavy(imported_by(tmp_path, "status")) == set()
+
+
+def test_a_local_loop_never_loads_the_forge(tmp_path: Path) -> None:
+    loaded = {name.split(".")[0] for name in imported_by(tmp_path, "demo")}
+    assert "pydantic" in loaded
+    assert loaded & {"github", "requests", "rich"} == set()
