@@ -172,6 +172,9 @@ def _loop_resumed(state: LoopState, event: LoopResumed) -> LoopState:
     attempt = state.attempt
     if attempt is not None:
         attempt = attempt.model_copy(update={"retries": 0, "repairs": 0})
+    if event.head_sha:
+        pushed = {"head_sha": event.head_sha, "verified": None}
+        state = _with(state, history=_decided(state.history, state.round, **pushed))
     resumed = _with(
         state,
         state=state.resume_phase or state.state,
@@ -208,7 +211,8 @@ def _expected(state: LoopState, role: Role) -> None:
 
 
 def _head_verified(state: LoopState, event: HeadVerified) -> LoopState:
-    return _with(state, verification=event.verification)
+    history = _decided(state.history, state.round, verified=event.verification.passed)
+    return _with(state, verification=event.verification, history=history)
 
 
 def _attempt_started(state: LoopState, event: AttemptStarted) -> LoopState:
