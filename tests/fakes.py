@@ -236,7 +236,8 @@ class MemoryForge:
 
     def find_review(self, number: int, marker: str) -> str | None:
         posts = self.pulls[number - 1].posts
-        return next((p.id for p in posts if p.author == self.me and marker in p.body), None)
+        ours = (post for post in posts if post.author == self.me)
+        return next((p.id for p in ours if p.body.partition("\n")[0] == marker), None)
 
     def post_review(self, number: int, sha: str, body: str, marker: str) -> str:
         posts = self.pulls[number - 1].posts

@@ -105,7 +105,7 @@ def test_an_approval_of_what_does_not_verify_is_sent_back(repo: Repo) -> None:
     assert result.code == 0, result.text
     assert repo.names == ["worker/1/1", "reviewer/1/1", "worker/2/1", "reviewer/2/1"]
     fix = repo.json("fix_list.json")["fixes"][0]
-    assert "verify command failed with exit code 1" in fix["reason"]
+    assert "verify command failed" in fix["reason"]
     assert "VALUE = 1" in fix["scenario"]
     assert fix["reason"] in repo.calls[2].stdin
     assert repo.state["round_details"][0]["review_decision"] == "changes_required"

@@ -97,6 +97,9 @@ def verified(number: int, *exit_codes: int, tail: str = "") -> Verification:
     return Verification(sha=sha(number), results=results)
 
 
+WORK = WorkReport(task_id=TASK, round=1, head_sha=sha(1), notes="did it", files_changed=("a.py",))
+
+
 def work_reported(
     round_: int,
     number: int,

@@ -75,7 +75,7 @@ def test_the_fix_list_is_for_the_next_round_and_has_every_open_finding() -> None
     event = b.rejected(1, Issue(reason="one", required_change="mend", scenario="f(0)", line=4))
     state = b.after(b.awaiting_review(), event)
     report = event.report.model_copy(update={"summary": "no", "non_blocking": ("rename",)})
-    found = dict(bus.fix_list(state, report))
+    found = dict(bus.fix_list(state, b.WORK, report))
     assert (found["task_id"], found["round"]) == ("T-001", 2)
     assert (found["base_sha"], found["head_sha"]) == (b.START, b.sha(1))
     (fix,) = found["fixes"]
@@ -88,8 +88,8 @@ def test_the_fix_list_is_for_the_next_round_and_has_every_open_finding() -> None
 def test_the_fix_list_of_an_approval_that_does_not_verify_carries_the_output() -> None:
     event = b.approved(1)
     state = b.after(b.awaiting_review(verification=b.verified(1, 1, tail="boom")), event)
-    found = bus.fix_list(state, event.report)
-    assert found["fixes"][0]["scenario"] == "boom"
+    found = bus.fix_list(state, b.WORK, event.report)
+    assert found["fixes"][0]["scenario"] == "exit code 1\nboom"
     assert found["verification"]["results"][0]["tail"] == "boom"
 
 

@@ -152,7 +152,7 @@ def test_a_verification_that_fails_again_shows_the_newest_tail() -> None:
     state = transition(failing_verification(1, "first"), b.approved(1))
     broken = b.verified(2, 0, 1, tail="second")
     state = b.after(state, b.work_reported(2, 2, verification=broken), b.approved(2))
-    assert state.findings[0].scenario == "second"
+    assert state.findings[0].scenario == "exit code 1\nsecond"
 
 
 def test_a_verification_that_passes_at_last_closes_its_finding() -> None:

@@ -113,12 +113,13 @@ def test_a_push_accepted_before_the_review_is_verified_before_it_is_reviewed() -
     assert outstanding(state) == Verify(b.sha(9), at_base=False)
     state = transition(state, HeadVerified(b.verified(9, 0)))
     assert outstanding(state) == RunAgent(Role.REVIEWER, round=1, attempt=1)
+    assert (state.history[0].head_sha, state.history[0].verified) == (b.sha(9), True)
 
 
 def test_a_push_that_does_not_verify_cannot_be_approved() -> None:
     state = b.after(pushed_before_the_review(), HeadVerified(b.verified(9, 1, tail="boom")))
     state = transition(state, b.approved(1))
-    assert (state.outcome, state.findings[0].scenario) == (None, "boom")
+    assert (state.outcome, state.findings[0].scenario) == (None, "exit code 1\nboom")
     assert state.history[0].decision == "changes_required"
 
 

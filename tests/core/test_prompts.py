@@ -52,7 +52,7 @@ def second_round(issue: Issue = ISSUE) -> tuple[LoopState, dict[str, Any]]:
         update={"summary": "not yet", "non_blocking": ("rename the variable",)}
     )
     state = b.after(b.awaiting_review(verification=b.verified(1, 0)), event)
-    return state, dict(bus.fix_list(state, report))
+    return state, dict(bus.fix_list(state, b.WORK, report))
 
 
 def worker(round_: int = 1, fix_list: Any = None, feedback: str = "", card: TaskCard = CARD) -> str:
@@ -106,7 +106,7 @@ def test_a_reviewers_note_on_a_finding_reaches_the_worker() -> None:
     state = b.after(state, b.work_reported(2, 2))
     disposed = (b.said("F1", "not_fixed", "it still gives 6"),)
     event = b.rejected(2, Issue(reason="and another"), dispositions=disposed)
-    fix_list = bus.fix_list(b.after(state, event), event.report)
+    fix_list = bus.fix_list(b.after(state, event), b.WORK, event.report)
     assert "reviewer's note: it still gives 6" in worker(3, fix_list)
 
 

@@ -32,10 +32,10 @@ def linked(path: str, target: str) -> list[str]:
 
 
 def test_an_entry_is_a_pattern_when_it_looks_like_a_path_or_is_one() -> None:
-    entries = ("src/", "*.md", "setup.py", ".env", "LICENSE", "  docs/**  ")
-    prose = ("Do not touch the parser.", "the public API", "Makefile", "", "and/or things", "etc.")
+    entries = ("src/", "*.md", "setup.py", ".env", "LICENSE", "  my docs/**  ")
+    prose = ("Do not touch the parser.", "the public API", "Makefile", "", "etc.")
     assert patterns((*entries, *prose), frozenset({"LICENSE"})) == (
-        *("src/", "*.md", "setup.py", ".env", "LICENSE", "docs/**"),
+        *("src/", "*.md", "setup.py", ".env", "LICENSE", "my docs/**"),
     )
 
 

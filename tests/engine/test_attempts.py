@@ -329,7 +329,7 @@ def test_an_approval_of_what_does_not_verify_becomes_a_finding(world: World) -> 
     state = world.job()
 
     assert state.history[0].decision == "changes_required"
-    assert "verify command failed with exit code 1: proof.txt" in state.findings[0].reason
+    assert "verify command failed: proof.txt" in state.findings[0].reason
     assert world.verifier.verified[0] == world.base
 
 

@@ -75,7 +75,7 @@ def without_diff(request: Document) -> Document:
     return {key: value for key, value in request.items() if key not in {"diff", "diff_file"}}
 
 
-def fix_list(state: LoopState, review: ReviewReport) -> Document:
+def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:
     """What the worker of the next round has to do; `state` is the one after the review."""
     detail = state.round_details[-1]
     return {
@@ -85,6 +85,7 @@ def fix_list(state: LoopState, review: ReviewReport) -> Document:
         "head_sha": state.head_sha,
         "fixes": [_finding(f) for f in open_findings(state.findings)],
         "prior_round_notes": detail.worker_notes,
+        "prior_files_changed": list(report.files_changed),
         "prior_review_summary": review.summary,
         "prior_review_non_blocking": list(review.non_blocking),
         "verification": _verification(state),

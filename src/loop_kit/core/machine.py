@@ -102,7 +102,7 @@ def review_key(round_: int) -> str:
 
 def _next_attempt(state: LoopState, role: Role) -> RunAgent:
     last = _attempt_of(state, role)
-    delay = backoff(state.limits.dispatch_retry_base_sec, last.retries) if last.retries else 0
+    delay = backoff(state.limits.dispatch_retry_base_sec, last.retries) if last.waits else 0
     return RunAgent(
         role=role,
         round=state.round,
@@ -171,7 +171,7 @@ def _loop_resumed(state: LoopState, event: LoopResumed) -> LoopState:
         raise IllegalTransition("an approved loop is resumed")
     attempt = state.attempt
     if attempt is not None:
-        attempt = attempt.model_copy(update={"retries": 0, "repairs": 0})
+        attempt = attempt.model_copy(update={"retries": 0, "repairs": 0, "waits": False})
     if event.head_sha:
         pushed = {"head_sha": event.head_sha, "verified": None}
         state = _with(state, history=_decided(state.history, state.round, **pushed))
@@ -233,9 +233,12 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
     spent = _with(state, usage=state.usage.plus(event.spent))
     if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
-        return _with(spent, attempt=attempt.model_copy(update={"retries": attempt.retries + 1}))
+        return _with(
+            spent,
+            attempt=attempt.model_copy(update={"retries": attempt.retries + 1, "waits": True}),
+        )
     if event.failure in REPAIRED and event.repairable and attempt.repairs < 1:
-        changes = {"repairs": attempt.repairs + 1, "feedback": event.message}
+        changes = {"repairs": attempt.repairs + 1, "feedback": event.message, "waits": False}
         return _with(spent, attempt=attempt.model_copy(update=changes))
     reasons = (event.failure.value,) if outcome is Outcome.NEEDS_HUMAN else ()
     message = event.message
@@ -313,13 +316,13 @@ def _unverified(state: LoopState, findings: tuple[Finding, ...]) -> ReviewReport
     if verification is None or verification.passed:
         return None
     failed = next(r for r in verification.results if r.exit_code != 0)
-    reason = f"verify command failed with exit code {failed.exit_code}: {failed.command}"
+    reason = f"verify command failed: {failed.command}"
     issue = Issue(
         id=next((finding.id for finding in findings if finding.reason == reason), ""),
         severity="high",
         reason=reason,
         required_change="Make this command succeed in a fresh clone of the branch.",
-        scenario=failed.tail,
+        scenario=f"exit code {failed.exit_code}\n{failed.tail}",
     )
     return ReviewReport(
         task_id=state.task_id,

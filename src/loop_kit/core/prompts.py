@@ -159,14 +159,15 @@ def _card(card: TaskCard) -> str:
 
 
 def _fixes(fix_list: Document | None) -> str:
-    fixes = list(fix_list["fixes"]) if fix_list else []
+    fixes = _sent_back(fix_list)
     if not fixes:
         return "None: nothing was sent back."
     lines = []
     for fix in fixes:
         where = fix.get("file") or "<no file>"
         line = f":{fix['line']}" if fix.get("line") else ""
-        lines.append(f"{fix['id']} [{fix['severity']}] {where}{line}: {fix['reason']}")
+        head = f"{fix.get('id')} [{fix.get('severity')}] {where}{line}"
+        lines.append(f"{head}: {fix.get('reason')}")
         lines.extend(
             f"    {label}: {fix[key]}"
             for label, key in (("required change", "required_change"), ("scenario", "scenario"))
@@ -177,20 +178,29 @@ def _fixes(fix_list: Document | None) -> str:
     return _data("\n".join(lines))
 
 
+def _sent_back(fix_list: Document | None) -> list[Document]:
+    """The fixes; a list that somebody damaged in the loop's folder is read as far as it goes."""
+    listed = fix_list.get("fixes") if isinstance(fix_list, dict) else None
+    return [fix for fix in listed if isinstance(fix, dict)] if isinstance(listed, list) else []
+
+
 def _prior(fix_list: Document | None) -> str:
-    if not fix_list:
+    if not isinstance(fix_list, dict) or not fix_list:
         return "None: this is the first round."
-    lines = [f"Reviewed commit: {fix_list['head_sha']}"]
+    lines = [f"Reviewed commit: {fix_list.get('head_sha')}"]
     if fix_list.get("prior_review_summary"):
         lines.append(f"Reviewer's summary: {fix_list['prior_review_summary']}")
     if fix_list.get("prior_round_notes"):
         lines.append(f"Worker's notes: {fix_list['prior_round_notes']}")
-    lines.extend(f"Not blocking: {text}" for text in fix_list["prior_review_non_blocking"])
+    changed = fix_list.get("prior_files_changed") or []
+    if changed:
+        lines.append(f"Files the worker says it changed: {', '.join(map(str, changed))}")
+    lines.extend(f"Not blocking: {t}" for t in fix_list.get("prior_review_non_blocking") or [])
     verification = fix_list.get("verification")
     if verification:
         lines.extend(
             f"verify `{result['command']}`: exit code {result['exit_code']}"
-            for result in verification["results"]
+            for result in verification.get("results") or []
         )
     return _data("\n".join(lines))
 
@@ -232,10 +242,10 @@ def _work_report_form(card: TaskCard, round_: int, paths: Paths, fix_list: Docum
         "tests": [{"name": "<command or test>", "result": "pass"}],
         "notes": "<what you did and why, in a few sentences>",
     }
-    fixes = list(fix_list["fixes"]) if fix_list else []
+    fixes = _sent_back(fix_list)
     if fixes:
         form["responses"] = [
-            {"id": fix["id"], "action": "fixed", "evidence": "<commit, test or reason>"}
+            {"id": fix.get("id"), "action": "fixed", "evidence": "<commit, test or reason>"}
             for fix in fixes
         ]
     return f"Write this JSON object to {paths.report}, filled in:\n\n{_data(_json(form))}"

@@ -1,7 +1,8 @@
 """Which changed paths a worker may push: judged per commit, before anything leaves the machine.
 
 A later commit that takes a change back does not help: the server, the reviewer's tools and the
-next round's agent see every commit that is pushed.
+next round's agent see every commit that is pushed. Protected paths are compared without regard to
+case, because on some disks `.LOOP` is `.loop`.
 """
 
 from collections.abc import Iterable
@@ -83,8 +84,6 @@ def patterns(entries: Iterable[str], existing: frozenset[str] = frozenset()) -> 
 
 
 def _is_pattern(entry: str) -> bool:
-    if not entry or any(space in entry for space in " \t\n"):
-        return False
     _, dot, suffix = entry.rpartition(".")
     return "/" in entry or "*" in entry or (bool(dot) and suffix.isalnum())
 
@@ -93,7 +92,7 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
     """Every reason why these commits may not be pushed, in the order of the commits."""
     from pathspec import GitIgnoreSpec
 
-    protected = GitIgnoreSpec.from_lines(rules.protected)
+    protected = GitIgnoreSpec.from_lines(line.lower() for line in rules.protected)
     out_of_scope = GitIgnoreSpec.from_lines(rules.out_of_scope)
     in_scope = GitIgnoreSpec.from_lines(rules.in_scope)
     found: dict[tuple[str, str], Violation] = {}
@@ -106,7 +105,7 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
             add("scope", commit.sha[:10], "is a merge or a root commit; commit plainly on top")
         for change in commit.changes:
             for path in filter(None, (change.path, change.old_path)):
-                if protected.match_file(path) or _replaces(change, path, rules):
+                if protected.match_file(path.lower()) or _replaces(change, path.lower(), rules):
                     add("protected_path", path, "is protected and must stay as it is")
                 elif out_of_scope.match_file(path):
                     add("scope", path, "is out of scope by the task card")
@@ -120,10 +119,12 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
 def _replaces(change: Change, path: str, rules: ScopeRules) -> bool:
     """Whether something that is no folder takes the place of one that is protected, or holds it."""
     if change.mode not in {SYMLINK, GITLINK} and not any(
-        pattern.strip("/") == path for pattern in rules.protected
+        pattern.strip("/").lower() == path for pattern in rules.protected
     ):
         return False
-    return any(f"{pattern.strip('/')}/".startswith(f"{path}/") for pattern in rules.protected)
+    return any(
+        f"{pattern.strip('/').lower()}/".startswith(f"{path}/") for pattern in rules.protected
+    )
 
 
 def _odd(change: Change, rules: ScopeRules) -> Iterable[str]:

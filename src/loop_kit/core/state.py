@@ -139,13 +139,14 @@ def _sum(total: N | None, more: N | None) -> N | None:
 
 
 class Attempt(Kept):
-    """The running or the last try of one agent in this round."""
+    """The running or the last try of one agent in this round; `waits` when a pause is due."""
 
     role: Role
     number: int = 0
     started_at: str = ""
     retries: int = 0
     repairs: int = 0
+    waits: bool = False
     feedback: str = ""
     work_sha: str = ""
 

@@ -237,11 +237,11 @@ class Engine:
         """Record a review together with the fix list or the summary that follows from it."""
         if isinstance(event, ReviewReported):
             before, after = self._state, transition(self._state, event)
+            report = self._reviewer.work_report(before)
             if after.outcome is Outcome.APPROVED:
-                report = self._reviewer.work_report(before)
                 files |= self._kept(after, bus.SUMMARY, bus.summary(after, report, event.report))
             else:
-                files |= self._kept(after, bus.FIX_LIST, bus.fix_list(after, event.report))
+                files |= self._kept(after, bus.FIX_LIST, bus.fix_list(after, report, event.report))
         self._apply(event, files)
 
     def _kept(self, state: LoopState, name: str, document: bus.Document) -> dict[str, bytes | None]:

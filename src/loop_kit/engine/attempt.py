@@ -7,7 +7,8 @@ from pathlib import Path
 from loop_kit.core import policy
 from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.prompts import Guidance, Paths
-from loop_kit.core.reports import ReportInvalid
+from loop_kit.core.record import carried
+from loop_kit.core.reports import ReportInvalid, report_document
 from loop_kit.core.state import LoopState, Role
 from loop_kit.engine.options import Options
 from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
@@ -86,10 +87,20 @@ class Dispatcher:
         return ended, raw
 
     def _collected(self, delivery: Delivery) -> Raw:
+        """The report without secrets, so that nothing behind this line ever holds one.
+
+        It is parsed before it is redacted, since JSON can spell a secret in escapes. A report that
+        holds none stays byte for byte what the agent wrote.
+        """
         try:
-            return self._mailbox.collect(delivery)
+            raw = self._mailbox.collect(delivery)
+            if raw is None:
+                return None
+            text = carried(report_document(raw))
         except ReportInvalid as error:
-            return error
+            return ReportInvalid(self._options.redact(str(error)))
+        clean = self._options.redact(text)
+        return raw if clean == text else clean.encode(errors="replace")
 
     def _report_end(
         self, state: LoopState, effect: RunAgent, ended: Ended, raw: Raw, seconds: float
@@ -143,11 +154,6 @@ class Dispatcher:
     def now(self) -> str:
         """The time for an event."""
         return self._clock.now()
-
-    def redacted(self, raw: Raw) -> bytes:
-        """A report as it may be stored."""
-        text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
-        return self._options.redact(text).encode()
 
     def patch_path(self, state: LoopState) -> Path:
         """Where a diff goes that is too long for the review request."""

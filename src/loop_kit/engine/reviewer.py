@@ -98,7 +98,7 @@ class ReviewerPass:
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
             return self._failed(ended, failure, str(error))
-        clean = self._dispatcher.redacted(raw)
+        kept = raw if isinstance(raw, bytes) else b""
         session = None
         if ended.session_id:
             backend = self._dispatcher.backend(Role.REVIEWER)
@@ -110,8 +110,8 @@ class ReviewerPass:
                 report=report, at=self._dispatcher.now(), spent=ended.spent, session=session
             ),
             files={
-                bus.REVIEW_REPORT: clean,
-                bus.archived(state.task_id, state.round, bus.REVIEW_REPORT): clean,
+                bus.REVIEW_REPORT: kept,
+                bus.archived(state.task_id, state.round, bus.REVIEW_REPORT): kept,
             },
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from loop_kit.core import bus
+from loop_kit.core.bus import Document
 from loop_kit.core.messages import AttemptFailed, Failure, RunAgent, Work, WorkReported
 from loop_kit.core.prompts import Paths, worker_prompt
 from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
@@ -70,7 +71,7 @@ class WorkerPass:
             card=card,
             round_=state.round,
             paths=paths,
-            fix_list=report_document(raw) if raw else None,
+            fix_list=_readable(raw),
             feedback=effect.feedback,
         )
 
@@ -143,10 +144,10 @@ class WorkerPass:
         return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
 
     def _files(self, state: LoopState, raw: bytes | ReportInvalid | None) -> dict[str, bytes]:
-        clean = self._dispatcher.redacted(raw)
+        kept = raw if isinstance(raw, bytes) else b""
         return {
-            bus.WORK_REPORT: clean,
-            bus.archived(state.task_id, state.round, bus.WORK_REPORT): clean,
+            bus.WORK_REPORT: kept,
+            bus.archived(state.task_id, state.round, bus.WORK_REPORT): kept,
         }
 
     def _session(self, ended: Ended, round_: int) -> Session | None:
@@ -167,3 +168,12 @@ def _keeping(event: AttemptFailed, work_sha: str) -> AttemptFailed:
 def _only_disputes(state: LoopState, report: WorkReport) -> bool:
     """Whether the worker changed nothing because it disputes what it was sent."""
     return state.round > 1 and any(r.action == "disputed" for r in report.responses)
+
+
+def _readable(raw: bytes | None) -> Document | None:
+    """The fix list, or none when somebody damaged it in the loop's folder."""
+    try:
+        document = report_document(raw) if raw else None
+    except ReportInvalid:
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,49 @@
+"""What an agent reports is cleaned of secrets before anything of it is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.fakes import FakeClock, RecordingReporter
+
+from loop_kit.adapters.mailbox import FolderMailbox
+from loop_kit.core.sanitize import Redactor
+from loop_kit.core.state import Role
+from loop_kit.engine.attempt import Dispatcher
+from loop_kit.engine.options import Options
+
+SECRET = "sk-proj-0123456789abcdef"
+ESCAPED = "".join(f"\\u{ord(c):04x}" for c in SECRET)
+
+
+def collected(tmp_path: Path, raw: bytes) -> object:
+    mailbox = FolderMailbox(tmp_path)
+    delivery = mailbox.post(Role.WORKER, 1, 1, {})
+    delivery.report.write_bytes(raw)
+    options = Options(redact=Redactor([SECRET]))
+    dispatcher = Dispatcher(
+        {},
+        mailbox,
+        None,
+        FakeClock(),
+        RecordingReporter(),
+        options,
+        tmp_path,  # type: ignore[arg-type]
+    )
+    return dispatcher._collected(delivery)
+
+
+@pytest.mark.parametrize("spelled", [SECRET, ESCAPED, SECRET[:10]])
+def test_a_secret_is_gone_however_the_report_spells_it(tmp_path: Path, spelled: str) -> None:
+    clean = collected(tmp_path, f'{{"notes": "the key is {spelled}"}}'.encode())
+
+    assert isinstance(clean, bytes)
+    assert json.loads(clean) == {"notes": "the key is ***"}
+
+
+def test_a_report_without_a_secret_stays_byte_for_byte(tmp_path: Path) -> None:
+    raw = b'{ "notes":\t"\\u0073" }\r\n'
+
+    assert collected(tmp_path, raw) == raw
