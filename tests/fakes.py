@@ -1,42 +1,41 @@
-"""One fake per port: kept in memory, deterministic, and held to the same contract as the adapter."""
+"""One fake per port: in memory, deterministic, held to the same contract as the adapter."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from tests.engine.memory_repository import (
+    FakeVerifier,
+    MemoryRepository,
+    MemoryWorkspace,
+    MemoryWorkspaces,
+)
 
 from loop_kit.core import bus
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.reports import ReportInvalid
-from loop_kit.core.scope import Change, Commit
 from loop_kit.core.state import (
-    CommandResult,
     Lease,
     LoopState,
     Role,
     StateCorrupt,
-    Verification,
     parse_state,
 )
 from loop_kit.errors import ForgeRefused, StateRefused
 from loop_kit.ports import (
     Delivery,
-    Diff,
     Ended,
     Job,
     PullRequest,
     PushRejected,
     Reporter,
-    Span,
     WorkMoved,
 )
-
-Tree = Mapping[str, bytes]
 
 
 class FakeClock:
@@ -298,147 +297,6 @@ class FixedGuides:
 
 
 @dataclass(frozen=True)
-class MemoryCommit:
-    """One commit: its whole tree, and where it came from."""
-
-    parent: str
-    tree: Tree
-    subject: str
-
-
-class MemoryRepository:
-    """Commits in a dict; linear histories are all it knows."""
-
-    def __init__(self) -> None:
-        self.commits: dict[str, MemoryCommit] = {}
-
-    def commit(self, parent: str, tree: Tree, subject: str) -> str:
-        whole = json.dumps([parent, subject, sorted((k, v.hex()) for k, v in tree.items())])
-        sha = hashlib.sha1(whole.encode()).hexdigest()
-        self.commits[sha] = MemoryCommit(parent, dict(tree), subject)
-        return sha
-
-    def line(self, sha: str) -> list[str]:
-        """`sha` and its ancestors, newest first."""
-        found = []
-        while sha:
-            found.append(sha)
-            sha = self.commits[sha].parent
-        return found
-
-    def read(self, sha: str, path: str) -> bytes | None:
-        return self.commits[sha].tree.get(path)
-
-    def span(self, parent: str, head: str) -> Span:
-        known = set(self.line(parent))
-        fresh = [sha for sha in self.line(head) if sha not in known]
-        return Span(
-            descends=parent in self.line(head),
-            same_tree=self.commits[parent].tree == self.commits[head].tree,
-            commits=tuple(self._commit(sha, self.commits[sha].parent) for sha in fresh),
-        )
-
-    def net_change(self, parent: str, head: str) -> Commit:
-        return self._commit(head, parent)
-
-    def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
-        changed = self._changed(base, head)
-        new = self.commits[head].tree
-        text = b"".join(b"+" + new.get(path, b"") + b"\n" for path in changed)
-        truncated = len(text) > limit
-        if truncated:
-            patch.write_bytes(text)
-        return Diff(
-            text=text[:limit].decode(errors="replace"),
-            truncated=truncated,
-            patch=patch if truncated else None,
-            files=len(changed),
-            lines_added=sum(new.get(path, b"").count(b"\n") for path in changed),
-            lines_deleted=0,
-        )
-
-    def _commit(self, sha: str, parent: str) -> Commit:
-        subject = f"{sha[:7]} {self.commits[sha].subject}"
-        changes = tuple(Change(path=path) for path in self._changed(parent, sha))
-        return Commit(sha=sha, subject=subject, parents=int(bool(parent)), changes=changes)
-
-    def _changed(self, old: str, new: str) -> list[str]:
-        before = self.commits[old].tree if old else {}
-        after = self.commits[new].tree
-        names = sorted({*before, *after})
-        return [name for name in names if before.get(name) != after.get(name)]
-
-
-class MemoryWorkspace:
-    """The files of one agent: a head, and a tree that may differ from it."""
-
-    def __init__(self, repository: MemoryRepository, path: Path, sha: str, tree: Tree) -> None:
-        self.path = path
-        self.head = sha
-        self.files = dict(tree)
-        self.closed = False
-        self._repository = repository
-
-    def commit(self, subject: str) -> str:
-        """Commit everything, as an agent does."""
-        self.head = self._repository.commit(self.head, self.files, subject)
-        return self.head
-
-    def collect(self, message: str) -> str:
-        if self.files == self._repository.commits[self.head].tree:
-            return self.head
-        return self.commit(message)
-
-    def fingerprint(self) -> str:
-        tracked = self._repository.commits[self.head].tree
-        kept = sorted((name, self.files.get(name)) for name in tracked)
-        return f"{self.head} {kept}"
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class MemoryWorkspaces:
-    """Workspaces at made-up paths; `at` finds one again, as an agent's working directory."""
-
-    def __init__(self, repository: MemoryRepository) -> None:
-        self._repository = repository
-        self.opened: list[MemoryWorkspace] = []
-
-    def open(self, role: Role, sha: str, work_sha: str = "") -> MemoryWorkspace:
-        if sha not in self._repository.commits:
-            raise StateRefused(f"{sha} is not here.", "Fetch it.")
-        tree = self._repository.commits[work_sha or sha].tree
-        path = Path(f"/workspace/{role.value}-{len(self.opened) + 1}")
-        self.opened.append(MemoryWorkspace(self._repository, path, sha, tree))
-        return self.opened[-1]
-
-    def at(self, path: Path) -> MemoryWorkspace:
-        return next(workspace for workspace in self.opened if workspace.path == path)
-
-
-class FakeVerifier:
-    """Commands named `ok` pass, `missing` is not found, whatever else is a path that must exist."""
-
-    def __init__(self, repository: MemoryRepository) -> None:
-        self._repository = repository
-        self.verified: list[str] = []
-
-    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
-        self.verified.append(sha)
-        results = tuple(
-            CommandResult(command=command, exit_code=self._code(sha, command))
-            for command in commands
-        )
-        return Verification(sha=sha, results=results)
-
-    def _code(self, sha: str, command: str) -> int:
-        if command in {"ok", "missing"}:
-            return 127 if command == "missing" else 0
-        return 0 if self._repository.read(sha, command) is not None else 1
-
-
-@dataclass(frozen=True)
 class Act:
     """What a scripted agent does in one attempt; a `report` of None writes none."""
 
@@ -496,3 +354,22 @@ class ScriptedFakeAgent:
             known = {"task_id": job.task_id, "round": job.round, "head_sha": head}
             raw = json.dumps({**known, **raw}).encode()
         self._mailbox.deliver(job.report, raw)
+
+
+__all__ = [
+    "Act",
+    "FakeClock",
+    "FakeVerifier",
+    "FixedGuides",
+    "MemoryForge",
+    "MemoryMailbox",
+    "MemoryPull",
+    "MemoryRepository",
+    "MemoryServer",
+    "MemoryStore",
+    "MemoryWorkspace",
+    "MemoryWorkspaces",
+    "Post",
+    "RecordingReporter",
+    "ScriptedFakeAgent",
+]

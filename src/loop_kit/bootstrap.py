@@ -12,11 +12,17 @@ from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import GitRepository
 from loop_kit.adapters.git_store import GitStore
-from loop_kit.adapters.guides import Guides
+from loop_kit.adapters.guides import TEMPLATES, Guides
 from loop_kit.adapters.in_place import InPlace
 from loop_kit.adapters.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core import environment, policy
+from loop_kit.core.prompts import (
+    REVIEWER_PLACEHOLDERS,
+    WORKER_PLACEHOLDERS,
+    TemplateInvalid,
+    filled,
+)
 from loop_kit.core.record import nearest
 from loop_kit.core.sanitize import Redactor
 from loop_kit.core.scope import PROTECTED_ALWAYS, PROTECTED_IN_CI, ScopeRules, patterns
@@ -32,6 +38,11 @@ from loop_kit.errors import BadSetting
 from loop_kit.ports import Agent, Forge, Reporter, Store, Workspaces
 from loop_kit.ports import Guides as GuidesPort
 from loop_kit.settings import Settings
+
+_KEY_VARIABLES = (
+    *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
+    *("GITHUB_TOKEN", "GH_TOKEN"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ def agents(
         seen = environment.allowed(environ, settings.agent_env)
         made[role] = BACKENDS[name](
             Setup(
-                environment={**seen, **extra, **_keys(name, settings)},
+                environment={**seen, **extra, **_keys(name, settings, environ)},
                 logs=ground.logs,
                 model=models[role],
                 args=args[role],
@@ -83,8 +94,8 @@ def agents(
     return made
 
 
-def _keys(backend: str, settings: Settings) -> dict[str, str]:
-    """The model keys of one backend, and of no other."""
+def _keys(backend: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The model keys of one backend, and of no other: from the settings, else as exported."""
     keys = {
         "codex": {"CODEX_API_KEY": settings.openai_api_key},
         "claude": {
@@ -92,8 +103,14 @@ def _keys(backend: str, settings: Settings) -> dict[str, str]:
             "CLAUDE_CODE_OAUTH_TOKEN": settings.claude_code_oauth_token,
         },
     }.get(backend, {})
-    shown = {name: secret.get_secret_value() for name, secret in keys.items()}
-    return {name: value for name, value in shown.items() if value}
+    held = {name: key.get_secret_value() or environ.get(name, "") for name, key in keys.items()}
+    return {name: value for name, value in held.items() if value}
+
+
+def secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Every value that must never be stored, shown or posted."""
+    exported = (environ.get(name, "") for name in _KEY_VARIABLES)
+    return (*settings.secrets, *filter(None, exported))
 
 
 def limits(settings: Settings, card: TaskCard) -> Limits:
@@ -101,7 +118,14 @@ def limits(settings: Settings, card: TaskCard) -> Limits:
     return policy.lowered(settings.limits, card.limits)
 
 
-def options(settings: Settings, card: TaskCard, ground: Ground, *, ci: bool) -> Options:
+def options(
+    settings: Settings,
+    card: TaskCard,
+    ground: Ground,
+    environ: Mapping[str, str],
+    *,
+    ci: bool,
+) -> Options:
     """What the engine is told about this run."""
     rules = ScopeRules(
         out_of_scope=patterns(card.out_of_scope, _existing(ground.root, card.out_of_scope)),
@@ -117,7 +141,7 @@ def options(settings: Settings, card: TaskCard, ground: Ground, *, ci: bool) -> 
         verify_timeout=settings.verify_timeout or 24 * 3600,
         round_timeout=settings.round_timeout_minutes * 60 if ci else None,
         rules=rules,
-        redact=Redactor(settings.secrets),
+        redact=Redactor(secrets(settings, environ)),
         draft=settings.draft,
     )
 
@@ -150,7 +174,12 @@ class Parts:
 def engine(
     ground: Ground, parts: Parts, reporter: Reporter, run_options: Options, tick: Callable[[], None]
 ) -> Engine:
-    """An engine for one run."""
+    """An engine for one run.
+
+    Raises:
+        BadSetting: a template names an unknown placeholder.
+    """
+    _check_templates(parts.guides)
     clock = SystemClock()
     repository = GitRepository(ground.git)
     cloner = Cloner(ground.git, ground.git_dir, ground.scratch)
@@ -183,6 +212,17 @@ def engine(
         options=run_options,
         publisher=publisher,
     )
+
+
+def _check_templates(guides: GuidesPort) -> None:
+    known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
+    for role, names in known.items():
+        try:
+            filled(guides.guidance(role).template, dict.fromkeys(names, ""))
+        except TemplateInvalid as error:
+            raise BadSetting(
+                f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
+            ) from None
 
 
 def _shown(ground: Ground) -> str:

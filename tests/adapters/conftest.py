@@ -13,6 +13,7 @@ from tests.fakes import FakeClock
 from tests.support.git_client import WorkingCopy
 from tests.support.git_server import GitServer
 
+from loop_kit.adapters.clones import Cloner, Clones
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_store import GitStore, Remote
 from loop_kit.core.branches import Branches
@@ -119,3 +120,13 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
         hosted.bare.commit_files("main", {"old.py": "old\n"}, "Older")
         hosted.bare.commit_files("main", {"a.py": "one\n"}, "Start")
         yield hosted
+
+
+@pytest.fixture
+def cloner(local: Local, tmp_path: Path) -> Cloner:
+    return Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+
+
+@pytest.fixture
+def workspace(cloner: Cloner, local: Local) -> Workspace:
+    return Clones(cloner, IDENTITY).open(Role.WORKER, local.head)

@@ -1,4 +1,4 @@
-"""Git as this program runs it: deaf to what an agent or a shell configured, and mute about tokens."""
+"""Git as we run it: deaf to what an agent or a shell configured, and mute about tokens."""
 
 from __future__ import annotations
 

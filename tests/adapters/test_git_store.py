@@ -243,9 +243,9 @@ def test_a_branch_named_like_the_prefix_is_named_before_anything_is_done(hosted:
 def test_a_branch_named_like_the_loop_is_named_too(hosted: Hosted) -> None:
     hosted.bare.set_branch("loop/T-001", hosted.bare.head("main") or "")
     store = hosted.store()
+    store.load()
+    store.save(state(1), STARTED)
     with pytest.raises(BranchRefused, match="in the way") as refused:
-        store.load()
-        store.save(state(1), STARTED)
         store.sync(hosted.bare.head("main") or "")
     assert "rename" in refused.value.remedy
     assert refused.value.exit_code == 6

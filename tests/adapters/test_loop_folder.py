@@ -16,7 +16,7 @@ from loop_kit.adapters.loop_folder import (
 
 
 def test_generated_files_are_hidden_and_what_is_the_users_is_not(local: Local) -> None:
-    exclude_generated(local.root / ".git", ".loop", card=False)
+    exclude_generated(local.root / ".git", ".loop", run=False)
     for name in (*GENERATED, "config.yaml", "tasks/a.json", "templates/t.txt", "task_card.json"):
         local.write(f".loop/{name}x" if name.endswith("/") else f".loop/{name}", "x")
     shown = local.git.text("status", "--porcelain", "--untracked-files=all").splitlines()
@@ -30,7 +30,7 @@ def test_generated_files_are_hidden_and_what_is_the_users_is_not(local: Local) -
 
 def test_the_card_is_hidden_only_while_a_run_lasts(local: Local) -> None:
     local.write(".loop/task_card.json", "{}")
-    release = exclude_generated(local.root / ".git", ".loop", card=True)
+    release = exclude_generated(local.root / ".git", ".loop", run=True)
     assert local.git.text("status", "--porcelain") == ""
     release()
     assert local.git.text("status", "--porcelain") == "?? .loop/"
@@ -41,12 +41,12 @@ def test_the_block_is_written_once_and_the_users_lines_are_kept(tmp_path: Path) 
     exclude.parent.mkdir()
     exclude.write_bytes(b"# mine\n*.bak\n\xff\n")
     for _ in range(3):
-        exclude_generated(tmp_path, ".loop", card=False)
+        exclude_generated(tmp_path, ".loop", run=False)
     once = exclude.read_bytes()
     assert once.startswith(b"# mine\n*.bak\n\xff\n# loop-kit: generated files\n")
     assert once.count(b"/.loop/state.json\n") == 1
     exclude.write_bytes(once + b"later\n")
-    exclude_generated(tmp_path, ".loop", card=False)
+    exclude_generated(tmp_path, ".loop", run=False)
     assert exclude.read_bytes().count(b"/.loop/state.json\n") == 1
     assert b"later\n" in exclude.read_bytes()
 
@@ -55,7 +55,7 @@ def test_a_block_without_its_end_loses_no_line_of_the_user(tmp_path: Path) -> No
     exclude = tmp_path / "info" / "exclude"
     exclude.parent.mkdir()
     exclude.write_text("# loop-kit: generated files\nmine\n")
-    exclude_generated(tmp_path, ".loop", card=False)
+    exclude_generated(tmp_path, ".loop", run=False)
     assert "mine\n" in exclude.read_text()
 
 

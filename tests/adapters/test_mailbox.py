@@ -30,7 +30,7 @@ def just_too_long(report: Path) -> None:
 
 
 TRICKS: dict[str, Callable[[Path], None]] = {
-    "a pipe": lambda report: os.mkfifo(report),
+    "a pipe": os.mkfifo,
     "a folder": lambda report: report.mkdir(),
     "a link to a secret": secret_link,
     "a link to nothing": lambda report: report.symlink_to("nowhere"),

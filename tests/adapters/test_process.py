@@ -50,6 +50,10 @@ def stream(
     )
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def alive(pid_file: Path) -> bool:
     """Whether the process that wrote its id there runs."""
     pid = int(pid_file.read_text())
@@ -256,11 +260,11 @@ def test_processes_that_were_there_before_are_left_alone(tmp_path: Path) -> None
 
 def test_no_thread_and_no_descriptor_is_left_behind(tmp_path: Path) -> None:
     stream(["true"], tmp_path)
-    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    threads, descriptors = threading.active_count(), open_descriptors()
     for _ in range(3):
         stream(["sh", "-c", "echo x; sleep 300 & exit 1"], tmp_path, stdin=b"x" * 500_000)
     assert threading.active_count() == threads
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
 
 
 def test_a_listener_that_fails_leaves_no_thread_and_no_descriptor_behind(tmp_path: Path) -> None:
@@ -268,11 +272,11 @@ def test_a_listener_that_fails_leaves_no_thread_and_no_descriptor_behind(tmp_pat
         raise OSError("no space left on device")
 
     stream(["true"], tmp_path)
-    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    threads, descriptors = threading.active_count(), open_descriptors()
     with pytest.raises(OSError, match="no space"):
         stream(["sh", "-c", "echo x; echo y; sleep 300"], tmp_path, Recording(fail))
     assert threading.active_count() == threads
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert open_descriptors() == descriptors
 
 
 LATE = "(sleep {seconds}; echo late >report) >/dev/null 2>&1 & exit {code}"

@@ -206,7 +206,7 @@ class _Round:
             scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
         ground = self._ground()
         parts = self._parts(settings, ground, store, base_sha)
-        options = bootstrap.options(settings, card, ground, ci=True)
+        options = bootstrap.options(settings, card, ground, scene.environ, ci=True)
         reporter = Tee(scene.log, FeedReporter(ground.logs, SystemClock()))
         engine = bootstrap.engine(ground, parts, reporter, options, lambda: None)
         try:
@@ -333,7 +333,7 @@ class _Round:
                 files[key] = str(path)
         said = headline(state)
         scene.log.note(said)
-        redact = Redactor(self._settings.secrets)
+        redact = Redactor(bootstrap.secrets(self._settings, scene.environ))
         write_summary(
             scene.environ.get("GITHUB_STEP_SUMMARY", ""), redact(job_summary(state, said))
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git import Git, Identity, digest
+from loop_kit.adapters.loop_folder import write_atomically
 from loop_kit.core.state import Role
 from loop_kit.errors import DirtyWorktree, StateRefused
 from loop_kit.ports import Workspace
@@ -19,6 +20,7 @@ class Status:
     """`git status` in numbers: the commit checked out and every path that differs from it."""
 
     head: str
+    branch: str
     tracked: tuple[str, ...]
     untracked: tuple[str, ...]
     raw: bytes
@@ -36,17 +38,19 @@ def read_status(git: Git, ignored: str) -> Status:
         *("--no-renames", "--ignore-submodules=none", "--", ".", f":(top,exclude){ignored}"),
         timeout=120,
     )
-    head, tracked, untracked = "", [], []
+    head, branch, tracked, untracked = "", "", [], []
     for token in done.out.decode("utf-8", "surrogateescape").split("\x00"):
         if token.startswith("# branch.oid "):
             head = token.rpartition(" ")[2]
+        elif token.startswith("# branch.head "):
+            branch = token.removeprefix("# branch.head ")
         elif token.startswith("? "):
             untracked.append(token[2:])
         elif token.startswith("1 "):
             tracked.append(token.split(" ", 8)[8])
         elif token.startswith("u "):
             tracked.append(token.split(" ", 10)[10])
-    return Status(head, tuple(tracked), tuple(untracked), done.out)
+    return Status(head, branch, tuple(tracked), tuple(untracked), done.out)
 
 
 def require_clean(status: Status) -> None:
@@ -93,7 +97,10 @@ class InPlace:
                 f"HEAD is {status.head[:10]}, and the loop left it at {sha[:10]}.",
                 f"Check out {sha[:10]} and continue, or start anew without --resume.",
             )
-        return InPlaceWorkspace(self._git, self._root, self._loop_dir, self._identity, status)
+        workspace = InPlaceWorkspace(self._git, self._root, self._loop_dir, self._identity, status)
+        if role is Role.REVIEWER:
+            workspace.remember()
+        return workspace
 
     def _on_top(self, role: Role, sha: str, head: str) -> bool:
         if role is not Role.WORKER:
@@ -113,6 +120,15 @@ class InPlaceWorkspace:
         self._identity = identity
         self._before = before
         self._fresh = True
+        self._index: Path | None = None
+        self._saved: bytes | None = None
+        self._seen: list[str] = []
+
+    def remember(self) -> None:
+        """Remember the index: `close` takes back what a reviewer changes."""
+        text = self._git.text("rev-parse", "--path-format=absolute", "--git-path", "index")
+        self._index = Path(text)
+        self._saved = self._index.read_bytes() if self._index.exists() else b""
 
     def collect(self, message: str) -> str:
         """Commit what the worker left uncommitted, and return the head."""
@@ -157,10 +173,25 @@ class InPlaceWorkspace:
                 *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--binary", "HEAD"),
                 timeout=120,
             ).out
-        return digest(refs, tracked, changed)
+        index = self._git.run("ls-files", "--stage", "-v", "-z").out
+        self._seen.append(digest(refs, tracked, changed, index))
+        return self._seen[-1]
 
     def close(self) -> None:
-        """Nothing: the work tree is the user's."""
+        """After a reviewer that changed something, or was interrupted: as it was before."""
+        if self._index is None or (len(self._seen) == 2 and self._seen[0] == self._seen[1]):
+            return
+        before, note = self._before, "loop-kit: taken back from the reviewer"
+        if before.branch == "(detached)":
+            self._git.run("update-ref", "--no-deref", "-m", note, "HEAD", before.head)
+        else:
+            self._git.run("symbolic-ref", "-m", note, "HEAD", f"refs/heads/{before.branch}")
+            self._git.run("update-ref", "-m", note, "HEAD", before.head)
+        write_atomically(self._index, self._saved or b"")
+        changed = set(read_status(self._git, self._loop_dir).tracked) - set(before.tracked)
+        if changed:
+            listed = "\x00".join(sorted(changed)).encode("utf-8", "surrogateescape")
+            self._git.run("checkout-index", "--force", "-z", "--stdin", stdin=listed, timeout=600)
 
     def _author(self) -> dict[str, str]:
         """The user's own identity, or ours where git knows none."""

@@ -55,18 +55,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def exclude_generated(git_dir: Path, loop_dir: str, *, card: bool) -> Callable[[], None]:
+def exclude_generated(git_dir: Path, loop_dir: str, *, run: bool) -> Callable[[], None]:
     """Keep generated files out of `git status` and `git add -A` by `.git/info/exclude`.
 
-    Templates, configuration and cards are the user's and stay visible; with `card` the default
-    card is hidden too, until the returned function is called.
+    Templates, configuration and cards are the user's and stay visible. While a run lasts (`run`,
+    until the returned function is called) the whole folder is hidden, so that a worker's
+    `git add -A` leaves what the user has not committed alone.
     """
     path = git_dir / "info" / "exclude"
     entries = [f"/{loop_dir}/{name}" for name in GENERATED]
-    _write_block(path, entries + ([f"/{loop_dir}/task_card.json"] if card else []))
+    whole = [f"/{loop_dir}/task_card.json", f"/{loop_dir}/"]
+    _write_block(path, entries + (whole if run else []))
 
     def release() -> None:
-        if card:
+        if run:
             _write_block(path, entries)
 
     return release
@@ -126,10 +128,10 @@ def read_plain(path: Path, limit: int) -> bytes | None:
         return None
     except OSError as error:
         raise BusFileUnreadable(f"{path.name} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BusFileUnreadable(f"{path.name} is not a regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        about = os.fstat(stream.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            raise BusFileUnreadable(f"{path.name} is not a regular file")
         raw = stream.read(limit + 1)
     if len(raw) > limit:
         raise BusFileUnreadable(f"{path.name} is longer than {limit} bytes")
@@ -146,4 +148,4 @@ def repository_root(start: Path) -> Path:
 
 def loop_folder(root: Path, loop_dir: str) -> Path:
     """Where the loop's files are; a relative `loop_dir` counts from the repository's root."""
-    return root / (loop_dir or DEFAULT)
+    return Path(os.path.normpath(root / (loop_dir or DEFAULT)))

@@ -15,17 +15,24 @@ def find_card(cwd: Path, folder: Path, task: str) -> Path:
     if not task:
         return folder / bus.TASK_CARD
     given = cwd / task
-    if given.is_file():
+    if _is_file(given):
         return given
     tasks = folder / "tasks"
     if tasks.is_dir():
         named = [tasks / f"{task}.{suffix}" for suffix in _SUFFIXES]
         listed = sorted(path for path in tasks.iterdir() if path.suffix[1:] in _SUFFIXES)
-        found = [path for path in named if path.is_file()]
+        found = [path for path in named if _is_file(path)]
         found += [path for path in listed if path.name.startswith(f"{task}-")]
         if found:
             return found[0]
     return given
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def load_card(path: Path) -> TaskCard:

@@ -18,7 +18,7 @@ def demo(
 ) -> None:
     """Watch a two-round loop fix a small bug, with the embedded agent."""
     root = Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="loop-demo-"))
-    if root.exists() and any(root.iterdir()):
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise BadSetting(f"{root} is not empty.", "Name a folder that does not exist yet.")
     _make_repository(root)
     typer.echo(f"A repository with a bug: {root}\n")

@@ -33,7 +33,7 @@ def init(
             typer.echo(f"Created {path}")
     git_dir = _common_git_dir(root)
     if git_dir and folder.is_relative_to(root):
-        exclude_generated(git_dir, folder.relative_to(root).as_posix(), card=False)
+        exclude_generated(git_dir, folder.relative_to(root).as_posix(), run=False)
     typer.echo(
         f"Ready. Copy {folder / 'examples' / 'task_card.json'} to {folder / 'task_card.json'},"
         " say what you want, then: loop run --auto-dispatch"

@@ -26,7 +26,7 @@ from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Start
 from loop_kit.errors import BadSetting, ExitCode, StateRefused
-from loop_kit.ports import Agent
+from loop_kit.ports import Agent, Reporter
 from loop_kit.settings import Settings, Values, card_values, environment_values, resolve
 
 
@@ -53,6 +53,8 @@ def run_local(request: Request) -> ExitCode:
     git = Git(request.cwd, request.environ)
     place = locate(git)
     folder = loop_folder(place.root, request.loop_dir)
+    if folder.exists() and not folder.is_dir():
+        raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     with exclusive(folder / "lock"):
         release = _hide(place, folder)
         try:
@@ -94,14 +96,12 @@ class _LocalRun:
                 ground,
                 self._parts(settings, agents),
                 reporter,
-                bootstrap.options(settings, card, ground, ci=False),
+                bootstrap.options(settings, card, ground, request.environ, ci=False),
                 lambda: None,
             )
-            return self._rounds(engine, card, self._start(settings, card), shown)
+            return self._rounds(engine, card, self._start(settings, card), reporter)
 
-    def _rounds(
-        self, engine: Engine, card: TaskCard, start: Start, shown: ConsoleReporter
-    ) -> ExitCode:
+    def _rounds(self, engine: Engine, card: TaskCard, start: Start, shown: Reporter) -> ExitCode:
         """Run round after round; between two, run anew if our own code changed on disk."""
         before = code_stamp()
         state = engine.begin(start)
@@ -119,7 +119,7 @@ class _LocalRun:
         self._tell_end(shown, state)
         return state.exit_code
 
-    def _tell_end(self, shown: ConsoleReporter, state: LoopState) -> None:
+    def _tell_end(self, shown: Reporter, state: LoopState) -> None:
         shown.note(headline(state))
         shown.note(f"Used: {used(state)}.")
         if self._work_branch:
@@ -131,9 +131,11 @@ class _LocalRun:
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
         frozen = self._store.read(bus.TASK_CARD) if self._request.resume else None
-        if frozen is not None and not task:
-            return parse_card(frozen, bus.TASK_CARD)
-        return load_card(find_card(self._request.cwd, self._folder, task))
+        kept = None if frozen is None else parse_card(frozen, bus.TASK_CARD)
+        if kept is not None and not task:
+            return kept
+        given = load_card(find_card(self._request.cwd, self._folder, task))
+        return kept if kept is not None and kept.task_id == given.task_id else given
 
     def _start(self, settings: Settings, card: TaskCard) -> Start:
         fresh = not self._request.resume
@@ -257,7 +259,7 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
 def _hide(place: Place, folder: Path) -> Callable[[], None]:
     if not folder.is_relative_to(place.root):
         return lambda: None
-    return exclude_generated(place.git_dir, folder.relative_to(place.root).as_posix(), card=True)
+    return exclude_generated(place.git_dir, folder.relative_to(place.root).as_posix(), run=True)
 
 
 def _tracked(git: Git, path: Path) -> bool:

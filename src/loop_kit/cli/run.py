@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ import typer
 from loop_kit.errors import BadSetting
 
 
+class _Dispatch(StrEnum):
+    NATIVE = "native"
+
+
 def run(
     task_ref: str = typer.Argument("", help="A card's path, or the id of one in .loop/tasks/."),
     task: str = typer.Option("", help="The task card's path.  [.loop/task_card.json]"),
+    dispatch_backend: _Dispatch = typer.Option("native", help="The only choice."),  # noqa: B008
     max_rounds: int | None = typer.Option(None, help="Rounds at the most.  [3]"),
     single_round: bool = typer.Option(False, "--single-round", help="Run one round, then stop."),
     round_: int | None = typer.Option(None, "--round", help="Which round, with --single-round."),
@@ -62,7 +68,7 @@ def run(
         raise BadSetting(f"--round {round_}: rounds count from 1.", "Give 1 or more.")
     from loop_kit.cli.local import Request, run_local
 
-    apart = ("task_ref", "task", "single_round", "round_", "resume", "loop_dir")
+    apart = ("task_ref", "task", "dispatch_backend", "single_round", "round_", "resume", "loop_dir")
     flags: dict[str, Any] = {key: value for key, value in given.items() if key not in apart}
     request = Request(
         cwd=Path.cwd(),
@@ -79,10 +85,19 @@ def run(
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end a run as ^C does: the state is saved, and every agent is ended."""
+    """Let every signal end a run as ^C does: the state is saved, and every agent is ended.
+
+    Only the first counts: a second would break off the ending of the agents.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    heeded = [each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: object) -> None:
         del number, frame
+        for each in heeded:
+            signal.signal(each, lambda *_: None)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for each in heeded:
+        signal.signal(each, interrupt)

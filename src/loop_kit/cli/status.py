@@ -58,6 +58,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     try:
         state = json.loads(path.read_text("utf-8-sig"))
+        json.dumps(state, ensure_ascii=False).encode()  # a lone surrogate cannot be shown
     except (OSError, ValueError, RecursionError) as error:
         typer.echo(f"Warning: {path} cannot be read ({str(error)[:120]}): shown as idle.", err=True)
         return {}

@@ -216,6 +216,8 @@ class Engine:
             self._clock.sleep(effect.delay)
         started = AttemptStarted(effect.role, self._clock.now())
         if effect.role is Role.WORKER:
+            if effect.attempt == 1:
+                self._reporter.event("round_start", self._state, {})
             self._apply(started, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None})
             self._sync()
             if self._state.state is Phase.DONE:

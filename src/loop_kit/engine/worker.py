@@ -1,5 +1,6 @@
 """One attempt of the worker: run it, take its commits home, judge them, and say what happened."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -39,16 +40,22 @@ class WorkerPass:
     def run(self, state: LoopState, card: TaskCard, effect: RunAgent) -> Outcome:
         """Run one attempt and return its event with the bus files that it changes."""
         workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha)
+        leftovers = f"Round {state.round}: what the worker left uncommitted"
         try:
-            ended, raw = self._dispatcher.dispatch(
-                state,
-                effect,
-                workspace.path,
-                self._inputs(state, card),
-                lambda paths: self._prompt(state, card, effect, paths),
-            )
             try:
-                head = workspace.collect(f"Round {state.round}: what the worker left uncommitted")
+                ended, raw = self._dispatcher.dispatch(
+                    state,
+                    effect,
+                    workspace.path,
+                    self._inputs(state, card),
+                    lambda paths: self._prompt(state, card, effect, paths),
+                )
+            except KeyboardInterrupt:
+                with contextlib.suppress(GitFailed):
+                    workspace.collect(leftovers)
+                raise
+            try:
+                head = workspace.collect(leftovers)
             except GitFailed as error:
                 return self._failed(ended, Failure.HISTORY, str(error), "")
             return self._judged(state, ended, raw, head)
@@ -86,7 +93,7 @@ class WorkerPass:
         span = self._repository.span(state.tip, head)
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
-            return self._failed(ended, Failure.HISTORY, message, "")
+            return self._failed(ended, Failure.HISTORY, message, head)
         if span.same_tree and not _only_disputes(state, report):
             message = "the worker reported, but the code is the same as before"
             return self._failed(ended, Failure.NOOP, message, "")

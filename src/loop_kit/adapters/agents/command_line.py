@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from loop_kit.adapters import process
-from loop_kit.adapters.loop_folder import RotatingFile
+from loop_kit.adapters.loop_folder import BusFileUnreadable, RotatingFile, read_plain
+from loop_kit.core.bus import MAX_REPORT
 from loop_kit.core.policy import is_permanent
 from loop_kit.core.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
@@ -123,7 +124,7 @@ class CommandLineAgent:
                 timeout=job.timeout,
                 idle_timeout=job.idle_timeout,
                 linger=job.artifact_timeout,
-                settled=job.report.exists,
+                settled=lambda: _whole(job.report),
             )
         except OSError as error:
             message = f"cannot start {self.name}: {error.strerror}"
@@ -142,6 +143,17 @@ class CommandLineAgent:
             session_id=reader.session_id,
             spent=spent,
         )
+
+
+def _whole(report: Path) -> bool:
+    """Whether the report is there and not half of one."""
+    try:
+        json.loads(read_plain(report, MAX_REPORT) or b"")
+    except BusFileUnreadable:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def job_environment(job: Job) -> dict[str, str]:
