@@ -152,21 +152,28 @@ def edit_what_is_skipped(path: Path, git: Git) -> None:
     (path / "a.py").write_text("hidden\n")
 
 
+def stage_a_file(path: Path, git: Git) -> None:
+    (path / "n").touch()
+    git.run("add", "n")
+
+
+def replace_by_a_link(path: Path, _: Git) -> None:
+    (path / "a.py").unlink()
+    (path / "a.py").symlink_to("run.sh")
+
+
 TOUCHES: dict[str, Act] = {
     "a commit": lambda path, git: git.run("commit", "--quiet", "--allow-empty", "-m", "x"),
     "another HEAD": lambda path, git: git.run("checkout", "--quiet", "--detach"),
     "a new branch": lambda path, git: git.run("branch", "more"),
     "a tag": lambda path, git: git.run("tag", "v1"),
     "the index": lambda path, git: git.run("rm", "--quiet", "--cached", "a.py"),
-    "a staged file": lambda path, git: [(path / "n").touch(), git.run("add", "n")],
+    "a staged file": stage_a_file,
     "tracked bytes": lambda path, git: (path / "a.py").write_text("x\n"),
     "tracked bytes in secret": edit_in_secret,
     "a deletion": lambda path, git: (path / "a.py").unlink(),
     "a mode": lambda path, git: (path / "run.sh").chmod(0o644),
-    "a link in place of a file": lambda path, git: [
-        (path / "a.py").unlink(),
-        (path / "a.py").symlink_to("run.sh"),
-    ],
+    "a link in place of a file": replace_by_a_link,
     "what is assumed unchanged": edit_what_is_assumed_unchanged,
     "what is skipped": edit_what_is_skipped,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local
+from tests.adapters.test_clones import agent_git, files_at
 
 from loop_kit.adapters.clones import Cloner, Clones
 from loop_kit.adapters.git import Git
@@ -16,8 +17,6 @@ from loop_kit.ports import Workspace
 
 Act = Callable[[Path, Git], object]
 
-
-from tests.adapters.test_clones import agent_git, files_at
 
 TRAP = "touch {marker}; cat"
 

@@ -86,21 +86,21 @@ def refused(act: Callable[[], Any]) -> LoopError:
     return caught.value
 
 
-@pytest.mark.parametrize("drop", [{"drop_before": True}, {"drop_after": True}])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_lost_answer_to_a_new_pull_request_makes_no_second_one(
-    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, drop: dict[str, bool]
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, *, before: bool
 ) -> None:
-    hub.fail_next("POST", "/pulls$", **drop)
+    hub.fail_next("POST", "/pulls$", drop_before=before, drop_after=not before)
     assert open_pull(forge) == 1
     assert len(demo.pulls) == 1
 
 
-@pytest.mark.parametrize("drop", [{"drop_before": True}, {"drop_after": True}])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_lost_answer_to_a_review_makes_no_second_one(
-    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, drop: dict[str, bool]
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, *, before: bool
 ) -> None:
     number = open_pull(forge)
-    hub.fail_next("POST", "/reviews$", **drop)
+    hub.fail_next("POST", "/reviews$", drop_before=before, drop_after=not before)
     id_ = post(forge, hub, number)
     assert [str(review.id) for review in demo.pulls[number].reviews] == [id_]
 

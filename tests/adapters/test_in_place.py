@@ -113,6 +113,17 @@ def test_a_file_that_was_staged_and_deleted_again_is_no_failure(local: Local) ->
     assert changed_in(local, workspace.collect("Leftovers")) == ["kept.py"]
 
 
+def test_where_only_a_file_is_gone_nothing_of_the_users_is_committed(local: Local) -> None:
+    local.write("notes.txt", "mine\n")
+    local.commit({})
+    local.write("a.py", "mine\n")
+    local.write("more.txt", "mine\n")
+    workspace = opened(local)
+    (local.root / "run.sh").unlink()
+    assert changed_in(local, workspace.collect("Leftovers")) == ["run.sh"]
+    assert status(local) == [" M a.py", "?? more.txt"]
+
+
 def test_only_the_mode_may_change(local: Local) -> None:
     workspace = opened(local)
     (local.root / "a.py").chmod(0o755)

@@ -27,7 +27,7 @@ TEXTS = ["", "plain", "two\nlines", "::error::x", "\x1b[31m\x00\ud800", "x" * 10
 MOVE = {"from_state": "idle", "to_state": "awaiting_work", "from_round": 0, "to_round": 1}
 
 
-@pytest.fixture(params=MAKERS.values(), ids=MAKERS)
+@pytest.fixture(params=list(MAKERS.values()), ids=list(MAKERS))
 def reporter(request: pytest.FixtureRequest, tmp_path: Path) -> Reporter:
     made: Reporter = request.param(tmp_path)
     return made

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from loop_kit.adapters import process
 from loop_kit.adapters.git import Git, Identity, digest
+from loop_kit.core.scope import GITLINK
 from loop_kit.core.state import CommandResult, Role, Verification
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Workspace
@@ -109,7 +110,9 @@ class CloneWorkspace:
         view = git.at(self._cloner.git_dir)
         inside["GIT_DIR"] = str(self._cloner.git_dir)
         view.run("read-tree", "--reset", head, env=inside, timeout=120)
-        view.at(self.path).run("add", "--all", "--", ".", env=inside, timeout=600)
+        listed = view.run("ls-files", "--stage", "-z", env=inside).out
+        paths = (".", *_except_submodules(listed.decode("utf-8", "surrogateescape")))
+        view.at(self.path).run("add", "--all", "--", *paths, env=inside, timeout=600)
         tree = view.text("write-tree", env=inside)
         if tree == git.text("rev-parse", f"{head}^{{tree}}"):
             return head
@@ -128,7 +131,8 @@ class CloneWorkspace:
         listed = git.run("ls-files", "--stage", "-v", "-z", env=theirs).out
         inside = git.at(self.path)
         inside.run("update-index", "-q", "--refresh", env=ours, ok=(0, 1), timeout=120)
-        tracked = inside.run("diff-files", "--raw", "-z", env=ours, timeout=120).out
+        asked = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
+        tracked = inside.run(*asked, env=ours, timeout=120).out
         return digest(refs, listed, tracked)
 
     def close(self) -> None:
@@ -140,6 +144,12 @@ class CloneWorkspace:
         inside = self.path / ".git"
         if inside.is_symlink() or not inside.is_dir():
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+
+
+def _except_submodules(listed: str) -> list[str]:
+    """Pathspecs that keep git out of submodules: it would look into them with *their* config."""
+    entries = (entry.partition("\t") for entry in listed.split("\x00"))
+    return [f":(exclude,top,literal){path}" for about, _, path in entries if about[:6] == GITLINK]
 
 
 class Clones:

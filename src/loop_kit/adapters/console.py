@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from loop_kit.core.render import verdict_lines
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.sanitize import one_line, visible
 from loop_kit.core.state import LoopState, Role
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ConsoleReporter:
 
     def activity(self, role: Role, line: str) -> None:
         """One thing the agent did; repeats are shown once."""
-        shown = f"[{role.value}] {line if self._verbose else one_line(line, _MAX_LINE)}"
+        shown = f"[{role.value}] {visible(line) if self._verbose else one_line(line, _MAX_LINE)}"
         if shown != self._last:
             self._print(shown)
         self._last = shown

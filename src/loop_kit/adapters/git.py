@@ -49,6 +49,10 @@ class Identity:
         }
 
 
+class GitPrintedTooMuch(GitFailed):
+    """A git command printed more than its caller can use."""
+
+
 class Git:
     """Runs git in one directory."""
 
@@ -67,6 +71,7 @@ class Git:
         config = dict(_FIXED)
         if isolated:
             config["safe.directory"] = "*"
+            config["core.excludesFile"] = os.devnull
         self._config = [part for item in config.items() for part in ("-c", "=".join(item))]
         self._env = _clean(environ, isolated=isolated)
 
@@ -108,8 +113,9 @@ class Git:
                 f"`{command}` took longer than {limit_text}.",
                 "Look for a lock or a slow disk or network, then run again.",
             ) from None
-        except process.OutputTooLong as error:
-            raise GitFailed(f"{error}.", "Make smaller commits.") from None
+        except process.OutputTooLong:
+            said = f"`{command}` printed more than {limit} bytes."
+            raise GitPrintedTooMuch(said, "Make smaller commits.") from None
         if done.code not in ok:
             said = done.err.decode("utf-8", "replace").strip()[-600:] or f"exit code {done.code}"
             raise GitFailed(f"`{command}` failed: {said}", "Mend what git says and run again.")

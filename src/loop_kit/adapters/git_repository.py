@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.git import Git
+from loop_kit.adapters.git import Git, GitPrintedTooMuch
 from loop_kit.core.scope import SYMLINK, Change, Commit
 from loop_kit.errors import GitFailed, NotARepository
 from loop_kit.ports import Diff, Span
@@ -79,7 +79,10 @@ class GitRepository:
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
-        done = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE)
+        try:
+            done = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE)
+        except GitPrintedTooMuch:
+            return None
         return done.out if done.code == 0 else None
 
     def resolve(self, revision: str) -> str:
@@ -175,6 +178,9 @@ class GitRepository:
             }
             inside = self._git.at(Path(folder))
             inside.run("read-tree", sha, env=env, timeout=120)
+            asked = ("ls-files", "-z", "--", ":(glob)**/.gitattributes")
+            listed = inside.run(*asked, env=env).out
+            inside.run("checkout-index", "--quiet", "-z", "--stdin", stdin=listed, env=env)
             inside.run(*args, stdout=patch, env=env, timeout=120)
 
     def _completed(self, parent: str, head: str, commits: list["_Raw"], *, descends: bool) -> Span:

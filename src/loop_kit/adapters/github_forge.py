@@ -42,6 +42,10 @@ class Access:
         return f"Access({self.api_url!r}, {self.repository!r})"
 
 
+class _AnswerLost(ForgeUnavailable):
+    """No answer, or one that does not tell whether what was asked has been done."""
+
+
 class GitHubForge:
     """One repository on GitHub."""
 
@@ -203,7 +207,7 @@ class GitHubForge:
         for attempt in range(1, _TRIES + 1):
             try:
                 return self._ask(scope, create)
-            except ForgeUnavailable:
+            except _AnswerLost:
                 if attempt == _TRIES:
                     raise
                 self._sleep(self._access.pace * 2**attempt)
@@ -217,7 +221,9 @@ class GitHubForge:
         for attempt in range(1, _TRIES + 1):
             try:
                 return call()
-            except RateLimitExceededException as error:
+            except GithubException as error:
+                if not _is_rate_limit(error):
+                    raise _translated(error, scope) from None
                 wait = _retry_after(error)
                 if attempt == _TRIES or wait > _LONGEST_WAIT:
                     raise ForgeUnavailable(
@@ -225,10 +231,8 @@ class GitHubForge:
                         "Run the job again later.",
                     ) from None
                 self._sleep(wait)
-            except GithubException as error:
-                raise _translated(error, scope) from None
             except requests.RequestException as error:
-                raise ForgeUnavailable(
+                raise _AnswerLost(
                     f"GitHub cannot be reached: {type(error).__name__}.",
                     "Check the network and GITHUB_API_URL, then run the job again.",
                 ) from None
@@ -250,6 +254,17 @@ def _bears(body: str | None, marker: str) -> bool:
     return (body or "").partition("\n")[0].strip() == marker
 
 
+def _is_rate_limit(error: GithubException) -> bool:
+    """PyGithub calls only some of them so: by their words, and never a 429."""
+    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
+    used_up = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
+    return (
+        isinstance(error, RateLimitExceededException)
+        or error.status == 429
+        or (error.status == 403 and used_up)
+    )
+
+
 def _retry_after(error: GithubException) -> float:
     headers = {key.lower(): value for key, value in (error.headers or {}).items()}
     if headers.get("retry-after", "").isdigit():
@@ -268,9 +283,7 @@ def _translated(error: GithubException, scope: str) -> LoopError:
     )
     message = " ".join(f"{data.get('message') or error.message or ''} {said}".split())[:400]
     if error.status >= 500:
-        return ForgeUnavailable(
-            f"GitHub answered {error.status}: {message}", "Run the job again later."
-        )
+        return _AnswerLost(f"GitHub answered {error.status}: {message}", "Run the job again later.")
     if error.status == 401:
         return ForgeRefused("GitHub does not know the token (401).", "Pass a valid `github-token`.")
     remedy = "Look at what GitHub says and correct the setting."

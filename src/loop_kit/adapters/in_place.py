@@ -4,6 +4,7 @@ What was there before an attempt is the user's and stays out of every commit: a 
 modified, staged or untracked when the attempt started is never committed for the worker.
 """
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,10 @@ class InPlace:
         return self._git.run("merge-base", "--is-ancestor", sha, head, ok=(0, 1, 128)).code == 0
 
 
+def _listed(paths: list[str]) -> bytes:
+    return "\x00".join(paths).encode("utf-8", "surrogateescape")
+
+
 class InPlaceWorkspace:
     """The user's work tree during one attempt."""
 
@@ -136,16 +141,23 @@ class InPlaceWorkspace:
         leftovers = sorted(status.paths - self._before.paths)
         if not leftovers:
             return status.head
-        listed = "\x00".join(leftovers).encode("utf-8", "surrogateescape")
+        gone = [path for path in leftovers if not os.path.lexists(self.path / path)]
+        there = sorted({*leftovers} - {*gone})
+        listed = _listed(leftovers)
         with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git.run("read-tree", status.head, env=index)
-            self._git.run(
-                *("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"),
-                stdin=listed,
-                env={**index, "GIT_LITERAL_PATHSPECS": "1"},
-                timeout=600,
-            )
+            # Staged and deleted again, a path is nowhere: `add` would refuse it. And without any
+            # path `add --all` takes everything, the user's own files too.
+            forget = ("update-index", "--force-remove", "-z", "--stdin")
+            self._git.run(*forget, stdin=_listed(gone), env=index)
+            if there:
+                self._git.run(
+                    *("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"),
+                    stdin=_listed(there),
+                    env={**index, "GIT_LITERAL_PATHSPECS": "1"},
+                    timeout=600,
+                )
             tree = self._git.text("write-tree", env=index)
         if tree == self._git.text("rev-parse", f"{status.head}^{{tree}}"):
             return status.head

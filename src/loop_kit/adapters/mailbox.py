@@ -45,4 +45,6 @@ class FolderMailbox:
 
     def discard(self, delivery: Delivery) -> None:
         """Remove the folder."""
+        if delivery.folder.is_symlink():
+            delivery.folder.unlink()
         shutil.rmtree(delivery.folder, ignore_errors=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_LINE = 1024 * 1024
 _CHUNK = 64 * 1024
 _TICK = 0.25
+_BATCH = 64
 
 Source = Literal["stdout", "stderr"]
 
@@ -215,8 +216,9 @@ def stream(
     )
     pipes = _Pipes(child, stdin)
     clock = _Deadlines(timeout, idle_timeout)
+    expired = ""
     try:
-        while child.poll() is None and not clock.expired:
+        while child.poll() is None and not (expired := clock.expired):
             if pipes.deliver(listener):
                 clock.heard()
             listener.tick()
@@ -225,9 +227,11 @@ def stream(
     finally:
         tree.end(grace, keep=child.pid if child.returncode is None else 0)
         child.wait()
-        pipes.drain(listener)
-        pipes.close()
-    return Streamed(child.returncode, clock.expired)
+        try:
+            pipes.drain(listener)
+        finally:
+            pipes.close()
+    return Streamed(child.returncode, expired)
 
 
 def _wait_settled(
@@ -296,13 +300,14 @@ class _Pipes:
             item = self._queue.get(timeout=_TICK)
         except queue.Empty:
             return False
-        heard = False
-        while True:
-            heard = self._hand_on(item, listener) or heard
+        heard = self._hand_on(item, listener)
+        for _ in range(_BATCH):  # not until it is empty: some print as fast as we read
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
-                return heard
+                break
+            heard = self._hand_on(item, listener) or heard
+        return heard
 
     def drain(self, listener: Listener) -> None:
         """Hand on everything that is still to come, for a program that is gone."""

@@ -13,7 +13,8 @@ def refusal(said: str, branches: Branches) -> BranchRefused:
             "The token may not push a commit that touches .github/workflows.",
             "Make that change by hand, or use a token that may (an App with `workflows: write`).",
         )
-    if any(word in low for word in ("403", "401", "authentication failed", "could not read")):
+    denied = ("error: 403", "error: 401", "authentication failed", "could not read")
+    if any(word in low for word in denied):
         return BranchRefused(
             f"The git server refused the token: {shown}",
             "Give the job `permissions: contents: write` and pass `github-token`.",

@@ -11,6 +11,8 @@ N = TypeVar("N", int, float)
 
 _PERMANENT = (
     "authentication",
+    "failed to authenticate",
+    "missing environment variable",
     "unauthorized",
     "invalid api key",
     "not logged in",

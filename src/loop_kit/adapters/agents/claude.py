@@ -5,6 +5,7 @@
 before it skips permissions as root, which is who runs in a container.
 """
 
+import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -86,9 +87,9 @@ class ClaudeReader:
         counts = [usage.get(key) for key in into]
         out = usage.get("output_tokens")
         return Spent(
-            tokens_in=sum(count for count in counts if isinstance(count, int)),
-            tokens_out=out if isinstance(out, int) else None,
-            cost_usd=float(cost) if isinstance(cost, (int, float)) else None,
+            tokens_in=sum(count for count in counts if isinstance(count, int) and count > 0),
+            tokens_out=out if isinstance(out, int) and out >= 0 else None,
+            cost_usd=_money(cost),
         )
 
     def feed(self, line: bytes) -> Sequence[str]:
@@ -110,8 +111,17 @@ class ClaudeReader:
         """An API failure comes as subtype "success" with `is_error`: look at both."""
         subtype = str(event.get("subtype") or "")
         if event.get("is_error") or subtype != "success":
-            said = str(event.get("result") or "")
-            self.problem = f"{subtype}: {said}" if said else subtype
+            errors = event.get("errors")
+            listed = "; ".join(map(str, errors)) if isinstance(errors, list) else ""
+            kind = "" if subtype == "success" else subtype
+            parts = (kind, str(event.get("result") or "") or listed)
+            self.problem = ": ".join(filter(None, parts)) or "the run failed"
+
+
+def _money(cost: object) -> float | None:
+    """A sum that can be added up; NaN and less than nothing would switch the budget off."""
+    sane = isinstance(cost, (int, float)) and math.isfinite(cost) and cost >= 0
+    return float(cost) if sane and isinstance(cost, (int, float)) else None
 
 
 def _shown(block: Mapping[str, object]) -> Sequence[str]:
