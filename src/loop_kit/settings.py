@@ -157,14 +157,18 @@ def environment_values(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def input_values(environ: Mapping[str, str]) -> dict[str, object]:
-    """The action's inputs: `INPUT_*`, with hyphens as the runner has them or underscores."""
+    """The action's inputs: `INPUT_*`, with hyphens as the runner has them or underscores.
+
+    A job that exports GITHUB_TOKEN, as many do, need not pass it again.
+    """
     values: dict[str, object] = {}
     for name in INPUTS:
         upper = name.upper()
         value = environ.get(f"INPUT_{upper}") or environ.get(f"INPUT_{upper.replace('_', '-')}")
         if value and value.strip():
             values[name] = value.strip()
-    return values
+    token = environ.get("GITHUB_TOKEN", "").strip()
+    return {"github_token": token, **values} if token else values
 
 
 def config_values(document: object, name: str) -> dict[str, object]:

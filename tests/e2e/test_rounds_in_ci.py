@@ -181,3 +181,17 @@ def test_a_job_without_a_checkout_is_told_to_add_one(hub: Hub, tmp_path: Path) -
 
     assert refused.code == 1
     assert "Add actions/checkout before this step." in refused.log
+
+
+def test_an_exported_github_token_is_as_good_as_the_input(hub: Hub) -> None:
+    first = hub.job(env={"INPUT_GITHUB_TOKEN": "", "GITHUB_TOKEN": "bot"})
+
+    assert first.code == 0, first.log
+    assert first.outputs["continue"] == "true"
+
+
+def test_without_a_token_the_job_says_which_input_is_missing(hub: Hub) -> None:
+    refused = hub.job(env={"INPUT_GITHUB_TOKEN": ""})
+
+    assert refused.code == 3
+    assert "Pass `github-token`." in refused.log

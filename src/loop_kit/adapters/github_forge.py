@@ -161,7 +161,7 @@ class GitHubForge:
         try:
             return self._create("pull-requests", review, find)
         except ForgeRefused as error:
-            if "422" not in error.sentence:
+            if not any(code in error.sentence for code in ("404", "422")):
                 raise
             return self._create("pull-requests", comment, find)
 
