@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from loop_kit.settings import ACTION_DEFAULTS, INPUTS, names, resolve
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 def _table(heading: str) -> dict[str, list[str]]:
@@ -68,20 +73,29 @@ def test_defaults_of_action_yml_are_those_of_the_settings_and_the_readme() -> No
 
 
 def test_the_workflow_in_the_readme_is_the_one_in_examples() -> None:
-    block = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
-    assert block is not None
-
-    shown = yaml.safe_load(block.group(1))
+    shown = yaml.safe_load(_blocks("yaml")[0])
     assert shown == yaml.safe_load((ROOT / "examples" / "loop.yml").read_text("utf-8"))
 
 
 def test_the_card_in_the_readme_is_a_valid_card() -> None:
     from loop_kit.core.task import parse_card
 
-    block = re.search(r"```json\n(.*?)```", README, re.DOTALL)
-    assert block is not None
-    card = parse_card(block.group(1).encode(), "README.md")
+    card = parse_card(_blocks("json")[0].encode(), "README.md")
     assert card.verify == ("make test",)
+
+
+def test_the_reports_in_the_readme_are_valid_reports() -> None:
+    from loop_kit.core.reports import parse_review_report, parse_work_report
+
+    work, review = (json.loads(block) for block in _blocks("json")[1:])
+    assert parse_work_report(work, "T-001", 1).notes == "what I did"
+    assert parse_review_report(review, "T-001", 1).blocking_issues[0].line == 3
+
+
+def test_the_script_in_the_readme_is_a_valid_script() -> None:
+    from loop_kit.adapters.agents.script import parse_script
+
+    assert len(parse_script(_blocks("yaml")[1].encode(), "README.md").scenes) == 2
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#h][^)#]*)\)", README))))

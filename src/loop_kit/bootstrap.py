@@ -1,6 +1,6 @@
-"""The one place that names concrete adapters: settings in, an engine out."""
+"""Builds an engine: which adapters it gets follows from the settings and from where it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,9 @@ from loop_kit.adapters.agents import BACKENDS, MANUAL
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier
-from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import GitRepository
-from loop_kit.adapters.git_store import GitStore
-from loop_kit.adapters.guides import TEMPLATES, Guides
+from loop_kit.adapters.guides import TEMPLATES
 from loop_kit.adapters.in_place import InPlace
 from loop_kit.adapters.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
@@ -171,9 +169,7 @@ class Parts:
     forge: Forge | None = None
 
 
-def engine(
-    ground: Ground, parts: Parts, reporter: Reporter, run_options: Options, tick: Callable[[], None]
-) -> Engine:
+def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Options) -> Engine:
     """An engine for one run.
 
     Raises:
@@ -188,7 +184,7 @@ def engine(
         if parts.isolated
         else InPlace(ground.git, ground.root, _shown(ground), parts.identity)
     )
-    verifier = CloneVerifier(cloner, environment.allowed(parts.environ), tick)
+    verifier = CloneVerifier(cloner, environment.allowed(parts.environ))
     dispatcher = Dispatcher(
         parts.agents,
         FolderMailbox(ground.mailboxes),
@@ -230,16 +226,3 @@ def _shown(ground: Ground) -> str:
     if ground.loop_dir.is_relative_to(ground.root):
         return ground.loop_dir.relative_to(ground.root).as_posix()
     return ".loop"
-
-
-__all__ = [
-    "FileStore",
-    "GitStore",
-    "Ground",
-    "Guides",
-    "Parts",
-    "agents",
-    "engine",
-    "limits",
-    "options",
-]

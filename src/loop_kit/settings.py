@@ -5,6 +5,7 @@ Every setting is one field here, whatever its source calls it: `--max-rounds`, `
 name, before anything is spent. A card may speak only of what `card_values` takes from it.
 """
 
+import difflib
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -151,9 +152,19 @@ def names() -> tuple[str, ...]:
 
 
 def environment_values(environ: Mapping[str, str]) -> dict[str, object]:
-    """The settings in `LOOP_*` variables; a variable that is empty is not set."""
-    found = ((name, environ.get(f"LOOP_{name.upper()}", "")) for name in names())
-    return {name: value for name, value in found if value}
+    """The settings in `LOOP_*` variables; a variable that is empty is not set.
+
+    Raises:
+        BadSetting: a variable looks like a misspelt setting. Others are left alone, since programs
+            around us have variables of that prefix too.
+    """
+    known = {f"LOOP_{name.upper()}": name for name in names()}
+    for variable in environ:
+        if variable.startswith("LOOP_") and variable not in known:
+            close = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
+            if close:
+                raise BadSetting(f"{variable}: unknown variable.", f"Did you mean {close[0]}?")
+    return {name: environ[v] for v, name in known.items() if environ.get(v)}
 
 
 def input_values(environ: Mapping[str, str]) -> dict[str, object]:

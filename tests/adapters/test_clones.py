@@ -219,7 +219,7 @@ def test_remove_does_not_follow_links(tmp_path: Path) -> None:
 
 
 def verifier(cloner: Cloner, **environ: str) -> CloneVerifier:
-    return CloneVerifier(cloner, {"PATH": os.environ["PATH"], **environ}, lambda: None)
+    return CloneVerifier(cloner, {"PATH": os.environ["PATH"], **environ})
 
 
 def test_verify_runs_up_to_the_first_failure_in_a_fresh_clone(cloner: Cloner, local: Local) -> None:

@@ -10,7 +10,6 @@ from tests.core.markdown_oracle import code, effects, tokens
 from loop_kit.core.sanitize import (
     Redactor,
     command_data,
-    command_property,
     cut,
     fenced,
     markdown,
@@ -152,9 +151,7 @@ def test_what_fits_is_not_cut() -> None:
 def test_data_of_a_workflow_command_cannot_end_it() -> None:
     hostile = "100%\r\n::set-output name=x::y"
     assert command_data(hostile) == "100%25%0D%0A::set-output name=x::y"
-    assert command_property("a:b,c\n") == "a%3Ab%2Cc%0A"
-    for escape in (command_data, command_property):
-        assert not re.search(r"[\r\n]", escape(string.printable))
+    assert not re.search(r"[\r\n]", command_data(string.printable))
 
 
 SECRET = "sk-Abc0123456789xyzQ"

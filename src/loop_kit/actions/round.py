@@ -208,7 +208,7 @@ class _Round:
         parts = self._parts(settings, ground, store, base_sha)
         options = bootstrap.options(settings, card, ground, scene.environ, ci=True)
         reporter = Tee(scene.log, FeedReporter(ground.logs, SystemClock()))
-        engine = bootstrap.engine(ground, parts, reporter, options, lambda: None)
+        engine = bootstrap.engine(ground, parts, reporter, options)
         try:
             state = engine.begin(
                 Start(

@@ -173,16 +173,12 @@ class Clones:
 class _Tail(process.Listener):
     """Keeps the end of what a command prints."""
 
-    def __init__(self, tick: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._kept = b""
-        self._tick = tick
 
     def chunk(self, source: process.Source, data: bytes) -> None:
         del source
         self._kept = (self._kept + data)[-_TAIL:]
-
-    def tick(self) -> None:
-        self._tick()
 
     @property
     def text(self) -> str:
@@ -193,12 +189,9 @@ class _Tail(process.Listener):
 class CloneVerifier:
     """Runs verify commands in a fresh clone, without secrets, and kills what they leave behind."""
 
-    def __init__(
-        self, cloner: Cloner, environment: Mapping[str, str], tick: Callable[[], None]
-    ) -> None:
+    def __init__(self, cloner: Cloner, environment: Mapping[str, str]) -> None:
         self._cloner = cloner
         self._environment = environment
-        self._tick = tick
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
         """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
@@ -215,7 +208,7 @@ class CloneVerifier:
         return Verification(sha=sha, results=tuple(results))
 
     def _one(self, path: Path, command: str, timeout: float) -> CommandResult:
-        tail = _Tail(self._tick)
+        tail = _Tail()
         started = time.monotonic()
         ended = process.stream(
             _shell(command),

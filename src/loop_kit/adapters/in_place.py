@@ -126,14 +126,17 @@ class InPlaceWorkspace:
         self._before = before
         self._fresh = True
         self._index: Path | None = None
-        self._saved: bytes | None = None
+        self._saved = b""
+        self._saved_at = 0
         self._seen: list[str] = []
 
     def remember(self) -> None:
         """Remember the index: `close` takes back what a reviewer changes."""
         text = self._git.text("rev-parse", "--path-format=absolute", "--git-path", "index")
         self._index = Path(text)
-        self._saved = self._index.read_bytes() if self._index.exists() else b""
+        if self._index.exists():
+            self._saved = self._index.read_bytes()
+            self._saved_at = self._index.stat().st_mtime_ns
 
     def collect(self, message: str) -> str:
         """Commit what the worker left uncommitted, and return the head."""
@@ -199,7 +202,9 @@ class InPlaceWorkspace:
         else:
             self._git.run("symbolic-ref", "-m", note, "HEAD", f"refs/heads/{before.branch}")
             self._git.run("update-ref", "-m", note, "HEAD", before.head)
-        write_atomically(self._index, self._saved or b"")
+        write_atomically(self._index, self._saved)
+        # Git trusts the times in an index that is younger than the files: give it its age back.
+        os.utime(self._index, ns=(self._saved_at, self._saved_at))
         changed = set(read_status(self._git, self._loop_dir).tracked) - set(before.tracked)
         if changed:
             listed = "\x00".join(sorted(changed)).encode("utf-8", "surrogateescape")

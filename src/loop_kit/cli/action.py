@@ -8,7 +8,7 @@ import typer
 def action() -> None:
     """Run one round in a CI job (called by action.yml)."""
     from loop_kit.actions import run_action
-    from loop_kit.cli.run import end_on_sigterm
+    from loop_kit.cli.run import end_on_signals
 
-    end_on_sigterm()
+    end_on_signals()
     raise typer.Exit(int(run_action(os.environ)))

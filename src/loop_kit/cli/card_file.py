@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.config_file import MAX_CONFIG, NAMES, parse_config
 from loop_kit.core import bus
-from loop_kit.core.task import MINIMAL_CARD, TaskCard, parse_card
+from loop_kit.core.task import MAX_CARD_BYTES, MINIMAL_CARD, TaskCard, parse_card
 from loop_kit.errors import BadCard
 
 _SUFFIXES = ("json", "yml", "yaml")
@@ -42,16 +43,17 @@ def load_card(path: Path) -> TaskCard:
         BadCard: it is missing, unreadable or wrong.
     """
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
+        raw = read_plain(path.resolve(), 16 * MAX_CARD_BYTES)
+    except (BusFileUnreadable, OSError) as error:
+        raise BadCard(
+            f"The task card {path} cannot be read: {error}.",
+            f"Name a readable file of at most {MAX_CARD_BYTES} bytes.",
+        ) from None
+    if raw is None:
         raise BadCard(
             f"The task card {path} was not found.",
             f"Write one there, or name it with --task. A minimal card:\n{MINIMAL_CARD}",
-        ) from None
-    except OSError as error:
-        raise BadCard(
-            f"The task card {path} cannot be read: {error.strerror}.", "Make it readable."
-        ) from None
+        )
     return parse_card(raw, str(path))
 
 
@@ -64,5 +66,6 @@ def read_config(folder: Path) -> dict[str, object]:
     for name in NAMES:
         path = folder / name
         if path.is_file():
-            return parse_config(path.read_bytes()[: MAX_CONFIG + 1], str(path))
+            with path.open("rb") as stream:
+                return parse_config(stream.read(MAX_CONFIG + 1), str(path))
     return {}

@@ -23,9 +23,9 @@ def demo(
     _make_repository(root)
     typer.echo(f"A repository with a bug: {root}\n")
     from loop_kit.cli.local import Request, run_local
-    from loop_kit.cli.run import end_on_sigterm
+    from loop_kit.cli.run import end_on_signals
 
-    end_on_sigterm()
+    end_on_signals()
     flags = {
         "auto_dispatch": True,
         "worker_backend": "scripted",

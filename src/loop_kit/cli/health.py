@@ -37,7 +37,7 @@ def heartbeat(
     interval: float = typer.Option(5, help="Seconds between two beats, at least 1."),
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
-    """Say that you are there until ^C; `loop run --require-heartbeat` listens."""
+    """Say that you are there, until ^C; `loop health` shows it."""
     if role not in ROLES:
         raise BadSetting(f"There is no role {role!r}.", f"Give one of {', '.join(ROLES)}.")
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)

@@ -1,6 +1,7 @@
 """A run on a laptop: the user's repository, the folder `.loop/`, and the same engine as in CI."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class _LocalRun:
         card = self._card(request.task or first.task)
         settings = resolve([("config", config), ("card", card_values(card)), *stronger])
         ground = self._ground()
-        agents = bootstrap.agents(settings, ground, request.environ, {})
+        agents = bootstrap.agents(settings, ground, request.environ, self._identity(settings))
         with console(verbose=settings.verbose) as shown:
             if settings.isolation == "clone":
                 self._work_branch = self._own_branch(settings, card)
@@ -97,7 +98,6 @@ class _LocalRun:
                 self._parts(settings, agents),
                 reporter,
                 bootstrap.options(settings, card, ground, request.environ, ci=False),
-                lambda: None,
             )
             return self._rounds(engine, card, self._start(settings, card), reporter)
 
@@ -125,8 +125,14 @@ class _LocalRun:
         if self._work_branch:
             shown.note(f"The work is on the branch {self._work_branch}.")
         if state.outcome is not None and state.resume_phase is not None:
-            logs = self._folder / "logs"
-            shown.note(f"Continue with: loop run --resume (transcripts are in {logs}).")
+            shown.note(f"Transcripts are in {self._folder / 'logs'}. Continue with:")
+            shown.note(f"  {self._resume_command(state)}")
+
+    def _resume_command(self, state: LoopState) -> str:
+        """The command that continues in the same mode, with the same agents."""
+        given = [arg for arg in self._request.argv if arg != "--resume"] or ["run"]
+        more = ["--max-rounds", str(state.round)] if _is_out_of_rounds(state) else []
+        return shlex.join(["loop", *given, *more, "--resume"])
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
@@ -143,8 +149,14 @@ class _LocalRun:
             aside = self._store.set_aside()
             if aside is not None:
                 sys.stderr.write(f"Warning: state.json could not be read and is now {aside}.\n")
+        recorded = self._store.load()
         if self._request.single_round is not None:
-            fresh = _is_fresh(self._request.single_round, card, self._store.load())
+            fresh = _is_fresh(self._request.single_round, card, recorded)
+        if fresh and recorded is not None and not recorded.finished:
+            sys.stderr.write(
+                f"Warning: {recorded.task_id} was at round {recorded.round} and starts anew;"
+                " --resume would have continued it.\n"
+            )
         return Start(
             card=card,
             base_sha=self._place.head,
@@ -164,6 +176,19 @@ class _LocalRun:
                 "Check out another branch, or run with isolation in-place.",
             )
         return branch
+
+    def _identity(self, settings: Settings) -> dict[str, str]:
+        """In a clone the identity that this repository configures is out of sight."""
+        if settings.isolation != "clone":
+            return {}
+        asked = ("config", "--get-regexp", r"^user\.(name|email)$")
+        lines = self._git.run(*asked, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
+        known = dict(line.split(" ", 1) for line in lines if " " in line)
+        name, email = known.get("user.name"), known.get("user.email")
+        own = (
+            Identity(name, email) if name and email else Identity("loop-kit", "loop-kit@localhost")
+        )
+        return own.environment()
 
     def _keep_work(self, sha: str) -> None:
         if self._work_branch:
@@ -212,9 +237,13 @@ class _LocalRun:
         require_clean(status)
 
 
+def _is_out_of_rounds(state: LoopState) -> bool:
+    return state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
+
+
 def _run_anew(request: Request) -> None:
     """Replace this process by one that runs the code on disk, at the round that is outstanding."""
-    kept = [arg for arg in request.argv if arg not in {"--resume", "--reset"}]
+    kept = [arg for arg in request.argv if arg != "--resume"]
     argv = [sys.executable, "-P", "-m", "loop_kit", *kept, "--resume"]
     os.execve(sys.executable, argv, dict(request.environ))  # noqa: S606
 
@@ -239,21 +268,20 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
     Raises:
         StateRefused: round 2 or later, and the recorded loop is not there.
     """
-    fits = (
+    if (
         recorded is not None
         and recorded.round == round_
         and recorded.card_sha256 == card.sha256
         and recorded.outcome is not Outcome.APPROVED
-    )
-    if round_ == 1:
-        return not (fits and recorded is not None and recorded.state is not Phase.DONE)
-    if not fits:
+    ):
+        return round_ == 1 and recorded.state is Phase.DONE
+    if round_ > 1:
         at = f"{recorded.task_id or 'no task'} round {recorded.round}" if recorded else "nothing"
         raise StateRefused(
             f"Round {round_} of {card.task_id} cannot run: the recorded loop is at {at}.",
             "Run the round that is due (see loop status), or start at --round 1.",
         )
-    return False
+    return True
 
 
 def _hide(place: Place, folder: Path) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """The command `loop`. Nothing heavy is imported before a command needs it."""
 
+import errno
 import os
 import sys
 import traceback
@@ -42,6 +43,10 @@ def loop(
         typer.echo(context.get_help())
 
 
+_USERS_MATTERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+_REMEDY = "Make it writable, or make room on the disk, then run again."
+
+
 def main() -> None:
     """Run a command; a known error, an interruption and a bug look different."""
     # Looking for pydantic plug-ins reads every installed package: 20 ms for nothing.
@@ -49,22 +54,27 @@ def main() -> None:
     try:
         app()
     except LoopError as error:
-        print(f"Error: {error.sentence}\n  {error.remedy}", file=sys.stderr)
-        code = int(error.exit_code)
+        said, code = f"Error: {error.sentence}\n  {error.remedy}", error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        code = int(ExitCode.INTERRUPTED)
+        said, code = "Interrupted.", ExitCode.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = int(ExitCode.GENERAL)
-    except Exception:
-        traceback.print_exc()
-        print(
-            f"\nThis is a bug in loop-kit {__version__}, not your mistake."
-            " Please report it with the lines above; the state is kept.",
-            file=sys.stderr,
-        )
-        code = int(ExitCode.GENERAL)
+        said, code = "", ExitCode.GENERAL
+    except Exception as error:
+        said, code = _unexpected(error), ExitCode.GENERAL
     else:
         return
-    sys.exit(code)
+    if said:
+        print(said, file=sys.stderr)
+    sys.exit(int(code))
+
+
+def _unexpected(error: Exception) -> str:
+    """A disk that refuses is the user's matter; everything else is a bug and says so."""
+    if isinstance(error, OSError) and error.errno in _USERS_MATTERS and error.filename:
+        return f"Error: {error.filename}: {error.strerror}.\n  {_REMEDY}"
+    traceback.print_exception(error)
+    return (
+        f"\nThis is a bug in loop-kit {__version__}, not your mistake."
+        " Please report it with the lines above; the state is kept."
+    )

@@ -80,11 +80,11 @@ def run(
         single_round=round_,
         argv=tuple(sys.argv[1:]),
     )
-    end_on_sigterm()
+    end_on_signals()
     raise typer.Exit(int(run_local(request)))
 
 
-def end_on_sigterm() -> None:
+def end_on_signals() -> None:
     """Let every signal end a run as ^C does: the state is saved, and every agent is ended.
 
     Only the first counts: a second would break off the ending of the agents.

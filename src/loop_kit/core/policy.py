@@ -1,5 +1,6 @@
 """Small decisions about time and money: backoff, budgets, and which failures may pass."""
 
+import re
 from typing import TypeVar
 
 from loop_kit.core.state import Limits, Usage
@@ -9,7 +10,13 @@ MAX_BACKOFF_SEC = 60.0
 
 N = TypeVar("N", int, float)
 
+_LOGIN = re.compile(
+    r"\b401\b|unauthori[sz]ed|authenticat|(?:invalid|expired) token|token (?:has )?expired"
+    r"|api[ _]key|logged in|log in|login"
+)
 _PERMANENT = (
+    "cannot play the scene",
+    "has no scene for",
     "authentication",
     "failed to authenticate",
     "missing environment variable",
@@ -37,7 +44,9 @@ def hint(backend: str, message: str) -> str:
     said = message.lower()
     if "timed out" in said or "no output" in said:
         return "Give it longer with --dispatch-timeout, or look at logs/ to see where it hung."
-    if any(word in said for word in ("401", "unauthorized", "token", "auth", "logged in", "key")):
+    if backend == "scripted":
+        return "Correct the script, then continue with --resume."
+    if _LOGIN.search(said):
         return f"Log in to {backend} or set its API key, then continue with --resume."
     if "cannot find executable" in said or "command not found" in said:
         return f"Install {backend} and put it on PATH, then continue with --resume."

@@ -75,7 +75,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
     """The first thing wrong in `error`, as a sentence without a full stop, and a remedy."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    found = error.errors(include_url=False, include_context=False)
+    # A misspelt required key is both unknown and missing: the first of the two helps.
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     path = [part for part in first["loc"] if part != "function-after"]
     where = ".".join(str(part) for part in path) or "the document"
     kind = str(first["type"])

@@ -132,11 +132,6 @@ def command_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def command_property(text: str) -> str:
-    """`text` as a property of a workflow command."""
-    return command_data(text).replace(":", "%3A").replace(",", "%2C")
-
-
 class Redactor:
     """Replaces known secrets, and any part of one of 8 or more characters, by `***`."""
 

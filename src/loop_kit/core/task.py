@@ -85,6 +85,12 @@ class TaskCard(Record):
         return tuple((f"C{n}", text) for n, text in enumerate(self.acceptance_criteria, 1))
 
     @property
+    def unheeded(self) -> tuple[str, ...]:
+        """What the card asks for and this version does not act on: said aloud, never swallowed."""
+        growth = ("limits.max_diff_growth",) if self.limits.max_diff_growth else ()
+        return (*growth, *(("depends_on",) if self.depends_on else ()))
+
+    @property
     def sha256(self) -> str:
         """The hash of what the card asks for; `status`, which we manage, is left out."""
         body = self.model_dump(mode="json", exclude={"status"})

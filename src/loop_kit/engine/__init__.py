@@ -76,6 +76,8 @@ class Engine:
         Raises:
             StateRefused: there is no such loop to continue, or it belongs to another task.
         """
+        for key in start.card.unheeded:
+            self._reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
         recorded = self._store.load()
         if start.fresh or recorded is None:
             if not start.fresh:
@@ -201,6 +203,9 @@ class Engine:
         self._reporter.note(f"Running the verify commands at {where}.")
         timeout = self._options.verify_timeout
         verification = self._verifier.verify(effect.sha, self._state.verify, timeout)
+        for result in verification.results:
+            if result.exit_code:
+                self._reporter.note(f"It fails: {result.command} (exit code {result.exit_code})")
         if effect.at_base:
             self._apply(BaseVerified(verification, self._clock.now()))
         else:

@@ -159,12 +159,8 @@ class Dispatcher:
         """Where a diff goes that is too long for the review request."""
         return self._scratch / f"r{state.round}_review.patch"
 
-    def out_of_time(self) -> bool:
-        """Whether the round's own time is used up."""
-        return self._deadline is not None and self._clock.seconds() >= self._deadline
-
     def _timeout(self) -> float | None:
-        wanted = self._options.dispatch_timeout or None
+        wanted = self._options.dispatch_timeout
         if self._deadline is None:
             return wanted
         left = max(1.0, self._deadline - self._clock.seconds())
