@@ -129,6 +129,7 @@ class InPlaceWorkspace:
         self._saved = b""
         self._saved_at = 0
         self._seen: list[str] = []
+        self._after = before
 
     def remember(self) -> None:
         """Remember the index: `close` takes back what a reviewer changes."""
@@ -178,6 +179,7 @@ class InPlaceWorkspace:
         """HEAD, refs, index and tracked bytes in one word."""
         status = self._before if self._fresh else read_status(self._git, self._loop_dir)
         self._fresh = False
+        self._after = status
         refs = self._git.run("for-each-ref", "--format=%(refname) %(objectname)").out
         tracked = b"\x00".join(
             token for token in status.raw.split(b"\x00") if not token.startswith(b"? ")
@@ -205,9 +207,19 @@ class InPlaceWorkspace:
         write_atomically(self._index, self._saved)
         # Git trusts the times in an index that is younger than the files: give it its age back.
         os.utime(self._index, ns=(self._saved_at, self._saved_at))
-        changed = set(read_status(self._git, self._loop_dir).tracked) - set(before.tracked)
+        self._take_back(read_status(self._git, self._loop_dir))
+
+    def _take_back(self, now: Status) -> None:
+        """Write again every tracked file that the reviewer touched and the user had not."""
+        touched = {*now.tracked, *self._after.tracked} - {*self._before.tracked}
+        kept = self._git.run("ls-files", "-z").out.split(b"\x00")
+        changed = sorted(touched & {path.decode("utf-8", "surrogateescape") for path in kept})
+        for path in changed:
+            file = self.path / path
+            if file.is_symlink() or file.is_file():
+                file.unlink()
         if changed:
-            listed = "\x00".join(sorted(changed)).encode("utf-8", "surrogateescape")
+            listed = _listed(changed)
             self._git.run("checkout-index", "--force", "-z", "--stdin", stdin=listed, timeout=600)
 
     def _author(self) -> dict[str, str]:
