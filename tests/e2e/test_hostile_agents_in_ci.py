@@ -131,6 +131,32 @@ def test_hooks_and_configuration_in_the_clone_are_never_run_by_us(
     assert not proof.exists()
 
 
+def test_configuration_planted_in_the_checkout_itself_is_put_back(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    proof = tmp_path / "proof"
+    attack = (
+        "ours=$(git config remote.origin.url);"
+        f" for key in filter.x.clean filter.x.smudge core.sshCommand credential.helper; do"
+        f" git config -f $ours/config $key 'touch {proof}; cat'; done;"
+        " git config -f $ours/config filter.x.required true;"
+        " git config -f $ours/config url.http://127.0.0.1:9/.insteadOf http://;"
+        " mkdir -p $ours/info; echo '* filter=x' > $ours/info/attributes;"
+        " echo '# more' >> calc.py"
+    )
+    script = with_worker_steps()
+    script["scenes"][0]["steps"].append(shell(attack))
+    script["scenes"][1]["steps"].insert(0, shell(attack))
+    hub = make_hub(script)
+
+    job = hub.job()
+
+    assert not proof.exists()
+    assert "insteadOf" not in (job.checkout / ".git" / "config").read_text()
+    assert job.outputs["outcome"] == "invalid_review_report", job.log
+    assert b"# more" in (hub.bare.file("loop/T-001/work", "calc.py") or b"")
+
+
 def test_what_an_agent_prints_is_never_a_workflow_command(make_hub: MakeHub) -> None:
     lines = ["::set-output name=x::y", "::stop-commands::mine", "##[error]z", "::endgroup::"]
     hub = make_hub(with_worker_steps(*({"say": line} for line in lines)))

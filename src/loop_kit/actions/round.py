@@ -136,10 +136,13 @@ class _Round:
                 f"There is no loop {task_id} to continue.",
                 "Start it by naming its card with the input `task`.",
             )
-        stop = self._reason_to_stop(recorded)
-        if stop:
-            scene.log.note(stop)
-            return None
+        if recorded is not None:
+            stop = self._reason_to_stop(recorded)
+            if stop:
+                scene.log.note(stop)
+                return None
+            if scene.job.sender == BOT:
+                self._require_write((recorded.starter, scene.job.rerun_by))
         return self._engine_run(card, branches, store, recorded, place.head)
 
     def _require_write(self, people: tuple[str, ...]) -> None:
@@ -160,10 +163,8 @@ class _Round:
             )
         return parse_card(raw, path)
 
-    def _reason_to_stop(self, recorded: LoopState | None) -> str:
+    def _reason_to_stop(self, recorded: LoopState) -> str:
         """Why this job ends green without a round, or ''."""
-        if recorded is None:
-            return ""
         asked = (self._settings.round, self._settings.expected_state)
         if asked not in {(None, None), (recorded.continue_to, recorded.seq)}:
             return (
@@ -171,10 +172,8 @@ class _Round:
                 f" {recorded.task_id} waits for (round {recorded.continue_to}, state"
                 f" {recorded.seq}): nothing to do."
             )
-        if self._scene.job.sender == BOT:
-            if None in asked:
-                return "A continuation by a bot names its round and state: nothing to do."
-            self._require_write((recorded.starter, self._scene.job.rerun_by))
+        if self._scene.job.sender == BOT and None in asked:
+            return "A continuation by a bot names its round and state: nothing to do."
         if recorded.finished:
             return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
         if recorded.lease is not None and not self._is_lost(recorded.lease):

@@ -24,13 +24,31 @@ _ANY_COMMIT = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
 _TAIL = 4096
 
 
+_STEERING = ("config", "config.worktree", "info/attributes", "objects/info/alternates")
+
+
 class Cloner:
-    """Makes clones of one repository below `scratch`."""
+    """Makes clones of one repository below `scratch`.
+
+    An agent knows where our own repository is, and on many runners it may write there. What steers
+    git in it is therefore remembered before the first agent runs, and put back after each.
+    """
 
     def __init__(self, git: Git, git_dir: Path, scratch: Path) -> None:
         self.git = git
         self.git_dir = git_dir
         self._scratch = scratch
+        self._steering = {name: _content(git_dir / name) for name in _STEERING}
+
+    def restore_steering(self) -> None:
+        """Put back what steers git in our own repository, before git runs there again."""
+        for name, content in self._steering.items():
+            path = self.git_dir / name
+            if _content(path) == content:
+                continue
+            remove(path)
+            if content is not None:
+                path.write_bytes(content)
 
     def clone(self, name: str, sha: str, *, depth: int = 0) -> Path:
         """A new clone with `sha` checked out on a branch, no hooks, and nowhere to push to.
@@ -76,6 +94,10 @@ class Cloner:
         inside.run("reset", "--quiet", "--soft", sha)
 
 
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+
 def _remote(git_dir: Path) -> str:
     """The clone's remote: a local path to read from, and nowhere to push to."""
     quoted = str(git_dir).replace("\\", "\\\\").replace('"', '\\"')
@@ -99,6 +121,7 @@ class CloneWorkspace:
             GitFailed: the clone's `.git` is no plain folder, or has no commit to fetch.
         """
         self._plain()
+        self._cloner.restore_steering()
         git = self._cloner.git
         git.run(
             *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
@@ -123,6 +146,7 @@ class CloneWorkspace:
     def fingerprint(self) -> str:
         """HEAD, refs, index and tracked bytes in one word."""
         self._plain()
+        self._cloner.restore_steering()
         git = self._cloner.git
         refs = git.run("ls-remote", "--quiet", "--symref", str(self.path / ".git")).out
         base = {"GIT_DIR": str(self._cloner.git_dir), "GIT_WORK_TREE": str(self.path)}
@@ -137,6 +161,7 @@ class CloneWorkspace:
 
     def close(self) -> None:
         """Remove the clone."""
+        self._cloner.restore_steering()
         remove(self.path)
         self._index.unlink(missing_ok=True)
 

@@ -114,8 +114,9 @@ def _next_attempt(state: LoopState, role: Role) -> RunAgent:
 
 
 def _attempt_of(state: LoopState, role: Role) -> Attempt:
-    same = state.attempt is not None and state.attempt.role is role
-    return state.attempt if same and state.attempt is not None else Attempt(role=role)
+    if state.attempt is not None and state.attempt.role is role:
+        return state.attempt
+    return Attempt(role=role)
 
 
 def _with(before: LoopState, /, **changes: Any) -> LoopState:

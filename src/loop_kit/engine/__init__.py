@@ -219,26 +219,30 @@ class Engine:
         if effect.delay:
             self._reporter.note(f"Waiting {effect.delay:g} s before the next attempt.")
             self._clock.sleep(effect.delay)
-        started = AttemptStarted(effect.role, self._clock.now())
         if effect.role is Role.WORKER:
-            if effect.attempt == 1:
-                self._reporter.event("round_start", self._state, {})
-            self._apply(started, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None})
-            self._sync()
-            if self._state.state is Phase.DONE:
-                return
+            self._run_worker(effect, card)
+        else:
+            self._run_reviewer(effect, card)
+
+    def _run_worker(self, effect: RunAgent, card: TaskCard) -> None:
+        if effect.attempt == 1:
+            self._reporter.event("round_start", self._state, {})
+        if self._started(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None}):
             outcome = self._worker.run(self._state, card, effect)
             self._apply(outcome.event, outcome.files)
-            return
+
+    def _run_reviewer(self, effect: RunAgent, card: TaskCard) -> None:
         request, diff = self._reviewer.request(self._state, card)
-        encoded = bus.encoded(request)
-        name = bus.archived(self._state.task_id, self._state.round, bus.REVIEW_REQUEST)
-        self._apply(started, {bus.REVIEW_REQUEST: encoded, name: encoded, bus.REVIEW_REPORT: None})
+        files = self._kept(self._state, bus.REVIEW_REQUEST, request)
+        if self._started(effect, {**files, bus.REVIEW_REPORT: None}):
+            outcome = self._reviewer.run(self._state, card, effect, request, diff)
+            self._apply_review(outcome.event, dict(outcome.files))
+
+    def _started(self, effect: RunAgent, files: Files) -> bool:
+        """Make the attempt durable; whether the loop is still ours to spend on."""
+        self._apply(AttemptStarted(effect.role, self._clock.now()), files)
         self._sync()
-        if self._state.state is Phase.DONE:
-            return
-        outcome = self._reviewer.run(self._state, card, effect, request, diff)
-        self._apply_review(outcome.event, dict(outcome.files))
+        return self._state.state is not Phase.DONE
 
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record a review together with the fix list or the summary that follows from it."""

@@ -118,7 +118,9 @@ class Dispatcher:
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
         self._reporter.attempt_ended(effect.role, seconds, note)
 
-    def failed(self, role: Role, ended: Ended, failure: Failure, message: str) -> AttemptFailed:
+    def failed(
+        self, role: Role, ended: Ended, failure: Failure, message: str, work_sha: str = ""
+    ) -> AttemptFailed:
         """The event for an attempt without a usable report.
 
         When the process itself failed, that is the reason; what the report lacks is not.
@@ -141,6 +143,7 @@ class Dispatcher:
             at=self.now(),
             spent=ended.spent,
             repairable=agent.repairs,
+            work_sha=work_sha,
         )
 
     def guidance(self, role: Role) -> Guidance:

@@ -2,11 +2,10 @@
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 
 from loop_kit.core import bus
 from loop_kit.core.bus import Document
-from loop_kit.core.messages import AttemptFailed, Failure, RunAgent, Work, WorkReported
+from loop_kit.core.messages import Failure, RunAgent, Work, WorkReported
 from loop_kit.core.prompts import Paths, worker_prompt
 from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
 from loop_kit.core.scope import Violation, judge
@@ -164,12 +163,9 @@ class WorkerPass:
         return Session(session_id=ended.session_id, backend=backend, started_round=round_)
 
     def _failed(self, ended: Ended, failure: Failure, message: str, work_sha: str) -> Outcome:
-        event = self._dispatcher.failed(Role.WORKER, ended, failure, message)
-        return Outcome(event=_keeping(event, work_sha))
-
-
-def _keeping(event: AttemptFailed, work_sha: str) -> AttemptFailed:
-    return replace(event, work_sha=work_sha)
+        return Outcome(
+            event=self._dispatcher.failed(Role.WORKER, ended, failure, message, work_sha)
+        )
 
 
 def _only_disputes(state: LoopState, report: WorkReport) -> bool:
