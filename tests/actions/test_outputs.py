@@ -137,6 +137,8 @@ def test_what_no_file_can_hold_is_replaced_and_what_is_too_long_is_cut(tmp_path:
     assert 0 < len(values["b"]) < 1_000_000
 
 
-def test_without_a_file_nothing_is_written() -> None:
+def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_outputs("", {"a": "x"})
     write_summary("", "# Summary")
+    assert list(tmp_path.iterdir()) == []

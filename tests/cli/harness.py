@@ -243,7 +243,7 @@ def ended_by(process: subprocess.Popen[str], number: int) -> str:
     return process.communicate(timeout=PATIENCE)[0]
 
 
-def is_refused(result: Result, code: int, *words: str) -> None:
+def assert_refused(result: Result, code: int, *words: str) -> None:
     """One sentence and one remedy on standard error, and nothing that looks like a bug."""
     assert "Traceback" not in result.text, result.text
     assert result.code == code, result.text

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import ISSUE, Repo, ended_by, eventually, is_refused
+from tests.cli.harness import ISSUE, Repo, assert_refused, ended_by, eventually
 
 CORRUPT = {
     "truncated": b'{"state": "awaiting_w',
@@ -82,7 +82,7 @@ def test_a_corrupt_state_is_warned_of_by_status_and_refused_by_resume(
     if kind not in {"ill-typed", "half a character"}:
         assert "state.json" in result.err
         assert '"state": "idle"' in result.out
-    is_refused(repo.run("--resume"), 5)
+    assert_refused(repo.run("--resume"), 5)
     assert path.read_bytes() == CORRUPT[kind]
     assert repo.names == []
 
@@ -100,8 +100,8 @@ def test_a_second_run_at_once_is_refused_and_touches_nothing(repo: Repo) -> None
     process = repo.start()
     repo.reached("middle")
     before = (repo.folder / "state.json").read_bytes()
-    is_refused(repo.run(), 5, "already running")
-    is_refused(repo.run("--resume"), 5, "already running")
+    assert_refused(repo.run(), 5, "already running")
+    assert_refused(repo.run("--resume"), 5, "already running")
     assert (repo.folder / "state.json").read_bytes() == before
     assert "State: awaiting_work" in repo.loop("status").out
     repo.open("middle")
@@ -147,7 +147,7 @@ def test_the_demo_takes_two_rounds_and_needs_nothing(repo: Repo, tmp_path: Path)
     assert (summary["outcome"], summary["rounds"]) == ("approved", 2)
     assert repo.git("log", "--format=%s", cwd=folder).count("\n") == 2
     assert repo.git("status", "--porcelain", "--untracked-files=no", cwd=folder) == ""
-    is_refused(repo.loop("demo", "--dir", str(folder), env=bare), 3, "not empty")
+    assert_refused(repo.loop("demo", "--dir", str(folder), env=bare), 3, "not empty")
 
 
 def test_people_can_play_both_roles(repo: Repo) -> None:

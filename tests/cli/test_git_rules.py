@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.cli.harness import SENT_BACK, Repo, Result, Steps, is_refused
+from tests.cli.harness import SENT_BACK, Repo, Result, Steps, assert_refused
 
 DONE: Steps = [{"write": {"calc.py": "VALUE = 1\n"}}, {"commit": "Value"}, {"report": {}}]
 LEFT: Steps = [{"write": {"calc.py": "VALUE = 1\n", "new/a b.py": "A = 1\n"}}, {"report": {}}]
@@ -16,7 +16,7 @@ def committed(repo: Repo, since: str = "HEAD~1") -> list[str]:
 def test_a_modified_tracked_file_stops_the_run_before_any_agent(repo: Repo) -> None:
     (repo.root / "calc.py").write_text("mine\n")
     result = repo.run()
-    is_refused(result, 4, "calc.py", "--allow-dirty")
+    assert_refused(result, 4, "calc.py", "--allow-dirty")
     assert repo.names == []
     assert not (repo.folder / "state.json").exists()
     assert (repo.root / "calc.py").read_text() == "mine\n"
@@ -31,7 +31,7 @@ def test_a_dirty_file_is_named_as_it_is(repo: Repo) -> None:
     for name in names:
         (repo.root / name).write_text("2")
     repo.git("mv", "README.md", "READ ME.md")
-    is_refused(repo.run(), 4, 'a "b" c.txt', "ü.txt", "tab\\tx.txt", "\n  READ ME.md")
+    assert_refused(repo.run(), 4, 'a "b" c.txt', "ü.txt", "tab\\tx.txt", "\n  READ ME.md")
 
 
 def test_dirty_files_stay_the_users_with_allow_dirty(repo: Repo) -> None:
@@ -180,7 +180,7 @@ def test_a_card_from_elsewhere_stays_as_it_is_and_is_copied(repo: Repo) -> None:
     assert repo.state["task_id"] == "T-7"
 
 
-def approved(repo: Repo, result: Result) -> None:
+def assert_approved(repo: Repo, result: Result) -> None:
     assert result.code == 0, result.text
     assert repo.ended == ("done", "approved")
     assert {call.cwd for call in repo.calls} == {str(repo.root)}
@@ -189,18 +189,18 @@ def approved(repo: Repo, result: Result) -> None:
 def test_a_run_from_a_subfolder_finds_the_root(repo: Repo) -> None:
     below = repo.root / "src" / "deep"
     below.mkdir(parents=True)
-    approved(repo, repo.run(cwd=below))
+    assert_approved(repo, repo.run(cwd=below))
     assert not (below / ".loop").exists()
     assert "State: done" in repo.loop("status", cwd=below).out
     repo.card("src/deep/card.json", task_id="T-SUB")
     repo.plan({"worker": [{"write": {"calc.py": "VALUE = 9\n"}}, {"report": {}}]})
-    approved(repo, repo.run("--task", "card.json", cwd=below))
+    assert_approved(repo, repo.run("--task", "card.json", cwd=below))
 
 
 def test_a_run_on_a_detached_head_works(repo: Repo) -> None:
     repo.git("checkout", "--quiet", "--detach")
     main = repo.git("rev-parse", "main")
-    approved(repo, repo.run())
+    assert_approved(repo, repo.run())
     assert repo.git("rev-parse", "main") == main
     assert repo.state["head_sha"] == repo.head
 
@@ -212,9 +212,9 @@ def test_a_run_in_a_linked_work_tree_works(repo: Repo) -> None:
     repo.card(verify=["grep VALUE calc.py"])
     assert repo.loop("init").code == 0
     (tree / "README.md").write_text("mine\n")
-    is_refused(repo.run(), 4, "README.md")
+    assert_refused(repo.run(), 4, "README.md")
     repo.git("checkout", "--quiet", "README.md")
-    approved(repo, repo.run())
+    assert_approved(repo, repo.run())
     assert repo.git("rev-parse", "main") == main
     assert ".loop/state.json" not in repo.git("status", "--porcelain", "--untracked-files=all")
 
@@ -224,7 +224,7 @@ def test_a_run_in_a_shallow_clone_works(repo: Repo) -> None:
     repo.git("clone", "--quiet", "--depth=1", f"file://{repo.root}", str(shallow))
     repo.root = shallow
     repo.card(verify=["grep VALUE calc.py"])
-    approved(repo, repo.run())
+    assert_approved(repo, repo.run())
 
 
 @pytest.mark.parametrize("where", ["my-loop", "../outside", "absolute"])

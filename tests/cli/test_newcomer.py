@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.harness import is_refused
+from tests.cli.harness import assert_refused
 
 if TYPE_CHECKING:
     from tests.cli.harness import Repo
@@ -39,19 +39,19 @@ def test_a_new_start_over_an_unfinished_loop_says_so(repo: Repo) -> None:
 def test_a_card_that_never_ends_is_refused_at_once(repo: Repo, path: str) -> None:
     os.mkfifo(repo.root / "pipe")
 
-    is_refused(repo.loop("run", path), 3, "not a regular file")
+    assert_refused(repo.loop("run", path), 3, "not a regular file")
 
 
 def test_a_misspelt_required_key_is_named(repo: Repo) -> None:
     (repo.root / "card.json").write_text('{"task_id": "T-1", "gaol": "x"}')
 
-    is_refused(repo.loop("run", "card.json"), 3, "unknown key 'gaol'", "Did you mean 'goal'?")
+    assert_refused(repo.loop("run", "card.json"), 3, "unknown key 'gaol'", "Did you mean 'goal'?")
 
 
 def test_a_misspelt_variable_is_named(repo: Repo) -> None:
     refused = repo.loop("run", env={"LOOP_WORKER_BAKEND": "claude"})
 
-    is_refused(refused, 3, "LOOP_WORKER_BAKEND", "Did you mean LOOP_WORKER_BACKEND?")
+    assert_refused(refused, 3, "LOOP_WORKER_BAKEND", "Did you mean LOOP_WORKER_BACKEND?")
 
 
 def test_clones_commit_with_the_identity_of_the_repository(repo: Repo) -> None:

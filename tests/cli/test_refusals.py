@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import LOOP, Repo, is_refused
+from tests.cli.harness import LOOP, Repo, assert_refused
 
 CARDS = {
     "broken JSON": (b'{"task_id": ', "JSON"),
@@ -47,7 +47,7 @@ FLAGS = {
 def test_a_bad_card_is_refused(repo: Repo, kind: str) -> None:
     content, word = CARDS[kind]
     (repo.folder / "task_card.json").write_bytes(content)
-    is_refused(repo.run(), 3, "task_card.json", word)
+    assert_refused(repo.run(), 3, "task_card.json", word)
     assert repo.names == []
     assert not (repo.folder / "state.json").exists()
 
@@ -57,14 +57,14 @@ def test_a_bad_card_is_refused(repo: Repo, kind: str) -> None:
 )
 def test_a_bad_yaml_card_is_refused(repo: Repo, text: str) -> None:
     (repo.root / "card.yml").write_text(text)
-    is_refused(repo.run("--task", "card.yml"), 3, "card.yml")
+    assert_refused(repo.run("--task", "card.yml"), 3, "card.yml")
     assert repo.names == []
 
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
 def test_a_bad_task_id_is_refused(repo: Repo, task_id: str) -> None:
     repo.card(task_id=task_id)
-    is_refused(repo.run(), 3, "task_id")
+    assert_refused(repo.run(), 3, "task_id")
     assert repo.names == []
     assert not (repo.folder / "archive").exists()
 
@@ -73,20 +73,20 @@ def test_a_bad_task_id_is_refused(repo: Repo, task_id: str) -> None:
 def test_a_bad_configuration_is_refused(repo: Repo, kind: str) -> None:
     text, word = CONFIGS[kind]
     (repo.folder / "config.yaml").write_text(text)
-    is_refused(repo.run(), 3, word)
+    assert_refused(repo.run(), 3, word)
     assert repo.names == []
 
 
 def test_a_bad_variable_is_refused(repo: Repo) -> None:
     repo.extra = {"LOOP_MAX_ROUNDS": "many"}
-    is_refused(repo.run(), 3, "max_rounds")
+    assert_refused(repo.run(), 3, "max_rounds")
     assert repo.names == []
 
 
 @pytest.mark.parametrize("kind", FLAGS)
 def test_a_bad_flag_is_refused(repo: Repo, kind: str) -> None:
     flags, code, word = FLAGS[kind]
-    is_refused(repo.run(*flags), code, word)
+    assert_refused(repo.run(*flags), code, word)
     assert repo.names == []
 
 
@@ -121,23 +121,23 @@ def test_a_missing_executable_is_found_out_before_anybody_is_paid(repo: Repo, ro
 
 
 def test_a_missing_git_is_named(repo: Repo) -> None:
-    is_refused(repo.run(env={"PATH": str(repo.bin)}), 1, "git is not installed")
+    assert_refused(repo.run(env={"PATH": str(repo.bin)}), 1, "git is not installed")
 
 
 def test_no_repository_is_refused(repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
-    is_refused(repo.run(cwd=tmp_path / "plain"), 1, "not in a git work tree", "git init")
+    assert_refused(repo.run(cwd=tmp_path / "plain"), 1, "not in a git work tree", "git init")
     assert list((tmp_path / "plain").iterdir()) == []
 
 
 def test_a_bare_repository_is_refused(repo: Repo, tmp_path: Path) -> None:
     repo.git("init", "--quiet", "--bare", str(tmp_path / "bare"))
-    is_refused(repo.run(cwd=tmp_path / "bare"), 1, "not in a git work tree")
+    assert_refused(repo.run(cwd=tmp_path / "bare"), 1, "not in a git work tree")
 
 
 def test_a_repository_without_a_commit_is_refused(repo: Repo, tmp_path: Path) -> None:
     repo.git("init", "--quiet", str(tmp_path / "empty"))
-    is_refused(repo.run(cwd=tmp_path / "empty"), 1, "no commit", "first commit")
+    assert_refused(repo.run(cwd=tmp_path / "empty"), 1, "no commit", "first commit")
 
 
 @pytest.mark.parametrize("command", [("init",), ("run", "--auto-dispatch")])
@@ -146,20 +146,20 @@ def test_a_file_where_the_loops_folder_should_be_is_refused(
 ) -> None:
     shutil.rmtree(repo.folder)
     repo.folder.write_text("mine")
-    is_refused(repo.loop(*command), 3, ".loop")
+    assert_refused(repo.loop(*command), 3, ".loop")
     assert repo.folder.read_text() == "mine"
 
 
 def test_a_template_with_an_unknown_placeholder_is_refused(repo: Repo) -> None:
     assert repo.loop("init").code == 0
     (repo.folder / "templates" / "reviewer_prompt.txt").write_text("Do {nonsense}.")
-    is_refused(repo.run(), 3, "reviewer_prompt.txt", "nonsense")
+    assert_refused(repo.run(), 3, "reviewer_prompt.txt", "nonsense")
     assert repo.names == []
 
 
 def test_a_demo_in_a_folder_that_is_a_file_is_refused(repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    is_refused(repo.loop("demo", "--dir", str(tmp_path / "file")), 3, str(tmp_path / "file"))
+    assert_refused(repo.loop("demo", "--dir", str(tmp_path / "file")), 3, str(tmp_path / "file"))
 
 
 def test_the_installed_command_is_what_is_tested() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from tests.cli.harness import LOOP, eventually, is_refused
+from tests.cli.harness import LOOP, assert_refused, eventually
 
 if TYPE_CHECKING:
     from tests.cli.harness import Repo
@@ -41,7 +41,7 @@ def test_a_heartbeat_lives_until_interrupted_and_goes_stale_by_its_age(repo: Rep
 
 
 def test_a_heartbeat_of_nobody_is_refused(repo: Repo) -> None:
-    is_refused(repo.loop("heartbeat", "--role", "boss"), 3, "boss", "worker, reviewer")
+    assert_refused(repo.loop("heartbeat", "--role", "boss"), 3, "boss", "worker, reviewer")
 
 
 def test_the_archive_lists_and_restores_byte_for_byte(repo: Repo) -> None:
@@ -72,10 +72,10 @@ def test_an_archive_of_nothing_is_no_error(repo: Repo) -> None:
 
 def test_the_archive_leads_nowhere_else(repo: Repo) -> None:
     for task_id in ("../T-001", "T-001/sub", "T-001\\sub"):
-        is_refused(repo.loop("archive", "--task-id", task_id), 1, "path traversal")
+        assert_refused(repo.loop("archive", "--task-id", task_id), 1, "path traversal")
     for name in ("../../etc/passwd", "../x", "a/b"):
-        is_refused(repo.loop("archive", "--task-id", "T-001", "--restore", name), 1, "escapes")
-    is_refused(repo.loop("archive", "--task-id", "T-001", "--restore", "r9_x"), 1, "not there")
+        assert_refused(repo.loop("archive", "--task-id", "T-001", "--restore", name), 1, "escapes")
+    assert_refused(repo.loop("archive", "--task-id", "T-001", "--restore", "r9_x"), 1, "not there")
 
 
 def test_an_extracted_diff_can_be_applied_binary_files_and_all(repo: Repo) -> None:
@@ -96,6 +96,6 @@ def test_an_extracted_diff_can_be_applied_binary_files_and_all(repo: Repo) -> No
 
 
 def test_a_diff_between_what_is_not_there_is_refused(repo: Repo) -> None:
-    is_refused(repo.loop("extract-diff", "HEAD", "nowhere"), 1, "invalid git ref 'nowhere'")
-    is_refused(repo.loop("extract-diff", "nowhere", "HEAD"), 1, "invalid git ref")
-    is_refused(repo.loop("extract-diff", "--", "-x", "HEAD"), 1, "invalid git ref '-x'")
+    assert_refused(repo.loop("extract-diff", "HEAD", "nowhere"), 1, "invalid git ref 'nowhere'")
+    assert_refused(repo.loop("extract-diff", "nowhere", "HEAD"), 1, "invalid git ref")
+    assert_refused(repo.loop("extract-diff", "--", "-x", "HEAD"), 1, "invalid git ref '-x'")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOT_ACCESSIBLE = "Resource not accessible by integration"
 
 
-def refusal(action: Callable[[], Any], status: int) -> dict[str, Any]:
+def assert_refused(action: Callable[[], Any], status: int) -> dict[str, Any]:
     with pytest.raises(GithubException) as caught:
         action()
     assert caught.value.status == status
@@ -39,7 +39,7 @@ def only_error(data: dict[str, Any]) -> Any:
 
 
 def test_an_unknown_token_is_bad_credentials(connect: Connect, demo: HostedRepository) -> None:
-    data = refusal(lambda: connect("forged").get_repo(demo.name), 401)
+    data = assert_refused(lambda: connect("forged").get_repo(demo.name), 401)
     assert data["message"] == "Bad credentials"
 
 
@@ -49,28 +49,30 @@ def test_a_request_without_a_token_is_told_to_sign_in(hub: GitHubServer) -> None
 
 
 def test_an_installation_is_no_user(connect: Connect) -> None:
-    data = refusal(lambda: connect("bot").get_user().login, 403)
+    data = assert_refused(lambda: connect("bot").get_user().login, 403)
     assert data["message"] == NOT_ACCESSIBLE
 
 
 def test_an_unknown_repository_is_not_found(connect: Connect) -> None:
-    assert refusal(lambda: connect("bot").get_repo("octo/other"), 404)["message"] == "Not Found"
+    assert (
+        assert_refused(lambda: connect("bot").get_repo("octo/other"), 404)["message"] == "Not Found"
+    )
 
 
 def test_an_operation_that_is_missing_here_is_no_404(connect: Connect, hub: GitHubServer) -> None:
     requester = connect("bot").requester
-    refusal(lambda: requester.requestJsonAndCheck("GET", "/repos/octo/demo/branches"), 501)
+    assert_refused(lambda: requester.requestJsonAndCheck("GET", "/repos/octo/demo/branches"), 501)
     hub.answers.clear()  # GitHub has this operation, so its description cannot know our answer.
 
 
 @pytest.mark.parametrize("login", ["github-actions[bot]", "nobody"])
 def test_roles_are_told_of_users_only(open_demo: Open, login: str) -> None:
-    data = refusal(lambda: open_demo().get_collaborator_permission(login), 404)
+    data = assert_refused(lambda: open_demo().get_collaborator_permission(login), 404)
     assert data["message"] == f"{login} is not a user"
 
 
 def test_roles_are_not_told_to_readers(open_demo: Open) -> None:
-    refusal(lambda: open_demo("rita").get_collaborator_permission("octo"), 403)
+    assert_refused(lambda: open_demo("rita").get_collaborator_permission("octo"), 403)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_roles_are_not_told_to_readers(open_demo: Open) -> None:
 def test_a_pull_request_needs_two_branches_and_a_title(
     hub: GitHubServer, open_demo: Open, fields: dict[str, str], error: dict[str, str]
 ) -> None:
-    data = refusal(lambda: open_pull(open_demo(), **fields), 422)
+    data = assert_refused(lambda: open_pull(open_demo(), **fields), 422)
     assert (data["message"], only_error(data)) == ("Validation Failed", error)
     assert hub.repository("octo/demo").pulls == {}
 
@@ -93,7 +95,7 @@ def test_a_pull_request_needs_two_branches_and_a_title(
 def test_a_second_pull_request_for_the_same_branches_is_refused(open_demo: Open) -> None:
     repository = open_demo()
     open_pull(repository)
-    data = refusal(lambda: open_pull(repository, "octo:work"), 422)
+    data = assert_refused(lambda: open_pull(repository, "octo:work"), 422)
     assert only_error(data)["message"] == "A pull request already exists for octo:work."
 
 
@@ -101,16 +103,16 @@ def test_a_pull_request_needs_commits_of_its_own(open_demo: Open, demo: HostedRe
     demo.git.set_branch("empty", demo.git.head("main") or "")
     demo.git.commit_files("orphan", {"a": "a\n"})
     repository = open_demo()
-    data = refusal(lambda: open_pull(repository, "empty"), 422)
+    data = assert_refused(lambda: open_pull(repository, "empty"), 422)
     assert only_error(data)["message"] == "No commits between main and empty"
-    data = refusal(lambda: open_pull(repository, "orphan"), 422)
+    data = assert_refused(lambda: open_pull(repository, "orphan"), 422)
     assert "no history in common" in only_error(data)["message"]
 
 
 def test_drafts_can_be_unsupported(open_demo: Open, demo: HostedRepository) -> None:
     demo.drafts_supported = False
     repository = open_demo()
-    data = refusal(lambda: open_pull(repository, draft=True), 422)
+    data = assert_refused(lambda: open_pull(repository, draft=True), 422)
     assert data["message"] == "Draft pull requests are not supported in this repository."
     assert not open_pull(repository).draft
 
@@ -119,7 +121,7 @@ def test_actions_can_be_kept_from_opening_pull_requests(
     open_demo: Open, demo: HostedRepository
 ) -> None:
     demo.actions_may_open_pulls = False
-    data = refusal(lambda: open_pull(open_demo()), 403)
+    data = assert_refused(lambda: open_pull(open_demo()), 403)
     assert "GitHub Actions is not permitted to create or approve" in data["message"]
     assert open_pull(open_demo("mona")).number == 1
 
@@ -127,14 +129,14 @@ def test_actions_can_be_kept_from_opening_pull_requests(
 def test_a_merged_pull_request_stays_closed(hub: GitHubServer, open_demo: Open) -> None:
     pull = open_pull(open_demo())
     hub.merge_pull("octo/demo", pull.number, "mona")
-    refusal(lambda: pull.edit(state="open"), 422)
+    assert_refused(lambda: pull.edit(state="open"), 422)
     assert hub.pull("octo/demo", pull.number).issue.state == "closed"
 
 
 @pytest.mark.parametrize("event", ["APPROVE", "REQUEST_CHANGES"])
 def test_nobody_judges_their_own_pull_request(open_demo: Open, event: str) -> None:
     pull = open_pull(open_demo())
-    data = refusal(lambda: pull.create_review(body="Fine", event=event), 422)
+    data = assert_refused(lambda: pull.create_review(body="Fine", event=event), 422)
     words = {"APPROVE": "approve", "REQUEST_CHANGES": "request changes on"}[event]
     assert only_error(data) == f"Can not {words} your own pull request"
     others = open_demo("mona").get_pull(pull.number)
@@ -158,7 +160,9 @@ def test_one_misplaced_comment_refuses_the_whole_review(
     pull = open_pull(open_demo())
     good: Any = {"path": "app.py", "line": 10, "side": "RIGHT", "body": "good"}
     bad: Any = {"side": "RIGHT", "body": "bad", **comment}
-    data = refusal(lambda: pull.create_review(body="x", event="COMMENT", comments=[good, bad]), 422)
+    data = assert_refused(
+        lambda: pull.create_review(body="x", event="COMMENT", comments=[good, bad]), 422
+    )
     assert data["message"] == "Unprocessable Entity"
     assert reason in only_error(data)
     assert list(pull.get_reviews()) == []
@@ -168,7 +172,7 @@ def test_one_misplaced_comment_refuses_the_whole_review(
 
 def test_a_review_needs_something_to_say(open_demo: Open) -> None:
     pull = open_pull(open_demo())
-    refusal(lambda: pull.create_review(event="COMMENT"), 422)
+    assert_refused(lambda: pull.create_review(event="COMMENT"), 422)
 
 
 def test_a_review_is_of_a_commit_of_the_pull_request(
@@ -177,7 +181,7 @@ def test_a_review_is_of_a_commit_of_the_pull_request(
     elsewhere = demo.git.commit_files("elsewhere", {"a": "a\n"})
     repository = open_demo()
     pull, commit = open_pull(repository), repository.get_commit(elsewhere)
-    refusal(lambda: pull.create_review(commit=commit, body="x", event="COMMENT"), 422)
+    assert_refused(lambda: pull.create_review(commit=commit, body="x", event="COMMENT"), 422)
 
 
 def test_bodies_have_a_limit(hub: GitHubServer, open_demo: Open) -> None:
@@ -194,56 +198,60 @@ def test_bodies_have_a_limit(hub: GitHubServer, open_demo: Open) -> None:
         lambda: comment.edit(too_long),
         lambda: pull.create_review(body=too_long, event="COMMENT"),
     ):
-        assert "too long (maximum is 65536 characters)" in str(only_error(refusal(action, 422)))
+        assert "too long (maximum is 65536 characters)" in str(
+            only_error(assert_refused(action, 422))
+        )
     assert list(hub.repository("octo/demo").pulls) == [pull.number]
     assert hub.issue("octo/demo", pull.number).body == longest
 
 
 def test_blank_comments_are_refused(hub: GitHubServer, open_demo: Open) -> None:
     hub.open_issue("octo/demo", "Bug", None, "mona")
-    refusal(lambda: open_demo().get_issue(1).create_comment("  "), 422)
+    assert_refused(lambda: open_demo().get_issue(1).create_comment("  "), 422)
 
 
 def test_what_does_not_exist_is_not_found(open_demo: Open) -> None:
     repository = open_demo()
     pull = open_pull(repository)
-    refusal(lambda: repository.get_pull(99), 404)
-    refusal(lambda: repository.get_issue(99), 404)
-    refusal(lambda: repository.get_issue(pull.number).get_comment(99), 404)
-    refusal(lambda: repository.get_label("nope"), 404)
-    refusal(lambda: repository.get_workflow_run(99), 404)
-    refusal(lambda: repository.get_commit("f" * 40), 422)
+    assert_refused(lambda: repository.get_pull(99), 404)
+    assert_refused(lambda: repository.get_issue(99), 404)
+    assert_refused(lambda: repository.get_issue(pull.number).get_comment(99), 404)
+    assert_refused(lambda: repository.get_label("nope"), 404)
+    assert_refused(lambda: repository.get_workflow_run(99), 404)
+    assert_refused(lambda: repository.get_commit("f" * 40), 422)
 
 
 def test_a_label_that_is_not_there_cannot_be_removed(open_demo: Open) -> None:
     pull = open_pull(open_demo())
-    data = refusal(lambda: pull.remove_from_labels("nope"), 404)
+    data = assert_refused(lambda: pull.remove_from_labels("nope"), 404)
     assert data["message"] == "Label does not exist"
 
 
 def test_labels_are_created_once_and_their_names_are_short(open_demo: Open) -> None:
     repository = open_demo()
     repository.create_label("loop", "ffffff")
-    data = refusal(lambda: repository.create_label("Loop", "ffffff"), 422)
+    data = assert_refused(lambda: repository.create_label("Loop", "ffffff"), 422)
     assert only_error(data)["code"] == "already_exists"
-    refusal(lambda: repository.create_label("x" * 51, "ffffff"), 422)
-    refusal(lambda: open_pull(repository).add_to_labels("x" * 51), 422)
+    assert_refused(lambda: repository.create_label("x" * 51, "ffffff"), 422)
+    assert_refused(lambda: open_pull(repository).add_to_labels("x" * 51), 422)
 
 
 def test_a_status_has_a_short_description_and_a_known_state(open_demo: Open) -> None:
     repository = open_demo()
     commit = repository.get_commit("work")
     commit.create_status("success", description="x" * 140)
-    data = refusal(lambda: commit.create_status("success", description="x" * 141), 422)
+    data = assert_refused(lambda: commit.create_status("success", description="x" * 141), 422)
     message = "description is too long (maximum is 140 characters)"
     assert only_error(data) == {
         "resource": "Status", "field": "description", "code": "custom", "message": message,
     }  # fmt: skip
-    refusal(lambda: commit.create_status("done"), 422)
+    assert_refused(lambda: commit.create_status("done"), 422)
     assert commit.get_combined_status().total_count == 1
     unknown = f"{repository.url}/statuses/{'f' * 40}"
     asked = {"state": "success"}
-    refusal(lambda: repository.requester.requestJsonAndCheck("POST", unknown, input=asked), 422)
+    assert_refused(
+        lambda: repository.requester.requestJsonAndCheck("POST", unknown, input=asked), 422
+    )
 
 
 def test_a_workflow_must_be_on_the_default_branch(
@@ -254,8 +262,8 @@ def test_a_workflow_must_be_on_the_default_branch(
     repository = open_demo()
     url = f"{repository.url}/actions/workflows/new.yml/dispatches"
     asked = {"ref": "work"}
-    refusal(lambda: repository.requester.requestJsonAndCheck("POST", url, input=asked), 404)
-    refusal(lambda: repository.get_workflow("new.yml"), 404)
+    assert_refused(lambda: repository.requester.requestJsonAndCheck("POST", url, input=asked), 404)
+    assert_refused(lambda: repository.get_workflow("new.yml"), 404)
     assert hub.dispatches == []
 
 
@@ -286,7 +294,7 @@ def test_a_dispatch_must_fit_the_workflow(
     demo.git.commit_files("quiet", {loop: "on: push\njobs: {}\n"}, parent="main")
     demo.git.commit_files("gone", {loop: None}, parent="main")
     workflow = open_demo().get_workflow("loop.yml")
-    data = refusal(lambda: workflow.create_dispatch(ref, inputs, throw=True), 422)
+    data = assert_refused(lambda: workflow.create_dispatch(ref, inputs, throw=True), 422)
     assert data["message"] == message
     assert hub.dispatches == []
 
@@ -315,7 +323,7 @@ def test_every_write_needs_its_permission(
         lambda: commit.create_status("success"),
         lambda: workflow.create_dispatch("main", {"task-id": "T"}, throw=True),
     ):
-        assert refusal(action, 403)["message"] == NOT_ACCESSIBLE
+        assert assert_refused(action, 403)["message"] == NOT_ACCESSIBLE
     assert hub.dispatches == []
 
 
@@ -327,7 +335,7 @@ def test_a_comment_on_a_pull_request_needs_either_of_two_permissions(
     for scope in ("issues", "pull_requests"):
         repository = permitted(hub, connect, **{scope: "write"})
         repository.get_issue(pull.number).create_comment("either will do")
-    refusal(lambda: repository.get_issue(issue.number), 403)
+    assert_refused(lambda: repository.get_issue(issue.number), 403)
 
 
 def test_a_public_repository_can_be_read_without_permissions(
@@ -335,10 +343,10 @@ def test_a_public_repository_can_be_read_without_permissions(
 ) -> None:
     open_pull(open_demo())
     repository = permitted(hub, connect, metadata="read")
-    refusal(lambda: repository.get_pull(1), 403)
+    assert_refused(lambda: repository.get_pull(1), 403)
     demo.private = False
     assert repository.get_pull(1).number == 1
-    refusal(lambda: repository.get_pull(1).edit(title="x"), 403)
+    assert_refused(lambda: repository.get_pull(1).edit(title="x"), 403)
 
 
 def test_ready_for_review_needs_the_contents_as_well(

@@ -39,7 +39,7 @@ def test_any_text_can_be_told(reporter: Reporter, text: str) -> None:
     reporter.warn(text)
     reporter.attempt_started(Role.WORKER, 1, 1, text)
     reporter.activity(Role.WORKER, text)
-    reporter.attempt_ended(Role.WORKER, 0.1, text)
+    assert reporter.attempt_ended(Role.WORKER, 0.1, text) is None
 
 
 def test_every_event_can_be_told(reporter: Reporter) -> None:
@@ -48,7 +48,7 @@ def test_every_event_can_be_told(reporter: Reporter) -> None:
     reporter.event("state_transition", state, MOVE)
     reporter.event("review_verdict", state, verdict)
     reporter.event("dispatch_fail", state, {"role": "worker", "returncode": 1})
-    reporter.event("of the future", state, {"path": "x"})
+    assert reporter.event("of the future", state, {"path": "x"}) is None
 
 
 def test_an_attempt_that_never_ended_does_not_hinder_the_next(reporter: Reporter) -> None:
@@ -56,4 +56,4 @@ def test_an_attempt_that_never_ended_does_not_hinder_the_next(reporter: Reporter
     reporter.attempt_started(Role.WORKER, 1, 1, "x")
     reporter.attempt_started(Role.WORKER, 1, 2, "x")
     reporter.attempt_ended(Role.WORKER, 0, "ended")
-    reporter.attempt_ended(Role.WORKER, 0, "ended")
+    assert reporter.attempt_ended(Role.WORKER, 0, "ended") is None

@@ -1,0 +1,56 @@
+"""The flags of `loop run`, each a type with its help; None means that it was not given."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Dispatch(StrEnum):
+    """How backends are started; kept because agent-task-runner has the flag."""
+
+    NATIVE = "native"
+
+
+TaskRef = Annotated[str, typer.Argument(help="A card's path, or the id of one in .loop/tasks/.")]
+Task = Annotated[str, typer.Option(help="The task card's path.  [.loop/task_card.json]")]
+DispatchBackend = Annotated[Dispatch, typer.Option(help="The only choice.")]
+MaxRounds = Annotated[int | None, typer.Option(help="Rounds at the most.  [3]")]
+SingleRound = Annotated[bool, typer.Option("--single-round", help="Run one round, then stop.")]
+Round = Annotated[int | None, typer.Option("--round", help="Which round, with --single-round.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue at what is outstanding.")]
+AutoDispatch = Annotated[
+    bool | None,
+    typer.Option(
+        "--auto-dispatch/--manual", help="Start the backends, or wait for people.  [manual]"
+    ),
+]
+Backend = Annotated[str | None, typer.Option(help="codex, claude, manual or scripted.  [codex]")]
+Model = Annotated[str | None, typer.Option(help="The model for this role.")]
+Args = Annotated[str | None, typer.Option(help="More arguments for this role's backend.")]
+DispatchTimeout = Annotated[
+    float | None, typer.Option(help="Seconds per agent call, 0 for no limit.  [600]")
+]
+IdleTimeout = Annotated[
+    float | None, typer.Option(help="Seconds without a byte from an agent, 0: no limit.  [900]")
+]
+DispatchRetries = Annotated[int | None, typer.Option(help="Extra calls after a failure.  [2]")]
+RetryBase = Annotated[
+    float | None, typer.Option(help="Seconds before the first retry; doubled each time.  [5]")
+]
+ArtifactTimeout = Annotated[
+    float | None,
+    typer.Option(help="Seconds an agent's leftover processes may take for the report.  [90]"),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds to wait for a person's report, 0 for a day.  [0]")
+]
+VerifyTimeout = Annotated[
+    float | None, typer.Option(help="Seconds for the card's verify commands.  [600]")
+]
+AllowDirty = Annotated[
+    bool | None,
+    typer.Option("--allow-dirty", help="Run with uncommitted changes; they stay yours."),
+]
+Verbose = Annotated[bool | None, typer.Option("--verbose", help="Show whole lines.")]
+LoopDir = Annotated[str, typer.Option(help="The loop's folder, relative to the repository.")]
