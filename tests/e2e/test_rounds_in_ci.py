@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+
+from loop_kit.actions.round import _remote_url
+from loop_kit.actions.trigger import read_job
+from loop_kit.adapters.git import Git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,3 +200,27 @@ def test_without_a_token_the_job_says_which_input_is_missing(hub: Hub) -> None:
 
     assert refused.code == 3
     assert "Pass `github-token`." in refused.log
+
+
+@pytest.mark.parametrize(
+    ("origin", "pushed_to"),
+    [
+        ("{server}/octo/demo.git", "{server}/octo/demo.git"),
+        ("{bare}/octo/demo", "{server}/octo/demo"),
+        ("https://elsewhere.example/octo/demo", "{server}/octo/demo"),
+        ("{server}/octo/other", "{server}/octo/demo"),
+    ],
+)
+def test_pushes_go_where_the_checkout_came_from_when_that_is_this_server(
+    hub: Hub, tmp_path: Path, origin: str, pushed_to: str
+) -> None:
+    server = "https://mona:secret@github.example"
+    names = {"server": "https://github.example", "bare": "/somewhere"}
+    given = origin.replace("{server}", server).format(**names)
+    git = Git(tmp_path, {"PATH": os.environ["PATH"]})
+    git.run("init", "--quiet")
+    git.run("config", "remote.origin.url", given)
+    environ = hub.environment({}, "mona", tmp_path)
+    job = read_job({**environ, "GITHUB_SERVER_URL": names["server"]})
+
+    assert _remote_url(git, job) == pushed_to.format(**names)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from loop_kit import bootstrap
 from loop_kit.actions.outputs import outputs, write_outputs, write_summary
@@ -103,7 +104,7 @@ def _scene(job: Job, environ: Mapping[str, str], log: ActionsLog, settings: Sett
         git=git,
         repository=GitRepository(git),
         forge=GitHubForge(Access(job.api_url, job.server_url, job.repository, token)),
-        remote=Remote(f"{job.server_url}/{job.repository}", job.server_url, token),
+        remote=Remote(_remote_url(git, job), job.server_url, token),
         folder=Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent)),
     )
 
@@ -342,6 +343,23 @@ class _Round:
         )
         if state.outcome is not None and state.exit_code:
             scene.log.fail(said)
+
+
+def _remote_url(git: Git, job: Job) -> str:
+    """Where to push: as the checkout has it when that is on this server, without any login."""
+    built = f"{job.server_url.rstrip('/')}/{job.repository}"
+    origin = git.run("config", "remote.origin.url", ok=(0, 1)).out.decode("utf-8", "replace")
+    parts, server = urlsplit(origin.strip()), urlsplit(job.server_url)
+    same = (parts.scheme, parts.hostname, parts.port) == (
+        server.scheme,
+        server.hostname,
+        server.port,
+    )
+    named = parts.path.strip("/").removesuffix(".git").endswith(job.repository)
+    if not (same and named):
+        return built
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _task_id(task_id: str) -> str:
