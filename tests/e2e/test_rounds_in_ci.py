@@ -15,7 +15,7 @@ from loop_kit.adapters.git import Git
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Hub
+    from tests.e2e.conftest import Hub, MakeHub
 
 
 @pytest.mark.parametrize("depth", [1, 0], ids=["shallow checkout", "full checkout"])
@@ -224,3 +224,19 @@ def test_pushes_go_where_the_checkout_came_from_when_that_is_this_server(
     job = read_job({**environ, "GITHUB_SERVER_URL": names["server"]})
 
     assert _remote_url(git, job) == pushed_to.format(**names)
+
+
+def test_a_workflow_that_cannot_be_continued_is_told_what_to_add_and_the_round_is_kept(
+    make_hub: MakeHub,
+) -> None:
+    bare = "on:\n  workflow_dispatch:\njobs: {}\n"
+    hub = make_hub(files={".github/workflows/loop.yml": bare})
+
+    job = hub.job()
+
+    assert job.code == 6
+    assert "task-id: {type: string}" in job.log
+    assert job.outputs["continue"] == "true"
+    assert "Round 2 is next" in job.summary
+    assert hub.state().get("lease") is None
+    assert hub.job(task_id="T-001").outputs["outcome"] == "approved"

@@ -26,8 +26,17 @@ from loop_kit.core.render import headline, job_summary
 from loop_kit.core.sanitize import Redactor
 from loop_kit.core.state import Lease, LoopState, Source
 from loop_kit.core.task import TaskCard, checked_task_id, parse_card
+from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation, Start
-from loop_kit.errors import BadCard, BadSetting, BranchRefused, ForgeRefused, NotARepository
+from loop_kit.errors import (
+    BadCard,
+    BadSetting,
+    BranchRefused,
+    ForgeRefused,
+    ForgeUnavailable,
+    LoopError,
+    NotARepository,
+)
 from loop_kit.ports import PushRejected
 from loop_kit.settings import (
     ACTION_DEFAULTS,
@@ -226,15 +235,25 @@ class _Round:
                     lease=self._lease(settings),
                 )
             )
-            state = engine.run(card, last_round=state.round)
-            state = engine.hand_over(scene.forge, self._continuation(settings))
+            engine.run(card, last_round=state.round)
+            undispatched = self._hand_over(engine, settings)
         except PushRejected as error:
             scene.log.warn(f"busy: another run took over {card.task_id} ({error}).")
             return None
         finally:
             scene.log.close()
         self._tell(engine.state, branches, store)
-        return state
+        if undispatched is not None:
+            raise undispatched
+        return engine.state
+
+    def _hand_over(self, engine: Engine, settings: Settings) -> LoopError | None:
+        """Hand over; a next round that could not be dispatched is told after the outputs are."""
+        try:
+            engine.hand_over(self._scene.forge, self._continuation(settings))
+        except (ForgeRefused, ForgeUnavailable) as error:
+            return error
+        return None
 
     def _full_settings(self, card: TaskCard, base_sha: str) -> Settings:
         config: Values = {}
