@@ -55,6 +55,7 @@ from loop_kit.core.state import (
     Role,
     RoundDetail,
     RoundRecord,
+    Session,
 )
 
 PULL_REQUEST = "pull-request"
@@ -248,11 +249,12 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
     return _done(spent, outcome, message, event.at, reasons=reasons, attempt=attempt)
 
 
+def _sessions(state: LoopState, role: Role, session: Session | None) -> dict[str, Session]:
+    return {**state.sessions, role.value: session} if session else state.sessions
+
+
 def _work_reported(state: LoopState, event: WorkReported) -> LoopState:
     work = event.work
-    sessions = dict(state.sessions)
-    if event.session:
-        sessions[Role.WORKER.value] = event.session
     detail = RoundDetail(
         round=state.round,
         started_at=state.started_at,
@@ -276,7 +278,7 @@ def _work_reported(state: LoopState, event: WorkReported) -> LoopState:
         usage=state.usage.plus(event.spent),
         verification=event.verification,
         attempt=None,
-        sessions=sessions,
+        sessions=_sessions(state, Role.WORKER, event.session),
         round_details=(*(d for d in state.round_details if d.round != state.round), detail),
         history=(*(r for r in state.history if r.round != state.round), record),
     )
@@ -289,9 +291,6 @@ def _review_reported(state: LoopState, event: ReviewReported) -> LoopState:
     if rejection is not None:
         findings = applied(findings, rejection)
         decision = rejection.decision
-    sessions = dict(state.sessions)
-    if event.session:
-        sessions[Role.REVIEWER.value] = event.session
     known = {finding.id for finding in state.findings}
     fresh = tuple(finding.id for finding in findings if finding.id not in known)
     usage = state.usage.plus(event.spent)
@@ -300,7 +299,7 @@ def _review_reported(state: LoopState, event: ReviewReported) -> LoopState:
         findings=findings,
         usage=usage.model_copy(update={"rounds": usage.rounds + 1}),
         attempt=None,
-        sessions=sessions,
+        sessions=_sessions(state, Role.REVIEWER, event.session),
         outbox=_intents(state),
         round_details=_decided(state.round_details, state.round, review_decision=decision),
         history=_decided(state.history, state.round, decision=decision, new_findings=fresh),

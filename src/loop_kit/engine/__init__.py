@@ -31,7 +31,7 @@ from loop_kit.core.messages import (
     Verify,
 )
 from loop_kit.core.policy import over_budget
-from loop_kit.core.state import LoopState, Outcome, Phase, Role
+from loop_kit.core.state import LoopState, Outcome, Phase, Reason, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
@@ -293,10 +293,8 @@ class Engine:
         self._halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
         self._store.sync("")
 
-    def _halt(self, outcome: Outcome, error: str, reasons: tuple[str, ...] = ()) -> None:
-        self._apply(
-            Halted(outcome=outcome, error=error, at=self._clock.now(), reasons=reasons)  # type: ignore[arg-type]
-        )
+    def _halt(self, outcome: Outcome, error: str, reasons: tuple[Reason, ...] = ()) -> None:
+        self._apply(Halted(outcome=outcome, error=error, at=self._clock.now(), reasons=reasons))
 
     def _apply(self, event: Event, files: Files | None = None) -> None:
         before, after = self._state, transition(self._state, event)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loop_kit.core import policy
+from loop_kit.core import bus, policy
 from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.prompts import Guidance, Paths
 from loop_kit.core.record import carried
 from loop_kit.core.reports import ReportInvalid, report_document
-from loop_kit.core.state import LoopState, Role
+from loop_kit.core.state import LoopState, Role, Session
 from loop_kit.engine.options import Options
 from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
 
@@ -150,9 +150,12 @@ class Dispatcher:
         """The trusted texts for `role`."""
         return self._guides.guidance(role)
 
-    def backend(self, role: Role) -> str:
-        """The name of the backend that plays `role`."""
-        return self._agents[role].name
+    def session(self, role: Role, ended: Ended, round_: int) -> Session | None:
+        """The conversation that this attempt left, when the backend told its id."""
+        if not ended.session_id:
+            return None
+        backend = self._agents[role].name
+        return Session(session_id=ended.session_id, backend=backend, started_round=round_)
 
     def now(self) -> str:
         """The time for an event."""
@@ -175,3 +178,10 @@ def _shown(path: Path, workspace: Path) -> str:
     if path.is_relative_to(workspace):
         return path.relative_to(workspace).as_posix()
     return str(path)
+
+
+def kept_report(state: LoopState, role: Role, raw: Raw) -> dict[str, bytes | None]:
+    """The report of an accepted attempt, on the bus and in the archive of its round."""
+    name = bus.REPORTS[role]
+    content = raw if isinstance(raw, bytes) else b""
+    return {name: content, bus.archived(state.task_id, state.round, name): content}

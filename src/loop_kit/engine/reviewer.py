@@ -17,9 +17,9 @@ from loop_kit.core.reports import (
     parse_work_report,
     report_document,
 )
-from loop_kit.core.state import LoopState, Role, Session
+from loop_kit.core.state import LoopState, Role
 from loop_kit.core.task import TaskCard
-from loop_kit.engine.attempt import Dispatcher, Outcome, Raw
+from loop_kit.engine.attempt import Dispatcher, Outcome, Raw, kept_report
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Diff, Ended, Repository, Store, Workspace, Workspaces
 
@@ -98,21 +98,14 @@ class ReviewerPass:
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
             return self._failed(ended, failure, str(error))
-        kept = raw if isinstance(raw, bytes) else b""
-        session = None
-        if ended.session_id:
-            backend = self._dispatcher.backend(Role.REVIEWER)
-            session = Session(
-                session_id=ended.session_id, backend=backend, started_round=state.round
-            )
         return Outcome(
             event=ReviewReported(
-                report=report, at=self._dispatcher.now(), spent=ended.spent, session=session
+                report=report,
+                at=self._dispatcher.now(),
+                spent=ended.spent,
+                session=self._dispatcher.session(Role.REVIEWER, ended, state.round),
             ),
-            files={
-                bus.REVIEW_REPORT: kept,
-                bus.archived(state.task_id, state.round, bus.REVIEW_REPORT): kept,
-            },
+            files=kept_report(state, Role.REVIEWER, raw),
         )
 
     def _report(self, state: LoopState, card: TaskCard, raw: Raw) -> ReviewReport:

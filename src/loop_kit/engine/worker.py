@@ -9,9 +9,9 @@ from loop_kit.core.messages import Failure, RunAgent, Work, WorkReported
 from loop_kit.core.prompts import Paths, worker_prompt
 from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
 from loop_kit.core.scope import Violation, judge
-from loop_kit.core.state import LoopState, Role, Session, Verification
+from loop_kit.core.state import LoopState, Role, Verification
 from loop_kit.core.task import TaskCard
-from loop_kit.engine.attempt import Dispatcher, Outcome
+from loop_kit.engine.attempt import Dispatcher, Outcome, kept_report
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Diff, Ended, Repository, Span, Store, Verifier, Workspaces
@@ -110,9 +110,9 @@ class WorkerPass:
                 at=self._dispatcher.now(),
                 spent=ended.spent,
                 verification=verification,
-                session=self._session(ended, state.round),
+                session=self._dispatcher.session(Role.WORKER, ended, state.round),
             ),
-            files=self._files(state, raw),
+            files=kept_report(state, Role.WORKER, raw),
         )
 
     def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:
@@ -148,19 +148,6 @@ class WorkerPass:
         """The whole work so far, from the loop's base to `head`."""
         patch = self._dispatcher.patch_path(state)
         return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
-
-    def _files(self, state: LoopState, raw: bytes | ReportInvalid | None) -> dict[str, bytes]:
-        kept = raw if isinstance(raw, bytes) else b""
-        return {
-            bus.WORK_REPORT: kept,
-            bus.archived(state.task_id, state.round, bus.WORK_REPORT): kept,
-        }
-
-    def _session(self, ended: Ended, round_: int) -> Session | None:
-        if not ended.session_id:
-            return None
-        backend = self._dispatcher.backend(Role.WORKER)
-        return Session(session_id=ended.session_id, backend=backend, started_round=round_)
 
     def _failed(self, ended: Ended, failure: Failure, message: str, work_sha: str) -> Outcome:
         return Outcome(
