@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from loop_kit.core import seed_state
 from loop_kit.core.findings import Finding
 from loop_kit.core.record import Kept, Record, explain
 from loop_kit.core.reports import Decision
@@ -302,8 +303,8 @@ class StateCorrupt(ValueError):
     """The bytes are not a state."""
 
 
-def parse_state(raw: bytes) -> LoopState:
-    """The state in `raw`.
+def parse_state(raw: bytes, read: seed_state.Read = seed_state.nothing) -> LoopState:
+    """The state in `raw`; `read` gives the bus files beside one of agent-task-runner.
 
     Raises:
         StateCorrupt: not UTF-8, not JSON, not an object, or a field that does not fit.
@@ -316,6 +317,8 @@ def parse_state(raw: bytes) -> LoopState:
         raise StateCorrupt(f"an object is expected, this is a {type(document).__name__}")
     if document.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         raise StateCorrupt(f"schema_version {document['schema_version']!r} is not known here")
+    if seed_state.is_of_agent_task_runner(document):
+        document = seed_state.migrated(document, read)
     try:
         return LoopState.model_validate(document)
     except ValidationError as error:
