@@ -11,6 +11,7 @@ from loop_kit import __version__
 from loop_kit.cli.action import action
 from loop_kit.cli.archive import archive
 from loop_kit.cli.demo import demo
+from loop_kit.cli.dispatch_metrics import dispatch_metrics
 from loop_kit.cli.extract_diff import extract_diff
 from loop_kit.cli.health import health, heartbeat
 from loop_kit.cli.init import init
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(demo, action),
+    *(dispatch_metrics, demo, action),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 

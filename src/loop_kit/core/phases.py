@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from loop_kit.core.shell import CATEGORIES, Category
 
-EVENT = "dispatch_phase_metrics"
 PHASES = ("startup_ms", "context_to_work_ms", "work_to_artifact_ms", "total_ms")
 SUBPHASES = tuple(f"{name}_ms" for name in CATEGORIES)
 

@@ -1,0 +1,127 @@
+"""`loop dispatch-metrics`: where the time of the agents' attempts went, from the feed.
+
+What it counts with is imported when it runs: `loop --help` loads this file and must not wait.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loop_kit.adapters.feed_file import events, feed_exists, feed_path
+from loop_kit.adapters.loop_folder import loop_folder, repository_root
+
+if TYPE_CHECKING:
+    from loop_kit.core.phases import Summary
+
+_EVENT = "dispatch_phase_metrics"
+_COLUMNS = ("metric", "count", "missing", "avg_ms", "p50_ms", "p95_ms")
+
+
+class RoleFilter(StrEnum):
+    """Whose attempts are counted."""
+
+    ALL = "all"
+    WORKER = "worker"
+    REVIEWER = "reviewer"
+
+
+def dispatch_metrics(
+    task_id: str = typer.Option("", help="Only the attempts of this task."),
+    role: Annotated[
+        RoleFilter, typer.Option(help="Only the attempts of this role.")
+    ] = RoleFilter.ALL,
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+) -> None:
+    """Show how long agents took to start, to act and to report."""
+    from loop_kit.core.phases import summaries
+
+    logs = loop_folder(repository_root(Path.cwd()), loop_dir) / "logs"
+    rows = _Attempts(logs, task_id.strip(), role)
+    found = summaries(rows)
+    if as_json:
+        typer.echo(json.dumps(_body(rows, found), indent=2))
+    else:
+        _print(rows, found)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The matching events of the feed, counted while they are read once."""
+
+    logs: Path
+    task_id: str
+    role: RoleFilter
+    count: int = 0
+
+    def __iter__(self) -> Iterator[Mapping[str, object]]:
+        for data in events(self.logs, _EVENT):
+            of_task = not self.task_id or data.get("task_id") == self.task_id
+            if of_task and (self.role is RoleFilter.ALL or data.get("role") == self.role.value):
+                self.count += 1
+                yield data
+
+
+def _body(rows: _Attempts, found: Mapping[str, "Summary"]) -> dict[str, object]:
+    return {
+        "feed": str(feed_path(rows.logs)),
+        "task_id": rows.task_id or None,
+        "role": rows.role.value,
+        "attempts": rows.count,
+        "metrics": {
+            name: {
+                "count": summary.count,
+                "missing": summary.missing,
+                "avg_ms": _rounded(summary.avg),
+                "p50_ms": _rounded(summary.p50),
+                "p95_ms": _rounded(summary.p95),
+            }
+            for name, summary in found.items()
+        },
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _print(rows: _Attempts, found: Mapping[str, "Summary"]) -> None:
+    from loop_kit.core.phases import PHASES, SUBPHASES
+    from loop_kit.core.sanitize import visible
+
+    typer.echo("Phases of the dispatched attempts")
+    typer.echo(f"Feed: {visible(str(feed_path(rows.logs)))}")
+    typer.echo(f"Task: {visible(rows.task_id) or 'all'}, role: {rows.role.value}")
+    typer.echo(f"Attempts: {rows.count}\n")
+    typer.echo(_table(_row(name, found[name]) for name in PHASES))
+    typer.echo("\nWork in between, part of work_to_artifact")
+    typer.echo(_table(_row(name, found[name]) for name in SUBPHASES))
+    if not feed_exists(rows.logs):
+        typer.echo("\nThere is no feed yet: a dispatched run writes it.")
+    elif not rows.count:
+        typer.echo(f"\nThe feed has no {_EVENT} event that matches.")
+
+
+def _table(body: Iterable[tuple[str, ...]]) -> str:
+    rows = [_COLUMNS, *body]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = [
+        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join((lines[0], "-+-".join("-" * width for width in widths), *lines[1:]))
+
+
+def _row(name: str, summary: "Summary") -> tuple[str, ...]:
+    times = (summary.avg, summary.p50, summary.p95)
+    return (
+        name,
+        str(summary.count),
+        str(summary.missing),
+        *("n/a" if time is None else f"{time:.1f}" for time in times),
+    )
