@@ -16,6 +16,8 @@ from tests.engine.memory_repository import (
 )
 
 from loop_kit.core import bus
+from loop_kit.core.activity import Activity
+from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.reports import ReportInvalid
@@ -71,6 +73,8 @@ class RecordingReporter:
         self.warnings: list[str] = []
         self.events: list[tuple[str, dict[str, object]]] = []
         self.activities: list[str] = []
+        self.said: list[Activity] = []
+        self.outputs: list[str] = []
         self.attempts: list[tuple[Role, int, int]] = []
         self.endings: list[str] = []
 
@@ -86,8 +90,13 @@ class RecordingReporter:
     def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         self.attempts.append((role, round_, attempt))
 
-    def activity(self, role: Role, line: str) -> None:
-        self.activities.append(line)
+    def activity(self, role: Role, activity: Activity) -> None:
+        self.said.append(activity)
+        if not activity.begins:
+            self.activities.append(activity.line)
+
+    def output(self, role: Role, line: str) -> None:
+        self.outputs.append(line)
 
     def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
         self.endings.append(note)
@@ -289,11 +298,18 @@ class MemoryMailbox:
 class FixedGuides:
     """The same short texts for every role."""
 
+    def __init__(self, known: Knowledge | None = None, template: str = "") -> None:
+        self._known = known or Knowledge()
+        self._template = template
+
     def guidance(self, role: Role) -> Guidance:
-        template = "{task_id} {round_num} {fix_list_section} {feedback_section}"
+        template = "{task_id} {round_num} {fix_list_section} {feedback_section}" + self._template
         if role is Role.REVIEWER:
-            template = "{task_id} {round_num} {review_section} {feedback_section}"
+            template = "{task_id} {round_num} {review_section} {feedback_section}{handoff_section}"
         return Guidance(template=template, role_md="", agents_md="")
+
+    def knowledge(self) -> Knowledge:
+        return self._known
 
 
 @dataclass(frozen=True)
@@ -310,7 +326,7 @@ class Act:
 class ScriptedFakeAgent:
     """An agent inside this process that plays what `script` says for each job."""
 
-    repairs = True
+    is_program = True
 
     def __init__(
         self,
@@ -342,7 +358,8 @@ class ScriptedFakeAgent:
             workspace.commit(act.commit)
         if act.raises is not None:
             raise act.raises
-        reporter.activity(job.role, f"{job.role.value} was here")
+        reporter.output(job.role, "here")
+        reporter.activity(job.role, Activity("", f"{job.role.value} was here"))
         self._report(job, act, workspace.head)
         return replace(act.ended)
 

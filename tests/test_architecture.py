@@ -31,7 +31,8 @@ FLOORS = {
     "html": 4,
     "__main__": 4,
 }
-SHARED_STEPS = {f"loop_kit.adapters.{n}" for n in ("process", "process_tree", "git", "loop_folder")}
+_SHARED = ("process", "process_tree", "git", "loop_folder", "heartbeat")
+SHARED_STEPS = {f"loop_kit.adapters.{name}" for name in _SHARED}
 AGENTS = "loop_kit.adapters.agents"
 IMPURE = {
     *("os", "subprocess", "socket", "time", "random", "logging", "github", "typer", "pathlib"),

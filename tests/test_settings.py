@@ -33,7 +33,7 @@ def test_without_any_layer_the_defaults_of_the_contract_hold() -> None:
     assert (settings.max_rounds, settings.dispatch_timeout) == (3, 600)
     assert (settings.dispatch_retries, settings.dispatch_retry_base_sec) == (2, 5)
     assert (settings.artifact_timeout, settings.idle_timeout) == (90, 900)
-    assert (settings.worker_backend, settings.reviewer_backend) == ("codex", "codex")
+    assert (settings.worker_backend, settings.reviewer_backend) == ("", "")
     assert (settings.branch_prefix, settings.round_timeout_minutes) == ("loop", 90)
     assert (settings.scope, settings.evidence, settings.isolation) == (
         *("guide", "lenient", "in-place"),
@@ -273,6 +273,13 @@ def test_secrets_are_known_but_never_shown() -> None:
 
 
 def test_the_operators_limits_are_the_settings() -> None:
-    limits = resolve([("flags", {"max_rounds": 5, "max_tokens": 9, "evidence": "strict"})]).limits
+    settings = resolve([("flags", {"max_rounds": 5, "max_tokens": 9, "evidence": "strict"})])
+    limits = settings.limits(ci=True)
     assert (limits.max_rounds, limits.max_tokens, limits.evidence) == (5, 9, "strict")
     assert limits.max_cost_usd is None
+
+
+def test_no_session_outlives_a_ci_job() -> None:
+    settings = resolve([("flags", {"max_session_rounds": 4})])
+    assert settings.limits(ci=True).session_rounds is None
+    assert settings.limits(ci=False).session_rounds == 4

@@ -1,10 +1,11 @@
 """Builds an engine: which adapters it gets follows from the settings and from where it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.agents import BACKENDS, MANUAL
+from loop_kit.adapters.agents import BACKENDS, DEFAULT_BACKEND, MANUAL
+from loop_kit.adapters.agents.beating import BeatingAgent
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier
@@ -28,6 +29,7 @@ from loop_kit.core.state import Limits, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
+from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.options import Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
@@ -64,32 +66,48 @@ def agents(
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    names = {Role.WORKER: settings.worker_backend, Role.REVIEWER: settings.reviewer_backend}
-    models = {Role.WORKER: settings.worker_model, Role.REVIEWER: settings.reviewer_model}
-    args = {Role.WORKER: settings.worker_args, Role.REVIEWER: settings.reviewer_args}
-    made: dict[Role, Agent] = {}
-    for role, name in names.items():
-        if not settings.auto_dispatch or name == MANUAL:
-            made[role] = ManualAgent(ground.loop_dir, settings.timeout)
-            continue
-        if name not in BACKENDS:
-            known = (*BACKENDS, MANUAL)
-            raise BadSetting(
-                f"Unknown backend {name!r} for the {role.value};"
-                f" registered are {', '.join(known)}.",
-                nearest(name, known),
-            )
-        seen = environment.allowed(environ, settings.agent_env)
-        made[role] = BACKENDS[name](
+    seen = {**environment.allowed(environ, settings.agent_env), **extra}
+    return {role: _agent(role, settings, ground, environ, seen) for role in Role}
+
+
+def _agent(
+    role: Role,
+    settings: Settings,
+    ground: Ground,
+    environ: Mapping[str, str],
+    seen: Mapping[str, str],
+) -> Agent:
+    """The backend that was named, else the first preferred one that is installed."""
+    worker = role is Role.WORKER
+    named = (settings.worker_backend if worker else settings.reviewer_backend).strip().lower()
+    ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
+    if not settings.auto_dispatch or named == MANUAL:
+        return ManualAgent(ground.loop_dir, settings.timeout, ttl)
+    names = (named,) if named else settings.backend_preference or (DEFAULT_BACKEND,)
+    candidates = [
+        _registered(name, role)(
             Setup(
-                environment={**seen, **extra, **_keys(name, settings, environ)},
+                environment={**seen, **_keys(name, settings, environ)},
                 logs=ground.logs,
-                model=models[role],
-                args=args[role],
+                model=settings.worker_model if worker else settings.reviewer_model,
+                args=settings.worker_args if worker else settings.reviewer_args,
                 root=ground.root,
             )
         )
-    return made
+        for name in names
+    ]
+    chosen = next((agent for agent in candidates if not agent.check()), candidates[0])
+    return chosen if ttl is None else BeatingAgent(chosen, ground.loop_dir, ttl)
+
+
+def _registered(name: str, role: Role) -> Callable[[Setup], Agent]:
+    if name in BACKENDS:
+        return BACKENDS[name]
+    known = (*BACKENDS, MANUAL)
+    raise BadSetting(
+        f"Unknown backend {name!r} for the {role.value}; registered are {', '.join(known)}.",
+        nearest(name, known),
+    )
 
 
 def _keys(backend: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -111,9 +129,9 @@ def secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     return (*settings.secrets, *filter(None, exported))
 
 
-def limits(settings: Settings, card: TaskCard) -> Limits:
+def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
     """The operator's limits, lowered by the card."""
-    return policy.lowered(settings.limits, card.limits)
+    return policy.lowered(settings.limits(ci=ci), card.limits)
 
 
 def options(
@@ -194,6 +212,7 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
         run_options,
         ground.scratch,
     )
+    briefer = Briefer(parts.store, repository, parts.guides)
     publisher = None
     if parts.forge is not None:
         publisher = Publisher(parts.forge, parts.store, reporter, run_options)
@@ -201,8 +220,10 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
         store=parts.store,
         verifier=verifier,
         agents=parts.agents,
-        worker=WorkerPass(dispatcher, workspaces, verifier, repository, parts.store, run_options),
-        reviewer=ReviewerPass(dispatcher, workspaces, repository, parts.store),
+        worker=WorkerPass(
+            dispatcher, workspaces, verifier, repository, parts.store, briefer, run_options
+        ),
+        reviewer=ReviewerPass(dispatcher, workspaces, repository, parts.store, briefer),
         clock=clock,
         reporter=reporter,
         options=run_options,

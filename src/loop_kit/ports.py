@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from loop_kit.core.activity import Activity
+from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.scope import Commit
-from loop_kit.core.state import Lease, LoopState, Role, Spent, Verification
+from loop_kit.core.state import Lease, LoopState, Role, Session, Spent, Verification
 
 
 class PushRejected(Exception):
@@ -49,7 +51,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt as an agent sees it. Times are seconds."""
+    """One attempt as an agent sees it. Times are seconds.
+
+    `session` is the conversation to take up again, by backends that can.
+    """
 
     role: Role
     task_id: str
@@ -63,11 +68,17 @@ class Job:
     timeout: float | None = None
     idle_timeout: float | None = None
     artifact_timeout: float = 90
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an agent's process ended. `permanent` means that trying again cannot help."""
+    """How an agent's process ended. `permanent` means that trying again cannot help.
+
+    `stale_session` means that the backend did not know the conversation it was to take up again.
+    `thread_tokens` are the tokens in and out of the whole conversation, where that is what the
+    backend reports; `spent` is always this attempt's alone.
+    """
 
     exit_code: int = 0
     timed_out: str = ""
@@ -75,6 +86,8 @@ class Ended:
     permanent: bool = False
     session_id: str = ""
     spent: Spent = field(default_factory=Spent)
+    stale_session: bool = False
+    thread_tokens: tuple[int, int] | None = None
 
 
 class Reporter(Protocol):
@@ -96,8 +109,12 @@ class Reporter(Protocol):
         """An agent starts; its activity follows."""
         ...
 
-    def activity(self, role: Role, line: str) -> None:
+    def activity(self, role: Role, activity: Activity) -> None:
         """One thing the agent did or said, raw and untrusted."""
+        ...
+
+    def output(self, role: Role, line: str) -> None:
+        """One line that the agent printed, raw and untrusted; what it means is an activity."""
         ...
 
     def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
@@ -134,8 +151,8 @@ class Agent(Protocol):
         ...
 
     @property
-    def repairs(self) -> bool:
-        """Whether a report that does not fit may be sent back (people are told once)."""
+    def is_program(self) -> bool:
+        """Whether it is dispatched; people are told once, and nothing is sent back to them."""
         ...
 
     def check(self) -> str:
@@ -152,6 +169,10 @@ class Guides(Protocol):
 
     def guidance(self, role: Role) -> Guidance:
         """Template, role document and AGENTS.md for one role."""
+        ...
+
+    def knowledge(self) -> Knowledge:
+        """What people wrote down and earlier reviews taught about this repository."""
         ...
 
 
@@ -201,6 +222,18 @@ class Repository(Protocol):
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
+        ...
+
+    def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of the files `paths` that there are at commit `sha`, each at most 1 MiB."""
+        ...
+
+    def top(self, sha: str) -> tuple[str, ...]:
+        """The names at the top of the tree of commit `sha`."""
+        ...
+
+    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+        """The first `limit` files of commit `sha` that fit `patterns` (gitignore style)."""
         ...
 
     def span(self, parent: str, head: str) -> Span:

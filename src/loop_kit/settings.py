@@ -55,8 +55,9 @@ class Settings(Record):
     task_id: str = ""
     round: Annotated[int, Field(ge=1)] | None = None
     expected_state: Annotated[int, Field(ge=0)] | None = None
-    worker_backend: str = "codex"
-    reviewer_backend: str = "codex"
+    worker_backend: str = ""
+    reviewer_backend: str = ""
+    backend_preference: Globs = ()
     worker_model: str = ""
     reviewer_model: str = ""
     worker_args: Words = ()
@@ -89,13 +90,16 @@ class Settings(Record):
     agent_env: Globs = ()
     fail_on: Literal["never", "failed", "not-approved"] = "failed"
     draft: bool = True
+    dispatch_backend: Literal["native"] = "native"
     auto_dispatch: bool = False
+    require_heartbeat: bool = False
+    heartbeat_ttl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
+    max_session_rounds: Annotated[int, Field(ge=0)] = 0
     allow_dirty: bool = False
     verbose: bool = False
 
-    @property
-    def limits(self) -> Limits:
-        """The operator's limits for the loop."""
+    def limits(self, *, ci: bool) -> Limits:
+        """The operator's limits for the loop; no conversation outlives a CI job."""
         return Limits(
             max_rounds=self.max_rounds,
             dispatch_retries=self.dispatch_retries,
@@ -105,6 +109,7 @@ class Settings(Record):
             max_tokens=self.max_tokens,
             max_cost_usd=self.max_cost_usd,
             evidence=self.evidence,
+            session_rounds=None if ci else self.max_session_rounds,
         )
 
     @property
@@ -142,7 +147,10 @@ ACTION_DEFAULTS: Values = {
 _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
     *("task", "task_id", "round", "expected_state"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
-} | {"auto_dispatch", "timeout", "dispatch_retry_base_sec"}
+} | {
+    *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
+    *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
+}
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 
 

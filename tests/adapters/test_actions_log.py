@@ -12,6 +12,7 @@ import re
 import pytest
 
 from loop_kit.adapters.actions_log import ActionsLog
+from loop_kit.core.activity import Activity
 from loop_kit.core.state import LoopState, Role
 
 NEW = re.compile(r"\s*::([A-Za-z-]+)(?:\s+[^:]*)?::(.*)")
@@ -69,7 +70,7 @@ def written(act: object) -> str:
 def test_nothing_that_an_agent_prints_is_a_command(attack: str) -> None:
     def act(log: ActionsLog) -> None:
         log.attempt_started(Role.WORKER, 1, 1, "codex")
-        log.activity(Role.WORKER, attack)
+        log.activity(Role.WORKER, Activity("", attack))
         log.attempt_ended(Role.WORKER, 1, "ended")
 
     assert [name for name, _ in commands(written(act))] == ["group", "endgroup"]
@@ -95,7 +96,7 @@ def test_the_token_is_new_each_time_and_the_agent_cannot_end_it() -> None:
     def act(log: ActionsLog) -> None:
         for attempt in (1, 2):
             log.attempt_started(Role.WORKER, 1, attempt, "codex")
-            log.activity(Role.WORKER, "::" + "0" * 32 + "::")
+            log.activity(Role.WORKER, Activity("", "::" + "0" * 32 + "::"))
             log.attempt_ended(Role.WORKER, 1, "ended")
 
     text = written(act)
@@ -113,7 +114,7 @@ def test_an_agents_lines_say_whose_they_are_and_repeats_are_shown_once() -> None
     def act(log: ActionsLog) -> None:
         log.attempt_started(Role.REVIEWER, 2, 1, "claude")
         for _ in range(3):
-            log.activity(Role.REVIEWER, "Reading: a.py")
+            log.activity(Role.REVIEWER, Activity("", "Reading: a.py"))
         log.attempt_ended(Role.REVIEWER, 12.34, "ended")
 
     lines = written(act).splitlines()

@@ -9,6 +9,7 @@ import pytest
 from tests.adapters.fake_cli import RecordingReporter, install, job
 
 from loop_kit.adapters.agents.claude import claude
+from loop_kit.core.state import Session
 from loop_kit.ports import Ended
 
 
@@ -50,6 +51,7 @@ def test_a_whole_run_tells_session_tokens_money_and_what_was_done(tmp_path: Path
     assert (ended.spent.tokens_in, ended.spent.tokens_out) == (6300, 280)
     assert ended.spent.cost_usd == pytest.approx(0.01408)
     assert "Writing: /agents/work/claude-repo/greeting.txt" in shown
+    assert shown[0] == "Session: 50c884b3-7de4-406e-a252-f8441f191d08"
     assert any(line.startswith("Running: git status") for line in shown)
 
 
@@ -95,7 +97,7 @@ def test_a_login_that_is_wrong_is_permanent_and_a_spent_budget_is_not_unknown(
 
 
 def test_a_run_that_was_killed_has_unknown_usage(tmp_path: Path) -> None:
-    ended, _ = run(tmp_path, b'{"type":"system","session_id":"s"}\n', code=143)
+    ended, _ = run(tmp_path, b'{"type":"system","subtype":"init","session_id":"s"}\n', code=143)
     assert (ended.session_id, ended.spent.tokens_in, ended.spent.cost_usd) == ("s", None, None)
 
 
@@ -117,3 +119,43 @@ def test_a_stream_that_is_no_stream_breaks_nothing(tmp_path: Path, stream: bytes
     cost = ended.spent.cost_usd
     assert cost is None or cost >= 0
     assert (ended.spent.tokens_out or 0) >= 0
+
+
+SESSION = Session(session_id="50c884b3-7de4-406e-a252-f8441f191d08", backend="claude")
+
+
+def resumed(root: Path, stream: str | bytes, code: int = 0) -> tuple[Ended, list[str]]:
+    cli = install(root, "claude", stream, code)
+    ended = claude(cli.setup).run(job(root, session=SESSION), RecordingReporter())
+    return ended, cli.call["argv"]
+
+
+def test_a_session_is_taken_up_again_by_its_id(tmp_path: Path) -> None:
+    ended, argv = resumed(tmp_path, "claude-resume")
+    assert argv[argv.index("--resume") + 1] == SESSION.session_id
+    assert "--session-id" not in argv
+    assert ended.session_id == SESSION.session_id
+    assert not ended.stale_session
+
+
+def test_a_resumed_run_costs_what_it_added_to_its_session(tmp_path: Path) -> None:
+    spent = resumed(tmp_path, "claude-resume")[0].spent
+    assert (spent.tokens_in, spent.tokens_out) == (1200, 60)
+    assert spent.cost_usd == pytest.approx(0.00296)
+
+
+def test_an_older_claude_reports_each_run_by_itself(tmp_path: Path) -> None:
+    line = (
+        b'{"type":"result","subtype":"success","total_cost_usd":0.5,'
+        b'"usage":{"input_tokens":5,"output_tokens":1}}\n'
+    )
+    assert resumed(tmp_path, line)[0].spent.cost_usd == 0.5
+
+
+def test_a_session_that_claude_does_not_know_is_stale(tmp_path: Path) -> None:
+    ended, _ = resumed(tmp_path, "claude-resume-bad-id", code=1)
+    assert ended.stale_session
+
+
+def test_a_session_that_was_opened_and_failed_later_is_not_stale(tmp_path: Path) -> None:
+    assert not resumed(tmp_path, "claude-err-401", code=1)[0].stale_session

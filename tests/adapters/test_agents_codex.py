@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.fake_cli import RecordingReporter, install, job
 
 from loop_kit.adapters.agents.codex import INSTRUCTION, codex
 from loop_kit.adapters.agents.command_line import PlainReader
-from loop_kit.core.state import Role
+from loop_kit.core.state import Role, Session
 from loop_kit.ports import Ended
 
 
@@ -65,16 +67,15 @@ def test_a_whole_run_tells_session_tokens_and_what_was_done(tmp_path: Path) -> N
     assert (ended.spent.tokens_in, ended.spent.tokens_out) == (6300, 280)
     assert ended.spent.cost_usd is None
     assert ended.spent.agent_seconds > 0
-    assert shown[0] == "Message: Looking at the repository."
-    assert shown[1].startswith("Running: /bin/bash -lc 'git status")
+    assert shown[0] == "Session: 01a203e3-6f9f-7363-aa3f-6d7bd014a9ec"
+    assert shown[1] == "Message: Looking at the repository."
+    assert shown[2].startswith("Running: git status")
 
 
 def test_a_patch_shows_the_files_and_a_failed_command_is_no_failure(tmp_path: Path) -> None:
     ended, shown = run(tmp_path, "codex-apply-patch")
     assert ended.message == ""
-    assert [line for line in shown if line.startswith("Editing")] == [
-        "Editing: /agents/work/cxsb/patched.txt"
-    ] * 2
+    assert [line for line in shown if line.startswith("Editing")] == ["Editing: patched.txt"] * 2
 
 
 def test_an_error_that_was_overcome_is_forgotten(tmp_path: Path) -> None:
@@ -160,8 +161,94 @@ def test_a_program_that_cannot_be_started_is_a_permanent_failure(tmp_path: Path)
     assert "cannot start codex" in ended.message
 
 
-def test_a_plain_reader_shows_lines_and_knows_nothing() -> None:
-    reader = PlainReader()
-    assert list(reader.feed(b"hello \xff")) == ["hello �"]
+def test_a_plain_reader_shows_lines_and_knows_nothing(tmp_path: Path) -> None:
+    reader = PlainReader(job(tmp_path))
+    assert [each.line for each in reader.feed(b"hello \xff")] == ["hello �"]
     assert list(reader.feed(b"  ")) == []
     assert (reader.session_id, reader.problem, reader.spent.tokens_in) == ("", "", None)
+
+
+THREAD = "01a203e3-6f9f-7363-aa3f-6d7bd014a9ec"
+
+
+def held(**more: Any) -> Session:
+    return Session(session_id=THREAD, backend="codex", tokens_in=6300, tokens_out=280, **more)
+
+
+def test_a_thread_is_taken_up_again_with_the_prompt_still_on_standard_input(tmp_path: Path) -> None:
+    cli = install(tmp_path, "codex", "codex-resume", args=("-c", "a=b"))
+    wanted = job(tmp_path, session=held())
+    codex(cli.setup).run(wanted, RecordingReporter())
+    argv = cli.call["argv"]
+    assert argv[0] == "exec"
+    assert argv[-5:] == ["-c", "a=b", "resume", THREAD, "-"]
+    assert argv.index("-C") < argv.index("resume")
+    assert INSTRUCTION not in argv
+    assert cli.call["stdin"] == wanted.prompt
+
+
+def resumed(root: Path, session: Session, stream: str | bytes, code: int = 0) -> Ended:
+    cli = install(root, "codex", stream, code)
+    return codex(cli.setup).run(job(root, session=session), RecordingReporter())
+
+
+def test_tokens_of_a_thread_are_counted_once(tmp_path: Path) -> None:
+    ended = resumed(tmp_path, held(), "codex-resume")
+    assert ended.thread_tokens == (7500, 340)
+    assert (ended.spent.tokens_in, ended.spent.tokens_out) == (1200, 60)
+
+
+def test_a_thread_that_codex_replaced_counts_from_nothing(tmp_path: Path) -> None:
+    other = held().model_copy(update={"session_id": "another"})
+    spent = resumed(tmp_path, other, "codex-resume").spent
+    assert (spent.tokens_in, spent.tokens_out) == (7500, 340)
+
+
+def test_a_count_that_is_not_of_the_whole_thread_is_taken_as_it_is(tmp_path: Path) -> None:
+    large = held().model_copy(update={"tokens_in": 10**9})
+    assert resumed(tmp_path, large, "codex-resume").spent.tokens_in == 7500
+
+
+def test_a_thread_that_codex_does_not_know_is_stale(tmp_path: Path) -> None:
+    assert resumed(tmp_path, held(), b"", code=1).stale_session
+
+
+def test_a_thread_that_was_opened_and_failed_later_is_not_stale(tmp_path: Path) -> None:
+    assert not resumed(tmp_path, held(), "codex-err-401", code=1).stale_session
+
+
+def test_a_fresh_attempt_is_never_stale(tmp_path: Path) -> None:
+    assert not run(tmp_path, b"", code=1)[0].stale_session
+
+
+@pytest.mark.parametrize("id_", ["--last", "-c", "", "a b", "x" * 300, "a\nb", "../x"])
+def test_a_name_that_is_no_sessions_never_comes_back_to_a_command_line(
+    tmp_path: Path, id_: str
+) -> None:
+    line = json.dumps({"type": "thread.started", "thread_id": id_}).encode()
+    assert run(tmp_path, line + b"\n")[0].session_id == ""
+
+
+def test_work_is_counted_once_when_it_begins(tmp_path: Path) -> None:
+    reporter = RecordingReporter()
+    cli = install(tmp_path, "codex", "codex-worker")
+    codex(cli.setup).run(job(tmp_path), reporter)
+    begun = [each for each in reporter.said if each.category is not None]
+    ended = [each for each in reporter.said if each.verb in {"Running", "Reading", "Editing"}]
+    assert begun
+    assert len(begun) * 2 == len(ended)
+
+
+def test_work_whose_beginning_was_not_told_counts_when_it_ends(tmp_path: Path) -> None:
+    item = {"id": "i", "type": "command_execution", "command": "pytest"}
+    line = json.dumps({"type": "item.completed", "item": item}).encode() + b"\n"
+    reporter = RecordingReporter()
+    codex(install(tmp_path, "codex", line).setup).run(job(tmp_path), reporter)
+    assert [(each.line, each.category) for each in reporter.said] == [("Running: pytest", "test")]
+
+
+def test_every_line_of_both_streams_is_passed_on_as_it_was_printed(tmp_path: Path) -> None:
+    reporter = RecordingReporter()
+    cli = install(tmp_path, "codex", b"plain \xff\n{}\n", stderr="a warning\n")
+    codex(cli.setup).run(job(tmp_path), reporter)
+    assert sorted(reporter.outputs) == ["a warning", "plain �", "{}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from loop_kit.adapters.console import ConsoleReporter
+from loop_kit.core.activity import Activity
 from loop_kit.core.state import Limits, LoopState, Phase, Role
 
 
@@ -12,8 +13,8 @@ def test_an_attempt_is_told_from_start_to_end() -> None:
     out = io.StringIO()
     shown = ConsoleReporter(out)
     shown.attempt_started(Role.WORKER, 1, 2, "codex")
-    shown.activity(Role.WORKER, "Running: ls")
-    shown.activity(Role.WORKER, "Running: ls")
+    shown.activity(Role.WORKER, Activity("Running", "ls"))
+    shown.activity(Role.WORKER, Activity("Running", "ls"))
     shown.attempt_ended(Role.WORKER, 1.25, "ended")
     shown.warn("careful")
     assert out.getvalue().splitlines() == [
@@ -42,7 +43,7 @@ def test_a_round_and_a_verdict_are_said() -> None:
 def test_control_characters_of_an_agent_are_dropped_and_long_lines_cut() -> None:
     out = io.StringIO()
     ConsoleReporter(out).activity(
-        Role.WORKER, "\x1b]0;owned\x07\x1b[2Jred\x08\nline\x00 " + "x" * 500
+        Role.WORKER, Activity("", "\x1b]0;owned\x07\x1b[2Jred\x08\nline\x00 " + "x" * 500)
     )
     assert "\x1b" not in out.getvalue()
     assert "\x08" not in out.getvalue()
@@ -52,7 +53,7 @@ def test_control_characters_of_an_agent_are_dropped_and_long_lines_cut() -> None
 
 def test_verbose_shows_the_whole_line_and_still_nothing_that_a_terminal_obeys() -> None:
     out = io.StringIO()
-    ConsoleReporter(out, verbose=True).activity(Role.WORKER, "\x1b[2J" + "x" * 500)
+    ConsoleReporter(out, verbose=True).activity(Role.WORKER, Activity("", "\x1b[2J" + "x" * 500))
     assert "x" * 500 in out.getvalue()
     assert "\x1b" not in out.getvalue()
 
@@ -68,6 +69,89 @@ def test_no_live_line_is_left_behind_when_a_run_breaks_off() -> None:
     out = io.StringIO()
     with ConsoleReporter(out, live=True) as shown:
         shown.attempt_started(Role.WORKER, 1, 1, "[bold]codex")
-        shown.activity(Role.WORKER, "[red]not markup[/red]")
-    assert shown._status is None
+        shown.activity(Role.WORKER, Activity("", "[red]not markup[/red]"))
+    assert shown._progress is None
     assert "[red]not markup[/red]" in out.getvalue()
+
+
+def told(*activities: Activity, verbose: bool = False) -> list[str]:
+    out = io.StringIO()
+    shown = ConsoleReporter(out, verbose=verbose)
+    for activity in activities:
+        shown.activity(Role.WORKER, activity)
+    return out.getvalue().splitlines()
+
+
+def test_equal_actions_in_a_row_are_shown_once_and_equal_messages_each_time() -> None:
+    run, said = Activity("Running", "make"), Activity("Message", "hm")
+    assert told(run, run, said, said, run) == [
+        "[worker] Running: make",
+        "[worker] Message: hm",
+        "[worker] Message: hm",
+        "[worker] Running: make",
+    ]
+
+
+def test_what_has_only_begun_is_not_a_line_yet() -> None:
+    assert told(Activity("Running", "make", "unknown", begins=True)) == []
+
+
+def test_a_session_is_shown_once_over_all_attempts() -> None:
+    out = io.StringIO()
+    shown = ConsoleReporter(out)
+    for number in (1, 2):
+        shown.attempt_started(Role.WORKER, 1, number, "codex")
+        shown.activity(Role.WORKER, Activity("Session", "s-1"))
+        shown.attempt_ended(Role.WORKER, 1, "ended")
+    assert out.getvalue().count("Session: s-1") == 1
+
+
+def test_a_line_that_is_no_event_ends_a_row_of_repeats() -> None:
+    out = io.StringIO()
+    shown = ConsoleReporter(out)
+    for line in ('{"type": "x"}', "plain text"):
+        shown.output(Role.WORKER, line)
+        shown.activity(Role.WORKER, Activity("Reading", "a.py"))
+        shown.activity(Role.WORKER, Activity("Reading", "a.py"))
+    assert out.getvalue().splitlines() == ["[worker] Reading: a.py"] * 2
+
+
+def test_a_line_has_120_characters_at_the_most() -> None:
+    (line,) = told(Activity("Message", "word " * 100))
+    assert len(line) == 120
+    assert line.endswith("...")
+
+
+def test_verbose_shows_every_line_as_it_was_printed() -> None:
+    out = io.StringIO()
+    shown = ConsoleReporter(out, verbose=True)
+    for line in ('{"type":"turn.started"}', "plain \x1b[31m", "  "):
+        shown.output(Role.REVIEWER, line)
+    first, second = out.getvalue().splitlines()
+    assert first == '[reviewer] | {"type":"turn.started"}'
+    assert second.startswith("[reviewer] | plain")
+    assert "\x1b" not in second
+
+
+def test_without_verbose_what_is_no_event_is_hidden() -> None:
+    out = io.StringIO()
+    ConsoleReporter(out).output(Role.WORKER, "noise")
+    assert out.getvalue() == ""
+
+
+def test_the_live_line_says_what_is_going_on() -> None:
+    out = io.StringIO()
+    with ConsoleReporter(out, live=True) as shown:
+        shown.attempt_started(Role.WORKER, 1, 1, "codex")
+        shown.activity(Role.WORKER, Activity("Running", "make all", "unknown", begins=True))
+        assert shown._progress is not None
+        assert shown._progress.tasks[0].fields["doing"] == "Running: make all"
+        assert "codex" in shown._progress.tasks[0].description
+    assert shown._progress is None
+
+
+def test_a_session_that_is_gone_is_said() -> None:
+    out = io.StringIO()
+    data = {"role": "worker", "status": "fallback_invalid_resume"}
+    ConsoleReporter(out).event("dispatch_resume", LoopState(), data)
+    assert "[worker] the session is gone: a new one is started" in out.getvalue()

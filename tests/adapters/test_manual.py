@@ -89,4 +89,4 @@ def test_a_folder_in_place_of_the_report_is_waited_out(tmp_path: Path) -> None:
 
 def test_people_are_told_once_and_not_sent_back(tmp_path: Path) -> None:
     agent = ManualAgent(tmp_path)
-    assert (agent.check(), agent.repairs, agent.name) == ("", False, "manual")
+    assert (agent.check(), agent.is_program, agent.name) == ("", False, "manual")

@@ -32,7 +32,7 @@ CONFIGS = {
 }
 
 FLAGS = {
-    "unknown backend": (("--worker-backend", "nope"), 3, "codex, claude, scripted"),
+    "unknown backend": (("--worker-backend", "nope"), 3, "codex, claude, opencode, scripted"),
     "round alone": (("--round", "2"), 3, "--single-round"),
     "single round alone": (("--single-round",), 3, "--round"),
     "resume and single": (("--single-round", "--round", "1", "--resume"), 3, "--resume"),

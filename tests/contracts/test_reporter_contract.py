@@ -12,6 +12,7 @@ from tests.fakes import FakeClock, RecordingReporter
 from loop_kit.adapters.actions_log import ActionsLog
 from loop_kit.adapters.console import ConsoleReporter
 from loop_kit.adapters.feed import FeedReporter, Tee
+from loop_kit.core.activity import Activity
 from loop_kit.core.state import LoopState, Phase, Role
 from loop_kit.ports import Reporter
 
@@ -38,7 +39,9 @@ def test_any_text_can_be_told(reporter: Reporter, text: str) -> None:
     reporter.note(text)
     reporter.warn(text)
     reporter.attempt_started(Role.WORKER, 1, 1, text)
-    reporter.activity(Role.WORKER, text)
+    reporter.output(Role.WORKER, text)
+    reporter.activity(Role.WORKER, Activity("Running", text, "read", begins=True))
+    reporter.activity(Role.WORKER, Activity("Message", text))
     assert reporter.attempt_ended(Role.WORKER, 0.1, text) is None
 
 
@@ -52,7 +55,7 @@ def test_every_event_can_be_told(reporter: Reporter) -> None:
 
 
 def test_an_attempt_that_never_ended_does_not_hinder_the_next(reporter: Reporter) -> None:
-    reporter.activity(Role.REVIEWER, "early")
+    reporter.activity(Role.REVIEWER, Activity("", "early"))
     reporter.attempt_started(Role.WORKER, 1, 1, "x")
     reporter.attempt_started(Role.WORKER, 1, 2, "x")
     reporter.attempt_ended(Role.WORKER, 0, "ended")

@@ -31,7 +31,7 @@ TASK = "T-001"
 START = "0" * 40
 
 AGENT_FAILURES = {
-    Role.WORKER: tuple(f for f in Failure if f is not Failure.VOID_VERDICT),
+    Role.WORKER: tuple(f for f in Failure if f not in {"void_verdict", "stale_session"}),
     Role.REVIEWER: (
         Failure.TRANSIENT,
         Failure.PERMANENT,

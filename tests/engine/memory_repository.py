@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pathspec import GitIgnoreSpec
+
 from loop_kit.core.scope import Change, Commit
 from loop_kit.core.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
@@ -47,6 +49,17 @@ class MemoryRepository:
 
     def read(self, sha: str, path: str) -> bytes | None:
         return self.commits[sha].tree.get(path)
+
+    def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
+        tree = self.commits[sha].tree
+        return {path: tree[path] for path in paths if path in tree}
+
+    def top(self, sha: str) -> tuple[str, ...]:
+        return tuple(sorted({path.partition("/")[0] for path in self.commits[sha].tree}))
+
+    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+        fitting = GitIgnoreSpec.from_lines(patterns).match_files(sorted(self.commits[sha].tree))
+        return tuple(fitting)[:limit]
 
     def span(self, parent: str, head: str) -> Span:
         known = set(self.line(parent))

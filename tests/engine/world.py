@@ -27,6 +27,7 @@ from loop_kit.core.state import Lease, Limits, LoopState, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
+from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
@@ -105,6 +106,8 @@ class World:
 
     scratch: Path
     script: Callable[[Job], Act] = two_rounds
+    card: TaskCard = CARD
+    guides: FixedGuides = field(default_factory=FixedGuides)
     local: bool = False
     limits: Limits = field(default_factory=lambda: Limits(evidence="strict"))
     verify: tuple[str, ...] = ()
@@ -139,15 +142,18 @@ class World:
         agents = dict.fromkeys(Role, played)
         options = self.options
         dispatcher = Dispatcher(
-            agents, self.mailbox, FixedGuides(), self.clock, self.reporter, options, self.scratch
+            agents, self.mailbox, self.guides, self.clock, self.reporter, options, self.scratch
         )
-        worker = WorkerPass(dispatcher, workspaces, verifier, self.repository, store, options)
+        briefer = Briefer(store, self.repository, self.guides)
+        worker = WorkerPass(
+            dispatcher, workspaces, verifier, self.repository, store, briefer, options
+        )
         return Engine(
             store=store,
             verifier=verifier,
             agents=agents,
             worker=worker,
-            reviewer=ReviewerPass(dispatcher, workspaces, self.repository, store),
+            reviewer=ReviewerPass(dispatcher, workspaces, self.repository, store, briefer),
             clock=self.clock,
             reporter=self.reporter,
             options=options,
@@ -156,7 +162,7 @@ class World:
 
     def start(self) -> Start:
         return Start(
-            card=CARD,
+            card=self.card,
             base_sha=self.base,
             start_sha=self.base,
             limits=self.limits,
@@ -174,8 +180,8 @@ class World:
         engine = self.engine(fuse)
         state = engine.begin(self.start())
         if self.local:
-            return engine.run(CARD)
-        engine.run(CARD, last_round=state.round)
+            return engine.run(self.card)
+        engine.run(self.card, last_round=state.round)
         forge: Any = Fused(self.forge, fuse, "forge")
         return engine.hand_over(forge, Continuation("loop.yml", "main"))
 

@@ -224,7 +224,7 @@ class _Round:
                     card=card,
                     base_sha=base_sha,
                     start_sha=base_sha,
-                    limits=bootstrap.limits(settings, card),
+                    limits=bootstrap.limits(settings, card, ci=True),
                     verify=settings.verify,
                     fresh=recorded is None,
                     source=Source(kind="file", ref=settings.task or _CARD),
@@ -317,7 +317,11 @@ class _Round:
         return bootstrap.Parts(
             store=store,
             agents=bootstrap.agents(settings, ground, scene.environ, extra),
-            guides=Guides(lambda path: scene.repository.read(base_sha, path), ".loop"),
+            guides=Guides(
+                lambda paths: scene.repository.read_many(base_sha, paths),
+                ".loop",
+                SystemClock().now(),
+            ),
             isolated=settings.isolation == "clone",
             identity=identity,
             environ=scene.environ,

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import TextIO
 
+from loop_kit.core.activity import Activity
 from loop_kit.core.render import verdict_lines
 from loop_kit.core.sanitize import command_data, one_line
 from loop_kit.core.state import LoopState, Role
@@ -65,12 +66,17 @@ class ActionsLog:
         self._token = secrets.token_hex(16)
         self._write(f"::stop-commands::{self._token}")
 
-    def activity(self, role: Role, line: str) -> None:
+    def activity(self, role: Role, activity: Activity) -> None:
         """One thing the agent did; repeats are shown once."""
-        shown = f"[{role.value}] {_plain(one_line(line, _MAX_LINE))}"
-        if shown != self._last:
+        if activity.begins:
+            return
+        shown = f"[{role.value}] {_plain(one_line(activity.line, _MAX_LINE))}"
+        if shown != self._last or activity.is_message:
             self._write(shown)
         self._last = shown
+
+    def output(self, role: Role, line: str) -> None:
+        """Nothing: the transcript has it."""
 
     def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
         """Close the group."""

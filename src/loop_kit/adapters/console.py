@@ -1,4 +1,9 @@
-"""The console: one tidy line per action, and in a terminal a live line that says who is at work."""
+"""The console: one tidy line per action, and in a terminal a live line that says who is at work.
+
+A repeated action is shown once, a repeated message each time. What an agent printed that is no
+event of its stream is not shown, but ends a row of repeats. `--verbose` shows every line as it was
+printed, besides, and cuts nothing.
+"""
 
 import sys
 import threading
@@ -6,14 +11,16 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from loop_kit.core.activity import Activity
 from loop_kit.core.render import verdict_lines
 from loop_kit.core.sanitize import one_line, visible
 from loop_kit.core.state import LoopState, Role
 
 if TYPE_CHECKING:
-    from rich.status import Status
+    from rich.progress import Progress
 
 _MAX_LINE = 120
+_MAX_LIVE = 60
 
 
 class ConsoleReporter:
@@ -23,8 +30,9 @@ class ConsoleReporter:
         self._out = out
         self._live = live
         self._verbose = verbose
-        self._status: Status | None = None
+        self._progress: Progress | None = None
         self._last = ""
+        self._sessions: set[str] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -50,6 +58,8 @@ class ConsoleReporter:
         """What changes where the loop stands is said; the rest is for the feed."""
         if name == "state_transition" and data["to_state"] == "awaiting_work":
             self._print(f"Round {data['to_round']} of {state.limits.max_rounds}: {state.task_id}")
+        if name == "dispatch_resume" and data.get("status") == "fallback_invalid_resume":
+            self._print(f"[{data['role']}] the session is gone: a new one is started")
         if name == "review_verdict":
             for line in verdict_lines(data):
                 self._print(line)
@@ -58,14 +68,31 @@ class ConsoleReporter:
         """An agent starts."""
         again = f", attempt {attempt}" if attempt > 1 else ""
         self._print(f"[{role.value}] {backend} starts{again}")
-        self._start(f"{role.value} ({backend}) is at work, round {round_}")
+        self._start(f"round {round_}: {role.value} ({backend}) is at work")
 
-    def activity(self, role: Role, line: str) -> None:
-        """One thing the agent did; repeats are shown once."""
-        shown = f"[{role.value}] {visible(line) if self._verbose else one_line(line, _MAX_LINE)}"
-        if shown != self._last:
+    def activity(self, role: Role, activity: Activity) -> None:
+        """One thing the agent did or said."""
+        if activity.begins:
+            self._update(activity)
+            return
+        if activity.verb == "Session":
+            if activity.text in self._sessions:
+                return
+            self._sessions.add(activity.text)
+        line = activity.line
+        tidy = visible(line) if self._verbose else one_line(line, _MAX_LINE - len(role.value) - 3)
+        shown = f"[{role.value}] {tidy}"
+        if shown != self._last or activity.is_message:
             self._print(shown)
         self._last = shown
+        self._update(activity)
+
+    def output(self, role: Role, line: str) -> None:
+        """One line that the agent printed."""
+        if not line.lstrip().startswith("{"):
+            self._last = ""
+        if self._verbose and line.strip():
+            self._print(f"[{role.value}] | {visible(line)}")
 
     def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
         """The agent is gone."""
@@ -77,8 +104,9 @@ class ConsoleReporter:
         safe = text.encode(self._out.encoding or "utf-8", "backslashreplace")
         line = safe.decode(self._out.encoding or "utf-8")
         with self._lock:
-            if self._status is not None:
-                self._status.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            if self._progress is not None:
+                out = self._progress.console
+                out.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
                 self._out.write(f"{line}\n")
                 self._out.flush()
@@ -87,15 +115,27 @@ class ConsoleReporter:
         if not self._live:
             return
         from rich.console import Console
-        from rich.markup import escape
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self._status = Console(file=self._out).status(escape(text))
-        self._status.start()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description} {task.fields[doing]}", markup=False),
+            TimeElapsedColumn(),
+            console=Console(file=self._out),
+            transient=True,
+        )
+        self._progress.add_task(text, total=None, doing="")
+        self._progress.start()
+
+    def _update(self, activity: Activity) -> None:
+        if self._progress is not None:
+            doing = one_line(activity.line, _MAX_LIVE)
+            self._progress.update(self._progress.task_ids[0], doing=doing)
 
     def _stop(self) -> None:
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
 
 
 def console(*, verbose: bool) -> ConsoleReporter:

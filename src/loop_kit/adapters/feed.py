@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.adapters.loop_folder import RotatingFile
+from loop_kit.core.activity import Activity
 from loop_kit.core.state import LoopState, Role
 from loop_kit.ports import Clock, Reporter
 
@@ -37,7 +38,10 @@ class FeedReporter:
     def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """Nothing: `dispatch_start` says it."""
 
-    def activity(self, role: Role, line: str) -> None:
+    def activity(self, role: Role, activity: Activity) -> None:
+        """Nothing: the transcript has it."""
+
+    def output(self, role: Role, line: str) -> None:
         """Nothing: the transcript has it."""
 
     def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
@@ -84,10 +88,15 @@ class Tee:
         for reporter in self._reporters:
             reporter.attempt_started(role, round_, attempt, backend)
 
-    def activity(self, role: Role, line: str) -> None:
+    def activity(self, role: Role, activity: Activity) -> None:
         """One thing the agent did or said."""
         for reporter in self._reporters:
-            reporter.activity(role, line)
+            reporter.activity(role, activity)
+
+    def output(self, role: Role, line: str) -> None:
+        """One line that the agent printed."""
+        for reporter in self._reporters:
+            reporter.output(role, line)
 
     def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
         """The agent is gone."""

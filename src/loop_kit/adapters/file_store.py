@@ -61,6 +61,13 @@ class FileStore:
             return aside
         return None
 
+    def reset(self) -> None:
+        """Remove the state and the reports of an earlier loop; cards, archive and logs stay."""
+        for name in (*bus.RESET, _FROZEN_CARD):
+            path = self._folder / name
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+
     def read(self, name: str) -> bytes | None:
         """A bus file, or None; of the card, the frozen copy."""
         return self._plain(_FROZEN_CARD if name == bus.TASK_CARD else name)

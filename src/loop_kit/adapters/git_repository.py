@@ -1,7 +1,9 @@
 """Named questions to git about the commits of a loop."""
 
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 
 from loop_kit.adapters.git import Git, GitPrintedTooMuch
@@ -84,6 +86,39 @@ class GitRepository:
         except GitPrintedTooMuch:
             return None
         return done.out if done.code == 0 else None
+
+    def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of the files `paths` that there are at commit `sha`, by one git process.
+
+        A link is followed as long as it stays inside the commit.
+        """
+        asked = [path for path in paths if "\n" not in path]
+        stdin = "".join(f"{sha}:{path}\n" for path in asked).encode(errors="surrogateescape")
+        limit = _MAX_FILE * 4
+        try:
+            batch = ("cat-file", "--batch", "--follow-symlinks")
+            done = self._git.run(*batch, stdin=stdin, limit=limit)
+        except GitPrintedTooMuch:
+            found = ((path, self.read(sha, path)) for path in asked)
+            return {path: content for path, content in found if content is not None}
+        return dict(_parse_batch(asked, done.out))
+
+    def top(self, sha: str) -> tuple[str, ...]:
+        """The names at the top of the tree of commit `sha`."""
+        return _names(self._git.run("ls-tree", "--name-only", "-z", sha).out)
+
+    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+        """The first `limit` files of commit `sha` that fit `patterns` (gitignore style).
+
+        Only the folders that the patterns begin with are listed.
+        """
+        from pathspec import GitIgnoreSpec
+
+        folders = {_literal_folder(pattern) for pattern in patterns}
+        below = () if "" in folders else tuple(sorted(folders))
+        listed = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
+        fitting = GitIgnoreSpec.from_lines(patterns).match_files(_names(self._git.run(*listed).out))
+        return tuple(islice(fitting, limit))
 
     def resolve(self, revision: str) -> str:
         """The full id of the commit that `revision` names, or ''."""
@@ -242,6 +277,32 @@ class _Raw:
                 for change in self.changes
             ),
         )
+
+
+def _names(raw: bytes) -> tuple[str, ...]:
+    return tuple(raw.decode("utf-8", "surrogateescape").split("\0")[:-1])
+
+
+def _literal_folder(pattern: str) -> str:
+    """The folder or file that everything `pattern` fits lies in; '' for the whole tree."""
+    rooted = "/" in pattern.rstrip("/")
+    parts = pattern.strip("/").split("/") if rooted else []
+    literal = list(takewhile(lambda part: part and not set(part) & set("*?[\\"), parts))
+    return "/".join(literal) if not pattern.startswith("!") and ".." not in literal else ""
+
+
+def _parse_batch(asked: Sequence[str], raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """The blobs in what `cat-file --batch` prints, in the order they were asked for."""
+    at = 0
+    for path in asked:
+        end = raw.index(b"\n", at)
+        *kind, size = raw[at:end].rsplit(b" ", 2)
+        at = end + 1
+        if size.isdigit():
+            content = raw[at : at + int(size)]
+            at += int(size) + 1
+            if kind[-1] == b"blob" and len(content) <= _MAX_FILE:
+                yield path, content
 
 
 def _parse_log(text: str) -> tuple[set[str], list[_Raw]]:

@@ -4,9 +4,10 @@ On a laptop that is the disk; in a CI job it is the base commit, so that nothing
 steer the reviewer or the next round. What a repository does not say, the package says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from loop_kit import defaults
+from loop_kit.core.knowledge import Knowledge, parse
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.state import Role
 
@@ -14,29 +15,44 @@ _MAX_TEXT = 64 * 1024
 
 TEMPLATES = {Role.WORKER: "worker_prompt.txt", Role.REVIEWER: "reviewer_prompt.txt"}
 _ROLES = {Role.WORKER: "code-writer.md", Role.REVIEWER: "reviewer.md"}
+_CONTEXT = ("project_facts.md", "pitfalls.md", "patterns.jsonl")
+
+ReadMany = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 class Guides:
-    """Reads templates from the loop's folder, and role documents and AGENTS.md from the root."""
+    """Templates and context from the loop's folder, role documents and AGENTS.md from the root.
 
-    def __init__(self, read: Callable[[str], bytes | None], loop_dir: str) -> None:
+    `now` is when the run started, in UTC as YYYY-MM-DDTHH:MM:SSZ: knowledge grows old.
+    """
+
+    def __init__(self, read: ReadMany, loop_dir: str, now: str) -> None:
         self._read = read
         self._loop_dir = loop_dir
+        self._now = now
 
     def guidance(self, role: Role) -> Guidance:
         """Template, role document and AGENTS.md for one role."""
         template = f"{self._loop_dir}/templates/{TEMPLATES[role]}"
-        document = _ROLES[role]
-        agents = self._text("AGENTS.md")
+        document = f"docs/roles/{_ROLES[role]}"
+        found = self._read((template, document, "AGENTS.md"))
+        agents = _text(found, "AGENTS.md")
         if role is Role.WORKER and not agents:
             agents = defaults.text("roles/agents.md")
         return Guidance(
-            template=self._text(template) or defaults.text(f"templates/{TEMPLATES[role]}"),
-            role_md=self._text(f"docs/roles/{document}") or defaults.text(f"roles/{document}"),
+            template=_text(found, template) or defaults.text(f"templates/{TEMPLATES[role]}"),
+            role_md=_text(found, document) or defaults.text(f"roles/{_ROLES[role]}"),
             agents_md=agents,
         )
 
-    def _text(self, path: str) -> str:
-        raw = self._read(path) or b""
-        text = raw[:_MAX_TEXT].decode("utf-8-sig", "replace")
-        return text if text.strip() else ""
+    def knowledge(self) -> Knowledge:
+        """What people wrote down and earlier reviews taught about this repository."""
+        paths = [f"{self._loop_dir}/context/{name}" for name in _CONTEXT]
+        found = self._read(paths)
+        facts, pitfalls, patterns = (_text(found, path, limit=None) for path in paths)
+        return parse(facts, pitfalls, patterns, self._now)
+
+
+def _text(found: Mapping[str, bytes], path: str, limit: int | None = _MAX_TEXT) -> str:
+    text = found.get(path, b"")[:limit].decode("utf-8-sig", "replace")
+    return text if text.strip() else ""

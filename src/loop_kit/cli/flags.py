@@ -25,7 +25,9 @@ AutoDispatch = Annotated[
         "--auto-dispatch/--manual", help="Start the backends, or wait for people.  [manual]"
     ),
 ]
-Backend = Annotated[str | None, typer.Option(help="codex, claude, manual or scripted.  [codex]")]
+Backend = Annotated[
+    str | None, typer.Option(help="codex, claude, opencode, manual or scripted.  [codex]")
+]
 Model = Annotated[str | None, typer.Option(help="The model for this role.")]
 Args = Annotated[str | None, typer.Option(help="More arguments for this role's backend.")]
 DispatchTimeout = Annotated[
@@ -44,6 +46,21 @@ ArtifactTimeout = Annotated[
 ]
 Timeout = Annotated[
     float | None, typer.Option(help="Seconds to wait for a person's report, 0 for a day.  [0]")
+]
+MaxSessionRounds = Annotated[
+    int | None,
+    typer.Option(help="Rounds an agent's session is taken up again, 0 without end.  [0]"),
+]
+RequireHeartbeat = Annotated[
+    bool | None,
+    typer.Option("--require-heartbeat", help="Wait only for people whose heartbeat is fresh."),
+]
+HeartbeatTtl = Annotated[
+    float | None, typer.Option(help="Seconds after which a heartbeat is stale.  [30]")
+]
+Reset = Annotated[
+    bool,
+    typer.Option("--reset", help="Remove state and reports of an earlier run first, not the card."),
 ]
 VerifyTimeout = Annotated[
     float | None, typer.Option(help="Seconds for the card's verify commands.  [600]")

@@ -3,8 +3,9 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ from loop_kit.core.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Start
-from loop_kit.errors import BadSetting, ExitCode, StateRefused
+from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Agent, Reporter
 from loop_kit.settings import Settings, Values, card_values, environment_values, resolve
+
+_MAX_TEXT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Request:
     task: str = ""
     flags: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
+    reset: bool = False
     single_round: int | None = None
     argv: tuple[str, ...] = ()
 
@@ -145,6 +149,8 @@ class _LocalRun:
 
     def _start(self, settings: Settings, card: TaskCard) -> Start:
         fresh = not self._request.resume
+        if self._request.reset:
+            self._store.reset()
         if fresh:
             aside = self._store.set_aside()
             if aside is not None:
@@ -161,7 +167,7 @@ class _LocalRun:
             card=card,
             base_sha=self._place.head,
             start_sha=self._place.head,
-            limits=bootstrap.limits(settings, card),
+            limits=bootstrap.limits(settings, card, ci=False),
             verify=settings.verify,
             fresh=fresh,
             work_branch=self._work_branch or self._place.branch,
@@ -209,18 +215,12 @@ class _LocalRun:
 
     def _parts(self, settings: Settings, agents: Mapping[Role, Agent]) -> bootstrap.Parts:
         root = self._place.root
-
-        def read(name: str) -> bytes | None:
-            path = root / name
-            return path.read_bytes() if path.is_file() else None
-
         inside = self._folder.is_relative_to(root)
+        shown = self._folder.relative_to(root).as_posix() if inside else str(self._folder)
         return bootstrap.Parts(
             store=self._store,
             agents=agents,
-            guides=Guides(
-                read, self._folder.relative_to(root).as_posix() if inside else str(self._folder)
-            ),
+            guides=Guides(partial(_read_texts, root), shown, SystemClock().now()),
             isolated=settings.isolation == "clone",
             identity=Identity("loop-kit", "loop-kit@localhost"),
             environ=self._request.environ,
@@ -235,6 +235,24 @@ class _LocalRun:
             shown.note(f"Uncommitted changes, which stay yours: {listed}. Proceeding.")
             return
         require_clean(status)
+
+
+def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Those of the files `names` below `root` that exist; these are the user's, so links count.
+
+    Raises:
+        BadBusFile: one is no regular file of a sane size.
+    """
+    found = {}
+    for name in names:
+        path = root / name
+        if not path.exists():
+            continue
+        if not path.is_file() or path.stat().st_size > _MAX_TEXT:
+            said = f"{path} is not a text file of at most {_MAX_TEXT} bytes."
+            raise BadBusFile(said, "Replace or remove it.")
+        found[name] = path.read_bytes()
+    return found
 
 
 def _is_out_of_rounds(state: LoopState) -> bool:

@@ -33,6 +33,10 @@ def run(
     dispatch_retry_base_sec: flags.RetryBase = None,
     artifact_timeout: flags.ArtifactTimeout = None,
     timeout: flags.Timeout = None,
+    max_session_rounds: flags.MaxSessionRounds = None,
+    require_heartbeat: flags.RequireHeartbeat = None,
+    heartbeat_ttl: flags.HeartbeatTtl = None,
+    reset: flags.Reset = False,
     verify_timeout: flags.VerifyTimeout = None,
     allow_dirty: flags.AllowDirty = None,
     verbose: flags.Verbose = None,
@@ -40,19 +44,23 @@ def run(
 ) -> None:
     """Run a loop here: worker and reviewer take turns until it is approved."""
     given = {key: value for key, value in locals().items() if value is not None}
-    _check(single_round=single_round, round_=round_, resume=resume)
+    _check(single_round=single_round, round_=round_, resume=resume, reset=reset)
     settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
     end_on_signals()
-    raise typer.Exit(_run_here(settings, task or task_ref, loop_dir, round_, resume=resume))
+    which = {"resume": resume, "reset": reset, "single_round": round_}
+    raise typer.Exit(_run_here(settings, task or task_ref, loop_dir, which))
 
 
 _OF_THIS_RUN = {
-    *("task_ref", "task", "dispatch_backend", "single_round", "round_", "resume", "loop_dir"),
+    *("task_ref", "task", "dispatch_backend", "single_round", "round_", "resume", "reset"),
+    "loop_dir",
 }
 """Parameters that are no settings: they say which run this is."""
 
 
-def _check(*, single_round: bool, round_: int | None, resume: bool) -> None:
+def _check(*, single_round: bool, round_: int | None, resume: bool, reset: bool) -> None:
+    if reset and resume:
+        raise BadSetting("--reset and --resume contradict each other.", "Leave one of them out.")
     if single_round and resume:
         raise BadSetting("--resume is not for --single-round.", "Leave one of them out.")
     if single_round != (round_ is not None):
@@ -61,9 +69,7 @@ def _check(*, single_round: bool, round_: int | None, resume: bool) -> None:
         raise BadSetting(f"--round {round_}: rounds count from 1.", "Give 1 or more.")
 
 
-def _run_here(
-    settings: dict[str, Any], task: str, loop_dir: str, round_: int | None, *, resume: bool
-) -> int:
+def _run_here(settings: dict[str, Any], task: str, loop_dir: str, which: dict[str, Any]) -> int:
     from loop_kit.cli.local import Request, run_local
 
     request = Request(
@@ -72,9 +78,8 @@ def _run_here(
         loop_dir=loop_dir,
         task=task,
         flags=settings,
-        resume=resume,
-        single_round=round_,
         argv=tuple(sys.argv[1:]),
+        **which,
     )
     return int(run_local(request))
 

@@ -16,7 +16,14 @@ REVIEW_REPORT = "review_report.json"
 FIX_LIST = "fix_list.json"
 STATE = "state.json"
 SUMMARY = "summary.json"
+TASK_PACKET = "task_packet.json"
 PATCH = "review_request.patch"
+
+RESET = (
+    *(STATE, f"{STATE}.corrupt", f".{STATE}.bak", SUMMARY, TASK_PACKET),
+    *(WORK_REPORT, REVIEW_REQUEST, REVIEW_REPORT, FIX_LIST),
+)
+"""What `--reset` removes of an earlier loop, a backup of agent-task-runner's among it."""
 
 REPORTS = {Role.WORKER: WORK_REPORT, Role.REVIEWER: REVIEW_REPORT}
 MAX_DIFF = 1024 * 1024

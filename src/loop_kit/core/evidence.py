@@ -7,7 +7,9 @@ reviewer who did not do the work, or is cheap to check when it was made up.
 
 from typing import Literal
 
-from loop_kit.core.reports import ReviewReport
+from loop_kit.core.findings import Finding
+from loop_kit.core.reports import Issue, ReviewReport
+from loop_kit.core.state import LoopState
 from loop_kit.core.task import TaskCard
 
 _SHORTEST_SHA = 7
@@ -38,3 +40,25 @@ def _missing(review: ReviewReport, card: TaskCard) -> str:
     if not review.files_examined:
         return "review_report.json approves without naming a file in 'files_examined'"
     return ""
+
+
+def rejection_of_unverified(state: LoopState, findings: tuple[Finding, ...]) -> ReviewReport | None:
+    """The rejection that takes the place of an approval of what does not verify."""
+    verification = state.verification
+    if verification is None or verification.passed:
+        return None
+    failed = next(r for r in verification.results if r.exit_code != 0)
+    reason = f"verify command failed: {failed.command}"
+    issue = Issue(
+        id=next((finding.id for finding in findings if finding.reason == reason), ""),
+        severity="high",
+        reason=reason,
+        required_change="Make this command succeed in a fresh clone of the branch.",
+        scenario=f"exit code {failed.exit_code}\n{failed.tail}",
+    )
+    return ReviewReport(
+        task_id=state.task_id,
+        round=state.round,
+        decision="changes_required",
+        blocking_issues=(issue,),
+    )

@@ -6,6 +6,8 @@ from loop_kit.core.messages import Failure
 from loop_kit.core.state import Outcome, Role
 
 RETRIED = {Failure.TRANSIENT}
+FORGETTING = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
+"""After these the conversation is not taken up again: it may be what is broken."""
 REPAIRED = {
     Failure.NO_REPORT,
     Failure.INVALID_REPORT,

@@ -22,8 +22,10 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from loop_kit.core import sessions
+from loop_kit.core.evidence import rejection_of_unverified
 from loop_kit.core.failures import OUTCOMES, REPAIRED, RETRIED
-from loop_kit.core.findings import Finding, applied, open_findings
+from loop_kit.core.findings import applied, open_findings
 from loop_kit.core.messages import (
     AttemptFailed,
     AttemptStarted,
@@ -45,7 +47,6 @@ from loop_kit.core.messages import (
     WorkReported,
 )
 from loop_kit.core.policy import backoff
-from loop_kit.core.reports import Issue, ReviewReport
 from loop_kit.core.state import (
     Attempt,
     LoopState,
@@ -55,7 +56,6 @@ from loop_kit.core.state import (
     Role,
     RoundDetail,
     RoundRecord,
-    Session,
 )
 
 PULL_REQUEST = "pull-request"
@@ -104,6 +104,7 @@ def review_key(round_: int) -> str:
 def _next_attempt(state: LoopState, role: Role) -> RunAgent:
     last = _attempt_of(state, role)
     delay = backoff(state.limits.dispatch_retry_base_sec, last.retries) if last.waits else 0
+    session, rotated = sessions.due(state, role)
     return RunAgent(
         role=role,
         round=state.round,
@@ -111,6 +112,8 @@ def _next_attempt(state: LoopState, role: Role) -> RunAgent:
         delay=delay,
         feedback=last.feedback,
         work_sha=last.work_sha,
+        session=session,
+        rotated=rotated,
     )
 
 
@@ -176,7 +179,7 @@ def _loop_resumed(state: LoopState, event: LoopResumed) -> LoopState:
         attempt = attempt.model_copy(update={"retries": 0, "repairs": 0, "waits": False})
     if event.head_sha:
         pushed = {"head_sha": event.head_sha, "verified": None}
-        state = _with(state, history=_decided(state.history, state.round, **pushed))
+        state = _with(state, history=_decided(state.history, state.round, **pushed), sessions={})
     resumed = _with(
         state,
         state=state.resume_phase or state.state,
@@ -227,13 +230,16 @@ def _attempt_started(state: LoopState, event: AttemptStarted) -> LoopState:
 
 def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
     _expected(state, event.role)
+    if event.failure is Failure.STALE_SESSION:
+        return _without_session(state, event)
     outcome = OUTCOMES.get((event.role, event.failure))
     if outcome is None:
         raise IllegalTransition(f"{event.failure} of the {event.role}")
     attempt = _attempt_of(state, event.role)
     if event.work_sha:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
-    spent = _with(state, usage=state.usage.plus(event.spent))
+    left = sessions.after_failure(state, event, attempt.retries)
+    spent = _with(state, usage=state.usage.plus(event.spent), sessions=left)
     if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
         return _with(
             spent,
@@ -249,8 +255,14 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
     return _done(spent, outcome, message, event.at, reasons=reasons, attempt=attempt)
 
 
-def _sessions(state: LoopState, role: Role, session: Session | None) -> dict[str, Session]:
-    return {**state.sessions, role.value: session} if session else state.sessions
+def _without_session(state: LoopState, event: AttemptFailed) -> LoopState:
+    """The backend does not know the conversation any more: a new one, at once."""
+    if event.role.value not in state.sessions:
+        raise IllegalTransition(f"the {event.role} took up no session")
+    attempt = _attempt_of(state, event.role).model_copy(update={"waits": False})
+    usage = state.usage.plus(event.spent)
+    left = sessions.without(state, event.role)
+    return _with(state, usage=usage, attempt=attempt, sessions=left)
 
 
 def _work_reported(state: LoopState, event: WorkReported) -> LoopState:
@@ -278,7 +290,7 @@ def _work_reported(state: LoopState, event: WorkReported) -> LoopState:
         usage=state.usage.plus(event.spent),
         verification=event.verification,
         attempt=None,
-        sessions=_sessions(state, Role.WORKER, event.session),
+        sessions=sessions.kept(state, Role.WORKER, event.session),
         round_details=(*(d for d in state.round_details if d.round != state.round), detail),
         history=(*(r for r in state.history if r.round != state.round), record),
     )
@@ -287,7 +299,7 @@ def _work_reported(state: LoopState, event: WorkReported) -> LoopState:
 def _review_reported(state: LoopState, event: ReviewReported) -> LoopState:
     findings = applied(state.findings, event.report)
     decision = event.report.decision
-    rejection = _unverified(state, findings) if decision == "approve" else None
+    rejection = rejection_of_unverified(state, findings) if decision == "approve" else None
     if rejection is not None:
         findings = applied(findings, rejection)
         decision = rejection.decision
@@ -299,7 +311,7 @@ def _review_reported(state: LoopState, event: ReviewReported) -> LoopState:
         findings=findings,
         usage=usage.model_copy(update={"rounds": usage.rounds + 1}),
         attempt=None,
-        sessions=_sessions(state, Role.REVIEWER, event.session),
+        sessions=sessions.kept(state, Role.REVIEWER, event.session),
         outbox=_intents(state),
         round_details=_decided(state.round_details, state.round, review_decision=decision),
         history=_decided(state.history, state.round, decision=decision, new_findings=fresh),
@@ -308,28 +320,6 @@ def _review_reported(state: LoopState, event: ReviewReported) -> LoopState:
         return _done(reviewed, Outcome.APPROVED, "", event.at)
     again = _with(reviewed, state=Phase.AWAITING_WORK, round=state.round + 1)
     return _within_rounds(again, event.at)
-
-
-def _unverified(state: LoopState, findings: tuple[Finding, ...]) -> ReviewReport | None:
-    """The rejection that takes the place of an approval of what does not verify."""
-    verification = state.verification
-    if verification is None or verification.passed:
-        return None
-    failed = next(r for r in verification.results if r.exit_code != 0)
-    reason = f"verify command failed: {failed.command}"
-    issue = Issue(
-        id=next((finding.id for finding in findings if finding.reason == reason), ""),
-        severity="high",
-        reason=reason,
-        required_change="Make this command succeed in a fresh clone of the branch.",
-        scenario=f"exit code {failed.exit_code}\n{failed.tail}",
-    )
-    return ReviewReport(
-        task_id=state.task_id,
-        round=state.round,
-        decision="changes_required",
-        blocking_issues=(issue,),
-    )
 
 
 def _decided(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any, ...]:

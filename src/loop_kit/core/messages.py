@@ -31,6 +31,7 @@ class Failure(StrEnum):
     SCOPE = "scope"
     PROTECTED_PATH = "protected_path"
     VOID_VERDICT = "void_verdict"
+    STALE_SESSION = "stale_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,10 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The attempt ended without a usable result; `work_sha` keeps what it committed."""
+    """The attempt ended without a usable result; `work_sha` keeps what it committed.
+
+    `session` is the conversation in which the agent can be told what was wrong.
+    """
 
     role: Role
     failure: Failure
@@ -115,6 +119,7 @@ class AttemptFailed:
     spent: Spent = field(default_factory=Spent)
     repairable: bool = True
     work_sha: str = ""
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +196,10 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class RunAgent:
-    """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed."""
+    """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed.
+
+    `session` is the conversation to take up again; `rotated` says that there was one, too old.
+    """
 
     role: Role
     round: int
@@ -199,6 +207,8 @@ class RunAgent:
     delay: float = 0
     feedback: str = ""
     work_sha: str = ""
+    session: Session | None = None
+    rotated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

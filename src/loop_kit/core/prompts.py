@@ -45,6 +45,21 @@ REVIEWER_PLACEHOLDERS = (
     "handoff_section",
 )
 
+_WORKER_MUST = {
+    "task_card_section": "## Task card\n\n{task_card_section}",
+    "fix_list_section": "## Fix list\n\n{fix_list_section}",
+    "prior_context_section": "## Prior round\n\n{prior_context_section}",
+    "feedback_section": "{feedback_section}",
+    "report_section": "## Report\n\n{report_section}",
+}
+_REVIEWER_MUST = {
+    "task_card_section": "## Task card\n\n{task_card_section}",
+    "review_section": "## What to review\n\n{review_section}",
+    "feedback_section": "{feedback_section}",
+    "report_section": "## Report\n\n{report_section}",
+}
+"""What reaches every prompt, whether or not a template of an older version has a place for it."""
+
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 
 
@@ -67,6 +82,17 @@ class Paths(Record):
     mailbox: str
 
 
+class Context(Record):
+    """What is told besides the task, each a text that is quoted as data; '' where nothing is."""
+
+    quickstart: str = ""
+    handoff: str = ""
+    knowledge: str = ""
+    task_packet: str = ""
+    scope: str = ""
+    function_index: str = ""
+
+
 def worker_prompt(
     guidance: Guidance,
     card: TaskCard,
@@ -74,32 +100,44 @@ def worker_prompt(
     paths: Paths,
     fix_list: Document | None,
     feedback: str,
+    context: Context,
 ) -> str:
     """The worker's prompt for one attempt.
 
     Raises:
         TemplateInvalid: the template names an unknown placeholder.
     """
-    return filled(
-        guidance.template,
-        dict.fromkeys(WORKER_PLACEHOLDERS, "")
-        | {
-            "task_id": card.task_id,
-            "round_num": str(round_),
-            "agents_md": guidance.agents_md.strip(),
-            "role_md": guidance.role_md.strip(),
-            "task_card_section": _card(card),
-            "fix_list_section": _fixes(fix_list),
-            "prior_context_section": _prior(fix_list),
-            "feedback_section": _feedback(feedback),
-            "report_section": _work_report_form(card, round_, paths, fix_list),
-            "work_report_path": paths.report,
-        },
-    )
+    values = {
+        "task_id": card.task_id,
+        "round_num": str(round_),
+        "agents_md": guidance.agents_md.strip(),
+        "role_md": guidance.role_md.strip(),
+        "orchestrator_path": context.scope or "the files in scope",
+        "function_index": _told(context.function_index),
+        "task_card_section": _card(card),
+        "fix_list_section": _fixes(fix_list),
+        "prior_context_section": _prior(fix_list),
+        "feedback_section": _feedback(feedback),
+        "report_section": _work_report_form(card, round_, paths, fix_list),
+        "work_report_path": paths.report,
+        "quickstart_section": _told(context.quickstart),
+        "handoff_section": _told(context.handoff),
+        "knowledge_section": _told(context.knowledge),
+        "task_packet_section": _told(context.task_packet),
+    }
+    must = dict(_WORKER_MUST)
+    if fix_list is None:
+        del must["fix_list_section"], must["prior_context_section"]
+    return filled(_completed(guidance.template, must), values)
 
 
 def reviewer_prompt(
-    guidance: Guidance, card: TaskCard, request: Document, paths: Paths, feedback: str
+    guidance: Guidance,
+    card: TaskCard,
+    request: Document,
+    paths: Paths,
+    feedback: str,
+    handoff: str,
 ) -> str:
     """The reviewer's prompt for one attempt.
 
@@ -107,21 +145,30 @@ def reviewer_prompt(
         TemplateInvalid: the template names an unknown placeholder.
     """
     agents = guidance.agents_md.strip()
-    return filled(
-        guidance.template,
-        dict.fromkeys(REVIEWER_PLACEHOLDERS, "")
-        | {
-            "task_id": card.task_id,
-            "round_num": str(request["round"]),
-            "agents_md": f"\n## Instructions of this repository\n\n{agents}\n" if agents else "",
-            "role_md": guidance.role_md.strip(),
-            "task_card_section": _card(card),
-            "review_section": _review(request, paths),
-            "feedback_section": _feedback(feedback),
-            "report_section": _review_report_form(card, request, paths),
-            "review_report_path": paths.report,
-        },
-    )
+    values = {
+        "task_id": card.task_id,
+        "round_num": str(request["round"]),
+        "agents_md": f"\n## Instructions of this repository\n\n{agents}\n" if agents else "",
+        "role_md": guidance.role_md.strip(),
+        "task_card_section": _card(card),
+        "prior_context_section": "",
+        "review_section": _review(request, paths),
+        "feedback_section": _feedback(feedback),
+        "report_section": _review_report_form(card, request, paths),
+        "review_report_path": paths.report,
+        "handoff_section": _told(handoff),
+    }
+    return filled(_completed(guidance.template, _REVIEWER_MUST), values)
+
+
+def _completed(template: str, must: Mapping[str, str]) -> str:
+    """`template` with what every prompt has to say and it does not place, at its end."""
+    missing = [part for name, part in must.items() if f"{{{name}}}" not in template]
+    return template + "".join(f"\n{part}\n" for part in missing)
+
+
+def _told(text: str) -> str:
+    return _data(text) if text else "- <none>"
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

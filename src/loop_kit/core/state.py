@@ -98,6 +98,8 @@ class Limits(Kept):
     max_tokens: int | None = None
     max_cost_usd: float | None = None
     evidence: Literal["lenient", "strict"] = "lenient"
+    session_rounds: int | None = None
+    """For how many rounds a conversation is taken up again: None never, 0 without end."""
 
 
 class Spent(Record):
@@ -204,11 +206,17 @@ class RoundRecord(Kept):
 
 
 class Session(Kept):
-    """The conversation that a backend can take up again."""
+    """The conversation that a backend can take up again.
+
+    `tokens_in` and `tokens_out` are what the backend has reported for the whole of it so far; None
+    where a backend reports each run by itself.
+    """
 
     session_id: str
     backend: str
     started_round: int = 1
+    tokens_in: int | None = None
+    tokens_out: int | None = None
 
 
 class OutboxItem(Kept):

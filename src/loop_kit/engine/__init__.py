@@ -11,7 +11,7 @@ here knows what a port is made of. The order of durable steps is the rule this f
 
 from collections.abc import Mapping
 
-from loop_kit.core import bus
+from loop_kit.core import bus, handoff
 from loop_kit.core.findings import open_findings
 from loop_kit.core.machine import outstanding, transition
 from loop_kit.core.messages import (
@@ -29,6 +29,7 @@ from loop_kit.core.messages import (
     RunAgent,
     TaskStarted,
     Verify,
+    WorkReported,
 )
 from loop_kit.core.policy import over_budget
 from loop_kit.core.state import LoopState, Outcome, Phase, Reason, Role
@@ -227,9 +228,11 @@ class Engine:
     def _run_worker(self, effect: RunAgent, card: TaskCard) -> None:
         if effect.attempt == 1:
             self._reporter.event("round_start", self._state, {})
-        if self._started(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None}):
-            outcome = self._worker.run(self._state, card, effect)
-            self._apply(outcome.event, outcome.files)
+        briefing = self._worker.briefing(self._state, card)
+        packet = {bus.TASK_PACKET: bus.encoded(briefing.packet.document())}
+        if self._started(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet}):
+            outcome = self._worker.run(self._state, card, effect, briefing.context)
+            self._apply_work(outcome.event, dict(outcome.files))
 
     def _run_reviewer(self, effect: RunAgent, card: TaskCard) -> None:
         request, diff = self._reviewer.request(self._state, card)
@@ -244,11 +247,21 @@ class Engine:
         self._sync()
         return self._state.state is not Phase.DONE
 
+    def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:
+        """Record the work together with what it hands over."""
+        if isinstance(event, WorkReported):
+            after = transition(self._state, event)
+            handed = handoff.of_worker(after, event.report, event.at)
+            files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encoded(handed)
+        self._apply(event, files)
+
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record a review together with the fix list or the summary that follows from it."""
         if isinstance(event, ReviewReported):
             before, after = self._state, transition(self._state, event)
             report = self._reviewer.work_report(before)
+            handed = handoff.of_reviewer(after, event.report, event.at)
+            files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encoded(handed)
             if after.outcome is Outcome.APPROVED:
                 files |= self._kept(after, bus.SUMMARY, bus.summary(after, report, event.report))
             else:

@@ -11,6 +11,7 @@ from loop_kit.core.record import carried
 from loop_kit.core.reports import ReportInvalid, report_document
 from loop_kit.core.state import LoopState, Role, Session
 from loop_kit.engine.options import Options
+from loop_kit.engine.stopwatch import Stopwatch
 from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
 
 Raw = bytes | ReportInvalid | None
@@ -73,18 +74,34 @@ class Dispatcher:
             timeout=self._timeout(),
             idle_timeout=self._options.idle_timeout,
             artifact_timeout=self._options.artifact_timeout,
+            session=_resumable(agent, effect),
         )
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
+        self._tell_session(state, effect, job, where)
         self._reporter.event("dispatch_start", state, where)
         self._reporter.attempt_started(effect.role, effect.round, effect.attempt, agent.name)
-        started = self._clock.seconds()
+        watch = Stopwatch(self._reporter, self._clock, state, where)
         try:
-            ended = agent.run(job, self._reporter)
+            ended = agent.run(job, watch)
             raw = self._collected(delivery)
         finally:
             self._mailbox.discard(delivery)
-        self._report_end(state, effect, ended, raw, self._clock.seconds() - started)
+        self._report_end(state, effect, ended, raw, watch)
         return ended, raw
+
+    def _tell_session(
+        self, state: LoopState, effect: RunAgent, job: Job, where: Mapping[str, object]
+    ) -> None:
+        """Say whether a conversation is taken up again, where any could be."""
+        if state.limits.session_rounds is None or not self._agents[effect.role].is_program:
+            return
+        status = "resume_rotated" if effect.rotated else "resume_miss"
+        said: dict[str, object] = {"status": status, "session_id": None}
+        if job.session is not None:
+            started = job.session.started_round
+            said = {"status": "resume_hit", "session_id": job.session.session_id}
+            said["session_started_round"] = started
+        self._reporter.event("dispatch_resume", state, {**where, **said})
 
     def _collected(self, delivery: Delivery) -> Raw:
         """The report without secrets, so that nothing behind this line ever holds one.
@@ -103,9 +120,9 @@ class Dispatcher:
         return raw if clean == text else clean.encode(errors="replace")
 
     def _report_end(
-        self, state: LoopState, effect: RunAgent, ended: Ended, raw: Raw, seconds: float
+        self, state: LoopState, effect: RunAgent, ended: Ended, raw: Raw, watch: Stopwatch
     ) -> None:
-        data = {
+        data: dict[str, object] = {
             "role": effect.role.value,
             "attempt": effect.attempt,
             "returncode": ended.exit_code,
@@ -115,11 +132,22 @@ class Dispatcher:
         self._reporter.event("dispatch_fail" if broken else "dispatch_complete", state, data)
         if raw is not None:
             self._reporter.event("dispatch_artifact_written", state, data)
+        if self._agents[effect.role].is_program:
+            watch.ended(reported=raw is not None)
+        if ended.stale_session:
+            fallback = {"status": "fallback_invalid_resume", "role": effect.role.value}
+            self._reporter.event("dispatch_resume", state, fallback)
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
-        self._reporter.attempt_ended(effect.role, seconds, note)
+        self._reporter.attempt_ended(effect.role, watch.seconds, note)
 
     def failed(
-        self, role: Role, ended: Ended, failure: Failure, message: str, work_sha: str = ""
+        self,
+        state: LoopState,
+        role: Role,
+        ended: Ended,
+        failure: Failure,
+        message: str,
+        work_sha: str = "",
     ) -> AttemptFailed:
         """The event for an attempt without a usable report.
 
@@ -127,7 +155,9 @@ class Dispatcher:
         """
         agent = self._agents[role]
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
-            if ended.timed_out:
+            if ended.stale_session:
+                failure = Failure.STALE_SESSION
+            elif ended.timed_out:
                 failure, message = Failure.TIMEOUT, ended.timed_out
             elif ended.exit_code != 0:
                 failure = Failure.PERMANENT if ended.permanent else Failure.TRANSIENT
@@ -142,20 +172,29 @@ class Dispatcher:
             message=self._options.redact(message),
             at=self.now(),
             spent=ended.spent,
-            repairable=agent.repairs,
+            repairable=agent.is_program,
             work_sha=work_sha,
+            session=self.session(state, role, ended),
         )
 
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""
         return self._guides.guidance(role)
 
-    def session(self, role: Role, ended: Ended, round_: int) -> Session | None:
+    def session(self, state: LoopState, role: Role, ended: Ended) -> Session | None:
         """The conversation that this attempt left, when the backend told its id."""
         if not ended.session_id:
             return None
-        backend = self._agents[role].name
-        return Session(session_id=ended.session_id, backend=backend, started_round=round_)
+        held = state.sessions.get(role.value)
+        base = held if held is not None and held.session_id == ended.session_id else None
+        fresh = Session(
+            session_id=ended.session_id,
+            backend=self._agents[role].name,
+            started_round=state.round,
+        )
+        tokens = ended.thread_tokens
+        said = {} if tokens is None else {"tokens_in": tokens[0], "tokens_out": tokens[1]}
+        return (base or fresh).model_copy(update=said)
 
     def now(self) -> str:
         """The time for an event."""
@@ -171,6 +210,12 @@ class Dispatcher:
             return wanted
         left = max(1.0, self._deadline - self._clock.seconds())
         return left if wanted is None else min(wanted, left)
+
+
+def _resumable(agent: Agent, effect: RunAgent) -> Session | None:
+    """The conversation that is due, unless it is one of another backend."""
+    held = effect.session
+    return held if held is not None and held.backend == agent.name else None
 
 
 def _shown(path: Path, workspace: Path) -> str:

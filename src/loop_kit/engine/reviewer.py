@@ -20,6 +20,7 @@ from loop_kit.core.reports import (
 from loop_kit.core.state import LoopState, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.attempt import Dispatcher, Outcome, Raw, kept_report
+from loop_kit.engine.briefing import Briefer
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Diff, Ended, Repository, Store, Workspace, Workspaces
 
@@ -33,8 +34,10 @@ class ReviewerPass:
         workspaces: Workspaces,
         repository: Repository,
         store: Store,
+        briefer: Briefer,
     ) -> None:
         self._dispatcher = dispatcher
+        self._briefer = briefer
         self._workspaces = workspaces
         self._repository = repository
         self._store = store
@@ -64,7 +67,12 @@ class ReviewerPass:
                 workspace.path,
                 self._inputs(card, request, diff),
                 lambda paths: reviewer_prompt(
-                    self._dispatcher.guidance(Role.REVIEWER), card, request, paths, effect.feedback
+                    guidance=self._dispatcher.guidance(Role.REVIEWER),
+                    card=card,
+                    request=request,
+                    paths=paths,
+                    feedback=effect.feedback,
+                    handoff=self._briefer.handoff(state),
                 ),
             )
             touched = _fingerprint(workspace) != before
@@ -72,7 +80,7 @@ class ReviewerPass:
             workspace.close()
         if touched:
             message = "the reviewer changed HEAD, a ref, the index or a tracked file"
-            return self._failed(ended, Failure.VOID_VERDICT, message)
+            return self._failed(state, ended, Failure.VOID_VERDICT, message)
         return self._judged(state, card, ended, raw)
 
     def work_report(self, state: LoopState) -> WorkReport:
@@ -97,13 +105,13 @@ class ReviewerPass:
             report = self._report(state, card, raw)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
-            return self._failed(ended, failure, str(error))
+            return self._failed(state, ended, failure, str(error))
         return Outcome(
             event=ReviewReported(
                 report=report,
                 at=self._dispatcher.now(),
                 spent=ended.spent,
-                session=self._dispatcher.session(Role.REVIEWER, ended, state.round),
+                session=self._dispatcher.session(state, Role.REVIEWER, ended),
             ),
             files=kept_report(state, Role.REVIEWER, raw),
         )
@@ -119,8 +127,9 @@ class ReviewerPass:
             raise ReportInvalid(why)
         return report
 
-    def _failed(self, ended: Ended, failure: Failure, message: str) -> Outcome:
-        return Outcome(event=self._dispatcher.failed(Role.REVIEWER, ended, failure, message))
+    def _failed(self, state: LoopState, ended: Ended, failure: Failure, message: str) -> Outcome:
+        event = self._dispatcher.failed(state, Role.REVIEWER, ended, failure, message)
+        return Outcome(event=event)
 
 
 def _fingerprint(workspace: Workspace) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from loop_kit.core import bus
 from loop_kit.core.bus import Document
 from loop_kit.core.messages import Failure, RunAgent, Work, WorkReported
-from loop_kit.core.prompts import Paths, worker_prompt
+from loop_kit.core.prompts import Context, Paths, worker_prompt
 from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
 from loop_kit.core.scope import Violation, judge
 from loop_kit.core.state import LoopState, Role, Verification
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.attempt import Dispatcher, Outcome, kept_report
+from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Diff, Ended, Repository, Span, Store, Verifier, Workspaces
@@ -27,8 +28,10 @@ class WorkerPass:
         verifier: Verifier,
         repository: Repository,
         store: Store,
+        briefer: Briefer,
         options: Options,
     ) -> None:
+        self._briefer = briefer
         self._dispatcher = dispatcher
         self._workspaces = workspaces
         self._verifier = verifier
@@ -36,7 +39,11 @@ class WorkerPass:
         self._store = store
         self._options = options
 
-    def run(self, state: LoopState, card: TaskCard, effect: RunAgent) -> Outcome:
+    def briefing(self, state: LoopState, card: TaskCard) -> Briefing:
+        """What the worker is told besides its task."""
+        return self._briefer.worker(state, card)
+
+    def run(self, state: LoopState, card: TaskCard, effect: RunAgent, context: Context) -> Outcome:
         """Run one attempt and return its event with the bus files that it changes."""
         workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha)
         leftovers = f"Round {state.round}: what the worker left uncommitted"
@@ -47,7 +54,7 @@ class WorkerPass:
                     effect,
                     workspace.path,
                     self._inputs(state, card),
-                    lambda paths: self._prompt(state, card, effect, paths),
+                    lambda paths: self._prompt(state, card, effect, paths, context),
                 )
             except KeyboardInterrupt:
                 with contextlib.suppress(GitFailed):
@@ -56,7 +63,7 @@ class WorkerPass:
             try:
                 head = workspace.collect(leftovers)
             except GitFailed as error:
-                return self._failed(ended, Failure.HISTORY, str(error), "")
+                return self._failed(state, ended, Failure.HISTORY, str(error), "")
             return self._judged(state, ended, raw, head)
         finally:
             workspace.close()
@@ -70,7 +77,9 @@ class WorkerPass:
         """The fix list; one that lies there in round 1 is a leftover of another loop."""
         return self._store.read(bus.FIX_LIST) if state.round > 1 else None
 
-    def _prompt(self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths) -> str:
+    def _prompt(
+        self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths, context: Context
+    ) -> str:
         raw = self._fix_list(state)
         return worker_prompt(
             guidance=self._dispatcher.guidance(Role.WORKER),
@@ -79,6 +88,7 @@ class WorkerPass:
             paths=paths,
             fix_list=_readable(raw),
             feedback=effect.feedback,
+            context=context,
         )
 
     def _judged(
@@ -88,20 +98,22 @@ class WorkerPass:
             report = self._report(state, raw)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
-            return self._failed(ended, failure, str(error), head)
+            return self._failed(state, ended, failure, str(error), head)
         span = self._repository.span(state.tip, head)
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
-            return self._failed(ended, Failure.HISTORY, message, head)
+            return self._failed(state, ended, Failure.HISTORY, message, head)
         if span.same_tree and not _only_disputes(state, report):
             message = "the worker reported, but the code is the same as before"
-            return self._failed(ended, Failure.NOOP, message, "")
+            return self._failed(state, ended, Failure.NOOP, message, "")
         violations = self._violations(state, head, span)
         if violations:
             protected = any(v.kind == "protected_path" for v in violations)
             failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
             listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
-            return self._failed(ended, failure, f"These changes were refused:\n{listed}", head)
+            return self._failed(
+                state, ended, failure, f"These changes were refused:\n{listed}", head
+            )
         work, verification = self._measured(state, head, [c.subject for c in span.commits])
         return Outcome(
             event=WorkReported(
@@ -110,7 +122,7 @@ class WorkerPass:
                 at=self._dispatcher.now(),
                 spent=ended.spent,
                 verification=verification,
-                session=self._dispatcher.session(Role.WORKER, ended, state.round),
+                session=self._dispatcher.session(state, Role.WORKER, ended),
             ),
             files=kept_report(state, Role.WORKER, raw),
         )
@@ -149,10 +161,11 @@ class WorkerPass:
         patch = self._dispatcher.patch_path(state)
         return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
 
-    def _failed(self, ended: Ended, failure: Failure, message: str, work_sha: str) -> Outcome:
-        return Outcome(
-            event=self._dispatcher.failed(Role.WORKER, ended, failure, message, work_sha)
-        )
+    def _failed(
+        self, state: LoopState, ended: Ended, failure: Failure, message: str, work_sha: str
+    ) -> Outcome:
+        event = self._dispatcher.failed(state, Role.WORKER, ended, failure, message, work_sha)
+        return Outcome(event=event)
 
 
 def _only_disputes(state: LoopState, report: WorkReport) -> bool:

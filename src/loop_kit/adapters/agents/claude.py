@@ -5,7 +5,6 @@
 before it skips permissions as root, which is who runs in a container.
 """
 
-import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,12 @@ from loop_kit.adapters.agents.command_line import (
     Invocation,
     Setup,
     json_object,
+    money,
     on_path,
+    session_name,
+    whole_number,
 )
+from loop_kit.core.activity import Activity, message, session, tool
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
@@ -26,22 +29,12 @@ _QUIET = {
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
-_TOOLS = {
-    "Read": ("Reading", "file_path"),
-    "Edit": ("Editing", "file_path"),
-    "MultiEdit": ("Editing", "file_path"),
-    "Write": ("Writing", "file_path"),
-    "Bash": ("Running", "command"),
-    "Grep": ("Searching", "pattern"),
-    "Glob": ("Searching", "pattern"),
-    "WebFetch": ("Fetching", "url"),
-}
 
 
 def claude(setup: Setup) -> CommandLineAgent:
     """The backend `claude`."""
 
-    def command(job: Job, executable: str) -> Invocation:
+    def invocation(job: Job, executable: str) -> Invocation:
         argv = [
             executable,
             "-p",
@@ -52,8 +45,7 @@ def claude(setup: Setup) -> CommandLineAgent:
             "--strict-mcp-config",
             "--setting-sources",
             "user",
-            "--session-id",
-            str(uuid.uuid4()),
+            *_conversation(job),
             "--add-dir",
             str(job.mailbox),
             *(("--model", setup.model) if setup.model else ()),
@@ -64,40 +56,52 @@ def claude(setup: Setup) -> CommandLineAgent:
         return Invocation(argv, job.prompt.encode(errors="replace"), extra)
 
     return CommandLineAgent(
-        "claude", setup, lambda: on_path("claude", setup.environment), command, ClaudeReader
+        "claude", setup, lambda: on_path("claude", setup.environment), invocation, ClaudeReader
     )
+
+
+def _conversation(job: Job) -> tuple[str, str]:
+    if job.session is not None:
+        return "--resume", job.session.session_id
+    return "--session-id", str(uuid.uuid4())
 
 
 class ClaudeReader:
     """Reads `system`, `assistant` and `result` events."""
 
-    def __init__(self) -> None:
+    thread_tokens = None
+
+    def __init__(self, job: Job) -> None:
         self.session_id = ""
+        self.began = False
         self.problem = ""
+        self._root = str(job.workspace)
         self._result: Mapping[str, object] = {}
 
     @property
     def spent(self) -> Spent:
-        """Tokens and money of a fresh session, cache reads and writes counted as input."""
+        """Tokens and money of this attempt, cache reads and writes counted as input."""
         usage = self._result.get("usage")
-        cost = self._result.get("total_cost_usd")
         if not isinstance(usage, dict):
             return Spent()
         into = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-        counts = [usage.get(key) for key in into]
         out = usage.get("output_tokens")
         return Spent(
-            tokens_in=sum(count for count in counts if isinstance(count, int) and count > 0),
+            tokens_in=sum(whole_number(usage.get(key)) for key in into),
             tokens_out=out if isinstance(out, int) and out >= 0 else None,
-            cost_usd=_money(cost),
+            cost_usd=_cost(self._result),
         )
 
-    def feed(self, line: bytes) -> Sequence[str]:
-        """What to show of one event."""
+    def feed(self, line: bytes) -> Sequence[Activity]:
+        """What the agent did or said, by one event."""
         event = json_object(line)
         kind = event.get("type")
-        if isinstance(event.get("session_id"), str):
-            self.session_id = event["session_id"]
+        named = session_name(event.get("session_id"))
+        first = kind == "system" and event.get("subtype") == "init"
+        self.session_id = named or self.session_id
+        self.began = self.began or first
+        if first:
+            return session(self.session_id)
         if kind == "result":
             self._result = event
             self._ended(event)
@@ -105,7 +109,14 @@ class ClaudeReader:
             return ()
         content = event["message"].get("content")
         blocks = content if isinstance(content, list) else []
-        return [line for block in blocks if isinstance(block, dict) for line in _shown(block)]
+        return [each for block in blocks if isinstance(block, dict) for each in self._block(block)]
+
+    def _block(self, block: Mapping[str, object]) -> Sequence[Activity]:
+        if block.get("type") == "text":
+            return message(block.get("text"))
+        if block.get("type") == "tool_use":
+            return tool(str(block.get("name") or ""), block.get("input"), self._root)
+        return ()
 
     def _ended(self, event: Mapping[str, object]) -> None:
         """An API failure comes as subtype "success" with `is_error`: look at both."""
@@ -118,19 +129,11 @@ class ClaudeReader:
             self.problem = ": ".join(filter(None, parts)) or "the run failed"
 
 
-def _money(cost: object) -> float | None:
-    """A sum that can be added up; NaN and less than nothing would switch the budget off."""
-    sane = isinstance(cost, (int, float)) and math.isfinite(cost) and cost >= 0
-    return float(cost) if sane and isinstance(cost, (int, float)) else None
-
-
-def _shown(block: Mapping[str, object]) -> Sequence[str]:
-    if block.get("type") == "text" and isinstance(block.get("text"), str):
-        return (f"Message: {block['text']}",)
-    if block.get("type") != "tool_use":
-        return ()
-    name = str(block.get("name") or "")
-    given = block.get("input")
-    values = given if isinstance(given, dict) else {}
-    verb, key = _TOOLS.get(name, ("Tool", ""))
-    return (f"{verb}: {values.get(key) or name}",)
+def _cost(result: Mapping[str, object]) -> float | None:
+    """What this attempt cost. Since 2.1.330 `total_cost_usd` is that of the whole session."""
+    since = result.get("model_usage_since_last_result")
+    if not isinstance(since, dict):
+        return money(result.get("total_cost_usd"))
+    costs = [money(each.get("costUSD")) for each in since.values() if isinstance(each, dict)]
+    told = [cost for cost in costs if cost is not None]
+    return sum(told) if told else money(result.get("total_cost_usd"))

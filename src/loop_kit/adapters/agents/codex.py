@@ -1,7 +1,9 @@
 """OpenAI's Codex CLI, driven by `codex exec --json`. Checked against codex 0.169.
 
 The prompt goes through standard input: an argument over 128 KiB cannot be passed, and with an open
-pipe beside it codex waits for ever. Telemetry and the plug-in sync are off (they cost 5 s at exit).
+pipe beside it codex waits for ever. When a thread is taken up again the prompt's place is `-`,
+since with a text there codex does not read standard input. Telemetry and the plug-in sync are off
+(they cost 5 s at exit). Token counts are those of the whole thread.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,10 @@ from loop_kit.adapters.agents.command_line import (
     Setup,
     json_object,
     on_path,
+    session_name,
+    whole_number,
 )
+from loop_kit.core.activity import Activity, command, edit, message, session
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
@@ -22,7 +27,8 @@ INSTRUCTION = "Carry out the instructions given on stdin, completely."
 def codex(setup: Setup) -> CommandLineAgent:
     """The backend `codex`."""
 
-    def command(job: Job, executable: str) -> Invocation:
+    def invocation(job: Job, executable: str) -> Invocation:
+        resumed = job.session
         argv = [
             executable,
             "exec",
@@ -39,37 +45,51 @@ def codex(setup: Setup) -> CommandLineAgent:
             str(job.workspace),
             *(("-m", setup.model) if setup.model else ()),
             *setup.args,
-            INSTRUCTION,
+            *((INSTRUCTION,) if resumed is None else ("resume", resumed.session_id, "-")),
         ]
         return Invocation(argv, job.prompt.encode(errors="replace"))
 
     return CommandLineAgent(
-        "codex", setup, lambda: on_path("codex", setup.environment), command, CodexReader
+        "codex", setup, lambda: on_path("codex", setup.environment), invocation, CodexReader
     )
 
 
 class CodexReader:
-    """Reads `thread.started`, `item.completed`, `turn.completed`, `turn.failed` and `error`."""
+    """Reads `thread.started`, `item.*`, `turn.completed`, `turn.failed` and `error`."""
 
-    def __init__(self) -> None:
+    def __init__(self, job: Job) -> None:
         self.session_id = ""
         self.problem = ""
-        self._tokens: tuple[int, int] | None = None
+        self.thread_tokens: tuple[int, int] | None = None
+        self._resumed = job.session
+        self._begun = ""
+
+    @property
+    def began(self) -> bool:
+        """Whether a thread was opened."""
+        return bool(self.session_id)
 
     @property
     def spent(self) -> Spent:
-        """Tokens of a fresh thread; codex reports no money."""
-        if self._tokens is None:
+        """Tokens of this attempt: of the thread, without what it had before. No money is told."""
+        if self.thread_tokens is None:
             return Spent()
-        return Spent(tokens_in=self._tokens[0], tokens_out=self._tokens[1])
+        into, out = self.thread_tokens
+        held = self._resumed
+        if held is not None and held.session_id == self.session_id:
+            before = (held.tokens_in or 0, held.tokens_out or 0)
+            if into >= before[0] and out >= before[1]:
+                return Spent(tokens_in=into - before[0], tokens_out=out - before[1])
+        return Spent(tokens_in=into, tokens_out=out)
 
-    def feed(self, line: bytes) -> Sequence[str]:
-        """What to show of one event."""
+    def feed(self, line: bytes) -> Sequence[Activity]:
+        """What the agent did or said, by one event."""
         event = json_object(line)
-        kind = event.get("type")
+        kind = str(event.get("type"))
         if kind == "thread.started":
-            self.session_id = str(event.get("thread_id") or "")
-        elif kind == "turn.completed":
+            self.session_id = session_name(event.get("thread_id"))
+            return session(self.session_id)
+        if kind == "turn.completed":
             self.problem = ""
             self._count(event.get("usage"))
         elif kind == "turn.failed":
@@ -77,36 +97,47 @@ class CodexReader:
         elif kind == "error":
             # Also printed for every retry, so it is not final: a later turn.completed clears it.
             self.problem = str(event.get("message") or "")
-        elif kind == "item.completed":
-            return _shown(event.get("item"))
+        elif kind in {"item.started", "item.completed"}:
+            return self._item(event.get("item"), begins=kind == "item.started")
+        elif kind == "file_change":
+            return edit(_paths(event))
         return ()
+
+    def _item(self, item: object, *, begins: bool) -> Sequence[Activity]:
+        if not isinstance(item, dict):
+            return ()
+        kind, id_ = item.get("type"), str(item.get("id") or "")
+        found: Sequence[Activity] = ()
+        if kind == "command_execution":
+            found = command(_command(item), begins=begins)
+        elif kind == "file_change":
+            found = edit(_paths(item), begins=begins)
+        elif kind == "agent_message" and not begins:
+            return message(item)
+        if begins:
+            self._begun = id_ if found else self._begun
+            return found
+        if id_ and id_ == self._begun:
+            return [Activity(each.verb, each.text) for each in found]
+        return found
 
     def _count(self, usage: object) -> None:
         if isinstance(usage, dict):
-            self._tokens = (_whole(usage.get("input_tokens")), _whole(usage.get("output_tokens")))
+            into, out = usage.get("input_tokens"), usage.get("output_tokens")
+            self.thread_tokens = (whole_number(into), whole_number(out))
 
 
-def _shown(item: object) -> Sequence[str]:
-    if not isinstance(item, dict):
-        return ()
-    kind = item.get("type")
-    if kind == "command_execution":
-        command = item.get("command")
-        text = " ".join(map(str, command)) if isinstance(command, list) else str(command or "")
-        return (f"Running: {text}",) if text else ()
-    if kind == "file_change":
-        changes = item.get("changes")
-        listed = changes if isinstance(changes, list) else []
-        paths = [str(c.get("path")) for c in listed if isinstance(c, dict)]
-        return (f"Editing: {', '.join(paths)}",) if paths else ()
-    if kind == "agent_message" and isinstance(item.get("text"), str):
-        return (f"Message: {item['text']}",)
-    return ()
+def _command(item: dict[str, object]) -> object:
+    call = item.get("call")
+    return item.get("command") or (call.get("command") if isinstance(call, dict) else None)
+
+
+def _paths(event: dict[str, object] | object) -> Sequence[str]:
+    listed = event.get("changes") if isinstance(event, dict) else None
+    changes = listed if isinstance(listed, list) else []
+    named = [str(c.get("path") or "") for c in changes if isinstance(c, dict)]
+    return [path for path in named if path]
 
 
 def _message(error: object) -> str:
     return str(error.get("message") or "") if isinstance(error, dict) else str(error or "")
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -5,6 +5,8 @@ is never taken for success here or anywhere: whether there is a usable report de
 """
 
 import json
+import math
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +16,14 @@ from typing import Any, Protocol
 
 from loop_kit.adapters import process
 from loop_kit.adapters.loop_folder import BusFileUnreadable, RotatingFile, read_plain
+from loop_kit.core.activity import Activity
 from loop_kit.core.bus import MAX_REPORT
 from loop_kit.core.policy import is_permanent
 from loop_kit.core.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
 
 _STDERR_TAIL = 4096
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class Setup:
 class StreamReader(Protocol):
     """Reads one backend's stream; one is made per attempt."""
 
-    def feed(self, line: bytes) -> Sequence[str]:
-        """What to show a person of this line of standard output."""
+    def feed(self, line: bytes) -> Sequence[Activity]:
+        """What the agent did or said, by this line of standard output."""
         ...
 
     @property
@@ -46,8 +50,18 @@ class StreamReader(Protocol):
         ...
 
     @property
+    def began(self) -> bool:
+        """Whether the conversation was opened: one that the backend does not know never is."""
+        ...
+
+    @property
     def spent(self) -> Spent:
-        """What the stream says was used; None where it says nothing."""
+        """What the stream says that this attempt used; None where it says nothing."""
+        ...
+
+    @property
+    def thread_tokens(self) -> tuple[int, int] | None:
+        """Tokens in and out of the whole conversation, where that is what is reported."""
         ...
 
     @property
@@ -60,13 +74,18 @@ class PlainReader:
     """For programs without a stream format: shows each line, knows nothing else."""
 
     session_id = ""
+    began = True
     spent = Spent()
+    thread_tokens = None
     problem = ""
 
-    def feed(self, line: bytes) -> Sequence[str]:
+    def __init__(self, job: Job) -> None:
+        del job
+
+    def feed(self, line: bytes) -> Sequence[Activity]:
         """The line itself."""
         text = line.decode("utf-8", "replace")
-        return (text,) if text.strip() else ()
+        return (Activity("", text),) if text.strip() else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,7 @@ class Invocation:
 class CommandLineAgent:
     """Runs a program that takes a prompt on standard input and writes a report file."""
 
-    repairs = True
+    is_program = True
 
     def __init__(
         self,
@@ -89,7 +108,7 @@ class CommandLineAgent:
         setup: Setup,
         executable: Callable[[], str],
         command: Callable[[Job, str], Invocation],
-        reader: Callable[[], StreamReader] = PlainReader,
+        reader: Callable[[Job], StreamReader] = PlainReader,
     ) -> None:
         self.name = name
         self._setup = setup
@@ -109,7 +128,7 @@ class CommandLineAgent:
     def run(self, job: Job, reporter: Reporter) -> Ended:
         """Run one attempt to its end; nothing it started is alive afterwards."""
         invocation = self._command(job, self._executable())
-        reader = self._reader()
+        reader = self._reader(job)
         log = Transcript(self._setup.logs / f"{job.role.value}_dispatch.log")
         log.begin(job, invocation.argv)
         listener = _Listener(job, reader, reporter, log)
@@ -131,17 +150,17 @@ class CommandLineAgent:
             log.end(126, "")
             return Ended(exit_code=126, message=message, permanent=True)
         log.end(ended.exit_code, reader.session_id)
-        message = reader.problem or listener.stderr_tail
-        spent = reader.spent.model_copy(
-            update={"agent_seconds": round(time.monotonic() - started, 3)}
-        )
+        seconds = round(time.monotonic() - started, 3)
+        unopened = job.session is not None and not reader.began
         return Ended(
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,
-            message=message,
+            message=reader.problem or listener.stderr_tail,
             permanent=is_permanent(f"{reader.problem}\n{listener.stderr_tail}"),
             session_id=reader.session_id,
-            spent=spent,
+            spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
+            stale_session=unopened and ended.exit_code != 0 and not ended.timed_out,
+            thread_tokens=reader.thread_tokens,
         )
 
 
@@ -178,6 +197,23 @@ def json_object(line: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
+
+
+def session_name(value: object) -> str:
+    """A conversation's id that can be an argument, or '': it comes back to the command line."""
+    return value if isinstance(value, str) and _SESSION.fullmatch(value) else ""
+
+
+def whole_number(value: object) -> int:
+    """A count that a stream gives, or 0 where it gives no sane one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def money(value: object) -> float | None:
+    """A sum that can be added up; NaN and less than nothing would switch the budget off."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
 
 
 def on_path(name: str, environment: Mapping[str, str]) -> str:
@@ -236,9 +272,10 @@ class _Listener(process.Listener):
             self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
 
     def line(self, source: process.Source, line: bytes) -> None:
+        self._reporter.output(self._job.role, line.decode("utf-8", "replace"))
         if source == "stdout":
-            for shown in self._reader.feed(line):
-                self._reporter.activity(self._job.role, shown)
+            for activity in self._reader.feed(line):
+                self._reporter.activity(self._job.role, activity)
 
     @property
     def stderr_tail(self) -> str:

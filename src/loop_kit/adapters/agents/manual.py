@@ -8,6 +8,7 @@ in the middle of saving it.
 import time
 from pathlib import Path
 
+from loop_kit.adapters.heartbeat import health
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core import bus
 from loop_kit.core.reports import ReportInvalid, report_document
@@ -19,14 +20,20 @@ _LONGEST = 24 * 3600.0
 
 
 class ManualAgent:
-    """Waits for a report; `timeout` is in seconds, 0 waits a day."""
+    """Waits for a report; `timeout` is in seconds, 0 waits a day.
+
+    With `heartbeat_ttl` the wait ends as soon as the role's heartbeat is older than that.
+    """
 
     name = "manual"
-    repairs = False
+    is_program = False
 
-    def __init__(self, folder: Path, timeout: float = 0) -> None:
+    def __init__(
+        self, folder: Path, timeout: float = 0, heartbeat_ttl: float | None = None
+    ) -> None:
         self._folder = folder
         self._timeout = timeout or _LONGEST
+        self._heartbeat_ttl = heartbeat_ttl
 
     def check(self) -> str:
         """People are always installed."""
@@ -51,8 +58,23 @@ class ManualAgent:
             if why and why != said:
                 reporter.warn(why)
                 said = why
+            dead = self._dead(job.role)
+            if dead:
+                return Ended(timed_out=dead)
             time.sleep(_POLL)
         return Ended(timed_out=f"no {path.name} within {self._timeout:g} s (--timeout)")
+
+    def _dead(self, role: Role) -> str:
+        """Why nobody is there to wait for, or ''."""
+        if self._heartbeat_ttl is None:
+            return ""
+        found = health(self._folder, role.value, self._heartbeat_ttl)
+        if found.alive:
+            return ""
+        return (
+            f"no heartbeat of the {role.value} ({found.reason});"
+            f" --require-heartbeat asks for `loop heartbeat --role {role.value}`"
+        )
 
 
 def _report(path: Path, job: Job) -> tuple[bytes | None, str]:

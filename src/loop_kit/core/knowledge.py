@@ -1,0 +1,339 @@
+"""What the loops of a repository have learned: facts, pitfalls and patterns, and what prompts get.
+
+Who said a thing decides what it is worth. People's lines are theirs: no rule here rewrites or drops
+one unless a person asks for it. What a model said is a guess: it enters with confidence 0.7, tells
+where it comes from, counts for 30 days unless it is found again, and makes room when there is too
+much of it. Every text is one short line without control
+characters, because it ends in prompts, tables and terminals.
+
+The two lists are Markdown (one entry a line, headings and comments apart), the patterns JSON Lines.
+Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`. How the files are written: `core.knowledge_files`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from loop_kit.core.sanitize import one_line
+
+Kind = Literal["facts", "pitfalls", "patterns"]
+
+KINDS: tuple[Kind, ...] = ("facts", "pitfalls", "patterns")
+MAX_READ = 256 * 1024
+MAX_TEXT = 300
+MAX_CATEGORY = 60
+MAX_SOURCE = 100
+MAX_FACTS = 50
+MAX_PITFALLS = 50
+MAX_PATTERNS = 200
+HIGH_CONFIDENCE = 0.7
+STALE_DAYS = 30
+LEARNED = "review_blocking_issue"
+DAY = 86_400
+
+_DAYS_TO_1970 = 719_469
+_STAMP = re.compile(
+    r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"(?:[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|([+-])([01][0-9]|2[0-3]):?([0-5][0-9]))?)?"
+)
+_LESSON = re.compile(r"(\[(?:[a-z]{1,12}|\?)\] .+) \([^()]+\)")
+_LIMITS = {
+    "pattern": MAX_TEXT,
+    "category": MAX_CATEGORY,
+    "source": MAX_SOURCE,
+    "source_version": 40,
+    "last_verified": 40,
+}
+_ABOUT_THE_SEED = frozenset(
+    {
+        "single-file rule: all production logic lives in src/loop_kit/orchestrator.py",
+        "subprocess-per-round: each review round runs in a dedicated subprocess",
+        "lock stale after crash can be misleading; confirm no live orchestrator PID before manual"
+        " cleanup",
+        "Windows replace needs retry when antivirus/indexers hold short file locks",
+        "Example: run uv tests after meaningful orchestrator edits",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing known; only patterns have a category, a confidence (0 to 1) and dates."""
+
+    kind: Kind
+    text: str
+    category: str = ""
+    confidence: float | None = None
+    source: str = ""
+    source_version: str = ""
+    last_verified: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What makes two patterns the same."""
+        return self.category, self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything known, each list with the oldest first."""
+
+    facts: tuple[Entry, ...] = ()
+    pitfalls: tuple[Entry, ...] = ()
+    patterns: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All three lists in a row."""
+        return self.facts + self.pitfalls + self.patterns
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A finding that blocked a round; `source` tells where, such as `T-001 F2 round 1`."""
+
+    severity: str
+    file: str
+    reason: str
+    source: str
+
+
+def parse(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Knowledge:
+    """What prompts may use of the three files' texts, within the bounds of this module."""
+    known = read(facts_md[:MAX_READ], pitfalls_md[:MAX_READ], patterns_jsonl[:MAX_READ], now)
+    return Knowledge(
+        known.facts[-MAX_FACTS:],
+        _newest(known.pitfalls, MAX_PITFALLS),
+        _newest(known.patterns, MAX_PATTERNS),
+    )
+
+
+def read(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Knowledge:
+    """Everything in the three files' texts; a pattern of which nobody is sure has confidence 0."""
+    best: dict[tuple[str, str], Entry] = {}
+    for _, _, said in pattern_lines(patterns_jsonl):
+        if said is None:
+            continue
+        found = replace(said, confidence=0.0) if is_stale(said.last_verified, now) else said
+        known = best.setdefault(found.identity, found)
+        if (found.confidence or 0) > (known.confidence or 0):
+            best[found.identity] = found
+    return Knowledge(
+        markdown_entries("facts", facts_md),
+        markdown_entries("pitfalls", pitfalls_md),
+        tuple(best.values()),
+    )
+
+
+def is_stale(last_verified: str, now: str) -> bool:
+    """Whether a pattern was last verified over 30 days before `now`, never, or in the future."""
+    verified, at = seconds(last_verified), seconds(now)
+    if verified is None or at is None:
+        return True
+    return not -DAY <= at - verified <= STALE_DAYS * DAY
+
+
+def useful(knowledge: Knowledge) -> Knowledge:
+    """What prompts tell of it: sure patterns, and no line that agent-task-runner says of itself."""
+    facts, pitfalls, patterns = (
+        tuple(entry for entry in entries if entry.text not in _ABOUT_THE_SEED)
+        for entries in (knowledge.facts, knowledge.pitfalls, knowledge.patterns)
+    )
+    sure = tuple(p for p in patterns if (p.confidence or 0) >= HIGH_CONFIDENCE)
+    return Knowledge(facts, pitfalls, sure)
+
+
+def section(knowledge: Knowledge) -> str:
+    """The text for prompts, or '' when nothing is known. It is data: put it into a fence."""
+    told = useful(knowledge)
+    parts = (
+        ("Facts about this repository:", told.facts),
+        ("Known pitfalls:", told.pitfalls),
+        ("Patterns seen in reviews (confidence, category):", told.patterns),
+    )
+    return "\n\n".join(
+        "\n".join((title, *(_prompt_line(entry) for entry in entries)))
+        for title, entries in parts
+        if entries
+    )
+
+
+def _prompt_line(entry: Entry) -> str:
+    if entry.kind != "patterns":
+        return f"- {entry.text}"
+    known_from = f"from {entry.source}, " if entry.source else ""
+    return (
+        f"- [{entry.confidence or 0:.2f}] ({entry.category}) {entry.text}"
+        f" ({known_from}verified {entry.last_verified[:10]})"
+    )
+
+
+def learned(knowledge: Knowledge, lessons: Sequence[Lesson], now: str) -> Knowledge:
+    """`knowledge` with each lesson as a pitfall, told once, and as a pattern verified `now`."""
+    pitfalls = list(knowledge.pitfalls)
+    told = {_finding(entry.text) for entry in pitfalls}
+    patterns = {entry.identity: entry for entry in knowledge.patterns}
+    for lesson in lessons:
+        pattern = _lesson_pattern(lesson, now)
+        if not pattern.text:
+            continue
+        pitfall = Entry("pitfalls", _lesson_line(lesson))
+        if _finding(pitfall.text) not in told:
+            told.add(_finding(pitfall.text))
+            pitfalls.append(pitfall)
+        old = patterns.pop(pattern.identity, pattern)
+        patterns[pattern.identity] = replace(
+            old,
+            confidence=max(old.confidence or 0, HIGH_CONFIDENCE),
+            source=old.source or pattern.source,
+            last_verified=now,
+        )
+    return Knowledge(
+        knowledge.facts,
+        _newest(tuple(pitfalls), MAX_PITFALLS),
+        _newest(tuple(patterns.values()), MAX_PATTERNS),
+    )
+
+
+def _lesson_pattern(lesson: Lesson, now: str) -> Entry:
+    return Entry(
+        "patterns",
+        one_line(lesson.reason, MAX_TEXT),
+        category=LEARNED,
+        confidence=HIGH_CONFIDENCE,
+        source=one_line(lesson.source, MAX_SOURCE),
+        last_verified=now,
+    )
+
+
+def _lesson_line(lesson: Lesson) -> str:
+    """`[severity] file: reason (source)`; a long reason is cut, never where it comes from.
+
+    A comment's marks are broken: they could hide what other lines say.
+    """
+    severity = one_line(lesson.severity, 12).lower()
+    if not re.fullmatch(r"[a-z]{1,12}", severity):
+        severity = "?"
+    source = one_line(re.sub(r"[()]", " ", lesson.source), MAX_SOURCE) or "review"
+    file = one_line(lesson.file, 100)
+    head = _harmless(f"[{severity}] {file}: " if file else f"[{severity}] ")
+    tail = _harmless(f" ({source})")
+    reason = _harmless(one_line(lesson.reason, MAX_TEXT))
+    return f"{head}{one_line(reason, MAX_TEXT - len(head) - len(tail))}{tail}"
+
+
+def _harmless(text: str) -> str:
+    return text.replace("<!--", "<! --").replace("-->", "-- >")
+
+
+def _finding(line: str) -> str:
+    """What a pitfall says, whichever loop said it."""
+    lesson = _LESSON.fullmatch(line)
+    return lesson.group(1) if lesson else line
+
+
+def is_learned(entry: Entry) -> bool:
+    """Whether `learned` wrote it, as far as its form tells."""
+    if entry.kind == "patterns":
+        return entry.category == LEARNED
+    return _LESSON.fullmatch(entry.text) is not None
+
+
+def _newest(entries: tuple[Entry, ...], limit: int) -> tuple[Entry, ...]:
+    """At most `limit` entries: the oldest lessons of models make room first."""
+    spare = len(entries) - limit
+    lessons = [at for at, entry in enumerate(entries) if is_learned(entry)]
+    dropped = set(lessons[: max(0, spare)])
+    return tuple(entry for at, entry in enumerate(entries) if at not in dropped)[-limit:]
+
+
+def seconds(stamp: str) -> int | None:
+    """Seconds since 1970, or None when `stamp` is no date of this module."""
+    parts = _STAMP.fullmatch(stamp)
+    if parts is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts.groups()[:6])
+    sign, hours, minutes = parts.groups()[6:]
+    offset = int(f"{sign}1") * (int(hours) * 3600 + int(minutes) * 60) if sign else 0
+    # Years that begin in March have their leap day last: no month's start depends on it.
+    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day
+    return (days - _DAYS_TO_1970) * DAY + hour * 3600 + minute * 60 + second - offset
+
+
+# Markdown: one entry a line.
+
+
+def markdown_lines(text: str) -> Iterable[tuple[str, str]]:
+    """Every line as it is, and the entry on it: '' for headings, comments and blank lines.
+
+    A comment may go over several lines; one that nothing ends is one line long.
+    """
+    every = text.split("\n")
+    last_end = max((at for at, line in enumerate(every) if "-->" in line), default=-1)
+    inside = False
+    for at, line in enumerate(every):
+        bare = line.lstrip("\ufeff").strip()
+        if inside or bare.startswith("<!--"):
+            inside = "-->" not in bare and at < last_end
+            yield line, ""
+        elif bare.startswith("#") or bare in {"-", "*"}:
+            yield line, ""
+        else:
+            yield line, bare[2:].strip() if bare[:2] in {"- ", "* "} else bare
+
+
+def markdown_entries(kind: Kind, text: str) -> tuple[Entry, ...]:
+    """The entries of a list, in their order."""
+    shown = (one_line(entry, MAX_TEXT) for _, entry in markdown_lines(text) if entry)
+    return tuple(Entry(kind, entry) for entry in shown if entry)
+
+
+# JSON Lines: one pattern a line.
+
+
+def pattern_lines(text: str) -> Iterable[tuple[str, dict[str, Any], Entry | None]]:
+    """Every line as it is, the object on it, and its pattern: ({} and None when there is none)."""
+    for line in text.split("\n"):
+        record: Any = None
+        if line.lstrip("\ufeff \t").startswith("{"):
+            try:
+                record = json.loads(line.lstrip("\ufeff"))
+            except (ValueError, RecursionError):
+                record = None
+        said = _pattern(record) if isinstance(record, dict) else None
+        yield line, record if said else {}, said
+
+
+def _pattern(record: dict[str, Any]) -> Entry | None:
+    """The pattern that `record` says, with the confidence that is written there."""
+    said = {}
+    for name, limit in _LIMITS.items():
+        value = record.get(name)
+        said[name] = one_line(value, limit) if isinstance(value, str) else ""
+    if not said["pattern"] or not said["category"]:
+        return None
+    return Entry(
+        "patterns",
+        said["pattern"],
+        category=said["category"],
+        confidence=_confidence(record.get("confidence")),
+        source=said["source"],
+        source_version=said["source_version"],
+        last_verified=said["last_verified"] if seconds(said["last_verified"]) is not None else "",
+    )
+
+
+def _confidence(value: object) -> float:
+    """A number from 0 to 1; what is no number is worth nothing."""
+    if isinstance(value, str):
+        try:
+            value = float(value[:40])
+        except ValueError:
+            return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(min(1, value)) if value > 0 else 0.0

@@ -1,0 +1,66 @@
+"""What an agent is told besides its task: where to start, what was learned, what came before."""
+
+from dataclasses import dataclass
+
+from loop_kit.core import bus, handoff, knowledge
+from loop_kit.core.bus import Document
+from loop_kit.core.prompts import Context
+from loop_kit.core.quickstart import quickstart
+from loop_kit.core.reports import ReportInvalid, report_document
+from loop_kit.core.scope import patterns
+from loop_kit.core.state import LoopState, Role
+from loop_kit.core.task import TaskCard
+from loop_kit.core.task_packet import MAX_FILES, TaskPacket, sources, task_packet
+from loop_kit.ports import Guides, Repository, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """The packet for the bus, and all sections for the prompt."""
+
+    packet: TaskPacket
+    context: Context
+
+
+class Briefer:
+    """Looks up, once per attempt, what the agents need; git is asked three times at the most."""
+
+    def __init__(self, store: Store, repository: Repository, guides: Guides) -> None:
+        self._store = store
+        self._repository = repository
+        self._guides = guides
+
+    def worker(self, state: LoopState, card: TaskCard) -> Briefing:
+        """The worker's briefing at the tip of its branch."""
+        known = self._guides.knowledge()
+        top = self._repository.top(state.tip)
+        named = patterns(card.in_scope, frozenset(card.in_scope) & frozenset(top))
+        files = self._repository.matching(state.tip, named, MAX_FILES) if named else ()
+        wanted = sources(files)
+        read = self._repository.read_many(state.tip, wanted) if wanted else {}
+        pitfalls = tuple(entry.text for entry in known.pitfalls)
+        packet = task_packet(card, files, read, pitfalls, state.findings)
+        context = Context(
+            quickstart=quickstart(top),
+            handoff=self.handoff(state),
+            knowledge=knowledge.section(known),
+            task_packet=packet.section(),
+            scope=", ".join(wanted),
+            function_index="\n".join(packet.target_symbols),
+        )
+        return Briefing(packet, context)
+
+    def handoff(self, state: LoopState) -> str:
+        """What both roles left in the round before."""
+        documents = [self._handed_over(state, role) for role in Role] if state.round > 1 else []
+        return handoff.section(each for each in documents if each is not None)
+
+    def _handed_over(self, state: LoopState, role: Role) -> Document | None:
+        """The handoff of this task; one that somebody damaged is none."""
+        raw = self._store.read(handoff.path(state.task_id, role, state.round - 1))
+        try:
+            document = report_document(raw) if raw and len(raw) <= bus.MAX_REPORT else None
+        except ReportInvalid:
+            return None
+        ours = isinstance(document, dict) and document.get("task_id") == state.task_id
+        return document if ours and isinstance(document, dict) else None
