@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +18,7 @@ from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import GitRepository, locate
 from loop_kit.adapters.git_store import GitStore, Remote, fetch_branch
 from loop_kit.adapters.github_forge import Access, GitHubForge
-from loop_kit.adapters.guides import Guides
+from loop_kit.adapters.guides import Guides, committed_knowledge
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.config_file import NAMES, parse_config
 from loop_kit.core import bus
@@ -317,16 +318,18 @@ class _Round:
         return bootstrap.Parts(
             store=store,
             agents=bootstrap.agents(settings, ground, scene.environ, extra),
-            guides=Guides(
-                lambda paths: scene.repository.read_many(base_sha, paths),
-                ".loop",
-                SystemClock().now(),
-            ),
+            guides=self._guides(base_sha),
             isolated=settings.isolation == "clone",
             identity=identity,
             environ=scene.environ,
             forge=scene.forge,
         )
+
+    def _guides(self, base_sha: str) -> Guides:
+        """The texts at the base commit, which nothing that a worker writes can change."""
+        read = partial(self._scene.repository.read_many, base_sha)
+        now = SystemClock().now()
+        return Guides(read, ".loop", lambda: committed_knowledge(read, ".loop", now))
 
     def _lease(self, settings: Settings) -> Lease:
         seconds = settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC

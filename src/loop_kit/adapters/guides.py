@@ -21,15 +21,12 @@ ReadMany = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 class Guides:
-    """Templates and context from the loop's folder, role documents and AGENTS.md from the root.
+    """Templates from the loop's folder, role documents and AGENTS.md from the root."""
 
-    `now` is when the run started, in UTC as YYYY-MM-DDTHH:MM:SSZ: knowledge grows old.
-    """
-
-    def __init__(self, read: ReadMany, loop_dir: str, now: str) -> None:
+    def __init__(self, read: ReadMany, loop_dir: str, known: Callable[[], Knowledge]) -> None:
         self._read = read
         self._loop_dir = loop_dir
-        self._now = now
+        self._known = known
 
     def guidance(self, role: Role) -> Guidance:
         """Template, role document and AGENTS.md for one role."""
@@ -47,12 +44,17 @@ class Guides:
 
     def knowledge(self) -> Knowledge:
         """What people wrote down and earlier reviews taught about this repository."""
-        paths = [f"{self._loop_dir}/context/{name}" for name in _CONTEXT]
-        found = self._read(paths)
-        facts, pitfalls, patterns = (_text(found, path, limit=None) for path in paths)
-        return parse(facts, pitfalls, patterns, self._now)
+        return self._known()
 
 
-def _text(found: Mapping[str, bytes], path: str, limit: int | None = _MAX_TEXT) -> str:
-    text = found.get(path, b"")[:limit].decode("utf-8-sig", "replace")
+def committed_knowledge(read: ReadMany, loop_dir: str, now: str) -> Knowledge:
+    """The knowledge in the files that `read` finds; `now` is UTC as YYYY-MM-DDTHH:MM:SSZ."""
+    paths = [f"{loop_dir}/context/{name}" for name in _CONTEXT]
+    found = read(paths)
+    facts, pitfalls, patterns = (found.get(p, b"").decode("utf-8-sig", "replace") for p in paths)
+    return parse(facts, pitfalls, patterns, now)
+
+
+def _text(found: Mapping[str, bytes], path: str) -> str:
+    text = found.get(path, b"")[:_MAX_TEXT].decode("utf-8-sig", "replace")
     return text if text.strip() else ""

@@ -11,6 +11,7 @@ from typing import Any
 
 from loop_kit import bootstrap
 from loop_kit.adapters.console import ConsoleReporter, console
+from loop_kit.adapters.context_folder import ContextFolder
 from loop_kit.adapters.feed import FeedReporter, Tee
 from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
@@ -22,6 +23,7 @@ from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
 from loop_kit.core import bus
+from loop_kit.core.knowledge import Knowledge, Lesson
 from loop_kit.core.render import headline, used
 from loop_kit.core.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard, parse_card
@@ -110,6 +112,7 @@ class _LocalRun:
         before = code_stamp()
         state = engine.begin(start)
         if state.outcome is Outcome.APPROVED:
+            self._learn(state, shown)
             shown.note("The loop is approved already.")
             return ExitCode.OK
         while state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
@@ -120,6 +123,8 @@ class _LocalRun:
             if state.state is not Phase.DONE and code_stamp() != before:
                 shown.note("The code of loop-kit changed on disk: going on with the new one.")
                 _run_anew(self._request)
+        if state.outcome is Outcome.APPROVED:
+            self._learn(state, shown)
         self._tell_end(shown, state)
         return state.exit_code
 
@@ -220,11 +225,28 @@ class _LocalRun:
         return bootstrap.Parts(
             store=self._store,
             agents=agents,
-            guides=Guides(partial(_read_texts, root), shown, SystemClock().now()),
+            guides=Guides(partial(_read_texts, root), shown, self._known),
             isolated=settings.isolation == "clone",
             identity=Identity("loop-kit", "loop-kit@localhost"),
             environ=self._request.environ,
         )
+
+    def _known(self) -> Knowledge:
+        return ContextFolder(self._folder).load(SystemClock().now())
+
+    def _learn(self, state: LoopState, shown: Reporter) -> None:
+        """Keep what blocked a round and was mended; run twice, it is learned once."""
+        lessons = [
+            Lesson(f.severity, f.file, f.reason, f"{state.task_id} {f.id} round {f.round}")
+            for f in state.findings
+            if f.status == "fixed"
+        ]
+        if not lessons:
+            return
+        try:
+            ContextFolder(self._folder).learn(lessons, SystemClock().now())
+        except BadBusFile as error:
+            shown.warn(f"Nothing was learned from this loop: {error.sentence}")
 
     def _check_clean(self, settings: Settings, shown: ConsoleReporter) -> None:
         inside = self._folder.is_relative_to(self._place.root)
