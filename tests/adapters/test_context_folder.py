@@ -85,7 +85,7 @@ def test_a_damaged_file_reads_as_empty_and_is_never_written_over(
     for write in (
         lambda: context.learn(LESSONS, NOW),
         lambda: context.prune(0, NOW),
-        lambda: context.dedupe(),
+        context.dedupe,
     ):
         with pytest.raises(BadBusFile, match=path.name):
             write()
