@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,28 @@ def test_init_makes_the_folder_and_overwrites_nothing(repo: Repo) -> None:
     assert prompt.endswith("work_report.json")
 
 
+def test_init_makes_empty_context_files_and_overwrites_none(repo: Repo) -> None:
+    repo.loop("init")
+    folder = repo.folder / "context"
+    assert repo.json("context/module_map.json")["files"] == []
+    assert repo.json("context/module_map.json")["total_files"] == 0
+    assert (folder / "patterns.jsonl").read_bytes() == b""
+    for name in ("project_facts.md", "pitfalls.md"):
+        heading, blank, comment = (folder / name).read_text("utf-8").splitlines()
+        assert (heading[:2], blank, comment[:4], comment[-3:]) == ("# ", "", "<!--", "-->")
+    for path in folder.iterdir():
+        path.write_text("mine")
+    assert repo.loop("init").code == 0
+    assert {path.read_text() for path in folder.iterdir()} == {"mine"}
+
+
+def test_init_follows_no_link_that_leads_nowhere(repo: Repo) -> None:
+    (repo.folder / "context").mkdir()
+    (repo.folder / "context" / "pitfalls.md").symlink_to(repo.home / "planted")
+    assert repo.loop("init").code == 0
+    assert not (repo.home / "planted").exists()
+
+
 def test_the_example_card_of_init_can_be_run(repo: Repo) -> None:
     assert repo.loop("init").code == 0
     repo.plan({"worker": [{"write": {"src/x.py": "A = 1\n"}}, {"report": {}}]})
@@ -53,7 +76,57 @@ def test_status_before_any_run_is_idle(repo: Repo) -> None:
     assert "  work_report.json: missing" in lines
     assert "Task ID" not in result.out
     assert "Outcome" not in result.out
+    assert lines[8:] == [
+        "Context files:",
+        "  project_facts.md: missing (facts=0)",
+        "  pitfalls.md: missing (pitfalls=0)",
+        "  patterns.jsonl: missing (entries=0, high_confidence=0, stale=0)",
+        "Heartbeats:",
+        "  worker.heartbeat.json: missing",
+        "  reviewer.heartbeat.json: missing",
+    ]
     assert repo.tree() == ["task_card.json"]
+
+
+def test_status_counts_what_is_known(repo: Repo) -> None:
+    repo.loop("init")
+    folder = repo.folder / "context"
+    (folder / "project_facts.md").write_text("# Facts\n- one\n<!-- no -->\n* two\n")
+    records = [{"pattern": f"{n}", "category": "c", "confidence": n / 10} for n in range(10)]
+    dated = [{**r, "last_verified": time.strftime("%Y-%m-%d", time.gmtime())} for r in records]
+    (folder / "patterns.jsonl").write_text(
+        "".join(json.dumps(record) + "\n" for record in [*dated[5:], *records[:2], dated[5]])
+    )
+    (folder / "pitfalls.md").write_bytes(b"\xff")
+    lines = repo.loop("status").out.splitlines()
+    assert "  project_facts.md: EXISTS (facts=2)" in lines
+    assert "  pitfalls.md: unreadable (pitfalls=0)" in lines
+    assert "  patterns.jsonl: EXISTS (entries=7, high_confidence=3, stale=2)" in lines
+    context = json.loads(repo.loop("status", "--json").out)["context"]
+    assert context == {
+        "project_facts.md": {"exists": True, "readable": True, "facts": 2},
+        "pitfalls.md": {"exists": True, "readable": False, "pitfalls": 0},
+        "patterns.jsonl": {
+            "exists": True,
+            "readable": True,
+            "entries": 7,
+            "high_confidence": 3,
+            "stale": 2,
+        },
+    }
+
+
+def test_status_prints_no_escape_of_a_state_that_somebody_wrote(repo: Repo) -> None:
+    state = {
+        "state": "done\x1b[2J",
+        "round": "\x1b]0;x\x07",
+        "task_id": "a\nb",
+        "outcome": "\x9bx",
+    }
+    (repo.folder / "state.json").write_text(json.dumps(state))
+    result = repo.loop("status")
+    assert result.out.splitlines()[:3] == ["State: done", "Round: ", "Task ID: a b"]
+    assert not {"\x1b", "\x07", "\x9b"} & set(result.out)
 
 
 def test_status_after_a_run_tells_where_it_stands(repo: Repo) -> None:

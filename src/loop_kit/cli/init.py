@@ -1,11 +1,18 @@
 """`loop init`: the folder `.loop/` with templates and an example; nothing is ever overwritten."""
 
+import os
+import time
 from pathlib import Path
 
 import typer
 
 from loop_kit import defaults
-from loop_kit.adapters.loop_folder import exclude_generated, loop_folder, repository_root
+from loop_kit.adapters.loop_folder import (
+    exclude_generated,
+    loop_folder,
+    repository_root,
+    write_atomically,
+)
 from loop_kit.errors import BadSetting
 
 _FOLDERS = ("", "examples", "logs", "runtime", "archive", "templates", "handoff", "context")
@@ -13,6 +20,8 @@ _FILES = (
     "examples/task_card.json",
     "templates/worker_prompt.txt",
     "templates/reviewer_prompt.txt",
+    "context/project_facts.md",
+    "context/pitfalls.md",
 )
 
 
@@ -27,10 +36,9 @@ def init(
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name in _FILES:
-        path = folder / name
-        if not path.exists():
-            path.write_text(defaults.text(name), "utf-8")
-            typer.echo(f"Created {path}")
+        _create(folder / name, defaults.text(name).encode())
+    _create(folder / "context" / "patterns.jsonl", b"")
+    _create(folder / "context" / "module_map.json", _empty_map())
     git_dir = _common_git_dir(root)
     if git_dir and folder.is_relative_to(root):
         exclude_generated(git_dir, folder.relative_to(root).as_posix(), run=False)
@@ -38,6 +46,19 @@ def init(
         f"Ready. Copy {folder / 'examples' / 'task_card.json'} to {folder / 'task_card.json'},"
         " say what you want, then: loop run --auto-dispatch"
     )
+
+
+def _create(path: Path, content: bytes) -> None:
+    """A link is somebody's file too, also one that leads nowhere."""
+    if not os.path.lexists(path):
+        write_atomically(path, content)
+        typer.echo(f"Created {path}")
+
+
+def _empty_map() -> bytes:
+    from loop_kit.core.module_map import document
+
+    return document((), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
 
 def _common_git_dir(root: Path) -> Path | None:

@@ -14,7 +14,9 @@ from loop_kit.cli.demo import demo
 from loop_kit.cli.dispatch_metrics import dispatch_metrics
 from loop_kit.cli.extract_diff import extract_diff
 from loop_kit.cli.health import health, heartbeat
+from loop_kit.cli.index import index
 from loop_kit.cli.init import init
+from loop_kit.cli.knowledge import knowledge
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
 from loop_kit.errors import ExitCode, LoopError
@@ -27,9 +29,10 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(dispatch_metrics, demo, action),
+    *(index, dispatch_metrics, demo, action),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
+app.add_typer(knowledge, name="knowledge")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,6 +1,8 @@
 """`loop status`: where the loop stands. It reads JSON by hand, because it must answer at once."""
 
 import json
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +24,64 @@ def status(
     state = _read(folder / "state.json")
     files = {name: (folder / f"{name}.json").is_file() for name in _BUS}
     beats = {r: (folder / "runtime" / f"{r}.heartbeat.json").is_file() for r in _ROLES}
+    context = _context(folder)
     if as_json:
-        typer.echo(json.dumps(_summary(state, files), indent=2, ensure_ascii=False))
+        shown = {name: found.as_json() for name, found in context.items()}
+        summary = {**_summary(state, files), "context": shown}
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"State: {state.get('state') or 'idle'}")
-    typer.echo(f"Round: {state.get('round') or 0}")
+    typer.echo(f"State: {_shown(state.get('state') or 'idle')}")
+    typer.echo(f"Round: {_shown(state.get('round') or 0)}")
     if state.get("task_id"):
-        typer.echo(f"Task ID: {state['task_id']}")
+        typer.echo(f"Task ID: {_shown(state['task_id'])}")
     if state.get("outcome"):
-        typer.echo(f"Outcome: {state['outcome']}")
+        typer.echo(f"Outcome: {_shown(state['outcome'])}")
     typer.echo("Bus files:")
     for name, exists in files.items():
         typer.echo(f"  {name}.json: {'EXISTS' if exists else 'missing'}")
+    typer.echo("Context files:")
+    for name, found in context.items():
+        counts = ", ".join(f"{key}={value}" for key, value in found.counts.items())
+        typer.echo(f"  {name}: {found.presence} ({counts})")
     typer.echo("Heartbeats:")
     for role, exists in beats.items():
-        typer.echo(f"  {role}: {'EXISTS' if exists else 'missing'}")
+        typer.echo(f"  {role}.heartbeat.json: {'EXISTS' if exists else 'missing'}")
+
+
+def _shown(said: object) -> str:
+    from loop_kit.core.sanitize import one_line
+
+    return one_line(str(said))
+
+
+@dataclass(frozen=True, slots=True)
+class _ContextFile:
+    """What is said of one context file: whether it is there, and how many entries it has."""
+
+    presence: str
+    counts: dict[str, int]
+
+    def as_json(self) -> dict[str, int | bool]:
+        there = self.presence != "missing"
+        return {"exists": there, "readable": self.presence == "EXISTS", **self.counts}
+
+
+def _context(folder: Path) -> dict[str, _ContextFile]:
+    from loop_kit.adapters.context_folder import NAMES, ContextFolder
+    from loop_kit.core.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
+
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    files = ContextFolder(folder)
+    known = files.everything(now)
+    sure = sum((entry.confidence or 0) >= HIGH_CONFIDENCE for entry in known.patterns)
+    stale = sum(is_stale(entry.last_verified, now) for entry in known.patterns)
+    entries = len(known.patterns)
+    counts: dict[Kind, dict[str, int]] = {
+        "facts": {"facts": len(known.facts)},
+        "pitfalls": {"pitfalls": len(known.pitfalls)},
+        "patterns": {"entries": entries, "high_confidence": sure, "stale": stale},
+    }
+    return {NAMES[kind]: _ContextFile(files.presence(kind), counts[kind]) for kind in KINDS}
 
 
 def _summary(state: dict[str, Any], files: dict[str, bool]) -> dict[str, Any]:
