@@ -124,9 +124,7 @@ class ContextFolder:
         swept = {kind: files.prune(kind, texts[kind], older_than_days, now) for kind in KINDS}
         return self._swept(texts, swept)
 
-    def _swept(
-        self, old: dict[Kind, str], new: "dict[Kind, Swept]"
-    ) -> "dict[Kind, Swept]":
+    def _swept(self, old: dict[Kind, str], new: "dict[Kind, Swept]") -> "dict[Kind, Swept]":
         for kind, swept in new.items():
             self._write(kind, old[kind], swept.text)
         return new
