@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tests.adapters.conftest import Local
@@ -12,6 +13,7 @@ from loop_kit.adapters.loop_folder import (
     exclude_generated,
     loop_folder,
     repository_root,
+    write_atomically,
 )
 
 
@@ -57,6 +59,15 @@ def test_a_block_without_its_end_loses_no_line_of_the_user(tmp_path: Path) -> No
     exclude.write_text("# loop-kit: generated files\nmine\n")
     exclude_generated(tmp_path, ".loop", run=False)
     assert "mine\n" in exclude.read_text()
+
+
+def test_a_link_in_place_of_the_draft_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (tmp_path / f"state.json.{os.getpid()}.tmp").symlink_to(outside)
+    write_atomically(tmp_path / "state.json", b"{}")
+    assert outside.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "state.json"]
 
 
 def test_a_log_rotates_and_keeps_three_older_ones(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_init_makes_the_folder_and_overwrites_nothing(repo: Repo) -> None:
     assert repo.run().code == 0
     prompt = repo.calls[0].stdin
     assert prompt.startswith("Mine: T-001, ")
-    assert prompt.endswith("work_report.json")
+    assert prompt.splitlines()[0].endswith("work_report.json")
 
 
 def test_init_makes_empty_context_files_and_overwrites_none(repo: Repo) -> None:

@@ -347,3 +347,11 @@ def test_pruning_takes_patterns_by_their_newest_date_and_what_has_none_stays() -
     assert prune("patterns", "\n".join(lines), 10**9, NOW).removed == 0
     assert prune("patterns", "\n".join(lines), 0, NOW).removed == 3
     assert prune("facts", "- a\n- b\n", 0, NOW).kept == 2
+
+
+def test_a_prompt_is_told_the_newest_of_what_is_too_much() -> None:
+    entries = tuple(Entry("pitfalls", f"{n} " + "x" * 290) for n in range(50))
+    text = section(Knowledge(pitfalls=entries))
+    assert len(text) < 8200
+    assert "- 49 x" in text
+    assert "- 0 x" not in text

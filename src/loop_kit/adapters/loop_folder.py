@@ -40,11 +40,15 @@ class BusFileUnreadable(ValueError):
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` so that a reader sees the old or the new bytes, also after a power cut."""
+    """Replace `path` so that a reader sees the old or the new bytes, also after a power cut.
+
+    The draft is this process's alone; a link that somebody put in its place is not followed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.tmp")
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    draft.unlink(missing_ok=True)
     try:
-        with draft.open("wb") as stream:
+        with draft.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Literal
 
 from loop_kit.core.sanitize import one_line
@@ -23,6 +24,7 @@ Kind = Literal["facts", "pitfalls", "patterns"]
 KINDS: tuple[Kind, ...] = ("facts", "pitfalls", "patterns")
 MAX_READ = 256 * 1024
 MAX_TEXT = 300
+MAX_SECTION = 8000
 MAX_CATEGORY = 60
 MAX_SOURCE = 100
 MAX_FACTS = 50
@@ -147,7 +149,10 @@ def useful(knowledge: Knowledge) -> Knowledge:
 
 
 def section(knowledge: Knowledge) -> str:
-    """The text for prompts, or '' when nothing is known. It is data: put it into a fence."""
+    """The text for prompts, or '' when nothing is known. It is data: put it into a fence.
+
+    Of what is too much for a prompt the newest is told.
+    """
     told = useful(knowledge)
     parts = (
         ("Facts about this repository:", told.facts),
@@ -155,10 +160,17 @@ def section(knowledge: Knowledge) -> str:
         ("Patterns seen in reviews (confidence, category):", told.patterns),
     )
     return "\n\n".join(
-        "\n".join((title, *(_prompt_line(entry) for entry in entries)))
+        "\n".join((title, *_within(MAX_SECTION, [_prompt_line(entry) for entry in entries])))
         for title, entries in parts
         if entries
     )
+
+
+def _within(limit: int, lines: Sequence[str]) -> Sequence[str]:
+    """The last of `lines` that fit into `limit` characters."""
+    sizes = accumulate(len(line) for line in reversed(lines))
+    fitting = sum(size <= limit for size in sizes)
+    return lines[len(lines) - fitting :]
 
 
 def _prompt_line(entry: Entry) -> str:

@@ -48,7 +48,7 @@ def nothing(name: str) -> bytes | None:
 
 def is_of_agent_task_runner(document: Document) -> bool:
     """Whether agent-task-runner wrote this: ours always say their `schema_version`."""
-    return "schema_version" not in document and "state" in document
+    return "schema_version" not in document and document.get("state") is not None
 
 
 def migrated(document: Document, read: Read = nothing) -> Document:
@@ -58,8 +58,11 @@ def migrated(document: Document, read: Read = nothing) -> Document:
         document: the parsed `state.json`.
         read: gives a bus file by its name, for what the state itself does not say.
     """
-    state = {key: value for key, value in document.items() if value is not None}
-    state.pop("version", None)
+    state = {
+        key: carried(value) if isinstance(value, str) else value
+        for key, value in document.items()
+        if value is not None and key != "version"
+    }
     details = _details(state.get("round_details"))
     state |= {
         "round_details": details,
@@ -202,7 +205,11 @@ def _sessions(said: object) -> Document:
     """The conversations that can be taken up again; one without a name is none."""
     sessions = said if isinstance(said, dict) else {}
     return {
-        role: {key: session[key] for key in ("session_id", "backend", "started_round")}
+        role: {
+            "session_id": carried(session["session_id"]),
+            "backend": carried(session["backend"]),
+            "started_round": session["started_round"],
+        }
         for role, session in sessions.items()
         if isinstance(session, dict)
         and isinstance(session.get("session_id"), str)

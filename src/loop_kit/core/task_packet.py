@@ -18,6 +18,7 @@ MAX_SOURCES = 20
 _MAX_SYMBOLS = 120
 _MAX_RISKS = 60
 _LONGEST = 300
+_MAX_SOURCE = 100_000
 _SOURCE = (".py", ".pyi")
 
 
@@ -74,6 +75,8 @@ def task_packet(
 def _symbols(read: Mapping[str, bytes]) -> tuple[str, ...]:
     found: list[str] = []
     for path, content in read.items():
+        if len(content) > _MAX_SOURCE:
+            continue
         named, _ = exports(content.decode("utf-8", "replace"))
         found.extend(f"{path}: {each}" for each in named)
     return tuple(found[:_MAX_SYMBOLS])

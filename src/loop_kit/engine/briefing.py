@@ -38,7 +38,7 @@ class Briefer:
         files = self._repository.matching(state.tip, named, MAX_FILES) if named else ()
         wanted = sources(files)
         read = self._repository.read_many(state.tip, wanted) if wanted else {}
-        pitfalls = tuple(entry.text for entry in known.pitfalls)
+        pitfalls = tuple(entry.text for entry in knowledge.useful(known).pitfalls)
         packet = task_packet(card, files, read, pitfalls, state.findings)
         context = Context(
             quickstart=quickstart(top),
