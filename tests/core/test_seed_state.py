@@ -215,7 +215,21 @@ def test_notes_of_any_kind_are_kept_as_text(notes: object) -> None:
     assert detail.worker_notes.encode().decode() == detail.worker_notes
 
 
-JUNK = (None, True, -1, 1.5, 10**30, "x", "\ud800", "", [], [[]], {}, {"round": 1}, [{"round": []}])
+JUNK: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    1.5,
+    10**30,
+    "x",
+    "\ud800",
+    "",
+    [],
+    [[]],
+    {},
+    {"round": 1},
+    [{"round": []}],
+)
 
 
 @pytest.mark.parametrize("key", [*OLD, "outcome", "error", "failed_at", "findings", "history"])
