@@ -188,6 +188,10 @@ def test_only_request_and_report_of_this_round_prove_that_the_worker_is_done(
     assert next_role(read(files, state="done", outcome="single_round_failed")) is Role.WORKER
 
 
+def test_a_state_that_was_restored_to_do_a_round_again_does_it_again() -> None:
+    assert next_role(read(UNDER_REVIEW)) is Role.WORKER
+
+
 @pytest.mark.parametrize("head", ["HEAD", "main", WORK[:8], "--output=x", "", 5, None, ["x"]])
 def test_a_head_that_a_worker_did_not_spell_out_is_not_kept(head: object) -> None:
     state = read(state="awaiting_review", head_sha=head)

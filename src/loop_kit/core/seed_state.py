@@ -112,7 +112,12 @@ def _ended(state: Document, phase: str) -> Document:
 
 
 def _request_under_review(state: Document, read: Read) -> Document:
-    """The review request of this round, if the work report beside it is of the same commit."""
+    """The review request of this round, if the work report beside it is of the same commit.
+
+    A state that says awaiting_work is believed: somebody may have restored it to do a round again.
+    """
+    if state["state"] == "awaiting_work":
+        return {}
     request, report = _document(read, _REVIEW_REQUEST), _document(read, _WORK_REPORT)
     fits = _of_this_round(state, request) and _of_this_round(state, report)
     same_base = request.get("base_sha") == state.get("base_sha")
