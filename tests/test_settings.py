@@ -169,7 +169,7 @@ def test_continue_is_spelt_like_that_everywhere() -> None:
         ("max_round", "Did you mean 'max_rounds'?"),
         ("worker-backnd", "Did you mean 'worker_backend'?"),
         ("continu", "Did you mean 'continue'?"),
-        ("zzz", "Known keys: "),
+        ("zzz", "Known are: "),
     ],
 )
 def test_an_unknown_key_of_the_configuration_names_the_nearest(key: str, hint: str) -> None:

@@ -12,6 +12,7 @@ from loop_kit.adapters.loop_folder import (
     RotatingFile,
     exclude_generated,
     loop_folder,
+    remove_drafts,
     repository_root,
     write_atomically,
 )
@@ -68,6 +69,13 @@ def test_a_link_in_place_of_the_draft_is_not_followed(tmp_path: Path) -> None:
     write_atomically(tmp_path / "state.json", b"{}")
     assert outside.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "state.json"]
+
+
+def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("state.json.123.tmp", "work_report.json.9.tmp", "mine.tmp", "state.json"):
+        (tmp_path / name).write_text("x")
+    remove_drafts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.tmp", "state.json"]
 
 
 def test_a_log_rotates_and_keeps_three_older_ones(tmp_path: Path) -> None:

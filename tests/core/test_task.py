@@ -124,7 +124,7 @@ def test_a_card_without_a_required_field_names_it(field: str) -> None:
         ({"Acceptance-Criteria": []}, "Acceptance-Criteria", "Did you mean 'acceptance_criteria'?"),
         ({"limits": {"max_round": 1}}, "limits.max_round", "Did you mean 'max_rounds'?"),
         ({"worker": {"modle": "m"}}, "worker.modle", "Did you mean 'model'?"),
-        ({"reviewer": {"zzz": 1}}, "reviewer.zzz", "Known keys: backend, model."),
+        ({"reviewer": {"zzz": 1}}, "reviewer.zzz", "Known are: backend, model."),
     ],
 )
 def test_an_unknown_key_names_the_nearest_known_one(

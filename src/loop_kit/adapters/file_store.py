@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from loop_kit.adapters.loop_folder import write_atomically
+from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core import bus
 from loop_kit.core.messages import AttemptStarted, Event
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, StateCorrupt, parse_state
@@ -41,13 +41,10 @@ class FileStore:
             StateRefused: it cannot be read.
         """
         path = self._folder / bus.STATE
-        if not path.is_file():
-            return None
-        if path.stat().st_size > _MAX_STATE:
-            raise _corrupt(path, "it is too large")
         try:
-            return parse_state(path.read_bytes())
-        except StateCorrupt as error:
+            raw = read_plain(path, _MAX_STATE)
+            return None if raw is None else parse_state(raw)
+        except (BusFileUnreadable, StateCorrupt) as error:
             raise _corrupt(path, str(error)) from None
 
     def set_aside(self) -> Path | None:

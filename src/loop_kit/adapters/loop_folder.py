@@ -53,10 +53,19 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(draft)  # a full disk does not say whose write failed
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write; call it under the lock."""
+    for draft in folder.glob("*.json.*.tmp"):
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 def exclude_generated(git_dir: Path, loop_dir: str, *, run: bool) -> Callable[[], None]:

@@ -18,7 +18,7 @@ from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import Place, locate
 from loop_kit.adapters.guides import Guides
 from loop_kit.adapters.in_place import read_status, require_clean
-from loop_kit.adapters.loop_folder import exclude_generated, loop_folder
+from loop_kit.adapters.loop_folder import exclude_generated, loop_folder, remove_drafts
 from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
@@ -63,6 +63,7 @@ def run_local(request: Request) -> ExitCode:
     if folder.exists() and not folder.is_dir():
         raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     with exclusive(folder / "lock"):
+        remove_drafts(folder)
         release = _hide(place, folder)
         try:
             return _LocalRun(request, git.at(place.root), place, folder).run()

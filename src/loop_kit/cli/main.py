@@ -47,8 +47,11 @@ def loop(
         typer.echo(context.get_help())
 
 
-_USERS_MATTERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
-_REMEDY = "Make it writable, or make room on the disk, then run again."
+_USERS_MATTERS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
+}
+_REMEDY = "Move what is in the way, make it writable or make room on the disk, then run again."
 
 
 def main() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import typer
 
-from loop_kit.adapters.loop_folder import loop_folder, repository_root
+from loop_kit.adapters.loop_folder import loop_folder, read_plain, repository_root
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
 _SHOWN = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
 _ROLES = ("worker", "reviewer")
+_MAX_STATE = 16 * 1024 * 1024
 
 
 def status(
@@ -99,10 +100,11 @@ def _summary(state: dict[str, Any], files: dict[str, bool]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
     try:
-        state = json.loads(path.read_text("utf-8-sig"))
+        raw = read_plain(path, _MAX_STATE)
+        if raw is None:
+            return {}
+        state = json.loads(raw.decode("utf-8-sig"))
         json.dumps(state, ensure_ascii=False).encode()  # a lone surrogate cannot be shown
     except (OSError, ValueError, RecursionError) as error:
         typer.echo(f"Warning: {path} cannot be read ({str(error)[:120]}): shown as idle.", err=True)

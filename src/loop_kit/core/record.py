@@ -64,13 +64,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known key nearest to `name`, or lists them all.
 
     Returns:
-        "Did you mean 'goal'?" or "Known keys: a, b."
+        "Did you mean 'goal'?" or "Known are: a, b."
     """
     names = sorted(known)
     close = difflib.get_close_matches(name.replace("-", "_").lower(), names, n=1, cutoff=0.6)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"Known keys: {', '.join(names)}."
+    return f"Known are: {', '.join(names)}."
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:

@@ -47,6 +47,10 @@ class Dispatcher:
         self._scratch = scratch
         self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
 
+    def warn(self, message: str) -> None:
+        """Say something that somebody should act on."""
+        self._reporter.warn(message)
+
     def dispatch(
         self,
         state: LoopState,

@@ -70,8 +70,11 @@ class WorkerPass:
 
     def _inputs(self, state: LoopState, card: TaskCard) -> Mapping[str, bytes]:
         files = {bus.TASK_CARD: card.to_json()}
-        fixes = self._fix_list(state)
-        return files if fixes is None else {**files, bus.FIX_LIST: fixes}
+        raw = self._fix_list(state)
+        if raw is not None and _readable(raw) is None:
+            self._dispatcher.warn(f"{bus.FIX_LIST} cannot be read as JSON and counts as absent.")
+            raw = None
+        return files if raw is None else {**files, bus.FIX_LIST: raw}
 
     def _fix_list(self, state: LoopState) -> bytes | None:
         """The fix list; one that lies there in round 1 is a leftover of another loop."""
