@@ -25,6 +25,7 @@ FLOORS = {
     "adapters": 2,
     "settings": 3,
     "config_file": 3,
+    "backends": 3,
     "bootstrap": 3,
     "cli": 4,
     "actions": 4,
@@ -138,7 +139,7 @@ def test_neighbours_on_one_floor_do_not_know_each_other(part: str, stranger: str
 
 def test_only_bootstrap_and_the_faces_know_adapters() -> None:
     knows = {part_of(m) for m, p in MODULES.items() for n in ours(p) if part_of(n) == "adapters"}
-    assert knows <= {"adapters", "bootstrap", "cli", "actions"}
+    assert knows <= {"adapters", "bootstrap", "backends", "cli", "actions"}
 
 
 def test_the_core_is_pure() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.agents import BACKENDS, DEFAULT_BACKEND, MANUAL
+from loop_kit.adapters.agents import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
 from loop_kit.adapters.agents.beating import BeatingAgent
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.manual import ManualAgent
@@ -79,7 +79,10 @@ def _agent(
 ) -> Agent:
     """The backend that was named, else the first preferred one that is installed."""
     worker = role is Role.WORKER
+    command = settings.worker_command if worker else settings.reviewer_command
     named = (settings.worker_backend if worker else settings.reviewer_backend).strip().lower()
+    if command and not named:
+        named = COMMAND
     ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
     if not settings.auto_dispatch or named == MANUAL:
         return ManualAgent(ground.loop_dir, settings.timeout, ttl)
@@ -91,7 +94,9 @@ def _agent(
                 logs=ground.logs,
                 model=settings.worker_model if worker else settings.reviewer_model,
                 args=settings.worker_args if worker else settings.reviewer_args,
+                command=command,
                 root=ground.root,
+                secrets=secrets(settings, environ),
             )
         )
         for name in names
@@ -101,9 +106,10 @@ def _agent(
 
 
 def _registered(name: str, role: Role) -> Callable[[Setup], Agent]:
-    if name in BACKENDS:
-        return BACKENDS[name]
-    known = (*BACKENDS, MANUAL)
+    factory = REGISTRY.find(name)
+    if factory is not None:
+        return factory
+    known = (*REGISTRY.names(), MANUAL)
     raise BadSetting(
         f"Unknown backend {name!r} for the {role.value}; registered are {', '.join(known)}.",
         nearest(name, known),

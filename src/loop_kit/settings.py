@@ -62,6 +62,8 @@ class Settings(Record):
     reviewer_model: str = ""
     worker_args: Words = ()
     reviewer_args: Words = ()
+    worker_command: Words = ()
+    reviewer_command: Words = ()
     openai_api_key: SecretStr = SecretStr("")
     anthropic_api_key: SecretStr = SecretStr("")
     claude_code_oauth_token: SecretStr = SecretStr("")
@@ -127,7 +129,7 @@ class Settings(Record):
 INPUTS = (
     *("task", "task_id", "round", "expected_state"),
     *("worker_backend", "reviewer_backend", "worker_model", "reviewer_model"),
-    *("worker_args", "reviewer_args"),
+    *("worker_args", "reviewer_args", "worker_command", "reviewer_command"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
     *("base_branch", "branch_prefix", "max_rounds", "round_timeout_minutes"),
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),

@@ -252,3 +252,14 @@ def test_every_line_of_both_streams_is_passed_on_as_it_was_printed(tmp_path: Pat
     cli = install(tmp_path, "codex", b"plain \xff\n{}\n", stderr="a warning\n")
     codex(cli.setup).run(job(tmp_path), reporter)
     assert sorted(reporter.outputs) == ["a warning", "plain �", "{}"]
+
+
+def test_secrets_are_not_in_the_transcript(tmp_path: Path) -> None:
+    secret = "sk-very-secret-key"
+    cli = install(
+        tmp_path, "codex", f'{{"key": "{secret}"}}\n'.encode(), stderr=secret, secrets=(secret,)
+    )
+    codex(cli.setup).run(job(tmp_path), RecordingReporter())
+    text = (tmp_path / "logs" / "worker_dispatch.log").read_text()
+    assert secret not in text
+    assert '{"key": "***"}' in text

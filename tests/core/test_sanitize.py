@@ -9,6 +9,7 @@ from tests.core.markdown_oracle import code, effects, tokens
 
 from loop_kit.core.sanitize import (
     Redactor,
+    StreamRedactor,
     command_data,
     cut,
     fenced,
@@ -196,3 +197,19 @@ def test_no_8_characters_of_a_secret_survive_in_random_text(seed: int) -> None:
         clean = redact("".join(parts))
         windows = {s[at : at + 8] for s in secrets for at in range(len(s) - 7)}
         assert not any(window in clean for window in windows)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 10_000])
+def test_a_secret_is_redacted_in_pieces_of_any_size(size: int) -> None:
+    secrets = ["s3cret-token-value", "another-long-secret-which-is-longer"]
+    text = f"a {secrets[0]} b {secrets[1]}{secrets[0]} c".encode() * 50
+    redactor = StreamRedactor(secrets)
+    pieces = [redactor.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    out = b"".join(pieces) + redactor.end()
+    assert out == b"a *** b ****** c" * 50
+
+
+def test_bytes_without_secrets_pass_unchanged() -> None:
+    redactor = StreamRedactor(["", "short"])
+    data = bytes(range(256)) * 10
+    assert redactor.feed(data) + redactor.end() == data

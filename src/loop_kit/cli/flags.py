@@ -26,10 +26,14 @@ AutoDispatch = Annotated[
     ),
 ]
 Backend = Annotated[
-    str | None, typer.Option(help="codex, claude, opencode, manual or scripted.  [codex]")
+    str | None, typer.Option(help="codex, claude, opencode, command, manual, scripted.  [codex]")
 ]
 Model = Annotated[str | None, typer.Option(help="The model for this role.")]
 Args = Annotated[str | None, typer.Option(help="More arguments for this role's backend.")]
+Command = Annotated[
+    str | None,
+    typer.Option(help="A program of your own for this role, with {prompt_file}, {report_path}."),
+]
 DispatchTimeout = Annotated[
     float | None, typer.Option(help="Seconds per agent call, 0 for no limit.  [600]")
 ]

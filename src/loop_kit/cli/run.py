@@ -27,6 +27,8 @@ def run(
     reviewer_model: flags.Model = None,
     worker_args: flags.Args = None,
     reviewer_args: flags.Args = None,
+    worker_command: flags.Command = None,
+    reviewer_command: flags.Command = None,
     dispatch_timeout: flags.DispatchTimeout = None,
     idle_timeout: flags.IdleTimeout = None,
     dispatch_retries: flags.DispatchRetries = None,

@@ -132,6 +132,34 @@ def command_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
+class StreamRedactor:
+    """Replaces known secrets by `***` in bytes that come in pieces of any size.
+
+    It looks for whole secrets only, which is what can be done as fast as an agent prints.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        long = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        known = (secret.encode(errors="surrogateescape") for secret in long)
+        self._secrets = sorted(known, key=len, reverse=True)
+        self._hold = max(map(len, self._secrets), default=1) - 1
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be passed on; as much as may be the beginning of a secret is held back."""
+        whole = self._held + data
+        for secret in self._secrets:
+            whole = whole.replace(secret, b"***")
+        cut = max(0, len(whole) - self._hold)
+        self._held = whole[cut:]
+        return whole[:cut]
+
+    def end(self) -> bytes:
+        """What was held back."""
+        rest, self._held = self._held, b""
+        return rest
+
+
 class Redactor:
     """Replaces known secrets, and any part of one of 8 or more characters, by `***`."""
 

@@ -19,6 +19,7 @@ from loop_kit.adapters.loop_folder import BusFileUnreadable, RotatingFile, read_
 from loop_kit.core.activity import Activity
 from loop_kit.core.bus import MAX_REPORT
 from loop_kit.core.policy import is_permanent
+from loop_kit.core.sanitize import StreamRedactor
 from loop_kit.core.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
 
@@ -34,7 +35,9 @@ class Setup:
     logs: Path
     model: str = ""
     args: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     root: Path = field(default_factory=Path)
+    secrets: tuple[str, ...] = ()
 
 
 class StreamReader(Protocol):
@@ -109,7 +112,9 @@ class CommandLineAgent:
         executable: Callable[[], str],
         command: Callable[[Job, str], Invocation],
         reader: Callable[[Job], StreamReader] = PlainReader,
+        missing: str = "",
     ) -> None:
+        self._missing = missing or name
         self.name = name
         self._setup = setup
         self._executable = executable
@@ -122,14 +127,14 @@ class CommandLineAgent:
             return ""
         return (
             f"Cannot find executable for backend={self.name}."
-            f" Install {self.name} and put it on PATH, or choose another backend."
+            f" Install {self._missing} and put it on PATH, or choose another backend."
         )
 
     def run(self, job: Job, reporter: Reporter) -> Ended:
         """Run one attempt to its end; nothing it started is alive afterwards."""
         invocation = self._command(job, self._executable())
         reader = self._reader(job)
-        log = Transcript(self._setup.logs / f"{job.role.value}_dispatch.log")
+        log = Transcript(self._setup.logs / f"{job.role.value}_dispatch.log", self._setup.secrets)
         log.begin(job, invocation.argv)
         listener = _Listener(job, reader, reporter, log)
         started = time.monotonic()
@@ -227,17 +232,18 @@ def on_path(name: str, environment: Mapping[str, str]) -> str:
 
 
 class Transcript:
-    """The whole of what an agent printed, in a log that rotates."""
+    """The whole of what an agent printed, in a log that rotates, without `secrets`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secrets: Sequence[str] = ()) -> None:
         self._file = RotatingFile(path)
         self._buffer = bytearray()
+        self._redactor = StreamRedactor(secrets)
 
     def begin(self, job: Job, argv: Sequence[str]) -> None:
         """Say what is started."""
         head = f"role: {job.role.value}\nround: {job.round}\nattempt: {job.attempt}\n"
-        shown = " ".join(argv)
-        self._file.append(f"{'=' * 72}\n{head}cmd={shown}\n{'-' * 72}\n".encode(errors="replace"))
+        shown = f"{'=' * 72}\n{head}cmd={' '.join(argv)}\n{'-' * 72}\n".encode(errors="replace")
+        self._file.append(self._redactor.feed(shown) + self._redactor.end())
 
     def add(self, data: bytes) -> None:
         """Add raw output; it is written in pieces of 64 KiB."""
@@ -248,12 +254,13 @@ class Transcript:
     def flush(self) -> None:
         """Write what is buffered."""
         if self._buffer:
-            self._file.append(bytes(self._buffer))
+            self._file.append(self._redactor.feed(bytes(self._buffer)))
             self._buffer.clear()
 
     def end(self, code: int, session_id: str) -> None:
         """Say how it ended."""
         self.flush()
+        self._file.append(self._redactor.end())
         session = f"session_id: {session_id}\n" if session_id else ""
         self._file.append(f"\n{'-' * 72}\nreturncode: {code}\n{session}".encode())
 

@@ -1,0 +1,55 @@
+"""Any other program as a backend: `--worker-command`, `--reviewer-command`.
+
+The words of the command are given to the system as they are, never to a shell; in each of them
+`{prompt_file}`, `{report_path}` and `{workspace}` are replaced. The prompt is on standard input
+too. A program with a slash in its name is looked for from the repository's root, so that a worker
+cannot put another one in its place in the workspace.
+"""
+
+import os
+from pathlib import Path
+
+from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup, on_path
+from loop_kit.errors import BadSetting
+from loop_kit.ports import Job
+
+PROMPT = "prompt.md"
+
+
+def command(setup: Setup) -> CommandLineAgent:
+    """The backend `command`.
+
+    Raises:
+        BadSetting: no command is given.
+    """
+    if not setup.command:
+        raise BadSetting(
+            "The backend command needs a program to run.",
+            "Give it with --worker-command and --reviewer-command.",
+        )
+    program, *words = setup.command
+
+    def executable() -> str:
+        if "/" not in program and os.sep not in program:
+            return on_path(program, setup.environment)
+        path = setup.root / Path(program).expanduser()
+        return str(path) if os.access(path, os.X_OK) and path.is_file() else ""
+
+    def invocation(job: Job, found: str) -> Invocation:
+        prompt = job.mailbox / PROMPT
+        raw = job.prompt.encode(errors="replace")
+        prompt.write_bytes(raw)
+        places = {
+            "{prompt_file}": str(prompt.absolute()),
+            "{report_path}": str(job.report.absolute()),
+            "{workspace}": str(job.workspace.absolute()),
+        }
+        return Invocation([found, *(_placed(word, places) for word in words)], raw)
+
+    return CommandLineAgent("command", setup, executable, invocation, missing=program)
+
+
+def _placed(word: str, places: dict[str, str]) -> str:
+    for name, path in places.items():
+        word = word.replace(name, path)
+    return word

@@ -1,0 +1,81 @@
+"""Which backends there are: ours, those that were registered, and those of installed packages.
+
+A package brings one by an entry point in the group `loop_kit.backends`, whose object is a function
+from `Setup` to an agent, or a module that calls `register_backend` when it is imported. Packages
+are only looked at when a name is asked for that is not ours, and can never take the place of ours.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from loop_kit.errors import BadSetting
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.agents.command_line import Setup
+    from loop_kit.ports import Agent
+
+    Factory = Callable[[Setup], Agent]
+
+GROUP = "loop_kit.backends"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+class Registry:
+    """Backends by name; names are trimmed and lower-cased."""
+
+    def __init__(self, built_in: "Mapping[str, Factory]") -> None:
+        self._built_in = built_in
+        self._registered: dict[str, Factory] = {}
+
+    def register(self, name: str, factory: "Factory") -> None:
+        """Add a backend.
+
+        Raises:
+            BadSetting: the name is empty, cannot be a name, or is one of ours.
+        """
+        plain = name.strip().lower()
+        if not _NAME.fullmatch(plain):
+            raise BadSetting(
+                f"A backend cannot be named {name!r}.", "Use letters, digits, '.', '_' and '-'."
+            )
+        if plain in self._built_in:
+            raise BadSetting(f"The backend {plain} is built in.", "Choose another name.")
+        self._registered[plain] = factory
+
+    def find(self, name: str) -> "Factory | None":
+        """The backend `name`, or None.
+
+        Raises:
+            BadSetting: an installed package brings it and cannot be loaded.
+        """
+        plain = name.strip().lower()
+        known = self._built_in.get(plain) or self._registered.get(plain)
+        if known is not None:
+            return known
+        for point in metadata.entry_points(group=GROUP):
+            if point.name.strip().lower() == plain:
+                return self._load(plain, point)
+        return None
+
+    def names(self) -> tuple[str, ...]:
+        """All names, ours first."""
+        points = (point.name.strip().lower() for point in metadata.entry_points(group=GROUP))
+        return tuple(dict.fromkeys((*self._built_in, *self._registered, *sorted(points))))
+
+    def _load(self, name: str, point: metadata.EntryPoint) -> "Factory":
+        try:
+            found = point.load()
+        except Exception as error:  # the package may raise anything
+            raise BadSetting(
+                f"The backend {name} cannot be loaded from {point.value}: {error}.",
+                "Mend or remove the package that brings it.",
+            ) from None
+        factory: Factory | None = found if callable(found) else self._registered.get(name)
+        if factory is None:
+            raise BadSetting(
+                f"{point.value} brings no backend {name}.",
+                "Name a function, or a module that calls register_backend, in its package.",
+            )
+        return factory

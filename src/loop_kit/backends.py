@@ -1,0 +1,61 @@
+"""For packages that bring a backend: what they need, under names that stay.
+
+    from loop_kit.backends import CommandLineAgent, Invocation, Job, Setup, on_path
+
+    def backend(setup: Setup) -> CommandLineAgent:
+        def call(job: Job, executable: str) -> Invocation:
+            return Invocation([executable, "--yes"], job.prompt.encode())
+        return CommandLineAgent("mine", setup, lambda: on_path("mine", setup.environment), call)
+
+An entry point `mine = "my_package:backend"` in the group `loop_kit.backends` makes it known to
+every `loop` of that environment; `register_backend("mine", backend)` to the running process.
+See docs/backends.md.
+"""
+
+from collections.abc import Callable
+
+from loop_kit.adapters.agents import REGISTRY
+from loop_kit.adapters.agents.command_line import (
+    CommandLineAgent,
+    Invocation,
+    PlainReader,
+    Setup,
+    StreamReader,
+    json_object,
+    on_path,
+)
+from loop_kit.core.activity import Activity, command, edit, message, session, tool
+from loop_kit.core.state import Spent
+from loop_kit.ports import Agent, Ended, Job, Reporter
+
+
+def register_backend(name: str, factory: Callable[[Setup], Agent]) -> None:
+    """Make `factory` known as the backend `name`, which is trimmed and lower-cased.
+
+    Raises:
+        BadSetting: the name is empty, cannot be a name, or is one of ours.
+    """
+    REGISTRY.register(name, factory)
+
+
+__all__ = [
+    "Activity",
+    "Agent",
+    "CommandLineAgent",
+    "Ended",
+    "Invocation",
+    "Job",
+    "PlainReader",
+    "Reporter",
+    "Setup",
+    "Spent",
+    "StreamReader",
+    "command",
+    "edit",
+    "json_object",
+    "message",
+    "on_path",
+    "register_backend",
+    "session",
+    "tool",
+]
