@@ -32,7 +32,7 @@ FLOORS = {
     "html": 4,
     "__main__": 4,
 }
-_SHARED = ("process", "process_tree", "git", "loop_folder", "heartbeat")
+_SHARED = ("process", "process_tree", "containment", "pipes", "git", "loop_folder", "heartbeat")
 SHARED_STEPS = {f"loop_kit.adapters.{name}" for name in _SHARED}
 AGENTS = "loop_kit.adapters.agents"
 IMPURE = {

@@ -59,7 +59,12 @@ class Ground:
 
 
 def agents(
-    settings: Settings, ground: Ground, environ: Mapping[str, str], extra: Mapping[str, str]
+    settings: Settings,
+    ground: Ground,
+    environ: Mapping[str, str],
+    extra: Mapping[str, str],
+    *,
+    ci: bool,
 ) -> dict[Role, Agent]:
     """The worker and the reviewer; `extra` is added to what both may see.
 
@@ -67,7 +72,7 @@ def agents(
         BadSetting: a backend is not registered; the registered ones are named.
     """
     seen = {**environment.allowed(environ, settings.agent_env), **extra}
-    return {role: _agent(role, settings, ground, environ, seen) for role in Role}
+    return {role: _agent(role, settings, ground, environ, seen, ci=ci) for role in Role}
 
 
 def _agent(
@@ -76,6 +81,8 @@ def _agent(
     ground: Ground,
     environ: Mapping[str, str],
     seen: Mapping[str, str],
+    *,
+    ci: bool,
 ) -> Agent:
     """The backend that was named, else the first preferred one that is installed."""
     worker = role is Role.WORKER
@@ -97,6 +104,7 @@ def _agent(
                 command=command,
                 root=ground.root,
                 secrets=secrets(settings, environ),
+                namespace=ci,
             )
         )
         for name in names

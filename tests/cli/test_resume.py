@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 
 import pytest
@@ -69,7 +68,6 @@ def test_a_killed_run_is_continued_at_the_outstanding_phase(repo: Repo, role: st
     process = repo.start()
     agent = repo.reached("stuck")
     ended_by(process, signal.SIGKILL)
-    os.kill(agent, signal.SIGKILL)
     eventually(lambda: not is_alive(agent), "the end of the agent")
     repo.plan({})
     assert repo.run("--resume").code == 0
@@ -86,10 +84,20 @@ def test_a_killed_worker_may_have_committed_already(repo: Repo) -> None:
     process = repo.start()
     agent = repo.reached("stuck")
     ended_by(process, signal.SIGKILL)
-    os.kill(agent, signal.SIGKILL)
     eventually(lambda: not is_alive(agent), "the end of the agent")
     assert repo.run("--resume").code == 0
     assert repo.git("show", "HEAD:calc.py") == "VALUE = 1"
+
+
+def test_what_an_agent_of_a_killed_run_left_running_is_ended_by_the_next(repo: Repo) -> None:
+    repo.plan({"worker/1/1": STUCK})
+    process = repo.start()
+    agent, daemon = stuck(repo, "worker")
+    ended_by(process, signal.SIGKILL)
+    eventually(lambda: not is_alive(agent), "the end of the agent")
+    assert repo.run("--resume").code == 0
+    assert not is_alive(daemon)
+    assert not list((repo.folder / "runtime" / "mailbox").glob("*"))
 
 
 @pytest.mark.parametrize("name", ["calc.py", "new.py"])

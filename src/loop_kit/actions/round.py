@@ -317,7 +317,7 @@ class _Round:
         extra = {**identity.environment(), **homes}
         return bootstrap.Parts(
             store=store,
-            agents=bootstrap.agents(settings, ground, scene.environ, extra),
+            agents=bootstrap.agents(settings, ground, scene.environ, extra, ci=True),
             guides=self._guides(base_sha),
             isolated=settings.isolation == "clone",
             identity=identity,

@@ -1,5 +1,6 @@
 """The file bus that an agent sees: a fresh folder per attempt, gone when the attempt is over."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -10,6 +11,21 @@ from loop_kit.core import bus
 from loop_kit.core.reports import ReportInvalid
 from loop_kit.core.state import Role
 from loop_kit.ports import Delivery
+
+
+def end_leftovers(root: Path) -> int:
+    """Kill what agents of a run that was killed left behind; the number of processes.
+
+    Such a run left its mailbox too, whose path every process of the agent has in its environment.
+    Call it under the lock: of a run that goes on it would be the end.
+    """
+    if not root.is_dir() or not any(root.iterdir()):
+        return 0
+    from loop_kit.adapters import process_tree
+
+    found = process_tree.end_leftovers("LOOP_MAILBOX", f"{root.absolute()}{os.sep}")
+    shutil.rmtree(root, ignore_errors=True)
+    return found
 
 
 class FolderMailbox:

@@ -1,13 +1,9 @@
-"""The one door to other programs: `run` for short commands of ours, `stream` for agents.
-
-Nothing here grows with what a program prints. A line longer than `MAX_LINE` is handed on as chunks
-to the transcript and dropped for the parser; the queue between the reading threads and the caller
-is short, so that a program that prints faster than we read has to wait.
-"""
+"""The one door to other programs: `run` for short commands of ours, `stream` for agents."""
 
 import contextlib
+import errno
 import os
-import queue
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,18 +11,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING
+
+from loop_kit.adapters.containment import Bare, Namespace
+from loop_kit.adapters.pipes import LineSplitter, Listener, Pipes, Source
 
 if TYPE_CHECKING:
     from loop_kit.adapters.process_tree import ProcessTree
 
-MAX_LINE = 1024 * 1024
 _CHUNK = 64 * 1024
-_TICK = 0.25
-_BATCH = 64
-
-Source = Literal["stdout", "stderr"]
 
 
 class CommandTimeout(Exception):
@@ -138,50 +133,6 @@ class Streamed:
     timed_out: str = ""
 
 
-class Listener:
-    """What to do with a program's output; the base class ignores it."""
-
-    def chunk(self, source: Source, data: bytes) -> None:
-        """Raw bytes as they arrive."""
-
-    def line(self, source: Source, line: bytes) -> None:
-        """One line of at most `MAX_LINE` bytes, without its end."""
-
-    def tick(self) -> None:
-        """Called about four times a second while the program runs."""
-
-
-class LineSplitter:
-    """Cuts a stream into lines; a line that is too long is dropped whole."""
-
-    def __init__(self, emit: Callable[[bytes], None], limit: int = MAX_LINE) -> None:
-        self._emit = emit
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        *ended, rest = data.split(b"\n")
-        for piece in ended:
-            self._add(piece)
-            self.finish()
-        self._add(rest)
-
-    def finish(self) -> None:
-        """Emit what is there as a line."""
-        if self._size and self._size <= self._limit:
-            self._emit(b"".join(self._parts).rstrip(b"\r"))
-        self._parts, self._size = [], 0
-
-    def _add(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
-            self._parts = []
-        elif piece:
-            self._parts.append(piece)
-
-
 def stream(
     argv: Sequence[str],
     *,
@@ -194,58 +145,86 @@ def stream(
     linger: float = 0,
     settled: Callable[[], bool] = lambda: True,
     grace: float = 5,
+    namespace: bool = False,
 ) -> Streamed:
     """Run a program that may be hostile, and leave nothing of it alive.
 
-    After a clean end without `settled()`, what it left running gets up to `linger` seconds.
+    After a clean end without `settled()`, what it left running gets up to `linger` seconds. With
+    `namespace` it gets a process namespace of its own, where that is allowed.
 
     Raises:
         OSError: the program cannot be started.
     """
     from loop_kit.adapters.process_tree import ProcessTree
 
+    if shutil.which(argv[0], path=env.get("PATH")) is None:
+        raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
     tree = ProcessTree()
-    child = subprocess.Popen(
-        list(argv),
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    pipes = _Pipes(child, stdin)
+    box = Namespace() if namespace and namespace_allowed() else Bare()
+    child = _started(box, argv, cwd, env)
+    pipes = Pipes(child, stdin)
     clock = _Deadlines(timeout, idle_timeout)
     expired = ""
     try:
-        while child.poll() is None and not (expired := clock.expired):
+        while _code(box, child) is None and not (expired := clock.expired):
             if pipes.deliver(listener):
                 clock.heard()
             listener.tick()
-        if child.returncode == 0:
-            _wait_settled(tree, pipes, listener, settled, linger)
+        end = time.monotonic() + (linger if _code(box, child) == 0 else 0)
+        while time.monotonic() < end and not settled() and tree.alive(box.helpers(child.pid)):
+            pipes.deliver(listener)
+            listener.tick()
     finally:
-        tree.end(grace, keep=child.pid if child.returncode is None else 0)
-        child.wait()
+        code = _ended(box, tree, child, grace)
         try:
             pipes.drain(listener)
         finally:
             pipes.close()
-    return Streamed(child.returncode, expired)
+    return Streamed(code, expired)
 
 
-def _wait_settled(
-    tree: "ProcessTree",
-    pipes: "_Pipes",
-    listener: Listener,
-    settled: Callable[[], bool],
-    seconds: float,
-) -> None:
-    """Give what a finished program left running its time to settle."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not settled() and tree.alive():
-        pipes.deliver(listener)
-        listener.tick()
+def _started(
+    box: Bare, argv: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            box.argv(argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except BaseException:
+        box.release()
+        box.close()
+        raise
+
+
+def _ended(box: Bare, tree: "ProcessTree", child: "subprocess.Popen[bytes]", grace: float) -> int:
+    """End everything that is left, and return the program's exit code."""
+    box.release()
+    tree.end(grace, keep=child.pid if child.returncode is None else 0)
+    child.wait()
+    told = box.told()
+    box.close()
+    return child.returncode if told is None else told
+
+
+def _code(box: Bare, child: "subprocess.Popen[bytes]") -> int | None:
+    told = box.told()
+    return child.poll() if told is None else told
+
+
+@cache
+def namespace_allowed() -> bool:
+    """Whether this user may make a process namespace here; tried once per process."""
+    trial = Namespace.trial()
+    try:
+        return bool(trial) and run(trial, timeout=5).code == 0
+    except (OSError, CommandTimeout):
+        return False
 
 
 class _Deadlines:
@@ -271,93 +250,15 @@ class _Deadlines:
         return ""
 
 
-class _Pipes:
-    """Two threads that read and one that writes, with a short queue to the caller."""
-
-    def __init__(self, child: "subprocess.Popen[bytes]", stdin: bytes) -> None:
-        self._queue: queue.Queue[tuple[Source, bytes]] = queue.Queue(maxsize=64)
-        self._stop = threading.Event()
-        self._open = 2
-        self._child = child
-        self._splitters: dict[Source, LineSplitter] = {}
-        threads = [
-            threading.Thread(target=self._read, args=(child.stdout, "stdout"), daemon=True),
-            threading.Thread(target=self._read, args=(child.stderr, "stderr"), daemon=True),
-            threading.Thread(target=self._write, args=(child.stdin, stdin), daemon=True),
-        ]
-        self._threads = threads
-        for thread in threads:
-            thread.start()
-
-    @property
-    def drained(self) -> bool:
-        """Whether both outputs ended and everything was delivered."""
-        return self._open == 0
-
-    def deliver(self, listener: Listener) -> bool:
-        """Hand on what arrives within a tick; whether a byte came."""
-        try:
-            item = self._queue.get(timeout=_TICK)
-        except queue.Empty:
-            return False
-        heard = self._hand_on(item, listener)
-        for _ in range(_BATCH):  # not until it is empty: some print as fast as we read
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            heard = self._hand_on(item, listener) or heard
-        return heard
-
-    def drain(self, listener: Listener) -> None:
-        """Hand on everything that is still to come, for a program that is gone."""
-        end = time.monotonic() + 2
-        while not self.drained and time.monotonic() < end:
-            self.deliver(listener)
-        for splitter in self._splitters.values():
-            splitter.finish()
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=2)
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
-    def _hand_on(self, item: tuple[Source, bytes], listener: Listener) -> bool:
-        source, data = item
-        if not data:
-            self._open -= 1
-            return False
-        listener.chunk(source, data)
-        if source not in self._splitters:
-            self._splitters[source] = LineSplitter(lambda line: listener.line(source, line))
-        self._splitters[source].feed(data)
-        return True
-
-    def _read(self, pipe: IO[bytes], source: Source) -> None:
-        while not self._stop.is_set():
-            try:
-                data = os.read(pipe.fileno(), _CHUNK)
-            except (OSError, ValueError):
-                data = b""
-            self._put((source, data))
-            if not data:
-                return
-
-    def _put(self, item: tuple[Source, bytes]) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=_TICK)
-            except queue.Full:
-                continue
-            return
-
-    def _write(self, pipe: IO[bytes], data: bytes) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            pipe.write(data)
-        with contextlib.suppress(OSError, ValueError):
-            pipe.close()
+__all__ = [
+    "CommandTimeout",
+    "Completed",
+    "LineSplitter",
+    "Listener",
+    "OutputTooLong",
+    "Source",
+    "Streamed",
+    "namespace_allowed",
+    "run",
+    "stream",
+]

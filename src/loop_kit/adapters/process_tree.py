@@ -8,6 +8,7 @@ there before the child started belongs to it.
 
 import sys
 import time
+from collections.abc import Collection
 
 import psutil
 
@@ -22,10 +23,11 @@ class ProcessTree:
         self._me = psutil.Process()
         self._before = {process.pid for process in self._me.children(recursive=True)}
 
-    def alive(self) -> list[psutil.Process]:
-        """What is running now and was not before."""
+    def alive(self, besides: Collection[int] = ()) -> list[psutil.Process]:
+        """What is running now and was not before, without the pids `besides`."""
         running = self._me.children(recursive=True)
-        return [p for p in running if p.pid not in self._before and _runs(p)]
+        known = self._before.union(besides)
+        return [p for p in running if p.pid not in known and _runs(p)]
 
     def end(self, grace: float, keep: int = 0) -> None:
         """Ask everything to stop, wait `grace` seconds, then kill what is left, until none is.
@@ -50,6 +52,24 @@ class ProcessTree:
         """Take the exit status of orphans that died as our children."""
         dead = [p for p in self._me.children() if p.pid not in self._before and p.pid != keep]
         psutil.wait_procs(dead, timeout=0)
+
+
+def end_leftovers(variable: str, prefix: str) -> int:
+    """Kill what an earlier run that was killed left behind, and return how many there were.
+
+    They are known by an environment variable of ours, which everything that an agent starts
+    inherits, whatever session it runs in.
+    """
+    found = 0
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get(variable, "").startswith(prefix)
+        except (psutil.Error, OSError):
+            continue
+        if ours and process.pid != psutil.Process().pid:
+            _signal(process, kill=True)
+            found += 1
+    return found
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -20,6 +20,7 @@ from loop_kit.adapters.guides import Guides
 from loop_kit.adapters.in_place import read_status, require_clean
 from loop_kit.adapters.loop_folder import exclude_generated, loop_folder, remove_drafts
 from loop_kit.adapters.loop_lock import exclusive
+from loop_kit.adapters.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
 from loop_kit.core import bus
@@ -64,6 +65,7 @@ def run_local(request: Request) -> ExitCode:
         raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     with exclusive(folder / "lock"):
         remove_drafts(folder)
+        end_leftovers(folder / "runtime" / "mailbox")
         release = _hide(place, folder)
         try:
             return _LocalRun(request, git.at(place.root), place, folder).run()
@@ -93,7 +95,8 @@ class _LocalRun:
         card = self._card(request.task or first.task)
         settings = resolve([("config", config), ("card", card_values(card)), *stronger])
         ground = self._ground()
-        agents = bootstrap.agents(settings, ground, request.environ, self._identity(settings))
+        extra = self._identity(settings)
+        agents = bootstrap.agents(settings, ground, request.environ, extra, ci=False)
         with console(verbose=settings.verbose) as shown:
             if settings.isolation == "clone":
                 self._work_branch = self._own_branch(settings, card)
@@ -121,7 +124,8 @@ class _LocalRun:
             self._store.sync(state.tip)
             if self._request.single_round is not None:
                 break
-            if state.state is not Phase.DONE and code_stamp() != before:
+            again = self._request.argv[:1] == ("run",)
+            if again and state.state is not Phase.DONE and code_stamp() != before:
                 shown.note("The code of loop-kit changed on disk: going on with the new one.")
                 _run_anew(self._request)
         if state.outcome is Outcome.APPROVED:

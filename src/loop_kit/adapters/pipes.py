@@ -1,0 +1,165 @@
+"""The output of a program, read by threads and handed to the caller piece by piece.
+
+Nothing here grows with what a program prints. A line longer than `MAX_LINE` is handed on as chunks
+to the transcript and dropped for the parser; the queue between the reading threads and the caller
+is short, so that a program that prints faster than we read has to wait.
+"""
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Literal, Protocol
+
+MAX_LINE = 1024 * 1024
+_CHUNK = 64 * 1024
+_TICK = 0.25
+_BATCH = 64
+
+Source = Literal["stdout", "stderr"]
+
+
+class Child(Protocol):
+    """A started program, as far as its pipes go."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+
+
+class Listener:
+    """What to do with a program's output; the base class ignores it."""
+
+    def chunk(self, source: Source, data: bytes) -> None:
+        """Raw bytes as they arrive."""
+
+    def line(self, source: Source, line: bytes) -> None:
+        """One line of at most `MAX_LINE` bytes, without its end."""
+
+    def tick(self) -> None:
+        """Called about four times a second while the program runs."""
+
+
+class LineSplitter:
+    """Cuts a stream into lines; a line that is too long is dropped whole."""
+
+    def __init__(self, emit: Callable[[bytes], None], limit: int = MAX_LINE) -> None:
+        self._emit = emit
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        *ended, rest = data.split(b"\n")
+        for piece in ended:
+            self._add(piece)
+            self.finish()
+        self._add(rest)
+
+    def finish(self) -> None:
+        """Emit what is there as a line."""
+        if self._size and self._size <= self._limit:
+            self._emit(b"".join(self._parts).rstrip(b"\r"))
+        self._parts, self._size = [], 0
+
+    def _add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            self._parts = []
+        elif piece:
+            self._parts.append(piece)
+
+
+class Pipes:
+    """Two threads that read and one that writes, with a short queue to the caller."""
+
+    def __init__(self, child: Child, stdin: bytes) -> None:
+        self._queue: queue.Queue[tuple[Source, bytes]] = queue.Queue(maxsize=64)
+        self._stop = threading.Event()
+        self._open = 2
+        self._child = child
+        self._splitters: dict[Source, LineSplitter] = {}
+        threads = [
+            threading.Thread(target=self._read, args=(child.stdout, "stdout"), daemon=True),
+            threading.Thread(target=self._read, args=(child.stderr, "stderr"), daemon=True),
+            threading.Thread(target=self._write, args=(child.stdin, stdin), daemon=True),
+        ]
+        self._threads = threads
+        for thread in threads:
+            thread.start()
+
+    @property
+    def drained(self) -> bool:
+        """Whether both outputs ended and everything was delivered."""
+        return self._open == 0
+
+    def deliver(self, listener: Listener) -> bool:
+        """Hand on what arrives within a tick; whether a byte came."""
+        try:
+            item = self._queue.get(timeout=_TICK)
+        except queue.Empty:
+            return False
+        heard = self._hand_on(item, listener)
+        for _ in range(_BATCH):  # not until it is empty: some print as fast as we read
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            heard = self._hand_on(item, listener) or heard
+        return heard
+
+    def drain(self, listener: Listener) -> None:
+        """Hand on everything that is still to come, for a program that is gone."""
+        end = time.monotonic() + 2
+        while not self.drained and time.monotonic() < end:
+            self.deliver(listener)
+        for splitter in self._splitters.values():
+            splitter.finish()
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=2)
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _hand_on(self, item: tuple[Source, bytes], listener: Listener) -> bool:
+        source, data = item
+        if not data:
+            self._open -= 1
+            return False
+        listener.chunk(source, data)
+        if source not in self._splitters:
+            self._splitters[source] = LineSplitter(lambda line: listener.line(source, line))
+        self._splitters[source].feed(data)
+        return True
+
+    def _read(self, pipe: IO[bytes], source: Source) -> None:
+        while not self._stop.is_set():
+            try:
+                data = os.read(pipe.fileno(), _CHUNK)
+            except (OSError, ValueError):
+                data = b""
+            self._put((source, data))
+            if not data:
+                return
+
+    def _put(self, item: tuple[Source, bytes]) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=_TICK)
+            except queue.Full:
+                continue
+            return
+
+    def _write(self, pipe: IO[bytes], data: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            pipe.write(data)
+        with contextlib.suppress(OSError, ValueError):
+            pipe.close()
