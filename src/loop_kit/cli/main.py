@@ -12,6 +12,7 @@ from loop_kit.cli.action import action
 from loop_kit.cli.archive import archive
 from loop_kit.cli.demo import demo
 from loop_kit.cli.dispatch_metrics import dispatch_metrics
+from loop_kit.cli.doctor import doctor
 from loop_kit.cli.extract_diff import extract_diff
 from loop_kit.cli.health import health, heartbeat
 from loop_kit.cli.index import index
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(index, dispatch_metrics, demo, action),
+    *(index, dispatch_metrics, doctor, demo, action),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 app.add_typer(knowledge, name="knowledge")

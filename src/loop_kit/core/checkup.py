@@ -1,0 +1,91 @@
+"""What `loop doctor` says about one thing, and how its list reads. Pure, and nothing heavy.
+
+A thing is `missing` when it is not there and `wrong` when it is there and cannot be used. Only what
+this repository needs decides the verdict; all else is shown so that people can choose it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from loop_kit.core.sanitize import one_line
+
+_VERSION = re.compile(r"(?<![\d.])(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
+_LONGEST = 400
+
+Version = tuple[int, int, int]
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    MISSING = "missing"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `fix` says what to do or type, '' when there is nothing."""
+
+    name: str
+    state: State
+    detail: str
+    fix: str = ""
+    needed: bool = True
+
+    @property
+    def stops(self) -> bool:
+        """Whether a loop here cannot run before this is mended."""
+        return self.needed and self.state in {State.MISSING, State.WRONG}
+
+
+def version_in(text: str) -> Version | None:
+    """The first version number in what a program printed, or None."""
+    found = _VERSION.search(text[:4096])
+    if found is None:
+        return None
+    major, minor, patch = found.groups(default="0")
+    return int(major), int(minor), int(patch)
+
+
+def dotted(version: Version) -> str:
+    """`version` as people write it."""
+    return ".".join(map(str, version))
+
+
+def not_named(flags: Iterable[str], help_text: str) -> tuple[str, ...]:
+    """The `flags` that `help_text` does not name as words of their own."""
+    words = set(re.findall(r"(?<![\w-])[\w-]+", help_text))
+    return tuple(flag for flag in flags if flag not in words)
+
+
+def shown(check: Check) -> Check:
+    """`check` with every text on one line, safe for a terminal."""
+    return replace(
+        check,
+        name=one_line(check.name, 60),
+        detail=one_line(check.detail, _LONGEST),
+        fix=one_line(check.fix, _LONGEST),
+    )
+
+
+def verdict(checks: Sequence[Check], roles: str) -> str:
+    """One line: who would run a loop here (`roles`, may be ''), and what stops it."""
+    stopping = [f"{check.name} ({check.state})" for check in checks if check.stops]
+    if stopping:
+        return f"Not ready{f' for {roles}' if roles else ''}: {', '.join(stopping)}."
+    return f"Ready: {roles}."
+
+
+def lines(checks: Sequence[Check]) -> list[str]:
+    """A line per check in columns, and what mends it below."""
+    width = max((len(check.name) for check in checks), default=0)
+    found = []
+    for check in checks:
+        found.append(f"{check.name:<{width}}  {check.state:<7}  {check.detail}".rstrip())
+        if check.fix:
+            found.append(f"{'':<{width}}  fix:     {check.fix}")
+    return found
