@@ -7,6 +7,7 @@ server that was started anew all get the right step.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Asked:
     prompts: tuple[str, ...]
     turn: int
     results: tuple[str, ...]
+    text: str
+    """The whole body."""
 
     @property
     def prompt(self) -> str:
@@ -113,6 +116,7 @@ def read_request(interface: Interface, body: Body) -> Asked:
         prompts=tuple(conversation.prompts),
         turn=conversation.turns,
         results=tuple(conversation.results),
+        text=json.dumps(body, ensure_ascii=False),
     )
 
 
