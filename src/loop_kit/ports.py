@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.activity import Activity
+from loop_kit.core.diagnosis import Problem
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
@@ -73,21 +74,24 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an agent's process ended. `permanent` means that trying again cannot help.
+    """How an agent's process ended; `problem` is what its backend says went wrong, if anything.
 
-    `stale_session` means that the backend did not know the conversation it was to take up again.
+    Exit code 0 means nothing by itself: a run that was cut short ends with it too.
     `thread_tokens` are the tokens in and out of the whole conversation, where that is what the
     backend reports; `spent` is always this attempt's alone.
     """
 
     exit_code: int = 0
     timed_out: str = ""
-    message: str = ""
-    permanent: bool = False
+    problem: Problem | None = None
     session_id: str = ""
     spent: Spent = field(default_factory=Spent)
-    stale_session: bool = False
     thread_tokens: tuple[int, int] | None = None
+
+    @property
+    def message(self) -> str:
+        """The problem in the backend's words, or ''."""
+        return self.problem.message if self.problem else ""
 
 
 class Reporter(Protocol):

@@ -9,6 +9,7 @@ import pytest
 from tests.adapters.fake_cli import RecordingReporter, install, job
 
 from loop_kit.adapters.agents.claude import claude
+from loop_kit.core.diagnosis import ProblemKind
 from loop_kit.core.state import Session
 from loop_kit.ports import Ended
 
@@ -55,8 +56,9 @@ def test_a_whole_run_tells_session_tokens_money_and_what_was_done(tmp_path: Path
     assert any(line.startswith("Running: git status") for line in shown)
 
 
-def test_denied_tools_do_not_fail_a_run(tmp_path: Path) -> None:
-    assert run(tmp_path, "claude-denied")[0].message == ""
+def test_tools_that_were_denied_are_named(tmp_path: Path) -> None:
+    ended, _ = run(tmp_path, "claude-denied")
+    assert (ended.exit_code, ended.message) == (0, "claude denied it Bash")
 
 
 @pytest.mark.parametrize(
@@ -88,11 +90,8 @@ def test_the_reason_that_claude_gives_is_passed_on(tmp_path: Path, stream: str, 
     assert said in run(tmp_path, stream, code=1)[0].message
 
 
-def test_a_login_that_is_wrong_is_permanent_and_a_spent_budget_is_not_unknown(
-    tmp_path: Path,
-) -> None:
-    assert run(tmp_path / "a", "claude-err-401", code=1)[0].permanent
-    spent = run(tmp_path / "b", "claude-max-budget", code=1)[0].spent
+def test_what_a_run_spent_until_its_budget_was_used_up_is_known(tmp_path: Path) -> None:
+    spent = run(tmp_path, "claude-max-budget", code=1)[0].spent
     assert (spent.tokens_in, spent.cost_usd) == (1000, 0.01)
 
 
@@ -109,6 +108,11 @@ HOSTILE = [
     b'{"type":"result","usage":{"output_tokens":-5},"subtype":"success","total_cost_usd":-1}\n',
     b'{"type":"result","usage":{},"subtype":"success","total_cost_usd":NaN}\n',
     b'{"session_id":["x"],"type":"result"}\n',
+    b'{"type":"result","permission_denials":[1,{}],"subtype":"success","errors":[[]]}\n',
+    b'{"type":"result","subtype":["x"],"is_error":1,"api_error_status":"x","result":{}}\n',
+    b'{"type":"rate_limit_event","rate_limit_info":[]}\n{"type":"system","subtype":"api_retry"}\n',
+    b'{"type":"result","subtype":"success","usage":{"input_tokens":1' + b"0" * 400 + b"}}\n",
+    b'{"type":"result","usage":{},"subtype":"success","total_cost_usd":1' + b"0" * 400 + b"}\n",
 ]
 
 
@@ -135,7 +139,7 @@ def test_a_session_is_taken_up_again_by_its_id(tmp_path: Path) -> None:
     assert argv[argv.index("--resume") + 1] == SESSION.session_id
     assert "--session-id" not in argv
     assert ended.session_id == SESSION.session_id
-    assert not ended.stale_session
+    assert ended.problem is None
 
 
 def test_a_resumed_run_costs_what_it_added_to_its_session(tmp_path: Path) -> None:
@@ -154,8 +158,11 @@ def test_an_older_claude_reports_each_run_by_itself(tmp_path: Path) -> None:
 
 def test_a_session_that_claude_does_not_know_is_stale(tmp_path: Path) -> None:
     ended, _ = resumed(tmp_path, "claude-resume-bad-id", code=1)
-    assert ended.stale_session
+    assert ended.problem is not None
+    assert ended.problem.kind is ProblemKind.INVALID_SESSION
 
 
 def test_a_session_that_was_opened_and_failed_later_is_not_stale(tmp_path: Path) -> None:
-    assert not resumed(tmp_path, "claude-err-401", code=1)[0].stale_session
+    ended, _ = resumed(tmp_path, "claude-err-401", code=1)
+    assert ended.problem is not None
+    assert ended.problem.kind is ProblemKind.AUTHENTICATION

@@ -9,6 +9,7 @@ import pytest
 from tests.adapters.fake_cli import RecordingReporter, install, job
 
 from loop_kit.adapters.agents.opencode import opencode
+from loop_kit.core.diagnosis import ProblemKind
 from loop_kit.core.state import Role, Session
 from loop_kit.ports import Ended
 
@@ -67,7 +68,8 @@ def test_an_api_error_is_told_with_its_status(tmp_path: Path) -> None:
     ended, _ = run(tmp_path, "opencode-err-401", code=1)
     assert "APIError 401" in ended.message
     assert ended.spent.tokens_in is None
-    assert ended.permanent
+    assert ended.problem is not None
+    assert ended.problem.permanent
 
 
 def test_a_reply_that_was_cut_off_is_told_although_the_exit_code_is_0(tmp_path: Path) -> None:
@@ -78,7 +80,9 @@ def test_a_reply_that_was_cut_off_is_told_although_the_exit_code_is_0(tmp_path: 
 
 def test_a_session_that_opencode_does_not_know_is_stale(tmp_path: Path) -> None:
     session = Session(session_id=ID, backend="opencode")
-    assert run(tmp_path, b"", code=1, session=session)[0].stale_session
+    problem = run(tmp_path, b"", code=1, session=session)[0].problem
+    assert problem is not None
+    assert problem.kind is ProblemKind.INVALID_SESSION
 
 
 HOSTILE = [

@@ -14,6 +14,7 @@ from tests.adapters.fake_cli import RecordingReporter, job
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.script import parse_script
 from loop_kit.adapters.agents.scripted import scripted
+from loop_kit.core.diagnosis import Problem, ProblemKind
 from loop_kit.core.state import Role
 from loop_kit.errors import BadBusFile, BadSetting
 from loop_kit.ports import Ended
@@ -85,7 +86,7 @@ def test_a_crash_ends_the_scene_with_its_code(stage: Stage) -> None:
 
 def test_a_complaint_is_the_message_of_a_failure(stage: Stage) -> None:
     ended = stage.play({"complain": "unauthorized"}, {"crash": 1})
-    assert (ended.message, ended.permanent) == ("unauthorized", True)
+    assert ended.problem == Problem(ProblemKind.UNKNOWN, "unauthorized")
 
 
 def test_a_hang_is_ended_by_the_timeout(stage: Stage) -> None:
@@ -121,6 +122,8 @@ def test_a_step_that_cannot_be_played_says_why(stage: Stage, step: Any, said: st
     ended = stage.play(step)
     assert ended.exit_code == 65
     assert said in ended.message
+    assert ended.problem is not None
+    assert ended.problem.permanent
 
 
 def test_the_first_scene_that_fits_is_played(stage: Stage) -> None:

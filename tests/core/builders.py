@@ -35,6 +35,8 @@ AGENT_FAILURES = {
     Role.REVIEWER: (
         Failure.TRANSIENT,
         Failure.PERMANENT,
+        Failure.DEFERRED,
+        Failure.BUDGET,
         Failure.TIMEOUT,
         Failure.NO_REPORT,
         Failure.INVALID_REPORT,

@@ -28,6 +28,8 @@ EXITS = {
 ENDS = [
     (Role.WORKER, Failure.TRANSIENT, "worker_dispatch_failed"),
     (Role.WORKER, Failure.PERMANENT, "worker_dispatch_failed"),
+    (Role.WORKER, Failure.DEFERRED, "worker_dispatch_failed"),
+    (Role.WORKER, Failure.BUDGET, "needs_human"),
     (Role.WORKER, Failure.TIMEOUT, "worker_timeout"),
     (Role.WORKER, Failure.NO_REPORT, "worker_dispatch_failed"),
     (Role.WORKER, Failure.INVALID_REPORT, "invalid_work_report"),
@@ -37,6 +39,8 @@ ENDS = [
     (Role.WORKER, Failure.PROTECTED_PATH, "needs_human"),
     (Role.REVIEWER, Failure.TRANSIENT, "reviewer_dispatch_failed"),
     (Role.REVIEWER, Failure.PERMANENT, "reviewer_dispatch_failed"),
+    (Role.REVIEWER, Failure.DEFERRED, "reviewer_dispatch_failed"),
+    (Role.REVIEWER, Failure.BUDGET, "needs_human"),
     (Role.REVIEWER, Failure.TIMEOUT, "reviewer_timeout"),
     (Role.REVIEWER, Failure.NO_REPORT, "reviewer_dispatch_failed"),
     (Role.REVIEWER, Failure.INVALID_REPORT, "invalid_review_report"),
@@ -113,8 +117,21 @@ def test_transient_failures_back_off_and_say_how_often_it_was_tried() -> None:
     assert state.error == "exit code 3. Given up after 3 attempts."
 
 
+def test_a_pause_that_was_asked_for_holds_for_one_retry() -> None:
+    limits = Limits(dispatch_retries=3, dispatch_retry_base_sec=5)
+    state = b.awaiting_work(limits)
+    delays = []
+    for asked in (90, None):
+        gone = b.failed(Role.WORKER, Failure.TRANSIENT, retry_after=asked)
+        state = b.after(state, b.attempted(Role.WORKER), gone)
+        effect = outstanding(state)
+        assert isinstance(effect, RunAgent)
+        delays.append(effect.delay)
+    assert delays == [90, 10]
+
+
 def test_a_permanent_failure_and_a_timeout_are_not_tried_again() -> None:
-    for failure in (Failure.PERMANENT, Failure.TIMEOUT, Failure.NOOP):
+    for failure in (Failure.PERMANENT, Failure.DEFERRED, Failure.TIMEOUT, Failure.NOOP):
         assert transition(b.awaiting_work(), b.failed(Role.WORKER, failure)).state is Phase.DONE
 
 

@@ -1,9 +1,9 @@
-"""Backoff, budgets, and which failures may pass."""
+"""Backoff, pauses and budgets."""
 
 import pytest
 
-from loop_kit.core.policy import backoff, hint, is_permanent, lowered, over_budget
-from loop_kit.core.state import Limits, Usage
+from loop_kit.core.policy import backoff, lowered, over_budget, pause
+from loop_kit.core.state import Attempt, Limits, Role, Usage
 from loop_kit.core.task import CardLimits
 
 
@@ -22,39 +22,15 @@ def test_each_retry_waits_twice_as_long_up_to_a_minute(base: float, delays: list
 
 
 @pytest.mark.parametrize(
-    "stderr",
-    [
-        "Authentication failed",
-        "401 Unauthorized",
-        "error: Invalid API key",
-        "Not logged in",
-        "Permission denied (publickey)",
-        "model not found",
-    ],
+    ("retry_after", "seconds"),
+    [(0, 10), (3, 10), (90, 90), (1e9, 86_400), (-5, 10), (float("nan"), 10), (float("inf"), 10)],
 )
-def test_an_error_that_trying_again_cannot_help_is_permanent(stderr: str) -> None:
-    assert is_permanent(f"warning: x\n{stderr}\n")
-
-
-@pytest.mark.parametrize("stderr", ["", "connection reset", "429 too many requests", "overloaded"])
-def test_any_other_error_may_pass(stderr: str) -> None:
-    assert not is_permanent(stderr)
-
-
-@pytest.mark.parametrize(
-    ("message", "remedy"),
-    [
-        ("timed out after 5 s", "--dispatch-timeout"),
-        ("no output for 900 s", "--dispatch-timeout"),
-        ("401 Unauthorized", "Log in to codex"),
-        ("token expired", "Log in to codex"),
-        ("sh: codex: command not found", "Install codex"),
-        ("cannot find executable codex", "Install codex"),
-        ("exit code 3", "Check codex's login and the network"),
-    ],
-)
-def test_every_dispatch_failure_comes_with_a_remedy(message: str, remedy: str) -> None:
-    assert remedy in hint("codex", message)
+def test_a_pause_is_as_long_as_the_backend_asks_and_never_shorter_than_ours(
+    retry_after: float, seconds: float
+) -> None:
+    last = Attempt(role=Role.WORKER, retries=2, waits=True, retry_after=retry_after)
+    assert pause(Limits(dispatch_retry_base_sec=5), last) == seconds
+    assert pause(Limits(), last.model_copy(update={"waits": False})) == 0
 
 
 @pytest.mark.parametrize(

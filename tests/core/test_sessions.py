@@ -111,6 +111,14 @@ def test_a_transient_failure_keeps_the_conversation_once() -> None:
     assert kept == [FIRST, None]
 
 
+@pytest.mark.parametrize("failure", [Failure.DEFERRED, Failure.BUDGET])
+def test_a_conversation_that_only_has_to_wait_is_kept(failure: Failure) -> None:
+    stopped = b.after(
+        reviewed(WARM), b.attempted(Role.WORKER), b.failed(Role.WORKER, failure, session=FIRST)
+    )
+    assert due(b.after(stopped, b.resumed(WARM))).session == FIRST
+
+
 def test_commits_of_a_person_end_the_conversations_about_the_code_before() -> None:
     stopped = b.after(reviewed(WARM), b.attempted(Role.WORKER), b.halted(Outcome.INTERRUPTED))
     assert b.after(stopped, b.resumed(WARM)).sessions

@@ -10,6 +10,7 @@ import pytest
 from tests.engine.world import BLOCKER, World, approval, two_rounds
 from tests.fakes import Act, MemoryWorkspace
 
+from loop_kit.core.diagnosis import Problem, ProblemKind
 from loop_kit.core.scope import ScopeRules
 from loop_kit.core.state import Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
@@ -125,7 +126,7 @@ def test_lenient_evidence_takes_a_bare_approval(world: World) -> None:
 
 def test_a_transient_failure_is_tried_again_after_growing_pauses(world: World) -> None:
     world.limits = world.limits.model_copy(update={"dispatch_retry_base_sec": 5.0})
-    broken = Ended(exit_code=1, message="connection reset")
+    broken = Ended(exit_code=1, problem=Problem(ProblemKind.NETWORK, "connection reset"))
     world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
 
     state = world.job()
@@ -136,14 +137,15 @@ def test_a_transient_failure_is_tried_again_after_growing_pauses(world: World) -
 
 
 def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
-    broken = Ended(exit_code=1, message="invalid api key", permanent=True)
+    broken = Ended(exit_code=1, problem=Problem(ProblemKind.AUTHENTICATION, "invalid api key"))
     world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
 
     state = world.job()
 
     assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
     assert len(world.jobs) == 1
-    assert "Log in to fake" in state.error
+    assert "not retrying" in state.error
+    assert "invalid api key. Log in to fake" in state.error
 
 
 def test_a_usable_report_counts_more_than_the_exit_code(world: World) -> None:
@@ -294,7 +296,7 @@ def test_the_budget_stops_the_loop_before_the_next_spend(world: World) -> None:
 
 def test_what_a_failed_attempt_spent_counts(world: World) -> None:
     world.limits = world.limits.model_copy(update={"max_cost_usd": 1.0})
-    broken = Ended(exit_code=1, message="reset", spent=Spent(cost_usd=1.5))
+    broken = Ended(exit_code=1, spent=Spent(cost_usd=1.5))
     world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
 
     state = world.job()

@@ -9,9 +9,12 @@ import pytest
 from tests.engine.world import World, two_rounds
 from tests.fakes import Act
 
+from loop_kit.core.diagnosis import Problem, ProblemKind
 from loop_kit.core.state import Limits, Phase, Role
 from loop_kit.ports import Ended, Job
 
+UNKNOWN_SESSION = Problem(ProblemKind.INVALID_SESSION)
+TOO_LONG = Problem(ProblemKind.CONTEXT_LENGTH, "ran out of room")
 WARM = Limits(session_rounds=0, dispatch_retry_base_sec=1)
 
 
@@ -38,7 +41,7 @@ def talking(script: Callable[[Job], Act]) -> Callable[[Job], Act]:
 def forgetful(job: Job) -> Act:
     """Round 2 does not know the session that round 1 left."""
     if job.session is not None:
-        return Act(report=None, ended=Ended(exit_code=1, stale_session=True))
+        return Act(report=None, ended=Ended(exit_code=1, problem=UNKNOWN_SESSION))
     return talking(two_rounds)(job)
 
 
@@ -78,6 +81,34 @@ def test_a_session_that_is_gone_costs_one_attempt_and_no_pause(warm: World) -> N
     assert second == [(Role.WORKER, 1), (Role.WORKER, 2), (Role.REVIEWER, 1), (Role.REVIEWER, 2)]
     assert ("worker", "fallback_invalid_resume") in resumes(warm)
     assert warm.clock.slept == []
+
+
+def test_a_session_that_is_too_long_for_the_model_is_replaced_at_once(warm: World) -> None:
+    def script(job: Job) -> Act:
+        if job.session is not None:
+            return Act(report=None, ended=Ended(exit_code=1, problem=TOO_LONG))
+        return talking(two_rounds)(job)
+
+    warm.script = script
+    state = warm.job()
+    assert state.outcome == "approved"
+    assert [job.session is None for job in warm.jobs if job.round == 2] == [False, True] * 2
+    assert warm.clock.slept == []
+
+
+def test_a_fresh_conversation_that_is_too_long_is_the_end(warm: World) -> None:
+    warm.script = lambda _: Act(report=None, ended=Ended(exit_code=1, problem=TOO_LONG))
+    state = warm.job()
+    assert (state.outcome, len(warm.jobs)) == ("worker_dispatch_failed", 1)
+    assert "Make the task smaller" in state.error
+
+
+def test_a_backend_that_complains_of_a_session_it_was_not_given_is_only_tried_again(
+    warm: World,
+) -> None:
+    warm.script = lambda _: Act(report=None, ended=Ended(exit_code=1, problem=UNKNOWN_SESSION))
+    state = warm.job()
+    assert (state.outcome, len(warm.jobs)) == ("worker_dispatch_failed", 3)
 
 
 def test_a_session_is_rotated_when_it_is_old(warm: World) -> None:

@@ -46,7 +46,7 @@ from loop_kit.core.messages import (
     Verify,
     WorkReported,
 )
-from loop_kit.core.policy import backoff
+from loop_kit.core.policy import pause
 from loop_kit.core.state import (
     Attempt,
     LoopState,
@@ -103,13 +103,12 @@ def review_key(round_: int) -> str:
 
 def _next_attempt(state: LoopState, role: Role) -> RunAgent:
     last = _attempt_of(state, role)
-    delay = backoff(state.limits.dispatch_retry_base_sec, last.retries) if last.waits else 0
     session, rotated = sessions.due(state, role)
     return RunAgent(
         role=role,
         round=state.round,
         attempt=last.number + 1,
-        delay=delay,
+        delay=pause(state.limits, last),
         feedback=last.feedback,
         work_sha=last.work_sha,
         session=session,
@@ -241,10 +240,9 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
     left = sessions.after_failure(state, event, attempt.retries)
     spent = _with(state, usage=state.usage.plus(event.spent), sessions=left)
     if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
-        return _with(
-            spent,
-            attempt=attempt.model_copy(update={"retries": attempt.retries + 1, "waits": True}),
-        )
+        pause_due = {"waits": True, "retry_after": event.retry_after or 0}
+        again = {"retries": attempt.retries + 1, **pause_due}
+        return _with(spent, attempt=attempt.model_copy(update=again))
     if event.failure in REPAIRED and event.repairable and attempt.repairs < 1:
         changes = {"repairs": attempt.repairs + 1, "feedback": event.message, "waits": False}
         return _with(spent, attempt=attempt.model_copy(update=changes))
@@ -256,7 +254,7 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
 
 
 def _without_session(state: LoopState, event: AttemptFailed) -> LoopState:
-    """The backend does not know the conversation any more: a new one, at once."""
+    """The conversation is unknown to the backend, or too long: a new one, at once."""
     if event.role.value not in state.sessions:
         raise IllegalTransition(f"the {event.role} took up no session")
     attempt = _attempt_of(state, event.role).model_copy(update={"waits": False})

@@ -19,10 +19,15 @@ from loop_kit.core.state import (
 
 
 class Failure(StrEnum):
-    """Why an attempt yielded nothing that can be used."""
+    """Why an attempt yielded nothing that can be used.
+
+    `deferred` may pass, but not before this run is over; `budget` is one of the backend's own.
+    """
 
     TRANSIENT = "transient"
     PERMANENT = "permanent"
+    DEFERRED = "deferred"
+    BUDGET = "budget"
     TIMEOUT = "timeout"
     NO_REPORT = "no_report"
     INVALID_REPORT = "invalid_report"
@@ -109,7 +114,8 @@ class AttemptStarted:
 class AttemptFailed:
     """The attempt ended without a usable result; `work_sha` keeps what it committed.
 
-    `session` is the conversation in which the agent can be told what was wrong.
+    `session` is the conversation in which the agent can be told what was wrong. `retry_after` is
+    how many seconds the backend asked to wait.
     """
 
     role: Role
@@ -120,6 +126,7 @@ class AttemptFailed:
     repairable: bool = True
     work_sha: str = ""
     session: Session | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,14 @@
-"""Small decisions about time and money: backoff, budgets, and which failures may pass."""
+"""Small decisions about time and money: how long to wait, and what may still be spent."""
 
-import re
 from typing import TypeVar
 
-from loop_kit.core.state import Limits, Usage
+from loop_kit.core.diagnosis import patience
+from loop_kit.core.state import Attempt, Limits, Usage
 from loop_kit.core.task import CardLimits
 
 MAX_BACKOFF_SEC = 60.0
 
 N = TypeVar("N", int, float)
-
-_LOGIN = re.compile(
-    r"\b401\b|unauthori[sz]ed|authenticat|(?:invalid|expired) token|token (?:has )?expired"
-    r"|api[ _]key|logged in|log in|login"
-)
-_PERMANENT = (
-    "cannot play the scene",
-    "has no scene for",
-    "authentication",
-    "failed to authenticate",
-    "missing environment variable",
-    "unauthorized",
-    "invalid api key",
-    "not logged in",
-    "permission denied",
-    "not found",
-)
 
 
 def backoff(base: float, retry: int) -> float:
@@ -33,24 +16,12 @@ def backoff(base: float, retry: int) -> float:
     return min(MAX_BACKOFF_SEC, max(1.0, base) * 2.0 ** min(retry - 1, 16))
 
 
-def is_permanent(stderr: str) -> bool:
-    """Whether an agent's own error text says that trying again cannot help."""
-    said = stderr.lower()
-    return any(word in said for word in _PERMANENT)
-
-
-def hint(backend: str, message: str) -> str:
-    """What a person can do about a dispatch that failed."""
-    said = message.lower()
-    if "timed out" in said or "no output" in said:
-        return "Give it longer with --dispatch-timeout, or look at logs/ to see where it hung."
-    if backend == "scripted":
-        return "Correct the script, then continue with --resume."
-    if _LOGIN.search(said):
-        return f"Log in to {backend} or set its API key, then continue with --resume."
-    if "cannot find executable" in said or "command not found" in said:
-        return f"Install {backend} and put it on PATH, then continue with --resume."
-    return f"Check {backend}'s login and the network, then continue with --resume."
+def pause(limits: Limits, last: Attempt) -> float:
+    """Seconds to wait before the attempt after `last`: the backoff, or longer when asked to."""
+    if not last.waits:
+        return 0
+    asked = patience(last.retry_after) or 0
+    return max(asked, backoff(limits.dispatch_retry_base_sec, last.retries))
 
 
 def over_budget(limits: Limits, usage: Usage) -> str:

@@ -142,7 +142,10 @@ def _sum(total: N | None, more: N | None) -> N | None:
 
 
 class Attempt(Kept):
-    """The running or the last try of one agent in this round; `waits` when a pause is due."""
+    """The running or the last try of one agent in this round; `waits` when a pause is due.
+
+    The pause is at least the `retry_after` seconds that the backend asked for.
+    """
 
     role: Role
     number: int = 0
@@ -150,6 +153,7 @@ class Attempt(Kept):
     retries: int = 0
     repairs: int = 0
     waits: bool = False
+    retry_after: float = 0
     feedback: str = ""
     work_sha: str = ""
 

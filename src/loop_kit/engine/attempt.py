@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loop_kit.core import bus, policy
+from loop_kit.core import bus, failures, sessions
+from loop_kit.core.diagnosis import ProblemKind
 from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.prompts import Guidance, Paths
 from loop_kit.core.record import carried
@@ -15,6 +16,8 @@ from loop_kit.engine.stopwatch import Stopwatch
 from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
 
 Raw = bytes | ReportInvalid | None
+
+_LONGEST_PAUSE = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Dispatcher:
             timeout=self._timeout(),
             idle_timeout=self._options.idle_timeout,
             artifact_timeout=self._options.artifact_timeout,
-            session=_resumable(agent, effect),
+            session=_resumable(agent, effect.session),
         )
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
         self._tell_session(state, effect, job, where)
@@ -132,13 +135,16 @@ class Dispatcher:
             "returncode": ended.exit_code,
             "session_id": ended.session_id,
         }
+        kind = ended.problem.kind if ended.problem else None
+        if kind is not None:
+            data["problem"] = kind.value
         broken = ended.exit_code != 0 or bool(ended.timed_out)
         self._reporter.event("dispatch_fail" if broken else "dispatch_complete", state, data)
         if raw is not None:
             self._reporter.event("dispatch_artifact_written", state, data)
         if self._agents[effect.role].is_program:
             watch.ended(reported=raw is not None)
-        if ended.stale_session:
+        if kind is ProblemKind.INVALID_SESSION:
             fallback = {"status": "fallback_invalid_resume", "role": effect.role.value}
             self._reporter.event("dispatch_resume", state, fallback)
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
@@ -158,18 +164,13 @@ class Dispatcher:
         When the process itself failed, that is the reason; what the report lacks is not.
         """
         agent = self._agents[role]
+        wait = ended.problem.retry_after if ended.problem else None
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
-            if ended.stale_session:
-                failure = Failure.STALE_SESSION
-            elif ended.timed_out:
-                failure, message = Failure.TIMEOUT, ended.timed_out
-            elif ended.exit_code != 0:
-                failure = Failure.PERMANENT if ended.permanent else Failure.TRANSIENT
-                kind = "a permanent error, not retrying" if ended.permanent else "an error"
-                message = f"{agent.name} ended with {kind} (exit code {ended.exit_code})"
-                if ended.message:
-                    message = f"{message}: {ended.message}"
-                message = f"{message}. {policy.hint(agent.name, ended.message)}"
+            failure, message = self._blamed(state, role, ended, failure, message)
+        if failure is Failure.TRANSIENT and wait is not None and wait > self._patience():
+            failure = Failure.DEFERRED
+            at = self._clock.later(wait)
+            message = f"{message} It asks for a pause of {wait:.0f} s: try again after {at}."
         return AttemptFailed(
             role=role,
             failure=failure,
@@ -179,7 +180,23 @@ class Dispatcher:
             repairable=agent.is_program,
             work_sha=work_sha,
             session=self.session(state, role, ended),
+            retry_after=wait,
         )
+
+    def _blamed(
+        self, state: LoopState, role: Role, ended: Ended, failure: Failure, message: str
+    ) -> tuple[Failure, str]:
+        """The failure and its message, of the process where that is to blame."""
+        agent, code, problem = self._agents[role], ended.exit_code, ended.problem
+        resumed = _resumable(agent, sessions.due(state, role)[0]) is not None
+        found = failures.of_process(code, ended.timed_out, problem, resumed=resumed)
+        if found is None:
+            return failure, failures.unfinished(message, agent.name, role, problem)
+        if found is Failure.TIMEOUT:
+            return found, failures.late(ended.timed_out, agent.name, problem)
+        if found is Failure.STALE_SESSION:
+            self._reporter.note(f"{agent.name} cannot go on in its conversation: it starts anew.")
+        return found, failures.explained(agent.name, role, code, problem, found)
 
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""
@@ -215,10 +232,15 @@ class Dispatcher:
         left = max(1.0, self._deadline - self._clock.seconds())
         return left if wanted is None else min(wanted, left)
 
+    def _patience(self) -> float:
+        """The longest pause, in seconds, that this run can make before the next attempt."""
+        if self._deadline is None:
+            return _LONGEST_PAUSE
+        return self._deadline - self._clock.seconds()
 
-def _resumable(agent: Agent, effect: RunAgent) -> Session | None:
+
+def _resumable(agent: Agent, held: Session | None) -> Session | None:
     """The conversation that is due, unless it is one of another backend."""
-    held = effect.session
     return held if held is not None and held.backend == agent.name else None
 
 

@@ -6,6 +6,7 @@ before it skips permissions as root, which is who runs in a container.
 """
 
 import os
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +21,11 @@ from loop_kit.adapters.agents.command_line import (
     whole_number,
 )
 from loop_kit.core.activity import Activity, message, session, tool
+from loop_kit.core.diagnosis import Problem, ProblemKind, from_codes, from_status, problem
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
+_LIMITS = {"error_max_turns", "error_max_budget_usd"}
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_TELEMETRY": "1",
@@ -67,16 +70,23 @@ def _conversation(job: Job) -> tuple[str, str]:
 
 
 class ClaudeReader:
-    """Reads `system`, `assistant` and `result` events."""
+    """Reads `system`, `assistant`, `rate_limit_event` and `result` events.
+
+    An API failure comes as a `result` of subtype "success" with `is_error`; what kind it was says
+    the message before it, which the CLI and not the model wrote.
+    """
 
     thread_tokens = None
 
     def __init__(self, job: Job) -> None:
         self.session_id = ""
         self.began = False
-        self.problem = ""
+        self.spoke = False
+        self.problem: Problem | None = None
         self._root = str(job.workspace)
         self._result: Mapping[str, object] = {}
+        self._failed: Mapping[str, object] = {}
+        self._resets_at = 0
 
     @property
     def spent(self) -> Spent:
@@ -88,13 +98,14 @@ class ClaudeReader:
         out = usage.get("output_tokens")
         return Spent(
             tokens_in=sum(whole_number(usage.get(key)) for key in into),
-            tokens_out=out if isinstance(out, int) and out >= 0 else None,
+            tokens_out=whole_number(out) if isinstance(out, int) and out >= 0 else None,
             cost_usd=_cost(self._result),
         )
 
     def feed(self, line: bytes) -> Sequence[Activity]:
         """What the agent did or said, by one event."""
         event = json_object(line)
+        self.spoke = self.spoke or bool(event)
         kind = event.get("type")
         named = session_name(event.get("session_id"))
         first = kind == "system" and event.get("subtype") == "init"
@@ -104,7 +115,14 @@ class ClaudeReader:
             return session(self.session_id)
         if kind == "result":
             self._result = event
-            self._ended(event)
+            self.problem = self._outcome(event)
+        elif kind == "system" and event.get("subtype") == "api_retry":
+            self.problem = self._retrying(event)
+        elif kind == "rate_limit_event":
+            self._limited(event.get("rate_limit_info"))
+        elif kind == "assistant":
+            self._failed = event if event.get("is_api_error_message") is True else {}
+            self.problem = None
         if kind != "assistant" or not isinstance(event.get("message"), dict):
             return ()
         content = event["message"].get("content")
@@ -118,15 +136,57 @@ class ClaudeReader:
             return tool(str(block.get("name") or ""), block.get("input"), self._root)
         return ()
 
-    def _ended(self, event: Mapping[str, object]) -> None:
-        """An API failure comes as subtype "success" with `is_error`: look at both."""
-        subtype = str(event.get("subtype") or "")
-        if event.get("is_error") or subtype != "success":
-            errors = event.get("errors")
-            listed = "; ".join(map(str, errors)) if isinstance(errors, list) else ""
-            kind = "" if subtype == "success" else subtype
-            parts = (kind, str(event.get("result") or "") or listed)
-            self.problem = ": ".join(filter(None, parts)) or "the run failed"
+    def _retrying(self, event: Mapping[str, object]) -> Problem:
+        code = _text(event, "error")
+        said = f"{code or 'an API error'}, tried {whole_number(event.get('attempt'))} times"
+        return from_status(whole_number(event.get("error_status")), said, [code])
+
+    def _limited(self, info: object) -> None:
+        """Note when the limit of the subscription is lifted, if it is reached."""
+        about = info if isinstance(info, dict) else {}
+        reached = about.get("status") == "rejected"
+        self._resets_at = whole_number(about.get("resetsAt")) if reached else 0
+
+    def _outcome(self, result: Mapping[str, object]) -> Problem | None:
+        subtype = _text(result, "subtype")
+        said = _text(result, "result") or _listed(result.get("errors")) or "the run failed"
+        if subtype != "success":
+            kind = ProblemKind.LIMIT if subtype in _LIMITS else ProblemKind.UNKNOWN
+            return problem(kind, f"{subtype}: {said}" if subtype else said)
+        if result.get("is_error"):
+            return self._api_failure(result, said)
+        ended = from_codes([_text(result, "stop_reason")])
+        if ended is ProblemKind.TRUNCATED:
+            return problem(ended, "the reply was cut off at the model's output limit")
+        if ended is not ProblemKind.UNKNOWN:
+            return problem(ended, said)
+        denied = _denied(result.get("permission_denials"))
+        return problem(ProblemKind.DENIED, f"claude denied it {denied}") if denied else None
+
+    def _api_failure(self, result: Mapping[str, object], said: str) -> Problem:
+        codes = (
+            *(_text(self._failed, key) for key in ("api_error", "error")),
+            *(_text(result, key) for key in ("api_error_type", "terminal_reason")),
+        )
+        found = from_status(whole_number(result.get("api_error_status")), said, codes)
+        if found.kind is ProblemKind.RATE_LIMIT and self._resets_at:
+            return problem(found.kind, said, self._resets_at - time.time())
+        return found
+
+
+def _text(event: Mapping[str, object], key: str) -> str:
+    value = event.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _listed(errors: object) -> str:
+    return "; ".join(map(str, errors)) if isinstance(errors, list) else ""
+
+
+def _denied(denials: object) -> str:
+    """The names of the tools that were denied, each once."""
+    listed = denials if isinstance(denials, list) else []
+    return ", ".join({str(each.get("tool_name")): 0 for each in listed if isinstance(each, dict)})
 
 
 def _cost(result: Mapping[str, object]) -> float | None:

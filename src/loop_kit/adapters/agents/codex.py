@@ -8,6 +8,7 @@ since with a text there codex does not read standard input. Telemetry and the pl
 
 from collections.abc import Sequence
 
+from loop_kit.adapters.agents.codex_errors import codex_problem
 from loop_kit.adapters.agents.command_line import (
     CommandLineAgent,
     Invocation,
@@ -18,6 +19,7 @@ from loop_kit.adapters.agents.command_line import (
     whole_number,
 )
 from loop_kit.core.activity import Activity, command, edit, message, session
+from loop_kit.core.diagnosis import Problem
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
@@ -57,9 +59,11 @@ def codex(setup: Setup) -> CommandLineAgent:
 class CodexReader:
     """Reads `thread.started`, `item.*`, `turn.completed`, `turn.failed` and `error`."""
 
+    problem: Problem | None = None
+
     def __init__(self, job: Job) -> None:
         self.session_id = ""
-        self.problem = ""
+        self.spoke = False
         self.thread_tokens: tuple[int, int] | None = None
         self._resumed = job.session
         self._begun = ""
@@ -85,18 +89,19 @@ class CodexReader:
     def feed(self, line: bytes) -> Sequence[Activity]:
         """What the agent did or said, by one event."""
         event = json_object(line)
+        self.spoke = self.spoke or bool(event)
         kind = str(event.get("type"))
         if kind == "thread.started":
             self.session_id = session_name(event.get("thread_id"))
             return session(self.session_id)
         if kind == "turn.completed":
-            self.problem = ""
+            self.problem = None
             self._count(event.get("usage"))
         elif kind == "turn.failed":
-            self.problem = _message(event.get("error")) or "the turn failed"
+            self.problem = codex_problem(_message(event.get("error")) or "the turn failed")
         elif kind == "error":
-            # Also printed for every retry, so it is not final: a later turn.completed clears it.
-            self.problem = str(event.get("message") or "")
+            # Also printed for every retry, so it is not final: what follows clears it.
+            self.problem = codex_problem(str(event.get("message") or "an error without a message"))
         elif kind in {"item.started", "item.completed"}:
             return self._item(event.get("item"), begins=kind == "item.started")
         elif kind == "file_change":
@@ -107,6 +112,8 @@ class CodexReader:
         if not isinstance(item, dict):
             return ()
         kind, id_ = item.get("type"), str(item.get("id") or "")
+        if kind != "error":
+            self.problem = None
         found: Sequence[Activity] = ()
         if kind == "command_execution":
             found = command(_command(item), begins=begins)

@@ -5,12 +5,12 @@ is never taken for success here or anywhere: whether there is a usable report de
 """
 
 import json
-import math
 import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,12 +18,13 @@ from loop_kit.adapters import process
 from loop_kit.adapters.loop_folder import BusFileUnreadable, RotatingFile, read_plain
 from loop_kit.core.activity import Activity
 from loop_kit.core.bus import MAX_REPORT
-from loop_kit.core.policy import is_permanent
+from loop_kit.core.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.sanitize import StreamRedactor
 from loop_kit.core.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
 
 _STDERR_TAIL = 4096
+_MOST = 10**15
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
@@ -38,6 +39,7 @@ class Setup:
     command: tuple[str, ...] = ()
     root: Path = field(default_factory=Path)
     secrets: tuple[str, ...] = ()
+    namespace: bool = False
 
 
 class StreamReader(Protocol):
@@ -68,8 +70,13 @@ class StreamReader(Protocol):
         ...
 
     @property
-    def problem(self) -> str:
-        """Why the backend says that it failed, or ''."""
+    def problem(self) -> Problem | None:
+        """Why the backend says that it failed, by its own events alone."""
+        ...
+
+    @property
+    def spoke(self) -> bool:
+        """Whether anything of the stream was read; tools may have printed since it began."""
         ...
 
 
@@ -78,9 +85,10 @@ class PlainReader:
 
     session_id = ""
     began = True
+    spoke = True
     spent = Spent()
     thread_tokens = None
-    problem = ""
+    problem = None
 
     def __init__(self, job: Job) -> None:
         del job
@@ -149,24 +157,48 @@ class CommandLineAgent:
                 idle_timeout=job.idle_timeout,
                 linger=job.artifact_timeout,
                 settled=lambda: _whole(job.report),
+                namespace=self._setup.namespace,
             )
         except OSError as error:
-            message = f"cannot start {self.name}: {error.strerror}"
             log.end(126, "")
-            return Ended(exit_code=126, message=message, permanent=True)
+            return Ended(exit_code=126, problem=_not_started(self.name, error))
         log.end(ended.exit_code, reader.session_id)
         seconds = round(time.monotonic() - started, 3)
-        unopened = job.session is not None and not reader.began
         return Ended(
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,
-            message=reader.problem or listener.stderr_tail,
-            permanent=is_permanent(f"{reader.problem}\n{listener.stderr_tail}"),
+            problem=_diagnosed(self.name, job, reader, ended, listener.stderr_tail),
             session_id=reader.session_id,
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
-            stale_session=unopened and ended.exit_code != 0 and not ended.timed_out,
             thread_tokens=reader.thread_tokens,
         )
+
+
+def _not_started(backend: str, error: OSError) -> Problem:
+    """A program that is missing or cannot be executed, or a machine that has no room for one."""
+    absent = isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == ENOEXEC
+    kind = ProblemKind.MISSING_TOOL if absent else ProblemKind.UNKNOWN
+    return problem(kind, f"cannot start {backend}: {error.strerror}")
+
+
+def _diagnosed(
+    backend: str, job: Job, reader: StreamReader, ended: process.Streamed, stderr: str
+) -> Problem | None:
+    """What the backend's events say went wrong; where it has said nothing, how it ended.
+
+    A tool call that is due is an answer refused only when the backend ended by itself, and a
+    conversation that was never opened is unknown unless something else kept it from opening.
+    """
+    found = reader.problem
+    if found is not None and found.kind is ProblemKind.DENIED and ended.exit_code:
+        found = None
+    if found is None and ended.exit_code and not ended.timed_out:
+        of_end = from_exit if reader.spoke else from_stderr
+        found = of_end(backend, ended.exit_code, stderr)
+    unopened = job.session is not None and not reader.began and not ended.timed_out
+    if found is not None and found.kind is ProblemKind.UNKNOWN and unopened and ended.exit_code:
+        return replace(found, kind=ProblemKind.INVALID_SESSION)
+    return found
 
 
 def _whole(report: Path) -> bool:
@@ -211,14 +243,16 @@ def session_name(value: object) -> str:
 
 def whole_number(value: object) -> int:
     """A count that a stream gives, or 0 where it gives no sane one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return value if 0 < value < _MOST else 0
 
 
 def money(value: object) -> float | None:
     """A sum that can be added up; NaN and less than nothing would switch the budget off."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    return float(value) if 0 <= value < _MOST else None
 
 
 def on_path(name: str, environment: Mapping[str, str]) -> str:

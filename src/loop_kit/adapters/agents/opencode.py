@@ -21,6 +21,13 @@ from loop_kit.adapters.agents.command_line import (
     whole_number,
 )
 from loop_kit.core.activity import Activity, message, session, tool
+from loop_kit.core.diagnosis import (
+    Problem,
+    ProblemKind,
+    api_error,
+    from_status,
+    problem,
+)
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
@@ -57,6 +64,15 @@ def opencode(setup: Setup) -> CommandLineAgent:
     )
 
 
+_ENDS: Mapping[str, Problem] = {
+    "length": problem(ProblemKind.TRUNCATED, "the reply was cut off at the model's output limit"),
+    "content-filter": problem(ProblemKind.REFUSAL, "its provider filtered the reply"),
+    "tool-calls": problem(
+        ProblemKind.DENIED, "the run ended at a tool call that opencode did not permit"
+    ),
+}
+
+
 class Reader:
     """Reads `step_start`, `text`, `tool_use`, `step_finish` and `error`."""
 
@@ -64,7 +80,8 @@ class Reader:
 
     def __init__(self, job: Job) -> None:
         self.session_id = ""
-        self.problem = ""
+        self.problem: Problem | None = None
+        self.spoke = False
         self._root = str(job.workspace)
         self._steps = 0
         self._in = 0
@@ -86,6 +103,7 @@ class Reader:
     def feed(self, line: bytes) -> Sequence[Activity]:
         """What the agent did or said, by one event."""
         event = json_object(line)
+        self.spoke = self.spoke or bool(event)
         kind = event.get("type")
         said = self._named(session_name(event.get("sessionID")))
         listed = event.get("part")
@@ -99,7 +117,7 @@ class Reader:
         if kind == "step_finish":
             self._finished(part)
         elif kind == "error":
-            self.problem = _message(event.get("error"))
+            self.problem = _problem(event.get("error"))
         return said
 
     def _named(self, id_: str) -> Sequence[Activity]:
@@ -109,11 +127,7 @@ class Reader:
         return session(id_)
 
     def _finished(self, part: Mapping[str, object]) -> None:
-        reason = str(part.get("reason") or "")
-        self.problem = {
-            "length": "the reply was cut off at the model's output limit",
-            "content-filter": "the model's provider refused to answer",
-        }.get(reason, "")
+        self.problem = _ENDS.get(str(part.get("reason") or ""))
         tokens = part.get("tokens")
         counts = tokens if isinstance(tokens, dict) else {}
         cache = counts.get("cache")
@@ -127,19 +141,33 @@ class Reader:
             self._cost = (self._cost or 0) + cost
 
 
-def _status(about: Mapping[str, object]) -> str:
-    try:
-        status = HTTPStatus(whole_number(about.get("statusCode")))
-    except ValueError:
-        return ""
-    return f"{status.value} {status.phrase}"
-
-
-def _message(error: object) -> str:
-    """The error's own words with its status, which says whether to try again."""
+def _problem(error: object) -> Problem:
+    """The problem of an `error` event: by its name, status and error codes."""
     if not isinstance(error, dict):
-        return str(error or "the run failed")
-    data = error.get("data")
-    about = data if isinstance(data, dict) else {}
-    parts = (str(error.get("name") or ""), _status(about), str(about.get("message") or ""))
-    return " ".join(filter(None, parts)) or "the run failed"
+        return problem(ProblemKind.UNKNOWN, str(error or "the run failed"))
+    name, listed = str(error.get("name") or ""), error.get("data")
+    about = listed if isinstance(listed, dict) else {}
+    said, status = str(about.get("message") or ""), whole_number(about.get("statusCode"))
+    answer = api_error(str(about.get("responseBody") or "")) or api_error(said)
+    headers = about.get("responseHeaders")
+    found = from_status(
+        status,
+        " ".join(filter(None, (name, _phrase(status), said))) or "the run failed",
+        (name, *(answer.codes if answer else ())),
+        headers if isinstance(headers, dict) else None,
+    )
+    if (
+        found.kind is ProblemKind.UNKNOWN
+        and name == "APIError"
+        and about.get("isRetryable") is True
+    ):
+        return problem(ProblemKind.NETWORK, found.message)
+    return found
+
+
+def _phrase(code: int) -> str:
+    try:
+        status = HTTPStatus(code)
+    except ValueError:
+        return str(code or "")
+    return f"{status.value} {status.phrase}"

@@ -1,0 +1,281 @@
+"""Why an agent failed, by what its backend says in a form that it made for programs.
+
+A status, an error code, the kind of an event or an exit code decides; never the words of a test
+log. What an agent's tools print reaches standard error and the stream as well, so text is read only
+where nothing but the backend can have written it: in its own error events, and on the standard
+error of a program that ended before it opened a stream.
+
+A permanent problem would be the same in the next attempt and stops the loop at once. Any other may
+pass. `UNFINISHED` ones are the agent's own and go back to it once, as a missing report does.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from loop_kit.core.sanitize import visible
+
+MAX_MESSAGE = 2000
+LONGEST_WAIT = 24 * 3600.0
+
+
+class ProblemKind(StrEnum):
+    """What went wrong; `limit` is a limit on turns or money that the backend itself was given."""
+
+    AUTHENTICATION = "authentication"
+    QUOTA = "quota"
+    RATE_LIMIT = "rate_limit"
+    OVERLOAD = "overload"
+    NETWORK = "network"
+    CONTEXT_LENGTH = "context_length"
+    REFUSAL = "refusal"
+    TRUNCATED = "truncated"
+    DENIED = "denied"
+    MISSING_TOOL = "missing_tool"
+    INVALID_SESSION = "invalid_session"
+    BAD_FLAGS = "bad_flags"
+    LIMIT = "limit"
+    UNKNOWN = "unknown"
+
+
+PERMANENT = frozenset(
+    {
+        ProblemKind.AUTHENTICATION,
+        ProblemKind.QUOTA,
+        ProblemKind.CONTEXT_LENGTH,
+        ProblemKind.REFUSAL,
+        ProblemKind.MISSING_TOOL,
+        ProblemKind.BAD_FLAGS,
+    }
+)
+UNFINISHED = frozenset({ProblemKind.TRUNCATED, ProblemKind.DENIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One failure: `message` in the backend's words, `retry_after` in seconds, at most a day."""
+
+    kind: ProblemKind
+    message: str = ""
+    retry_after: float | None = None
+
+    @property
+    def permanent(self) -> bool:
+        """Whether trying again cannot help."""
+        return self.kind in PERMANENT
+
+
+def problem(kind: ProblemKind, text: str, retry_after: float | None = None) -> Problem:
+    """A `Problem` from text and numbers that are not trusted."""
+    return Problem(kind, shown(text), patience(retry_after))
+
+
+def shown(text: str) -> str:
+    """The end of `text`, short and without anything that a terminal would obey."""
+    return visible(text[-4 * MAX_MESSAGE :]).strip()[-MAX_MESSAGE:]
+
+
+def patience(seconds: float | None) -> float | None:
+    """A wait that was asked for, as a sane one, or None."""
+    if seconds is None or not math.isfinite(seconds) or seconds <= 0:
+        return None
+    return min(seconds, LONGEST_WAIT)
+
+
+_CODES: Mapping[str, ProblemKind] = {
+    **dict.fromkeys(
+        (
+            *("authentication_error", "authentication_failed", "invalid_api_key"),
+            *("permission_error", "oauth_org_not_allowed", "account_on_hold"),
+            *("verification_required", "cloud_credential_error", "ProviderAuthError"),
+        ),
+        ProblemKind.AUTHENTICATION,
+    ),
+    **dict.fromkeys(
+        (
+            *("insufficient_quota", "billing_error", "usage_limit_reached"),
+            *("usage_not_included", "organization_spend_limit_exceeded"),
+        ),
+        ProblemKind.QUOTA,
+    ),
+    **dict.fromkeys(
+        ("rate_limit", "rate_limit_error", "rate_limit_exceeded"), ProblemKind.RATE_LIMIT
+    ),
+    **dict.fromkeys(
+        ("overloaded", "overloaded_error", "server_is_overloaded", "slow_down"),
+        ProblemKind.OVERLOAD,
+    ),
+    **dict.fromkeys(("connection_failed", "timeout_error"), ProblemKind.NETWORK),
+    **dict.fromkeys(
+        (
+            *("context_length_exceeded", "model_context_window_exceeded", "prompt_too_long"),
+            *("request_too_large", "ContextOverflowError"),
+        ),
+        ProblemKind.CONTEXT_LENGTH,
+    ),
+    **dict.fromkeys(
+        ("refusal", "content_filter", "content-filter", "cyber_policy"), ProblemKind.REFUSAL
+    ),
+    **dict.fromkeys(
+        ("max_tokens", "max_output_tokens", "length", "MessageOutputLengthError"),
+        ProblemKind.TRUNCATED,
+    ),
+    **dict.fromkeys(("not_found_error", "model_not_found"), ProblemKind.BAD_FLAGS),
+}
+_VAGUE: Mapping[str, ProblemKind] = {
+    "server_error": ProblemKind.OVERLOAD,
+    "invalid_request": ProblemKind.BAD_FLAGS,
+    "invalid_request_error": ProblemKind.BAD_FLAGS,
+}
+_STATUSES: Mapping[int, ProblemKind] = {
+    400: ProblemKind.BAD_FLAGS,
+    401: ProblemKind.AUTHENTICATION,
+    402: ProblemKind.QUOTA,
+    403: ProblemKind.AUTHENTICATION,
+    404: ProblemKind.BAD_FLAGS,
+    405: ProblemKind.BAD_FLAGS,
+    408: ProblemKind.NETWORK,
+    413: ProblemKind.CONTEXT_LENGTH,
+    422: ProblemKind.BAD_FLAGS,
+    429: ProblemKind.RATE_LIMIT,
+}
+
+
+def from_codes(codes: Iterable[str], status: int = 0) -> ProblemKind:
+    """The kind by an API's error codes and types, the most telling first, and its HTTP status.
+
+    A code that names one thing says more than the status; one that says "a bad request" or "our
+    fault" says less.
+    """
+    told = tuple(codes)
+    named = next((_CODES[code] for code in told if code in _CODES), None)
+    if named is not None:
+        return named
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 500 <= status <= 599:
+        return ProblemKind.OVERLOAD
+    return next((_VAGUE[code] for code in told if code in _VAGUE), ProblemKind.UNKNOWN)
+
+
+def from_status(
+    status: int,
+    message: str,
+    codes: Iterable[str] = (),
+    headers: Mapping[str, object] | None = None,
+) -> Problem:
+    """The problem that an HTTP answer tells, with the wait that its headers ask for."""
+    wait = retry_after(headers or {})
+    return problem(from_codes(codes, status), message, wait)
+
+
+def retry_after(headers: Mapping[str, object]) -> float | None:
+    """The seconds that the headers of an answer (names in lower case) ask to wait, or None.
+
+    A date is counted from the answer's own `date`, so no clock of ours is asked.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return patience(milliseconds / 1000)
+    asked = headers.get("retry-after")
+    seconds = _number(asked)
+    if seconds is not None:
+        return patience(seconds)
+    return patience(_between(headers.get("date"), asked))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _between(first: object, second: object) -> float | None:
+    from email.utils import parsedate_to_datetime as parsed
+
+    try:
+        return (parsed(str(second)) - parsed(str(first))).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """The error object of an API's answer: what it says, and its codes, the most telling first."""
+
+    message: str
+    codes: tuple[str, ...]
+
+
+def api_error(text: str) -> ApiError | None:
+    """The error object that `text` is, by itself or under `error`; None when it is none."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    inner = document.get("error")
+    error = inner if isinstance(inner, dict) else document
+    codes = tuple(v for k in ("code", "type") if isinstance(v := error.get(k), str))
+    message = error.get("message")
+    if not codes and not isinstance(message, str):
+        return None
+    return ApiError(message if isinstance(message, str) else text, codes)
+
+
+_STARTED = {126: ProblemKind.MISSING_TOOL, 127: ProblemKind.MISSING_TOOL}
+_EXITS: Mapping[str, Mapping[int, ProblemKind]] = {
+    "scripted": {64: ProblemKind.BAD_FLAGS, 65: ProblemKind.BAD_FLAGS}
+}
+_SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
+    (
+        ProblemKind.BAD_FLAGS,
+        re.compile(
+            r"^error: (?:unexpected argument|unknown (?:option|command)|unrecognized|invalid value"
+            r"|option '|the argument '|a value is required|the following required)"
+            r"|^Error: (?:Unknown feature flag|Model provider `|Unknown argument)"
+            r"|^Error loading config|no longer supported"
+            r"|\Aopencode run \[message",
+            re.MULTILINE | re.IGNORECASE,
+        ),
+    ),
+    (
+        ProblemKind.AUTHENTICATION,
+        re.compile(
+            r"\b401\b|unauthori[sz]ed|authenticat|(?:invalid|expired) token"
+            r"|token (?:has )?expired|api[ _]key|\bnot logged in|\blog ?in\b|/login",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        ProblemKind.MISSING_TOOL,
+        re.compile(
+            r"cannot find executable|command not found|native binary not installed", re.IGNORECASE
+        ),
+    ),
+)
+
+
+def from_exit(backend: str, exit_code: int, tail: str) -> Problem:
+    """The problem of a program that only its exit code tells about; `tail` is quoted, not read."""
+    known = {**_STARTED, **_EXITS.get(backend, {})}
+    return problem(known.get(exit_code, ProblemKind.UNKNOWN), tail)
+
+
+def from_stderr(backend: str, exit_code: int, tail: str) -> Problem:
+    """The problem of a backend that ended before its stream began.
+
+    Its tools never ran, so the end of its standard error is its own word.
+    """
+    found = from_exit(backend, exit_code, tail)
+    if found.kind is not ProblemKind.UNKNOWN:
+        return found
+    kinds = (kind for kind, words in _SILENT if words.search(found.message))
+    return problem(next(kinds, ProblemKind.UNKNOWN), tail)
