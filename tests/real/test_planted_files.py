@@ -39,7 +39,6 @@ def planted(trap: Path) -> dict[str, str]:
         ".codex/hooks.json": json.dumps({"hooks": hooks}),
         "opencode.json": json.dumps({"mcp": {"t": local}}),
         ".opencode/opencode.json": json.dumps({"mcp": {"t": local}}),
-        ".claude/skills/t/SKILL.md": f"---\nname: t\ndescription: {WHISPER}\n---\n{WHISPER}\n",
         ".claude/agents/t.md": f"---\nname: t\ndescription: {WHISPER}\n---\n{WHISPER}\n",
         ".claude/output-styles/t.md": f"---\nname: t\ndescription: t\n---\n{WHISPER}\n",
     }
