@@ -12,6 +12,7 @@ from loop_kit.core.task import checked_task_id, parse_card
 from loop_kit.errors import StateRefused
 
 _MAX_STATE = 16 * 1024 * 1024
+_DERIVED = ("handoff/", bus.TASK_PACKET)
 _FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
 
 
@@ -83,7 +84,7 @@ class FileStore:
         for name, content in changed.items():
             path = self._folder / name
             if content is not None:
-                write_atomically(path, content)
+                write_atomically(path, content, durable=not name.startswith(_DERIVED))
             elif path.is_file() or path.is_symlink():
                 self._keep_unarchived(name, state)
                 path.unlink()

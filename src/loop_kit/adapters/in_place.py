@@ -85,6 +85,7 @@ class InPlace:
         self._root = root
         self._loop_dir = loop_dir
         self._identity = identity
+        self._index_path: Path | None = None
 
     def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
         """The work tree, which must be at `sha`; a worker may have committed on top already.
@@ -100,8 +101,15 @@ class InPlace:
             )
         workspace = InPlaceWorkspace(self._git, self._root, self._loop_dir, self._identity, status)
         if role is Role.REVIEWER:
-            workspace.remember()
+            workspace.remember(self._index())
         return workspace
+
+    def _index(self) -> Path:
+        """Where git keeps the index of this work tree; asked once."""
+        if self._index_path is None:
+            asked = ("rev-parse", "--path-format=absolute", "--git-path", "index")
+            self._index_path = Path(self._git.text(*asked))
+        return self._index_path
 
     def _on_top(self, role: Role, sha: str, head: str) -> bool:
         if role is not Role.WORKER:
@@ -131,10 +139,9 @@ class InPlaceWorkspace:
         self._seen: list[str] = []
         self._after = before
 
-    def remember(self) -> None:
-        """Remember the index: `close` takes back what a reviewer changes."""
-        text = self._git.text("rev-parse", "--path-format=absolute", "--git-path", "index")
-        self._index = Path(text)
+    def remember(self, index: Path) -> None:
+        """Remember the index, a file: `close` takes back what a reviewer changes."""
+        self._index = index
         if self._index.exists():
             self._saved = self._index.read_bytes()
             self._saved_at = self._index.stat().st_mtime_ns

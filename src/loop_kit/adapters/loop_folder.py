@@ -39,8 +39,10 @@ class BusFileUnreadable(ValueError):
     """A bus file is there and no regular file of a sane size."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace `path` so that a reader sees the old or the new bytes, also after a power cut.
+
+    What is not `durable` may be empty after a power cut: for what can be made again.
 
     The draft is this process's alone; a link that somebody put in its place is not followed.
     """
@@ -51,7 +53,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         with draft.open("xb") as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         draft.replace(path)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:

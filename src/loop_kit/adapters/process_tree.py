@@ -9,6 +9,7 @@ there before the child started belongs to it.
 import sys
 import time
 from collections.abc import Collection
+from pathlib import Path
 
 import psutil
 
@@ -21,13 +22,13 @@ class ProcessTree:
     def __init__(self) -> None:
         _adopt_orphans()
         self._me = psutil.Process()
-        self._before = {process.pid for process in self._me.children(recursive=True)}
+        self._before: set[int] = set()
+        self._before = {process.pid for process in self._descendants()}
 
     def alive(self, besides: Collection[int] = ()) -> list[psutil.Process]:
         """What is running now and was not before, without the pids `besides`."""
-        running = self._me.children(recursive=True)
         known = self._before.union(besides)
-        return [p for p in running if p.pid not in known and _runs(p)]
+        return [p for p in self._descendants() if p.pid not in known and _runs(p)]
 
     def end(self, grace: float, keep: int = 0) -> None:
         """Ask everything to stop, wait `grace` seconds, then kill what is left, until none is.
@@ -48,10 +49,33 @@ class ProcessTree:
             _wait(left, 0.5, keep)
         self._reap(keep)
 
+    def _descendants(self) -> list[psutil.Process]:
+        """Our descendants; none where we have no new child, which is cheap to see.
+
+        What an ended program leaves becomes our own child, so it is enough to look at those.
+        """
+        children = _children()
+        if children is not None and children <= self._before:
+            return []
+        return self._me.children(recursive=True)
+
     def _reap(self, keep: int) -> None:
         """Take the exit status of orphans that died as our children."""
+        if _children() == set():
+            return
         dead = [p for p in self._me.children() if p.pid not in self._before and p.pid != keep]
         psutil.wait_procs(dead, timeout=0)
+
+
+def _children() -> set[int] | None:
+    """The pids of our children, by the files that Linux has for it (proc(5)), or None."""
+    found: set[int] = set()
+    try:
+        for task in Path("/proc/self/task").iterdir():
+            found.update(map(int, (task / "children").read_text().split()))
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def end_leftovers(variable: str, prefix: str) -> int:
