@@ -253,7 +253,7 @@ def test_without_a_stream_the_end_of_the_program_tells(
     assert (found.kind, found.message) == (kind, said)
 
 
-HELD = {
+HELD: dict[str, tuple[str | bytes, str]] = {
     "codex": (b"", "Error: thread/resume failed: no rollout found for thread id x\n"),
     "claude": ("claude-resume-bad-id", ""),
     "opencode": (b"", "\x1b[91m\x1b[1mError: \x1b[0mSession not found\n"),

@@ -46,7 +46,7 @@ def test_a_wait_that_is_longer_than_the_run_stops_the_loop_and_says_when_to_go_o
     assert (state.outcome, state.resume_phase) == ("worker_dispatch_failed", "awaiting_work")
     assert (len(world.jobs), world.clock.slept) == (1, [])
     assert "not retrying" not in state.error
-    assert re.search(rf"a pause of {wait:.0f} s: try again after 2030-01-\d\dT", state.error)
+    assert re.search(rf"A pause of {wait:.0f} s is due: try again after 2030-01-\d\dT", state.error)
     world.script = usual
     assert world.to_the_end().outcome is Outcome.APPROVED
 
@@ -58,6 +58,18 @@ def test_a_wait_that_fits_the_run_is_no_reason_to_stop(world: World) -> None:
 
     assert world.job().continue_to == 2
     assert world.clock.slept == [590]
+
+
+def test_a_pause_of_ours_is_not_begun_when_the_round_is_over_before_it_ends(world: World) -> None:
+    world.options = Options(round_timeout=12)
+    world.limits = world.limits.model_copy(update={"dispatch_retry_base_sec": 5.0})
+    busy = broken_by(ProblemKind.OVERLOAD, "busy")
+    world.script = every_attempt(Role.WORKER, Act(None, ended=busy))
+
+    state = world.job()
+
+    assert (world.clock.slept, len(world.jobs)) == ([5], 2)
+    assert "A pause of 10 s is due" in state.error
 
 
 @pytest.mark.parametrize("role", Role)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from loop_kit.core.diagnosis import UNFINISHED, Problem, ProblemKind
 from loop_kit.core.messages import Failure
+from loop_kit.core.policy import backoff
 from loop_kit.core.remedies import remedy
-from loop_kit.core.state import Outcome, Role
+from loop_kit.core.state import LoopState, Outcome, Role
 
 RETRIED = {Failure.TRANSIENT}
 FORGETTING = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
@@ -63,6 +64,13 @@ def of_process(
     if kind is ProblemKind.LIMIT:
         return Failure.BUDGET
     return Failure.PERMANENT if problem is not None and problem.permanent else Failure.TRANSIENT
+
+
+def next_pause(state: LoopState, role: Role, asked: float | None) -> float:
+    """Seconds until the next attempt, if this one is tried again: `asked`, or our own backoff."""
+    last = state.attempt
+    retries = last.retries if last is not None and last.role is role else 0
+    return max(asked or 0, backoff(state.limits.dispatch_retry_base_sec, retries + 1))
 
 
 def explained(

@@ -223,6 +223,13 @@ class Session(Kept):
     tokens_out: int | None = None
 
 
+class Wip(Kept):
+    """Work in progress: `commits` on the work branch, up to `sha`, that no report speaks of yet."""
+
+    sha: str
+    commits: int
+
+
 class OutboxItem(Kept):
     """One post, identified by its key; `holder` is the run that intended it."""
 
@@ -280,6 +287,7 @@ class LoopState(Kept):
     baseline: Verification | None = None
     verification: Verification | None = None
     attempt: Attempt | None = None
+    wip: Wip | None = None
     findings: tuple[Finding, ...] = ()
     sessions: dict[str, Session] = Field(default_factory=dict)
     round_details: tuple[RoundDetail, ...] = ()
@@ -289,8 +297,13 @@ class LoopState(Kept):
 
     @property
     def tip(self) -> str:
-        """The commit that the next attempt of the worker builds on."""
+        """The last commit that a report spoke of, or where the work starts."""
         return self.head_sha or self.start_sha
+
+    @property
+    def branch_tip(self) -> str:
+        """Where the work branch is: at the tip, or at work in progress on top of it."""
+        return self.wip.sha if self.wip else self.tip
 
     @property
     def finished(self) -> bool:

@@ -164,13 +164,14 @@ class Dispatcher:
         When the process itself failed, that is the reason; what the report lacks is not.
         """
         agent = self._agents[role]
-        wait = ended.problem.retry_after if ended.problem else None
+        asked = ended.problem.retry_after if ended.problem else None
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
             failure, message = self._blamed(state, role, ended, failure, message)
-        if failure is Failure.TRANSIENT and wait is not None and wait > self._patience():
+        wait = failures.next_pause(state, role, asked)
+        if failure is Failure.TRANSIENT and wait > self._patience():
             failure = Failure.DEFERRED
-            at = self._clock.later(wait)
-            message = f"{message} It asks for a pause of {wait:.0f} s: try again after {at}."
+            until = self._clock.later(wait)
+            message = f"{message} A pause of {wait:.0f} s is due: try again after {until}."
         return AttemptFailed(
             role=role,
             failure=failure,
@@ -180,7 +181,7 @@ class Dispatcher:
             repairable=agent.is_program,
             work_sha=work_sha,
             session=self.session(state, role, ended),
-            retry_after=wait,
+            retry_after=asked,
         )
 
     def _blamed(
