@@ -204,8 +204,10 @@ class Workspace(Protocol):
 class Workspaces(Protocol):
     """Where agents work."""
 
-    def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
-        """A workspace at `sha`, with the tree of `work_sha` laid over it uncommitted, if given.
+    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+        """A workspace at `sha`, or at the work in progress on top of it, `wip_sha`.
+
+        The tree of `work_sha`, if given, is laid over it uncommitted.
 
         Raises:
             StateRefused: the repository is not where the loop left it.

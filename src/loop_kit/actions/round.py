@@ -212,7 +212,7 @@ class _Round:
         self._have(base_sha)
         settings = self._full_settings(card, base_sha)
         if settings.isolation == "in-place":
-            tip = recorded.tip if recorded else base_sha
+            tip = recorded.branch_tip if recorded else base_sha
             scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
         ground = self._ground()
         parts = self._parts(settings, ground, store, base_sha)

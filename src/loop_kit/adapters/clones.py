@@ -185,9 +185,10 @@ class Clones:
         self._identity = identity
         self._count = 0
 
-    def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
-        """A fresh clone at `sha`, with the tree of `work_sha` laid over it uncommitted."""
+    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+        """A fresh clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted."""
         self._count += 1
+        sha = wip_sha or sha
         path = self._cloner.clone(f"{role.value}-{self._count}", sha)
         workspace = CloneWorkspace(self._cloner, path, self._identity)
         if work_sha and self._cloner.git.has(work_sha):

@@ -95,16 +95,18 @@ class GitStore:
             return None
         shallow = self._git.text("rev-parse", "--is-shallow-repository") == "true"
         self._fetch(self._branches.state, depth=1)
-        if self.work_tip and not self._git.has(self.work_tip):
-            self._fetch(self._branches.work, depth=1 if shallow else 0)
         self._built_on = self._blob(bus.STATE) or b""
         try:
-            return parse_state(self._built_on)
+            state = parse_state(self._built_on)
         except StateCorrupt as error:
             raise StateRefused(
                 f"{bus.STATE} on {self._branches.state} cannot be read: {error}.",
                 f"Mend it there, or delete the branch {self._branches.state} to start anew.",
             ) from None
+        if self.work_tip and not self._git.has(self.work_tip):
+            depth = 1 + (state.wip.commits if state.wip else 0)
+            self._fetch(self._branches.work, depth=depth if shallow else 0)
+        return state
 
     def read(self, name: str) -> bytes | None:
         """A bus file as last saved, or None."""

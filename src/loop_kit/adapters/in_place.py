@@ -87,14 +87,14 @@ class InPlace:
         self._identity = identity
         self._index_path: Path | None = None
 
-    def open(self, role: Role, sha: str, work_sha: str = "") -> Workspace:
+    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
         """The work tree, which must be at `sha`; a worker may have committed on top already.
 
         Raises:
             StateRefused: the branch was moved by somebody else.
         """
         status = read_status(self._git, self._loop_dir)
-        if status.head not in {sha, work_sha} and not self._on_top(role, sha, status.head):
+        if status.head not in {sha, work_sha, wip_sha} and not self._on_top(role, sha, status.head):
             raise StateRefused(
                 f"HEAD is {status.head[:10]}, and the loop left it at {sha[:10]}.",
                 f"Check out {sha[:10]} and continue, or start anew without --resume.",

@@ -121,7 +121,7 @@ class _LocalRun:
             return ExitCode.OK
         while state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
             state = engine.run(card, last_round=state.round)
-            self._store.sync(state.tip)
+            self._store.sync(state.branch_tip)
             if self._request.single_round is not None:
                 break
             again = self._request.argv[:1] == ("run",)

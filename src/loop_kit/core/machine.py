@@ -178,7 +178,9 @@ def _loop_resumed(state: LoopState, event: LoopResumed) -> LoopState:
         attempt = attempt.model_copy(update={"retries": 0, "repairs": 0, "waits": False})
     if event.head_sha:
         pushed = {"head_sha": event.head_sha, "verified": None}
-        state = _with(state, history=_decided(state.history, state.round, **pushed), sessions={})
+        state = _with(
+            state, history=_decided(state.history, state.round, **pushed), sessions={}, wip=None
+        )
     resumed = _with(
         state,
         state=state.resume_phase or state.state,
@@ -238,7 +240,8 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
     if event.work_sha:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
     left = sessions.after_failure(state, event, attempt.retries)
-    spent = _with(state, usage=state.usage.plus(event.spent), sessions=left)
+    used = state.usage.plus(event.spent)
+    spent = _with(state, usage=used, sessions=left, wip=event.wip or state.wip)
     if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
         pause_due = {"waits": True, "retry_after": event.retry_after or 0}
         again = {"retries": attempt.retries + 1, **pause_due}
@@ -288,6 +291,7 @@ def _work_reported(state: LoopState, event: WorkReported) -> LoopState:
         usage=state.usage.plus(event.spent),
         verification=event.verification,
         attempt=None,
+        wip=None,
         sessions=sessions.kept(state, Role.WORKER, event.session),
         round_details=(*(d for d in state.round_details if d.round != state.round), detail),
         history=(*(r for r in state.history if r.round != state.round), record),
@@ -338,7 +342,8 @@ def _intents(state: LoopState) -> tuple[OutboxItem, ...]:
 
 
 def _halted(state: LoopState, event: Halted) -> LoopState:
-    return _done(state, event.outcome, event.error, event.at, reasons=event.reasons)
+    kept = {"reasons": event.reasons, "wip": event.wip or state.wip}
+    return _done(state, event.outcome, event.error, event.at, **kept)
 
 
 def _published(state: LoopState, event: Published) -> LoopState:

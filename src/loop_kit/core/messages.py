@@ -15,6 +15,7 @@ from loop_kit.core.state import (
     Source,
     Spent,
     Verification,
+    Wip,
 )
 
 
@@ -112,8 +113,9 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """The attempt ended without a usable result; `work_sha` keeps what it committed.
+    """The attempt ended without a usable result.
 
+    `wip` is what it committed and may stay; `work_sha` what it has to mend before that.
     `session` is the conversation in which the agent can be told what was wrong. `retry_after` is
     how many seconds the backend asked to wait.
     """
@@ -125,6 +127,7 @@ class AttemptFailed:
     spent: Spent = field(default_factory=Spent)
     repairable: bool = True
     work_sha: str = ""
+    wip: Wip | None = None
     session: Session | None = None
     retry_after: float | None = None
 
@@ -153,12 +156,13 @@ class ReviewReported:
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """The loop stops here, and may be continued at the same phase."""
+    """The loop stops here, and may be continued at the same phase, from `wip` if there is some."""
 
     outcome: Outcome
     error: str
     at: str
     reasons: tuple[Reason, ...] = ()
+    wip: Wip | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ def worker_prompt(
     fix_list: Document | None,
     feedback: str,
     context: Context,
+    wip_sha: str = "",
 ) -> str:
     """The worker's prompt for one attempt.
 
@@ -117,7 +118,7 @@ def worker_prompt(
         "task_card_section": _card(card),
         "fix_list_section": _fixes(fix_list),
         "prior_context_section": _prior(fix_list),
-        "feedback_section": _feedback(feedback),
+        "feedback_section": _unfinished(wip_sha) + _feedback(feedback),
         "report_section": _work_report_form(card, round_, paths, fix_list),
         "work_report_path": paths.report,
         "quickstart_section": _told(context.quickstart),
@@ -258,6 +259,15 @@ def _feedback(feedback: str) -> str:
     return (
         "\n## Your last attempt was not accepted\n\n"
         f"{_data(feedback)}\n\nMend exactly this; you will not get another chance in this round.\n"
+    )
+
+
+def _unfinished(wip_sha: str) -> str:
+    if not wip_sha:
+        return ""
+    return (
+        "\n## Where you are\n\nAn earlier attempt of this round was cut short. What it had done is"
+        f" committed here, up to {wip_sha}. Look at it and go on from there.\n"
     )
 
 

@@ -32,8 +32,9 @@ from loop_kit.core.messages import (
     WorkReported,
 )
 from loop_kit.core.policy import over_budget
-from loop_kit.core.state import LoopState, Outcome, Phase, Reason, Role
+from loop_kit.core.state import LoopState, Outcome, Phase, Reason, Role, Wip
 from loop_kit.core.task import TaskCard
+from loop_kit.engine.attempt import Interrupted
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
@@ -123,7 +124,7 @@ class Engine:
         if recorded.finished:
             return
         tip = self._store.work_tip
-        moved = bool(tip) and tip != recorded.tip
+        moved = bool(tip) and tip != recorded.branch_tip
         accepted = moved and "human_push" in recorded.reasons
         if start.lease:
             self._apply(LeaseTaken(start.lease))
@@ -132,7 +133,7 @@ class Engine:
         self._apply(LoopResumed(start.limits, self._clock.now(), head_sha=tip if accepted else ""))
         if moved and not accepted and self._state.state is not Phase.DONE:
             error = (
-                f"The work branch is at {tip[:10]}, the loop left it at {recorded.tip[:10]}."
+                f"The work branch is at {tip[:10]}, the loop left it at {recorded.branch_tip[:10]}."
                 " Start the loop again to accept the commits that were pushed to it."
             )
             self._halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
@@ -149,9 +150,10 @@ class Engine:
                 if isinstance(effect, Publish) and self._forge_is_down:
                     break
                 self._perform(effect, card)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             if self._state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
-                self._halt(Outcome.INTERRUPTED, "The run was interrupted.")
+                wip = stop.wip if isinstance(stop, Interrupted) else None
+                self._halt(Outcome.INTERRUPTED, "The run was interrupted.", wip=wip)
         return self._state
 
     def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
@@ -290,13 +292,13 @@ class Engine:
         """Make everything durable; a work branch that a person moved is left where it is."""
         moved = "human_push" in self._state.reasons
         try:
-            self._store.sync("" if moved else self._state.tip)
+            self._store.sync("" if moved else self._state.branch_tip)
         except WorkMoved:
             self._keep_aside()
 
     def _keep_aside(self) -> None:
         """A person pushed while the worker was at work: lose neither, and ask."""
-        branch = self._store.keep_aside(self._state.tip)
+        branch = self._store.keep_aside(self._state.branch_tip)
         error = (
             f"Somebody pushed to the work branch while an agent was at work. Its commits are on"
             f" {branch}: take from them what you want, then start the loop again."
@@ -306,8 +308,14 @@ class Engine:
         self._halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
         self._store.sync("")
 
-    def _halt(self, outcome: Outcome, error: str, reasons: tuple[Reason, ...] = ()) -> None:
-        self._apply(Halted(outcome=outcome, error=error, at=self._clock.now(), reasons=reasons))
+    def _halt(
+        self,
+        outcome: Outcome,
+        error: str,
+        reasons: tuple[Reason, ...] = (),
+        wip: Wip | None = None,
+    ) -> None:
+        self._apply(Halted(outcome, error, self._clock.now(), reasons, wip))
 
     def _apply(self, event: Event, files: Files | None = None) -> None:
         before, after = self._state, transition(self._state, event)

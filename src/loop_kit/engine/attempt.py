@@ -10,7 +10,7 @@ from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.prompts import Guidance, Paths
 from loop_kit.core.record import carried
 from loop_kit.core.reports import ReportInvalid, report_document
-from loop_kit.core.state import LoopState, Role, Session
+from loop_kit.core.state import LoopState, Role, Session, Wip
 from loop_kit.engine.options import Options
 from loop_kit.engine.stopwatch import Stopwatch
 from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
@@ -26,6 +26,14 @@ class Outcome:
 
     event: Event
     files: Mapping[str, bytes | None] = field(default_factory=dict)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run is interrupted; `wip` is what the agent had done until then."""
+
+    def __init__(self, wip: Wip | None) -> None:
+        super().__init__()
+        self.wip = wip
 
 
 class Dispatcher:
@@ -157,7 +165,9 @@ class Dispatcher:
         ended: Ended,
         failure: Failure,
         message: str,
+        *,
         work_sha: str = "",
+        wip: Wip | None = None,
     ) -> AttemptFailed:
         """The event for an attempt without a usable report.
 
@@ -180,6 +190,7 @@ class Dispatcher:
             spent=ended.spent,
             repairable=agent.is_program,
             work_sha=work_sha,
+            wip=wip,
             session=self.session(state, role, ended),
             retry_after=asked,
         )

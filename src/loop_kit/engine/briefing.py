@@ -33,11 +33,11 @@ class Briefer:
     def worker(self, state: LoopState, card: TaskCard) -> Briefing:
         """The worker's briefing at the tip of its branch."""
         known = self._guides.knowledge()
-        top = self._repository.top(state.tip)
+        top = self._repository.top(state.branch_tip)
         named = patterns(card.in_scope, frozenset(card.in_scope) & frozenset(top))
-        files = self._repository.matching(state.tip, named, MAX_FILES) if named else ()
+        files = self._repository.matching(state.branch_tip, named, MAX_FILES) if named else ()
         wanted = sources(files)
-        read = self._repository.read_many(state.tip, wanted) if wanted else {}
+        read = self._repository.read_many(state.branch_tip, wanted) if wanted else {}
         pitfalls = tuple(entry.text for entry in knowledge.useful(known).pitfalls)
         packet = task_packet(card, files, read, pitfalls, state.findings)
         context = Context(

@@ -1,6 +1,5 @@
 """One attempt of the worker: run it, take its commits home, judge them, and say what happened."""
 
-import contextlib
 from collections.abc import Mapping
 
 from loop_kit.core import bus
@@ -9,13 +8,13 @@ from loop_kit.core.messages import Failure, RunAgent, Work, WorkReported
 from loop_kit.core.prompts import Context, Paths, worker_prompt
 from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
 from loop_kit.core.scope import Violation, judge
-from loop_kit.core.state import LoopState, Role, Verification
+from loop_kit.core.state import LoopState, Role, Verification, Wip
 from loop_kit.core.task import TaskCard
-from loop_kit.engine.attempt import Dispatcher, Outcome, kept_report
+from loop_kit.engine.attempt import Dispatcher, Interrupted, Outcome, kept_report
 from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import Diff, Ended, Repository, Span, Store, Verifier, Workspaces
+from loop_kit.ports import Diff, Ended, Repository, Span, Store, Verifier, Workspace, Workspaces
 
 
 class WorkerPass:
@@ -45,7 +44,8 @@ class WorkerPass:
 
     def run(self, state: LoopState, card: TaskCard, effect: RunAgent, context: Context) -> Outcome:
         """Run one attempt and return its event with the bus files that it changes."""
-        workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha)
+        wip_sha = state.wip.sha if state.wip else ""
+        workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha, wip_sha)
         leftovers = f"Round {state.round}: what the worker left uncommitted"
         try:
             try:
@@ -57,9 +57,7 @@ class WorkerPass:
                     lambda paths: self._prompt(state, card, effect, paths, context),
                 )
             except KeyboardInterrupt:
-                with contextlib.suppress(GitFailed):
-                    workspace.collect(leftovers)
-                raise
+                raise Interrupted(self._rescued(state, workspace, leftovers)) from None
             try:
                 head = workspace.collect(leftovers)
             except GitFailed as error:
@@ -67,6 +65,22 @@ class WorkerPass:
             return self._judged(state, ended, raw, head)
         finally:
             workspace.close()
+
+    def _rescued(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
+        """What an interrupted worker had done, as far as it can be kept."""
+        try:
+            return self._wip(state, workspace.collect(message))
+        except GitFailed:
+            return None
+
+    def _wip(self, state: LoopState, head: str) -> Wip | None:
+        """The commits up to `head` as work in progress, when they are new and may be pushed."""
+        if head in {"", state.branch_tip}:
+            return None
+        span = self._repository.span(state.tip, head)
+        if not span.descends or self._violations(state, head, span):
+            return None
+        return Wip(sha=head, commits=len(span.commits))
 
     def _inputs(self, state: LoopState, card: TaskCard) -> Mapping[str, bytes]:
         files = {bus.TASK_CARD: card.to_json()}
@@ -92,6 +106,7 @@ class WorkerPass:
             fix_list=_readable(raw),
             feedback=effect.feedback,
             context=context,
+            wip_sha=state.wip.sha if state.wip else "",
         )
 
     def _judged(
@@ -167,7 +182,10 @@ class WorkerPass:
     def _failed(
         self, state: LoopState, ended: Ended, failure: Failure, message: str, work_sha: str
     ) -> Outcome:
-        event = self._dispatcher.failed(state, Role.WORKER, ended, failure, message, work_sha)
+        wip = self._wip(state, work_sha)
+        event = self._dispatcher.failed(
+            state, Role.WORKER, ended, failure, message, work_sha="" if wip else work_sha, wip=wip
+        )
         return Outcome(event=event)
 
 
