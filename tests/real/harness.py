@@ -88,6 +88,12 @@ class Bench(Repo):
             "NO_PROXY": "127.0.0.1",
         }
 
+    def impatient(self) -> None:
+        """Let the agents give up at the first failure, as their users can have it."""
+        limits = ("request_max_retries = 0", "stream_max_retries = 0")
+        self.furnish("\n".join(limits))
+        self.extra["CLAUDE_CODE_MAX_RETRIES"] = "0"
+
     def argv(self, worker: Agent, reviewer: Agent, *args: str) -> list[str]:
         """`loop run` with these two."""
         pair = ("--worker-backend", worker, "--reviewer-backend", reviewer)
@@ -140,6 +146,11 @@ class Bench(Repo):
         """The first request of a script, once it is there."""
         eventually(lambda: bool(self.served.of(script)), f"a request of {script}")
         return self.served.of(script)[0]
+
+    def problems(self) -> list[str]:
+        """The kinds of what the feed says went wrong with the agents, attempt by attempt."""
+        ends = [e for e in self.feed() if e["event"] in {"dispatch_fail", "dispatch_complete"}]
+        return [str(end["data"].get("problem", "")) for end in ends]
 
     def resumed(self) -> list[str]:
         """What the feed says of conversations that were to be taken up again."""

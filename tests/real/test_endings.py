@@ -1,4 +1,4 @@
-"""However a run ends, nothing that an agent started outlives it; tools have sessions of their own."""
+"""However a run ends, nothing that an agent started outlives it; a tool has its own session."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_the_loop_ends_approved_with_both_commits(approved: Approved) -> None:
 
 def test_each_agent_is_called_once_a_round_and_nothing_is_asked_twice(approved: Approved) -> None:
     bench, _ = approved
-    for role, turns in (("worker", 4), ("reviewer", 3)):
+    for role, turns in zip(ROLES, (4, 3), strict=True):
         assert len(bench.commands(role)) == 2
         for round_ in (1, 2):
             asked = [each.asked.turn for each in bench.served.of(f"{role} {round_}")]

@@ -172,7 +172,10 @@ def _chat(body: Body) -> _Conversation:
 
 
 def _messages(body: Body) -> _Conversation:
-    """Anthropic's Messages: tools' results are blocks in the user's role."""
+    """Anthropic's Messages: tools' results are blocks in the user's role.
+
+    A prompt that was never answered stands before the next one, in the same message.
+    """
     found = _Conversation()
     for message in body.get("messages") or []:
         content = message.get("content")
@@ -183,8 +186,8 @@ def _messages(body: Body) -> _Conversation:
         elif results:
             found.results.extend("\n".join(_texts(each.get("content"))) for each in results)
         elif message.get("role") == "user":
-            said = [text for text in _texts(content) if not _INJECTED.match(text)]
-            found.user("\n".join(said))
+            for text in _texts(content):
+                found.user(text)
     return found
 
 
