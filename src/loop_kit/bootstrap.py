@@ -105,6 +105,7 @@ def _agent(
                 root=ground.root,
                 secrets=secrets(settings, environ),
                 namespace=ci,
+                structured=settings.structured_output,
             )
         )
         for name in names
@@ -168,6 +169,7 @@ def options(
         dispatch_timeout=settings.dispatch_timeout or None,
         idle_timeout=settings.idle_timeout or None,
         artifact_timeout=settings.artifact_timeout,
+        max_turns=settings.max_turns,
         verify_timeout=settings.verify_timeout or 24 * 3600,
         round_timeout=settings.round_timeout_minutes * 60 if ci else None,
         rules=rules,

@@ -54,7 +54,8 @@ class Span:
 class Job:
     """One attempt as an agent sees it. Times are seconds.
 
-    `session` is the conversation to take up again, by backends that can.
+    `session` is the conversation to take up again, by backends that can. `max_turns` and
+    `max_cost_usd` are what is left to spend, for backends that can hold themselves to it.
     """
 
     role: Role
@@ -70,6 +71,8 @@ class Job:
     idle_timeout: float | None = None
     artifact_timeout: float = 90
     session: Session | None = None
+    max_turns: int | None = None
+    max_cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

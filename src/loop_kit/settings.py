@@ -74,7 +74,9 @@ class Settings(Record):
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_turns: Annotated[int, Field(gt=0)] | None = None
     max_dispatches: Annotated[int, Field(ge=0)] = 20
+    structured_output: bool = True
     round_timeout_minutes: Annotated[float, Field(gt=0, le=330)] = 90
     timeout: Seconds = 0
     dispatch_timeout: Seconds = 600
@@ -134,7 +136,7 @@ INPUTS = (
     *("base_branch", "branch_prefix", "max_rounds", "round_timeout_minutes"),
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
     *("verify", "verify_timeout", "scope", "evidence"),
-    *("max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
+    *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
     *("continue", "continue_workflow", "isolation", "agent_env", "fail_on", "draft"),
 )
 """The settings that are inputs of the action, under their names here."""
@@ -152,6 +154,7 @@ _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
 } | {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
     *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
+    "structured_output",
 }
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 

@@ -63,7 +63,7 @@ RECORDED = [
     ("claude-err-refused", "network"),
     ("claude-max-turns", "limit"),
     ("claude-max-budget", "limit"),
-    ("claude-schema-exhausted", "unknown"),
+    ("claude-schema-exhausted", "truncated"),
     ("opencode-err-400", "bad_flags"),
     ("opencode-err-401", "authentication"),
     ("opencode-err-403", "authentication"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loop_kit.core.policy import backoff, lowered, over_budget, pause
+from loop_kit.core.policy import backoff, lowered, money_left, over_budget, pause, seconds_left
 from loop_kit.core.state import Attempt, Limits, Role, Usage
 from loop_kit.core.task import CardLimits
 
@@ -69,3 +69,11 @@ def test_a_card_lowers_limits_and_raises_none() -> None:
 
 def test_a_card_cannot_wake_a_loop_that_the_operator_allows_no_round() -> None:
     assert lowered(Limits(max_rounds=0), CardLimits(max_rounds=3)).max_rounds == 0
+
+
+def test_what_is_left_of_a_budget_is_told_and_nothing_where_there_is_none() -> None:
+    limits = Limits(max_cost_usd=2.0, max_minutes=10)
+    used = Usage(cost_usd=0.5, agent_seconds=60)
+    assert (money_left(limits, used), seconds_left(limits, used)) == (1.5, 540)
+    assert (money_left(limits, Usage()), seconds_left(limits, Usage())) == (2.0, 600)
+    assert (money_left(Limits(), used), seconds_left(Limits(), used)) == (None, None)

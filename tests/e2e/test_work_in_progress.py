@@ -1,4 +1,4 @@
-"""What a worker did before it was cut short is on the work branch, and the next one goes on there."""
+"""What a worker did before it was cut short stays on the work branch; the next one goes on there."""
 
 from __future__ import annotations
 

@@ -137,9 +137,7 @@ class MemoryWorkspaces:
         self._repository = repository
         self.opened: list[MemoryWorkspace] = []
 
-    def open(
-        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = ""
-    ) -> MemoryWorkspace:
+    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> MemoryWorkspace:
         sha = wip_sha or sha
         if sha not in self._repository.commits:
             raise StateRefused(f"{sha} is not here.", "Fetch it.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.fakes import Act, MemoryWorkspace
 
 from loop_kit.core.diagnosis import Problem, ProblemKind
 from loop_kit.core.scope import ScopeRules
-from loop_kit.core.state import Outcome, Phase, Role, Spent
+from loop_kit.core.state import Limits, Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Ended, Job
@@ -381,3 +382,18 @@ def test_every_workspace_is_closed_whatever_happens(world: World) -> None:
 
     assert all(workspace.closed for workspace in world.workspaces.opened)
     assert world.mailbox.folders == {}
+
+
+def test_an_agent_is_given_no_more_than_what_is_left_to_spend(world: World) -> None:
+    world.limits = Limits(evidence="strict", max_minutes=2, max_cost_usd=1.0)
+    world.options = Options(dispatch_timeout=600, max_turns=9)
+
+    def script(job: Job) -> Act:
+        act = two_rounds(job)
+        return replace(act, ended=Ended(spent=Spent(agent_seconds=30, cost_usd=0.25)))
+
+    world.script = script
+    world.job()
+    worker, reviewer = world.jobs
+    assert (worker.timeout, worker.max_cost_usd, worker.max_turns) == (120, 1.0, 9)
+    assert (reviewer.timeout, reviewer.max_cost_usd) == (90, 0.75)

@@ -38,6 +38,16 @@ def over_budget(limits: Limits, usage: Usage) -> str:
     return ""
 
 
+def money_left(limits: Limits, usage: Usage) -> float | None:
+    """US dollars that the next attempt may cost, or None where there is no limit."""
+    return None if limits.max_cost_usd is None else limits.max_cost_usd - (usage.cost_usd or 0)
+
+
+def seconds_left(limits: Limits, usage: Usage) -> float | None:
+    """Seconds that agents may still run, or None where there is no limit."""
+    return None if limits.max_minutes is None else limits.max_minutes * 60 - usage.agent_seconds
+
+
 def lowered(limits: Limits, card: CardLimits) -> Limits:
     """The operator's limits after the card has lowered them; a card can raise nothing."""
     return limits.model_copy(

@@ -60,6 +60,7 @@ _REVIEWER_MUST = {
 }
 """What reaches every prompt, whether or not a template of an older version has a place for it."""
 
+_ANSWER = " (and when you are asked for a structured answer, answer with the same object)"
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 
 
@@ -305,7 +306,7 @@ def _work_report_form(card: TaskCard, round_: int, paths: Paths, fix_list: Docum
             {"id": fix.get("id"), "action": "fixed", "evidence": "<commit, test or reason>"}
             for fix in fixes
         ]
-    return f"Write this JSON object to {paths.report}, filled in:\n\n{_data(_json(form))}"
+    return f"Write this JSON object to {paths.report}, filled in{_ANSWER}:\n\n{_data(_json(form))}"
 
 
 def _review_report_form(card: TaskCard, request: Document, paths: Paths) -> str:
@@ -336,7 +337,7 @@ def _review_report_form(card: TaskCard, request: Document, paths: Paths) -> str:
         "non_blocking_suggestions": ["<text>"],
     }
     return (
-        f"Write this JSON object to {paths.report}, filled in. An approval has an empty"
+        f"Write this JSON object to {paths.report}, filled in{_ANSWER}. An approval has an empty"
         f" `blocking_issues`:\n\n{_data(_json(form))}"
     )
 

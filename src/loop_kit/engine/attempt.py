@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loop_kit.core import bus, failures, sessions
+from loop_kit.core import bus, failures, policy, sessions
 from loop_kit.core.diagnosis import ProblemKind
 from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.prompts import Guidance, Paths
@@ -86,10 +86,12 @@ class Dispatcher:
             mailbox=delivery.folder,
             report=delivery.report,
             prompt=prompt(paths),
-            timeout=self._timeout(),
+            timeout=self._timeout(state),
             idle_timeout=self._options.idle_timeout,
             artifact_timeout=self._options.artifact_timeout,
             session=_resumable(agent, effect.session),
+            max_turns=self._options.max_turns,
+            max_cost_usd=policy.money_left(state.limits, state.usage),
         )
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
         self._tell_session(state, effect, job, where)
@@ -237,12 +239,13 @@ class Dispatcher:
         """Where a diff goes that is too long for the review request."""
         return self._scratch / f"r{state.round}_review.patch"
 
-    def _timeout(self) -> float | None:
-        wanted = self._options.dispatch_timeout
-        if self._deadline is None:
-            return wanted
-        left = max(1.0, self._deadline - self._clock.seconds())
-        return left if wanted is None else min(wanted, left)
+    def _timeout(self, state: LoopState) -> float | None:
+        """The least of what was asked for, what is left of the round, and of the loop's minutes."""
+        bounds = [self._options.dispatch_timeout, policy.seconds_left(state.limits, state.usage)]
+        if self._deadline is not None:
+            bounds.append(self._deadline - self._clock.seconds())
+        known = [bound for bound in bounds if bound is not None]
+        return max(1.0, min(known)) if known else None
 
     def _patience(self) -> float:
         """The longest pause, in seconds, that this run can make before the next attempt."""

@@ -15,6 +15,7 @@ class Options:
     dispatch_timeout: float | None = 600
     idle_timeout: float | None = None
     artifact_timeout: float = 90
+    max_turns: int | None = None
     verify_timeout: float = 600
     round_timeout: float | None = None
     rules: ScopeRules = field(default_factory=ScopeRules)

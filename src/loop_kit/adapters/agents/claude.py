@@ -5,6 +5,7 @@
 before it skips permissions as root, which is who runs in a container.
 """
 
+import json
 import os
 import time
 import uuid
@@ -22,10 +23,15 @@ from loop_kit.adapters.agents.command_line import (
 )
 from loop_kit.core.activity import Activity, message, session, tool
 from loop_kit.core.diagnosis import Problem, ProblemKind, from_codes, from_status, problem
+from loop_kit.core.schemas import report_schema
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
-_LIMITS = {"error_max_turns", "error_max_budget_usd"}
+_SUBTYPES = {
+    "error_max_turns": ProblemKind.LIMIT,
+    "error_max_budget_usd": ProblemKind.LIMIT,
+    "error_max_structured_output_retries": ProblemKind.TRUNCATED,
+}
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_TELEMETRY": "1",
@@ -51,6 +57,8 @@ def claude(setup: Setup) -> CommandLineAgent:
             *_conversation(job),
             "--add-dir",
             str(job.mailbox),
+            *(("--json-schema", json.dumps(report_schema(job.role))) if setup.structured else ()),
+            *_limits(job, setup),
             *(("--model", setup.model) if setup.model else ()),
             *setup.args,
         ]
@@ -61,6 +69,13 @@ def claude(setup: Setup) -> CommandLineAgent:
     return CommandLineAgent(
         "claude", setup, lambda: on_path("claude", setup.environment), invocation, ClaudeReader
     )
+
+
+def _limits(job: Job, setup: Setup) -> Sequence[str]:
+    """What claude can hold itself to; a subscription has no price."""
+    turns = ("--max-turns", str(job.max_turns)) if job.max_turns else ()
+    priced = job.max_cost_usd is not None and "ANTHROPIC_API_KEY" in setup.environment
+    return *turns, *(("--max-budget-usd", f"{job.max_cost_usd:.4f}") if priced else ())
 
 
 def _conversation(job: Job) -> tuple[str, str]:
@@ -87,6 +102,12 @@ class ClaudeReader:
         self._result: Mapping[str, object] = {}
         self._failed: Mapping[str, object] = {}
         self._resets_at = 0
+
+    @property
+    def answer(self) -> bytes | None:
+        """The structured answer; a model that never gave one ends in success all the same."""
+        found = self._result.get("structured_output")
+        return json.dumps(found).encode() if isinstance(found, dict) else None
 
     @property
     def spent(self) -> Spent:
@@ -151,7 +172,7 @@ class ClaudeReader:
         subtype = _text(result, "subtype")
         said = _text(result, "result") or _listed(result.get("errors")) or "the run failed"
         if subtype != "success":
-            kind = ProblemKind.LIMIT if subtype in _LIMITS else ProblemKind.UNKNOWN
+            kind = _SUBTYPES.get(subtype, ProblemKind.UNKNOWN)
             return problem(kind, f"{subtype}: {said}" if subtype else said)
         if result.get("is_error"):
             return self._api_failure(result, said)

@@ -3,10 +3,15 @@
 The prompt goes through standard input: an argument over 128 KiB cannot be passed, and with an open
 pipe beside it codex waits for ever. When a thread is taken up again the prompt's place is `-`,
 since with a text there codex does not read standard input. Telemetry and the plug-in sync are off
-(they cost 5 s at exit). Token counts are those of the whole thread.
+(they cost 5 s at exit). Token counts are those of the whole thread. Of npm's package the native
+program is run, since its launcher costs 40 MB and does not pass on every signal. The schema of the
+last answer is not checked by codex, and its file is written only when all went well.
 """
 
+import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from loop_kit.adapters.agents.codex_errors import codex_problem
 from loop_kit.adapters.agents.command_line import (
@@ -18,11 +23,16 @@ from loop_kit.adapters.agents.command_line import (
     session_name,
     whole_number,
 )
+from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.activity import Activity, command, edit, message, session
+from loop_kit.core.bus import MAX_REPORT
 from loop_kit.core.diagnosis import Problem
+from loop_kit.core.schemas import report_schema
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
+_SCHEMA = "report_schema.json"
+_ANSWER = "last_message.json"
 INSTRUCTION = "Carry out the instructions given on stdin, completely."
 
 
@@ -45,15 +55,40 @@ def codex(setup: Setup) -> CommandLineAgent:
             "plugins",
             "-C",
             str(job.workspace),
+            *(_structured(job) if setup.structured else ()),
             *(("-m", setup.model) if setup.model else ()),
             *setup.args,
             *((INSTRUCTION,) if resumed is None else ("resume", resumed.session_id, "-")),
         ]
         return Invocation(argv, job.prompt.encode(errors="replace"))
 
-    return CommandLineAgent(
-        "codex", setup, lambda: on_path("codex", setup.environment), invocation, CodexReader
+    def executable() -> str:
+        return native(on_path("codex", setup.environment))
+
+    return CommandLineAgent("codex", setup, executable, invocation, CodexReader)
+
+
+def native(found: str) -> str:
+    """The program that npm's launcher `found` would start, or `found` itself."""
+    launcher = Path(found).resolve()
+    if not found or launcher.name != "codex.js":
+        return found
+    package = launcher.parent.parent
+    places = (
+        package.parent.glob("codex-*/vendor/*/bin/codex"),
+        package.glob("node_modules/@openai/codex-*/vendor/*/bin/codex"),
+        package.glob("vendor/*/bin/codex"),
     )
+    programs = (program for place in places for program in sorted(place))
+    return next((str(each) for each in programs if os.access(each, os.X_OK)), found)
+
+
+def _structured(job: Job) -> Sequence[str]:
+    """Ask for the report as the last answer; an answer that lies there is not this attempt's."""
+    schema, answer = job.mailbox / _SCHEMA, job.mailbox / _ANSWER
+    schema.write_text(json.dumps(report_schema(job.role)))
+    answer.unlink(missing_ok=True)
+    return "--output-schema", str(schema.absolute()), "-o", str(answer.absolute())
 
 
 class CodexReader:
@@ -66,7 +101,16 @@ class CodexReader:
         self.spoke = False
         self.thread_tokens: tuple[int, int] | None = None
         self._resumed = job.session
+        self._answer = job.mailbox / _ANSWER
         self._begun = ""
+
+    @property
+    def answer(self) -> bytes | None:
+        """The last answer, where it is there."""
+        try:
+            return read_plain(self._answer, MAX_REPORT)
+        except BusFileUnreadable:
+            return None
 
     @property
     def began(self) -> bool:

@@ -15,11 +15,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from loop_kit.adapters import process
-from loop_kit.adapters.loop_folder import BusFileUnreadable, RotatingFile, read_plain
+from loop_kit.adapters.loop_folder import (
+    BusFileUnreadable,
+    RotatingFile,
+    read_plain,
+    write_atomically,
+)
 from loop_kit.core.activity import Activity
 from loop_kit.core.bus import MAX_REPORT
 from loop_kit.core.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.sanitize import StreamRedactor
+from loop_kit.core.schemas import without_nulls
 from loop_kit.core.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
 
@@ -40,6 +46,7 @@ class Setup:
     root: Path = field(default_factory=Path)
     secrets: tuple[str, ...] = ()
     namespace: bool = False
+    structured: bool = True
 
 
 class StreamReader(Protocol):
@@ -65,6 +72,11 @@ class StreamReader(Protocol):
         ...
 
     @property
+    def answer(self) -> bytes | None:
+        """The report as the agent's structured answer, where the backend asked it for one."""
+        ...
+
+    @property
     def thread_tokens(self) -> tuple[int, int] | None:
         """Tokens in and out of the whole conversation, where that is what is reported."""
         ...
@@ -87,6 +99,7 @@ class PlainReader:
     began = True
     spoke = True
     spent = Spent()
+    answer = None
     thread_tokens = None
     problem = None
 
@@ -156,13 +169,14 @@ class CommandLineAgent:
                 timeout=job.timeout,
                 idle_timeout=job.idle_timeout,
                 linger=job.artifact_timeout,
-                settled=lambda: _whole(job.report),
+                settled=lambda: reader.answer is not None or _whole(job.report),
                 namespace=self._setup.namespace,
             )
         except OSError as error:
             log.end(126, "")
             return Ended(exit_code=126, problem=_not_started(self.name, error))
         log.end(ended.exit_code, reader.session_id)
+        _take_answer(job, reader)
         seconds = round(time.monotonic() - started, 3)
         return Ended(
             exit_code=ended.exit_code,
@@ -172,6 +186,18 @@ class CommandLineAgent:
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
             thread_tokens=reader.thread_tokens,
         )
+
+
+def _take_answer(job: Job, reader: StreamReader) -> None:
+    """Take the structured answer for the report, unless the agent wrote a whole one itself."""
+    answer = reader.answer
+    if answer is None or _whole(job.report):
+        return
+    try:
+        document = without_nulls(json.loads(answer))
+    except (ValueError, RecursionError):
+        return
+    write_atomically(job.report, json.dumps(document).encode(errors="replace"))
 
 
 def _not_started(backend: str, error: OSError) -> Problem:

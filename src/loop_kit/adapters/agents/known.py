@@ -46,7 +46,7 @@ _CODEX = KnownProgram(
     help_args=("exec", "--help"),
     flags=(
         *("--json", "--color", "--dangerously-bypass-approvals-and-sandbox", "-c", "--disable"),
-        *("--skip-git-repo-check", "-C", "-m", "resume"),
+        *("--skip-git-repo-check", "-C", "-m", "--output-schema", "-o", "resume"),
     ),
     keys=MappingProxyType({"CODEX_API_KEY": "openai_api_key", "CODEX_ACCESS_TOKEN": ""}),
     homes=("CODEX_HOME",),
@@ -62,6 +62,7 @@ _CLAUDE = KnownProgram(
     flags=(
         *("-p", "--output-format", "--verbose", "--dangerously-skip-permissions", "--model"),
         *("--strict-mcp-config", "--setting-sources", "--add-dir", "--session-id", "--resume"),
+        *("--json-schema", "--max-budget-usd"),
     ),
     keys=MappingProxyType(
         {

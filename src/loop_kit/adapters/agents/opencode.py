@@ -76,6 +76,7 @@ _ENDS: Mapping[str, Problem] = {
 class Reader:
     """Reads `step_start`, `text`, `tool_use`, `step_finish` and `error`."""
 
+    answer = None
     thread_tokens = None
 
     def __init__(self, job: Job) -> None:
