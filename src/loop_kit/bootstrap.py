@@ -44,6 +44,12 @@ _KEY_VARIABLES = (
     *("GITHUB_TOKEN", "GH_TOKEN"),
 )
 
+_HOMES = {
+    "codex": ("CODEX_HOME",),
+    "claude": ("CLAUDE_CONFIG_DIR",),
+    "opencode": ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -63,16 +69,18 @@ def agents(
     ground: Ground,
     environ: Mapping[str, str],
     extra: Mapping[str, str],
-    *,
-    ci: bool,
+    job: Path | None = None,
 ) -> dict[Role, Agent]:
     """The worker and the reviewer; `extra` is added to what both may see.
+
+    `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
+    processes a namespace.
 
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
     seen = {**environment.allowed(environ, settings.agent_env), **extra}
-    return {role: _agent(role, settings, ground, environ, seen, ci=ci) for role in Role}
+    return {role: _agent(role, settings, ground, environ, seen, job) for role in Role}
 
 
 def _agent(
@@ -81,8 +89,7 @@ def _agent(
     ground: Ground,
     environ: Mapping[str, str],
     seen: Mapping[str, str],
-    *,
-    ci: bool,
+    job: Path | None,
 ) -> Agent:
     """The backend that was named, else the first preferred one that is installed."""
     worker = role is Role.WORKER
@@ -97,14 +104,18 @@ def _agent(
     candidates = [
         _registered(name, role)(
             Setup(
-                environment={**seen, **_keys(name, settings, environ)},
+                environment={
+                    **seen,
+                    **(_fresh_homes(job / "homes" / role.value, name, environ) if job else {}),
+                    **_keys(name, settings, environ),
+                },
                 logs=ground.logs,
                 model=settings.worker_model if worker else settings.reviewer_model,
                 args=settings.worker_args if worker else settings.reviewer_args,
                 command=command,
                 root=ground.root,
                 secrets=secrets(settings, environ),
-                namespace=ci,
+                namespace=job is not None,
                 structured=settings.structured_output,
             )
         )
@@ -112,6 +123,18 @@ def _agent(
     ]
     chosen = next((agent for agent in candidates if not agent.check()), candidates[0])
     return chosen if ttl is None else BeatingAgent(chosen, ground.loop_dir, ttl)
+
+
+def _fresh_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """New, empty homes for one role's program, where the job does not name one itself.
+
+    What a worker writes into its home must not steer the reviewer.
+    """
+    wanted = [name for name in _HOMES.get(backend, ()) if not environ.get(name)]
+    made = {name: folder / name.lower() for name in wanted}
+    for home in made.values():
+        home.mkdir(parents=True, exist_ok=True)
+    return {name: str(home) for name, home in made.items()}
 
 
 def _registered(name: str, role: Role) -> Callable[[Setup], Agent]:

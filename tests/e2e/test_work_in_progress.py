@@ -1,4 +1,4 @@
-"""What a worker did before it was cut short stays on the work branch; the next one goes on there."""
+"""Work that was cut short stays on the work branch, and the next attempt goes on there."""
 
 from __future__ import annotations
 

@@ -307,17 +307,10 @@ class _Round:
     ) -> bootstrap.Parts:
         scene = self._scene
         identity = Identity()
-        homes = {
-            name: str(scene.folder / "homes" / name.lower())
-            for name in ("CODEX_HOME", "CLAUDE_CONFIG_DIR")
-            if not scene.environ.get(name)
-        }
-        for home in homes.values():
-            Path(home).mkdir(parents=True)
-        extra = {**identity.environment(), **homes}
+        extra = identity.environment()
         return bootstrap.Parts(
             store=store,
-            agents=bootstrap.agents(settings, ground, scene.environ, extra, ci=True),
+            agents=bootstrap.agents(settings, ground, scene.environ, extra, scene.folder),
             guides=self._guides(base_sha),
             isolated=settings.isolation == "clone",
             identity=identity,

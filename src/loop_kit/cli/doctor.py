@@ -197,7 +197,7 @@ def _roles(
     ground = bootstrap.Ground(git, root / ".git", root, folder, folder, folder, folder)
     asked = settings.model_copy(update={"auto_dispatch": True})
     try:
-        agents = bootstrap.agents(asked, ground, environ, {}, ci=False)
+        agents = bootstrap.agents(asked, ground, environ, {})
         chosen = {role.value: agent for role, agent in agents.items()}
         problems = {agent.name: agent.check() for agent in agents.values()}
     except LoopError as error:

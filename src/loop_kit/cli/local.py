@@ -96,7 +96,7 @@ class _LocalRun:
         settings = resolve([("config", config), ("card", card_values(card)), *stronger])
         ground = self._ground()
         extra = self._identity(settings)
-        agents = bootstrap.agents(settings, ground, request.environ, extra, ci=False)
+        agents = bootstrap.agents(settings, ground, request.environ, extra)
         with console(verbose=settings.verbose) as shown:
             if settings.isolation == "clone":
                 self._work_branch = self._own_branch(settings, card)
