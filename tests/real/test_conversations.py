@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from tests.real.harness import Agent, Bench
-from tests.real.scripts import ONE_ROUND, scenario
+from tests.real.scripts import ONE_ROUND, reviewer, scenario, worker
 
 AGENTS: tuple[Agent, ...] = ("codex", "claude", "opencode")
 KEPT = {
@@ -79,3 +79,18 @@ def test_worker_and_reviewer_of_one_agent_have_conversations_of_their_own(bench:
     assert sessions["worker"]["session_id"] != sessions["reviewer"]["session_id"]
     spent = [each.spent for each in bench.served.exchanges if each.spent]
     assert bench.state["usage"]["tokens_in"] == sum(each.read for each in spent)
+
+
+@pytest.mark.parametrize("agent", ["codex", "claude"])
+def test_a_structured_answer_is_a_report(bench: Bench, agent: Agent) -> None:
+    bench.served.scenario = scenario(
+        worker(1, writes=False), reviewer(1, approves=True, writes=False)
+    )
+
+    result = bench.review(agent, agent)
+
+    assert result.code == 0, result.text
+    assert bench.ended == ("done", "approved")
+    assert bench.json("work_report.json")["notes"] == "round 1 is done"
+    assert bench.json("review_report.json")["summary"] == "as wanted"
+    assert len(bench.commands("worker")) == len(bench.commands("reviewer")) == 1

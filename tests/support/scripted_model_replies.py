@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.scripted_model_request import Asked, Body, Interface
-from tests.support.scripted_model_script import Step, Tokens
+from tests.support.scripted_model_script import Answer, Step, Tokens
 
 Event = tuple[str, Mapping[str, Any] | str]
 
@@ -52,7 +52,8 @@ def reply_to(asked: Asked, step: Step) -> Reply:
     tool = None if step.call is None else asked.tool_for(step.call)
     how = step.fault.how if step.fault else ""
     error = (step.fault.code, step.fault.message) if step.fault and how == "event" else None
-    return Reply(asked, step.say, step.tokens, tool, cut=how == "truncate", error=error)
+    answer = step.call.text if isinstance(step.call, Answer) and tool is None else ""
+    return Reply(asked, step.say or answer, step.tokens, tool, cut=how == "truncate", error=error)
 
 
 def packed(document: object) -> str:

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.support.scripted_model_script import Read, ScriptDoesNotFit, Shell, Write
+from tests.support.scripted_model_script import (
+    Answer,
+    Call,
+    Read,
+    ScriptDoesNotFit,
+    Shell,
+    Write,
+)
 
 Interface = Literal["responses", "chat", "messages"]
 Body = Mapping[str, Any]
@@ -68,8 +75,8 @@ class Asked:
     def prompt(self) -> str:
         return self.prompts[-1] if self.prompts else ""
 
-    def tool_for(self, call: Shell | Write | Read) -> tuple[str, Body]:
-        """The name and the input of the agent's own tool for this call.
+    def tool_for(self, call: Call) -> tuple[str, Body] | None:
+        """The name and the input of the agent's own tool for this call; None for a plain answer.
 
         Raises:
             ScriptDoesNotFit: the agent offers no such tool.
@@ -77,6 +84,9 @@ class Asked:
         match call:
             case Shell(command):
                 return self._shell(command)
+            case Answer(text):
+                offered = "StructuredOutput" in self.tools
+                return ("StructuredOutput", json.loads(text)) if offered else None
             case Write(path, text):
                 if "Write" in self.tools:
                     return "Write", {"file_path": path, "content": text}

@@ -51,6 +51,16 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """End with this JSON: by the agent's own tool for a structured answer, or else as the text."""
+
+    text: str
+
+
+Call = Shell | Write | Read | Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """How an answer goes wrong, the first `times` times; None is always.
 
@@ -82,7 +92,7 @@ class Step:
     """The answer to one request. `${name}` in its texts is filled in from the prompt."""
 
     say: str = ""
-    call: Shell | Write | Read | None = None
+    call: Call | None = None
     fault: Fault | None = None
     tokens: Tokens = field(default_factory=Tokens)
 
@@ -135,7 +145,7 @@ class Scenario:
         """Whether nothing of the prompt is missing, as far as the marks tell."""
         return all(mark in prompt for mark in self.marks)
 
-    def _call(self, step: Step, prompt: str) -> Shell | Write | Read | None:
+    def _call(self, step: Step, prompt: str) -> Call | None:
         match step.call:
             case Shell(command):
                 return Shell(self._filled(command, prompt))
@@ -143,6 +153,8 @@ class Scenario:
                 return Write(self._filled(path, prompt), self._filled(text, prompt))
             case Read(path):
                 return Read(self._filled(path, prompt))
+            case Answer(text):
+                return Answer(self._filled(text, prompt))
             case None:
                 return None
 
