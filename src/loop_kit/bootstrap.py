@@ -24,7 +24,13 @@ from loop_kit.core.prompts import (
 )
 from loop_kit.core.record import nearest
 from loop_kit.core.sanitize import Redactor
-from loop_kit.core.scope import PROTECTED_ALWAYS, PROTECTED_IN_CI, ScopeRules, patterns
+from loop_kit.core.scope import (
+    AGENT_CONFIGURATION,
+    PROTECTED_ALWAYS,
+    PROTECTED_IN_CI,
+    ScopeRules,
+    patterns,
+)
 from loop_kit.core.state import Limits, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine import Engine
@@ -184,7 +190,7 @@ def options(
     rules = ScopeRules(
         out_of_scope=patterns(card.out_of_scope, _existing(ground.root, card.out_of_scope)),
         in_scope=patterns(card.in_scope, _existing(ground.root, card.in_scope)),
-        protected=PROTECTED_IN_CI if ci else PROTECTED_ALWAYS,
+        protected=_protected(settings, ci=ci),
         strict=settings.scope == "strict",
         per_commit=ci,
     )
@@ -199,6 +205,14 @@ def options(
         redact=Redactor(secrets(settings, environ)),
         draft=settings.draft,
     )
+
+
+def _protected(settings: Settings, *, ci: bool) -> tuple[str, ...]:
+    """What a worker may not change; in the user's own tree that is for the user to see."""
+    if ci:
+        return PROTECTED_IN_CI
+    isolated = settings.isolation == "clone"
+    return (*PROTECTED_ALWAYS, *(AGENT_CONFIGURATION if isolated else ()))
 
 
 def _existing(root: Path, entries: tuple[str, ...]) -> frozenset[str]:

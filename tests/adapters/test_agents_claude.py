@@ -166,3 +166,12 @@ def test_a_session_that_was_opened_and_failed_later_is_not_stale(tmp_path: Path)
     ended, _ = resumed(tmp_path, "claude-err-401", code=1)
     assert ended.problem is not None
     assert ended.problem.kind is ProblemKind.AUTHENTICATION
+
+
+@pytest.mark.parametrize(("given", "seen"), [({}, "3"), ({"CLAUDE_CODE_MAX_RETRIES": "7"}, "7")])
+def test_claude_does_not_try_again_for_minutes(
+    tmp_path: Path, given: dict[str, str], seen: str
+) -> None:
+    cli = install(tmp_path, "claude", environment=given)
+    claude(cli.setup).run(job(tmp_path), RecordingReporter())
+    assert cli.call["env"]["CLAUDE_CODE_MAX_RETRIES"] == seen

@@ -100,3 +100,23 @@ def test_a_stream_that_is_no_stream_breaks_nothing(tmp_path: Path, stream: bytes
     assert (ended.exit_code, ended.session_id) == (0, "")
     assert (ended.spent.tokens_in or 0) >= 0
     assert (ended.spent.cost_usd or 0) >= 0
+
+
+EMPTY = b'{"type":"step_finish","sessionID":"ses_1","part":{"reason":"unknown"}}\n'
+
+
+def endless(root: Path, line: bytes) -> Ended:
+    """A run of a program that prints `line` for ever."""
+    cli = install(root, "opencode")
+    (root / "line").write_bytes(line)
+    (cli.folder / "opencode").write_text(f'#!/bin/sh\nwhile :; do cat "{root}/line"; done\n')
+    return opencode(cli.setup).run(job(root, timeout=5), RecordingReporter())
+
+
+def test_steps_without_an_answer_are_ended_although_they_print(tmp_path: Path) -> None:
+    assert "no answer in" in endless(tmp_path, EMPTY).timed_out
+
+
+def test_steps_with_an_answer_go_on_until_their_time_is_up(tmp_path: Path) -> None:
+    text = b'{"type":"text","sessionID":"ses_1","part":{"text":"x"}}\n'
+    assert "--dispatch-timeout" in endless(tmp_path, text + EMPTY).timed_out

@@ -144,3 +144,16 @@ def test_a_registered_name_is_trimmed_and_lower_cased() -> None:
     registry.register("  Mine ", lambda setup: NotImplemented)
     assert registry.find("MINE") is not None
     assert registry.names() == ("mine",)
+
+
+@pytest.mark.parametrize("path", [".claude/settings.json", ".opencode/plugin/x.js", ".mcp.json"])
+def test_a_worker_in_a_clone_cannot_leave_configuration_for_the_reviewer(
+    repo: Repo, path: str
+) -> None:
+    planted = [{"write": {path: "{}"}}, {"sh": "git add -A -f"}, *TWO_ROUNDS_WORK]
+    repo.plan({"worker": planted})
+    repo.extra = {"LOOP_ISOLATION": "clone"}
+    result = repo.run()
+    assert result.code == 7, result.text
+    assert repo.state["reasons"] == ["protected_path"]
+    assert not [call for call in repo.calls if call.role == "reviewer"]

@@ -183,7 +183,7 @@ def test_work_that_is_done_and_reported_is_kept_though_the_agent_then_fails(
     assert bench.git("show", "HEAD:calc.py") == "VALUE = 1"
 
 
-@pytest.mark.parametrize("agent", IMPATIENT)
+@pytest.mark.parametrize("agent", AGENTS)
 def test_a_flag_that_the_installed_version_does_not_know_stops_the_loop_at_once(
     bench: Bench, agent: Agent
 ) -> None:

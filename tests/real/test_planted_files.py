@@ -39,6 +39,10 @@ def planted(trap: Path) -> dict[str, str]:
         ".codex/hooks.json": json.dumps({"hooks": hooks}),
         "opencode.json": json.dumps({"mcp": {"t": local}}),
         ".opencode/opencode.json": json.dumps({"mcp": {"t": local}}),
+        ".claude/skills/t/SKILL.md": f"---\nname: t\ndescription: {WHISPER}\n---\n{WHISPER}\n",
+        ".codex/skills/u/SKILL.md": f"---\nname: u\ndescription: {WHISPER}\n---\n{WHISPER}\n",
+        ".agents/skills/v/SKILL.md": f"---\nname: v\ndescription: {WHISPER}\n---\n{WHISPER}\n",
+        "AGENTS.override.md": f"{WHISPER}\n",
         ".claude/agents/t.md": f"---\nname: t\ndescription: {WHISPER}\n---\n{WHISPER}\n",
         ".claude/output-styles/t.md": f"---\nname: t\ndescription: t\n---\n{WHISPER}\n",
     }

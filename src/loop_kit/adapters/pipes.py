@@ -41,6 +41,10 @@ class Listener:
     def tick(self) -> None:
         """Called about four times a second while the program runs."""
 
+    def enough(self) -> str:
+        """Why the program is to be ended now, in words, or ''."""
+        return ""
+
 
 class LineSplitter:
     """Cuts a stream into lines; a line that is too long is dropped whole."""

@@ -127,7 +127,7 @@ def _kill_group(child: "subprocess.Popen[bytes]") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """How a program ended; `timed_out` says in words which of our clocks ended it."""
+    """How a program ended; `timed_out` says in words which of our clocks, or why else, ended it."""
 
     exit_code: int
     timed_out: str = ""
@@ -166,7 +166,7 @@ def stream(
     clock = _Deadlines(timeout, idle_timeout)
     expired = ""
     try:
-        while _code(box, child) is None and not (expired := clock.expired):
+        while _code(box, child) is None and not (expired := clock.expired or listener.enough()):
             if pipes.deliver(listener):
                 clock.heard()
             listener.tick()

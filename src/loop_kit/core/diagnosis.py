@@ -242,7 +242,8 @@ _SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
             r"|option '|the argument '|a value is required|the following required)"
             r"|^Error: (?:Unknown feature flag|Model provider `|Unknown argument)"
             r"|^Error loading config|no longer supported"
-            r"|\Aopencode run \[message",
+            r"|\Aopencode run \[message"
+            r"|^ +(?:-\w, )?--[a-z-]+ .*\[(?:boolean|string|array|number)\]",
             re.MULTILINE | re.IGNORECASE,
         ),
     ),

@@ -14,20 +14,16 @@ GITLINK = "160000"
 SYMLINK = "120000"
 
 PROTECTED_ALWAYS = (".loop/",)
+AGENT_CONFIGURATION = (
+    *(".claude/", ".codex/", ".opencode/", ".agents/"),
+    *("AGENTS.override.md", "CLAUDE.local.md", ".mcp.json", "opencode.json", "opencode.jsonc"),
+)
+"""What the agents' programs run or obey when they find it: nothing for a worker to leave there."""
+
 PROTECTED_IN_CI = (
-    ".loop/",
-    ".github/workflows/",
-    ".github/actions/",
-    ".claude/",
-    ".codex/",
-    ".opencode/",
-    "AGENTS.md",
-    "CLAUDE.md",
-    "CLAUDE.local.md",
-    ".mcp.json",
-    "opencode.json",
-    "opencode.jsonc",
-    "/docs/roles/",
+    *(".loop/", ".github/workflows/", ".github/actions/"),
+    *AGENT_CONFIGURATION,
+    *("AGENTS.md", "CLAUDE.md", "/docs/roles/"),
 )
 
 

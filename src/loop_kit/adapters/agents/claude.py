@@ -2,7 +2,8 @@
 
 `--setting-sources user` and `--strict-mcp-config` keep what a worker could plant in the repository
 (hooks, MCP servers, CLAUDE.md) from steering the next agent. `IS_SANDBOX` is asked for by the CLI
-before it skips permissions as root, which is who runs in a container.
+before it skips permissions as root, which is who runs in a container. It tries again 3 times and
+not 10: with a refused key that took three minutes, and trying again later is ours to decide.
 """
 
 import json
@@ -32,6 +33,7 @@ _SUBTYPES = {
     "error_max_budget_usd": ProblemKind.LIMIT,
     "error_max_structured_output_retries": ProblemKind.TRUNCATED,
 }
+_RETRIES = "CLAUDE_CODE_MAX_RETRIES"
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_TELEMETRY": "1",
@@ -64,6 +66,8 @@ def claude(setup: Setup) -> CommandLineAgent:
         ]
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         extra = {**_QUIET, **({"IS_SANDBOX": "1"} if root else {})}
+        if _RETRIES not in setup.environment:
+            extra[_RETRIES] = "3"
         return Invocation(argv, job.prompt.encode(errors="replace"), extra)
 
     return CommandLineAgent(
@@ -91,6 +95,7 @@ class ClaudeReader:
     the message before it, which the CLI and not the model wrote.
     """
 
+    stuck = ""
     thread_tokens = None
 
     def __init__(self, job: Job) -> None:

@@ -5,7 +5,9 @@ pipe beside it codex waits for ever. When a thread is taken up again the prompt'
 since with a text there codex does not read standard input. Telemetry and the plug-in sync are off
 (they cost 5 s at exit). Token counts are those of the whole thread. Of npm's package the native
 program is run, since its launcher costs 40 MB and does not pass on every signal. The schema of the
-last answer is not checked by codex, and its file is written only when all went well.
+last answer is not checked by codex, and its file is written only when all went well. Instructions
+and skills that codex would take from the repository (`AGENTS.override.md`, `.agents/skills`) are
+off, since a worker could plant them; what AGENTS.md says is in the prompt.
 """
 
 import json
@@ -53,6 +55,10 @@ def codex(setup: Setup) -> CommandLineAgent:
             "analytics.enabled=false",
             "--disable",
             "plugins",
+            "-c",
+            "project_doc_max_bytes=0",
+            "-c",
+            "skills.include_instructions=false",
             "-C",
             str(job.workspace),
             *(_structured(job) if setup.structured else ()),
@@ -95,6 +101,7 @@ class CodexReader:
     """Reads `thread.started`, `item.*`, `turn.completed`, `turn.failed` and `error`."""
 
     problem: Problem | None = None
+    stuck = ""
 
     def __init__(self, job: Job) -> None:
         self.session_id = ""

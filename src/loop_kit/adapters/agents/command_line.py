@@ -72,6 +72,11 @@ class StreamReader(Protocol):
         ...
 
     @property
+    def stuck(self) -> str:
+        """Why this attempt leads nowhere although the program goes on, or ''."""
+        ...
+
+    @property
     def answer(self) -> bytes | None:
         """The report as the agent's structured answer, where the backend asked it for one."""
         ...
@@ -99,6 +104,7 @@ class PlainReader:
     began = True
     spoke = True
     spent = Spent()
+    stuck = ""
     answer = None
     thread_tokens = None
     problem = None
@@ -343,6 +349,9 @@ class _Listener(process.Listener):
         if source == "stdout":
             for activity in self._reader.feed(line):
                 self._reporter.activity(self._job.role, activity)
+
+    def enough(self) -> str:
+        return self._reader.stuck
 
     @property
     def stderr_tail(self) -> str:

@@ -1,10 +1,11 @@
 """opencode, driven by `opencode run --format json`. Checked against opencode 1.18.
 
 The prompt goes through standard input. `--dir` is given always, since a session that is taken up
-from another directory hangs for ever. The project's own configuration, plug-ins and MCP servers
-are switched off, because a worker could plant them. There is no final event: what was used is the
-sum over the steps, and a run whose last step did not end with `stop` was cut short although its
-exit code is 0.
+from another directory hangs for ever. The project's own configuration, MCP servers and skills are
+switched off, because a worker could plant them; a plug-in in `.opencode/plugin` runs all the same
+in 1.18.33, which has no switch for it, so that folder has to be protected. There is no final event:
+what was used is the sum over the steps, and a run whose last step did not end with `stop` was cut
+short although its exit code is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,9 +32,12 @@ from loop_kit.core.diagnosis import (
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
+_EMPTY_STEPS = 20
 _QUIET = {
     "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_CLAUDE_CODE": "1",
     "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+    "OPENCODE_DISABLE_EXTERNAL_SKILLS": "1",
     "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
     "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
 }
@@ -88,6 +92,12 @@ class Reader:
         self._in = 0
         self._out = 0
         self._cost: float | None = None
+        self._empty = 0
+
+    @property
+    def stuck(self) -> str:
+        """An answer that is no answer makes opencode ask for ever, without a pause."""
+        return f"no answer in {self._empty} steps" if self._empty >= _EMPTY_STEPS else ""
 
     @property
     def began(self) -> bool:
@@ -105,10 +115,12 @@ class Reader:
         """What the agent did or said, by one event."""
         event = json_object(line)
         self.spoke = self.spoke or bool(event)
-        kind = event.get("type")
+        kind = str(event.get("type"))
         said = self._named(session_name(event.get("sessionID")))
         listed = event.get("part")
         part = listed if isinstance(listed, dict) else {}
+        if kind in {"text", "tool_use"}:
+            self._empty = 0
         if kind == "text":
             return (*said, *message(part.get("text")))
         if kind == "tool_use":
@@ -134,6 +146,7 @@ class Reader:
         cache = counts.get("cache")
         cached = cache if isinstance(cache, dict) else {}
         self._steps += 1
+        self._empty += 1
         for value in (counts.get("input"), cached.get("read"), cached.get("write")):
             self._in += whole_number(value)
         self._out += whole_number(counts.get("output")) + whole_number(counts.get("reasoning"))
