@@ -30,6 +30,8 @@ Options:
       --skip-git-repo-check
       --color <COLOR>
       --json
+      --output-schema <FILE>
+  -o, --output-last-message <FILE>
 """
 
 
@@ -102,7 +104,7 @@ def test_the_version_and_the_flags_that_we_know_are_right(machine: Machine) -> N
     version, flags, logged_in = machine.look()
 
     assert (version.state, version.detail) == (State.OK, f"0.169.0, {machine.program}")
-    assert (flags.state, flags.detail) == (State.OK, "all 9 that loop-kit passes")
+    assert (flags.state, flags.detail) == (State.OK, "all 11 that loop-kit passes")
     assert (logged_in.state, logged_in.detail) == (State.OK, "by CODEX_API_KEY")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import signal
 import threading
@@ -99,5 +100,6 @@ def cancel(hub: Hub) -> None:
     import psutil
 
     for process in psutil.Process().children():
-        if "action" in process.cmdline():
-            process.send_signal(signal.SIGINT)
+        with contextlib.suppress(psutil.ZombieProcess):
+            if "action" in process.cmdline():
+                process.send_signal(signal.SIGINT)
