@@ -61,8 +61,8 @@ def test_verbose_shows_the_whole_line_and_still_nothing_that_a_terminal_obeys() 
 def test_a_terminal_that_cannot_show_a_character_shows_its_code() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
-    ConsoleReporter(out).note("→ \ud800")
-    assert raw.getvalue() == b"\\u2192 \\ud800\n"
+    ConsoleReporter(out).note("→ ü")
+    assert raw.getvalue() == b"\\u2192 \\xfc\n"
 
 
 def test_no_live_line_is_left_behind_when_a_run_breaks_off() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.cli.damage import CONTENT, FEW, assert_tidy, damage, mend
+from tests.cli.damage import CONTENT, FEW, HOSTILE, assert_tidy, damage, mend
 from tests.cli.harness import TWO_ROUNDS, Repo, Steps, assert_refused
 
 FAILS: Steps = [{"stderr": "unauthorized"}, {"exit": 1}]
@@ -100,7 +100,7 @@ def test_a_state_that_contradicts_itself_is_not_continued(under_review: Repo, ki
     assert_continues(repo, good)
 
 
-@pytest.mark.parametrize("text", ["a\nError: owned\n  Do it.", "--help", "$(id)"])
+@pytest.mark.parametrize("text", [HOSTILE, "a\nError: owned\n  Do it.", "--help", "$(id)"])
 def test_text_in_a_state_is_shown_and_does_nothing(under_review: Repo, text: str) -> None:
     repo = under_review
     texts = {"error": text, "started_at": text, "failed_at": text, "starter": text}

@@ -125,6 +125,13 @@ def test_commits_of_a_person_end_the_conversations_about_the_code_before() -> No
     assert not b.after(stopped, b.resumed(WARM, head_sha=b.sha(9))).sessions
 
 
+@pytest.mark.parametrize("name", ["--help", "", "a b", "$(id)", "../x", "a\nb"])
+def test_what_is_no_sessions_name_never_comes_back_to_a_command_line(name: str) -> None:
+    odd = FIRST.model_copy(update={"session_id": name})
+    state = reviewed(WARM).model_copy(update={"sessions": {"worker": odd}})
+    assert due(state).session is None
+
+
 def test_a_new_loop_starts_without_conversations() -> None:
     old = LoopState(sessions={"worker": FIRST})
     assert not b.after(old, b.task_started(WARM)).sessions

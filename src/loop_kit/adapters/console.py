@@ -101,7 +101,7 @@ class ConsoleReporter:
         self._print(f"[{role.value}] {note} after {seconds:.1f} s")
 
     def _print(self, text: str) -> None:
-        safe = text.encode(self._out.encoding or "utf-8", "backslashreplace")
+        safe = visible(text).encode(self._out.encoding or "utf-8", "backslashreplace")
         line = safe.decode(self._out.encoding or "utf-8")
         with self._lock:
             if self._progress is not None:

@@ -60,7 +60,7 @@ def list_entries(
     stale = [e for e in rows if e.kind == "patterns" and is_stale(e.last_verified, now)]
     if as_json:
         shown = [_row(entry) | {"stale": entry in stale} for entry in rows]
-        typer.echo(json.dumps({"entries": shown, "total": len(rows)}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({"entries": shown, "total": len(rows)}, indent=2))
         return
     if not rows:
         of_category = f" in the category {category!r}" if category else ""

@@ -73,8 +73,15 @@ def main() -> None:
     else:
         return
     if said:
-        print(said, file=sys.stderr)
+        print(_tidy(said), file=sys.stderr)
     sys.exit(int(code))
+
+
+def _tidy(said: str) -> str:
+    """Without what a terminal obeys: a sentence may quote a card, a report or a file name."""
+    from loop_kit.core.sanitize import visible
+
+    return visible(said)
 
 
 def _unexpected(error: Exception) -> str:

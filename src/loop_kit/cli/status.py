@@ -29,7 +29,7 @@ def status(
     if as_json:
         shown = {name: found.as_json() for name, found in context.items()}
         summary = {**_summary(state, files), "context": shown}
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(summary, indent=2))
         return
     typer.echo(f"State: {_shown(state.get('state') or 'idle')}")
     typer.echo(f"Round: {_shown(state.get('round') or 0)}")

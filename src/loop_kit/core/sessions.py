@@ -5,17 +5,26 @@ when it is too old, when the code under it was changed by somebody else, when it
 know it any more, and after failures that it may be the cause of: the next attempt starts afresh.
 """
 
+import re
+
 from loop_kit.core.failures import FORGETTING, RETRIED
 from loop_kit.core.messages import AttemptFailed
 from loop_kit.core.state import LoopState, Role, Session
 
 Sessions = dict[str, Session]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+
+
+def session_name(value: object) -> str:
+    """A conversation's id that can be an argument, or '': it comes back to a command line."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
+
 
 def due(state: LoopState, role: Role) -> tuple[Session | None, bool]:
     """The conversation to take up again, and whether there was one that is too old for that."""
     held, most = state.sessions.get(role.value), state.limits.session_rounds
-    if held is None or most is None:
+    if held is None or most is None or not session_name(held.session_id):
         return None, False
     rotated = most > 0 and state.round - held.started_round >= most
     return (None if rotated else held), rotated

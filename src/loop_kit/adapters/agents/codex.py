@@ -22,7 +22,6 @@ from loop_kit.adapters.agents.command_line import (
     Setup,
     json_object,
     on_path,
-    session_name,
     whole_number,
 )
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
@@ -30,6 +29,7 @@ from loop_kit.core.activity import Activity, command, edit, message, session
 from loop_kit.core.bus import MAX_REPORT
 from loop_kit.core.diagnosis import Problem
 from loop_kit.core.schemas import report_schema
+from loop_kit.core.sessions import session_name
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 

@@ -5,7 +5,6 @@ is never taken for success here or anywhere: whether there is a usable report de
 """
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,6 @@ from loop_kit.ports import Ended, Job, Reporter
 
 _STDERR_TAIL = 4096
 _MOST = 10**15
-_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +264,6 @@ def json_object(line: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def session_name(value: object) -> str:
-    """A conversation's id that can be an argument, or '': it comes back to the command line."""
-    return value if isinstance(value, str) and _SESSION.fullmatch(value) else ""
 
 
 def whole_number(value: object) -> int:

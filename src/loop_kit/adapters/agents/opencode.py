@@ -18,7 +18,6 @@ from loop_kit.adapters.agents.command_line import (
     json_object,
     money,
     on_path,
-    session_name,
     whole_number,
 )
 from loop_kit.core.activity import Activity, message, session, tool
@@ -29,6 +28,7 @@ from loop_kit.core.diagnosis import (
     from_status,
     problem,
 )
+from loop_kit.core.sessions import session_name
 from loop_kit.core.state import Spent
 from loop_kit.ports import Job
 
