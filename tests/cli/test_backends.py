@@ -94,7 +94,7 @@ def install(repo: Repo, target: str = "my_package:backend", name: str = "Mine") 
 
 
 def test_the_example_of_the_documentation_is_20_lines_and_works(repo: Repo) -> None:
-    assert len(EXAMPLE.strip().splitlines()) <= 22
+    assert len(EXAMPLE.strip().splitlines()) == 20
     as_program(repo, "my-agent")
     said = [{"say": {"type": "shell", "command": "pytest -q"}}, {"say": {"text": "hello"}}]
     repo.plan({"worker": [*said, *TWO_ROUNDS_WORK]})
