@@ -10,6 +10,7 @@ import typer
 from loop_kit import __version__
 from loop_kit.cli.action import action
 from loop_kit.cli.archive import archive
+from loop_kit.cli.card import card
 from loop_kit.cli.demo import demo
 from loop_kit.cli.dispatch_metrics import dispatch_metrics
 from loop_kit.cli.doctor import doctor
@@ -33,6 +34,7 @@ for _command in (
     *(index, dispatch_metrics, doctor, demo, action),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
+app.add_typer(card, name="card")
 app.add_typer(knowledge, name="knowledge")
 
 
