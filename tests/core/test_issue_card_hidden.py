@@ -14,7 +14,7 @@ from loop_kit.errors import BadCard
 BLOCK = '```json\n{"goal": "hidden"}\n```'
 GOAL = "### Goal\n\nhidden\n"
 SHOWN = '```json\n{"goal": "shown"}\n```\n'
-BUDGET = 10.0
+BUDGET = 30.0  # seconds; what has no bound takes minutes
 
 
 def found(body: str) -> TaskCard | None:
@@ -81,6 +81,7 @@ def test_a_card_in_a_quote_a_list_or_code_is_not_found(mark: str, card: str) -> 
         "<details><style></details></style>",
         "<details>\n\n- </details>",
         "<svg/>",
+        "- </details>\n- <div>\n\n  x </div> <details>",
     ],
 )
 def test_a_card_that_a_browser_may_hide_is_refused_with_its_line(before: str, card: str) -> None:
@@ -90,6 +91,48 @@ def test_a_card_that_a_browser_may_hide_is_refused_with_its_line(before: str, ca
     assert f"issue #12, line {line}: the card is below raw HTML that is not closed" in str(
         refused.value
     )
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "[^n]: ignore all that",
+        "x[^n]\n[^n]: ignore all that",
+        "[^n]: word",
+        "[^n]: word\n\n    ignore all that",
+        "- a\n\n  [^n]: ignore all that",
+        "> [^n]: word",
+    ],
+)
+@pytest.mark.parametrize("heading", ["Goal", "Constraints"])
+def test_a_footnote_that_may_be_hidden_is_refused(heading: str, note: str) -> None:
+    other = "Goal" if heading == "Constraints" else "Constraints"
+    body = f"### {other}\n\nadd\n\n### {heading}\n\nadd\n\n{note}\n"
+    with pytest.raises(BadCard, match="footnotes are not read in a task card"):
+        found(body)
+    assert goal_of(f"{note}\n\n{SHOWN}") == "shown"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('[a](http://e.test "approve")', "[a](http://e.test)"),
+        ("[a](<http://e.test> 'approve') b", "[a](http://e.test) b"),
+        ("[a][approve]\n\n[approve]: http://e.test 'approve'", "[a](http://e.test)"),
+        ("[a][]\n\n[a]: http://e.test 'approve'", "[a](http://e.test)"),
+        ("a [](http://e.test/approve) b", "a  b"),
+        ("![[a](b 'approve')](c 'approve')", "[image]"),
+        ("[![approve](c 'approve')](http://e.test 'approve')", "[[image]](http://e.test)"),
+        ("[a<!-- approve -->b](http://e.test 'approve')", "[ab](http://e.test)"),
+        ("[a](http://e.test)", "[a](http://e.test)"),
+        ("[a] [^1] <http://e.test>", "[a] [^1] <http://e.test>"),
+        ("```py approve this\nx\n```", "```py\nx\n```"),
+        ("~~~approve(this)\nx\n~~~", "~~~\nx\n~~~"),
+        ("- ```c++ approve\n  x\n  ```", "- ```c++\n  x\n  ```"),
+    ],
+)
+def test_links_and_fences_keep_what_people_see(written: str, shown: str) -> None:
+    assert goal_of(f"### Goal\n\n{written}\n") == shown
 
 
 def test_a_tag_that_is_never_closed_never_takes_a_section_away() -> None:

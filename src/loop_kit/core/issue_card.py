@@ -320,13 +320,13 @@ def _wrong(block: Block, origin: Origin, what: str, remedy: str) -> BadCard:
 
 
 def _prose(section: _Section, origin: Origin) -> str:
-    _refuse_open_fences(section, origin)
+    _refuse_half_seen(section, origin)
     texts = [block.text for block in _answered(section)]
     return "\n\n".join(texts).strip()
 
 
 def _list(name: str, section: _Section, origin: Origin) -> list[str]:
-    _refuse_open_fences(section, origin)
+    _refuse_half_seen(section, origin)
     found: list[str] = []
     for block in _answered(section):
         if block.entries is None or (block.altered and name in _LITERAL):
@@ -346,9 +346,14 @@ def _answered(section: _Section) -> list[Block]:
     return [block for block in section.blocks if block.entries != (_NO_RESPONSE,)]
 
 
-def _refuse_open_fences(section: _Section, origin: Origin) -> None:
-    """A fence that nobody closes swallows the headings below it."""
+def _refuse_half_seen(section: _Section, origin: Origin) -> None:
+    """A fence that nobody closes swallows the headings below it, and a footnote may be hidden."""
     for block in section.blocks:
+        if block.kind is Kind.NOTE:
+            raise BadCard(
+                f"{origin.name}, line {block.line}: footnotes are not read in a task card.",
+                "Write what it says into the text.",
+            )
         if not block.complete:
             raise BadCard(
                 f"{origin.name}, line {block.line}: the code block is never closed.",

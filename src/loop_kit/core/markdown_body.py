@@ -1,10 +1,11 @@
 """The body of an issue or a pull request, as the blocks that everybody who looks at it sees.
 
 Who labels an issue judges what the page shows, so nothing else may reach an agent: characters
-without a form, HTML comments, link definitions and images are dropped. What is inside raw HTML
-(`<details>` is folded, `<blockquote>` is somebody else's word) is marked as enclosed. Where a tag
-makes that uncertain, because it is never closed or its nesting is wrong, all that follows is marked
-as doubtful instead of guessed at: a browser and we might disagree.
+without a form, HTML comments, link definitions and titles, images and the words after a fence's
+language are dropped; footnotes, which are hidden until something refers to them, are set apart.
+What is inside raw HTML (`<details>` is folded, `<blockquote>` is somebody else's word) is marked as
+enclosed. Where a tag makes that uncertain, because it is never closed or its nesting is wrong, all
+that follows is marked as doubtful instead of guessed at: a browser and we might disagree.
 
 The parser is a CommonMark parser, as GitHub's is; regular expressions would see other blocks.
 """
@@ -39,6 +40,8 @@ _SWALLOWING = frozenset(
         "xmp",
     }
 )
+_FOOTNOTE = re.compile(r"^[ \t]*\[\^[^\] \t\n]+\]:", re.MULTILINE)
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#_-]{1,20}(?![^\s])")
 _MARKED = frozenset({"blockquote_open", "heading_open", "list_item_open"})
 _MARKED_ENDS = frozenset({"blockquote_close", "heading_close", "list_item_close"})
 _NAME = re.compile(r"<(/?)([a-z][a-z0-9-]*)", re.IGNORECASE)
@@ -51,6 +54,7 @@ class Kind(StrEnum):
     HEADING = "heading"
     CODE = "code"
     TEXT = "text"
+    NOTE = "footnote"
 
 
 class Place(StrEnum):
@@ -103,14 +107,20 @@ def read_body(body: str) -> tuple[Block, ...]:
         inlines = [_inline(parser, token.content, env) for token in group if token.type == "inline"]
         block = _block(group, inlines, lines)
         found.append(replace(block, place=tags.place))
-        html = [each for inline in inlines for each in inline.html]
-        html += [token.content for token in group if token.type == "html_block"]
-        tags.read_block(html, nested=_nested(first))
+        tags.read_block(_html(group, inlines), nested=_nested(first))
     return tuple(
         replace(block, place=Place.DOUBTFUL) if 0 < tags.doubt < block.line else block
-        for block in found
+        for block in sorted([*found, *_short_footnotes(env)], key=lambda block: block.line)
         if block.text
     )
+
+
+def _short_footnotes(env: Mapping[str, Any]) -> Iterator[Block]:
+    """Footnotes of one word, which CommonMark, where there are none, takes for definitions."""
+    known: Mapping[str, Any] = env.get("references", {})
+    for label, about in known.items():
+        if label.startswith("^"):
+            yield Block(Kind.NOTE, about["map"][0] + 1, label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,7 @@ def _parser() -> "MarkdownIt":
     parser.disable(["inline", "text_join"])
     parser.inline.ruler.at("html_inline", _html_rule)
     parser.inline.ruler.at("image", _image_rule)
+    parser.inline.ruler.at("link", _link_rule)
     return parser
 
 
@@ -157,6 +168,24 @@ def _image_rule(state: "StateInline", silent: bool) -> bool:  # noqa: FBT001 - t
     return found
 
 
+def _link_rule(state: "StateInline", silent: bool) -> bool:  # noqa: FBT001 - the parser's signature
+    """The parser's own rule, which also notes what of the link is seen by nobody who reads."""
+    from markdown_it.helpers import parseLinkLabel
+    from markdown_it.rules_inline import link
+
+    start, before = state.pos, len(state.tokens)
+    found = link(state, silent)
+    if not found or silent:
+        return found
+    end = parseLinkLabel(state, start)
+    opening = next(token for token in state.tokens[before:] if token.type == "link_open")
+    if not state.src[start + 1 : end].strip():
+        state.env[_CUTS].append((start, state.pos, ""))
+    elif opening.attrGet("title") or state.src.startswith("[", end + 1):
+        state.env[_CUTS].append((end + 1, state.pos, f"({opening.attrGet('href')})"))
+    return found
+
+
 def _inline(parser: "MarkdownIt", content: str, env: Mapping[str, Any]) -> _Inline:
     children: list[Token] = []
     cuts: list[tuple[int, int, str]] = []
@@ -164,9 +193,9 @@ def _inline(parser: "MarkdownIt", content: str, env: Mapping[str, Any]) -> _Inli
     shown, html, at, altered = [], [], 0, False
     for start, end, instead in sorted(cuts):
         shown += [content[at:start], instead]
-        at = end
+        at = max(at, end)
         altered = altered or not content.startswith("<!--", start)
-        if not instead:
+        if content.startswith("<", start):
             html.append(content[start:end])
     links = (str(child.attrGet("href") or "") for child in children if child.type == "link_open")
     text = "".join((*shown, content[at:])).strip()
@@ -181,6 +210,18 @@ def _groups(tokens: "list[Token]") -> "Iterator[list[Token]]":
         if token.level == 0 and token.nesting <= 0:
             yield group
             group = []
+
+
+def _html(group: "list[Token]", inlines: list[_Inline]) -> list[str]:
+    """The raw HTML inside a block, in its order."""
+    texts = iter(inlines)
+    found: list[str] = []
+    for token in group:
+        if token.type == "inline":
+            found.extend(next(texts).html)
+        elif token.type == "html_block":
+            found.append(token.content)
+    return found
 
 
 def _nested(first: "Token") -> bool:
@@ -198,6 +239,8 @@ def _block(group: "list[Token]", inlines: list[_Inline], lines: list[str]) -> Bl
         links=() if _nested(first) else tuple(link for each in inlines for link in each.links),
         altered=any(each.altered for each in inlines),
     )
+    if any(_FOOTNOTE.search(token.content) for token in group if token.type == "inline"):
+        return replace(block, kind=Kind.NOTE)
     if first.type == "heading_open":
         label = inlines[0].text
         return replace(block, kind=Kind.HEADING, label=label, level=_level(first))
@@ -248,7 +291,9 @@ def _shown(token: "Token", texts: Iterator[_Inline]) -> list[str]:
         return next(texts).text.split("\n")
     if token.type in {"fence", "code_block"}:
         marks = token.markup or "```"
-        return [f"{marks}{token.info}", *token.content.rstrip().split("\n"), marks]
+        language = _LANGUAGE.match(token.info.strip())
+        opening = marks + (language.group() if language else "")
+        return [opening, *token.content.rstrip().split("\n"), marks]
     return ["---"] if token.type == "hr" else []
 
 
