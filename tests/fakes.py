@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tests.engine.memory_forge import MemoryForge, MemoryPull, Post
 from tests.engine.memory_repository import (
     FakeVerifier,
     MemoryRepository,
@@ -22,18 +23,16 @@ from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.reports import ReportInvalid
 from loop_kit.core.state import (
-    Lease,
     LoopState,
     Role,
     StateCorrupt,
     parse_state,
 )
-from loop_kit.errors import ForgeRefused, StateRefused
+from loop_kit.errors import StateRefused
 from loop_kit.ports import (
     Delivery,
     Ended,
     Job,
-    PullRequest,
     PushRejected,
     Reporter,
     WorkMoved,
@@ -179,85 +178,6 @@ class MemoryStore:
             return ""
         self._server.held.append(work_sha)
         return f"held-{work_sha[:10]}"
-
-
-@dataclass(frozen=True)
-class Post:
-    """A review or a comment on a pull request."""
-
-    id: str
-    author: str
-    body: str
-
-
-@dataclass
-class MemoryPull:
-    """A pull request as the fake forge keeps it."""
-
-    number: int
-    head: str
-    base: str
-    title: str
-    body: str
-    draft: bool
-    is_open: bool = True
-    posts: list[Post] = field(default_factory=list)
-
-
-class MemoryForge:
-    """A forge that remembers; `me` is the login that posts are made as."""
-
-    me = "github-actions[bot]"
-
-    def __init__(self) -> None:
-        self.writers: set[str] = set()
-        self.ended_runs: dict[str, tuple[bool, int]] = {}
-        self.pulls: list[MemoryPull] = []
-        self.dispatches: list[tuple[str, str, dict[str, str]]] = []
-        self.drafts_supported = True
-        self.pulls_allowed = True
-
-    def may_write(self, login: str) -> bool:
-        return login in self.writers
-
-    def run_has_ended(self, lease: Lease) -> bool | None:
-        if lease.run_id not in self.ended_runs:
-            return None
-        ended, attempt = self.ended_runs[lease.run_id]
-        return ended or attempt > lease.run_attempt
-
-    def find_pull_request(self, head: str) -> PullRequest | None:
-        return next((_shown(p) for p in self.pulls if p.head == head and p.is_open), None)
-
-    def open_pull_request(
-        self, head: str, base: str, title: str, body: str, *, draft: bool
-    ) -> PullRequest:
-        if not self.pulls_allowed:
-            raise ForgeRefused("Actions may not open pull requests.", f"compare/{base}...{head}")
-        found = self.find_pull_request(head)
-        if found is not None:
-            return found
-        number = len(self.pulls) + 1
-        draft = draft and self.drafts_supported
-        self.pulls.append(MemoryPull(number, head, base, title, body, draft))
-        return _shown(self.pulls[-1])
-
-    def find_review(self, number: int, marker: str) -> str | None:
-        posts = self.pulls[number - 1].posts
-        ours = (post for post in posts if post.author == self.me)
-        return next((p.id for p in ours if p.body.partition("\n")[0] == marker), None)
-
-    def post_review(self, number: int, sha: str, body: str, marker: str) -> str:
-        posts = self.pulls[number - 1].posts
-        posts.append(Post(str(100 * number + len(posts)), self.me, body))
-        return posts[-1].id
-
-    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
-        self.dispatches.append((workflow, ref, dict(inputs)))
-
-
-def _shown(pull: MemoryPull) -> PullRequest:
-    return PullRequest(pull.number, f"https://forge.test/pull/{pull.number}")
 
 
 class MemoryMailbox:

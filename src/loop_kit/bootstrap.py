@@ -266,16 +266,17 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
         ground.scratch,
     )
     briefer = Briefer(parts.store, repository, parts.guides)
+    worker = WorkerPass(
+        dispatcher, workspaces, verifier, repository, parts.store, briefer, run_options
+    )
     publisher = None
     if parts.forge is not None:
-        publisher = Publisher(parts.forge, parts.store, reporter, run_options)
+        publisher = Publisher(parts.forge, parts.store, reporter, run_options, worker.diff)
     return Engine(
         store=parts.store,
         verifier=verifier,
         agents=parts.agents,
-        worker=WorkerPass(
-            dispatcher, workspaces, verifier, repository, parts.store, briefer, run_options
-        ),
+        worker=worker,
         reviewer=ReviewerPass(dispatcher, workspaces, repository, parts.store, briefer),
         clock=clock,
         reporter=reporter,

@@ -4,17 +4,19 @@ Adapters implement these, fakes in the tests implement these, and one contract s
 run against both. The engine knows nothing else of the world.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.activity import Activity
 from loop_kit.core.diagnosis import Problem
+from loop_kit.core.inline import ReviewPost
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.scope import Commit
+from loop_kit.core.standing import Label, StatusState
 from loop_kit.core.state import Lease, LoopState, Role, Session, Spent, Verification
 
 
@@ -330,10 +332,11 @@ class Mailbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request on the forge."""
+    """A pull request on the forge; `author` is the login that opened it."""
 
     number: int
     url: str
+    author: str = ""
 
 
 class Forge(Protocol):
@@ -361,12 +364,32 @@ class Forge(Protocol):
         """Open one; not as a draft where drafts are not supported."""
         ...
 
-    def find_review(self, number: int, marker: str) -> str | None:
+    def find_post(self, number: int, marker: str) -> str | None:
         """The id of our review or comment that carries `marker`, searched over all pages."""
         ...
 
-    def post_review(self, number: int, sha: str, body: str, marker: str) -> str:
-        """Post a review that neither approves nor rejects, and return its id."""
+    def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
+        """Post a review without a verdict, whole where its comments are not taken; its id."""
+        ...
+
+    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
+        """Replace the inline comments of `reviews` that begin with one of the keys, markers."""
+        ...
+
+    def mark_ready(self, number: int) -> None:
+        """End the draft; nothing when it is none."""
+        ...
+
+    def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
+        """Replace the body of our comment `id_`, or post one where there is none; its id."""
+        ...
+
+    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
+        """Set the commit status of the loop, at most 140 characters, with a link to the run."""
+        ...
+
+    def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
+        """Put `label` on a pull request or an issue, and take `others` off."""
         ...
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:

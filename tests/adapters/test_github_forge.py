@@ -15,6 +15,7 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.core.inline import ReviewPost
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused, ForgeUnavailable, LoopError
 
@@ -76,7 +77,7 @@ def open_pull(forge: GitHubForge) -> int:
 
 def post(forge: GitHubForge, hub: GitHubServer, number: int) -> str:
     sha = hub.pull("octo/demo", number).head_sha
-    return forge.post_review(number, sha, f"{MARKER}\nbody", MARKER)
+    return forge.post_review(number, sha, ReviewPost(f"{MARKER}\nbody"), MARKER)
 
 
 def refused(act: Callable[[], Any]) -> LoopError:
@@ -228,12 +229,12 @@ def test_a_marker_is_found_on_any_page(
     number = open_pull(forge)
     pull = demo.pulls[number]
     for n in range(70):
-        forge.post_review(number, pull.head_sha, f"noise {n}", "no marker")
+        forge.post_review(number, pull.head_sha, ReviewPost(f"noise {n}"), "no marker")
     wanted = post(forge, hub, number)
     for n in range(70):
         hub.comment("octo/demo", number, "mona", f"more {n}")
-    assert forge.find_review(number, MARKER) == wanted
-    assert forge.find_review(number, "<!-- loop-kit:T-001:review-r2 -->") is None
+    assert forge.find_post(number, MARKER) == wanted
+    assert forge.find_post(number, "<!-- loop-kit:T-001:review-r2 -->") is None
 
 
 def test_a_marker_in_a_comment_of_ours_counts_and_in_anybody_elses_does_not(
@@ -244,9 +245,9 @@ def test_a_marker_in_a_comment_of_ours_counts_and_in_anybody_elses_does_not(
     theirs = connected(hub, clock, "mona-token")
     post(theirs, hub, number)
     theirs._github.close()
-    assert forge.find_review(number, MARKER) is None
+    assert forge.find_post(number, MARKER) is None
     ours = hub.comment("octo/demo", number, "github-actions[bot]", f"{MARKER}\nx")
-    assert forge.find_review(number, MARKER) == str(ours.id)
+    assert forge.find_post(number, MARKER) == str(ours.id)
 
 
 def test_a_review_that_is_not_taken_becomes_a_comment(

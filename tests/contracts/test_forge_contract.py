@@ -12,6 +12,7 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.core.inline import ReviewPost
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import Forge
@@ -96,7 +97,7 @@ def opened(world: World, *, draft: bool = True) -> int:
 
 
 def posted(world: World, number: int) -> str:
-    return world.forge.post_review(number, world.sha, f"{MARKER}\nbody", MARKER)
+    return world.forge.post_review(number, world.sha, ReviewPost(f"{MARKER}\nbody"), MARKER)
 
 
 def test_only_people_with_write_may_write(world: World) -> None:
@@ -152,22 +153,24 @@ def test_a_refusal_shows_where_to_open_it_by_hand(world: World) -> None:
 
 def test_a_review_is_found_by_its_marker_alone(world: World) -> None:
     number = opened(world)
-    assert world.forge.find_review(number, MARKER) is None
+    assert world.forge.find_post(number, MARKER) is None
     id_ = posted(world, number)
-    assert world.forge.find_review(number, MARKER) == id_
-    assert world.forge.find_review(number, MARKER.replace("r1", "r11")) is None
+    assert world.forge.find_post(number, MARKER) == id_
+    assert world.forge.find_post(number, MARKER.replace("r1", "r11")) is None
 
 
 def test_somebody_elses_marker_does_not_count(world: World) -> None:
     number = opened(world)
     world.comment(number, "mona", f"{MARKER}\nI am the loop")
-    assert world.forge.find_review(number, MARKER) is None
+    assert world.forge.find_post(number, MARKER) is None
 
 
 def test_a_marker_that_is_only_quoted_does_not_count(world: World) -> None:
     number = opened(world)
-    world.forge.post_review(number, world.sha, f"another\n\n> {MARKER}", "<!-- another -->")
-    assert world.forge.find_review(number, MARKER) is None
+    world.forge.post_review(
+        number, world.sha, ReviewPost(f"another\n\n> {MARKER}"), "<!-- another -->"
+    )
+    assert world.forge.find_post(number, MARKER) is None
 
 
 def test_the_next_round_is_started_with_its_inputs(world: World) -> None:

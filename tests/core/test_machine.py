@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.machine import IllegalTransition, outstanding, review_key, transition
+from loop_kit.core.machine import IllegalTransition, outstanding, transition
 from loop_kit.core.messages import (
     AttemptFailed,
     AttemptStarted,
@@ -25,6 +25,7 @@ from loop_kit.core.messages import (
     Verify,
     WorkReported,
 )
+from loop_kit.core.outbox import pending, review_key
 from loop_kit.core.reports import Issue
 from loop_kit.core.state import (
     Lease,
@@ -226,16 +227,22 @@ def test_posts_come_before_the_next_agent_and_are_made_once_per_key() -> None:
     state = b.after(state, LeaseTaken(LEASE), b.work_reported(1, 1), b.rejected(1))
     effect = outstanding(state)
     assert isinstance(effect, Publish)
-    assert [item.key for item in effect.items] == ["pull-request", review_key(1)]
+    assert [item.key for item in effect.items] == [
+        "pull-request",
+        review_key(1),
+        "commit-status",
+        "status-comment",
+    ]
     assert {item.holder for item in effect.items} == {"holder-1"}
-    opened, posted = (item.model_copy(update={"status": "done"}) for item in effect.items)
+    opened, *posted = (item.model_copy(update={"status": "done"}) for item in effect.items)
     state = transition(state, Published(opened, 12, "https://example.test/pull/12"))
-    assert outstanding(state) == Publish((effect.items[1],))
-    state = transition(state, Published(posted))
+    assert outstanding(state) == Publish(effect.items[1:])
+    state = b.after(state, *map(Published, posted))
     assert (state.pull_request, state.pull_request_url) == (12, "https://example.test/pull/12")
     assert outstanding(state) == RunAgent(Role.WORKER, round=2, attempt=1)
     state = b.after(state, b.work_reported(2, 2), b.approved(2))
-    assert outstanding(state) == Publish((OutboxItem(key=review_key(2), holder="holder-1"),))
+    keys = [item.key for item in pending(state)]
+    assert keys == [review_key(2), "ready", "labels", "commit-status", "status-comment"]
 
 
 def test_a_refused_post_is_not_outstanding() -> None:

@@ -160,8 +160,8 @@ def test_the_job_summary_shows_the_rounds_as_a_picture_and_as_a_table() -> None:
     assert picture.content.splitlines() == [
         "timeline",
         "    title T-001",
-        f"    Round 1 : worker {b.sha(1)[:7]} : changes required",
-        f"    Round 2 : worker {b.sha(2)[:7]} : approve",
+        f"    Round 1 : worker {b.sha(1)[:7]} : verify failed : changes required : 1 new finding",
+        f"    Round 2 : worker {b.sha(2)[:7]} : verify passed : approve",
         "    End : approved",
     ]
     assert f"| 1 | `{b.sha(1)[:10]}` | +3 −0 | failed | changes_required | F1 |" in summary

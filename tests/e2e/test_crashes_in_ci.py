@@ -169,7 +169,7 @@ def test_an_unreachable_api_leaves_posts_outstanding_and_the_next_job_makes_them
     hub.api.fail_next("POST", r"/pulls$", status=503, times=9)
     first = hub.job()
     assert first.code == 0, first.log
-    assert [item["status"] for item in hub.state()["outbox"]] == ["pending", "pending"]
+    assert {item["status"] for item in hub.state()["outbox"]} == {"pending"}
 
     hub.api.fail_next("POST", r"/pulls$", status=200, times=0)
     finish(hub)

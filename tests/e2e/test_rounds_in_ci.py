@@ -45,10 +45,15 @@ def test_second_job_finds_the_state_on_the_branch_and_runs_round_two_to_approval
 
 def test_a_round_costs_four_pushes_and_at_most_eight_requests(hub: Hub) -> None:
     hub.job()
-    assert (len(hub.git.pushes), len(hub.api.requests)) == (4, 4)
+    assert (len(hub.git.pushes), rest_requests(hub)) == (4, 6)
 
     hub.continued()
-    assert (len(hub.git.pushes), len(hub.api.requests)) == (8, 6)
+    assert len(hub.git.pushes) == 8
+    assert rest_requests(hub) - 6 <= 8
+
+
+def rest_requests(hub: Hub) -> int:
+    return len([request for request in hub.api.requests if request.path != "/graphql"])
 
 
 def test_first_push_takes_the_lease_and_creates_the_work_branch_at_the_base_tip(hub: Hub) -> None:
@@ -72,14 +77,15 @@ def test_work_and_report_go_out_in_one_push_and_the_state_never_on_the_work_bran
     assert names == ["calc.py"]
 
 
-def test_pull_request_is_a_draft_and_each_round_posts_its_report_once_with_its_marker(
+def test_pull_request_is_a_draft_until_approved_and_each_round_posts_its_report_once(
     hub: Hub,
 ) -> None:
     hub.job()
-    hub.continued()
-
     (pull,) = hub.api.repository("octo/demo").pulls.values()
     assert pull.draft
+    hub.continued()
+
+    assert not pull.draft
     assert pull.head == "loop/T-001/work"
     markers = [review.body.splitlines()[0] for review in pull.reviews]
     assert markers == [

@@ -150,6 +150,8 @@ def test_a_forge_that_does_not_answer_leaves_the_posts_outstanding_and_the_loop_
     assert {item.key: item.status for item in state.outbox} == {
         "pull-request": "done",
         "review-r1": "pending",
+        "commit-status": "pending",
+        "status-comment": "pending",
     }
     assert any("stays outstanding" in warning for warning in world.reporter.warnings)
 
@@ -185,7 +187,13 @@ def test_a_refused_pull_request_is_said_once_and_does_not_stop_the_loop(world: W
     state = world.to_the_end()
 
     assert state.outcome is Outcome.APPROVED
-    assert {item.status for item in state.outbox} == {"refused"}
+    assert {item.key: item.status for item in state.outbox} == {
+        "pull-request": "refused",
+        "review-r1": "refused",
+        "review-r2": "refused",
+        "commit-status": "done",
+        "status-comment": "refused",
+    }
     assert len([w for w in world.reporter.warnings if "compare/main" in w]) == 1
 
 

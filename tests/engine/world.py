@@ -157,7 +157,7 @@ class World:
             clock=self.clock,
             reporter=self.reporter,
             options=options,
-            publisher=Publisher(forge, store, self.reporter, options),
+            publisher=Publisher(forge, store, self.reporter, options, worker.diff),
         )
 
     def start(self) -> Start:
@@ -196,6 +196,10 @@ class World:
     def asked(self, role: Role) -> list[int]:
         """The rounds of the attempts of one role, in their order."""
         return [job.round for job in self.jobs if job.role is role]
+
+    def commented(self) -> list[str]:
+        """The first line of every comment on every pull request."""
+        return [post.body.splitlines()[0] for pull in self.forge.pulls for post in pull.comments]
 
     def posted(self) -> list[str]:
         """The first line of every post on every pull request."""

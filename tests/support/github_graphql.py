@@ -22,6 +22,8 @@ def answer_query(call: Call, repositories: Iterable[HostedRepository]) -> Reply:
     ):
         if mutation in query:
             return set_draft(call, list(repositories), mutation, draft=draft)
+    if "updatePullRequestReviewComment" in query:
+        return edit_review_comments(call, list(repositories), query, variables)
     if re.search(r"\bviewer\b", query) and not variables.get("input"):
         return Reply(200, {"data": {"viewer": {"login": call.caller.login}}})
     message = "The stand-in does not know this query"
@@ -55,6 +57,35 @@ def set_draft(
     given = call.fields.get("variables") or {}
     mutation_id = (given.get("input") or {}).get("clientMutationId")
     return Reply(200, {"data": {mutation: {"clientMutationId": mutation_id, "pullRequest": shape}}})
+
+
+EDIT = re.compile(
+    r"(\w+): updatePullRequestReviewComment\("
+    r"input: \{pullRequestReviewCommentId: \$(\w+), body: \$(\w+)\}\)"
+)
+
+
+def edit_review_comments(
+    call: Call, repositories: list[HostedRepository], query: str, variables: dict[str, str]
+) -> Reply:
+    """Edit several comments in one request; what is refused leaves the others edited."""
+    comments = {
+        f"PRRC_{comment.id}": comment
+        for repository in repositories
+        for pull in repository.pulls.values()
+        for review in pull.reviews
+        for comment in review.comments
+    }
+    for alias, node, body in EDIT.findall(query):
+        comment = comments.get(variables[node])
+        if comment is None:
+            reason = f"Could not resolve to a node with the global id of '{variables[node]}'."
+            return failure(alias, "NOT_FOUND", reason)
+        if call.caller.level("pull_requests") != "write" or comment.author != call.caller.login:
+            return failure(alias, "FORBIDDEN", "Resource not accessible by integration")
+        comment.body = variables[body]
+    done = {alias: {"clientMutationId": None} for alias, _, _ in EDIT.findall(query)}
+    return Reply(200, {"data": done})
 
 
 def find_pull(

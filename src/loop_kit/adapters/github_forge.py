@@ -1,20 +1,29 @@
 """GitHub's REST API through PyGithub; the only module that imports it.
 
 Reads are repeated by the transport. A create is never repeated blindly: when its answer is lost, it
-is looked for first. A final no becomes `ForgeRefused` with the setting or `permissions:` line that
-mends it, because "403" in a log at three in the morning helps nobody.
-Objects are lazy, so that a method costs the one request it is for.
+is looked for first. What sets something to a value is repeated as it is.
+Objects are lazy, so that a method costs the one request it is for. What REST cannot do, or only one
+by one, is a GraphQL mutation.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import requests
 from github import Auth, Github, GithubException, GithubRetry, RateLimitExceededException
+from github.IssueComment import IssueComment
+from github.PullRequest import PullRequest as GitHubPull
+from github.PullRequest import ReviewComment
+from github.PullRequestReview import PullRequestReview
 from github.Repository import Repository
 
+from loop_kit.core import forge_queries, forge_refusals
+from loop_kit.core.inline import InlineComment, ReviewPost
+from loop_kit.core.sanitize import MAX_BODY, cut
+from loop_kit.core.standing import MAX_STATUS, STATUS_CONTEXT, Label, StatusState
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PullRequest
@@ -37,6 +46,11 @@ class Access:
     repository: str
     token: str
     pace: float = 1.0
+
+    @property
+    def page(self) -> str:
+        """The repository as people see it."""
+        return f"{self.server_url}/{self.repository}"
 
     def __repr__(self) -> str:
         return f"Access({self.api_url!r}, {self.repository!r})"
@@ -65,6 +79,7 @@ class GitHubForge:
             auth=Auth.Token(access.token),
             retry=retry,
             timeout=30,
+            per_page=100,
             seconds_between_requests=0,
             seconds_between_writes=access.pace,
             lazy=True,
@@ -101,7 +116,7 @@ class GitHubForge:
 
         def first() -> PullRequest | None:
             for pull in self._repo.get_pulls(state="open", head=f"{owner}:{head}"):
-                return PullRequest(pull.number, pull.html_url)
+                return _pull_request(pull)
             return None
 
         return self._ask("list pull requests", first)
@@ -113,7 +128,7 @@ class GitHubForge:
 
         def create() -> PullRequest:
             made = self._repo.create_pull(base, head, title=title, body=body, draft=draft)
-            return PullRequest(made.number, made.html_url)
+            return _pull_request(made)
 
         try:
             return self._create("pull-requests", create, lambda: self.find_pull_request(head))
@@ -125,45 +140,106 @@ class GitHubForge:
             if found:
                 return found
             if "not permitted to create" in said:
-                raise self._pulls_forbidden(head, base) from None
+                link = f"{self._access.page}/compare/{base}...{head}?expand=1"
+                raise forge_refusals.pulls_forbidden(link) from None
             raise
 
-    def find_review(self, number: int, marker: str) -> str | None:
+    def find_post(self, number: int, marker: str) -> str | None:
         """The id of our review or comment that carries `marker`, searched over all pages."""
         me = self._own_login()
 
         def search() -> str | None:
             pull = self._repo.get_pull(number)
             for review in pull.get_reviews():
-                if _bears(review.body, marker) and review.user.login == me:
+                if _is_post(review, marker, me):
                     return str(review.id)
             for comment in pull.get_issue_comments():
-                if _bears(comment.body, marker) and comment.user.login == me:
+                if _is_post(comment, marker, me):
                     return str(comment.id)
             return None
 
         return self._ask("read reviews", search)
 
-    def post_review(self, number: int, sha: str, body: str, marker: str) -> str:
-        """Post a review that neither approves nor rejects, or a comment where none is taken."""
+    def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
+        """Post a review that neither approves nor rejects, or a comment where none is taken.
+
+        GitHub takes all inline comments or none; on a no, everything goes into the body.
+        """
         pull = self._repo.get_pull(number)
         commit = self._repo.get_commit(sha)
 
-        def review() -> str:
-            return str(pull.create_review(commit, body, event="COMMENT").id)
-
-        def comment() -> str:
-            return str(pull.create_issue_comment(body).id)
-
         def find() -> str | None:
-            return self.find_review(number, marker)
+            return self.find_post(number, marker)
 
-        try:
-            return self._create("pull-requests", review, find)
-        except ForgeRefused as error:
-            if not any(code in error.sentence for code in ("404", "422")):
-                raise
-            return self._create("pull-requests", comment, find)
+        def review(body: str, comments: list[ReviewComment]) -> Callable[[], str]:
+            return lambda: str(
+                pull.create_review(commit, body, event="COMMENT", comments=comments).id
+            )
+
+        tries = [review(post.whole, [])]
+        if post.comments:
+            tries.insert(0, review(post.body, [_review_comment(c) for c in post.comments]))
+        for attempt in tries:
+            try:
+                return self._create("pull-requests", attempt, find)
+            except ForgeRefused as error:
+                if not any(code in error.sentence for code in ("404", "422")):
+                    raise
+        return self._create(
+            "pull-requests", lambda: str(pull.create_issue_comment(post.whole).id), find
+        )
+
+    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
+        """Replace the inline comments of `reviews` that begin with one of the keys, markers."""
+
+        def search() -> list[tuple[str, str]]:
+            comments = self._repo.get_pull(number).get_review_comments()
+            ours = [c for c in comments if str(c.pull_request_review_id) in reviews]
+            firsts = ((c.node_id, c.body.partition("\n")[0].strip()) for c in ours)
+            return [(node, bodies[first]) for node, first in firsts if first in bodies]
+
+        found = self._ask("read review comments", search)
+        if found:
+            self._mutate("pull-requests", *forge_queries.edits(found))
+
+    def mark_ready(self, number: int) -> None:
+        """End the draft; nothing when it is none."""
+        pull = self._repo.get_pull(number)
+        if not self._ask("read pull requests", lambda: pull.draft):
+            return
+        self._mutate("contents", forge_queries.READY, {"id": pull.node_id})
+
+    def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
+        """Replace the body of our comment `id_`, or post one where there is none; its id."""
+        issue = self._repo.get_issue(number)
+        if id_.isdigit():
+            path = f"/repos/{self._access.repository}/issues/comments/{id_}"
+            if self._set("pull-requests", "PATCH", path, {"body": body}, unless="404"):
+                return id_
+        return self._create(
+            "pull-requests",
+            lambda: str(issue.create_comment(body).id),
+            lambda: self.find_post(number, marker),
+        )
+
+    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
+        """Set the commit status of the loop, cut to what GitHub takes."""
+        status = {"state": state, "context": STATUS_CONTEXT, "description": said[:MAX_STATUS]}
+        if run_id.isdigit():
+            status["target_url"] = f"{self._access.page}/actions/runs/{run_id}"
+        self._set("statuses", "POST", f"/repos/{self._access.repository}/statuses/{sha}", status)
+
+    def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
+        """Put `label` on a pull request or an issue, and take `others` off."""
+        repository = f"/repos/{self._access.repository}"
+        if label is not None:
+            made = {"name": label.name, "color": label.color, "description": label.description}
+            self._set("issues", "POST", f"{repository}/labels", made, unless="422")
+            labels = {"labels": [label.name]}
+            self._set("issues", "POST", f"{repository}/issues/{number}/labels", labels)
+        for name in others:
+            path = f"{repository}/issues/{number}/labels/{quote(name, safe='')}"
+            self._set("issues", "DELETE", path, unless="404")
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
         """Start the workflow that runs the next round."""
@@ -194,10 +270,9 @@ class GitHubForge:
     def _own_login(self) -> str:
         """Whose token this is; `GET /user` is forbidden to a job's token, GraphQL is not."""
         if not self._login:
-            query = {"query": "query { viewer { login } }"}
             data = self._ask(
                 "read who we are",
-                lambda: self._github.requester.graphql_query(query["query"], {})[1],
+                lambda: self._github.requester.graphql_query(forge_queries.VIEWER, {})[1],
             )
             self._login = str(data["data"]["viewer"]["login"])
         return self._login
@@ -224,7 +299,7 @@ class GitHubForge:
             except GithubException as error:
                 if not _is_rate_limit(error):
                     raise _translated(error, scope) from None
-                wait = _retry_after(error)
+                wait = forge_refusals.wait_for(_headers(error), time.time())
                 if attempt == _TRIES or wait > _LONGEST_WAIT:
                     raise ForgeUnavailable(
                         f"GitHub's rate limit is used up for {wait:.0f} s.",
@@ -238,55 +313,71 @@ class GitHubForge:
                 ) from None
         raise AssertionError("unreachable")
 
-    def _pulls_forbidden(self, head: str, base: str) -> ForgeRefused:
-        link = (
-            f"{self._access.server_url}/{self._access.repository}/compare/{base}...{head}?expand=1"
-        )
-        return ForgeRefused(
-            "GitHub Actions may not open pull requests in this repository.",
-            "Allow it in Settings, Actions, General: 'Allow GitHub Actions to create and approve"
-            f" pull requests'; or open it yourself: {link}",
-        )
+    def _set(
+        self,
+        scope: str,
+        method: str,
+        path: str,
+        sent: Mapping[str, Any] | None = None,
+        unless: str = "",
+    ) -> bool:
+        """One request that sets a value, repeated when its answer is lost.
+
+        False when the answer is the status `unless`, which says that there is nothing to set.
+        """
+
+        def call() -> bool:
+            self._github.requester.requestJsonAndCheck(method, path, input=sent and dict(sent))
+            return True
+
+        try:
+            return self._create(scope, call, lambda: None)
+        except ForgeRefused as error:
+            if unless and error.sentence.startswith(f"GitHub answered {unless}:"):
+                return False
+            raise
+
+    def _mutate(self, scope: str, query: str, variables: dict[str, Any]) -> None:
+        """One GraphQL mutation that sets values."""
+
+        def call() -> bool:
+            self._github.requester.graphql_query(query, variables)
+            return True
+
+        self._create(scope, call, lambda: None)
 
 
-def _bears(body: str | None, marker: str) -> bool:
-    """Whether the first line is the marker; further down it is somebody's quotation."""
-    return (body or "").partition("\n")[0].strip() == marker
+def _pull_request(pull: GitHubPull) -> PullRequest:
+    return PullRequest(pull.number, pull.html_url, pull.user.login)
+
+
+def _review_comment(comment: InlineComment) -> ReviewComment:
+    return {
+        "path": comment.path,
+        "line": comment.line,
+        "side": "RIGHT",
+        "body": cut(comment.body, MAX_BODY),
+    }
+
+
+def _is_post(post: PullRequestReview | IssueComment, marker: str, login: str) -> bool:
+    """Whether it is ours and its first line the marker; further down that is a quotation."""
+    first = (post.body or "").partition("\n")[0].strip()
+    return first == marker and getattr(post.user, "login", "") == login
+
+
+def _headers(error: GithubException) -> Mapping[str, str]:
+    return {key.lower(): value for key, value in (error.headers or {}).items()}
 
 
 def _is_rate_limit(error: GithubException) -> bool:
     """PyGithub calls only some of them so: by their words, and never a 429."""
-    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
-    used_up = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
-    return (
-        isinstance(error, RateLimitExceededException)
-        or error.status == 429
-        or (error.status == 403 and used_up)
-    )
-
-
-def _retry_after(error: GithubException) -> float:
-    headers = {key.lower(): value for key, value in (error.headers or {}).items()}
-    if headers.get("retry-after", "").isdigit():
-        return float(headers["retry-after"])
-    if headers.get("x-ratelimit-reset", "").isdigit():
-        return max(1.0, float(headers["x-ratelimit-reset"]) - time.time())
-    return 60.0
+    limited = forge_refusals.is_rate_limit(error.status, _headers(error), error.data)
+    return limited or isinstance(error, RateLimitExceededException)
 
 
 def _translated(error: GithubException, scope: str) -> LoopError:
-    data = error.data if isinstance(error.data, dict) else {}
-    details = data.get("errors") or []
-    said = "; ".join(
-        str(part.get("message") or part.get("code") or "") if isinstance(part, dict) else str(part)
-        for part in (details if isinstance(details, list) else [details])
-    )
-    message = " ".join(f"{data.get('message') or error.message or ''} {said}".split())[:400]
+    message = forge_refusals.said(error.data, error.message or "")
     if error.status >= 500:
         return _AnswerLost(f"GitHub answered {error.status}: {message}", "Run the job again later.")
-    if error.status == 401:
-        return ForgeRefused("GitHub does not know the token (401).", "Pass a valid `github-token`.")
-    remedy = "Look at what GitHub says and correct the setting."
-    if error.status == 403 and "not accessible" in message.lower():
-        remedy = f"Add to the job: `permissions: {scope}: write`."
-    return ForgeRefused(f"GitHub answered {error.status}: {message}", remedy)
+    return forge_refusals.refusal(error.status, message, scope)

@@ -22,7 +22,7 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loop_kit.core import sessions
+from loop_kit.core import outbox, sessions
 from loop_kit.core.evidence import rejection_of_unverified
 from loop_kit.core.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.findings import applied, open_findings
@@ -50,15 +50,12 @@ from loop_kit.core.policy import pause
 from loop_kit.core.state import (
     Attempt,
     LoopState,
-    OutboxItem,
     Outcome,
     Phase,
     Role,
     RoundDetail,
     RoundRecord,
 )
-
-PULL_REQUEST = "pull-request"
 
 
 class IllegalTransition(RuntimeError):
@@ -75,13 +72,13 @@ def transition(state: LoopState, event: Event) -> LoopState:
     if handler is None:
         raise IllegalTransition(f"{type(event).__name__} while {state.state}")
     after = handler(state, event)
-    return after.model_copy(update={"seq": state.seq + 1})
+    intents = outbox.intended(state, after)
+    return after.model_copy(update={"seq": state.seq + 1, "outbox": intents})
 
 
 def outstanding(state: LoopState) -> Effect | None:
     """What this state asks to be done next; None when it waits for a person or is finished."""
-    pending = tuple(item for item in state.outbox if item.status == "pending")
-    if pending:
+    if pending := outbox.pending(state):
         return Publish(pending)
     if state.state not in _ROLES:
         return None
@@ -94,11 +91,6 @@ def outstanding(state: LoopState) -> Effect | None:
 
 def _head_is_verified(state: LoopState) -> bool:
     return state.verification is not None and state.verification.sha == state.head_sha
-
-
-def review_key(round_: int) -> str:
-    """The outbox key of one round's review."""
-    return f"review-r{round_}"
 
 
 def _next_attempt(state: LoopState, role: Role) -> RunAgent:
@@ -314,7 +306,6 @@ def _review_reported(state: LoopState, event: ReviewReported) -> LoopState:
         usage=usage.model_copy(update={"rounds": usage.rounds + 1}),
         attempt=None,
         sessions=sessions.kept(state, Role.REVIEWER, event.session),
-        outbox=_intents(state),
         round_details=_decided(state.round_details, state.round, review_decision=decision),
         history=_decided(state.history, state.round, decision=decision, new_findings=fresh),
     )
@@ -331,26 +322,16 @@ def _decided(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any
     )
 
 
-def _intents(state: LoopState) -> tuple[OutboxItem, ...]:
-    if not state.publishes:
-        return state.outbox
-    holder = state.lease.holder if state.lease else ""
-    keys = {item.key for item in state.outbox}
-    wanted = (PULL_REQUEST, review_key(state.round))
-    fresh = tuple(OutboxItem(key=key, holder=holder) for key in wanted if key not in keys)
-    return state.outbox + fresh
-
-
 def _halted(state: LoopState, event: Halted) -> LoopState:
     kept = {"reasons": event.reasons, "wip": event.wip or state.wip}
     return _done(state, event.outcome, event.error, event.at, **kept)
 
 
 def _published(state: LoopState, event: Published) -> LoopState:
-    outbox = tuple(event.item if old.key == event.item.key else old for old in state.outbox)
+    items = tuple(event.item if old.key == event.item.key else old for old in state.outbox)
     return _with(
         state,
-        outbox=outbox,
+        outbox=items,
         pull_request=event.pull_request or state.pull_request,
         pull_request_url=event.pull_request_url or state.pull_request_url,
     )

@@ -1,10 +1,10 @@
-"""What people read on the forge: the pull request, the review, the job summary, as Markdown.
+"""What people read on the forge: the pull request, the reviews, the job summary, as Markdown.
 
 Every text of an agent or a card goes through `sanitize.markdown`; what GitHub limits is cut with a
 pointer to the whole. A marker names the loop and the post, so that it is found and never repeated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from loop_kit.core.findings import Finding, open_findings
 from loop_kit.core.reports import ReviewReport
@@ -28,8 +28,10 @@ def pull_request_title(card: TaskCard) -> str:
 
 def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
     """What the pull request says about where it comes from."""
+    issue = state.source.ref if state.source.kind == "issue" else ""
     parts = [
         marker(state.task_id, key),
+        *([f"Closes #{issue}", ""] if issue.isdigit() else []),
         markdown(card.goal),
         "",
         f"Written by agents in the review loop `{state.task_id}`, from"
@@ -38,11 +40,16 @@ def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
     if card.acceptance_criteria:
         parts += ["", "### Acceptance criteria", ""]
         parts += [f"- **{id_}** {inline(text, 500)}" for id_, text in card.criteria]
-    return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{_branch(state)}`.")
+    return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{branch(state)}`.")
 
 
-def review_body(state: LoopState, round_: int, review: ReviewReport, key: str) -> str:
-    """One round's review report; `state` is any state after that review."""
+def review_body(
+    state: LoopState, round_: int, review: ReviewReport, key: str, inline_ids: Collection[str] = ()
+) -> str:
+    """One round's review report; `state` is any state after that review.
+
+    Of the findings `inline_ids` it has one line each; the rest is in a comment on their line.
+    """
     record = next(r for r in state.history if r.round == round_)
     approved = record.decision == "approve"
     verdict = "approved" if approved else "changes required"
@@ -57,7 +64,7 @@ def review_body(state: LoopState, round_: int, review: ReviewReport, key: str) -
         parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
     if review.summary:
         parts += ["", markdown(review.summary)]
-    parts += _findings_section("Blocking", _raised_or_open(state, round_))
+    parts += _findings_section("Blocking", _raised_or_open(state, round_), inline_ids)
     closed = [f for f in state.findings if f.closed_round == round_]
     if closed:
         parts += ["", "### Settled", ""]
@@ -72,8 +79,31 @@ def review_body(state: LoopState, round_: int, review: ReviewReport, key: str) -
         parts += ["", "### Not blocking", ""]
         parts += [f"- {inline(text, 1000)}" for text in review.non_blocking]
     parts += _verification_section(state, record)
-    pointer = f"The whole report is `archive/` on `{_branch(state)}`."
+    pointer = f"The whole report is `archive/` on `{branch(state)}`."
     return cut("\n".join(parts), _BODY, pointer)
+
+
+def finding_comment(state: LoopState, finding: Finding) -> str:
+    """The comment on the line of one finding; once that is settled, it says so.
+
+    No text in it may begin a line: a fence of `suggestion` would become a button.
+    """
+    parts = [marker(state.task_id, finding_key(finding.id))]
+    settled = next((r for r in state.history if r.round == finding.closed_round), None)
+    if settled is not None:
+        how = "Withdrawn" if finding.status == "withdrawn" else f"Fixed in {settled.head_sha}"
+        parts += [f"✅ **{how}** (round {settled.round})", ""]
+    parts.append(f"**{finding.id}** [{finding.severity}] {inline(finding.reason, 2000)}")
+    if finding.required_change:
+        parts += ["", f"Required: {inline(finding.required_change, 2000)}"]
+    if finding.scenario:
+        parts += ["", f"Fails when: {inline(finding.scenario, 2000)}"]
+    return "\n".join(parts)
+
+
+def finding_key(id_: str) -> str:
+    """The key in the marker of the comment on a finding's line."""
+    return f"finding-{id_}"
 
 
 def job_summary(state: LoopState, headline: str) -> str:
@@ -83,18 +113,27 @@ def job_summary(state: LoopState, headline: str) -> str:
         parts += [f"Pull request: {state.pull_request_url}", ""]
     if state.history:
         parts += ["```mermaid", "timeline", *_timeline(state), "```", ""]
-        parts += [
-            "| round | commit | change | verified | decision | new findings |",
-            "|---|---|---|---|---|---|",
-        ]
-        parts += [_row(record) for record in state.history]
+        parts += rounds_table(state)
     still = open_findings(state.findings)
     if still:
         parts += _findings_section("Open findings", still)
     if state.error:
         parts += ["", quoted(state.error)]
+    refused = [item for item in state.outbox if item.status == "refused" and item.why]
+    if refused:
+        parts += ["", "### Not posted", ""]
+        parts += [f"- {item.key}: {inline(item.why, 1000)}" for item in refused]
     parts += ["", f"Used: {used(state)}."]
     return cut("\n".join(parts) + "\n", 900_000)
+
+
+def rounds_table(state: LoopState) -> list[str]:
+    """The rounds so far, one row each."""
+    return [
+        "| round | commit | change | verified | decision | new findings |",
+        "|---|---|---|---|---|---|",
+        *(_row(record) for record in state.history),
+    ]
 
 
 def headline(state: LoopState) -> str:
@@ -122,7 +161,7 @@ def used(state: LoopState) -> str:
     return f"{usage.rounds} round(s), {usage.agent_seconds:.0f} agent seconds, {tokens}, {cost}"
 
 
-def _branch(state: LoopState) -> str:
+def branch(state: LoopState) -> str:
     return state.work_branch.removesuffix("/work") + "/state"
 
 
@@ -135,7 +174,9 @@ def _raised_or_open(state: LoopState, round_: int) -> list[Finding]:
     ]
 
 
-def _findings_section(title: str, findings: list[Finding] | tuple[Finding, ...]) -> list[str]:
+def _findings_section(
+    title: str, findings: Collection[Finding], inline_ids: Collection[str] = ()
+) -> list[str]:
     if not findings:
         return []
     parts = ["", f"### {title}", ""]
@@ -143,6 +184,8 @@ def _findings_section(title: str, findings: list[Finding] | tuple[Finding, ...])
         line = f":{finding.line}" if finding.line else ""
         where = f" {code(finding.file + line)}" if finding.file else ""
         parts.append(f"- **{finding.id}** [{finding.severity}]{where} {inline(finding.reason)}")
+        if finding.id in inline_ids:
+            continue
         if finding.required_change:
             parts.append(f"  - Required: {inline(finding.required_change, 1000)}")
         if finding.scenario:
@@ -165,12 +208,19 @@ def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
 
 
 def _timeline(state: LoopState) -> list[str]:
+    """Mermaid's lines: a period per round, and in it what the worker, git and the reviewer did."""
     lines = [f"    title {state.task_id}"]
     for record in state.history:
         decision = (record.decision or "not reviewed").replace("_", " ")
-        lines.append(f"    Round {record.round} : worker {record.head_sha[:7]} : {decision}")
+        verified = {True: " : verify passed", False: " : verify failed", None: ""}[record.verified]
+        new = len(record.new_findings)
+        found = f" : {new} new finding{'s' if new > 1 else ''}" if new else ""
+        worker = f"worker {record.head_sha[:7]}"
+        lines.append(f"    Round {record.round} : {worker}{verified} : {decision}{found}")
     if state.outcome is not None:
         lines.append(f"    End : {state.outcome.value.replace('_', ' ')}")
+    elif state.history:
+        lines.append(f"    Next : round {state.round}")
     return lines
 
 

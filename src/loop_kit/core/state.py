@@ -231,12 +231,17 @@ class Wip(Kept):
 
 
 class OutboxItem(Kept):
-    """One post, identified by its key; `holder` is the run that intended it."""
+    """One post, identified by its key; `holder` is the run that intended it.
+
+    `ref` is what the forge calls the post, `by` the login that made it, `why` why it was refused.
+    """
 
     key: str
     status: Literal["pending", "done", "refused"] = "pending"
     holder: str = ""
     ref: str = ""
+    by: str = ""
+    why: str = ""
 
 
 class Lease(Kept):

@@ -70,6 +70,7 @@ class Engine:
         self._options = options
         self._publisher = publisher
         self._state = LoopState()
+        self._card: TaskCard | None = None
         self._forge_is_down = False
 
     def begin(self, start: Start) -> LoopState:
@@ -144,6 +145,7 @@ class Engine:
         Raises:
             PushRejected: another run owns the loop; nothing of ours was recorded since.
         """
+        self._card = card
         try:
             self._check_agents()
             while (effect := outstanding(self._state)) and not _beyond(effect, last_round):
@@ -163,6 +165,7 @@ class Engine:
             error = f"All {self._state.limits.max_dispatches} dispatches are used."
             self._halt(Outcome.NEEDS_HUMAN, error, ("budget",))
             running = False
+            self._publish_the_end()
         self._apply(HandedOver(self._state.round if running else None))
         self._sync()
         if running and forge and continuation and continuation.workflow:
@@ -283,10 +286,17 @@ class Engine:
         self._sync()
         try:
             for item in effect.items:
-                self._apply(self._publisher.publish(self._state, card, item))
+                if item in self._state.outbox:
+                    self._apply(self._publisher.publish(self._state, card, item))
         except ForgeUnavailable as error:
             self._reporter.warn(f"{error} What was to be posted stays outstanding.")
             self._forge_is_down = True
+
+    def _publish_the_end(self) -> None:
+        """Show a stop that was found only when the round was over."""
+        effect = outstanding(self._state)
+        if isinstance(effect, Publish) and self._card is not None and not self._forge_is_down:
+            self._publish(effect, self._card)
 
     def _sync(self) -> None:
         """Make everything durable; a work branch that a person moved is left where it is."""

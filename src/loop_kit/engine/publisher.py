@@ -2,50 +2,73 @@
 
 The promise is no duplicate after a completed push of its intent. It is not exactly-once: a process
 that dies between GitHub's answer and our record leaves a post that the next run finds by marker.
+What only sets a value (the labels, the commit status, the marks, the end of the draft, the body of
+a comment whose id is known) needs no look: doing it again changes nothing.
 """
 
-from loop_kit.core import bus
-from loop_kit.core.machine import PULL_REQUEST
+from collections.abc import Callable, Mapping
+
+from loop_kit.core import bus, inline, outbox, standing
 from loop_kit.core.messages import Published
 from loop_kit.core.render import (
+    finding_comment,
+    finding_key,
     marker,
     pull_request_body,
     pull_request_title,
     review_body,
 )
 from loop_kit.core.reports import ReportInvalid, ReviewReport, parse_review_report, report_document
-from loop_kit.core.state import LoopState, OutboxItem
+from loop_kit.core.state import LoopState, OutboxItem, Outcome, RoundRecord
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.options import Options
 from loop_kit.errors import ForgeRefused
-from loop_kit.ports import Forge, PullRequest, Reporter, Store
+from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
+
+_Post = Callable[[LoopState, OutboxItem], Published]
 
 
 class Publisher:
-    """Turns one intent of the outbox into a post."""
+    """Turns one intent of the outbox into a post; `diff` is the whole work up to a commit."""
 
-    def __init__(self, forge: Forge, store: Store, reporter: Reporter, options: Options) -> None:
+    def __init__(
+        self,
+        forge: Forge,
+        store: Store,
+        reporter: Reporter,
+        options: Options,
+        diff: Callable[[LoopState, str], Diff],
+    ) -> None:
         self._forge = forge
         self._store = store
         self._reporter = reporter
         self._options = options
+        self._diff = diff
+        self._posts: Mapping[str, _Post] = {
+            outbox.REVIEW: self._review,
+            outbox.MARKS: self._marks,
+            outbox.READY: self._ready,
+            outbox.LABELS: self._labels,
+            outbox.COMMIT_STATUS: self._commit_status,
+            outbox.STATUS_COMMENT: self._status_comment,
+        }
 
     def publish(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         """Make the post of `item` exist; a final refusal is recorded, said, and not repeated."""
-        inherited = state.lease is None or item.holder != state.lease.holder
+        post = self._posts.get(outbox.kind_of(item.key))
         try:
-            if item.key == PULL_REQUEST:
-                return self._pull_request(state, card, item, inherited=inherited)
-            return self._review(state, item, inherited=inherited)
+            if item.key == outbox.PULL_REQUEST:
+                return self._pull_request(state, card, item)
+            if post is None:
+                return _refused(item, "this version does not know such a post")
+            return post(state, item)
         except ForgeRefused as error:
             self._reporter.warn(str(error))
-            return Published(item.model_copy(update={"status": "refused", "ref": error.sentence}))
+            return _refused(item, str(error))
 
-    def _pull_request(
-        self, state: LoopState, card: TaskCard, item: OutboxItem, *, inherited: bool
-    ) -> Published:
+    def _pull_request(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         found: PullRequest | None = None
-        if inherited:
+        if _is_inherited(state, item):
             found = self._forge.find_pull_request(state.work_branch)
         if found is None:
             found = self._forge.open_pull_request(
@@ -53,25 +76,92 @@ class Publisher:
                 base=state.base_branch,
                 title=self._options.redact(pull_request_title(card)),
                 body=self._options.redact(pull_request_body(card, state, item.key)),
-                draft=self._options.draft,
+                draft=self._options.draft and state.outcome is not Outcome.APPROVED,
             )
         self._reporter.note(f"Pull request: {found.url}")
-        return Published(_done(item, str(found.number)), found.number, found.url)
+        return Published(_done(item, str(found.number), by=found.author), found.number, found.url)
 
-    def _review(self, state: LoopState, item: OutboxItem, *, inherited: bool) -> Published:
+    def _review(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
-            reason = "there is no pull request to post to"
-            return Published(item.model_copy(update={"status": "refused", "ref": reason}))
+            return _without_pull_request(item)
         mark = marker(state.task_id, item.key)
-        found = self._forge.find_review(state.pull_request, mark) if inherited else None
+        found = None
+        if _is_inherited(state, item):
+            found = self._forge.find_post(state.pull_request, mark)
         if found is None:
-            round_ = int(item.key.rpartition("-r")[2])
-            record = next(r for r in state.history if r.round == round_)
-            body = review_body(state, round_, self._reported(state, round_), item.key)
-            found = self._forge.post_review(
-                state.pull_request, record.head_sha, self._options.redact(body), mark
-            )
+            record = _record(state, outbox.round_of(item.key))
+            post = self._review_post(state, record, item.key)
+            found = self._forge.post_review(state.pull_request, record.head_sha, post, mark)
         return Published(_done(item, found))
+
+    def _review_post(self, state: LoopState, record: RoundRecord, key: str) -> inline.ReviewPost:
+        """The report, and on their lines the findings that this round raised."""
+        redact = self._options.redact
+        report = self._reported(state, record.round)
+        raised = [f for f in state.findings if f.id in record.new_findings]
+        where: Mapping[str, tuple[str, int]] = {}
+        if any(finding.file and finding.line for finding in raised):
+            where = inline.placed(raised, self._diff(state, record.head_sha).text)
+        return inline.ReviewPost(
+            body=redact(review_body(state, record.round, report, key, where)),
+            comments=tuple(
+                inline.InlineComment(*where[f.id], redact(finding_comment(state, f)))
+                for f in raised
+                if f.id in where
+            ),
+            plain=redact(review_body(state, record.round, report, key)),
+        )
+
+    def _marks(self, state: LoopState, item: OutboxItem) -> Published:
+        """Say on the lines of the findings that this round settled that they are."""
+        if state.pull_request is None:
+            return _without_pull_request(item)
+        reviews = {i.ref for i in state.outbox if outbox.kind_of(i.key) == outbox.REVIEW and i.ref}
+        bodies = {
+            marker(state.task_id, finding_key(f.id)): self._options.redact(
+                finding_comment(state, f)
+            )
+            for f in state.findings
+            if f.closed_round == outbox.round_of(item.key)
+        }
+        self._forge.edit_inline(state.pull_request, reviews, bodies)
+        return Published(_done(item))
+
+    def _ready(self, state: LoopState, item: OutboxItem) -> Published:
+        if state.pull_request is None:
+            return _without_pull_request(item)
+        self._forge.mark_ready(state.pull_request)
+        return Published(_done(item, str(state.pull_request)))
+
+    def _labels(self, state: LoopState, item: OutboxItem) -> Published:
+        number = outbox.conversation(state)
+        if number is None:
+            return _without_pull_request(item)
+        wanted = standing.wanted_label(state)
+        name = wanted.name if wanted else ""
+        others = {label.name for label in standing.LABELS} - {name}
+        if not _is_inherited(state, item):
+            others &= {item.ref}
+        self._forge.set_label(number, wanted, sorted(others))
+        return Published(_done(item, name))
+
+    def _commit_status(self, state: LoopState, item: OutboxItem) -> Published:
+        status, said = standing.commit_status(state)
+        run_id = state.lease.run_id if state.lease else ""
+        self._forge.set_status(state.head_sha, status, self._options.redact(said), run_id)
+        return Published(_done(item, state.head_sha))
+
+    def _status_comment(self, state: LoopState, item: OutboxItem) -> Published:
+        if state.pull_request is None:
+            return _without_pull_request(item)
+        mark = marker(state.task_id, item.key)
+        body = self._options.redact(standing.status_comment(state))
+        known = item.ref
+        if not known and _is_inherited(state, item):
+            known = self._forge.find_post(state.pull_request, mark) or ""
+        return Published(
+            _done(item, self._forge.put_comment(state.pull_request, known, body, mark))
+        )
 
     def _reported(self, state: LoopState, round_: int) -> ReviewReport:
         name = bus.archived(state.task_id, round_, bus.REVIEW_REPORT)
@@ -79,11 +169,29 @@ class Publisher:
             document = report_document(self._store.read(name))
             return parse_review_report(document, state.task_id, round_)
         except ReportInvalid:
-            decision = next(r.decision for r in state.history if r.round == round_)
+            decision = _record(state, round_).decision
             return ReviewReport(
                 task_id=state.task_id, round=round_, decision=decision or "changes_required"
             )
 
 
-def _done(item: OutboxItem, ref: str) -> OutboxItem:
-    return item.model_copy(update={"status": "done", "ref": ref})
+def _is_inherited(state: LoopState, item: OutboxItem) -> bool:
+    """Whether an earlier run intended it, and may have made it without living to record it."""
+    return state.lease is None or item.holder != state.lease.holder
+
+
+def _record(state: LoopState, round_: int) -> RoundRecord:
+    return next(record for record in state.history if record.round == round_)
+
+
+def _done(item: OutboxItem, ref: str = "", by: str = "") -> OutboxItem:
+    return item.model_copy(update={"status": "done", "ref": ref, "by": by})
+
+
+def _refused(item: OutboxItem, why: str) -> Published:
+    return Published(item.model_copy(update={"status": "refused", "why": why[:1000]}))
+
+
+def _without_pull_request(item: OutboxItem) -> Published:
+    """Nothing to warn of: that there is none was said when it was refused."""
+    return _refused(item, "there is no pull request to post to")
