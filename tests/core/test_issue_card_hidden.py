@@ -81,6 +81,7 @@ def test_a_card_in_a_quote_a_list_or_code_is_not_found(mark: str, card: str) -> 
         "<details><style></details></style>",
         "<details>\n\n- </details>",
         "<svg/>",
+        "<details><table></details></table></details>",
         "- </details>\n- <div>\n\n  x </div> <details>",
     ],
 )
@@ -143,8 +144,10 @@ def test_a_tag_that_is_never_closed_never_takes_a_section_away() -> None:
     assert card_in_issue(quoted, 1).out_of_scope == ("src/legacy/",)
 
 
-def test_a_fence_that_is_never_closed_never_takes_a_section_away() -> None:
-    body = "### Goal\n\n```py\nadd\n\n### Out of scope\n\nsrc/legacy/\n"
+@pytest.mark.parametrize("opening", ["```py", "~~~"])
+@pytest.mark.parametrize("end", ["", "``", "```x", "~~"])
+def test_a_fence_that_is_never_closed_never_takes_a_section_away(opening: str, end: str) -> None:
+    body = f"### Goal\n\n{opening}\nadd\n\n### Out of scope\n\nsrc/legacy/\n{end}"
     with pytest.raises(BadCard, match="line 3: the code block is never closed"):
         found(body)
 
