@@ -15,7 +15,9 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github_forge import Access, GitHubForge
-from loop_kit.core.inline import ReviewPost
+from loop_kit.core.inline import InlineComment, ReviewPost
+from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.standing import LABELS
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused, ForgeUnavailable, LoopError
 
@@ -257,6 +259,94 @@ def test_a_review_that_is_not_taken_becomes_a_comment(
     hub.fail_next("POST", "/reviews$", status=422)
     id_ = post(forge, hub, number)
     assert [str(comment.id) for comment in demo.issues[number].comments] == [id_]
+
+
+def with_inline(line: int, plain: str) -> ReviewPost:
+    """A review of a.py, which has one line."""
+    return ReviewPost(f"{MARKER}\nshort", (InlineComment("a.py", line, "F1"),), plain)
+
+
+def test_a_comment_on_a_line_that_is_not_in_the_diff_goes_into_the_body(
+    forge: GitHubForge, demo: HostedRepository
+) -> None:
+    number = open_pull(forge)
+    pull = demo.pulls[number]
+    forge.post_review(number, pull.head_sha, with_inline(99, f"{MARKER}\nwhole"), MARKER)
+    forge.post_review(number, pull.head_sha, with_inline(1, f"{MARKER}\nwhole"), MARKER)
+    assert [(r.body, len(r.comments)) for r in pull.reviews] == [
+        (f"{MARKER}\nwhole", 0),
+        (f"{MARKER}\nshort", 1),
+    ]
+
+
+def test_a_body_of_the_longest_size_is_taken(forge: GitHubForge, demo: HostedRepository) -> None:
+    number = open_pull(forge)
+    body = f"{MARKER}\n".ljust(MAX_BODY, "x")
+    forge.post_review(number, demo.pulls[number].head_sha, ReviewPost(body), MARKER)
+    forge.put_comment(number, "", body, MARKER)
+    assert demo.issues[number].comments[0].body == demo.pulls[number].reviews[0].body == body
+
+
+def test_many_findings_are_marked_with_one_read_and_one_mutation(
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository
+) -> None:
+    number = open_pull(forge)
+    comments = tuple(InlineComment("a.py", 1, f"<!-- F{n} -->\nopen") for n in range(40))
+    post = ReviewPost(f"{MARKER}\nbody", comments)
+    id_ = forge.post_review(number, demo.pulls[number].head_sha, post, MARKER)
+    before = hub.count()
+    forge.edit_inline(number, {id_}, {f"<!-- F{n} -->": f"<!-- F{n} -->\nfixed" for n in range(40)})
+    assert hub.count() - before == 2
+    bodies = {comment.body for comment in demo.pulls[number].reviews[0].comments}
+    assert bodies == {f"<!-- F{n} -->\nfixed" for n in range(40)}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_a_lost_answer_to_a_comment_makes_no_second_one(
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, *, before: bool
+) -> None:
+    number = open_pull(forge)
+    hub.fail_next("POST", "/comments$", drop_before=before, drop_after=not before)
+    forge.put_comment(number, "", f"{MARKER}\none", MARKER)
+    assert len(demo.issues[number].comments) == 1
+
+
+def test_what_sets_a_value_is_repeated_when_its_answer_is_lost(
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository
+) -> None:
+    number = open_pull(forge)
+    hub.fail_next("POST", "/labels$", drop_after=True, times=2)
+    hub.fail_next("POST", "/graphql$", drop_after=True)
+    forge.set_label(number, LABELS[0], ())
+    forge.mark_ready(number)
+    assert demo.issues[number].labels == ["loop:approved"]
+    assert not demo.pulls[number].draft
+
+
+def test_a_new_label_gets_its_colour_and_an_existing_one_keeps_its_own(
+    forge: GitHubForge, demo: HostedRepository
+) -> None:
+    number = open_pull(forge)
+    demo.label("loop:failed").color = "abcdef"
+    approved, _, failed = LABELS
+    forge.set_label(number, approved, ())
+    forge.set_label(number, failed, ())
+    assert demo.label("loop:approved").color == approved.color
+    assert demo.label("loop:failed").color == "abcdef"
+
+
+@pytest.mark.parametrize("scope", ["statuses", "issues"])
+def test_each_missing_permission_is_named_with_its_line(
+    forge: GitHubForge, hub: GitHubServer, scope: str
+) -> None:
+    number = open_pull(forge)
+    hub.set_permissions("bot", {"contents": "write"})
+    sha = hub.pull("octo/demo", number).head_sha
+    asked: dict[str, Callable[[], Any]] = {
+        "statuses": lambda: forge.set_status(sha, "pending", "x", ""),
+        "issues": lambda: forge.set_label(number, LABELS[0], ()),
+    }
+    assert f"permissions: {scope}: write" in refused(asked[scope]).remedy
 
 
 def test_a_dispatch_carries_its_inputs(forge: GitHubForge, hub: GitHubServer) -> None:

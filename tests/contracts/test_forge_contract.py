@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github_forge import Access, GitHubForge
-from loop_kit.core.inline import ReviewPost
+from loop_kit.core.inline import InlineComment, ReviewPost
+from loop_kit.core.standing import LABELS
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import Forge
@@ -36,6 +37,12 @@ class World:
     is_draft: Callable[[int], bool]
     close: Callable[[int], object]
     dispatched: Callable[[], list[dict[str, str]]]
+    forbid_ready: Callable[[], object]
+    comments: Callable[[int], list[str]]
+    inline: Callable[[int], list[str]]
+    reviews: Callable[[int], list[str]]
+    labels: Callable[[int], set[str]]
+    statuses: Callable[[], list[tuple[str, str]]]
 
 
 def memory_world() -> World:
@@ -51,14 +58,20 @@ def memory_world() -> World:
         is_draft=lambda n: forge.pulls[n - 1].draft,
         close=lambda n: setattr(forge.pulls[n - 1], "is_open", False),
         dispatched=lambda: [inputs for _, _, inputs in forge.dispatches],
+        forbid_ready=lambda: setattr(forge, "ready_allowed", False),
+        comments=lambda n: [post.body for post in forge.pulls[n - 1].comments],
+        inline=lambda n: [post.body for post in forge.pulls[n - 1].inline],
+        reviews=lambda n: [post.body for post in forge.pulls[n - 1].posts],
+        labels=lambda n: forge.pulls[n - 1].labels,
+        statuses=lambda: [(state, said) for _, state, said in forge.statuses],
     )
 
 
 def github_world(hub: GitHubServer, git: GitServer) -> World:
     git.create_repository("octo/demo")
     git.add_token("bot", "github-actions[bot]")
-    scopes = ("contents", "pull_requests", "issues", "actions")
-    hub.set_permissions("bot", dict.fromkeys(scopes, "write"))
+    scopes = dict.fromkeys(("contents", "pull_requests", "issues", "actions", "statuses"), "write")
+    hub.set_permissions("bot", scopes)
     hub.add_user("rita")
     demo = hub.repository("octo/demo")
     start = demo.git.commit_files("main", {".github/workflows/loop.yml": WORKFLOW}, "Start")
@@ -77,6 +90,12 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
         is_draft=lambda n: demo.pulls[n].draft,
         close=lambda n: demo.issues[n].set_state("closed", "mona"),
         dispatched=lambda: [dispatch.inputs for dispatch in hub.dispatches],
+        forbid_ready=lambda: hub.set_permissions("bot", {**scopes, "contents": "read"}),
+        comments=lambda n: [comment.body for comment in demo.issues[n].comments],
+        inline=lambda n: [c.body for review in demo.pulls[n].reviews for c in review.comments],
+        reviews=lambda n: [review.body for review in demo.pulls[n].reviews],
+        labels=lambda n: set(demo.issues[n].labels),
+        statuses=lambda: [(s.state, s.description or "") for s in demo.statuses],
     )
 
 
@@ -94,6 +113,17 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 def opened(world: World, *, draft: bool = True) -> int:
     return world.forge.open_pull_request(HEAD, "main", "Title", "Body", draft=draft).number
+
+
+INLINE = "<!-- loop-kit:T-001:finding-F1 -->"
+STATUS = "<!-- loop-kit:T-001:status-comment -->"
+
+
+def posted_inline(world: World, number: int, line: int = 1) -> str:
+    """A review with one comment on a line of a.py, which has one line."""
+    comment = InlineComment("a.py", line, f"{INLINE}\nF1 is wrong")
+    post = ReviewPost(f"{MARKER}\nbody", (comment,), f"{MARKER}\nbody and F1")
+    return world.forge.post_review(number, world.sha, post, MARKER)
 
 
 def posted(world: World, number: int) -> str:
@@ -176,3 +206,68 @@ def test_a_marker_that_is_only_quoted_does_not_count(world: World) -> None:
 def test_the_next_round_is_started_with_its_inputs(world: World) -> None:
     world.forge.dispatch("loop.yml", "main", {"round": "2"})
     assert world.dispatched() == [{"round": "2"}]
+
+
+def test_a_finding_is_posted_on_its_line_and_marked_there_when_it_is_fixed(world: World) -> None:
+    number = opened(world)
+    id_ = posted_inline(world, number)
+    assert world.reviews(number) == [f"{MARKER}\nbody"]
+    assert world.inline(number) == [f"{INLINE}\nF1 is wrong"]
+    for _ in range(2):
+        world.forge.edit_inline(number, {id_}, {INLINE: f"{INLINE}\nfixed", MARKER: "other"})
+        assert world.inline(number) == [f"{INLINE}\nfixed"]
+
+
+def test_comments_of_other_reviews_are_left_as_they_are(world: World) -> None:
+    number = opened(world)
+    posted_inline(world, number)
+    world.forge.edit_inline(number, {"1"}, {INLINE: f"{INLINE}\nfixed"})
+    assert world.inline(number) == [f"{INLINE}\nF1 is wrong"]
+
+
+def test_a_draft_is_made_ready_once_and_then_left_alone(world: World) -> None:
+    number = opened(world)
+    world.forge.mark_ready(number)
+    world.forge.mark_ready(number)
+    assert not world.is_draft(number)
+
+
+def test_a_token_that_may_not_end_a_draft_is_told_what_it_needs(world: World) -> None:
+    number = opened(world)
+    world.forbid_ready()
+    with pytest.raises(ForgeRefused) as error:
+        world.forge.mark_ready(number)
+    assert "contents: write" in error.value.remedy
+    assert world.is_draft(number)
+
+
+def test_one_comment_is_kept_up_to_date_and_found_by_its_marker(world: World) -> None:
+    number = opened(world)
+    id_ = world.forge.put_comment(number, "", f"{STATUS}\none", STATUS)
+    assert world.forge.put_comment(number, id_, f"{STATUS}\ntwo", STATUS) == id_
+    assert world.comments(number) == [f"{STATUS}\ntwo"]
+    assert world.forge.find_post(number, STATUS) == id_
+
+
+def test_a_comment_that_somebody_deleted_is_posted_anew(world: World) -> None:
+    number = opened(world)
+    id_ = world.forge.put_comment(number, "424242", f"{STATUS}\none", STATUS)
+    assert id_ != "424242"
+    assert world.comments(number) == [f"{STATUS}\none"]
+
+
+def test_a_label_replaces_the_others_of_ours_and_leaves_those_of_people(world: World) -> None:
+    number = opened(world)
+    approved, person, failed = LABELS
+    world.forge.set_label(number, replace(approved, name="bug"), ())
+    world.forge.set_label(number, failed, (approved.name, person.name))
+    world.forge.set_label(number, approved, (failed.name,))
+    assert world.labels(number) == {"bug", "loop:approved"}
+    world.forge.set_label(number, None, (approved.name,))
+    assert world.labels(number) == {"bug"}
+
+
+def test_the_status_of_a_commit_is_set_with_its_description(world: World) -> None:
+    world.forge.set_status(world.sha, "pending", "Round 2 is next.", "77")
+    world.forge.set_status(world.sha, "success", "Approved.", "")
+    assert world.statuses() == [("pending", "Round 2 is next."), ("success", "Approved.")]

@@ -1,0 +1,116 @@
+"""What a loop shows on the forge as it stops, goes on and ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.engine.world import World, two_rounds
+from tests.fakes import Act, Ended
+
+from loop_kit.core.state import Outcome, Role
+
+if TYPE_CHECKING:
+    from loop_kit.ports import Job
+
+
+def status_comment(world: World) -> str:
+    (post,) = world.forge.pulls[0].comments
+    return post.body
+
+
+def shown(world: World) -> tuple[set[str], str]:
+    """The labels, and the state of the last commit status."""
+    return world.forge.pulls[0].labels, world.forge.statuses[-1][1]
+
+
+def test_an_approved_loop_ends_its_draft_and_shows_it_everywhere(world: World) -> None:
+    world.job()
+    assert shown(world) == (set(), "pending")
+    assert world.forge.pulls[0].draft
+
+    state = world.job()
+
+    assert not world.forge.pulls[0].draft
+    assert shown(world) == ({"loop:approved"}, "success")
+    assert world.forge.statuses[-1][0] == state.head_sha
+    assert "Approved in round 2." in status_comment(world)
+
+
+def test_a_loop_that_is_approved_at_once_opens_no_draft(world: World) -> None:
+    def content(job: Job) -> Act:
+        approved = {"decision": "approve", "files_examined": ["a.py"]}
+        met = [{"id": "C1", "met": True}, {"id": "C2", "met": True}]
+        return two_rounds(job) if job.role is Role.WORKER else Act({**approved, "criteria": met})
+
+    world.script = content
+    world.job()
+
+    assert not world.forge.pulls[0].draft
+
+
+def test_a_draft_that_may_not_be_ended_is_left_to_a_person_to_click(world: World) -> None:
+    world.forge.ready_allowed = False
+
+    state = world.to_the_end()
+
+    assert state.outcome is Outcome.APPROVED
+    assert shown(world) == ({"loop:approved"}, "success")
+    assert "click **Ready for review**" in status_comment(world)
+
+
+def test_a_failure_in_a_later_round_is_shown_and_taken_back_when_it_goes_on(world: World) -> None:
+    broken = True
+
+    def failing(job: Job) -> Act:
+        if broken and job.round == 2:
+            return Act(report=None, ended=Ended(exit_code=1))
+        return two_rounds(job)
+
+    world.script = failing
+    world.job()
+    state = world.job()
+    assert state.outcome is not None
+    assert shown(world) == ({"loop:failed"}, "failure")
+    assert state.outcome.value in status_comment(world)
+
+    broken = False
+    world.job()
+
+    assert shown(world) == ({"loop:approved"}, "success")
+    assert [said for _, said, _ in world.forge.statuses] == [
+        *("pending", "failure", "pending", "success")
+    ]
+
+
+def test_dispatches_that_are_used_up_are_shown_although_the_round_was_over(world: World) -> None:
+    world.limits = world.limits.model_copy(update={"max_dispatches": 0})
+
+    state = world.job()
+
+    assert state.reasons == ("budget",)
+    assert shown(world) == ({"loop:needs-human"}, "failure")
+    assert {item.status for item in state.outbox} == {"done"}
+
+
+def test_a_worker_that_fails_in_the_first_round_posts_nothing(world: World) -> None:
+    world.script = lambda job: Act(report=None, ended=Ended(exit_code=1))
+
+    world.job()
+
+    assert (world.forge.pulls, world.forge.statuses) == ([], [])
+
+
+def test_a_pull_request_that_was_refused_is_opened_when_a_person_starts_the_loop_again(
+    world: World,
+) -> None:
+    world.limits = world.limits.model_copy(update={"max_rounds": 1})
+    world.forge.pulls_allowed = False
+    assert world.job().outcome is Outcome.MAX_ROUNDS_EXHAUSTED
+    assert world.forge.pulls == []
+
+    world.forge.pulls_allowed = True
+    world.limits = world.limits.model_copy(update={"max_rounds": 3})
+    world.job()
+
+    assert world.posted() == [f"<!-- loop-kit:T-001:review-r{n} -->" for n in (1, 2)]
+    assert shown(world) == ({"loop:approved"}, "success")
