@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,8 @@ class MemoryRepository:
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
         changed = self._changed(base, head)
         new = self.commits[head].tree
-        text = b"".join(b"+" + new.get(path, b"") + b"\n" for path in changed)
+        old = self.commits[base].tree
+        text = b"".join(_patch(path, old.get(path), new.get(path)) for path in changed)
         truncated = len(text) > limit
         if truncated:
             patch.write_bytes(text)
@@ -99,6 +101,16 @@ class MemoryRepository:
         after = self.commits[new].tree
         names = sorted({*before, *after})
         return [name for name in names if before.get(name) != after.get(name)]
+
+
+def _patch(path: str, old: bytes | None, new: bytes | None) -> bytes:
+    """The change of one file as git shows it."""
+    lines = [
+        (side or b"").decode(errors="replace").splitlines(keepends=True) for side in (old, new)
+    ]
+    names = ["/dev/null" if side is None else f"{n}/{path}" for n, side in (("a", old), ("b", new))]
+    body = "".join(difflib.unified_diff(*lines, *names))
+    return f"diff --git a/{path} b/{path}\n{body}".encode()
 
 
 class MemoryWorkspace:

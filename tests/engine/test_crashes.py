@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.engine.world import CARD, Died, Fuse, World, two_rounds
+from tests.engine.world import BLOCKER, CARD, Died, Fuse, World, two_rounds
+from tests.fakes import Act
 
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, parse_state
 from loop_kit.errors import ForgeUnavailable
@@ -56,7 +57,17 @@ def saved_reports(world: World) -> set[tuple[Role, int]]:
 
 
 def posts_per_key(world: World) -> set[int]:
-    return set(Counter(world.posted()).values())
+    """How often each post was made: reviews, comments and comments on lines."""
+    inline = [post.body.splitlines()[0] for pull in world.forge.pulls for post in pull.inline]
+    return set(Counter([*world.posted(), *world.commented(), *inline]).values())
+
+
+def on_a_line(job: Job) -> Act:
+    """The two rounds, with a finding on a line that the first round wrote."""
+    if (job.role, job.round) != (Role.REVIEWER, 1):
+        return two_rounds(job)
+    issue = {**BLOCKER, "file": "a1.py", "line": 1}
+    return Act({"decision": "changes_required", "blocking_issues": [issue]})
 
 
 def crash_and_finish(world: World, fuse: Fuse) -> LoopState:
@@ -86,6 +97,25 @@ def test_wherever_a_process_dies_the_next_one_finishes_the_same_loop(
         assert story(world, crash_and_finish(world, fuse)) == expected, fuse.passed[-1]
         assert posts_per_key(world) <= {1}, fuse.passed[-1]
         assert len(world.forge.pulls) == int(not local), fuse.passed[-1]
+
+
+def test_wherever_a_process_dies_a_finding_is_posted_once_on_its_line_and_marked(
+    tmp_path: Path,
+) -> None:
+    undisturbed, fuse = World(tmp_path, on_a_line), Fuse()
+    while undisturbed.job(fuse).continue_to is not None:
+        pass
+
+    for n in range(1, len(fuse.passed) + 1):
+        world, dying = World(tmp_path, on_a_line), Fuse(n)
+        crash_and_finish(world, dying)
+        (pull,) = world.forge.pulls
+        (comment,) = pull.inline
+        assert "**Fixed in " in comment.body, dying.passed[-1]
+        assert posts_per_key(world) == {1}, dying.passed[-1]
+        assert pull.labels == {"loop:approved"}, dying.passed[-1]
+        assert not pull.draft, dying.passed[-1]
+        assert world.forge.statuses[-1][1] == "success", dying.passed[-1]
 
 
 @pytest.mark.parametrize("role", list(Role))

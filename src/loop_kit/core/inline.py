@@ -10,9 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from unidiff.errors import UnidiffParseError
-from unidiff.patch import PatchSet
-
 from loop_kit.core.findings import Finding
 
 MAX_COMMENTS = 50
@@ -67,6 +64,9 @@ def _shown_lines(diff: str, paths: Collection[str]) -> dict[str, frozenset[int]]
 
 
 def _lines_of(part: str) -> dict[str, frozenset[int]]:
+    from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
+
     try:
         patch = PatchSet.from_string(part)
     except (UnidiffParseError, ValueError):
