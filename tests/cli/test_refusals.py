@@ -164,3 +164,8 @@ def test_a_demo_in_a_folder_that_is_a_file_is_refused(repo: Repo, tmp_path: Path
 
 def test_the_installed_command_is_what_is_tested() -> None:
     assert LOOP.is_file()
+
+
+def test_a_card_that_is_a_link_to_itself_is_refused(repo: Repo) -> None:
+    (repo.root / "loop.json").symlink_to("loop.json")
+    assert_refused(repo.run("loop.json"), 3, "loop.json")

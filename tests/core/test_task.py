@@ -211,3 +211,16 @@ def test_our_copy_has_the_status_we_manage_and_reads_back_as_the_same_card() -> 
     again: TaskCard = parse_card(copy, "c.json")
     assert (again.sha256, again.status) == (card.sha256, "in_progress")
     assert "status" not in json.loads(card.to_json())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a {x: 1}\n" + "".join(f"b{n}: &b{n} {{<<: [*a, *a]}}\n" for n in range(40)),
+        "[" * 60_000,
+        "a: &a [*a]\n",
+    ],
+)
+def test_yaml_that_is_made_to_grow_is_refused(text: str) -> None:
+    with pytest.raises(BadCard, match="invalid YAML"):
+        parse_card(text.encode(), "card.yml")

@@ -74,10 +74,7 @@ def _card_in_file(path: str) -> "TaskCard":
 def _loaded(path: Path) -> "TaskCard":
     from loop_kit.cli.card_file import load_card
 
-    try:
-        return load_card(path)
-    except RuntimeError:  # what pathlib raises before Python 3.13
-        raise BadCard(f"{path} is a link to itself.", "Name a readable file.") from None
+    return load_card(path)
 
 
 def _card_in_issue_file(path: str) -> "TaskCard":

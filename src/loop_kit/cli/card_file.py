@@ -44,7 +44,7 @@ def load_card(path: Path) -> TaskCard:
     """
     try:
         raw = read_plain(path.resolve(), 16 * MAX_CARD_BYTES)
-    except (BusFileUnreadable, OSError) as error:
+    except (BusFileUnreadable, OSError, RuntimeError) as error:  # a link to itself, before 3.13
         raise BadCard(
             f"The task card {path} cannot be read: {error}.",
             f"Name a readable file of at most {MAX_CARD_BYTES} bytes.",

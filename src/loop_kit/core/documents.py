@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from loop_kit.core.yaml_bounds import yaml_excess
+
 
 class DocumentInvalid(ValueError):
     """The text is not what it is said to be; the message is a phrase without a full stop."""
@@ -24,10 +26,13 @@ def read_yaml(text: str) -> Any:
     """The YAML document in `text`.
 
     Raises:
-        DocumentInvalid: it is not YAML, or a tag does not fit its value.
+        DocumentInvalid: it is not YAML, a tag does not fit its value, or it is made to grow.
     """
     import yaml
 
+    excess = yaml_excess(text)
+    if excess:
+        raise DocumentInvalid(f"invalid YAML: {excess}")
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
