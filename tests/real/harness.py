@@ -21,6 +21,7 @@ Agent = Literal["codex", "claude", "opencode"]
 Role = Literal["worker", "reviewer"]
 
 PATIENCE = 240.0
+_FETCH = re.compile(r"CONNECT registry\.[a-z.]+:443")
 FAST = ("--artifact-timeout", "3", "--dispatch-retry-base-sec", "1")
 CODEX_CONFIG = """\
 model = "scripted-1"
@@ -174,8 +175,8 @@ class Bench(Repo):
 def foreign(bench: Bench, agents: Sequence[Agent]) -> list[str]:
     """What was asked for besides the model.
 
-    opencode fetches its own plug-in package into its configuration folder, and has no switch for
-    that; it goes on when it cannot.
+    opencode fetches its own plug-in package from a package registry into its configuration folder,
+    and has no switch for that; it goes on when it cannot.
     """
-    known = {"CONNECT registry.npmjs.org:443"} if "opencode" in agents else set()
-    return [stray for stray in bench.served.strays if stray not in known]
+    strays: list[str] = bench.served.strays
+    return [each for each in strays if not ("opencode" in agents and _FETCH.fullmatch(each))]
