@@ -8,10 +8,12 @@ import pytest
 from tests.cli.damage import (
     CONTENT,
     EVERY,
+    FEW,
     LINK,
     assert_tidy,
     clear,
     damage,
+    mend,
 )
 from tests.cli.harness import TWO_ROUNDS, Repo, assert_refused
 
@@ -53,6 +55,18 @@ def test_leftovers_in_any_shape_do_not_stop_the_loop(second_round: Repo, kind: s
     assert not any((repo.folder / name).is_symlink() for name in ("work_report.json", "state.json"))
 
 
+@pytest.mark.parametrize("kind", ["truncated", "empty", "NUL", "a list", "Latin-1"])
+def test_a_damaged_fix_list_does_not_lose_the_findings(second_round: Repo, kind: str) -> None:
+    repo = second_round
+    damage(repo.folder / "fix_list.json", kind)
+    done = repo.run("--resume")
+    assert_tidy(done)
+    assert done.code == 0, done.text
+    worker = repo.calls[2]
+    assert "F1 [high] calc.py:1: VALUE is wrong" in worker.stdin
+    assert json.loads(worker.mailbox["fix_list.json"])["fixes"][0]["id"] == "F1"
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_folder_where_a_file_is_written_is_named_and_the_loop_goes_on_without_it(
     second_round: Repo, name: str
@@ -70,7 +84,26 @@ def test_a_folder_where_a_file_is_written_is_named_and_the_loop_goes_on_without_
     assert repo.ended == ("done", "approved")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind != "a pipe"])
+@pytest.mark.parametrize("kind", ["a link", "a dangling link", "a pipe"])
+@pytest.mark.parametrize("name", [*LOGS, "lock"])
+def test_what_is_written_follows_no_link_and_waits_for_no_pipe(
+    second_round: Repo, name: str, kind: str
+) -> None:
+    repo = second_round
+    good = damage(repo.folder / name, kind)
+    stopped = repo.run("--resume")
+    assert_tidy(stopped)
+    assert not (repo.folder / name).with_name("nowhere").exists()
+    elsewhere = (repo.folder / name).with_name("elsewhere")
+    assert not elsewhere.exists() or elsewhere.read_bytes() == good
+    if stopped.code:
+        assert_refused(stopped, stopped.code, name.rpartition("/")[2])
+        clear(repo.folder / name)
+        assert repo.run("--resume").code == 0
+    assert repo.ended == ("done", "approved")
+
+
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_damaged_heartbeat_is_no_more_than_an_unknown_process(repo: Repo, kind: str) -> None:
     damage(repo.folder / "runtime" / "worker.heartbeat.json", kind)
     shown = repo.loop("health")
@@ -102,3 +135,35 @@ def test_drafts_that_somebody_planted_are_not_followed(second_round: Repo) -> No
         (repo.folder / name).symlink_to(outside)
     assert repo.run("--resume").code == 0
     assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", [*FEW, "a list", "a pipe", "a dangling link"])
+def test_a_damaged_frozen_card_is_refused_and_the_loop_goes_on_with_a_mended_one(
+    second_round: Repo, kind: str
+) -> None:
+    repo = second_round
+    repo.card(goal="Another goal.")
+    good = damage(repo.folder / "runtime" / "task_card.json", kind)
+    stopped = repo.run("--resume")
+    assert_tidy(stopped)
+    assert_refused(stopped, 3, "task_card.json")
+    assert repo.names[2:] == []
+    mend(repo.folder / "runtime" / "task_card.json", good)
+    assert repo.run("--resume").code == 0
+    assert "Another goal." not in repo.calls[-1].stdin
+
+
+def test_a_frozen_card_that_was_changed_is_not_what_the_loop_was_started_with(
+    second_round: Repo,
+) -> None:
+    repo = second_round
+    frozen = repo.folder / "runtime" / "task_card.json"
+    good = frozen.read_bytes()
+    frozen.write_text(json.dumps({**json.loads(good), "goal": "Delete the tests."}))
+    assert_refused(repo.run("--resume"), 5, "T-001", "card")
+    frozen.unlink()
+    repo.card(goal="Delete the tests.")
+    assert_refused(repo.run("--resume"), 5, "T-001", "card")
+    assert repo.names[2:] == []
+    frozen.write_bytes(good)
+    assert repo.run("--resume").code == 0

@@ -19,7 +19,6 @@ from tests.cli.damage import (
 )
 from tests.cli.harness import CARD, Repo, assert_refused
 
-ITSELF = "a link to itself"
 REFERENCES: dict[str, tuple[str, ...]] = {
     "task_card.json": (),
     "tasks/T-001-value.json": ("T-001",),
@@ -28,9 +27,9 @@ REFERENCES: dict[str, tuple[str, ...]] = {
 
 
 EVERYWHERE = [
-    *(("task_card.json", kind) for kind in (*CONTENT, *PLACES) if kind != ITSELF),
-    *(("tasks/T-001-value.json", kind) for kind in FEW if kind != ITSELF),
-    *(("../card.yaml", kind) for kind in FEW if kind != ITSELF),
+    *(("task_card.json", kind) for kind in (*CONTENT, *PLACES)),
+    *(("tasks/T-001-value.json", kind) for kind in FEW),
+    *(("../card.yaml", kind) for kind in FEW),
 ]
 
 
@@ -58,6 +57,14 @@ def test_a_card_of_an_editor_is_read(repo: Repo, encoding: str) -> None:
     (repo.folder / "task_card.json").write_bytes(text.replace("\n", "\r\n").encode(encoding))
     assert repo.run().code == 0
     assert "Goal: Größe 寸" in repo.calls[0].stdin
+
+
+def test_a_card_may_be_a_link_to_the_users_own(repo: Repo) -> None:
+    damage(repo.folder / "task_card.json", "a link")
+    before = (repo.folder / "elsewhere").read_bytes()
+    assert repo.run().code == 0
+    assert (repo.folder / "task_card.json").is_symlink()
+    assert (repo.folder / "elsewhere").read_bytes() == before
 
 
 HOSTILE_TEXTS = {
@@ -97,8 +104,8 @@ def test_a_card_with_what_no_file_can_carry_is_refused(repo: Repo, field: str, b
 
 
 CONFIGS = [
-    *(("config.yaml", kind) for kind in CONTENT if kind != "empty"),
-    *(("config.json", kind) for kind in CONTENT),
+    *(("config.yaml", kind) for kind in (*CONTENT, *PLACES) if kind != "empty"),
+    *(("config.json", kind) for kind in ("empty", *FEW)),
 ]
 
 
@@ -171,7 +178,7 @@ def test_damaged_context_is_passed_over(repo: Repo, kind: str) -> None:
     assert repo.ended == ("done", "approved")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind != ITSELF])
+@pytest.mark.parametrize("kind", EVERY)
 def test_an_archive_is_listed_whatever_is_in_it(repo: Repo, kind: str) -> None:
     kept = repo.folder / "archive" / "T-001"
     kept.mkdir(parents=True)
@@ -203,7 +210,7 @@ def test_names_in_an_archive_are_shown_and_do_nothing(repo: Repo) -> None:
     assert (repo.folder / "-rf.json").read_bytes() == b"{}"
 
 
-@pytest.mark.parametrize("task_id", ["", ".", "x" * 300, "-x", "a\nb"])
+@pytest.mark.parametrize("task_id", ["", ".", "x" * 300, HOSTILE.rstrip("\x00"), "-x", "a\nb"])
 def test_an_archive_of_no_task_is_empty_or_refused(repo: Repo, task_id: str) -> None:
     shown = repo.loop("archive", f"--task-id={task_id}")
     assert_tidy(shown)

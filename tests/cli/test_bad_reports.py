@@ -125,7 +125,7 @@ def test_anything_in_any_field_of_both_reports_is_carried_and_does_nothing(
 
 
 @pytest.mark.parametrize("role", ["worker", "reviewer"])
-@pytest.mark.parametrize("field", ["decision", "head_sha"])
+@pytest.mark.parametrize("field", ["task_id", "decision", "head_sha"])
 def test_what_a_bad_report_said_is_quoted_without_what_acts_on_a_terminal(
     repo: Repo, role: str, field: str
 ) -> None:
@@ -155,6 +155,7 @@ MANUAL = {
     "Latin-1": b'{"task_id": "\xfc"}',
     "UTF-16": b"\xff\xfe{\x00",
     "60 MB": b"[" + b" " * 60_000_000,
+    "escape sequences": json.dumps({"task_id": HOSTILE, "round": 1}).encode(),
 }
 
 

@@ -84,11 +84,47 @@ def test_a_state_that_leads_nowhere_is_not_continued(under_review: Repo, kind: s
     assert_continues(repo, good)
 
 
+NO_COMMIT: dict[str, object] = {
+    "an option": "--output=owned",
+    "a path": "../../owned",
+    "a reference": "HEAD",
+    "short": "0123456",
+    "two lines": "0" * 40 + "\nError: owned",
+    "NUL": "\x00" * 40,
+    "half a surrogate pair": "\ud800" * 40,
+    "an escape sequence": HOSTILE,
+    "upper case": "A" * 40,
+    "a list": ["0" * 40],
+    "a number": 5,
+}
+
+
+@pytest.mark.parametrize("kind", NO_COMMIT)
+def test_what_is_no_commit_never_reaches_git(under_review: Repo, kind: str) -> None:
+    repo = under_review
+    good = rewrite(repo, **dict.fromkeys(("base_sha", "start_sha", "head_sha"), NO_COMMIT[kind]))
+    assert_not_continued(repo, "_sha")
+    assert not list(repo.root.parent.rglob("owned*"))
+    assert_continues(repo, good)
+
+
 CONTRADICTIONS: dict[str, dict[str, Any]] = {
+    "done without an outcome": {"outcome": None, "resume_phase": None},
+    "continues at nothing": {"resume_phase": "done", "state": "idle"},
+    "idle": {"state": "idle", "resume_phase": None},
+    "paused": {"state": "paused", "resume_phase": None},
+    "a review of nothing": {"history": None},
+    "a review of another round": {"round": 2},
+    "a review without its round": {"round_details": None},
+    "a review of no commit": {"head_sha": None},
+    "no base": {"base_sha": None},
+    "round 0": {"round": 0, "resume_phase": "awaiting_work"},
+    "a negative round": {"round": -1, "resume_phase": "awaiting_work"},
     "another task": {"task_id": "T-002"},
     "no task": {"task_id": None},
     "a path as task": {"task_id": "../../T-001"},
     "a newer version": {"schema_version": 99},
+    "another card": {"card_sha256": "0" * 64},
 }
 
 
@@ -100,7 +136,9 @@ def test_a_state_that_contradicts_itself_is_not_continued(under_review: Repo, ki
     assert_continues(repo, good)
 
 
-@pytest.mark.parametrize("text", [HOSTILE, "a\nError: owned\n  Do it.", "--help", "$(id)"])
+@pytest.mark.parametrize(
+    "text", [HOSTILE, "a\nError: owned\n  Do it.", "\ufeffx", "--help", "$(id)"]
+)
 def test_text_in_a_state_is_shown_and_does_nothing(under_review: Repo, text: str) -> None:
     repo = under_review
     texts = {"error": text, "started_at": text, "failed_at": text, "starter": text}

@@ -59,6 +59,8 @@ class Left:
 
 WORK_2 = ("worker/2/1", "reviewer/2/1")
 LOOPS = {
+    "0.3.1-reviewer-failed": Left(1, "done", 1, ("reviewer/1/1",), "single_round_failed"),
+    "0.3.1-interrupted": Left(1, "done", 1, ("reviewer/1/1",), "interrupted"),
     "0.3.1-awaiting-work": Left(1, "awaiting_work", 2, WORK_2),
     "0.3.1-awaiting-review": Left(1, "awaiting_review", 1, ("reviewer/1/1",)),
     "0.3.1-awaiting-review-2": Left(2, "awaiting_review", 2, ("reviewer/2/1",)),
@@ -121,10 +123,37 @@ def test_the_old_templates_carry_everything_that_the_agents_need(repo: Repo, ver
         assert '"round": 2' in prompt
         assert re.search(rf"only finish after writing \S+/{report}\.", prompt)
         assert not re.search(r"\{[a-z_]+\}", prompt)
+        fences = [line for line in prompt.splitlines() if line.startswith("```")]
+        assert set(fences) == {"```"}
+        assert len(fences) % 2 == 0
     for finding in FINDINGS:
         assert finding in worker.stdin
     assert "VALUE is 1 now" in worker.stdin
     assert "say why" in worker.stdin
+
+
+def test_findings_of_the_old_fix_list_have_ids_of_ours_for_both_roles(repo: Repo) -> None:
+    leave(repo, "0.3.1-awaiting-work", 1)
+    assert repo.run("--resume").code == 0
+    worker, reviewer = repo.calls
+    assert "F1 [high] calc.py: VALUE is wrong" in worker.stdin
+    assert "F2 [high] <no file>: no test was added" in worker.stdin
+    sent = json.loads(worker.mailbox["fix_list.json"])["fixes"]
+    assert [fix["id"] for fix in sent] == ["F1", "F2"]
+    assert json.loads(reviewer.mailbox["review_request.json"])["open_findings"] == sent
+    assert [(f["id"], f["status"]) for f in repo.state["findings"]] == [
+        ("F1", "fixed"),
+        ("F2", "fixed"),
+    ]
+
+
+def test_a_review_of_old_work_shows_the_old_report_and_commits(repo: Repo) -> None:
+    leave(repo, "0.3.1-reviewer-failed", 1)
+    assert repo.run("--resume").code == 0
+    request = json.loads(repo.calls[0].mailbox["review_request.json"])
+    assert request["worker_notes"] == "VALUE is 1 now"
+    assert request["commits"].partition(" ")[2] == "Set VALUE to 1"
+    assert request["worker_tests"] == [{"name": "pytest", "status": "pass"}]
 
 
 def test_what_the_old_init_said_about_its_own_code_reaches_no_prompt(repo: Repo) -> None:
@@ -142,6 +171,13 @@ def test_the_conversation_of_the_old_worker_is_taken_up(repo: Repo) -> None:
     leave(repo, "0.3.1-awaiting-work", 1)
     assert repo.run("--resume").code == 0
     assert SESSION in repo.calls[0].argv
+
+
+def test_a_single_round_of_an_old_loop_can_be_run(repo: Repo) -> None:
+    leave(repo, "0.3.1-awaiting-work", 1)
+    assert repo.run("--single-round", "--round", "2").code == 0
+    assert repo.names == list(WORK_2)
+    assert repo.ended == ("done", "approved")
 
 
 def test_an_approved_loop_of_the_old_tool_calls_nobody(repo: Repo) -> None:

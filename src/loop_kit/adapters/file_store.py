@@ -1,6 +1,7 @@
 """The store of a local loop: the bus in `.loop/`, each file replaced whole, the state last."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from loop_kit.core import bus
 from loop_kit.core.messages import AttemptStarted, Event
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, StateCorrupt, parse_state
 from loop_kit.core.task import checked_task_id, parse_card
-from loop_kit.errors import StateRefused
+from loop_kit.errors import BadCard, StateRefused
 
 _MAX_STATE = 16 * 1024 * 1024
 _DERIVED = ("handoff/", bus.TASK_PACKET)
@@ -44,7 +45,7 @@ class FileStore:
         path = self._folder / bus.STATE
         try:
             raw = read_plain(path, _MAX_STATE)
-            return None if raw is None else parse_state(raw)
+            return None if raw is None else parse_state(raw, self._plain)
         except (BusFileUnreadable, StateCorrupt) as error:
             raise _corrupt(path, str(error)) from None
 
@@ -67,8 +68,20 @@ class FileStore:
                 path.unlink()
 
     def read(self, name: str) -> bytes | None:
-        """A bus file, or None; of the card, the frozen copy."""
-        return self._plain(_FROZEN_CARD if name == bus.TASK_CARD else name)
+        """A bus file, or None; of the card, the frozen copy.
+
+        Raises:
+            BadCard: the frozen copy is no regular file of a sane size.
+        """
+        if name != bus.TASK_CARD:
+            return self._plain(name)
+        try:
+            return read_plain(self._folder / _FROZEN_CARD, _MAX_STATE)
+        except BusFileUnreadable as error:
+            raise BadCard(
+                f"The card that the loop was started with cannot be read: {error}.",
+                f"Restore {self._folder / _FROZEN_CARD}, or start anew without --resume.",
+            ) from None
 
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
@@ -113,7 +126,8 @@ class FileStore:
         ours = self._plain(_FROZEN_CARD)
         shown = self._plain(bus.TASK_CARD)
         write_atomically(self._folder / _FROZEN_CARD, card)
-        if shown is None or (shown == ours and not self._keep_card):
+        there = os.path.lexists(self._folder / bus.TASK_CARD)
+        if not there or (ours is not None and shown == ours and not self._keep_card):
             write_atomically(self._folder / bus.TASK_CARD, card)
 
     def _marked_card(self, state: LoopState) -> bytes | None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.loop_folder import write_atomically
+from loop_kit.adapters.loop_folder import read_plain, write_atomically
 
 ROLES = ("worker", "reviewer")
 
@@ -55,9 +55,8 @@ def health(folder: Path, role: str, ttl: float) -> Health:
 
 def _pid(path: Path) -> int | None:
     try:
-        with path.open("rb") as stream:
-            said = json.loads(stream.read(64 * 1024))
-    except (OSError, ValueError, RecursionError):
+        said = json.loads(read_plain(path, 64 * 1024) or b"")
+    except (ValueError, RecursionError):
         return None
     pid = said.get("pid") if isinstance(said, dict) else None
     return pid if isinstance(pid, int) else None

@@ -4,6 +4,7 @@ This module is read by the commands that must start fast: it imports nothing hea
 """
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 DEFAULT = ".loop"
 MAX_LOG = 5 * 1024 * 1024
 _BACKUPS = 3
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 GENERATED = (
     "archive/",
@@ -104,7 +106,10 @@ def _write_block(path: Path, entries: list[str]) -> None:
 
 
 class RotatingFile:
-    """A log that never grows over `MAX_LOG`: `.1` to `.3` hold what was before."""
+    """A log that never grows over `MAX_LOG`: `.1` to `.3` hold what was before.
+
+    A link in its place is not followed, and a pipe not waited for: a repository can bring them.
+    """
 
     def __init__(self, path: Path, limit: int = MAX_LOG) -> None:
         self._path = path
@@ -116,7 +121,11 @@ class RotatingFile:
         size = self._path.stat().st_size if self._path.exists() else 0
         if size and size + len(data) > self._limit:
             self._rotate()
-        with self._path.open("ab") as stream:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(self._path, flags, 0o666)
+        with os.fdopen(descriptor, "ab") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EEXIST, "not a regular file", str(self._path))
             stream.write(data)
 
     def _rotate(self) -> None:
@@ -137,7 +146,7 @@ def read_plain(path: Path, limit: int) -> bytes | None:
     Raises:
         BusFileUnreadable: it is something else, or longer.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDONLY | _NO_LINK
     try:
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:

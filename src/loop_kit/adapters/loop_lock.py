@@ -16,7 +16,7 @@ def exclusive(path: Path) -> Iterator[None]:
         AlreadyRunning: another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     try:
         if not _locked(descriptor):
             raise AlreadyRunning(

@@ -8,6 +8,7 @@ import typer
 
 from loop_kit.adapters.loop_folder import loop_folder, repository_root, write_atomically
 from loop_kit.adapters.loop_lock import exclusive
+from loop_kit.core.sanitize import one_line, visible
 from loop_kit.errors import LoopError
 
 _OF_A_ROUND = re.compile(r"r\d+_(.+)")
@@ -31,17 +32,18 @@ def archive(
     if as_json:
         typer.echo(json.dumps({"task_id": task_id, "folder": str(kept), "files": names}, indent=2))
         return
-    typer.echo(f"Archive: {kept}" if names else f"Nothing is archived for {task_id} ({kept}).")
+    said = f"Archive: {kept}" if names else f"Nothing is archived for {task_id} ({kept})."
+    typer.echo(visible(said))
     for name in names:
-        typer.echo(f"  {name}")
+        typer.echo(f"  {one_line(name, 300)}")
 
 
 def _restore(folder: Path, kept: Path, name: str) -> None:
     file = name if name.endswith(".json") else f"{name}.json"
     source = kept / file
-    if not source.resolve().is_relative_to(kept.resolve()) or Path(file).name != file:
+    if Path(file).name != file or file in {"", ".", ".."}:
         raise LoopError(f"{name!r} escapes the archive of the task.", "Name a file it lists.")
-    if not source.is_file() or source.is_symlink():
+    if source.is_symlink() or not source.is_file():
         raise LoopError(f"{source} is not there.", "Name a file that `loop archive` lists.")
     of_round = _OF_A_ROUND.fullmatch(file)
     target = folder / (of_round.group(1) if of_round else file)

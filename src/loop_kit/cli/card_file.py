@@ -1,12 +1,13 @@
 """Finds and reads the files a person writes for a local run: the card and the configuration."""
 
+import os
 from pathlib import Path
 
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.config_file import MAX_CONFIG, NAMES, parse_config
 from loop_kit.core import bus
 from loop_kit.core.task import MAX_CARD_BYTES, MINIMAL_CARD, TaskCard, parse_card
-from loop_kit.errors import BadCard
+from loop_kit.errors import BadCard, BadSetting
 
 _SUFFIXES = ("json", "yml", "yaml")
 
@@ -61,11 +62,17 @@ def read_config(folder: Path) -> dict[str, object]:
     """The settings in `config.yaml`, `config.yml` or `config.json`, or none.
 
     Raises:
-        BadSetting: the file cannot be parsed, or a setting is unknown.
+        BadSetting: the file cannot be read or parsed, or a setting is unknown.
     """
     for name in NAMES:
         path = folder / name
-        if path.is_file():
-            with path.open("rb") as stream:
-                return parse_config(stream.read(MAX_CONFIG + 1), str(path))
+        if not os.path.lexists(path):
+            continue
+        try:
+            raw = read_plain(path.resolve(), MAX_CONFIG)
+        except (BusFileUnreadable, OSError, RuntimeError) as error:
+            raise BadSetting(f"{path} cannot be read: {error}.", "Mend or remove it.") from None
+        if raw is None:
+            raise BadSetting(f"{path} leads nowhere.", "Mend or remove it.")
+        return parse_config(raw, str(path))
     return {}

@@ -26,6 +26,7 @@ from loop_kit.cli.card_file import find_card, load_card, read_config
 from loop_kit.core import bus
 from loop_kit.core.knowledge import Knowledge, Lesson
 from loop_kit.core.render import headline, used
+from loop_kit.core.sanitize import one_line
 from loop_kit.core.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
@@ -170,8 +171,8 @@ class _LocalRun:
             fresh = _is_fresh(self._request.single_round, card, recorded)
         if fresh and recorded is not None and not recorded.finished:
             sys.stderr.write(
-                f"Warning: {recorded.task_id} was at round {recorded.round} and starts anew;"
-                " --resume would have continued it.\n"
+                f"Warning: {one_line(recorded.task_id)} was at round {recorded.round}"
+                " and starts anew; --resume would have continued it.\n"
             )
         return Start(
             card=card,
@@ -316,7 +317,8 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
     if (
         recorded is not None
         and recorded.round == round_
-        and recorded.card_sha256 == card.sha256
+        and recorded.task_id == card.task_id
+        and recorded.card_sha256 in {"", card.sha256}
         and recorded.outcome is not Outcome.APPROVED
     ):
         return round_ == 1 and recorded.state is Phase.DONE

@@ -53,6 +53,7 @@ def loop(
 _USERS_MATTERS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
+    *(errno.ENXIO, errno.ENAMETOOLONG),
 }
 _REMEDY = "Move what is in the way, make it writable or make room on the disk, then run again."
 

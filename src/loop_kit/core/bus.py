@@ -98,6 +98,16 @@ def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Docu
     }
 
 
+def with_open_findings(kept: Document, state: LoopState) -> Document:
+    """The fix list as it was kept, with the findings as the state has them.
+
+    The state is what the reviewer's next answers are counted against; the file may have been
+    damaged in the loop's folder, or be one of agent-task-runner, which knows no ids of ours.
+    """
+    findings = open_findings(state.findings)
+    return {**kept, "fixes": [_finding(f) for f in findings]} if findings else kept
+
+
 def summary(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:
     """What an approved loop leaves behind."""
     return {

@@ -176,6 +176,9 @@ def _told(text: str) -> str:
 def filled(template: str, values: Mapping[str, str]) -> str:
     """`template` with `{name}` replaced and doubled braces made single.
 
+    A value of several lines gets lines of its own: a fence that begins elsewhere is none, and old
+    templates have two sections on one line.
+
     Raises:
         TemplateInvalid: a name that is not in `values`.
     """
@@ -186,7 +189,12 @@ def filled(template: str, values: Mapping[str, str]) -> str:
             return match.group(0)[0]
         if name not in values:
             raise TemplateInvalid(f"unknown placeholder {{{name}}}")
-        return values[name]
+        text = values[name]
+        if "\n" not in text:
+            return text
+        before, after = template[: match.start()], template[match.end() :]
+        text = text if not before or before.endswith("\n") else f"\n{text}"
+        return text if not after or after.startswith("\n") else f"{text}\n"
 
     return _PLACEHOLDER.sub(value, template)
 

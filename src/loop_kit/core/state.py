@@ -7,7 +7,7 @@ Unknown keys survive a round trip, so that an older program does not lose what a
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -20,6 +20,9 @@ from loop_kit.errors import ExitCode
 SCHEMA_VERSION = 2
 
 N = TypeVar("N", int, float)
+
+Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
+"""A commit, or ''. These words end up in the arguments of git, where `--output=x` is no commit."""
 
 
 class Phase(StrEnum):
@@ -155,7 +158,7 @@ class Attempt(Kept):
     waits: bool = False
     retry_after: float = 0
     feedback: str = ""
-    work_sha: str = ""
+    work_sha: Sha = ""
 
 
 class CommandResult(Kept):
@@ -268,9 +271,9 @@ class LoopState(Kept):
     state: Phase = Phase.IDLE
     round: int = 0
     task_id: str = ""
-    base_sha: str = ""
-    start_sha: str = ""
-    head_sha: str = ""
+    base_sha: Sha = ""
+    start_sha: Sha = ""
+    head_sha: Sha = ""
     card_sha256: str = ""
     started_at: str = ""
     outcome: Outcome | None = None
@@ -320,6 +323,24 @@ class LoopState(Kept):
     def exit_code(self) -> ExitCode:
         """The exit code for the outcome; a loop that is not done has none but 0."""
         return EXIT_CODES[self.outcome] if self.outcome else ExitCode.OK
+
+    @property
+    def contradiction(self) -> str:
+        """Why nobody can go on from this state, whoever wrote it, or ''."""
+        running = (Phase.AWAITING_WORK, Phase.AWAITING_REVIEW)
+        phase = self.resume_phase or self.state
+        if self.state is Phase.DONE and self.outcome is None:
+            return "it is done without an outcome"
+        if phase not in running:
+            ended = self.state is Phase.DONE and self.resume_phase is None
+            return "" if ended else f"nothing continues at {phase}"
+        if self.round < 1 or not (self.task_id and self.base_sha and self.start_sha):
+            return f"{phase} without task_id, base_sha, start_sha or round"
+        recorded = [record.round for record in self.history][-1:] == [self.round]
+        detailed = [detail.round for detail in self.round_details][-1:] == [self.round]
+        if phase is Phase.AWAITING_REVIEW and not (self.head_sha and recorded and detailed):
+            return f"{phase} without the work of round {self.round}"
+        return ""
 
     def to_json(self) -> bytes:
         """The snapshot as it is written, without what is not set."""

@@ -92,8 +92,11 @@ class TaskCard(Record):
 
     @property
     def sha256(self) -> str:
-        """The hash of what the card asks for; `status`, which we manage, is left out."""
-        body = self.model_dump(mode="json", exclude={"status"})
+        """The hash of what the card asks for; `status`, which we manage, is left out.
+
+        Defaults are too: a field that a newer version knows must not make it another card.
+        """
+        body = self.model_dump(mode="json", exclude={"status"}, exclude_defaults=True)
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -116,10 +116,20 @@ class Engine:
         )
 
     def _continue(self, start: Start, recorded: LoopState) -> None:
+        if recorded.contradiction:
+            raise StateRefused(
+                f"The recorded loop cannot be continued: {recorded.contradiction}.",
+                "Restore state.json from archive/, or start anew without --resume.",
+            )
         if recorded.task_id != start.card.task_id:
             raise StateRefused(
                 f"The recorded loop is {recorded.task_id}, the card is {start.card.task_id}.",
                 "Give the card of the recorded loop with --task, or start anew without --resume.",
+            )
+        if recorded.card_sha256 not in {"", start.card.sha256}:
+            raise StateRefused(
+                f"The card of {recorded.task_id} is not the one that the loop was started with.",
+                "Restore it, or start anew without --resume.",
             )
         self._state = recorded
         if recorded.finished:

@@ -50,6 +50,11 @@ class ReviewerPass:
             "diff": diff.text,
             "diff_truncated": diff.truncated,
             "diff_file": bus.PATCH if diff.truncated else None,
+            "diff_stat": {
+                "files": diff.files,
+                "lines_added": diff.lines_added,
+                "lines_deleted": diff.lines_deleted,
+            },
         }
         commits = "\n".join(subject for r in reversed(state.history) for subject in r.commits)
         return bus.review_request(card, state, self.work_report(state), commits, shown), diff

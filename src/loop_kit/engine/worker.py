@@ -84,26 +84,30 @@ class WorkerPass:
 
     def _inputs(self, state: LoopState, card: TaskCard) -> Mapping[str, bytes]:
         files = {bus.TASK_CARD: card.to_json()}
-        raw = self._fix_list(state)
-        if raw is not None and _readable(raw) is None:
-            self._dispatcher.warn(f"{bus.FIX_LIST} cannot be read as JSON and counts as absent.")
-            raw = None
-        return files if raw is None else {**files, bus.FIX_LIST: raw}
+        fixes = self._fix_list(state)
+        if fixes is not None and "round" not in fixes:
+            self._dispatcher.warn(f"{bus.FIX_LIST} cannot be read: only the findings are told.")
+        return files if fixes is None else {**files, bus.FIX_LIST: bus.encoded(fixes)}
 
-    def _fix_list(self, state: LoopState) -> bytes | None:
-        """The fix list; one that lies there in round 1 is a leftover of another loop."""
-        return self._store.read(bus.FIX_LIST) if state.round > 1 else None
+    def _fix_list(self, state: LoopState) -> Document | None:
+        """What is to be mended; a list that lies there in round 1 is a leftover of another loop.
+
+        The findings are in the state too: a list that somebody damaged loses none of them.
+        """
+        raw = self._store.read(bus.FIX_LIST) if state.round > 1 else None
+        if raw is None:
+            return None
+        return bus.with_open_findings(_readable(raw) or {}, state)
 
     def _prompt(
         self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths, context: Context
     ) -> str:
-        raw = self._fix_list(state)
         return worker_prompt(
             guidance=self._dispatcher.guidance(Role.WORKER),
             card=card,
             round_=state.round,
             paths=paths,
-            fix_list=_readable(raw),
+            fix_list=self._fix_list(state),
             feedback=effect.feedback,
             context=context,
             wip_sha=state.wip.sha if state.wip else "",
