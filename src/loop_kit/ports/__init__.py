@@ -4,20 +4,19 @@ Adapters implement these, fakes in the tests implement these, and one contract s
 run against both. The engine knows nothing else of the world.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.activity import Activity
 from loop_kit.core.diagnosis import Problem
-from loop_kit.core.inline import ReviewPost
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
 from loop_kit.core.scope import Commit
-from loop_kit.core.standing import Label, StatusState
-from loop_kit.core.state import Lease, LoopState, Role, Session, Spent, Verification
+from loop_kit.core.state import LoopState, Role, Session, Spent, Verification
+from loop_kit.ports.forge import Forge, PullRequest
 
 
 class PushRejected(Exception):
@@ -330,68 +329,24 @@ class Mailbox(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """A pull request on the forge; `author` is the login that opened it."""
-
-    number: int
-    url: str
-    author: str = ""
-
-
-class Forge(Protocol):
-    """The forge's API.
-
-    Every method raises `ForgeRefused` when the answer is a final no, and `ForgeUnavailable` when
-    there is none after some patience.
-    """
-
-    def may_write(self, login: str) -> bool:
-        """Whether this person's permission on the repository is write or more."""
-        ...
-
-    def run_has_ended(self, lease: Lease) -> bool | None:
-        """Whether the run that holds `lease` is over; None when the API cannot tell."""
-        ...
-
-    def find_pull_request(self, head: str) -> PullRequest | None:
-        """The open pull request from branch `head`."""
-        ...
-
-    def open_pull_request(
-        self, head: str, base: str, title: str, body: str, *, draft: bool
-    ) -> PullRequest:
-        """Open one; not as a draft where drafts are not supported."""
-        ...
-
-    def find_post(self, number: int, marker: str) -> str | None:
-        """The id of our review or comment that carries `marker`, searched over all pages."""
-        ...
-
-    def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
-        """Post a review without a verdict, whole where its comments are not taken; its id."""
-        ...
-
-    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
-        """Replace the inline comments of `reviews` that begin with one of the keys, markers."""
-        ...
-
-    def mark_ready(self, number: int) -> None:
-        """End the draft; nothing when it is none."""
-        ...
-
-    def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
-        """Replace the body of our comment `id_`, or post one where there is none; its id."""
-        ...
-
-    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
-        """Set the commit status of the loop, at most 140 characters, with a link to the run."""
-        ...
-
-    def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
-        """Put `label` on a pull request or an issue, and take `others` off."""
-        ...
-
-    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
-        """Start the workflow that runs the next round."""
-        ...
+__all__ = [
+    "Agent",
+    "Clock",
+    "Delivery",
+    "Diff",
+    "Ended",
+    "Forge",
+    "Guides",
+    "Job",
+    "Mailbox",
+    "PullRequest",
+    "PushRejected",
+    "Reporter",
+    "Repository",
+    "Span",
+    "Store",
+    "Verifier",
+    "WorkMoved",
+    "Workspace",
+    "Workspaces",
+]
