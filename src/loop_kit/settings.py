@@ -39,9 +39,18 @@ def _globs(value: object) -> object:
     return value
 
 
+def _bots(value: object) -> object:
+    """Logins between commas; a star would let every program in the world start agents."""
+    names = _globs(value)
+    if isinstance(names, tuple | list) and any("*" in str(name) for name in names):
+        raise ValueError("names each bot; a star is not taken")
+    return names
+
+
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Globs = Annotated[tuple[str, ...], BeforeValidator(_globs)]
+Bots = Annotated[tuple[str, ...], BeforeValidator(_bots)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Prefix = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
@@ -53,6 +62,8 @@ class Settings(Record):
 
     task: str = ""
     task_id: str = ""
+    issue: Annotated[int, Field(ge=1)] | None = None
+    pull_request: Annotated[int, Field(ge=1)] | None = None
     round: Annotated[int, Field(ge=1)] | None = None
     expected_state: Annotated[int, Field(ge=0)] | None = None
     worker_backend: str = ""
@@ -70,6 +81,10 @@ class Settings(Record):
     github_token: SecretStr = SecretStr("")
     base_branch: str = ""
     branch_prefix: Prefix = "loop"
+    trigger_label: Annotated[str, Field(min_length=1, max_length=50)] = "loop"
+    allowed_bots: Bots = ()
+    phase: Literal["all", "claim", "agents", "publish"] = "all"
+    dry_run: bool = False
     max_rounds: int = 3
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
@@ -94,6 +109,7 @@ class Settings(Record):
     agent_env: Globs = ()
     fail_on: Literal["never", "failed", "not-approved"] = "failed"
     draft: bool = True
+    loop_kit_args: Words = ()
     dispatch_backend: Literal["native"] = "native"
     auto_dispatch: bool = False
     require_heartbeat: bool = False
@@ -129,15 +145,17 @@ class Settings(Record):
 
 
 INPUTS = (
-    *("task", "task_id", "round", "expected_state"),
+    *("task", "task_id", "issue", "pull_request", "round", "expected_state"),
     *("worker_backend", "reviewer_backend", "worker_model", "reviewer_model"),
     *("worker_args", "reviewer_args", "worker_command", "reviewer_command"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
-    *("base_branch", "branch_prefix", "max_rounds", "round_timeout_minutes"),
+    *("base_branch", "branch_prefix", "trigger_label", "allowed_bots"),
+    *("max_rounds", "round_timeout_minutes"),
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
     *("verify", "verify_timeout", "scope", "evidence"),
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
-    *("continue", "continue_workflow", "isolation", "agent_env", "fail_on", "draft"),
+    *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
+    *("fail_on", "draft", "dry_run", "loop_kit_args"),
 )
 """The settings that are inputs of the action, under their names here."""
 
@@ -149,7 +167,8 @@ ACTION_DEFAULTS: Values = {
 }
 
 _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
-    *("task", "task_id", "round", "expected_state"),
+    *("task", "task_id", "issue", "pull_request", "round", "expected_state"),
+    *("phase", "dry_run", "loop_kit_args", "trigger_label", "allowed_bots"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
 } | {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from loop_kit.core.inline import ReviewPost
 from loop_kit.core.standing import Label, StatusState
 from loop_kit.core.state import Lease
+
+Reaction = Literal["eyes", "+1", "confused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,53 @@ class PullRequest:
     number: int
     url: str
     author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue as it is now; `labels` are names."""
+
+    number: int
+    title: str
+    body: str
+    is_open: bool
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PullFacts:
+    """A pull request as it is now; repositories are "owner/name", '' where the fork is gone.
+
+    `closes` is the issue that merging it closes, if it names exactly one.
+    `closed_at` is UTC as YYYY-MM-DDTHH:MM:SSZ, '' while it is open.
+    """
+
+    number: int
+    url: str
+    title: str
+    body: str
+    head: str
+    head_sha: str
+    head_repository: str
+    base: str
+    is_open: bool
+    merged: bool
+    labels: tuple[str, ...] = ()
+    closes: int | None = None
+    closed_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How what a loop is talked about in stands; None where it was not asked for.
+
+    `labels` are those of the issue, or of the pull request when there is no issue.
+    """
+
+    issue_open: bool | None = None
+    pull_open: bool | None = None
+    pull_merged: bool | None = None
+    labels: frozenset[str] = frozenset()
 
 
 class Forge(Protocol):
@@ -31,6 +80,34 @@ class Forge(Protocol):
 
     def run_has_ended(self, lease: Lease) -> bool | None:
         """Whether the run that holds `lease` is over; None when the API cannot tell."""
+        ...
+
+    def issue(self, number: int) -> Issue | None:
+        """The issue, or None when there is none of that number; a pull request is none."""
+        ...
+
+    def pull(self, number: int) -> PullFacts | None:
+        """The pull request, or None when there is none of that number."""
+        ...
+
+    def newest_pull(self, head: str) -> PullFacts | None:
+        """The newest pull request from branch `head` of this repository, open or not."""
+        ...
+
+    def standing(self, issue: int | None, pull: int | None) -> Standing:
+        """How an issue and a pull request stand, in one request; what does not exist is closed."""
+        ...
+
+    def merge_base(self, base: str, head: str) -> str:
+        """The commit at which two branches or commits part."""
+        ...
+
+    def loop_of(self, number: int) -> str:
+        """The task id in the marker of our newest comment on `number`, or ''."""
+        ...
+
+    def react(self, comment: int, content: Reaction) -> None:
+        """Answer a comment with a sign; nothing when it is gone or may not be done."""
         ...
 
     def find_pull_request(self, head: str) -> PullRequest | None:
