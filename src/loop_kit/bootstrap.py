@@ -7,6 +7,7 @@ from pathlib import Path
 from loop_kit.adapters.agents import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
 from loop_kit.adapters.agents.beating import BeatingAgent
 from loop_kit.adapters.agents.command_line import Setup
+from loop_kit.adapters.agents.known import KNOWN
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier
 from loop_kit.adapters.git import Git, Identity
@@ -49,12 +50,6 @@ _KEY_VARIABLES = (
     *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
     *("GITHUB_TOKEN", "GH_TOKEN"),
 )
-
-_HOMES = {
-    "codex": ("CODEX_HOME",),
-    "claude": ("CLAUDE_CONFIG_DIR",),
-    "opencode": ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +131,8 @@ def _fresh_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict
 
     What a worker writes into its home must not steer the reviewer.
     """
-    wanted = [name for name in _HOMES.get(backend, ()) if not environ.get(name)]
+    homes = KNOWN[backend].homes if backend in KNOWN else ()
+    wanted = [name for name in homes if not environ.get(name)]
     made = {name: folder / name.lower() for name in wanted}
     for home in made.values():
         home.mkdir(parents=True, exist_ok=True)
@@ -156,14 +152,12 @@ def _registered(name: str, role: Role) -> Callable[[Setup], Agent]:
 
 def _keys(backend: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """The model keys of one backend, and of no other: from the settings, else as exported."""
-    keys = {
-        "codex": {"CODEX_API_KEY": settings.openai_api_key},
-        "claude": {
-            "ANTHROPIC_API_KEY": settings.anthropic_api_key,
-            "CLAUDE_CODE_OAUTH_TOKEN": settings.claude_code_oauth_token,
-        },
-    }.get(backend, {})
-    held = {name: key.get_secret_value() or environ.get(name, "") for name, key in keys.items()}
+    named = KNOWN[backend].keys if backend in KNOWN else {}
+    held = {
+        name: getattr(settings, setting).get_secret_value() or environ.get(name, "")
+        for name, setting in named.items()
+        if setting
+    }
     return {name: value for name, value in held.items() if value}
 
 

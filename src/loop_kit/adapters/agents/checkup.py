@@ -79,7 +79,7 @@ class _Program:
         self._known = known
         self._program = program
         self._around = around
-        self._scratch = {home: str(scratch) for home in known.homes}
+        self._scratch = {home: str(scratch) for home in (*known.homes, *known.caches)}
 
     def version(self) -> Check:
         """Which version it is, and whether that is one that we know."""

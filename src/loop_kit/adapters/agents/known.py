@@ -17,7 +17,8 @@ class KnownProgram:
 
     Attributes:
         keys: Each variable with a key, and the setting it comes from ('' where it is none of ours).
-        homes: Variables that, pointed elsewhere, keep the program from writing to its own folders.
+        homes: Variables that say where it looks for its settings, logins and sessions.
+        caches: Variables that say where it keeps what it can fetch again.
         log_in: What to type to log in, without a key.
     """
 
@@ -29,6 +30,7 @@ class KnownProgram:
     flags: tuple[str, ...]
     keys: Mapping[str, str]
     homes: tuple[str, ...]
+    caches: tuple[str, ...]
     log_in: str
     extra: Mapping[str, str]
 
@@ -50,6 +52,7 @@ _CODEX = KnownProgram(
     ),
     keys=MappingProxyType({"CODEX_API_KEY": "openai_api_key", "CODEX_ACCESS_TOKEN": ""}),
     homes=("CODEX_HOME",),
+    caches=(),
     log_in="codex login",
     extra=MappingProxyType({}),
 )
@@ -75,6 +78,7 @@ _CLAUDE = KnownProgram(
         }
     ),
     homes=("CLAUDE_CONFIG_DIR",),
+    caches=(),
     log_in="claude auth login",
     extra=MappingProxyType(
         {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
@@ -88,7 +92,8 @@ _OPENCODE = KnownProgram(
     help_args=("run", "--help"),
     flags=("--format", "--auto", "--dir", "--title", "--session", "-m"),
     keys=MappingProxyType({}),
-    homes=("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"),
+    homes=("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
+    caches=("XDG_CACHE_HOME",),
     log_in="opencode auth login",
     extra=MappingProxyType(
         {
