@@ -43,7 +43,7 @@ def copied(repo: Repo, folder: Path) -> list[str]:
     return [sys.executable, "-P", "-m", "loop_kit", "run", "--auto-dispatch", *FAST]
 
 
-@pytest.mark.parametrize("by", ["default", "task", "resume"])
+@pytest.mark.parametrize("by", ["default", "task", "resume", "reset"])
 def test_round_two_runs_the_code_that_round_one_wrote(repo: Repo, tmp_path: Path, by: str) -> None:
     plant(repo)
     command = copied(repo, tmp_path / "copy")
@@ -53,6 +53,8 @@ def test_round_two_runs_the_code_that_round_one_wrote(repo: Repo, tmp_path: Path
     if by == "task":
         repo.card("card.json", task_id="T-001")
         command += ["--task", "card.json"]
+    if by == "reset":
+        command += ["--reset"]
     if by == "resume":
         assert repo.run("--resume").code == 5
         start = [*command, "--dispatch-retries", "0"]

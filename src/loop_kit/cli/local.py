@@ -23,6 +23,7 @@ from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
+from loop_kit.cli.resumed import resumed
 from loop_kit.core import bus
 from loop_kit.core.knowledge import Knowledge, Lesson
 from loop_kit.core.render import headline, used
@@ -145,9 +146,8 @@ class _LocalRun:
 
     def _resume_command(self, state: LoopState) -> str:
         """The command that continues in the same mode, with the same agents."""
-        given = [arg for arg in self._request.argv if arg != "--resume"] or ["run"]
         more = ["--max-rounds", str(state.round)] if _is_out_of_rounds(state) else []
-        return shlex.join(["loop", *given, *more, "--resume"])
+        return shlex.join(["loop", *resumed(self._request.argv or ["run"], more)])
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
@@ -289,8 +289,7 @@ def _is_out_of_rounds(state: LoopState) -> bool:
 
 def _run_anew(request: Request) -> None:
     """Replace this process by one that runs the code on disk, at the round that is outstanding."""
-    kept = [arg for arg in request.argv if arg != "--resume"]
-    argv = [sys.executable, "-P", "-m", "loop_kit", *kept, "--resume"]
+    argv = [sys.executable, "-P", "-m", "loop_kit", *resumed(request.argv)]
     os.execve(sys.executable, argv, dict(request.environ))  # noqa: S606
 
 
