@@ -7,11 +7,10 @@ hide the others.
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
+from loop_kit.adapters.loop_folder import BusFileUnreadable, open_plain
 from loop_kit.errors import BadBusFile
 
 MAX_LINE = 1024 * 1024
@@ -59,11 +58,12 @@ def _data(line: bytes, name: str) -> Iterator[Mapping[str, object]]:
 def _lines(path: Path) -> Iterator[bytes]:
     """The lines of at most `MAX_LINE` bytes; none when the file is not there."""
     try:
-        stream = _opened(path)
-    except FileNotFoundError:
+        stream = open_plain(path)
+    except BusFileUnreadable as error:
+        said = f"{path} cannot be read: {error}."
+        raise BadBusFile(said, "Remove it or make it readable; a run writes a new one.") from None
+    if stream is None:
         return
-    except OSError as error:
-        raise _unreadable(path, f"cannot be read: {error.strerror}") from None
     with stream:
         while line := stream.readline(MAX_LINE + 1):
             if line.endswith(b"\n") or len(line) <= MAX_LINE:
@@ -71,17 +71,3 @@ def _lines(path: Path) -> Iterator[bytes]:
                 continue
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_LINE)
-
-
-def _opened(path: Path) -> BinaryIO:
-    """A regular file; a link is not followed and a named pipe not waited for."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _unreadable(path, "is not a regular file")
-    return os.fdopen(descriptor, "rb")
-
-
-def _unreadable(path: Path, why: str) -> BadBusFile:
-    return BadBusFile(f"{path} {why}.", "Remove it or make it readable; a run writes a new one.")

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 DEFAULT = ".loop"
 MAX_LOG = 5 * 1024 * 1024
@@ -140,11 +141,11 @@ class RotatingFile:
                 newer.replace(older)
 
 
-def read_plain(path: Path, limit: int) -> bytes | None:
-    """The bytes of a regular file of at most `limit` bytes; a link is not followed.
+def open_plain(path: Path) -> BinaryIO | None:
+    """A regular file, opened to be read, or None; a link is not followed, a pipe not waited for.
 
     Raises:
-        BusFileUnreadable: it is something else, or longer.
+        BusFileUnreadable: it is something else, or may not be read.
     """
     flags = os.O_RDONLY | _NO_LINK
     try:
@@ -156,7 +157,19 @@ def read_plain(path: Path, limit: int) -> bytes | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise BusFileUnreadable(f"{path.name} is not a regular file")
-    with os.fdopen(descriptor, "rb") as stream:
+    return os.fdopen(descriptor, "rb")
+
+
+def read_plain(path: Path, limit: int) -> bytes | None:
+    """The bytes of a regular file of at most `limit` bytes, or None; a link is not followed.
+
+    Raises:
+        BusFileUnreadable: it is something else, or longer.
+    """
+    stream = open_plain(path)
+    if stream is None:
+        return None
+    with stream:
         raw = stream.read(limit + 1)
     if len(raw) > limit:
         raise BusFileUnreadable(f"{path.name} is longer than {limit} bytes")

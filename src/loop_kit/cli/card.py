@@ -62,19 +62,14 @@ def check(
 
 
 def _card_in_file(path: str) -> "TaskCard":
+    from loop_kit.cli.card_file import load_card
     from loop_kit.core.task import parse_card
 
     if path != _STANDARD_INPUT:
-        return _loaded(Path(path))
+        return load_card(Path(path))
     raw = _standard_input()
     is_json = raw.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
     return parse_card(raw, "stdin.json" if is_json else "stdin.yaml")
-
-
-def _loaded(path: Path) -> "TaskCard":
-    from loop_kit.cli.card_file import load_card
-
-    return load_card(path)
 
 
 def _card_in_issue_file(path: str) -> "TaskCard":
@@ -117,12 +112,12 @@ def show(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Show a card as the loop would use it."""
-    from loop_kit.cli.card_file import find_card
+    from loop_kit.cli.card_file import find_card, load_card
     from loop_kit.core.sanitize import visible
 
     root = repository_root(Path.cwd())
     path = find_card(Path.cwd(), loop_folder(root, loop_dir), task)
-    found = _loaded(path)
+    found = load_card(path)
     view = {
         "path": str(path),
         "sha256": found.sha256,
