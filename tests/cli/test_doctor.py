@@ -154,6 +154,15 @@ def test_settings_card_and_flags_say_which_backend_matters(ready: Repo) -> None:
     assert ready.loop(*asked).code == 0
 
 
+def test_the_configuration_that_counts_is_named(ready: Repo) -> None:
+    (ready.folder / "config.yaml").write_text("# worker_backend: claude\n", "utf-8")
+    (ready.folder / "config.json").write_text('{"worker_backend": "codex"}', "utf-8")
+
+    shown = ready.loop("doctor")
+
+    assert str(ready.folder / "config.json") in shown.out, shown.text
+
+
 def test_of_preferred_backends_the_first_that_is_there_is_checked(ready: Repo) -> None:
     (ready.folder / "config.yaml").write_text("backend_preference: [opencode, codex]\n", "utf-8")
 

@@ -242,6 +242,16 @@ def test_every_key_of_an_old_configuration_is_understood(repo: Repo, name: str) 
     assert [Path(call.argv[0]).name for call in repo.calls] == ["codex", "claude"]
 
 
+@pytest.mark.parametrize("silent", ["", "# max_rounds: 9\n"])
+def test_a_yaml_file_that_sets_nothing_leaves_the_word_to_the_json_file(
+    repo: Repo, silent: str
+) -> None:
+    (repo.folder / "config.yaml").write_text(silent)
+    (repo.folder / "config.json").write_text(json.dumps(CONFIG))
+    assert repo.loop("run").code == 0
+    assert [Path(call.argv[0]).name for call in repo.calls] == ["codex", "claude"]
+
+
 def test_the_old_variables_are_understood(repo: Repo) -> None:
     leave(repo, "0.3.1-out-of-rounds", 2)
     old = {"LOOP_DISPATCH_TIMEOUT": "50", "LOOP_BACKEND_PREFERENCE": "claude,codex"}

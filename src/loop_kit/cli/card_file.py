@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.config_file import MAX_CONFIG, NAMES, parse_config
+from loop_kit.config_file import MAX_CONFIG, Config, first_config
 from loop_kit.core import bus
 from loop_kit.core.task import MAX_CARD_BYTES, MINIMAL_CARD, TaskCard, parse_card
 from loop_kit.errors import BadCard, BadSetting
@@ -58,21 +58,22 @@ def load_card(path: Path) -> TaskCard:
     return parse_card(raw, str(path))
 
 
-def read_config(folder: Path) -> dict[str, object]:
-    """The settings in `config.yaml`, `config.yml` or `config.json`, or none.
+def read_config(folder: Path) -> Config:
+    """The settings in the configuration file of the loop's folder.
 
     Raises:
         BadSetting: the file cannot be read or parsed, or a setting is unknown.
     """
-    for name in NAMES:
-        path = folder / name
-        if not os.path.lexists(path):
-            continue
-        try:
-            raw = read_plain(path.resolve(), MAX_CONFIG)
-        except (BusFileUnreadable, OSError, RuntimeError) as error:
-            raise BadSetting(f"{path} cannot be read: {error}.", "Mend or remove it.") from None
-        if raw is None:
-            raise BadSetting(f"{path} leads nowhere.", "Mend or remove it.")
-        return parse_config(raw, str(path))
-    return {}
+    return first_config(_config_bytes, str(folder))
+
+
+def _config_bytes(path: str) -> bytes | None:
+    if not os.path.lexists(path):
+        return None
+    try:
+        raw = read_plain(Path(path).resolve(), MAX_CONFIG)
+    except (BusFileUnreadable, OSError, RuntimeError) as error:
+        raise BadSetting(f"{path} cannot be read: {error}.", "Mend or remove it.") from None
+    if raw is None:
+        raise BadSetting(f"{path} leads nowhere.", "Mend or remove it.")
+    return raw

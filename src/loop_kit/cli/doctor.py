@@ -166,7 +166,8 @@ def _settings(
     layers: list[tuple[str, Values]] = []
     checks: list[Check] = []
     try:
-        layers.append(("config", read_config(folder)))
+        config = read_config(folder)
+        layers.append(("config", config.values))
         path = find_card(folder, folder, "")
         if os.path.lexists(path):
             card = load_card(path)
@@ -181,8 +182,7 @@ def _settings(
             else (f"{error.filename} cannot be read: {error.strerror}", f"chmod u+r {folder}/*")
         )
         return [*checks, Check("settings", State.WRONG, sentence, remedy)], resolve([])
-    file = next((folder / name for name in NAMES if (folder / name).is_file()), None)
-    detail = str(file) if file else f"defaults, since there is no {folder / NAMES[0]}"
+    detail = config.path or f"defaults, since there is no {folder / NAMES[0]}"
     return [Check("settings", State.OK, detail), *checks], settings
 
 

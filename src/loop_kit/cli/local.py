@@ -34,7 +34,7 @@ from loop_kit.engine import Engine
 from loop_kit.engine.options import Start
 from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Agent, Reporter
-from loop_kit.settings import Settings, Values, card_values, environment_values, resolve
+from loop_kit.settings import Settings, card_values, environment_values, resolve
 
 _MAX_TEXT = 1024 * 1024
 
@@ -91,7 +91,7 @@ class _LocalRun:
     def run(self) -> ExitCode:
         """Resolve the settings, check everything that can be checked for free, then run."""
         request = self._request
-        config: Values = read_config(self._folder)
+        config = read_config(self._folder).values
         stronger = [("environment", environment_values(request.environ)), ("flags", request.flags)]
         first = resolve([("config", config), *stronger])
         card = self._card(request.task or first.task)
@@ -122,7 +122,7 @@ class _LocalRun:
             shown.note("The loop is approved already.")
             return ExitCode.OK
         while state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
-            state = engine.run(card, last_round=state.round)
+            state = engine.run(last_round=state.round)
             self._store.sync(state.branch_tip)
             if self._request.single_round is not None:
                 break
