@@ -18,6 +18,7 @@ from tests.engine.memory_repository import (
 
 from loop_kit.core import bus
 from loop_kit.core.activity import Activity
+from loop_kit.core.inbox_command import InboxCommand, parse_command
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
@@ -126,6 +127,8 @@ class MemoryStore:
         self._work_tip = ""
         self._files: dict[str, bytes] = {}
         self._pending: list[LoopState] = []
+        self._inbox: set[str] = set()
+        self._unread: set[str] = set()
 
     @property
     def work_tip(self) -> str:
@@ -134,6 +137,7 @@ class MemoryStore:
     def load(self) -> LoopState | None:
         self._built_on, self._work_tip = self._server.state, self._server.work_tip
         self._files = dict(self._server.files)
+        self._inbox = self._unread = self._arrived()
         if not self._server.state:
             return None
         try:
@@ -165,6 +169,10 @@ class MemoryStore:
             raise WorkMoved("the work branch was pushed to by somebody else")
         if moves and self._work_tip and not self._server.forward(self._work_tip, work_sha):
             raise PushRejected("the work branch holds commits that this push would drop")
+        for name in self._arrived() - self._inbox:
+            self._files[name] = self._server.files[name]
+            self._unread = self._unread | {name}
+        self._inbox = self._inbox | self._unread
         if self._pending:
             self._built_on = self._server.state = self._pending[-1].to_json()
             self._server.files = dict(self._files)
@@ -172,6 +180,14 @@ class MemoryStore:
             self._pending = []
         if moves:
             self._work_tip = self._server.work_tip = work_sha
+
+    def commands(self) -> tuple[InboxCommand, ...]:
+        unread, self._unread = self._unread, set()
+        found = (parse_command(self._files[name]) for name in unread if name in self._files)
+        return tuple(sorted((c for c in found if c), key=lambda command: command.comment))
+
+    def _arrived(self) -> set[str]:
+        return {name for name in self._server.files if name.startswith("inbox/")}
 
     def keep_aside(self, work_sha: str) -> str:
         if self._at_once:

@@ -95,7 +95,10 @@ def test_a_worker_that_fails_in_the_first_round_has_nowhere_to_post() -> None:
 
 def test_the_issue_of_a_loop_without_a_pull_request_gets_the_label() -> None:
     state = begun().model_copy(update={"source": Source(kind="issue", ref="12")})
-    assert keys(transition(state, b.failed(Role.WORKER, Failure.PERMANENT))) == ["labels"]
+    assert keys(transition(state, b.failed(Role.WORKER, Failure.PERMANENT))) == [
+        "labels",
+        "acknowledgement",
+    ]
 
 
 def test_a_reviewer_that_fails_in_the_first_round_leaves_a_status_on_the_work() -> None:

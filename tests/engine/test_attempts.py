@@ -311,7 +311,7 @@ def test_a_backend_that_is_not_installed_costs_nothing(world: World) -> None:
     engine = world.engine(agent=agent)
     engine.begin(world.start())
 
-    state = engine.run(world.start().card)
+    state = engine.run()
 
     assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
     assert world.jobs == []

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.engine.world import BLOCKER, CARD, Died, Fuse, World, two_rounds
+from tests.engine.world import BLOCKER, Died, Fuse, World, two_rounds
 from tests.fakes import Act
 
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, parse_state
@@ -147,7 +147,7 @@ def calls_of_one_run(folder: Path, *, local: bool) -> range:
     engine = world.engine(fuse)
     engine.begin(world.start())
     began = len(fuse.passed)
-    engine.run(CARD)
+    engine.run()
     return range(began + 1, len(fuse.passed) + 1)
 
 
@@ -156,7 +156,7 @@ def interrupted_loop(world: World, n: int) -> tuple[LoopState, str]:
     engine = world.engine(fuse)
     try:
         engine.begin(world.start())
-        state = engine.run(CARD)
+        state = engine.run()
     except KeyboardInterrupt:
         state = engine.state
     return state, fuse.passed[n - 1]

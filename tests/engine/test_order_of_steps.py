@@ -81,7 +81,7 @@ def test_intents_are_synced_before_anything_is_posted(world: World) -> None:
 def test_the_dispatch_comes_last_of_all(world: World) -> None:
     calls = calls_of(world)
 
-    assert calls[-2:] == ["store.sync", "forge.dispatch"]
+    assert calls[-3:] == ["store.sync", "store.commands", "forge.dispatch"]
     assert calls.count("forge.dispatch") == 1
 
 
@@ -116,7 +116,7 @@ def test_after_a_rejected_push_nothing_more_happens(world: World, nth: int) -> N
 
 
 def _run_and_hand_over(world: World, engine: object, last_round: int) -> None:
-    engine.run(CARD, last_round=last_round)  # type: ignore[attr-defined]
+    engine.run(last_round=last_round)  # type: ignore[attr-defined]
     engine.hand_over(world.forge, Continuation("loop.yml", "main"))  # type: ignore[attr-defined]
 
 
@@ -127,7 +127,7 @@ def test_a_second_run_that_began_at_the_same_state_loses_at_its_first_push(world
     asked = len(world.jobs)
 
     with pytest.raises(PushRejected):
-        late.run(CARD, last_round=1)
+        late.run(last_round=1)
 
     assert len(world.jobs) == asked
 
@@ -197,13 +197,15 @@ def test_a_refused_pull_request_is_said_once_and_does_not_stop_the_loop(world: W
     assert len([w for w in world.reporter.warnings if "compare/main" in w]) == 1
 
 
-def test_a_loop_with_posts_needs_a_forge(world: World) -> None:
+def test_without_a_forge_the_posts_stay_outstanding_and_the_agents_go_on(world: World) -> None:
     engine = world.engine()
     engine._publisher = None
     engine.begin(world.start())
 
-    with pytest.raises(StateRefused, match="no forge is configured"):
-        engine.run(CARD, last_round=1)
+    state = engine.run(last_round=1)
+
+    assert (state.round, state.state) == (2, Phase.AWAITING_WORK)
+    assert {item.status for item in state.outbox} == {"pending"}
 
 
 def test_a_run_without_a_loop_to_continue_is_refused(world: World) -> None:

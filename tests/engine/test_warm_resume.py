@@ -64,12 +64,12 @@ def test_both_roles_go_on_in_their_sessions(warm: World) -> None:
 def test_a_session_of_another_backend_is_not_taken_up(warm: World) -> None:
     engine = warm.engine()
     engine.begin(warm.start())
-    engine.run(warm.card, last_round=1)
+    engine.run(last_round=1)
     other = warm.agent()
     other.name = "other"
     engine = warm.engine(agent=other)
     engine.begin(warm.start())
-    engine.run(warm.card)
+    engine.run()
     assert [job.session for job in warm.jobs] == [None] * 4
 
 
@@ -137,10 +137,10 @@ def test_tokens_of_a_session_survive_an_attempt_that_told_none(warm: World) -> N
     warm.script = script
     engine = warm.engine()
     engine.begin(warm.start())
-    engine.run(warm.card, last_round=1)
+    engine.run(last_round=1)
     before = engine.state.sessions["worker"]
     assert before.tokens_in == 100
-    engine.run(warm.card)
+    engine.run()
     retried = next(job for job in warm.jobs if (job.round, job.attempt) == (2, 2))
     assert retried.session == before
 

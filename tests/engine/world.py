@@ -31,6 +31,7 @@ from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
+from loop_kit.engine.watch import Watch
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.ports import Job
 
@@ -117,6 +118,7 @@ class World:
     forge: MemoryForge = field(default_factory=MemoryForge)
     clock: FakeClock = field(default_factory=FakeClock)
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
+    watched: bool = False
     jobs: list[Job] = field(default_factory=list)
     holders: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -158,6 +160,7 @@ class World:
             reporter=self.reporter,
             options=options,
             publisher=Publisher(forge, store, self.reporter, options, worker.diff),
+            watch=Watch(forge, self.reporter) if self.watched else None,
         )
 
     def start(self) -> Start:
@@ -180,8 +183,8 @@ class World:
         engine = self.engine(fuse)
         state = engine.begin(self.start())
         if self.local:
-            return engine.run(self.card)
-        engine.run(self.card, last_round=state.round)
+            return engine.run()
+        engine.run(last_round=state.round)
         forge: Any = Fused(self.forge, fuse, "forge")
         return engine.hand_over(forge, Continuation("loop.yml", "main"))
 

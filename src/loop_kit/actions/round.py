@@ -236,7 +236,7 @@ class _Round:
                     lease=self._lease(settings),
                 )
             )
-            engine.run(card, last_round=state.round)
+            engine.run(last_round=state.round)
             undispatched = self._hand_over(engine, settings)
         except PushRejected as error:
             scene.log.warn(f"busy: another run took over {card.task_id} ({error}).")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core import bus
+from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.messages import AttemptStarted, Event
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, StateCorrupt, parse_state
 from loop_kit.core.task import checked_task_id, parse_card
@@ -142,6 +143,10 @@ class FileStore:
         """Keep the work on a branch, where it is not on the user's own; the rest is on the disk."""
         if work_sha and self._keep_work is not None:
             self._keep_work(work_sha)
+
+    def commands(self) -> tuple[InboxCommand, ...]:
+        """None: on a laptop a person types them."""
+        return ()
 
     def keep_aside(self, work_sha: str) -> str:
         """Nothing: the user's own branch has them."""

@@ -13,18 +13,20 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loop_kit.adapters.git import Git, Identity, authorization
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
 from loop_kit.core.git_refusals import passing, raced, refusal
+from loop_kit.core.inbox_command import FOLDER, InboxCommand, parse_command
 from loop_kit.core.messages import Event
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
 
 _TRIES = 3
+_MOST_COMMANDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class GitStore:
         self._files: dict[str, bytes | None] = {}
         self._pending: list[_Transition] = []
         self._in_flight: _Push | None = None
+        self._inbox_is_new = False
 
     @property
     def work_tip(self) -> str:
@@ -103,6 +106,10 @@ class GitStore:
                 f"{bus.STATE} on {self._branches.state} cannot be read: {error}.",
                 f"Mend it there, or delete the branch {self._branches.state} to start anew.",
             ) from None
+        self._inbox_is_new = True
+        if state.work_branch not in {"", self._branches.work}:
+            self._branches = replace(self._branches, own_work=state.work_branch)
+            self._tips = {**self._ask(), self._branches.state: state_tip}
         if self.work_tip and not self._git.has(self.work_tip):
             depth = 1 + (state.wip.commits if state.wip else 0)
             self._fetch(self._branches.work, depth=depth if shallow else 0)
@@ -153,6 +160,39 @@ class GitStore:
             else:
                 self._sleep(_pause(attempt))
         raise PushRejected(f"{self._branches.state} moves faster than we can push")
+
+    def commands(self) -> tuple[InboxCommand, ...]:
+        """The commands in the inbox; looked for once after the branch was loaded or taken up."""
+        if not self._inbox_is_new:
+            return ()
+        self._inbox_is_new = False
+        tip = self._tips[self._branches.state]
+        listed = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{FOLDER}", ok=(0, 128))
+        names = listed.out.decode("utf-8", "replace").split("\0")[:_MOST_COMMANDS]
+        contents = (self.read(f"{FOLDER}/{name}") for name in names if name)
+        found = (parse_command(content) for content in contents if content is not None)
+        return tuple(sorted((c for c in found if c), key=lambda command: command.comment))
+
+    def drop(self, command: InboxCommand) -> None:
+        """Put a command into the inbox of the loop as it was loaded; its state is not touched.
+
+        Raises:
+            PushRejected: somebody wrote meanwhile; load again and decide again.
+            BranchRefused: the server refuses.
+        """
+        if self._blob(command.path) is not None:
+            return
+        subject = f"Command: {command.verb} by comment {command.comment}"
+        files = {command.path: command.to_json()}
+        self._pending = [_Transition(subject, self._built_on, files)]
+        push = _Push(self._write(), "", 1)
+        said = self._push(push)
+        self._pending = []
+        if said and raced(said):
+            raise PushRejected(f"{self._branches.state} was written meanwhile")
+        if said:
+            raise refusal(said, self._branches)
+        self._tips[self._branches.state] = push.state_tip
 
     def keep_aside(self, work_sha: str) -> str:
         """Push commits that the work branch cannot take to a branch of their own."""
@@ -267,6 +307,7 @@ class GitStore:
         tip = tips.get(self._branches.state, "")
         if tip:
             self._fetch(self._branches.state, depth=1)
+            self._inbox_is_new = True
         changed = tip != before and self._blob(bus.STATE) != self._built_on
         if not before or changed:
             raise PushRejected(f"{self._branches.state} was written by another run")

@@ -1,7 +1,12 @@
-"""The GraphQL that is asked of GitHub: what REST does not have, or does only one by one."""
+"""The GraphQL that is asked of GitHub: what REST does not have, or does only one by one.
+
+No field that is read has an alias: the path of an error names it, and so what permission is missing.
+"""
 
 from collections.abc import Sequence
 from typing import Any
+
+LARGEST_INT = 2**31 - 1
 
 VIEWER = "query { viewer { login } }"
 
@@ -9,6 +14,41 @@ READY = (
     "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id})"
     " { clientMutationId } }"
 )
+
+_LABELS = "labels(first: 100) { nodes { name } }"
+
+ISSUE = (
+    "query($owner: String!, $name: String!, $number: Int!)"
+    " { repository(owner: $owner, name: $name)"
+    f" {{ issue(number: $number) {{ number title body state {_LABELS} }} }} }}"
+)
+
+PULL = (
+    "query($owner: String!, $name: String!, $number: Int!)"
+    " { repository(owner: $owner, name: $name) { nameWithOwner pullRequest(number: $number)"
+    " { number url title body state merged closedAt headRefName headRefOid"
+    f" headRepository {{ nameWithOwner }} baseRefName {_LABELS}"
+    " closingIssuesReferences(first: 2) { nodes { number repository { nameWithOwner } } } } } }"
+)
+
+
+def standing(issue: int | None, pull: int | None) -> tuple[str, dict[str, int]]:
+    """The query for how an issue and a pull request stand, and its variables but the repository.
+
+    What is None is not asked for; one of the two must be given.
+    """
+    asked = {
+        "issue": (issue, f"issue(number: $issue) {{ state {_LABELS} }}"),
+        "pull": (pull, f"pullRequest(number: $pull) {{ state merged {_LABELS} }}"),
+    }
+    variables = {name: number for name, (number, _) in asked.items() if number is not None}
+    declared = "".join(f", ${name}: Int!" for name in variables)
+    fields = " ".join(asked[name][1] for name in variables)
+    query = (
+        f"query($owner: String!, $name: String!{declared})"
+        f" {{ repository(owner: $owner, name: $name) {{ {fields} }} }}"
+    )
+    return query, variables
 
 
 def edits(comments: Sequence[tuple[str, str]]) -> tuple[str, dict[str, Any]]:

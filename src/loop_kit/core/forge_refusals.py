@@ -4,19 +4,34 @@
 line can turn into a yes names it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from loop_kit.errors import ForgeRefused
 
 _DEFAULT_WAIT = 60.0
+_LIMITS = {"RATE_LIMITED", "RATE_LIMIT"}
+_READING = {
+    "issue": "issues: read",
+    "closingIssuesReferences": "issues: read",
+    "pullRequest": "pull-requests: read",
+}
+_PASSING = ("something went wrong", "timeout", "timed out", "couldn't respond")
+
+
+class Refused(ForgeRefused):
+    """A final no of the API; `status` is that of the answer, 200 where GraphQL said no."""
+
+    def __init__(self, status: int, sentence: str, remedy: str) -> None:
+        super().__init__(sentence, remedy)
+        self.status = status
 
 
 def is_rate_limit(status: int, headers: Mapping[str, str], data: Any) -> bool:
     """Whether this is a limit and no final no, by any of the ways in which GitHub says so."""
     used_up = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
     kinds = {part.get("type") for part in _details(data) if isinstance(part, dict)}
-    return status == 429 or (status == 403 and used_up) or "RATE_LIMITED" in kinds
+    return status == 429 or (status == 403 and used_up) or bool(_LIMITS & kinds)
 
 
 def wait_for(headers: Mapping[str, str], now: float) -> float:
@@ -38,17 +53,47 @@ def said(data: Any, message: str = "") -> str:
     return " ".join(f"{whole or message or ''} {'; '.join(parts)}".split())[:400]
 
 
-def refusal(status: int, message: str, scope: str) -> ForgeRefused:
-    """A final no; `scope` is the permission that the request needs."""
+def refusal(status: int, message: str, permissions: Iterable[str]) -> Refused:
+    """A final no; `permissions` are those that the request needs, such as "issues: write"."""
     low = message.lower()
     if status == 401:
-        return ForgeRefused("GitHub does not know the token (401).", "Pass a valid `github-token`.")
+        sentence = "GitHub does not know the token (401)."
+        return Refused(status, sentence, "Pass a valid `github-token`.")
     remedy = "Look at what GitHub says and correct the setting."
-    if "not accessible" in low:
-        remedy = f"Add to the job: `permissions: {scope}: write`."
+    needed = sorted(set(permissions) - {""})
+    if "not accessible" in low and needed:
+        lines = needed[0] if len(needed) == 1 else f"{{{', '.join(needed)}}}"
+        remedy = f"Add to the job: `permissions: {lines}`."
     elif "locked" in low:
         remedy = "Unlock the conversation, or look at the job's summary instead."
-    return ForgeRefused(f"GitHub answered {status}: {message}", remedy)
+    answered = "answered" if status == 200 else f"answered {status}"
+    return Refused(status, f"GitHub {answered}: {message}", remedy)
+
+
+def is_absence(data: Any) -> bool:
+    """Whether all that a GraphQL answer complains of is something in the repository not being there.
+
+    A repository that is not there itself is another matter: nothing is known of what it holds.
+    """
+    kinds = {part.get("type") for part in _details(data) if isinstance(part, dict)}
+    whole = data.get("data") if isinstance(data, dict) else None
+    return kinds <= {"NOT_FOUND"} and isinstance(whole, dict) and None not in whole.values()
+
+
+def is_passing(data: Any) -> bool:
+    """Whether a GraphQL answer complains of GitHub's own trouble, which may be over soon."""
+    parts = [part for part in _details(data) if isinstance(part, dict)]
+    return any(
+        "type" not in part and str(part.get("message", "")).lower().startswith(_PASSING)
+        for part in parts
+    )
+
+
+def permissions_to_read(data: Any) -> list[str]:
+    """The permissions that a GraphQL answer misses, from the fields that it refuses."""
+    paths = [part.get("path") for part in _details(data) if isinstance(part, dict)]
+    fields = [_refused_field(path) for path in paths if isinstance(path, list)]
+    return [_READING[field] for field in fields if field]
 
 
 def pulls_forbidden(link: str) -> ForgeRefused:
@@ -58,6 +103,10 @@ def pulls_forbidden(link: str) -> ForgeRefused:
         "Allow it in Settings, Actions, General: 'Allow GitHub Actions to create and approve"
         f" pull requests'; or open it yourself: {link}",
     )
+
+
+def _refused_field(path: Sequence[Any]) -> str:
+    return next((part for part in reversed(path) if part in _READING), "")
 
 
 def _details(data: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.reports import ReviewReport, WorkReport
 from loop_kit.core.state import (
     Lease,
@@ -67,6 +68,8 @@ class TaskStarted:
     publishes: bool = False
     base_branch: str = ""
     work_branch: str = ""
+    state_branch: str = ""
+    pull_request_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,14 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Commanded:
+    """The lease holder has read a command that a person gave in a comment."""
+
+    command: InboxCommand
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOver:
     """The run ends and releases its lease; `continue_to` is the round it asks to be dispatched."""
 
@@ -193,6 +204,7 @@ Event = (
     | ReviewReported
     | Halted
     | Published
+    | Commanded
     | HandedOver
 )
 

@@ -162,7 +162,8 @@ def used(state: LoopState) -> str:
 
 
 def branch(state: LoopState) -> str:
-    return state.work_branch.removesuffix("/work") + "/state"
+    """The name of the state branch."""
+    return state.state_branch or state.work_branch.removesuffix("/work") + "/state"
 
 
 def _raised_or_open(state: LoopState, round_: int) -> list[Finding]:

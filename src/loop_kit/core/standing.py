@@ -10,7 +10,7 @@ from typing import Literal
 from loop_kit.core import outbox
 from loop_kit.core.render import branch, headline, marker, rounds_table, used
 from loop_kit.core.sanitize import MAX_BODY, cut, inline, one_line
-from loop_kit.core.state import LoopState, Outcome
+from loop_kit.core.state import LoopState, Outcome, Phase
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140
@@ -69,24 +69,65 @@ def status_comment(state: LoopState) -> str:
     return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
-_STOP = (
-    "cancel its run under *Actions*, or the next one before it starts."
-    " What is recorded stays, and a later run can continue it."
-)
+def acknowledgement(state: LoopState) -> str:
+    """The one comment on the issue that the card came from, kept up to date."""
+    parts = [
+        marker(state.task_id, outbox.ACKNOWLEDGEMENT),
+        f"### Review loop `{state.task_id}`",
+        "",
+        inline(headline(state), 1000),
+        "",
+        *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
+        f"- **Next:** {_next(state)}",
+        *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
+        *_frozen(state),
+    ]
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+_STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
+
+
+def _pull(state: LoopState) -> str:
+    """The pull request's number, or why there is none."""
+    if state.pull_request is not None:
+        return f"#{state.pull_request}"
+    opened = outbox.item_of(state, outbox.PULL_REQUEST)
+    return inline(opened.why, 1000) if opened is not None and opened.why else ""
+
+
+def _frozen(state: LoopState) -> list[str]:
+    if state.outcome is Outcome.APPROVED:
+        return []
+    return [
+        "- **The task** is what this issue said when the loop was started. An edit counts only"
+        " after `/loop refresh`."
+    ]
 
 
 def _next(state: LoopState) -> str:
+    if state.state is Phase.PAUSED:
+        return "nothing, until somebody comments `/loop resume`."
     if state.outcome is None:
-        return f"round {state.round} runs in the next job of the workflow."
+        return f"round {state.round} runs in the next job." if state.history else "it is at work."
     if state.outcome is Outcome.APPROVED:
         ready = outbox.item_of(state, outbox.READY)
-        if ready is not None and ready.status == "refused":
-            return "click **Ready for review**, which this job's token may not do, and then merge."
-        return "a person reads and merges it; the loop never does."
-    again = f"run the workflow again with `task-id: {state.task_id}`"
-    if outbox.label_of(state.outcome) == outbox.PERSON_LABEL:
-        return f"a person decides. To go on where it stopped, {again}."
-    return f"mend what failed, then {again}: it goes on where it stopped."
+        click = ready is not None and ready.status == "refused"
+        return _CLICK if click else "a person reads and merges it; the loop never does."
+    return _next_of_a_person(state)
+
+
+def _next_of_a_person(state: LoopState) -> str:
+    if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
+        return "a person decides: `/loop extend 2` gives it two more rounds."
+    again = "comment `/loop retry`" if outbox.conversation(state) else _RUN.format(state.task_id)
+    if outbox.label_of(state.outcome) == outbox.FAILED_LABEL:
+        return f"mend what failed, then {again}: it goes on where it stopped."
+    return f"a person decides. To go on where it stopped, {again}."
+
+
+_CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
+_RUN = "run the workflow again with `task-id: {}`"
 
 
 def _ci(state: LoopState) -> str:

@@ -5,17 +5,42 @@ Unknown keys survive a round trip, so that an older program does not lose what a
 """
 
 import json
-from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from loop_kit.core import seed_state
 from loop_kit.core.findings import Finding
+from loop_kit.core.outcomes import EXIT_CODES, Outcome, Phase, Reason, Role
 from loop_kit.core.record import Kept, Record, explain
 from loop_kit.core.reports import Decision
 from loop_kit.errors import ExitCode
+
+__all__ = [
+    "EXIT_CODES",
+    "SCHEMA_VERSION",
+    "Attempt",
+    "CommandResult",
+    "Lease",
+    "Limits",
+    "LoopState",
+    "OutboxItem",
+    "Outcome",
+    "Phase",
+    "Reason",
+    "Role",
+    "RoundDetail",
+    "RoundRecord",
+    "Session",
+    "Sha",
+    "Source",
+    "Spent",
+    "StateCorrupt",
+    "Usage",
+    "Verification",
+    "Wip",
+    "parse_state",
+]
 
 SCHEMA_VERSION = 2
 
@@ -24,70 +49,10 @@ N = TypeVar("N", int, float)
 Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 """A commit, or ''. These words end up in the arguments of git, where `--output=x` is no commit."""
 
-
-class Phase(StrEnum):
-    """What is awaited."""
-
-    IDLE = "idle"
-    AWAITING_WORK = "awaiting_work"
-    AWAITING_REVIEW = "awaiting_review"
-    DONE = "done"
-    PAUSED = "paused"
-
-
-class Role(StrEnum):
-    """Who runs in an attempt."""
-
-    WORKER = "worker"
-    REVIEWER = "reviewer"
-
-
-class Outcome(StrEnum):
-    """How a loop that is `done` ended."""
-
-    APPROVED = "approved"
-    WORKER_TIMEOUT = "worker_timeout"
-    REVIEWER_TIMEOUT = "reviewer_timeout"
-    WORKER_DISPATCH_FAILED = "worker_dispatch_failed"
-    REVIEWER_DISPATCH_FAILED = "reviewer_dispatch_failed"
-    INVALID_WORK_REPORT = "invalid_work_report"
-    INVALID_REVIEW_REPORT = "invalid_review_report"
-    WORKER_NOOP = "worker_noop"
-    GIT_COMPARE_FAILED = "git_compare_failed"
-    VERIFY_UNAVAILABLE = "verify_unavailable"
-    NEEDS_HUMAN = "needs_human"
-    MAX_ROUNDS_EXHAUSTED = "max_rounds_exhausted"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-
-EXIT_CODES: Mapping[Outcome, ExitCode] = {
-    Outcome.APPROVED: ExitCode.OK,
-    Outcome.WORKER_TIMEOUT: ExitCode.DISPATCH,
-    Outcome.REVIEWER_TIMEOUT: ExitCode.DISPATCH,
-    Outcome.WORKER_DISPATCH_FAILED: ExitCode.DISPATCH,
-    Outcome.REVIEWER_DISPATCH_FAILED: ExitCode.DISPATCH,
-    Outcome.INVALID_WORK_REPORT: ExitCode.VALIDATION,
-    Outcome.INVALID_REVIEW_REPORT: ExitCode.VALIDATION,
-    Outcome.WORKER_NOOP: ExitCode.VALIDATION,
-    Outcome.GIT_COMPARE_FAILED: ExitCode.VALIDATION,
-    Outcome.VERIFY_UNAVAILABLE: ExitCode.VALIDATION,
-    Outcome.NEEDS_HUMAN: ExitCode.NEEDS_PERSON,
-    Outcome.MAX_ROUNDS_EXHAUSTED: ExitCode.NEEDS_PERSON,
-    Outcome.CANCELLED: ExitCode.OK,
-    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
-}
-
-Reason = Literal[
-    "stalled",
-    "contested",
-    "diff_growth",
-    "bar",
-    "budget",
-    "human_push",
-    "protected_path",
-    "scope",
+Branch = Annotated[
+    str, Field(pattern=r"^([^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*)?$", max_length=244)
 ]
+"""A branch, or ''. It is part of a refspec, where `a:b` and `*` would be others."""
 
 
 class Limits(Kept):
@@ -159,6 +124,8 @@ class Attempt(Kept):
     retry_after: float = 0
     feedback: str = ""
     work_sha: Sha = ""
+    lost: int = 0
+    """How many runs died while it was going on."""
 
 
 class CommandResult(Kept):
@@ -173,7 +140,7 @@ class CommandResult(Kept):
 class Verification(Kept):
     """What the verify commands said about one commit."""
 
-    sha: str
+    sha: Sha
     results: tuple[CommandResult, ...] = ()
 
     @property
@@ -201,8 +168,8 @@ class RoundRecord(Kept):
     """One round as the audit trail has it."""
 
     round: int
-    parent_sha: str
-    head_sha: str
+    parent_sha: Sha
+    head_sha: Sha
     commits: tuple[str, ...] = ()
     lines_added: int = 0
     lines_deleted: int = 0
@@ -229,7 +196,7 @@ class Session(Kept):
 class Wip(Kept):
     """Work in progress: `commits` on the work branch, up to `sha`, that no report speaks of yet."""
 
-    sha: str
+    sha: Sha
     commits: int
 
 
@@ -257,10 +224,21 @@ class Lease(Kept):
 
 
 class Source(Kept):
-    """Where the card came from."""
+    """Where the card came from; `label` is the label that asked for it, if one did."""
 
     kind: Literal["file", "issue", "pull_request"] = "file"
     ref: str = ""
+    label: str = ""
+
+    @property
+    def issue(self) -> int | None:
+        """The number of the issue, if it is one."""
+        return int(self.ref) if self.kind == "issue" and self.ref.isdigit() else None
+
+    @property
+    def pull(self) -> int | None:
+        """The number of the pull request, if it is one."""
+        return int(self.ref) if self.kind == "pull_request" and self.ref.isdigit() else None
 
 
 class LoopState(Kept):
@@ -285,8 +263,9 @@ class LoopState(Kept):
     publishes: bool = False
     starter: str = ""
     source: Source = Source()
-    base_branch: str = ""
-    work_branch: str = ""
+    base_branch: Branch = ""
+    work_branch: Branch = ""
+    state_branch: Branch = ""
     pull_request: int | None = None
     pull_request_url: str = ""
     limits: Limits = Limits()
@@ -302,6 +281,17 @@ class LoopState(Kept):
     history: tuple[RoundRecord, ...] = ()
     outbox: tuple[OutboxItem, ...] = ()
     lease: Lease | None = None
+    handed_over_by: str = ""
+    """The run that released the lease last: when it is run again, its work is done."""
+    extended: int = 0
+    """Rounds and dispatches that `/loop extend` has added to the operator's limits."""
+    heeded: tuple[int, ...] = ()
+    """The newest comments whose commands were carried out."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an agent is awaited."""
+        return self.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}
 
     @property
     def tip(self) -> str:

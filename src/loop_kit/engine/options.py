@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.scope import ScopeRules
 from loop_kit.core.state import Lease, Limits, Source
 from loop_kit.core.task import TaskCard
@@ -33,7 +34,10 @@ class Continuation:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What this run was asked to begin or to continue."""
+    """What this run was asked to begin or to continue; `command` is what asked for it, if one did.
+
+    `state_branch` and `pull_request_url` are recorded when it begins.
+    """
 
     card: TaskCard
     base_sha: str
@@ -47,3 +51,6 @@ class Start:
     base_branch: str = ""
     work_branch: str = ""
     lease: Lease | None = None
+    state_branch: str = ""
+    pull_request_url: str = ""
+    command: InboxCommand | None = None

@@ -51,6 +51,7 @@ class Publisher:
             outbox.LABELS: self._labels,
             outbox.COMMIT_STATUS: self._commit_status,
             outbox.STATUS_COMMENT: self._status_comment,
+            outbox.ACKNOWLEDGEMENT: self._acknowledgement,
         }
 
     def publish(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
@@ -154,14 +155,21 @@ class Publisher:
     def _status_comment(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
             return _without_pull_request(item)
+        return self._sticky(state, item, state.pull_request, standing.status_comment(state))
+
+    def _acknowledgement(self, state: LoopState, item: OutboxItem) -> Published:
+        if state.source.issue is None:
+            return _refused(item, "the card is from no issue")
+        return self._sticky(state, item, state.source.issue, standing.acknowledgement(state))
+
+    def _sticky(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:
+        """One comment that is edited in place."""
         mark = marker(state.task_id, item.key)
-        body = self._options.redact(standing.status_comment(state))
         known = item.ref
         if not known and _is_inherited(state, item):
-            known = self._forge.find_post(state.pull_request, mark) or ""
-        return Published(
-            _done(item, self._forge.put_comment(state.pull_request, known, body, mark))
-        )
+            known = self._forge.find_post(number, mark) or ""
+        posted = self._forge.put_comment(number, known, self._options.redact(text), mark)
+        return Published(_done(item, posted))
 
     def _reported(self, state: LoopState, round_: int) -> ReviewReport:
         name = bus.archived(state.task_id, round_, bus.REVIEW_REPORT)

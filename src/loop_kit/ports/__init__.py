@@ -11,6 +11,7 @@ from typing import Protocol
 
 from loop_kit.core.activity import Activity
 from loop_kit.core.diagnosis import Problem
+from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
@@ -291,6 +292,13 @@ class Store(Protocol):
         Raises:
             PushRejected: another run owns the loop now; nothing was recorded.
             WorkMoved: a person pushed to the work branch; nothing was recorded.
+        """
+        ...
+
+    def commands(self) -> tuple[InboxCommand, ...]:
+        """The commands of people that nobody has carried out yet, oldest first.
+
+        As known since the state was loaded, or since a push found that somebody wrote meanwhile.
         """
         ...
 

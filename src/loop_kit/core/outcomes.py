@@ -1,0 +1,72 @@
+"""The words for where a loop is, who works in it, and how it ended."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+from loop_kit.errors import ExitCode
+
+
+class Phase(StrEnum):
+    """What is awaited."""
+
+    IDLE = "idle"
+    AWAITING_WORK = "awaiting_work"
+    AWAITING_REVIEW = "awaiting_review"
+    DONE = "done"
+    PAUSED = "paused"
+
+
+class Role(StrEnum):
+    """Who runs in an attempt."""
+
+    WORKER = "worker"
+    REVIEWER = "reviewer"
+
+
+class Outcome(StrEnum):
+    """How a loop that is `done` ended."""
+
+    APPROVED = "approved"
+    WORKER_TIMEOUT = "worker_timeout"
+    REVIEWER_TIMEOUT = "reviewer_timeout"
+    WORKER_DISPATCH_FAILED = "worker_dispatch_failed"
+    REVIEWER_DISPATCH_FAILED = "reviewer_dispatch_failed"
+    INVALID_WORK_REPORT = "invalid_work_report"
+    INVALID_REVIEW_REPORT = "invalid_review_report"
+    WORKER_NOOP = "worker_noop"
+    GIT_COMPARE_FAILED = "git_compare_failed"
+    VERIFY_UNAVAILABLE = "verify_unavailable"
+    NEEDS_HUMAN = "needs_human"
+    MAX_ROUNDS_EXHAUSTED = "max_rounds_exhausted"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+EXIT_CODES: Mapping[Outcome, ExitCode] = {
+    Outcome.APPROVED: ExitCode.OK,
+    Outcome.WORKER_TIMEOUT: ExitCode.DISPATCH,
+    Outcome.REVIEWER_TIMEOUT: ExitCode.DISPATCH,
+    Outcome.WORKER_DISPATCH_FAILED: ExitCode.DISPATCH,
+    Outcome.REVIEWER_DISPATCH_FAILED: ExitCode.DISPATCH,
+    Outcome.INVALID_WORK_REPORT: ExitCode.VALIDATION,
+    Outcome.INVALID_REVIEW_REPORT: ExitCode.VALIDATION,
+    Outcome.WORKER_NOOP: ExitCode.VALIDATION,
+    Outcome.GIT_COMPARE_FAILED: ExitCode.VALIDATION,
+    Outcome.VERIFY_UNAVAILABLE: ExitCode.VALIDATION,
+    Outcome.NEEDS_HUMAN: ExitCode.NEEDS_PERSON,
+    Outcome.MAX_ROUNDS_EXHAUSTED: ExitCode.NEEDS_PERSON,
+    Outcome.CANCELLED: ExitCode.OK,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+}
+
+Reason = Literal[
+    "stalled",
+    "contested",
+    "diff_growth",
+    "bar",
+    "budget",
+    "human_push",
+    "protected_path",
+    "scope",
+]
