@@ -111,9 +111,9 @@ class _LocalRun:
                 reporter,
                 bootstrap.options(settings, card, ground, request.environ, ci=False),
             )
-            return self._rounds(engine, card, self._start(settings, card), reporter)
+            return self._rounds(engine, self._start(settings, card), reporter)
 
-    def _rounds(self, engine: Engine, card: TaskCard, start: Start, shown: Reporter) -> ExitCode:
+    def _rounds(self, engine: Engine, start: Start, shown: Reporter) -> ExitCode:
         """Run round after round; between two, run anew if our own code changed on disk."""
         before = code_stamp()
         state = engine.begin(start)
