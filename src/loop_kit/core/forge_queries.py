@@ -1,6 +1,7 @@
 """The GraphQL that is asked of GitHub: what REST does not have, or does only one by one.
 
-No field that is read has an alias: the path of an error names it, and so what permission is missing.
+No field that is read has an alias, so that the path of an error names the field, and with it the
+permission that is missing.
 """
 
 from collections.abc import Sequence

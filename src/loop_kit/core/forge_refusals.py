@@ -71,7 +71,7 @@ def refusal(status: int, message: str, permissions: Iterable[str]) -> Refused:
 
 
 def is_absence(data: Any) -> bool:
-    """Whether all that a GraphQL answer complains of is something in the repository not being there.
+    """Whether a GraphQL answer complains only of what is not there in the repository.
 
     A repository that is not there itself is another matter: nothing is known of what it holds.
     """
