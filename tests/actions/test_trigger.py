@@ -4,8 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from loop_kit.actions.trigger import BOT, Job, not_for_us, read_job, under_prefix
+from loop_kit.actions.trigger import (
+    BOT,
+    Job,
+    is_allowed_bot,
+    not_for_us,
+    read_job,
+    read_payload,
+    under_prefix,
+)
 from loop_kit.errors import BadSetting
 
 
@@ -125,3 +134,74 @@ def test_an_event_that_is_not_for_us_is_told_by_name(tmp_path: Path) -> None:
     assert "fork" in not_for_us(job(tmp_path, GITHUB_EVENT_NAME="fork"))
     assert not_for_us(job(tmp_path, GITHUB_EVENT_NAME="pull_request_target"))
     assert not_for_us(job(tmp_path, GITHUB_EVENT_NAME=""))
+
+
+def test_the_payload_is_read_once_and_handed_on(tmp_path: Path) -> None:
+    variables = environ(tmp_path, {"sender": {"login": "mona", "type": "User"}})
+    payload = read_payload(variables)
+    assert payload == {"sender": {"login": "mona", "type": "User"}}
+    Path(variables["GITHUB_EVENT_PATH"]).unlink()
+    assert read_job(variables, payload).sender == "mona"
+    assert read_payload(variables) == {}
+
+
+@pytest.mark.parametrize("payload", ["[]", "null", "3", '"x"'])
+def test_an_event_that_is_no_object_is_empty(tmp_path: Path, payload: str) -> None:
+    assert read_payload(environ(tmp_path, payload)) == {}
+
+
+@pytest.mark.parametrize(
+    ("sender", "type_"),
+    [
+        ({"login": "mona", "type": "User"}, "User"),
+        ({"login": "mona"}, "User"),
+        ({"login": "mona", "type": ["Bot"]}, "User"),
+        ({"login": "Copilot", "type": "Bot"}, "Bot"),
+        ({"login": BOT, "type": "User"}, "Bot"),
+        (None, "User"),
+    ],
+)
+def test_a_bot_is_known_by_its_type_or_its_name(tmp_path: Path, sender: object, type_: str) -> None:
+    assert job(tmp_path, {"sender": sender}).sender_type == type_
+
+
+@pytest.mark.parametrize("login", ["../x", "a/b", "a?b", "a\nb", "", "a[bot]b", "x" * 101, "ä"])
+def test_what_is_no_login_is_nobody(tmp_path: Path, login: str) -> None:
+    known = {"GITHUB_ACTOR": login, "GITHUB_TRIGGERING_ACTOR": login}
+    assert job(tmp_path, {"sender": {"login": login}}, **known).people == ()
+
+
+def test_a_job_is_frozen_and_can_be_a_key(tmp_path: Path) -> None:
+    found = job(tmp_path)
+    assert {found: 1}[job(tmp_path)] == 1
+    with pytest.raises(ValidationError, match="frozen"):
+        found.sender = "mallory"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("attempt", ["\u00b2", "9" * 5_000, "1e3"])
+def test_an_attempt_that_no_runner_sets_is_the_first(tmp_path: Path, attempt: str) -> None:
+    assert job(tmp_path, GITHUB_RUN_ATTEMPT=attempt).run_attempt == 1
+
+
+def test_a_bot_is_allowed_by_its_exact_name_in_any_case_with_or_without_suffix() -> None:
+    for name in ("renovate", "Renovate", "renovate[bot]", "RENOVATE[BOT]", " renovate "):
+        assert is_allowed_bot("renovate[bot]", (name,))
+        assert is_allowed_bot("Renovate", ("x", name))
+
+
+@pytest.mark.parametrize(
+    ("login", "allowed"),
+    [
+        ("renovate[bot]", ()),
+        ("renovate[bot]", ("",)),
+        ("renovate[bot]", ("*",)),
+        ("renovate[bot]", ("renovat", "renovate2", "renovate[bot", "[bot]")),
+        ("renovate[bot][bot]", ("renovate",)),
+        ("renovate\n", ("renovat",)),
+        ("\u212aitty[bot]", ("kitty",)),
+        ("", ("",)),
+        ("[bot]", ("[bot]",)),
+    ],
+)
+def test_a_bot_that_is_not_named_is_not_allowed(login: str, allowed: tuple[str, ...]) -> None:
+    assert not is_allowed_bot(login, allowed)
