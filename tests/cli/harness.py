@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,15 +123,26 @@ class Repo:
         self, *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> Result:
         """Run `loop` with `args` to its end."""
+        return self.execute([str(LOOP), *args], cwd=cwd, env=env)
+
+    def execute(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
+    ) -> Result:
+        """Run a program as the user would, to its end."""
         done = subprocess.run(
-            [str(LOOP), *args],
+            argv,
             cwd=cwd or self.root,
             env={**self.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
@@ -141,8 +153,14 @@ class Repo:
 
     def start(self, *args: str, auto: bool = True) -> subprocess.Popen[str]:
         """Start `loop run` and leave it running."""
+        return self.launch(
+            [str(LOOP), "run", *(("--auto-dispatch",) if auto else ()), *FAST, *args]
+        )
+
+    def launch(self, argv: Sequence[str]) -> subprocess.Popen[str]:
+        """Start a program as the user would and leave it running."""
         process = subprocess.Popen(
-            [str(LOOP), "run", *(("--auto-dispatch",) if auto else ()), *FAST, *args],
+            argv,
             cwd=self.root,
             env=self.environ,
             stdin=subprocess.DEVNULL,
@@ -235,6 +253,23 @@ class Repo:
         for pid in [*left, *(call.pid for call in self.calls)]:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def installed_package() -> Path:
+    """Where the program under test lies, asked of a process of its own."""
+    asked = "import loop_kit, pathlib; print(pathlib.Path(loop_kit.__file__).parent)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True
+    )
+    return Path(done.stdout.strip())
+
+
+def own_copy(repo: Repo, folder: Path) -> list[str]:
+    """The command `loop run` from a copy of the package that an agent may change."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(installed_package(), folder / "loop_kit", ignore=ignored)
+    repo.extra = {"PYTHONPATH": str(folder), "FAKE_CODE": str(folder / "loop_kit")}
+    return [sys.executable, "-P", "-m", "loop_kit", "run", "--auto-dispatch", *FAST]
 
 
 def ended_by(process: subprocess.Popen[str], number: int) -> str:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import FAST, PATIENCE, TWO_ROUNDS, Repo, Steps
-
-import loop_kit
+from tests.cli.harness import TWO_ROUNDS, Repo, Steps, own_copy
 
 DONE: Steps = [{"write": {"calc.py": "VALUE = 1\n"}}, {"commit": "Value"}, {"report": {}}]
 TRAP = "raise SystemExit('the module of the repository was imported')\n"
@@ -34,19 +29,10 @@ def test_modules_in_the_repository_are_not_imported(repo: Repo) -> None:
         assert repo.loop(*args).code == 0
 
 
-def copied(repo: Repo, folder: Path) -> list[str]:
-    """A command that runs a copy of the package."""
-    source = Path(loop_kit.__file__).parent
-    skipped = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(source, folder / "loop_kit", ignore=skipped)
-    repo.extra = {"PYTHONPATH": str(folder), "FAKE_CODE": str(folder / "loop_kit")}
-    return [sys.executable, "-P", "-m", "loop_kit", "run", "--auto-dispatch", *FAST]
-
-
 @pytest.mark.parametrize("by", ["default", "task", "resume", "reset"])
 def test_round_two_runs_the_code_that_round_one_wrote(repo: Repo, tmp_path: Path, by: str) -> None:
     plant(repo)
-    command = copied(repo, tmp_path / "copy")
+    command = own_copy(repo, tmp_path / "copy")
     edit = 'echo "Sing as you work." >> "$FAKE_CODE/defaults/roles/code-writer.md"'
     code = 'echo "print(\'new code is here\', flush=True)" >> "$FAKE_CODE/cli/run.py"'
     repo.plan({**TWO_ROUNDS, "worker/1": [{"sh": f"{edit}; {code}"}, *DONE]})
@@ -59,20 +45,12 @@ def test_round_two_runs_the_code_that_round_one_wrote(repo: Repo, tmp_path: Path
         assert repo.run("--resume").code == 5
         start = [*command, "--dispatch-retries", "0"]
         repo.plan({"worker": [{"exit": 1}]})
-        subprocess.run(start, cwd=repo.root, env=repo.environ, capture_output=True, check=False)
+        assert repo.execute(start).code == 2
         repo.plan({**TWO_ROUNDS, "worker/1": [{"sh": f"{edit}; {code}"}, *DONE]})
         command += ["--resume"]
-    done = subprocess.run(
-        command,
-        cwd=repo.root,
-        env=repo.environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("new code is here") == 1
+    done = repo.execute(command)
+    assert done.code == 0, done.text
+    assert done.out.count("new code is here") == 1
     assert [call.role for call in repo.calls[-4:]] == ["worker", "reviewer", "worker", "reviewer"]
     assert "Sing as you work." not in repo.calls[-4].stdin
     assert "Sing as you work." in repo.calls[-2].stdin

@@ -183,15 +183,6 @@ def test_resuming_in_round_two_keeps_the_base_and_the_fix_list(repo: Repo) -> No
     assert "VALUE is wrong" in repo.calls[-2].stdin
 
 
-def test_resuming_what_is_approved_calls_nobody(repo: Repo) -> None:
-    assert repo.run().code == 0
-    before = repo.names
-    result = repo.run("--resume")
-    assert result.code == 0
-    assert "approved already" in result.text
-    assert repo.names == before
-
-
 def test_exhausted_rounds_are_continued_with_more_rounds(repo: Repo) -> None:
     repo.plan({"reviewer/1": SENT_BACK})
     result = repo.run("--max-rounds", "1")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import psutil
-from tests.cli.harness import LOOP, Repo, Result, eventually
+from tests.cli.harness import FAST, LOOP, Repo, Result, eventually
 from tests.support.scripted_model import Exchange, ScriptedModel
 
 Agent = Literal["codex", "claude", "opencode"]
@@ -22,7 +22,6 @@ Role = Literal["worker", "reviewer"]
 
 PATIENCE = 240.0
 _FETCH = re.compile(r"CONNECT registry\.[a-z.]+:443")
-FAST = ("--artifact-timeout", "3", "--dispatch-retry-base-sec", "1")
 CODEX_CONFIG = """\
 model = "scripted-1"
 model_provider = "scripted"
@@ -102,32 +101,11 @@ class Bench(Repo):
 
     def review(self, worker: Agent, reviewer: Agent, *args: str) -> Result:
         """`loop run` with these two, to its end."""
-        done = subprocess.run(
-            self.argv(worker, reviewer, *args),
-            cwd=self.root,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
+        return self.execute(self.argv(worker, reviewer, *args), patience=PATIENCE)
 
     def begin(self, worker: Agent, reviewer: Agent, *args: str) -> subprocess.Popen[str]:
         """Start `loop run` with these two and leave it running."""
-        process = subprocess.Popen(
-            self.argv(worker, reviewer, *args),
-            cwd=self.root,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.started.append(process)
-        return process
+        return self.launch(self.argv(worker, reviewer, *args))
 
     def transcript(self, role: Role) -> str:
         """What this role's agent printed so far, in all its attempts."""

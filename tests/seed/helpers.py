@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,15 +83,6 @@ def texts(document: object) -> Iterator[str]:
             yield from texts(value)
     if isinstance(document, str):
         yield document
-
-
-def installed_package() -> Path:
-    """Where the program under test lies, asked of a process of its own."""
-    asked = "import loop_kit, pathlib; print(pathlib.Path(loop_kit.__file__).parent)"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True
-    )
-    return Path(done.stdout.strip())
 
 
 def person(repo: Repo, name: str, raw: str | None = None, /, **body: object) -> None:

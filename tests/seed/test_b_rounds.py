@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import FAST, ISSUE, LOOP, PATIENCE, SENT_BACK, TWO_ROUNDS, Repo, Steps
+from tests.cli.harness import FAST, ISSUE, LOOP, SENT_BACK, TWO_ROUNDS, Repo, Steps, own_copy
 from tests.seed.conftest import NewRepo
 from tests.seed.helpers import (
     DONE,
@@ -17,7 +15,6 @@ from tests.seed.helpers import (
     STAMP,
     WORK,
     finished,
-    installed_package,
     item,
     read_until,
     sent_back,
@@ -106,14 +103,6 @@ def test_blocking_issues_that_are_no_objects_are_kept_as_reasons(repo: Repo) -> 
         assert fix["reason"] in repo.calls[2].stdin
 
 
-def own_copy(repo: Repo, folder: Path) -> list[str]:
-    """The command `loop run` from a copy of the package that an agent may change."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(installed_package(), folder / "loop_kit", ignore=ignored)
-    repo.extra = {"PYTHONPATH": str(folder), "FAKE_CODE": str(folder / "loop_kit")}
-    return [sys.executable, "-P", "-m", "loop_kit", "run", "--auto-dispatch", *FAST]
-
-
 def test_each_round_runs_the_code_on_disk_with_the_settings_of_the_first(
     repo: Repo, tmp_path: Path
 ) -> None:
@@ -121,16 +110,8 @@ def test_each_round_runs_the_code_on_disk_with_the_settings_of_the_first(
     edit = 'echo "Sing as you work." >> "$FAKE_CODE/defaults/roles/code-writer.md"'
     repo.plan({**TWO_ROUNDS, "worker/1": [{"sh": edit}, *DONE], "worker/2/1": [{"exit": 1}]})
     flags = ("--worker-backend", "claude", "--worker-model", "opus", "--dispatch-retries", "1")
-    done = subprocess.run(
-        [*command, *flags],
-        cwd=repo.root,
-        env=repo.environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = repo.execute([*command, *flags])
+    assert done.code == 0, done.text
     assert repo.names[-3:] == ["worker/2/1", "worker/2/2", "reviewer/2/1"]
     for call in repo.calls:
         backend = "claude" if call.role == "worker" else "codex"
@@ -239,18 +220,11 @@ def test_a_write_that_fails_leaves_the_old_state_and_no_draft(repo: Repo) -> Non
     (repo.bin / "codex").rename(repo.bin / "codex.py")
     (repo.bin / "codex").write_text('#!/bin/sh\nulimit -S -f unlimited; exec "$0.py" "$@"\n')
     (repo.bin / "codex").chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, "-c", SMALL_FILES, str(LOOP), "run", "--auto-dispatch", *FAST],
-        cwd=repo.root,
-        env=repo.environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("Error: ")
+    run = (str(LOOP), "run", "--auto-dispatch", *FAST)
+    done = repo.execute([sys.executable, "-c", SMALL_FILES, *run])
+    assert done.code == 1, done.text
+    assert "Traceback" not in done.err
+    assert done.err.startswith("Error: ")
     assert drafts(repo) == []
     assert (repo.state["state"], repo.state["round"]) == ("awaiting_work", 2)
     assert repo.run("--resume").code == 0
