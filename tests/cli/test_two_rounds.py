@@ -180,3 +180,14 @@ def test_the_users_tree_is_clean_and_its_card_untouched(approved: Repo) -> None:
         "constraints": ["keep it short"],
     }
     assert (approved.folder / "task_card.json").read_text() == json.dumps(card)
+
+
+def test_rules_that_are_too_long_are_told_once_in_a_run(repo: Repo) -> None:
+    (repo.root / "AGENTS.md").write_text("Whistle.\n" * 8192)
+    repo.git("add", "AGENTS.md")
+    repo.git("commit", "--quiet", "-m", "AGENTS.md")
+    repo.plan(TWO_ROUNDS)
+    result = repo.run()
+    assert result.code == 0, result.text
+    assert result.text.count("Warning: AGENTS.md has 73728 bytes: agents get the first") == 1
+    assert "Whistle." in repo.calls[0].stdin

@@ -1,7 +1,8 @@
 """The trusted texts that steer agents, from wherever the caller's `read` looks.
 
 On a laptop that is the disk; in a CI job it is the base commit, so that nothing a worker writes can
-steer the reviewer or the next round. What a repository does not say, the package says.
+steer the reviewer or the next round. What a repository does not say, the package says. What is too
+long is cut, and the user is told so once: the rules at its end would be gone without a trace.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,18 +22,30 @@ ReadMany = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 class Guides:
-    """Templates from the loop's folder, role documents and AGENTS.md from the root."""
+    """Templates from the loop's folder, role documents and AGENTS.md from the root.
 
-    def __init__(self, read: ReadMany, loop_dir: str, known: Callable[[], Knowledge]) -> None:
+    `warn` is given one line for each text that is cut, the first time that it is.
+    """
+
+    def __init__(
+        self,
+        read: ReadMany,
+        loop_dir: str,
+        known: Callable[[], Knowledge],
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._read = read
         self._loop_dir = loop_dir
         self._known = known
+        self._warn = warn
+        self._warned: set[str] = set()
 
     def guidance(self, role: Role) -> Guidance:
         """Template, role document and AGENTS.md for one role."""
         template = f"{self._loop_dir}/templates/{TEMPLATES[role]}"
         document = f"docs/roles/{_ROLES[role]}"
         found = self._read((template, document, "AGENTS.md"))
+        self._tell_cuts(found)
         agents = _text(found, "AGENTS.md")
         if role is Role.WORKER and not agents:
             agents = defaults.text("roles/agents.md")
@@ -41,6 +54,14 @@ class Guides:
             role_md=_text(found, document) or defaults.text(f"roles/{_ROLES[role]}"),
             agents_md=agents,
         )
+
+    def _tell_cuts(self, found: Mapping[str, bytes]) -> None:
+        for path, raw in found.items():
+            if len(raw) > _MAX_TEXT and path not in self._warned:
+                self._warned.add(path)
+                self._warn(
+                    f"{path} has {len(raw)} bytes: agents get the first {_MAX_TEXT}. Shorten it."
+                )
 
     def knowledge(self) -> Knowledge:
         """What people wrote down and earlier reviews taught about this repository."""

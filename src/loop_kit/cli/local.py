@@ -107,7 +107,7 @@ class _LocalRun:
             reporter = Tee(shown, FeedReporter(ground.logs, SystemClock()))
             engine = bootstrap.engine(
                 ground,
-                self._parts(settings, agents),
+                self._parts(settings, agents, reporter),
                 reporter,
                 bootstrap.options(settings, card, ground, request.environ, ci=False),
             )
@@ -224,14 +224,16 @@ class _LocalRun:
             mailboxes=runtime / "mailbox",
         )
 
-    def _parts(self, settings: Settings, agents: Mapping[Role, Agent]) -> bootstrap.Parts:
+    def _parts(
+        self, settings: Settings, agents: Mapping[Role, Agent], reporter: Reporter
+    ) -> bootstrap.Parts:
         root = self._place.root
         inside = self._folder.is_relative_to(root)
         shown = self._folder.relative_to(root).as_posix() if inside else str(self._folder)
         return bootstrap.Parts(
             store=self._store,
             agents=agents,
-            guides=Guides(partial(_read_texts, root), shown, self._known),
+            guides=Guides(partial(_read_texts, root), shown, self._known, reporter.warn),
             isolated=settings.isolation == "clone",
             identity=Identity("loop-kit", "loop-kit@localhost"),
             environ=self._request.environ,
