@@ -1,122 +1,27 @@
-"""What every forge promises: the fake, and GitHub's API as the stand-in serves it."""
+"""What every forge promises to post: the fake, and GitHub's API as the stand-in serves it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.fakes import FakeClock, MemoryForge, Post
-from tests.support.git_server import GitServer
-from tests.support.github_server import GitHubServer
+from tests.support.github_forge_world import FORGES, HEAD, STATUS, World, forge_world, opened
 
-from loop_kit.adapters.github_forge import Access, GitHubForge
 from loop_kit.core.inline import InlineComment, ReviewPost
 from loop_kit.core.standing import LABELS
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused
-from loop_kit.ports import Forge
 
-HEAD = "loop/T-001/work"
 MARKER = "<!-- loop-kit:T-001:review-r1 -->"
-WORKFLOW = "on: {workflow_dispatch: {inputs: {round: {}}}}\njobs: {}\n"
-
-
-@dataclass(frozen=True)
-class World:
-    """A forge and what a test arranges on it."""
-
-    forge: Forge
-    sha: str
-    set_writer: Callable[[str], object]
-    set_run: Callable[[str, bool, int], object]
-    forbid_pulls: Callable[[], object]
-    forbid_drafts: Callable[[], object]
-    comment: Callable[[int, str, str], object]
-    is_draft: Callable[[int], bool]
-    close: Callable[[int], object]
-    dispatched: Callable[[], list[dict[str, str]]]
-    forbid_ready: Callable[[], object]
-    comments: Callable[[int], list[str]]
-    inline: Callable[[int], list[str]]
-    reviews: Callable[[int], list[str]]
-    labels: Callable[[int], set[str]]
-    statuses: Callable[[], list[tuple[str, str]]]
-
-
-def memory_world() -> World:
-    forge = MemoryForge()
-    return World(
-        forge=forge,
-        sha="0" * 40,
-        set_writer=forge.writers.add,
-        set_run=lambda run, ended, attempt: forge.ended_runs.update({run: (ended, attempt)}),
-        forbid_pulls=lambda: setattr(forge, "pulls_allowed", False),
-        forbid_drafts=lambda: setattr(forge, "drafts_supported", False),
-        comment=lambda n, who, text: forge.pulls[n - 1].posts.append(Post("9", who, text)),
-        is_draft=lambda n: forge.pulls[n - 1].draft,
-        close=lambda n: setattr(forge.pulls[n - 1], "is_open", False),
-        dispatched=lambda: [inputs for _, _, inputs in forge.dispatches],
-        forbid_ready=lambda: setattr(forge, "ready_allowed", False),
-        comments=lambda n: [post.body for post in forge.pulls[n - 1].comments],
-        inline=lambda n: [post.body for post in forge.pulls[n - 1].inline],
-        reviews=lambda n: [post.body for post in forge.pulls[n - 1].posts],
-        labels=lambda n: forge.pulls[n - 1].labels,
-        statuses=lambda: [(state, said) for _, state, said in forge.statuses],
-    )
-
-
-def github_world(hub: GitHubServer, git: GitServer) -> World:
-    git.create_repository("octo/demo")
-    git.add_token("bot", "github-actions[bot]")
-    scopes = dict.fromkeys(("contents", "pull_requests", "issues", "actions", "statuses"), "write")
-    hub.set_permissions("bot", scopes)
-    hub.add_user("rita")
-    demo = hub.repository("octo/demo")
-    start = demo.git.commit_files("main", {".github/workflows/loop.yml": WORKFLOW}, "Start")
-    sha = demo.git.commit_files(HEAD, {"a.py": "b\n"}, "Work", parent=start)
-    access = Access(hub.url, "https://github.test", "octo/demo", "bot", pace=0)
-    return World(
-        forge=GitHubForge(access, FakeClock().sleep),
-        sha=sha,
-        set_writer=lambda login: hub.set_role("octo/demo", login, "write"),
-        set_run=lambda run, ended, attempt: hub.set_run(
-            "octo/demo", int(run), "completed" if ended else "in_progress", None, attempt
-        ),
-        forbid_pulls=lambda: setattr(demo, "actions_may_open_pulls", False),
-        forbid_drafts=lambda: setattr(demo, "drafts_supported", False),
-        comment=lambda n, who, text: hub.comment("octo/demo", n, who, text),
-        is_draft=lambda n: demo.pulls[n].draft,
-        close=lambda n: demo.issues[n].set_state("closed", "mona"),
-        dispatched=lambda: [dispatch.inputs for dispatch in hub.dispatches],
-        forbid_ready=lambda: hub.set_permissions("bot", {**scopes, "contents": "read"}),
-        comments=lambda n: [comment.body for comment in demo.issues[n].comments],
-        inline=lambda n: [c.body for review in demo.pulls[n].reviews for c in review.comments],
-        reviews=lambda n: [review.body for review in demo.pulls[n].reviews],
-        labels=lambda n: set(demo.issues[n].labels),
-        statuses=lambda: [(s.state, s.description or "") for s in demo.statuses],
-    )
-
-
-@pytest.fixture(params=["memory", "github"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "memory":
-        yield memory_world()
-        return
-    with GitServer(tmp_path / "hosted") as git, GitHubServer(git) as hub:
-        made = github_world(hub, git)
-        yield made
-        assert isinstance(made.forge, GitHubForge)
-        made.forge._github.close()
-
-
-def opened(world: World, *, draft: bool = True) -> int:
-    return world.forge.open_pull_request(HEAD, "main", "Title", "Body", draft=draft).number
-
-
 INLINE = "<!-- loop-kit:T-001:finding-F1 -->"
-STATUS = "<!-- loop-kit:T-001:status-comment -->"
+
+
+@pytest.fixture(params=FORGES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with forge_world(request.param, tmp_path) as made:
+        yield made
 
 
 def posted_inline(world: World, number: int, line: int = 1) -> str:

@@ -55,6 +55,7 @@ def visit_issues(hub: GitHubServer, repository: Repository) -> None:
     comment = issue.create_comment("hello")
     comment.edit("edited")
     assert issue.get_comment(comment.id).body == "edited"
+    assert [comment.create_reaction("eyes").content for _ in range(2)] == ["eyes", "eyes"]
     assert [item.body for item in issue.get_comments()] == ["edited"]
     repository.create_label("loop:approved", "00ff00", "Approved")
     assert repository.get_label("Loop:Approved").color == "00ff00"
@@ -73,6 +74,8 @@ def visit_commits(repository: Repository) -> None:
     commit.create_status("pending", "http://127.0.0.1/run", "Round 1", "loop-kit")
     assert commit.get_combined_status().state == "pending"
     assert [status.context for status in commit.get_statuses()] == ["loop-kit"]
+    compared = repository.compare("main", "work")
+    assert (compared.ahead_by, compared.merge_base_commit.sha) == (2, compared.base_commit.sha)
     url = f"{repository.url}/commits/{commit.sha}/statuses"
     _, statuses = repository.requester.requestJsonAndCheck("GET", url)
     assert len(statuses) == 1

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from loop_kit.core.inline import ReviewPost
+from loop_kit.core.markers import read_marker
 from loop_kit.core.standing import Label, StatusState
 from loop_kit.core.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
+from loop_kit.ports.forge import Issue, PullFacts, Reaction, Standing
+
+FIRST_ISSUE = 1001
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,18 @@ class Post:
     author: str
     body: str
     review: str = ""
+
+
+@dataclass
+class MemoryIssue:
+    """An issue as the fake forge keeps it."""
+
+    number: int
+    title: str
+    body: str
+    is_open: bool = True
+    comments: list[Post] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -38,12 +55,24 @@ class MemoryPull:
     comments: list[Post] = field(default_factory=list)
     inline: list[Post] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
+    merged: bool = False
+    closed_at: str = ""
+    head_sha: str = "0" * 40
+    head_repository: str = "octo/demo"
+
+    def close(self, *, merged: bool = False, at: str = "2026-01-01T00:00:00Z") -> None:
+        """Close it, with or without merging; `at` is UTC."""
+        self.is_open, self.merged, self.closed_at = False, merged, at
 
 
 class MemoryForge:
-    """A forge that remembers; `me` is the login that posts are made as."""
+    """A forge that remembers; `me` is the login that posts are made as.
+
+    Pull requests are numbered from 1 and issues from 1001, `merge_bases` are those of pairs.
+    """
 
     me = "github-actions[bot]"
+    repository = "octo/demo"
 
     def __init__(self) -> None:
         self.writers: set[str] = set()
@@ -55,8 +84,22 @@ class MemoryForge:
         self.ready_allowed = True
         self.inline_taken = True
         self.statuses: list[tuple[str, str, str]] = []
-        self.issue_labels: dict[int, set[str]] = {}
+        self.issues: dict[int, MemoryIssue] = {}
+        self.merge_bases: dict[tuple[str, str], str] = {}
+        self.reactions: list[tuple[int, Reaction]] = []
         self._ids = itertools.count(100)
+
+    def open_issue(self, title: str, body: str = "", *labels: str) -> MemoryIssue:
+        """What a person does; not part of the port."""
+        number = FIRST_ISSUE + len(self.issues)
+        self.issues[number] = MemoryIssue(number, title, body, labels=set(labels))
+        return self.issues[number]
+
+    def comment(self, number: int, login: str, body: str) -> int:
+        """What a person does; the id of the comment."""
+        made = Post(str(next(self._ids)), login, body)
+        self._thing(number).comments.append(made)
+        return int(made.id)
 
     def may_write(self, login: str) -> bool:
         return login in self.writers
@@ -66,6 +109,49 @@ class MemoryForge:
             return None
         ended, attempt = self.ended_runs[lease.run_id]
         return ended or attempt > lease.run_attempt
+
+    def issue(self, number: int) -> Issue | None:
+        found = self.issues.get(number)
+        if found is None:
+            return None
+        return Issue(number, found.title, found.body, found.is_open, tuple(sorted(found.labels)))
+
+    def pull(self, number: int) -> PullFacts | None:
+        found = self._pull(number)
+        return found and _facts(found, self._closes(found))
+
+    def newest_pull(self, head: str) -> PullFacts | None:
+        ends = (head, self.repository)
+        ours = [p for p in self.pulls if (p.head, p.head_repository) == ends]
+        return _facts(ours[-1], None) if ours else None
+
+    def standing(self, issue: int | None, pull: int | None) -> Standing:
+        of_issue = self.issues.get(issue or 0)
+        of_pull = self._pull(pull or 0)
+        shown = of_pull if issue is None else of_issue
+        return Standing(
+            issue_open=None if issue is None else bool(of_issue and of_issue.is_open),
+            pull_open=None if pull is None else bool(of_pull and of_pull.is_open),
+            pull_merged=None if pull is None else bool(of_pull and of_pull.merged),
+            labels=frozenset(shown.labels if shown else ()),
+        )
+
+    def merge_base(self, base: str, head: str) -> str:
+        try:
+            return self.merge_bases[base, head]
+        except KeyError:
+            raise ForgeRefused("GitHub answered 404: Not Found", "Look.") from None
+
+    def loop_of(self, number: int) -> str:
+        thing = self.issues.get(number) or self._pull(number)
+        ours = [post for post in thing.comments if post.author == self.me] if thing else []
+        marked = [found for post in ours if (found := read_marker(post.body))]
+        return marked[-1].task_id if marked else ""
+
+    def react(self, comment: int, content: Reaction) -> None:
+        things = (*self.issues.values(), *self.pulls)
+        if any(post.id == str(comment) for thing in things for post in thing.comments):
+            self.reactions.append((comment, content))
 
     def find_pull_request(self, head: str) -> PullRequest | None:
         return next((_shown(p) for p in self.pulls if p.head == head and p.is_open), None)
@@ -84,8 +170,9 @@ class MemoryForge:
         return _shown(self.pulls[-1])
 
     def find_post(self, number: int, marker: str) -> str | None:
-        pull = self.pulls[number - 1]
-        return _found([*pull.posts, *pull.comments], marker, self.me)
+        thing = self._thing(number)
+        posts = thing.posts if isinstance(thing, MemoryPull) else []
+        return _found([*posts, *thing.comments], marker, self.me)
 
     def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
         pull, id_ = self.pulls[number - 1], str(next(self._ids))
@@ -111,7 +198,7 @@ class MemoryForge:
         pull.draft = False
 
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
-        comments = self.pulls[number - 1].comments
+        comments = self._thing(number).comments
         for n, post in enumerate(comments):
             if post.id == id_:
                 comments[n] = replace(post, body=body)
@@ -123,8 +210,7 @@ class MemoryForge:
         self.statuses.append((sha, state, said))
 
     def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
-        known = {pull.number: pull.labels for pull in self.pulls}
-        labels = known[number] if number in known else self.issue_labels.setdefault(number, set())
+        labels = self._thing(number).labels
         labels -= set(others)
         if label is not None:
             labels.add(label.name)
@@ -132,9 +218,38 @@ class MemoryForge:
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
         self.dispatches.append((workflow, ref, dict(inputs)))
 
+    def _thing(self, number: int) -> MemoryIssue | MemoryPull:
+        return self.issues[number] if number in self.issues else self.pulls[number - 1]
+
+    def _pull(self, number: int) -> MemoryPull | None:
+        return next((pull for pull in self.pulls if pull.number == number), None)
+
+    def _closes(self, pull: MemoryPull) -> int | None:
+        """The issue that it closes on the default branch, where it names one alone."""
+        named = {int(n) for n in re.findall(r"(?i)\bcloses #(\d+)", pull.body)} & set(self.issues)
+        return named.pop() if pull.base == "main" and len(named) == 1 else None
+
 
 def _shown(pull: MemoryPull) -> PullRequest:
     return PullRequest(pull.number, f"https://forge.test/pull/{pull.number}", MemoryForge.me)
+
+
+def _facts(pull: MemoryPull, closes: int | None) -> PullFacts:
+    return PullFacts(
+        number=pull.number,
+        url=_shown(pull).url,
+        title=pull.title,
+        body=pull.body,
+        head=pull.head,
+        head_sha=pull.head_sha,
+        head_repository=pull.head_repository,
+        base=pull.base,
+        is_open=pull.is_open,
+        merged=pull.merged,
+        labels=tuple(sorted(pull.labels)),
+        closes=closes,
+        closed_at=pull.closed_at,
+    )
 
 
 def _first(post: Post) -> str:

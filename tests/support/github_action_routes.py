@@ -58,7 +58,7 @@ def dispatch(call: Call) -> Reply:
     if not fields.get("return_run_details"):
         return Reply(204)
     url = f"{call.shapes.repository_url(repository)}/actions/runs/{run.id}"
-    page = f"{call.shapes.base}/{repository.name}/actions/runs/{run.id}"
+    page = f"{call.shapes.site}/{repository.name}/actions/runs/{run.id}"
     return Reply(200, {"workflow_run_id": run.id, "run_url": url, "html_url": page})
 
 

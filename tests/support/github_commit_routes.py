@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.git_diff import diff
 from tests.support.github_requests import Call, Refusal, Reply, Route, invalid, within
 from tests.support.github_state import Status
 
@@ -19,6 +20,7 @@ def commit_routes() -> list[Route]:
         Route("GET", f"{repository}/statuses/{{ref}}", list_statuses),
         Route("GET", f"{repository}/commits/{{ref}}/status", get_combined_status),
         Route("GET", f"{repository}/commits/{{ref}}", get_commit),
+        Route("GET", f"{repository}/compare/{{ref}}", compare),
     ]
 
 
@@ -65,6 +67,42 @@ def commit_named(call: Call) -> str:
 def get_commit(call: Call) -> Reply:
     call.require("read", "contents")
     return Reply(200, call.shapes.commit(call.repository, commit_named(call)))
+
+
+def compare(call: Call) -> Reply:
+    """Compare two commits from where they part; a slash in their names may be encoded or not."""
+    call.require("read", "contents")
+    repository, git = call.repository, call.repository.git
+    names = call.parameters["ref"].split("...")
+    ends = [git.head(name) or git.resolve(name) for name in names]
+    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+        raise Refusal(404, "Not Found")
+    base, head = ends[0], ends[1]
+    fork = git.merge_base(base, head)
+    if fork is None:
+        raise Refusal(404, f"No common ancestor between {names[0]} and {names[1]}.")
+    ahead, behind = git.count_commits(base, head), git.count_commits(head, base)
+    states = {(True, True): "diverged", (True, False): "ahead", (False, True): "behind"}
+    url = f"{call.shapes.repository_url(repository)}/compare/{call.parameters['ref']}"
+    page = f"{call.shapes.site}/{repository.name}/compare/{call.parameters['ref']}"
+    commits = git.git("rev-list", "--reverse", f"{base}..{head}").split()
+    shown = call.page(commits, lambda sha: call.shapes.commit(repository, sha))
+    shape = {
+        "url": url,
+        "html_url": page,
+        "permalink_url": page,
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
+        "base_commit": call.shapes.commit(repository, base),
+        "merge_base_commit": call.shapes.commit(repository, fork),
+        "status": states.get((ahead > 0, behind > 0), "identical"),
+        "ahead_by": ahead,
+        "behind_by": behind,
+        "total_commits": ahead,
+        "commits": shown.body,
+        "files": [call.shapes.changed_file(repository, head, c) for c in diff(git, fork, head)],
+    }
+    return Reply(200, shape, shown.headers)
 
 
 def create_status(call: Call) -> Reply:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         HostedRepository,
         Issue,
         Pull,
+        Reaction,
         Review,
         ReviewComment,
     )
@@ -38,7 +39,7 @@ class ConversationShapes:
 
     @property
     def page(self) -> str:
-        return f"{self.shapes.base}/{self.repository.name}"
+        return f"{self.shapes.site}/{self.repository.name}"
 
     def comment(self, comment: Comment) -> Json:
         kind = "pull" if comment.number in self.repository.pulls else "issues"
@@ -114,7 +115,7 @@ class ConversationShapes:
             "merge_commit_sha": pull.merge_commit,
             "requested_reviewers": [],
             "requested_teams": [],
-            "head": self._end(pull.head, pull.head_sha),
+            "head": self._head(pull),
             "base": self._end(pull.base, self.repository.git.head(pull.base) or pull.head_sha),
             "_links": {name: {"href": link} for name, link in links.items()},
             "auto_merge": None,
@@ -230,6 +231,28 @@ class ConversationShapes:
             "updated_at": timestamp(issue.updated_at),
             "closed_at": optional_timestamp(issue.closed_at),
         }
+
+    def reaction(self, reaction: Reaction) -> Json:
+        return {
+            "id": reaction.id,
+            "node_id": f"REA_{reaction.id}",
+            "user": self.shapes.user(reaction.login),
+            "content": reaction.content,
+            "created_at": timestamp(reaction.created_at),
+        }
+
+    def _head(self, pull: Pull) -> Json:
+        """Return where a pull request comes from; a fork is shown as if it had our settings."""
+        end = self._end(pull.head, pull.head_sha)
+        if pull.fork is None:
+            return end
+        owner, _, name = pull.fork.partition("/")
+        if not owner:
+            return {**end, "label": f"unknown:{pull.head}", "user": None, "repo": None}
+        user = self.shapes.user(owner)
+        fork = {"full_name": pull.fork, "name": name, "owner": user, "fork": True}
+        repo = {**end["repo"], **fork}
+        return {**end, "label": f"{owner}:{pull.head}", "user": user, "repo": repo}
 
     def _end(self, branch: str, sha: str) -> Json:
         return {

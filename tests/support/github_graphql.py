@@ -1,118 +1,166 @@
-"""The few GraphQL queries that have no counterpart in the REST API."""
+"""GitHub's GraphQL: queries are carried out by a real executor on GitHub's own schema.
+
+What a query may ask, what is null and how an error shows are therefore not ours to get wrong.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tests.support.github_requests import Call, Reply
+from graphql import GraphQLError, GraphQLSchema, graphql_sync
+from tests.support.github_graphql_shapes import GraphShapes
+from tests.support.github_requests import Call, Refusal, Reply
+from tests.support.graphql_contract import github_schema
 
 if TYPE_CHECKING:
-    from tests.support.github_state import HostedRepository, Pull
+    from tests.support.github_shapes import Json
+    from tests.support.github_state import HostedRepository, Pull, ReviewComment
+
+schema: Callable[[], GraphQLSchema] = cache(github_schema)
+FindRepository = Callable[[str, str], "HostedRepository"]
 
 
-def answer_query(call: Call, repositories: Iterable[HostedRepository]) -> Reply:
+def answer_query(
+    call: Call, repositories: Iterable[HostedRepository], find: FindRepository
+) -> Reply:
     """Answer with status 200 in any case, as GraphQL does."""
-    query = str(call.fields.get("query", ""))
-    variables = call.fields.get("variables") or {}
-    for mutation, draft in (
-        ("markPullRequestReadyForReview", False),
-        ("convertPullRequestToDraft", True),
-    ):
-        if mutation in query:
-            return set_draft(call, list(repositories), mutation, draft=draft)
-    if "updatePullRequestReviewComment" in query:
-        return edit_review_comments(call, list(repositories), query, variables)
-    if re.search(r"\bviewer\b", query) and not variables.get("input"):
-        return Reply(200, {"data": {"viewer": {"login": call.caller.login}}})
-    message = "The stand-in does not know this query"
-    return Reply(200, {"errors": [{"message": message, "type": "UNSUPPORTED"}]})
-
-
-def set_draft(
-    call: Call, repositories: list[HostedRepository], mutation: str, *, draft: bool
-) -> Reply:
-    texts = list(every_text(call.payload))
-    found = find_pull(repositories, texts)
-    if found is None:
-        node = next((text for text in texts if re.fullmatch(r"\w+", text)), "")
-        reason = f"Could not resolve to a node with the global id of '{node}'."
-        return failure(mutation, "NOT_FOUND", reason)
-    repository, pull = found
-    # Writing to pull requests is not enough for this one; GitHub wants the contents as well.
-    if call.caller.level("pull_requests") != "write" or not call.caller.may_push:
-        return failure(mutation, "FORBIDDEN", "Resource not accessible by integration")
-    if draft and not repository.drafts_supported:
-        reason = "Draft pull requests are not supported in this repository."
-        return failure(mutation, "UNPROCESSABLE", reason)
-    pull.draft = draft
-    shape = {
-        "id": pull.node_id,
-        "number": pull.number,
-        "isDraft": pull.draft,
-        "state": pull.issue.state.upper(),
-        "url": f"{call.shapes.base}/{repository.name}/pull/{pull.number}",
+    graph = Graph(call, list(repositories), find)
+    fields = call.fields
+    roots = {
+        "viewer": {"login": call.caller.login},
+        "repository": graph.repository,
+        "markPullRequestReadyForReview": graph.mark_ready,
+        "convertPullRequestToDraft": graph.to_draft,
+        "updatePullRequestReviewComment": graph.edit_review_comment,
     }
-    given = call.fields.get("variables") or {}
-    mutation_id = (given.get("input") or {}).get("clientMutationId")
-    return Reply(200, {"data": {mutation: {"clientMutationId": mutation_id, "pullRequest": shape}}})
+    done = graphql_sync(
+        schema(),
+        str(fields.get("query", "")),
+        roots,
+        variable_values=fields.get("variables") or {},
+    )
+    body: Json = {}
+    if done.errors:
+        body["errors"] = [shown(error) for error in done.errors]
+    if done.data is not None or not done.errors:
+        body["data"] = done.data
+    return Reply(200, body)
 
 
-EDIT = re.compile(
-    r"(\w+): updatePullRequestReviewComment\("
-    r"input: \{pullRequestReviewCommentId: \$(\w+), body: \$(\w+)\}\)"
-)
+def shown(error: GraphQLError) -> Json:
+    """Word an error as GitHub does; a mistake of the stand-in itself is raised."""
+    cause = error.original_error
+    if cause is not None and not isinstance(cause, GraphQLError):
+        raise cause
+    where = [{"line": at.line, "column": at.column} for at in error.locations or ()]
+    shape: Json = {"locations": where, "message": error.message}
+    if error.path is not None:
+        shape |= {"path": list(error.path), "extensions": {"saml_failure": False}}
+    kind = (error.extensions or {}).get("type")
+    return {"type": kind, **shape} if kind else shape
 
 
-def edit_review_comments(
-    call: Call, repositories: list[HostedRepository], query: str, variables: dict[str, str]
-) -> Reply:
-    """Edit several comments in one request; what is refused leaves the others edited."""
-    comments = {
-        f"PRRC_{comment.id}": comment
-        for repository in repositories
-        for pull in repository.pulls.values()
-        for review in pull.reviews
-        for comment in review.comments
-    }
-    for alias, node, body in EDIT.findall(query):
-        comment = comments.get(variables[node])
+def fault(kind: str, message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"type": kind})
+
+
+def not_found(kind: str, number: int) -> GraphQLError:
+    return fault("NOT_FOUND", f"Could not resolve to {kind} with the number of {number}.")
+
+
+def no_node(node: str) -> GraphQLError:
+    return fault("NOT_FOUND", f"Could not resolve to a node with the global id of '{node}'.")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The fields at the roots of the schema, for one request."""
+
+    call: Call
+    repositories: list[HostedRepository]
+    find: FindRepository
+
+    def repository(self, _info: Any, owner: str, name: str, **_: Any) -> Json:
+        try:
+            found = self.find(owner, name)
+        except Refusal:
+            message = f"Could not resolve to a Repository with the name '{owner}/{name}'."
+            raise fault("NOT_FOUND", message) from None
+        shapes = self.shapes(found)
+
+        def issue(_info: Any, number: int) -> Json:
+            self.require_read(found, "issues")
+            if number not in found.issues or number in found.pulls:
+                raise not_found("an Issue", number)
+            return shapes.issue(found.issues[number])
+
+        def pull(_info: Any, number: int) -> Json:
+            self.require_read(found, "pull_requests")
+            if number not in found.pulls:
+                raise not_found("a PullRequest", number)
+            return shapes.pull(found.follow(found.pulls[number]))
+
+        return {"nameWithOwner": found.name, "issue": issue, "pullRequest": pull}
+
+    def mark_ready(self, _info: Any, input: Json) -> Json:  # noqa: A002  (the schema's name)
+        return self.set_draft(input, draft=False)
+
+    def to_draft(self, _info: Any, input: Json) -> Json:  # noqa: A002
+        return self.set_draft(input, draft=True)
+
+    def edit_review_comment(self, _info: Any, input: Json) -> Json:  # noqa: A002
+        """Edit one comment; in a request with several, what is refused leaves the others edited."""
+        node = input["pullRequestReviewCommentId"]
+        comment = self.review_comments().get(node)
         if comment is None:
-            reason = f"Could not resolve to a node with the global id of '{variables[node]}'."
-            return failure(alias, "NOT_FOUND", reason)
-        if call.caller.level("pull_requests") != "write" or comment.author != call.caller.login:
-            return failure(alias, "FORBIDDEN", "Resource not accessible by integration")
-        comment.body = variables[body]
-    done = {alias: {"clientMutationId": None} for alias, _, _ in EDIT.findall(query)}
-    return Reply(200, {"data": done})
+            raise no_node(node)
+        writes = self.call.caller.level("pull_requests") == "write"
+        if not writes or comment.author != self.call.caller.login:
+            raise fault("FORBIDDEN", "Resource not accessible by integration")
+        comment.body = input["body"]
+        return {"clientMutationId": input.get("clientMutationId")}
 
+    def set_draft(self, given: Json, *, draft: bool) -> Json:
+        found = self.pull_named(given["pullRequestId"])
+        if found is None:
+            raise no_node(given["pullRequestId"])
+        repository, pull = found
+        caller = self.call.caller
+        # Writing to pull requests is not enough for this one; GitHub wants the contents as well.
+        if caller.level("pull_requests") != "write" or not caller.may_push:
+            raise fault("FORBIDDEN", "Resource not accessible by integration")
+        if draft and not repository.drafts_supported:
+            message = "Draft pull requests are not supported in this repository."
+            raise fault("UNPROCESSABLE", message)
+        pull.draft = draft
+        shape = self.shapes(repository).pull(pull)
+        return {"clientMutationId": given.get("clientMutationId"), "pullRequest": shape}
 
-def find_pull(
-    repositories: list[HostedRepository], texts: list[str]
-) -> tuple[HostedRepository, Pull] | None:
-    """Find the pull request whose id stands in the variables or in the query itself."""
-    for repository in repositories:
-        for pull in repository.pulls.values():
-            if any(re.search(rf"\b{pull.node_id}\b", text) for text in texts):
-                return repository, pull
-    return None
+    def shapes(self, repository: HostedRepository) -> GraphShapes:
+        def reading_issues() -> None:
+            self.require_read(repository, "issues")
 
+        return GraphShapes(self.call.shapes.site, repository, self.repositories, reading_issues)
 
-def every_text(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in reversed(list(value.values())):
-            yield from every_text(item)
+    def require_read(self, repository: HostedRepository, scope: str) -> None:
+        """Refuse one field, and leave the others to be answered."""
+        try:
+            self.call.of(repository).require("read", scope)
+        except Refusal as refusal:
+            raise fault("FORBIDDEN", refusal.message) from None
 
+    def pull_named(self, node: str) -> tuple[HostedRepository, Pull] | None:
+        every = ((repo, pull) for repo in self.repositories for pull in repo.pulls.values())
+        return next(((repo, pull) for repo, pull in every if pull.node_id == node), None)
 
-def failure(mutation: str, kind: str, message: str) -> Reply:
-    error = {
-        "type": kind,
-        "path": [mutation],
-        "extensions": {"saml_failure": False},
-        "locations": [{"line": 1, "column": 12}],
-        "message": message,
-    }
-    return Reply(200, {"data": {mutation: None}, "errors": [error]})
+    def review_comments(self) -> dict[str, ReviewComment]:
+        return {
+            f"PRRC_{comment.id}": comment
+            for repository in self.repositories
+            for pull in repository.pulls.values()
+            for review in pull.reviews
+            for comment in review.comments
+        }

@@ -15,10 +15,12 @@ from tests.support.github_requests import (
     invalid,
     text_field,
 )
-from tests.support.github_state import Label
+from tests.support.github_state import Label, Reaction
 
 if TYPE_CHECKING:
     from tests.support.github_state import Comment, Issue
+
+REACTIONS = {"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"}
 
 
 def issue_routes() -> list[Route]:
@@ -30,6 +32,7 @@ def issue_routes() -> list[Route]:
         Route("POST", f"{issue}/comments", create_comment),
         Route("GET", f"{repository}/issues/comments/{{id}}", get_comment),
         Route("PATCH", f"{repository}/issues/comments/{{id}}", update_comment),
+        Route("POST", f"{repository}/issues/comments/{{id}}/reactions", react),
         Route("GET", f"{issue}/labels", list_issue_labels),
         Route("POST", f"{issue}/labels", add_labels),
         Route("PUT", f"{issue}/labels", set_labels),
@@ -98,6 +101,19 @@ def comment_body(call: Call) -> str:
         message = f"Body is too long (maximum is {LONGEST_BODY} characters)"
         raise invalid("IssueComment", "data", "unprocessable", message)
     return body
+
+
+def react(call: Call) -> Reply:
+    """Add a reaction; whoever has the same one already gets it again, with another status."""
+    comment, content = reachable_comment(call, "write"), call.fields.get("content")
+    if content not in REACTIONS:
+        raise invalid("Reaction", "content", "invalid")
+    login = call.caller.login
+    for given in comment.reactions:
+        if (given.login, given.content) == (login, content):
+            return Reply(200, call.conversation.reaction(given))
+    comment.reactions.append(Reaction(next(call.repository.ids), login, content))
+    return Reply(201, call.conversation.reaction(comment.reactions[-1]))
 
 
 def list_issue_labels(call: Call) -> Reply:

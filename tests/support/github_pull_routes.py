@@ -58,7 +58,8 @@ def is_wanted(call: Call, pull: Pull) -> bool:
     owner, colon, branch = call.query.get("head", "").partition(":")
     if state not in {"all", pull.issue.state}:
         return False
-    if colon and (owner.lower(), branch) != (call.repository.owner.lower(), pull.head):
+    source = pull.source(call.repository.name).partition("/")[0]
+    if colon and (owner.lower(), branch) != (source.lower(), pull.head):
         return False
     return call.query.get("base", pull.base) == pull.base
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlencode
 
@@ -125,6 +125,10 @@ class Call:
             return
         kind = "integration" if self.caller.is_installation else "personal access token"
         raise Refusal(403, f"Resource not accessible by {kind}")
+
+    def of(self, repository: HostedRepository) -> Call:
+        """Return the same request as one to a repository that its path does not name."""
+        return replace(self, hosted=repository)
 
     def issue(self) -> Issue:
         issue = self.repository.issues.get(int(self.parameters["number"]))

@@ -44,10 +44,15 @@ class ApiAnswer:
 
 
 class GitHubServer(GitHubWorld):
-    """GitHub's REST API for the repositories of a git stand-in."""
+    """GitHub's API for the repositories of a git stand-in.
 
-    def __init__(self, git: GitServer) -> None:
+    On a server of GitHub Enterprise it lies below /api/v3 and /api/graphql; the logs and faults
+    know its paths without that.
+    """
+
+    def __init__(self, git: GitServer, *, enterprise: bool = False) -> None:
         super().__init__(git)
+        self.enterprise = enterprise
         self.requests: list[ApiRequest] = []
         self.answers: list[ApiAnswer] = []
         self._quotas: dict[str, Quota] = {}
@@ -66,7 +71,15 @@ class GitHubServer(GitHubWorld):
 
     @property
     def url(self) -> str:
-        return self._listener.url
+        return self._listener.url + ("/api/v3" if self.enterprise else "")
+
+    def inner(self, target: str) -> str:
+        """Return a request's target as github.com would have it; '' is none of the API's."""
+        if not self.enterprise:
+            return target
+        if urlsplit(target).path == "/api/graphql":
+            return target.removeprefix("/api")
+        return target.removeprefix("/api/v3") if target.startswith("/api/v3/") else ""
 
     def count(self, method: str = "", path_regex: str = "") -> int:
         """Return how many requests fit; without arguments, how many there were."""
@@ -170,13 +183,17 @@ class _ApiHandler(LoopbackHandler):
     def _serve(self) -> None:
         with self.spool_body() as body:
             data = body.read()
-        path = urlsplit(self.path).path
+        target = self.service.inner(self.path)
+        if not target:
+            self._send(Reply(404, {"message": "Not Found"}))
+            return
+        path = urlsplit(target).path
         fault = self.service.take_fault(self.command, path)
         if fault is not None and not fault.drop_after:
             self._fail(fault, path)
             return
         authorization = self.headers.get("Authorization", "")
-        exchange = self.service.answer(self.command, self.path, authorization, data)
+        exchange = self.service.answer(self.command, target, authorization, data)
         status, dropped = exchange.reply.status, fault is not None
         self.service.record(ApiRequest(self.command, path, status, exchange.login, dropped))
         if dropped:

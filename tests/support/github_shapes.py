@@ -40,6 +40,11 @@ class Shapes:
     base: str
     git_base: str
 
+    @property
+    def site(self) -> str:
+        """Where people look at what `base` is the API of."""
+        return self.base.removesuffix("/api/v3")
+
     def user(self, login: str) -> Json:
         url = f"{self.base}/users/{login}"
         return {
@@ -49,7 +54,7 @@ class Shapes:
             "avatar_url": f"{self.base}/avatars/{user_id(login)}",
             "gravatar_id": "",
             "url": url,
-            "html_url": f"{self.base}/{login}",
+            "html_url": f"{self.site}/{login}",
             "followers_url": f"{url}/followers",
             "following_url": f"{url}/following{{/other_user}}",
             "gists_url": f"{url}/gists{{/gist_id}}",
@@ -84,7 +89,7 @@ class Shapes:
             "full_name": repository.name,
             "owner": self.user(repository.owner),
             "private": repository.private,
-            "html_url": f"{self.base}/{repository.name}",
+            "html_url": f"{self.site}/{repository.name}",
             "description": None,
             "fork": False,
             "url": url,
@@ -100,7 +105,7 @@ class Shapes:
             "clone_url": f"{self.git_base}/{repository.name}.git",
             "git_url": f"{self.git_base}/{repository.name}.git",
             "ssh_url": f"git@127.0.0.1:{repository.name}.git",
-            "svn_url": f"{self.base}/{repository.name}",
+            "svn_url": f"{self.site}/{repository.name}",
             **dict.fromkeys(("homepage", "language", "mirror_url", "license")),
             **dict.fromkeys(("forks", "forks_count", "stargazers_count"), 0),
             **dict.fromkeys(("watchers", "watchers_count", "size"), 0),
@@ -139,7 +144,7 @@ class Shapes:
         }
 
     def changed_file(self, repository: HostedRepository, sha: str, change: FileChange) -> Json:
-        page = f"{self.base}/{repository.name}"
+        page = f"{self.site}/{repository.name}"
         shape = {
             "sha": change.blob,
             "filename": change.path,
@@ -167,7 +172,7 @@ class Shapes:
             "sha": sha,
             "node_id": f"C_{sha}",
             "url": f"{url}/{sha}",
-            "html_url": f"{self.base}/{repository.name}/commit/{sha}",
+            "html_url": f"{self.site}/{repository.name}/commit/{sha}",
             "comments_url": f"{url}/{sha}/comments",
             "commit": {
                 "url": f"{self.repository_url(repository)}/git/commits/{sha}",
@@ -198,7 +203,7 @@ class Shapes:
 
     def workflow(self, repository: HostedRepository, file: str, name: str) -> Json:
         number = repository.workflow_id(file)
-        page = f"{self.base}/{repository.name}"
+        page = f"{self.site}/{repository.name}"
         return {
             "id": number,
             "node_id": f"W_{number}",
@@ -233,7 +238,7 @@ class Shapes:
             "workflow_id": repository.workflow_id(run.workflow),
             "workflow_url": f"{actions}/workflows/{repository.workflow_id(run.workflow)}",
             "url": url,
-            "html_url": f"{self.base}/{repository.name}/actions/runs/{run.id}",
+            "html_url": f"{self.site}/{repository.name}/actions/runs/{run.id}",
             **{f"{link}_url": f"{url}/{link}" for link in links},
             "check_suite_url": f"{self.repository_url(repository)}/check-suites/{run.id}",
             "previous_attempt_url": None,

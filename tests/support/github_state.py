@@ -31,6 +31,16 @@ class Label:
     description: str | None = None
 
 
+@dataclass(frozen=True)
+class Reaction:
+    """What somebody feels about a comment."""
+
+    id: int
+    login: str
+    content: str
+    created_at: dt.datetime = field(default_factory=utc_now)
+
+
 @dataclass
 class Comment:
     """A comment in the conversation of an issue or a pull request."""
@@ -41,6 +51,7 @@ class Comment:
     body: str
     created_at: dt.datetime = field(default_factory=utc_now)
     updated_at: dt.datetime = field(default_factory=utc_now)
+    reactions: list[Reaction] = field(default_factory=list)
 
     def edit(self, body: str) -> None:
         self.body = body
@@ -109,7 +120,7 @@ class Review:
 
 @dataclass
 class Pull:
-    """A pull request between two branches of one repository."""
+    """A pull request; `fork` is the other repository that it comes from, '' once that is gone."""
 
     issue: Issue
     id: int
@@ -117,6 +128,7 @@ class Pull:
     base: str
     head_sha: str
     draft: bool
+    fork: str | None = None
     reviews: list[Review] = field(default_factory=list)
     merged_at: dt.datetime | None = None
     merged_by: str | None = None
@@ -129,6 +141,10 @@ class Pull:
     @property
     def node_id(self) -> str:
         return f"PR_{self.id}"
+
+    def source(self, repository: str) -> str:
+        """Return the repository of its head, when it is a pull request of `repository`."""
+        return repository if self.fork is None else self.fork
 
 
 @dataclass
@@ -219,15 +235,17 @@ class HostedRepository:
         self.add_labels(issue, labels)
         return issue
 
-    def open_pull(self, issue: Issue, head: str, base: str, *, draft: bool) -> Pull:
-        pull = Pull(issue, next(self.ids), head, base, self.git.head(head) or "", draft)
+    def open_pull(
+        self, issue: Issue, head: str, base: str, *, draft: bool, fork: str | None = None
+    ) -> Pull:
+        pull = Pull(issue, next(self.ids), head, base, self.git.head(head) or "", draft, fork)
         self.pulls[pull.number] = pull
         self.git.git("update-ref", f"refs/pull/{pull.number}/head", pull.head_sha)
         return pull
 
     def follow(self, pull: Pull) -> Pull:
         """Let an open pull request follow its branch; it closes when the branch is gone."""
-        if pull.issue.state == "closed":
+        if pull.issue.state == "closed" or pull.fork is not None:
             return pull
         tip = self.git.head(pull.head)
         if tip is None:
@@ -240,7 +258,8 @@ class HostedRepository:
 
     def open_pull_for(self, head: str, base: str) -> Pull | None:
         for pull in self.pulls.values():
-            if (pull.head, pull.base, pull.issue.state) == (head, base, "open"):
+            ends = (pull.head, pull.base, pull.issue.state, pull.fork)
+            if ends == (head, base, "open", None):
                 return pull
         return None
 

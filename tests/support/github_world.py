@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import threading
 from collections.abc import Iterable, Mapping
@@ -64,10 +65,21 @@ class GitHubWorld:
         self.git.add_token(token, identity.login, contents, workflows)
 
     def open_issue(
-        self, repository: str, title: str, body: str | None, author: str, labels: Iterable[str] = ()
+        self,
+        repository: str,
+        title: str,
+        body: str | None,
+        author: str,
+        labels: Iterable[str] = (),
+        comments: Iterable[tuple[str, str]] = (),
     ) -> Issue:
+        """Open an issue; its comments are pairs of a login and what was said."""
         with self._guard:
-            return self.repository(repository).open_issue(author, title, body, tuple(labels))
+            hosted = self.repository(repository)
+            issue = hosted.open_issue(author, title, body, tuple(labels))
+            for login, said in comments:
+                hosted.comment(issue, login, said)
+            return issue
 
     def comment(self, repository: str, number: int, author: str, body: str) -> Comment:
         with self._guard:
@@ -92,11 +104,55 @@ class GitHubWorld:
             issue = hosted.open_issue(author, title, body)
             return hosted.open_pull(issue, head, base, draft=False)
 
-    def merge_pull(self, repository: str, number: int, by: str) -> str:
-        """Press the merge button and return the merge commit."""
+    def open_fork_pull(
+        self, repository: str, title: str, head: str, base: str, author: str, fork: str
+    ) -> Pull:
+        """Open a pull request from "owner/name"; its commit is the branch `head` of ours.
+
+        With '' as `fork` it comes from a fork that is gone.
+        """
         with self._guard:
             hosted = self.repository(repository)
-            return hosted.merge(hosted.pulls[number], by)
+            issue = hosted.open_issue(author, title, "")
+            return hosted.open_pull(issue, head, base, draft=False, fork=fork)
+
+    def merge_pull(
+        self, repository: str, number: int, by: str, at: dt.datetime | None = None
+    ) -> str:
+        """Press the merge button, now or at a moment in the past; return the merge commit."""
+        with self._guard:
+            hosted = self.repository(repository)
+            pull = hosted.pulls[number]
+            merged = hosted.merge(pull, by)
+            if at is not None:
+                pull.merged_at = pull.issue.closed_at = at
+            return merged
+
+    def add_label(self, repository: str, number: int, *names: str) -> None:
+        """Label an issue or a pull request, as someone would in the browser."""
+        with self._guard:
+            hosted = self.repository(repository)
+            hosted.add_labels(hosted.issues[number], names)
+
+    def remove_label(self, repository: str, number: int, name: str) -> bool:
+        """Take a label off and tell whether it was there."""
+        with self._guard:
+            hosted = self.repository(repository)
+            return hosted.remove_label(hosted.issues[number], name)
+
+    def close(
+        self, repository: str, number: int, by: str = "mona", at: dt.datetime | None = None
+    ) -> None:
+        """Close an issue or a pull request without merging it, now or at a moment in the past."""
+        with self._guard:
+            issue = self.repository(repository).issues[number]
+            issue.set_state("closed", by)
+            issue.closed_at = at or issue.closed_at
+
+    def reopen(self, repository: str, number: int, by: str = "mona") -> None:
+        """Open what was closed again."""
+        with self._guard:
+            self.repository(repository).issues[number].set_state("open", by)
 
     def set_run(
         self,
@@ -135,7 +191,9 @@ class GitHubWorld:
                 parameters = route.match(method, url.path)
                 if parameters is None:
                     continue
-                hosted = self._visible(parameters, caller)
+                hosted = None
+                if "repo" in parameters:
+                    hosted = self._visible(parameters["owner"], parameters["repo"], caller)
                 call = Call(
                     caller,
                     Shapes(base, self.git.url),
@@ -154,11 +212,9 @@ class GitHubWorld:
     def _owners(self) -> set[str]:
         return {hosted.owner for hosted in self._repositories.values()}
 
-    def _visible(self, parameters: Mapping[str, str], caller: Caller) -> HostedRepository | None:
-        if "repo" not in parameters:
-            return None
+    def _visible(self, owner: str, name: str, caller: Caller) -> HostedRepository:
         try:
-            hosted = self.repository(f"{parameters['owner']}/{parameters['repo']}")
+            hosted = self.repository(f"{owner}/{name}")
         except KeyError as error:
             raise Refusal(404, "Not Found") from error
         hidden = not caller.is_installation and caller.identity.permission == "none"
@@ -167,7 +223,10 @@ class GitHubWorld:
         return hosted
 
     def _answer_query(self, call: Call) -> Reply:
-        return answer_query(call, list(self._repositories.values()))
+        def find(owner: str, name: str) -> HostedRepository:
+            return self._visible(owner, name, call.caller)
+
+        return answer_query(call, self._repositories.values(), find)
 
     def _follow_push(self, push: Push) -> None:
         """Let pull requests follow their branches, so that refs/pull is up to date for fetches."""

@@ -1,0 +1,173 @@
+"""What every forge promises to tell: the fake, and GitHub's API as the stand-in serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.github_forge_world import FORGES, HEAD, STATUS, World, forge_world, opened
+
+from loop_kit.core.standing import LABELS
+from loop_kit.errors import ForgeRefused
+from loop_kit.ports.forge import Issue, Standing
+
+
+@pytest.fixture(params=FORGES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with forge_world(request.param, tmp_path) as made:
+        yield made
+
+
+def test_an_issue_is_shown_as_it_is_now(world: World) -> None:
+    number = world.open_issue("Add sub", "Please.", "loop", "bug")
+    shown = world.forge.issue(number)
+    assert shown is not None
+    assert shown == Issue(number, "Add sub", "Please.", is_open=True, labels=shown.labels)
+    assert set(shown.labels) == {"loop", "bug"}
+    world.close(number)
+    closed = world.forge.issue(number)
+    assert closed is not None
+    assert not closed.is_open
+
+
+def test_a_pull_request_is_no_issue_and_an_issue_no_pull_request(world: World) -> None:
+    issue, pull = world.open_issue("Add sub"), opened(world)
+    assert world.forge.issue(pull) is None
+    assert world.forge.pull(issue) is None
+
+
+@pytest.mark.parametrize("number", [-1, 0, 99, 2**31, 10**30])
+def test_what_has_no_such_number_is_none(world: World, number: int) -> None:
+    assert world.forge.issue(number) is None
+    assert world.forge.pull(number) is None
+    assert world.forge.standing(number, None) == Standing(issue_open=False)
+    assert world.forge.loop_of(99) == ""
+
+
+def test_a_pull_request_tells_where_it_comes_from_and_what_it_closes(world: World) -> None:
+    issue = world.open_issue("Add sub")
+    body = f"Closes #{issue}"
+    number = opened(world, body=body)
+    world.label(number, "loop")
+    shown = world.forge.pull(number)
+    assert shown is not None
+    assert (shown.number, shown.title, shown.body, shown.head, shown.base) == (
+        *(number, "Title", body, HEAD, "main"),
+    )
+    assert shown.head_sha == world.sha
+    assert (shown.head_repository, shown.closes, shown.labels) == ("octo/demo", issue, ("loop",))
+    assert (shown.is_open, shown.merged, shown.closed_at) == (True, False, "")
+    assert shown.url.endswith(f"/pull/{number}")
+
+
+@pytest.mark.parametrize("body", ["Closes #{0} and closes #{1}", "About #{0}", ""])
+def test_what_closes_two_issues_or_none_closes_no_one_issue(world: World, body: str) -> None:
+    text = body.format(world.open_issue("One"), world.open_issue("Two"))
+    number = opened(world, body=text)
+    shown = world.forge.pull(number)
+    assert shown is not None
+    assert shown.closes is None
+
+
+def test_the_newest_pull_request_of_a_branch_is_found_even_when_it_is_closed(world: World) -> None:
+    assert world.forge.newest_pull(HEAD) is None
+    first = opened(world)
+    world.closed_at(first, "2026-02-03T04:05:06Z")
+    closed = world.forge.newest_pull(HEAD)
+    assert closed is not None
+    assert (closed.number, closed.is_open, closed.closed_at) == (
+        *(first, False, "2026-02-03T04:05:06Z"),
+    )
+    second = opened(world)
+    assert second != first
+    newest = world.forge.newest_pull(HEAD)
+    assert newest is not None
+    assert (newest.number, newest.is_open, newest.head_sha) == (second, True, world.sha)
+    assert world.forge.newest_pull("loop/T-002/work") is None
+
+
+def test_a_branch_of_the_same_name_in_a_fork_is_not_ours(world: World) -> None:
+    number = opened(world)
+    world.fork("mallory")
+    newest = world.forge.newest_pull(HEAD)
+    assert newest is not None
+    assert newest.number == number
+
+
+def test_how_an_issue_and_a_pull_request_stand_is_told_together(world: World) -> None:
+    issue, pull = world.open_issue("Add sub", "", "loop"), opened(world)
+    world.label(pull, "other")
+    assert world.forge.standing(issue, pull) == Standing(
+        issue_open=True, pull_open=True, pull_merged=False, labels=frozenset({"loop"})
+    )
+    world.close(issue)
+    world.merge(pull)
+    assert world.forge.standing(issue, pull) == Standing(
+        issue_open=False, pull_open=False, pull_merged=True, labels=frozenset({"loop"})
+    )
+    world.reopen(issue)
+    assert world.forge.standing(issue, None).issue_open is True
+
+
+def test_what_was_not_asked_for_is_not_told(world: World) -> None:
+    pull = opened(world)
+    world.label(pull, "loop")
+    assert world.forge.standing(None, None) == Standing()
+    assert world.forge.standing(None, pull) == Standing(
+        pull_open=True, pull_merged=False, labels=frozenset({"loop"})
+    )
+
+
+def test_one_of_two_that_is_not_there_is_closed_and_the_other_stands(world: World) -> None:
+    issue = world.open_issue("Add sub", "", "loop")
+    assert world.forge.standing(issue, 99) == Standing(
+        issue_open=True, pull_open=False, pull_merged=False, labels=frozenset({"loop"})
+    )
+    assert world.forge.standing(98, opened(world)) == Standing(
+        issue_open=False, pull_open=True, pull_merged=False
+    )
+
+
+def test_two_branches_part_at_a_commit(world: World) -> None:
+    assert world.forge.merge_base("main", HEAD) == world.base_sha
+
+
+def test_branches_that_are_not_there_part_nowhere(world: World) -> None:
+    with pytest.raises(ForgeRefused, match="Not Found"):
+        world.forge.merge_base("main", "nowhere")
+
+
+def test_the_loop_of_an_issue_is_in_the_marker_of_our_newest_comment(world: World) -> None:
+    number = world.open_issue("Add sub")
+    assert world.forge.loop_of(number) == ""
+    first, second = (STATUS.replace("T-001", f"issue-{number}{end}") for end in ("", "-2"))
+    world.forge.put_comment(number, "", f"{first}\none", first)
+    assert world.forge.loop_of(number) == f"issue-{number}"
+    world.forge.put_comment(number, "", f"{second}\ntwo", second)
+    world.forge.put_comment(number, "", f"> {first}\nquoted", "<!-- none -->")
+    world.comment(number, "mona", f"{first}\nI am the loop")
+    assert world.forge.loop_of(number) == f"issue-{number}-2"
+
+
+def test_an_issue_is_talked_on_like_a_pull_request(world: World) -> None:
+    number = world.open_issue("Add sub")
+    assert world.forge.find_post(number, STATUS) is None
+    id_ = world.forge.put_comment(number, "", f"{STATUS}\none", STATUS)
+    assert world.forge.put_comment(number, id_, f"{STATUS}\ntwo", STATUS) == id_
+    assert world.comments(number) == [f"{STATUS}\ntwo"]
+    assert world.forge.find_post(number, STATUS) == id_
+    world.forge.set_label(number, LABELS[0], ())
+    assert world.labels(number) == {"loop:approved"}
+
+
+def test_a_comment_is_answered_with_a_sign(world: World) -> None:
+    number = world.open_issue("Add sub")
+    comment = world.comment(number, "mona", "/loop status")
+    world.forge.react(comment, "eyes")
+    assert world.reactions(comment) == ["eyes"]
+
+
+def test_a_comment_that_is_gone_gets_no_sign(world: World) -> None:
+    world.forge.react(424242, "confused")
+    assert world.reactions(424242) == []

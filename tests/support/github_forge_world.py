@@ -1,0 +1,152 @@
+"""One forge and what tests arrange on it, as the fake and as GitHub's API: for their contract."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fakes import FakeClock, MemoryForge, MemoryPull
+from tests.support.git_server import GitServer
+from tests.support.github_server import GitHubServer
+
+from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.ports import Forge
+
+FORGES = ("memory", "github")
+HEAD = "loop/T-001/work"
+STATUS = "<!-- loop-kit:T-001:status-comment -->"
+WORKFLOW = "on: {workflow_dispatch: {inputs: {round: {}}}}\njobs: {}\n"
+
+
+@dataclass(frozen=True)
+class World:
+    """A forge and what a test arranges on it."""
+
+    forge: Forge
+    sha: str
+    set_writer: Callable[[str], object]
+    set_run: Callable[[str, bool, int], object]
+    forbid_pulls: Callable[[], object]
+    forbid_drafts: Callable[[], object]
+    comment: Callable[[int, str, str], int]
+    open_issue: Callable[..., int]
+    reopen: Callable[[int], object]
+    merge: Callable[[int], object]
+    closed_at: Callable[[int, str], object]
+    fork: Callable[[str], object]
+    reactions: Callable[[int], list[str]]
+    base_sha: str
+    is_draft: Callable[[int], bool]
+    close: Callable[[int], object]
+    dispatched: Callable[[], list[dict[str, str]]]
+    forbid_ready: Callable[[], object]
+    comments: Callable[[int], list[str]]
+    inline: Callable[[int], list[str]]
+    reviews: Callable[[int], list[str]]
+    labels: Callable[[int], set[str]]
+    label: Callable[[int, str], object]
+    statuses: Callable[[], list[tuple[str, str]]]
+
+
+def memory_world() -> World:
+    forge = MemoryForge()
+    forge.merge_bases["main", HEAD] = "1" * 40
+    return World(
+        forge=forge,
+        sha="0" * 40,
+        set_writer=forge.writers.add,
+        set_run=lambda run, ended, attempt: forge.ended_runs.update({run: (ended, attempt)}),
+        forbid_pulls=lambda: setattr(forge, "pulls_allowed", False),
+        forbid_drafts=lambda: setattr(forge, "drafts_supported", False),
+        comment=forge.comment,
+        open_issue=lambda *said: forge.open_issue(*said).number,
+        reopen=lambda n: setattr(forge._thing(n), "is_open", True),
+        merge=lambda n: forge.pulls[n - 1].close(merged=True),
+        closed_at=lambda n, at: forge.pulls[n - 1].close(at=at),
+        fork=lambda owner: forge.pulls.append(
+            MemoryPull(2, HEAD, "main", "Fork", "", draft=False, head_repository=f"{owner}/demo")
+        ),
+        reactions=lambda id_: [content for comment, content in forge.reactions if comment == id_],
+        base_sha="1" * 40,
+        is_draft=lambda n: forge.pulls[n - 1].draft,
+        close=lambda n: setattr(forge._thing(n), "is_open", False),
+        dispatched=lambda: [inputs for _, _, inputs in forge.dispatches],
+        forbid_ready=lambda: setattr(forge, "ready_allowed", False),
+        comments=lambda n: [post.body for post in forge._thing(n).comments],
+        inline=lambda n: [post.body for post in forge.pulls[n - 1].inline],
+        reviews=lambda n: [post.body for post in forge.pulls[n - 1].posts],
+        labels=lambda n: forge._thing(n).labels,
+        label=lambda n, name: forge._thing(n).labels.add(name),
+        statuses=lambda: [(state, said) for _, state, said in forge.statuses],
+    )
+
+
+def github_world(hub: GitHubServer, git: GitServer) -> World:
+    git.create_repository("octo/demo")
+    git.add_token("bot", "github-actions[bot]")
+    scopes = dict.fromkeys(("contents", "pull_requests", "issues", "actions", "statuses"), "write")
+    hub.set_permissions("bot", scopes)
+    hub.add_user("rita")
+    demo = hub.repository("octo/demo")
+    start = demo.git.commit_files("main", {".github/workflows/loop.yml": WORKFLOW}, "Start")
+    sha = demo.git.commit_files(HEAD, {"a.py": "b\n"}, "Work", parent=start)
+    access = Access(hub.url, "https://github.test", "octo/demo", "bot", pace=0)
+    return World(
+        forge=GitHubForge(access, FakeClock().sleep),
+        sha=sha,
+        set_writer=lambda login: hub.set_role("octo/demo", login, "write"),
+        set_run=lambda run, ended, attempt: hub.set_run(
+            "octo/demo", int(run), "completed" if ended else "in_progress", None, attempt
+        ),
+        forbid_pulls=lambda: setattr(demo, "actions_may_open_pulls", False),
+        forbid_drafts=lambda: setattr(demo, "drafts_supported", False),
+        comment=lambda n, who, text: hub.comment("octo/demo", n, who, text).id,
+        open_issue=lambda title, body="", *labels: (
+            hub.open_issue("octo/demo", title, body, "mona", labels).number
+        ),
+        reopen=lambda n: hub.reopen("octo/demo", n),
+        merge=lambda n: hub.merge_pull("octo/demo", n, "mona"),
+        closed_at=lambda n, at: hub.close("octo/demo", n, at=dt.datetime.fromisoformat(at)),
+        fork=lambda owner: hub.open_fork_pull(
+            "octo/demo", "Fork", HEAD, "main", owner, f"{owner}/demo"
+        ),
+        reactions=lambda id_: [
+            reaction.content
+            for issue in demo.issues.values()
+            for comment in issue.comments
+            if comment.id == id_
+            for reaction in comment.reactions
+        ],
+        base_sha=start,
+        is_draft=lambda n: demo.pulls[n].draft,
+        close=lambda n: hub.close("octo/demo", n),
+        dispatched=lambda: [dispatch.inputs for dispatch in hub.dispatches],
+        forbid_ready=lambda: hub.set_permissions("bot", {**scopes, "contents": "read"}),
+        comments=lambda n: [comment.body for comment in demo.issues[n].comments],
+        inline=lambda n: [c.body for review in demo.pulls[n].reviews for c in review.comments],
+        reviews=lambda n: [review.body for review in demo.pulls[n].reviews],
+        labels=lambda n: set(demo.issues[n].labels),
+        label=lambda n, name: hub.add_label("octo/demo", n, name),
+        statuses=lambda: [(s.state, s.description or "") for s in demo.statuses],
+    )
+
+
+@contextmanager
+def forge_world(kind: str, folder: Path) -> Iterator[World]:
+    """Open one of `FORGES`; a server's repositories are in `folder`."""
+    if kind == "memory":
+        yield memory_world()
+        return
+    with GitServer(folder / "hosted") as git, GitHubServer(git) as hub:
+        made = github_world(hub, git)
+        yield made
+        assert isinstance(made.forge, GitHubForge)
+        made.forge.close()
+
+
+def opened(world: World, *, draft: bool = True, body: str = "Body") -> int:
+    """Open a pull request from HEAD and return its number."""
+    return world.forge.open_pull_request(HEAD, "main", "Title", body, draft=draft).number

@@ -1,0 +1,111 @@
+"""What GitHub's GraphQL shows of issues and pull requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLError
+from tests.support.github_shapes import Json, optional_timestamp
+
+if TYPE_CHECKING:
+    from tests.support.github_state import HostedRepository, Issue, Pull
+
+LARGEST_PAGE = 100
+CLOSING = re.compile(
+    r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?P<repository>[\w.-]+/[\w.-]+)?#(?P<number>\d+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class GraphShapes:
+    """Shapes of one repository; `require_issues` refuses whoever may not read its issues."""
+
+    site: str
+    repository: HostedRepository
+    others: Sequence[HostedRepository]
+    require_issues: Callable[[], None]
+
+    def issue(self, issue: Issue) -> Json:
+        return {
+            **self.opening(issue),
+            "state": issue.state.upper(),
+            "url": f"{self.site}/{self.repository.name}/issues/{issue.number}",
+            "repository": {"nameWithOwner": self.repository.name},
+        }
+
+    def pull(self, pull: Pull) -> Json:
+        source = pull.source(self.repository.name)
+        return {
+            **self.opening(pull.issue),
+            "id": pull.node_id,
+            "url": f"{self.site}/{self.repository.name}/pull/{pull.number}",
+            "state": "MERGED" if pull.merged_at else pull.issue.state.upper(),
+            "merged": pull.merged_at is not None,
+            "isDraft": pull.draft,
+            "closedAt": optional_timestamp(pull.issue.closed_at),
+            "headRefName": pull.head,
+            "headRefOid": pull.head_sha,
+            "headRepository": {"nameWithOwner": source} if source else None,
+            "baseRefName": pull.base,
+            "closingIssuesReferences": self.closing(pull),
+        }
+
+    def opening(self, issue: Issue) -> Json:
+        """Return what issues and pull requests have in common."""
+
+        def labels(_info: Any, **page: Any) -> Json:
+            names = [{"name": self.repository.label(name).name} for name in issue.labels]
+            return connection("labels", names, **page)
+
+        return {
+            "number": issue.number,
+            "title": issue.title,
+            "body": issue.body or "",
+            "labels": labels,
+        }
+
+    def closing(self, pull: Pull) -> Callable[..., Json]:
+        def references(_info: Any, **page: Any) -> Json:
+            self.require_issues()
+            shapes = [
+                GraphShapes(self.site, repository, self.others, self.require_issues).issue(issue)
+                for repository, issue in self.closed_by(pull)
+            ]
+            return connection("closingIssuesReferences", shapes, **page)
+
+        return references
+
+    def closed_by(self, pull: Pull) -> list[tuple[HostedRepository, Issue]]:
+        """Find the issues that merging closes: their names count on the default branch alone."""
+        if pull.base != self.repository.default_branch:
+            return []
+        known = {repository.name: repository for repository in self.others}
+        found: dict[tuple[str, int], tuple[HostedRepository, Issue]] = {}
+        for named in CLOSING.finditer(pull.issue.body or ""):
+            repository = known.get(named["repository"] or self.repository.name)
+            number = int(named["number"])
+            if repository and number in repository.issues and number not in repository.pulls:
+                found[repository.name, number] = repository, repository.issues[number]
+        return list(found.values())
+
+
+def connection(
+    name: str, items: Iterable[Json], first: int | None = None, last: int | None = None, **_: Any
+) -> Json:
+    """Show one end of a list; GitHub wants to know how much of it, and shows at most a hundred."""
+    if first is None and last is None:
+        message = (
+            f"You must provide a `first` or `last` value to properly paginate the `{name}`"
+            " connection."
+        )
+        raise GraphQLError(message, extensions={"type": "MISSING_PAGINATION_BOUNDARIES"})
+    size, every = (first if first is not None else last) or 0, list(items)
+    if size > LARGEST_PAGE:
+        message = f"Requesting {size} records on the `{name}` connection exceeds the limit of 100."
+        raise GraphQLError(message, extensions={"type": "EXCESSIVE_PAGINATION"})
+    shown = every[:size] if first is not None else every[len(every) - size :]
+    return {"nodes": shown, "totalCount": len(every)}
