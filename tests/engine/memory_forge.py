@@ -118,7 +118,7 @@ class MemoryForge:
 
     def pull(self, number: int) -> PullFacts | None:
         found = self._pull(number)
-        return found and _facts(found, self._closes(found))
+        return _facts(found, self._closes(found)) if found else None
 
     def newest_pull(self, head: str) -> PullFacts | None:
         ends = (head, self.repository)
@@ -149,8 +149,9 @@ class MemoryForge:
         return marked[-1].task_id if marked else ""
 
     def react(self, comment: int, content: Reaction) -> None:
-        things = (*self.issues.values(), *self.pulls)
-        if any(post.id == str(comment) for thing in things for post in thing.comments):
+        talks = [thing.comments for thing in self.issues.values()]
+        talks += [pull.comments for pull in self.pulls]
+        if any(post.id == str(comment) for talk in talks for post in talk):
             self.reactions.append((comment, content))
 
     def find_pull_request(self, head: str) -> PullRequest | None:

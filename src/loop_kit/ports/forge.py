@@ -91,15 +91,21 @@ class Forge(Protocol):
         ...
 
     def newest_pull(self, head: str) -> PullFacts | None:
-        """The newest pull request from branch `head` of this repository, open or not."""
+        """The newest pull request from branch `head` of this repository, open or not.
+
+        A branch of that name in a fork is another. `closes` is not looked up: it is None.
+        """
         ...
 
     def standing(self, issue: int | None, pull: int | None) -> Standing:
-        """How an issue and a pull request stand, in one request; what does not exist is closed."""
+        """How an issue and a pull request stand, in one request; what does not exist is closed.
+
+        A repository that cannot be seen is a refusal, never taken for closed.
+        """
         ...
 
     def merge_base(self, base: str, head: str) -> str:
-        """The commit at which two branches or commits part."""
+        """The commit at which two branches or commits part; refused when one is not there."""
         ...
 
     def loop_of(self, number: int) -> str:
