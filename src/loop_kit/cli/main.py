@@ -19,6 +19,7 @@ from loop_kit.cli.health import health, heartbeat
 from loop_kit.cli.index import index
 from loop_kit.cli.init import init
 from loop_kit.cli.knowledge import knowledge
+from loop_kit.cli.plan import plan
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
 from loop_kit.errors import ExitCode, LoopError
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(index, dispatch_metrics, doctor, demo, action),
+    *(index, dispatch_metrics, doctor, demo, action, plan),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 app.add_typer(card, name="card")
