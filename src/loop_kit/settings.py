@@ -178,9 +178,12 @@ _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 
 
+_FLAGS = {field.alias or name: field for name, field in Settings.model_fields.items()}
+
+
 def names() -> tuple[str, ...]:
     """Every setting's name, as the contract spells it but with underscores."""
-    return tuple(field.alias or name for name, field in Settings.model_fields.items())
+    return tuple(_FLAGS)
 
 
 def environment_values(environ: Mapping[str, str]) -> dict[str, object]:
@@ -212,6 +215,28 @@ def input_values(environ: Mapping[str, str]) -> dict[str, object]:
             values[name] = value.strip()
     token = environ.get("GITHUB_TOKEN", "").strip()
     return {"github_token": token, **values} if token else values
+
+
+def flag_values(words: Iterable[str]) -> dict[str, object]:
+    """The settings in `--name value`, `--name=value`, `--flag` and `--no-flag`.
+
+    Raises:
+        BadSetting: a word is none of these, or names no setting.
+    """
+    values: dict[str, object] = {}
+    left = iter(words)
+    for word in left:
+        name, given, value = word.removeprefix("--").replace("-", "_", 64).partition("=")
+        if given:
+            value = word.partition("=")[2]
+        field = _FLAGS.get(name) or _FLAGS.get(name.removeprefix("no_"))
+        if not word.startswith("--") or field is None:
+            raise BadSetting(f"loop-kit-args: {word!r} names no setting.", nearest(name, _FLAGS))
+        if field.annotation is bool:
+            values[name.removeprefix("no_")] = value if given else not name.startswith("no_")
+        else:
+            values[name] = value if given else next(left, "")
+    return values
 
 
 def config_values(document: object, name: str) -> dict[str, object]:

@@ -10,7 +10,6 @@ from loop_kit.actions.trigger import (
     BOT,
     Job,
     is_allowed_bot,
-    not_for_us,
     read_job,
     read_payload,
     under_prefix,
@@ -127,13 +126,6 @@ def test_a_prefix_of_several_parts_is_recognised(tmp_path: Path) -> None:
     found = job(tmp_path, GITHUB_REF="refs/heads/bots/loop/T-001/work")
     assert under_prefix(found, "bots/loop")
     assert not under_prefix(found, "loop")
-
-
-def test_an_event_that_is_not_for_us_is_told_by_name(tmp_path: Path) -> None:
-    assert not_for_us(job(tmp_path)) == ""
-    assert "fork" in not_for_us(job(tmp_path, GITHUB_EVENT_NAME="fork"))
-    assert not_for_us(job(tmp_path, GITHUB_EVENT_NAME="pull_request_target"))
-    assert not_for_us(job(tmp_path, GITHUB_EVENT_NAME=""))
 
 
 def test_the_payload_is_read_once_and_handed_on(tmp_path: Path) -> None:

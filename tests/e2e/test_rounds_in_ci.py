@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loop_kit.actions.round import _remote_url
+from loop_kit.actions.scene import remote_url
 from loop_kit.actions.trigger import read_job
 from loop_kit.adapters.git import Git
 
@@ -229,7 +229,7 @@ def test_pushes_go_where_the_checkout_came_from_when_that_is_this_server(
     environ = hub.environment({}, "mona", tmp_path)
     job = read_job({**environ, "GITHUB_SERVER_URL": names["server"]})
 
-    assert _remote_url(git, job) == pushed_to.format(**names)
+    assert remote_url(git, job) == pushed_to.format(**names)
 
 
 def test_a_workflow_that_cannot_be_continued_is_told_what_to_add_and_the_round_is_kept(

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.core.findings import open_findings
-from loop_kit.core.state import LoopState, Phase
+from loop_kit.core.state import LoopState
 
 _MAX_VALUE = 100_000
 
 
-def outputs(state: LoopState, state_branch: str, files: Mapping[str, str]) -> dict[str, str]:
-    """The action's outputs; `files` holds `report-path` and `state-path`."""
+def outputs(
+    state: LoopState, state_branch: str, files: Mapping[str, str], *, claimed: bool = False
+) -> dict[str, str]:
+    """The action's outputs; `files` holds `report-path` and `state-path`.
+
+    With `claimed` the agents run in a later job of the same run.
+    """
     usage = state.usage
     tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
-    running = state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}
     decisions = [record.decision for record in state.history if record.decision]
     return {
         "task-id": state.task_id,
@@ -22,7 +26,7 @@ def outputs(state: LoopState, state_branch: str, files: Mapping[str, str]) -> di
         "decision": decisions[-1] if decisions else "",
         "state": state.state.value,
         "outcome": state.outcome.value if state.outcome else "",
-        "continue": "true" if running and state.continue_to else "false",
+        "continue": "true" if state.is_running and (state.continue_to or claimed) else "false",
         "pull-request-number": str(state.pull_request or ""),
         "pull-request-url": state.pull_request_url,
         "work-branch": state.work_branch,

@@ -106,13 +106,6 @@ def read_job(environ: Mapping[str, str], payload: Mapping[str, Any] | None = Non
     )
 
 
-def not_for_us(job: Job) -> str:
-    """Why this event ends green without a round, or ''."""
-    if job.event != "workflow_dispatch":
-        return f"The event {job.event or '(none)'} is not one this action acts on."
-    return ""
-
-
 def under_prefix(job: Job, prefix: str) -> bool:
     """Whether the job runs on a loop branch, where an agent may have written the workflow."""
     return is_under(job.ref.removeprefix("refs/heads/"), prefix)

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from loop_kit.core.commands import MAX_EXTENSION
 from loop_kit.core.record import Record, Text
 from loop_kit.core.task import TaskCard
 
 FOLDER = "inbox"
 MAX_BYTES = 256 * 1024
-MAX_EXTENSION = 20
 
 Verb = Literal["pause", "resume", "stop", "retry", "refresh", "extend"]
 

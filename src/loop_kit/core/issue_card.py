@@ -112,15 +112,25 @@ def card_if_any(body: str, origin: Origin) -> TaskCard | None:
     _refuse_doubts(blocks, origin)
     plain = [block for block in blocks if block.place is Place.PLAIN]
     document = _from_code(plain, origin) or _from_headings(plain, origin)
-    if document is None:
-        return None
-    given = {"task_id": origin.task_id, **_without_hidden(document.fields)}
-    if not given.get("title") and origin.title:
-        given["title"] = one_line(origin.title, _MAX_TITLE)
+    return None if document is None else _card(document, origin)
+
+
+def card_in_attachment(raw: bytes, link: str, origin: Origin) -> TaskCard:
+    """The card in a file that is attached to a body; `link` says whether it is JSON or YAML.
+
+    Raises:
+        BadCard: it is not UTF-8, cannot be parsed, or does not fit.
+    """
+    file = link.rpartition("/")[2]
+    name = f"{origin.name}, {one_line(file, 80)}"
+    read = read_json if file.lower().endswith(".json") else read_yaml
     try:
-        return card_from(given, document.name)
-    except BadCard as error:
-        raise BadCard(one_line(error.sentence, _MAX_SENTENCE), error.remedy) from None
+        document = read(raw.decode("utf-8-sig"))
+    except (DocumentInvalid, UnicodeDecodeError) as error:
+        raise BadCard(f"{name}: {one_line(str(error), 200)}.", "Correct the file.") from None
+    if not isinstance(document, dict):
+        raise BadCard(f"{name}: a task card is an object.", "Correct the file.")
+    return _card(_Document(name, document), origin)
 
 
 def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
@@ -139,6 +149,15 @@ def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
+def no_card(origin: Origin, looked: str = "") -> BadCard:
+    """The refusal of a body without a card, with one to copy; `looked` says what else was read."""
+    return BadCard(
+        f"{origin.name} holds no task card{looked}; quotes, lists, comments and raw HTML do not"
+        " count.",
+        f"Add one to its text, as a block or under headings:\n\n{MINIMAL_ISSUE}",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Document:
     """The fields of a card as they were found, and how errors call the place."""
@@ -155,13 +174,21 @@ class _Section:
     blocks: list[Block] = field(default_factory=list)
 
 
+def _card(document: _Document, origin: Origin) -> TaskCard:
+    """The card of these fields, named after where it stands when it has no id or title."""
+    given = {"task_id": origin.task_id, **_without_hidden(document.fields)}
+    if not given.get("title") and origin.title:
+        given["title"] = one_line(origin.title, _MAX_TITLE)
+    try:
+        return card_from(given, document.name)
+    except BadCard as error:
+        raise BadCard(one_line(error.sentence, _MAX_SENTENCE), error.remedy) from None
+
+
 def _required(body: str, origin: Origin) -> TaskCard:
     card = card_if_any(body, origin)
     if card is None:
-        raise BadCard(
-            f"{origin.name} holds no task card; quotes, lists, comments and raw HTML do not count.",
-            f"Add one to its text, as a block or under headings:\n\n{MINIMAL_ISSUE}",
-        )
+        raise no_card(origin)
     return card
 
 

@@ -9,12 +9,15 @@ from typing import Literal
 
 from loop_kit.core import outbox
 from loop_kit.core.render import branch, headline, marker, rounds_table, used
-from loop_kit.core.sanitize import MAX_BODY, cut, inline, one_line
+from loop_kit.core.sanitize import MAX_BODY, cut, fenced, inline, one_line
 from loop_kit.core.state import LoopState, Outcome, Phase
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140
 _JOB_TOKEN = "github-actions[bot]"  # noqa: S105
+
+REFUSED = "<!-- loop-kit:refused -->"
+"""The marker of the comment that says why no loop was started."""
 
 StatusState = Literal["pending", "success", "failure"]
 
@@ -83,6 +86,31 @@ def acknowledgement(state: LoopState) -> str:
         *_frozen(state),
     ]
     return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def status_reply(mark: str, state: LoopState) -> str:
+    """The answer to `/loop status`; `mark` is its marker."""
+    parts = [
+        mark,
+        f"`{state.task_id}`: {inline(headline(state), 1000)}",
+        "",
+        f"- **Next:** {_next(state)}",
+        *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
+        f"- **Used so far:** {used(state)}.",
+        *([f"- **At work:** run {state.lease.run_id}."] if state.lease else []),
+    ]
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def refusal(sentence: str, remedy: str) -> str:
+    """Why no loop is started, and what to do; the remedy may be a card to copy."""
+    parts = [REFUSED, "### No review loop was started", "", inline(sentence, 1000), ""]
+    said, _, example = remedy.partition("\n\n")
+    parts.append(inline(said, 2000))
+    if example:
+        parts += ["", fenced(example)]
+    parts += ["", "Then put the label on again."]
+    return cut("\n".join(parts), MAX_BODY - 512)
 
 
 _STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."

@@ -87,8 +87,7 @@ class TaskCard(Record):
     @property
     def unheeded(self) -> tuple[str, ...]:
         """What the card asks for and this version does not act on: said aloud, never swallowed."""
-        growth = ("limits.max_diff_growth",) if self.limits.max_diff_growth else ()
-        return (*growth, *(("depends_on",) if self.depends_on else ()))
+        return ("limits.max_diff_growth",) if self.limits.max_diff_growth else ()
 
     @property
     def sha256(self) -> str:

@@ -77,7 +77,8 @@ class Engine:
         Raises:
             StateRefused: there is no such loop to continue, or it belongs to another task.
         """
-        for key in start.card.unheeded:
+        local = ("depends_on",) if start.card.depends_on and start.lease is None else ()
+        for key in (*start.card.unheeded, *local):
             self._reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
         recorded = self._store.load()
         self._lease = start.lease

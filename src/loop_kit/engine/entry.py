@@ -70,7 +70,7 @@ def _goes_on(state: LoopState, start: Start) -> bool:
     """Whether this run is to continue; what is paused goes on by command, or on a laptop."""
     if state.is_running:
         return True
-    if start.command is not None or state.resume_phase is None:
+    if start.command is not None or not start.retries or state.resume_phase is None:
         return False
     return state.state is Phase.DONE or start.lease is None
 

@@ -36,6 +36,7 @@ class Continuation:
 class Start:
     """What this run was asked to begin or to continue; `command` is what asked for it, if one did.
 
+    With `retries` a loop that stopped is continued, else only what is running or to be posted.
     `state_branch` and `pull_request_url` are recorded when it begins.
     """
 
@@ -54,3 +55,4 @@ class Start:
     state_branch: str = ""
     pull_request_url: str = ""
     command: InboxCommand | None = None
+    retries: bool = True

@@ -1,0 +1,177 @@
+"""Commands in comments, and what is answered on an issue or a pull request.
+
+While another run holds the loop, a command is put into its inbox, which it reads before it spends
+anything; otherwise this run takes the loop, carries the command out and goes on from there. Who may
+not command gets no answer at all: strangers must not make us talk.
+"""
+
+from loop_kit.actions.cards import Cards
+from loop_kit.actions.loop_job import Loop, LoopJob
+from loop_kit.actions.scene import Scene
+from loop_kit.core.commands import Command, Misspelt
+from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.issue_card import Origin, card_if_any
+from loop_kit.core.render import marker
+from loop_kit.core.requests import Comment, StartIssue
+from loop_kit.core.standing import REFUSED, refusal, status_reply
+from loop_kit.core.state import LoopState
+from loop_kit.core.task import TaskCard
+from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
+from loop_kit.ports import PushRejected
+
+_TRIES = 5
+"""How often a loop is looked at anew that moves while a command is brought to it."""
+
+
+def obey(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
+    """Do what a comment asks; None when no round was run for it."""
+    scene, command = job.scene, request.command
+    if not all(job.authority.may(login) for login in scene.job.people):
+        scene.log.note(f"{request.author} may not write to {scene.job.repository}: nothing to do.")
+        return None
+    if isinstance(command, Misspelt):
+        scene.log.note(command.sentence)
+        scene.forge.react(request.id, "confused")
+        return None
+    task_id = _task_id(job, request)
+    for _ in range(_TRIES):
+        try:
+            return _brought(job, cards, request, command, job.load(task_id))
+        except PushRejected:
+            scene.log.note(f"{task_id} was written meanwhile: looking again.")
+    scene.log.warn(f"{task_id} moves faster than the command can be brought: comment it again.")
+    scene.forge.react(request.id, "confused")
+    return None
+
+
+def refuse(scene: Scene, number: int, error: LoopError) -> None:
+    """Say on an issue or a pull request why no loop is started; always in the same comment."""
+    text = refusal(error.sentence, error.remedy)
+    try:
+        known = scene.forge.find_post(number, REFUSED) or ""
+        scene.forge.put_comment(number, known, text, REFUSED)
+    except (ForgeRefused, ForgeUnavailable) as failure:
+        scene.log.warn(f"It could not be said on #{number}: {failure}")
+
+
+def _brought(
+    job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
+) -> LoopState | None:
+    scene, recorded = job.scene, loop.recorded
+    why = _reason_against(request, recorded)
+    if recorded is None or why:
+        scene.log.note(why)
+        scene.forge.react(request.id, "confused")
+        return None
+    if command.verb == "status":
+        _reply(scene, request, recorded)
+        return None
+    live = job.is_live(recorded.lease)
+    if request.id in recorded.heeded:
+        died = recorded.lease is not None and not live
+        scene.log.note(f"/loop {command.verb} was carried out already.")
+        return job.round(loop, retries=False) if died else None
+    kept = _kept(job, cards, request, command, loop)
+    if live:
+        _left_in_the_inbox(scene, request, loop, kept)
+        return None
+    state = job.work(loop, command=kept)
+    scene.forge.react(request.id, "+1")
+    return state
+
+
+def _reason_against(request: Comment, recorded: LoopState | None) -> str:
+    """Why nothing can be commanded here, or ''."""
+    if recorded is None or request.number not in _numbers(recorded):
+        return f"#{request.number} has no loop that can be commanded."
+    asks = isinstance(request.command, Command) and request.command.verb == "status"
+    if recorded.finished and not asks and request.id not in recorded.heeded:
+        return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
+    return ""
+
+
+def _left_in_the_inbox(scene: Scene, request: Comment, loop: Loop, command: InboxCommand) -> None:
+    if scene.settings.dry_run:
+        scene.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
+        return
+    loop.store.drop(command)
+    scene.forge.react(request.id, "eyes")
+    lease = loop.recorded.lease if loop.recorded else None
+    run = lease.run_id if lease else ""
+    scene.log.note(f"Run {run} is at work: it reads the command before it spends anything.")
+
+
+def _kept(
+    job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
+) -> InboxCommand:
+    """The command as the state branch holds it; a refresh brings the card along."""
+    card: TaskCard | None = None
+    verify: tuple[str, ...] = ()
+    if command.verb == "refresh" and loop.recorded is not None:
+        try:
+            card = _reread(cards, request, loop.recorded)
+        except LoopError as error:
+            refuse(job.scene, request.number, error)
+            raise
+        verify = job.scene.full_settings(card, loop.recorded.base_sha).verify
+    return InboxCommand.model_validate(
+        {
+            "comment": request.id,
+            "verb": command.verb,
+            "by": request.author,
+            "at": request.at,
+            "rounds": command.rounds,
+            "card": card,
+            "verify": verify,
+        }
+    )
+
+
+def _reread(cards: Cards, request: Comment, recorded: LoopState) -> TaskCard:
+    """The card as it is now, where it came from."""
+    source = recorded.source
+    if source.issue is not None:
+        same = source.issue == request.number
+        title, body = (request.title, request.body) if same else ("", None)
+        card = cards.of_issue(StartIssue(source.issue, title, body, labelled=False)).card
+    elif source.pull is not None:
+        pull = cards.pull_event(source.pull)
+        card = cards.in_pull(pull, recorded.base_sha)
+    else:
+        card = cards.committed(source.ref, cards.tip(recorded.base_branch)).card
+    if card.task_id != recorded.task_id:
+        raise BadCard(
+            f"The card is {card.task_id} now, the loop is {recorded.task_id}.",
+            "Give it back its task_id, or start a loop of its own for it.",
+        )
+    return card
+
+
+def _task_id(job: LoopJob, request: Comment) -> str:
+    """Which loop a comment is about; the loop itself is asked whether that is so."""
+    prefix = f"{job.scene.settings.branch_prefix}/"
+    if request.on_pull:
+        facts = job.scene.forge.pull(request.number)
+        head = facts.head if facts else ""
+        if head.startswith(prefix) and head.endswith("/work"):
+            return head.removeprefix(prefix).removesuffix("/work")
+    known = job.scene.forge.loop_of(request.number)
+    if known:
+        return known
+    origin = Origin("pull request" if request.on_pull else "issue", request.number)
+    try:
+        card = card_if_any(request.body, origin)
+    except BadCard:
+        card = None
+    return card.task_id if card else origin.task_id
+
+
+def _numbers(recorded: LoopState) -> set[int | None]:
+    return {recorded.source.issue, recorded.source.pull, recorded.pull_request}
+
+
+def _reply(scene: Scene, request: Comment, recorded: LoopState) -> None:
+    mark = marker(recorded.task_id, f"command-{request.id}")
+    again = scene.job.run_attempt > 1
+    known = (scene.forge.find_post(request.number, mark) or "") if again else ""
+    scene.forge.put_comment(request.number, known, status_reply(mark, recorded), mark)

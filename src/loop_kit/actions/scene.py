@@ -1,0 +1,153 @@
+"""What the parts of one invocation share: the job, its repository, the server and the forge."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from loop_kit.actions.trigger import Job
+from loop_kit.adapters.actions_log import ActionsLog
+from loop_kit.adapters.git import Git
+from loop_kit.adapters.git_repository import GitRepository, Place, locate
+from loop_kit.adapters.git_store import Remote, fetch_branch
+from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.config_file import first_config
+from loop_kit.core.task import TaskCard
+from loop_kit.errors import BadSetting, NotARepository
+from loop_kit.settings import ACTION_DEFAULTS, Settings, Values, card_values, flag_values, resolve
+
+LOOP_DIR = ".loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One invocation; `settings` are those that no card and no configuration file had a say in.
+
+    `inputs` are the layers of which they were made, without the defaults.
+    """
+
+    job: Job
+    environ: Mapping[str, str]
+    log: ActionsLog
+    git: Git
+    place: Place
+    repository: GitRepository
+    forge: GitHubForge
+    remote: Remote
+    folder: Path
+    settings: Settings
+    inputs: tuple[tuple[str, Values], ...]
+
+    @property
+    def default_branch(self) -> str:
+        """The repository's default branch, or the one that the job runs on."""
+        return self.job.default_branch or self.job.ref.removeprefix("refs/heads/")
+
+    def have(self, sha: str) -> None:
+        """Fetch a commit that the checkout does not hold."""
+        if not self.git.has(sha):
+            fetch_branch(self.git, self.remote, sha, depth=1)
+
+    def tip(self, branch: str) -> str:
+        """The tip of a branch: what is checked out when the job runs on that branch."""
+        if self.job.ref == f"refs/heads/{branch}" and self.place.head == self.job.sha:
+            return self.place.head
+        return fetch_branch(self.git, self.remote, branch)
+
+    def full_settings(self, card: TaskCard, base_sha: str) -> Settings:
+        """The settings for one loop: with its card, and the configuration at its base.
+
+        Raises:
+            BadSetting: one of them does not fit, or waits for a person.
+        """
+        config = first_config(partial(self.repository.read, base_sha), LOOP_DIR)
+        settings = resolve(
+            [
+                ("defaults", ACTION_DEFAULTS),
+                (config.path or "config", config.values),
+                ("card", card_values(card)),
+                *self.inputs,
+            ]
+        )
+        if "manual" in {settings.worker_backend, settings.reviewer_backend}:
+            raise BadSetting(
+                "The backend manual waits for a person, which a job cannot.",
+                "Choose another worker-backend and reviewer-backend.",
+            )
+        return settings
+
+
+def read_inputs(environ: Mapping[str, str]) -> tuple[Settings, tuple[tuple[str, Values], ...]]:
+    """The settings of the job, and the layers of which they were made.
+
+    Raises:
+        BadSetting: one of them does not fit; the layer that gave it is named.
+    """
+    from loop_kit.settings import environment_values, input_values
+
+    layers: list[tuple[str, Values]] = [
+        ("environment", environment_values(environ)),
+        ("inputs", input_values(environ)),
+    ]
+    first = resolve([("defaults", ACTION_DEFAULTS), *layers])
+    if first.loop_kit_args:
+        layers.append(("loop-kit-args", flag_values(first.loop_kit_args)))
+    return resolve([("defaults", ACTION_DEFAULTS), *layers]), tuple(layers)
+
+
+def open_scene(
+    job: Job,
+    environ: Mapping[str, str],
+    log: ActionsLog,
+    settings: Settings,
+    inputs: tuple[tuple[str, Values], ...],
+) -> Scene:
+    """The scene of a job in a checkout.
+
+    Raises:
+        BadSetting: there is no token.
+        NotARepository: there is no checkout.
+    """
+    token = settings.github_token.get_secret_value()
+    if not token:
+        raise BadSetting("The input github-token is empty.", "Pass `github-token`.")
+    git = Git(Path(job.workspace), environ, isolated=True, timeout=120)
+    try:
+        place = locate(git)
+    except NotARepository as error:
+        raise NotARepository(error.sentence, "Add actions/checkout before this step.") from None
+    git = git.at(place.root)
+    parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    return Scene(
+        job=job,
+        environ=environ,
+        log=log,
+        git=git,
+        place=place,
+        repository=GitRepository(git),
+        forge=GitHubForge(Access(job.api_url, job.server_url, job.repository, token)),
+        remote=Remote(remote_url(git, job), job.server_url, token),
+        folder=Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent)),
+        settings=settings,
+        inputs=inputs,
+    )
+
+
+def remote_url(git: Git, job: Job) -> str:
+    """Where to push: as the checkout has it when that is on this server, without any login."""
+    built = f"{job.server_url.rstrip('/')}/{job.repository}"
+    origin = git.run("config", "remote.origin.url", ok=(0, 1)).out.decode("utf-8", "replace")
+    parts, server = urlsplit(origin.strip()), urlsplit(job.server_url)
+    same = (parts.scheme, parts.hostname, parts.port) == (
+        server.scheme,
+        server.hostname,
+        server.port,
+    )
+    named = parts.path.strip("/").removesuffix(".git").endswith(job.repository)
+    if not (same and named):
+        return built
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
