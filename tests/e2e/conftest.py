@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.e2e.events import Event, dispatched
 from tests.support.git_client import WorkingCopy
 from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
@@ -143,14 +144,16 @@ class Hub:
         document: dict[str, Any] = json.loads(raw)
         return document
 
-    def environment(self, inputs: Mapping[str, str], sender: str, folder: Path) -> dict[str, str]:
-        event = folder / "event.json"
-        payload = {
-            "sender": {"login": sender, "type": "User"},
-            "repository": {"full_name": REPOSITORY, "default_branch": "main"},
-            "inputs": dict(inputs),
-        }
-        event.write_text(json.dumps(payload))
+    def environment(
+        self,
+        inputs: Mapping[str, str],
+        sender: str,
+        folder: Path,
+        event: Event | None = None,
+    ) -> dict[str, str]:
+        event = event or dispatched(inputs, sender)
+        file = folder / "event.json"
+        file.write_text(json.dumps(event.payload))
         named = {f"INPUT_{name.upper().replace('-', '_')}": v for name, v in inputs.items()}
         temp = folder / "temp"
         temp.mkdir(exist_ok=True)
@@ -161,12 +164,12 @@ class Hub:
             "GITHUB_API_URL": self.api.url,
             "GITHUB_SERVER_URL": self.git.url,
             "GITHUB_REPOSITORY": REPOSITORY,
-            "GITHUB_EVENT_NAME": "workflow_dispatch",
-            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_EVENT_NAME": event.name,
+            "GITHUB_EVENT_PATH": str(file),
             "GITHUB_REF": "refs/heads/main",
             "GITHUB_RUN_ID": folder.name,
             "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_ACTOR": sender,
+            "GITHUB_ACTOR": event.sender,
             "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/loop.yml@refs/heads/main",
             "GITHUB_OUTPUT": str(folder / "output"),
             "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
@@ -190,13 +193,14 @@ class Hub:
         sender: str = "mona",
         env: Mapping[str, str] | None = None,
         kill_after_push: int = 0,
+        event: Event | None = None,
         **inputs: str,
     ) -> JobResult:
         """Run `loop action` in a fresh checkout, or kill it when a push was taken."""
         folder = self.checkout()
         checkout = folder / "checkout"
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
-        environ = self.environment(given, sender, folder)
+        environ = self.environment(given, sender, folder, event)
         environ["GITHUB_WORKSPACE"] = str(checkout)
         environ["GITHUB_SHA"] = self.bare.head("main")
         log = folder / "log"
@@ -231,6 +235,12 @@ class Hub:
                 child.kill()
 
         self.git.after_push.append(kill)
+
+    def rerun(self, event: Event, result: JobResult, **inputs: str) -> JobResult:
+        """Run the job of `result` again, as its second attempt."""
+        run_id = result.checkout.parent.name
+        env = {"GITHUB_RUN_ID": run_id, "GITHUB_RUN_ATTEMPT": "2"}
+        return self.job(event=event, env=env, **inputs)
 
     def end_run(self, run_id: str) -> None:
         """Let the API say that a run is over."""
