@@ -160,9 +160,8 @@ def _is_merged(forge: "Forge", prefix: str, task_id: str) -> bool:
 
     kind, _, number = task_id.partition("-")
     if kind == "pr" and number.isascii() and number.isdigit() and len(number) < 10:
-        pull = forge.pull(int(number))
-    else:
-        pull = forge.newest_pull(Branches(prefix, task_id).work)
+        return bool(forge.standing(None, int(number)).pull_merged)
+    pull = forge.newest_pull(Branches(prefix, task_id).work)
     return pull is not None and pull.merged
 
 

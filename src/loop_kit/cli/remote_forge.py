@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _GITHUB = "https://github.com"
 _TOKENS = ("LOOP_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_REPOSITORY = re.compile(r"(?!\.\.?/)[A-Za-z0-9_.-]+/(?!\.\.?$)[A-Za-z0-9_.-]+")
+_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]")
+"""Programs disagree on where a host ends that holds a backslash or the like: there is none here."""
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]{2,}):(?!//)(.+)")
 """`user@host:path`; one letter before the colon is a drive."""
 _GIT_SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "ssh+git")
@@ -83,7 +85,7 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
     token = next((t for key in _TOKENS if (t := environ.get(key, "").strip())), "")
     hint = _hint(server, repository, token, environ)
     token = "" if hint else token
-    if in_job:
+    if in_job and repository:
         remote = Remote(_in_job(url, server, repository), server, token)
     else:
         remote = Remote(_absolute(git, url), server, "")
@@ -103,13 +105,13 @@ def _forge_of(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """The server and the "owner/name" that a git URL speaks of; '' for what is on no forge."""
     scp = _SCP.fullmatch(url) if "://" not in url else None
     parts = SplitResult("ssh", scp[1], scp[2], "", "") if scp else _split(url)
-    if parts.scheme not in _GIT_SCHEMES or not parts.hostname:
+    if parts.scheme not in _GIT_SCHEMES or not _HOST.fullmatch(_host(parts)):
         return _GITHUB, ""
     path = parts.path.strip("/").removesuffix(".git")
     repository = path if _REPOSITORY.fullmatch(path) else ""
-    host = "github.com" if parts.hostname == "ssh.github.com" else parts.hostname
+    host = "github.com" if parts.hostname == "ssh.github.com" else _host(parts)
     own = _own_server(environ)
-    if _split(own).hostname == host:
+    if _host(_split(own)) == host:
         return own, repository
     web = parts.scheme in {"http", "https"}
     return (f"{parts.scheme}://{_without_login(parts)}" if web else f"https://{host}"), repository
@@ -126,14 +128,14 @@ def _api_of(server: str, environ: Mapping[str, str]) -> str:
     given = environ.get("GITHUB_API_URL", "").strip().rstrip("/")
     if given and server == _own_server(environ):
         return given
-    host = _split(server).hostname or ""
+    host = _host(_split(server))
     if host == "github.com":
         return "https://api.github.com"
     return f"https://api.{host}" if host.endswith(".ghe.com") else f"{server}/api/v3"
 
 
 def _hint(server: str, repository: str, token: str, environ: Mapping[str, str]) -> str:
-    host = _split(server).hostname or ""
+    host = _host(_split(server))
     if not repository:
         return "The remote is on no forge that can be asked: set GITHUB_REPOSITORY=owner/name."
     if not token:
@@ -158,6 +160,12 @@ def _absolute(git: Git, url: str) -> str:
     """`url`, which may be a path that counts from the work tree."""
     is_path = "://" not in url and not _SCP.fullmatch(url)
     return str(git.directory / url) if is_path else url
+
+
+def _host(parts: SplitResult) -> str:
+    """The host in lower case, an IPv6 address in its brackets; '' where there is none."""
+    host = parts.hostname or ""
+    return f"[{host}]" if ":" in host else host
 
 
 def _without_login(parts: SplitResult) -> str:

@@ -16,6 +16,7 @@ from loop_kit.core.task import TaskCard
 MAX_READY = 256
 """What GitHub takes in one matrix."""
 MAX_DEPENDENCIES = 50
+_SHOWN_OF_CIRCLE = 8
 
 _PERSON = {Outcome.NEEDS_HUMAN, Outcome.MAX_ROUNDS_EXHAUSTED}
 
@@ -187,7 +188,9 @@ def _ordered(
             sorter.prepare()
         except CycleError as error:
             circle = _turned(error.args[1][:-1])
-            shown = " -> ".join([*circle, circle[0]])
+            left = len(circle) - _SHOWN_OF_CIRCLE
+            others = [f"({left} others)"] if left > 0 else []
+            shown = " -> ".join([*circle[:_SHOWN_OF_CIRCLE], *others, circle[0]])
             cycles.update(dict.fromkeys(circle, shown))
             for name in circle:
                 needs[name] = set()
