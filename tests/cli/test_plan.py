@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = "octo/demo"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "loop-plan.yml"
-START = "0" * 40
 
 
 @dataclass
