@@ -283,6 +283,8 @@ def _pushed(event: _Event) -> Request:
         raise event.damaged("repository", "default_branch")
     if branch != event.job.default_branch:
         return NotForUs(f"The push is to {one_line(branch, 100)}, not to the default branch.")
+    if event.settings.task:
+        return _dispatched(event)
     after = event.sha("after", or_none=True)
     if at(event.payload, "deleted") is True or is_no_commit(after):
         return NotForUs("The push deleted a branch.")

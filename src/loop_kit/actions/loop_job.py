@@ -232,6 +232,14 @@ class LoopJob:
         tip = recorded.base_sha if recorded else found.base_sha if found else ""
         self.scene.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
 
+    def _is_merged(self, task_id: str) -> bool:
+        kind, _, number = task_id.partition("-")
+        if kind == "pr" and number.isdigit():
+            return bool(self.scene.forge.standing(None, int(number)).pull_merged)
+        prefix = self.scene.settings.branch_prefix
+        pull = self.scene.forge.newest_pull(f"{prefix}/{task_id}/work")
+        return pull is not None and pull.merged
+
     def _ground(self) -> bootstrap.Ground:
         scene = self.scene
         return bootstrap.Ground(

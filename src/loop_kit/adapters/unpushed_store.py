@@ -41,5 +41,5 @@ class UnpushedStore:
         return ()
 
     def keep_aside(self, work_sha: str) -> str:
-        """Nowhere: nothing is pushed, so nothing is refused."""
-        return ""
+        """Nothing is pushed, so nothing is kept elsewhere than in the repository itself."""
+        return work_sha

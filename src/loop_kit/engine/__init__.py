@@ -130,8 +130,10 @@ class Engine:
 
     def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
         """Release the lease, record which round is to follow, and dispatch it last of all."""
+        if self._journal.heed():
+            self._publish_the_end()
         self._release()
-        while self._lease is not None and self._journal.heed_again(self._lease):
+        while self._journal.heed(self._lease):
             self._publish_the_end()
             self._release()
         self.dispatch(forge, continuation)

@@ -75,22 +75,18 @@ class Journal:
         except WorkMoved:
             self._keep_aside()
 
-    def heed(self) -> bool:
-        """Carry out the commands that lie in the inbox; whether there were any."""
+    def heed(self, lease: Lease | None = None) -> bool:
+        """Carry out the commands that lie in the inbox; whether there were any.
+
+        When the lease was released already, `lease` is taken back for that: whoever took it
+        meanwhile makes our push be rejected.
+        """
         commands = self._store.commands()
+        if commands and lease is not None:
+            self.apply(LeaseTaken(lease))
         for command in commands:
             self.carry_out(command)
         return bool(commands)
-
-    def heed_again(self, lease: Lease) -> bool:
-        """Carry out commands that came while the lease was being released; whether any did.
-
-        The lease is taken back for it: whoever took it meanwhile makes our push be rejected.
-        """
-        if not self._store.commands():
-            return False
-        self.apply(LeaseTaken(lease))
-        return self.heed()
 
     def carry_out(self, command: InboxCommand) -> None:
         """Record one command as carried out; twice does nothing."""

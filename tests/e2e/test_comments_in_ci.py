@@ -1,0 +1,238 @@
+"""People command a loop by comments, whether a run is at work or not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS, Hub, JobResult, MakeHub
+from tests.e2e.events import commented, labelled
+from tests.e2e.test_issues_in_ci import FORM, opened
+
+if TYPE_CHECKING:
+    from tests.support.github_state import Comment, Issue
+
+CRASH: dict[str, Any] = {"role": "worker", "round": 2, "steps": [{"crash": 1}]}
+FAILING = {"scenes": [CRASH, *TWO_ROUNDS["scenes"]]}
+
+
+def say(hub: Hub, issue: Issue, text: str, author: str = "mona", **inputs: str) -> JobResult:
+    """Comment on an issue and run the job of that event."""
+    comment = hub.api.comment(REPOSITORY, issue.number, author, text)
+    return hub.job(event=commented(issue, comment), **inputs)
+
+
+def last(issue: Issue) -> Comment:
+    return issue.comments[-1]
+
+
+def reactions(issue: Issue) -> list[str]:
+    return [reaction.content for comment in issue.comments for reaction in comment.reactions]
+
+
+@pytest.fixture
+def begun(hub: Hub) -> Issue:
+    """An issue whose loop stands between rounds one and two."""
+    issue = opened(hub)
+    assert hub.job(event=labelled(issue)).outputs["continue"] == "true"
+    return issue
+
+
+def test_a_paused_loop_waits_for_the_command_to_resume(hub: Hub, begun: Issue) -> None:
+    paused = say(hub, begun, "/loop pause")
+
+    assert paused.code == 0, paused.log
+    assert (hub.state("issue-1")["state"], paused.outputs["continue"]) == ("paused", "false")
+    assert "until somebody comments `/loop resume`" in begun.comments[0].body
+    late = hub.continued()
+    assert "nothing to do" in late.log
+    assert hub.job(event=labelled(begun)).log.count("paused") == 1
+
+    resumed = say(hub, begun, "/loop resume")
+    assert resumed.outputs["outcome"] == "approved", resumed.log
+    assert reactions(begun) == ["+1", "+1"]
+
+
+def test_a_stopped_loop_is_shown_as_cancelled_and_can_be_retried(hub: Hub, begun: Issue) -> None:
+    stopped = say(hub, begun, "/loop stop")
+
+    assert stopped.code == 0, stopped.log
+    state = hub.state("issue-1")
+    assert (state["outcome"], state["error"]) == ("cancelled", "Stopped by mona.")
+    assert "cancelled" in begun.comments[0].body
+    assert hub.continued().outputs == {}
+
+    assert say(hub, begun, "/loop retry").outputs["outcome"] == "approved"
+
+
+def test_a_failed_loop_goes_on_after_retry_and_pays_nobody_twice(make_hub: MakeHub) -> None:
+    hub = make_hub(script=FAILING)
+    issue = opened(hub)
+    hub.job(event=labelled(issue))
+    failed = hub.continued(dispatch_retries="0")
+    assert hub.state("issue-1")["outcome"] == "worker_dispatch_failed", failed.log
+    assert "`/loop retry`" in issue.comments[0].body
+    assert "loop:failed" in hub.api.issue(REPOSITORY, 2).labels
+    script = yaml.safe_dump(TWO_ROUNDS)
+    hub.bare.commit_files("main", {".loop/script.yml": script}, "Mend the script")
+    reviews = len(hub.api.pull(REPOSITORY, 2).reviews)
+
+    retried = say(hub, issue, "/loop retry")
+
+    assert retried.outputs["outcome"] == "approved", retried.log
+    assert len(hub.api.pull(REPOSITORY, 2).reviews) == reviews + 1
+    assert hub.api.issue(REPOSITORY, 2).labels == ["loop:approved"]
+
+
+def test_extend_adds_rounds_to_a_loop_that_used_all_of_its_own(hub: Hub) -> None:
+    issue = opened(hub)
+    hub.job(event=labelled(issue), max_rounds="1")
+    assert hub.state("issue-1")["outcome"] == "max_rounds_exhausted"
+    assert "`/loop extend 2`" in issue.comments[0].body
+
+    extended = say(hub, issue, "/loop extend 1", max_rounds="1")
+
+    assert extended.outputs["outcome"] == "approved", extended.log
+    assert hub.state("issue-1")["limits"]["max_rounds"] == 2
+
+
+def test_an_edit_of_the_issue_counts_only_after_refresh(hub: Hub, begun: Issue) -> None:
+    begun.body = FORM.replace("add and double are right", "everything is right")
+    hub.job(event=labelled(begun), dry_run="true")
+    card = json.loads(hub.bare.git("show", "loop/issue-1/state:task_card.json"))
+    assert card["goal"] == "add and double are right"
+
+    refreshed = say(hub, begun, "/loop refresh")
+
+    assert refreshed.outputs["outcome"] == "approved", refreshed.log
+    card = json.loads(hub.bare.git("show", "loop/issue-1/state:task_card.json"))
+    assert card["goal"] == "everything is right"
+
+
+def test_a_refresh_with_a_broken_card_changes_nothing_and_says_why(hub: Hub, begun: Issue) -> None:
+    begun.body = "never mind"
+    seq = hub.state("issue-1")["seq"]
+    result = say(hub, begun, "/loop refresh")
+    assert result.code == 3
+    assert "holds no task card" in last(begun).body
+    assert hub.state("issue-1")["seq"] == seq
+
+
+def test_status_is_answered_once_and_changes_nothing(hub: Hub, begun: Issue) -> None:
+    pushes = len(hub.git.pushes)
+    result = say(hub, begun, "/loop status")
+    assert result.code == 0
+    assert "Round 2 is next; 1 finding(s) are open" in last(begun).body
+    assert len(hub.git.pushes) == pushes
+
+
+def test_commands_work_on_the_pull_request_too(hub: Hub, begun: Issue) -> None:
+    pull = hub.api.issue(REPOSITORY, 2)
+    comment = hub.api.comment(REPOSITORY, 2, "mona", "/loop stop")
+
+    result = hub.job(event=commented(pull, comment, on_pull=True))
+
+    assert result.outputs["outcome"] == "cancelled", result.log
+
+
+@pytest.mark.parametrize("author", ["rita", "stranger"])
+def test_who_may_not_write_gets_no_answer_and_the_job_stays_green(
+    hub: Hub, begun: Issue, author: str
+) -> None:
+    hub.api.add_user("stranger")
+    comments, pushes = len(begun.comments), len(hub.git.pushes)
+    result = say(hub, begun, "/loop stop", author=author)
+    assert result.code == 0
+    assert "may not write" in result.log
+    assert len(begun.comments) == comments + 1
+    assert (len(hub.git.pushes), reactions(begun)) == (pushes, [])
+
+
+def test_a_misspelt_command_is_answered_by_a_sign_alone(hub: Hub, begun: Issue) -> None:
+    result = say(hub, begun, "/loop retyr")
+    assert result.code == 0
+    assert "Did you mean `/loop retry`" in result.log
+    assert reactions(begun) == ["confused"]
+
+
+def test_talk_about_the_loop_costs_no_request(hub: Hub, begun: Issue) -> None:
+    before = len(hub.api.requests)
+    result = say(hub, begun, "I would /loop stop it")
+    assert (result.code, len(hub.api.requests)) == (0, before)
+
+
+def test_a_command_where_no_loop_is_gets_a_sign(hub: Hub) -> None:
+    issue = opened(hub)
+    result = say(hub, issue, "/loop retry")
+    assert "no loop that can be commanded" in result.log
+    assert (result.code, reactions(issue), hub.git.pushes) == (0, ["confused"], [])
+
+
+def test_a_comment_that_is_rerun_is_carried_out_once(hub: Hub, begun: Issue) -> None:
+    comment = hub.api.comment(REPOSITORY, begun.number, "mona", "/loop extend 2")
+    event = commented(begun, comment)
+    first = hub.job(event=event)
+    again = hub.rerun(event, first)
+
+    assert again.code == 0, again.log
+    assert hub.state("issue-1")["extended"] == 2
+
+
+def while_at_work(hub: Hub, number: int, text: str) -> list[JobResult]:
+    """Comment at the moment when push `number` from now was taken, and run that job at once."""
+    results: list[JobResult] = []
+    until = len(hub.git.pushes) + number
+
+    def comment(push: object) -> None:
+        if len(hub.git.pushes) == until and not results:
+            issue = hub.api.issue(REPOSITORY, 1)
+            said = hub.api.comment(REPOSITORY, 1, "mona", text)
+            hub.api.set_run(REPOSITORY, 1000, "in_progress")
+            results.append(hub.job(event=commented(issue, said)))
+
+    hub.git.after_push.append(comment)
+    return results
+
+
+def test_a_command_during_a_round_is_read_before_the_reviewer_is_paid(hub: Hub) -> None:
+    issue = opened(hub)
+    asides = while_at_work(hub, 1, "/loop stop")
+
+    result = hub.job(event=labelled(issue))
+
+    (aside,) = asides
+    assert (aside.code, "reads the command" in aside.log) == (0, True), aside.log
+    assert result.code == 0, result.log
+    state = hub.state("issue-1")
+    assert (state["outcome"], state["resume_phase"]) == ("cancelled", "awaiting_review")
+    assert state["usage"]["rounds"] == 0
+    assert hub.bare.git("ls-tree", "--name-only", "loop/issue-1/state", "inbox/") == ""
+    assert reactions(issue) == ["eyes"]
+    assert hub.bare.head("loop/issue-1/work") == state["head_sha"]
+
+
+@pytest.mark.parametrize("push", [1, 2, 3])
+def test_a_pause_at_any_moment_of_a_round_is_heeded(hub: Hub, push: int) -> None:
+    issue = opened(hub)
+    asides = while_at_work(hub, push, "/loop pause")
+
+    result = hub.job(event=labelled(issue))
+
+    assert len(asides) == 1
+    assert result.code == 0, result.log
+    assert hub.state("issue-1")["state"] == "paused"
+    assert "lease" not in hub.state("issue-1")
+    assert hub.api.dispatches == []
+
+
+def test_a_command_at_the_very_end_of_a_round_is_left_to_the_next_run(hub: Hub) -> None:
+    issue = opened(hub)
+    asides = while_at_work(hub, 4, "/loop pause")
+
+    hub.job(event=labelled(issue))
+
+    assert len(asides) == 1
+    assert hub.state("issue-1")["state"] == "paused"
+    assert "nothing to do" in hub.continued().log
