@@ -40,6 +40,19 @@ class PushRequest:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One request to upload-pack in version 2 of the protocol.
+
+    `command` is ls-refs or fetch; `prefixes` are the refs listed, `wants` what is fetched.
+    """
+
+    command: str = ""
+    prefixes: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    haves: int = 0
+
+
+@dataclass(frozen=True)
 class PushReport:
     """What came of a push: `refused` maps a ref to the reason that its pusher was given."""
 
@@ -83,6 +96,28 @@ def parse_push(body: IO[bytes]) -> PushRequest:
         updates.append(RefUpdate(ref, old, new))
     body.seek(0)
     return PushRequest(tuple(updates), capabilities)
+
+
+def parse_question(body: IO[bytes]) -> Question:
+    """Read what a client asks of upload-pack, and leave `body` where it was."""
+    told: dict[str, list[str]] = {}
+    for payload in _sections(body):
+        word, _, rest = payload.decode(errors="replace").strip().replace("=", " ", 1).partition(" ")
+        told.setdefault(word, []).append(rest)
+    body.seek(0)
+    return Question(
+        command="".join(told.get("command", [])),
+        prefixes=tuple(told.get("ref-prefix", [])),
+        wants=tuple(told.get("want", [])),
+        haves=len(told.get("have", [])),
+    )
+
+
+def _sections(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield payloads up to the flush packet, across the packets that part sections."""
+    while (length := stream.read(4)) not in {b"", b"0000"}:
+        if int(length, 16) >= 4:
+            yield stream.read(int(length, 16) - 4)
 
 
 def finish_report(answer: bytes, request: PushRequest, refusals: Mapping[str, str]) -> PushReport:

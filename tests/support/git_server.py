@@ -9,13 +9,21 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Self, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.git_policy import create_bare_repository, set_protected_branches
-from tests.support.git_protocol import PushReport, PushRequest, RefUpdate, finish_report, parse_push
+from tests.support.git_protocol import (
+    PushReport,
+    PushRequest,
+    Question,
+    RefUpdate,
+    finish_report,
+    parse_push,
+    parse_question,
+)
 from tests.support.git_repository import BareRepository, git_environment
 from tests.support.loopback import LoopbackHandler, LoopbackServer
 
@@ -48,13 +56,15 @@ class Push:
 
 @dataclass(frozen=True)
 class GitRequest:
-    """One HTTP request: `service` is upload-pack or receive-pack."""
+    """One HTTP request: `service` is upload-pack or receive-pack, `sent` the bytes answered."""
 
     method: str
     repository: str
     service: str
     login: str | None
     status: int
+    question: Question = field(default_factory=Question)
+    sent: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,11 @@ class GitServer:
         with self._guard:
             return sum(request.service == service for request in self.requests)
 
+    def fetches(self) -> list[GitRequest]:
+        """The requests that asked for objects, in their order."""
+        with self._guard:
+            return [one for one in self.requests if one.question.command == "fetch"]
+
     def take_fault(self) -> int | None:
         with self._guard:
             return self._faults.pop(0) if self._faults else None
@@ -179,6 +194,8 @@ class _GitListener(LoopbackServer):
 
 
 class _GitHandler(LoopbackHandler):
+    sent = 0
+
     @property
     def host(self) -> GitServer:
         return cast("_GitListener", self.server).host
@@ -192,11 +209,19 @@ class _GitHandler(LoopbackHandler):
     def _serve(self) -> None:
         target = parse_target(self.path)
         identity = self._identity()
+        self.sent = 0
+        question = Question()
         with self.spool_body() as body:
+            if target.endpoint == "git-upload-pack":
+                question = parse_question(body)
             status = self._answer(target, identity, body)
         login = identity.login if identity else None
         self.host.record_request(
-            GitRequest(self.command, target.repository, target.service, login, status)
+            GitRequest(
+                *(self.command, target.repository, target.service, login, status),
+                question=question,
+                sent=self.sent,
+            )
         )
 
     def _identity(self) -> Identity | None:
@@ -268,6 +293,7 @@ class _GitHandler(LoopbackHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             while piece := output.read(65536):
+                self.sent += len(piece)
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.write(b"0\r\n\r\n")
         return status

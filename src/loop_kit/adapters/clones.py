@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from loop_kit.adapters import process
 from loop_kit.adapters.git import Git, Identity, digest
@@ -22,21 +23,62 @@ BRANCH = "loop-work"
 _INCOMING = "refs/loop-kit/incoming"
 _ANY_COMMIT = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
 _TAIL = 4096
-
+_LFS_OFF = """\
+[filter "lfs"]
+\tprocess =
+\tsmudge =
+\tclean =
+\trequired = false
+"""
+"""In a job's clones, also for an agent's own git: what LFS would store never reaches the server."""
 
 _STEERING = ("config", "config.worktree", "info/attributes", "objects/info/alternates")
+
+
+class Supply(Protocol):
+    """Completes the commits of a repository that may be partial; see `partial_checkout`."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether objects may be missing at all."""
+        ...
+
+    def complete(self, *shas: str) -> None:
+        """Bring every file and folder of these commits."""
+        ...
+
+
+class Complete:
+    """The supply of a repository that holds everything."""
+
+    partial = False
+
+    def complete(self, *shas: str) -> None:
+        """Nothing is missing."""
 
 
 class Cloner:
     """Makes clones of one repository below `scratch`.
 
+    Clones hold the commit `base` too, so that an agent can compare with it. Of a partial repository
+    a clone gets these two commits without their history, for only they are complete.
+
     An agent knows where our own repository is, and on many runners it may write there. What steers
     git in it is therefore remembered before the first agent runs, and put back after each.
     """
 
-    def __init__(self, git: Git, git_dir: Path, scratch: Path) -> None:
+    def __init__(
+        self,
+        git: Git,
+        git_dir: Path,
+        scratch: Path,
+        supply: Supply | None = None,
+        base: str = "",
+    ) -> None:
         self.git = git
         self.git_dir = git_dir
+        self._supply: Supply = supply or Complete()
+        self._base = base
         self._scratch = scratch
         self._steering = {name: _content(git_dir / name) for name in _STEERING}
 
@@ -67,6 +109,9 @@ class Cloner:
         return path
 
     def _fill(self, path: Path, sha: str, depth: int) -> None:
+        base = "" if depth else self._base
+        self._supply.complete(sha, base)
+        depth = depth or int(self._supply.partial)
         self.git.run("init", "--quiet", "--template=", f"--initial-branch={BRANCH}", str(path))
         inside = self.git.at(path)
         # The wanted commit may be on no branch of ours, so the serving side is told to allow it.
@@ -75,12 +120,12 @@ class Cloner:
             *("--no-recurse-submodules", "--upload-pack", _ANY_COMMIT),
             *((f"--depth={depth}",) if depth else ()),
             str(self.git_dir),
-            f"+{sha}:refs/heads/{BRANCH}",
+            *(f"+{sha}:refs/heads/{BRANCH}", *((base,) if base else ())),
             timeout=600,
         )
         with (path / ".git" / "config").open("a", encoding="utf-8") as config:
-            config.write(_remote(self.git_dir))
-        inside.run("reset", "--quiet", "--hard", sha, timeout=600)
+            config.write(_remote(self.git_dir) + (_LFS_OFF if self.git.isolated else ""))
+        inside.run("-c", "checkout.workers=0", "reset", "--quiet", "--hard", sha, timeout=600)
 
     def lay_over(self, path: Path, work_sha: str, sha: str) -> None:
         """Put the tree of `work_sha` over the clone at `sha`, staged and uncommitted."""

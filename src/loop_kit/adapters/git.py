@@ -3,16 +3,21 @@
 Hooks, fsmonitor, external protocols, replace refs and the variables that redirect a repository are
 off in every call. `isolated` also turns the user's own configuration off, which is right in a CI
 job, where an agent can write to the home folder, and wrong on a laptop (ignores, line endings).
-The token is handed over in the environment of one call: never in an argument, a URL or a file.
+How a runner reaches its server (a company's proxy and certificates) is all that is taken from that
+configuration: once, before an agent runs (`in_job`). The token is handed over in the environment of
+one call: never in an argument, a URL or a file.
 """
 
 import base64
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from loop_kit import defaults
 from loop_kit.adapters import process
 from loop_kit.errors import GitFailed
 
@@ -29,6 +34,25 @@ _FIXED = {
     "push.gpgSign": "false",
     "submodule.recurse": "false",
 }
+_ISOLATED = {
+    "safe.directory": "*",
+    "core.excludesFile": os.devnull,
+    "core.sparseCheckout": "false",
+    "core.autocrlf": "false",
+    "filter.lfs.process": "",
+    "filter.lfs.smudge": "",
+    "filter.lfs.clean": "",
+    "filter.lfs.required": "false",
+}
+"""In a job also: a sparse checkout hides no file of a clone, and LFS pointers stay pointers."""
+
+_TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
+"""Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
+of a local fetch, and because before 2.38 it did not heed one for `safe.directory`."""
+
+_NETWORK = re.compile(
+    r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
+)
 _KEPT = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 
 
@@ -63,21 +87,39 @@ class Git:
         *,
         isolated: bool = False,
         timeout: float = 30,
+        network: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.directory = directory
         self._timeout = timeout
-        self._isolated = isolated
+        self.isolated = isolated
         self._environ = environ
-        config = dict(_FIXED)
-        if isolated:
-            config["safe.directory"] = "*"
-            config["core.excludesFile"] = os.devnull
+        self._network = network
+        config = _FIXED | (_ISOLATED if isolated else {})
         self._config = [part for item in config.items() for part in ("-c", "=".join(item))]
         self._env = _clean(environ, isolated=isolated)
 
+    @classmethod
+    def in_job(cls, directory: Path, environ: Mapping[str, str], timeout: float) -> Self:
+        """Isolated git that reaches the network as the runner's own configuration says.
+
+        To be made before an agent runs: whoever writes that configuration sees the token pass.
+        """
+        trust = ("-c", "safe.directory=*")
+        asked = (*trust, "config", "--show-scope", "--includes", "-z", "--get-regexp", r"^http\.")
+        plain = Git(directory, environ, timeout=timeout)
+        told = plain.run(*asked, ok=range(256)).out.decode("utf-8", "surrogateescape")
+        network = tuple(_network_settings(told))
+        return cls(directory, environ, isolated=True, timeout=timeout, network=network)
+
     def at(self, directory: Path) -> "Git":
         """The same git in another directory."""
-        return Git(directory, self._environ, isolated=self._isolated, timeout=self._timeout)
+        return Git(
+            directory,
+            self._environ,
+            isolated=self.isolated,
+            timeout=self._timeout,
+            network=self._network,
+        )
 
     def run(
         self,
@@ -99,7 +141,7 @@ class Git:
             done = process.run(
                 ["git", *self._config, *args],
                 cwd=self.directory,
-                env={**self._env, **(env or {})},
+                env=_configured({**self._env, **(env or {})}, self._network),
                 stdin=stdin,
                 timeout=timeout or self._timeout,
                 stdout=stdout,
@@ -148,6 +190,26 @@ def authorization(server: str, token: str) -> dict[str, str]:
     }
 
 
+def _network_settings(told: str) -> Iterator[tuple[str, str]]:
+    """What the system's and the user's configuration say of proxies and certificates."""
+    parts = told.split("\x00")
+    for scope, setting in zip(parts[::2], parts[1::2], strict=False):
+        name, _, value = setting.partition("\n")
+        if scope in {"system", "global"} and _NETWORK.fullmatch(name):
+            yield name, value
+
+
+def _configured(env: dict[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """`env` with more settings; not as arguments, for a proxy's address may hold a password."""
+    if not settings:
+        return env
+    first = int(env.get("GIT_CONFIG_COUNT", "0"))
+    for number, (name, value) in enumerate(settings, first):
+        env[f"GIT_CONFIG_KEY_{number}"] = name
+        env[f"GIT_CONFIG_VALUE_{number}"] = value
+    return {**env, "GIT_CONFIG_COUNT": str(first + len(settings))}
+
+
 def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
     env = {
         name: value
@@ -163,7 +225,12 @@ def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
         "GIT_PAGER": "cat",
     }
     if isolated:
-        env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
+        env |= {
+            "GIT_CONFIG_GLOBAL": str(_TRUSTING),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_NO_LAZY_FETCH": "1",
+        }
     return env
 
 
