@@ -1,0 +1,242 @@
+"""The workflows that we ship: valid, made of what the action knows, with no right too many.
+
+What actionlint and GitHub's own parser say of the same files is proved by `.ci/workflows`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from loop_kit import defaults
+from loop_kit.adapters.agents.known import KNOWN
+from loop_kit.cli.github_files import TRIGGER_LABEL, AgentChoice, Layout, files
+from loop_kit.core.standing import LABELS
+from loop_kit.settings import INPUTS, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
+VARIANTS = [(layout, agent) for layout in Layout for agent in AgentChoice]
+WRITE = {"contents", "pull-requests", "issues", "statuses", "actions"}
+
+
+def _workflow(layout: Layout, agent: AgentChoice) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(files(layout, agent)[".github/workflows/loop.yml"])
+    return document
+
+
+def _steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def _ours(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [step for step in _steps(workflow) if step.get("uses", "").startswith("loop-kit/")]
+    assert found
+    return found
+
+
+def _checked(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    environ = {k: v for k, v in os.environ.items() if k not in {"GH_TOKEN", "GITHUB_TOKEN"}}
+    return subprocess.run(
+        [str(word) for word in command],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def _zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
+    options = ("--offline", "--strict-collection", "--no-progress", "--persona=pedantic")
+    config = ROOT / ".github" / "zizmor.yml"
+    return _checked(BIN / "zizmor", *options, "--config", config, *paths)
+
+
+def _schema(name: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    return _checked(BIN / "check-jsonschema", "--builtin-schema", f"vendor.{name}", *paths)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every workflow that `loop init --github` can write."""
+    folder = tmp_path_factory.mktemp("workflows")
+    made = []
+    for layout, agent in VARIANTS:
+        made.append(folder / f"{layout}-{agent}.yml")
+        made[-1].write_text(files(layout, agent)[".github/workflows/loop.yml"], "utf-8")
+    return made
+
+
+def test_the_examples_are_the_files_that_are_installed() -> None:
+    for name in ("loop.yml", "loop-three-jobs.yml", "loop-sweep.yml"):
+        assert (ROOT / "examples" / name).read_text("utf-8") == defaults.text(f"github/{name}")
+
+
+def test_every_workflow_that_can_be_installed_fits_githubs_schema(written: list[Path]) -> None:
+    assert (done := _schema("github-workflows", *written)).returncode == 0, done.stdout
+
+
+def test_every_workflow_that_can_be_installed_passes_a_pedantic_audit(written: list[Path]) -> None:
+    assert (done := _zizmor(*written)).returncode == 0, done.stdout
+
+
+def test_the_audit_and_the_schema_find_what_is_planted(tmp_path: Path) -> None:
+    text = files(Layout.THREE_JOBS, AgentChoice.CODEX)[".github/workflows/loop.yml"]
+    bad = tmp_path / "bad.yml"
+    bad.write_text(
+        text.replace("npm install --global", "echo ${{ github.event.comment.body }}").replace(
+            "timeout-minutes: 15", "timeout-minuts: 15"
+        ),
+        "utf-8",
+    )
+
+    assert "template-injection" in _zizmor(bad).stdout
+    assert "timeout-minuts" in _schema("github-workflows", bad).stdout
+
+
+def test_the_issue_form_fits_githubs_schema() -> None:
+    form = ROOT / "src/loop_kit/defaults/github/issue_form.yml"
+    assert (done := _schema("github-issue-forms", form)).returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_input_and_output_in_an_example_is_one_of_the_action(path: Path) -> None:
+    text = path.read_text("utf-8")
+    workflow = yaml.safe_load(text)
+    ours = _ours(workflow)
+
+    assert {name for step in ours for name in step.get("with", {})} <= set(ACTION["inputs"])
+    for step in ours:
+        if "id" in step:
+            read = set(re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", text))
+            assert read
+            assert read <= set(ACTION["outputs"])
+
+
+@pytest.mark.parametrize(("layout", "agent"), VARIANTS)
+def test_what_a_dispatch_declares_reaches_the_action_as_it_is(
+    layout: Layout, agent: AgentChoice
+) -> None:
+    workflow = _workflow(layout, agent)
+    declared = workflow[True]["workflow_dispatch"]["inputs"]
+    first = _ours(workflow)[0]["with"]
+
+    assert set(declared) == {
+        *("task", "issue", "pull-request", "task-id", "round", "expected-state")
+    }
+    assert all(one["type"] == "string" and not one.get("default") for one in declared.values())
+    assert {name: first[name] for name in declared} == {
+        name: f"${{{{ inputs.{name} }}}}" for name in declared
+    }
+    assert {name.replace("-", "_") for name in declared} <= set(INPUTS)
+
+
+@pytest.mark.parametrize(("layout", "agent"), VARIANTS)
+def test_the_agent_is_the_chosen_one_in_the_version_its_flags_were_checked_with(
+    layout: Layout, agent: AgentChoice
+) -> None:
+    workflow = _workflow(layout, agent)
+    (step,) = (step for step in _ours(workflow) if "worker-backend" in step["with"])
+    keys = {name for name in step["with"] if name.endswith("-api-key")}
+
+    assert [s["run"] for s in _steps(workflow) if "run" in s] == [KNOWN[agent].install]
+    assert step["with"]["worker-backend"] == step["with"]["reviewer-backend"] == agent
+    if agent is AgentChoice.OPENCODE:
+        assert keys == set()
+        assert [step["with"]["agent-env"]] == list(step["env"])
+    else:
+        assert {key.replace("-", "_") for key in keys} < set(KNOWN[agent].keys.values())
+        assert "env" not in step
+
+
+@pytest.mark.parametrize("agent", AgentChoice)
+def test_the_job_in_which_agents_run_can_write_nothing_and_the_others_know_no_key(
+    agent: AgentChoice,
+) -> None:
+    jobs = _workflow(Layout.THREE_JOBS, agent)["jobs"]
+
+    assert jobs["agents"]["permissions"] == {"contents": "read"}
+    for name in ("claim", "publish"):
+        assert jobs[name]["permissions"] == dict.fromkeys(WRITE, "write")
+        assert "secrets." not in yaml.safe_dump(jobs[name])
+        assert not any("run" in step for step in jobs[name]["steps"])
+    phases = [
+        step["with"]["phase"] for name in jobs for step in _ours({"jobs": {name: jobs[name]}})
+    ]
+    assert phases == ["claim", "agents", "publish"]
+
+
+@pytest.mark.parametrize("agent", AgentChoice)
+def test_the_bundle_is_put_down_and_picked_up_at_one_place_under_one_name(
+    agent: AgentChoice,
+) -> None:
+    steps = _steps(_workflow(Layout.THREE_JOBS, agent))
+    up, down = (
+        next(step for step in steps if step.get("uses", "").startswith(f"actions/{way}-artifact@"))
+        for way in ("upload", "download")
+    )
+
+    place = {"name": "loop-kit-bundle", "path": "${{ runner.temp }}/loop-kit-bundle"}
+    assert place.items() <= up["with"].items()
+    assert down["with"] == place
+    assert up["if"] == "always()"
+
+
+def test_no_workflow_has_a_group_a_credential_on_disk_or_rights_for_all_jobs() -> None:
+    for path in EXAMPLES:
+        workflow = yaml.safe_load(path.read_text("utf-8"))
+        assert workflow["permissions"] == {}
+        assert "concurrency" not in workflow
+        for job in workflow["jobs"].values():
+            assert "concurrency" not in job
+            assert job["timeout-minutes"] <= 350
+        for step in _steps(workflow):
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_a_job_has_time_for_a_whole_round_and_its_end() -> None:
+    minutes = Settings().round_timeout_minutes
+    for layout in Layout:
+        jobs = _workflow(layout, AgentChoice.CODEX)["jobs"]
+        job = jobs["agents" if "agents" in jobs else "round"]
+        assert job["timeout-minutes"] >= minutes + 15
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_the_label_that_the_workflow_waits_for_is_the_trigger_of_the_settings(
+    layout: Layout,
+) -> None:
+    first = next(iter(_workflow(layout, AgentChoice.CODEX)["jobs"].values()))
+
+    assert Settings().trigger_label == TRIGGER_LABEL[0]
+    assert f"github.event.label.name == '{TRIGGER_LABEL[0]}'" in first["if"]
+
+
+def test_labels_keep_within_githubs_limits() -> None:
+    for name, color, description in (
+        TRIGGER_LABEL,
+        *((label.name, label.color, label.description) for label in LABELS),
+    ):
+        assert len(name) <= 50
+        assert re.fullmatch(r"[0-9a-f]{6}", color)
+        assert len(description) <= 100
+
+
+def test_the_sweep_has_the_workflow_continued_that_is_installed_beside_it() -> None:
+    installed = files(Layout.THREE_JOBS, AgentChoice.CODEX)
+    sweep = yaml.safe_load(installed[".github/workflows/loop-sweep.yml"])
+
+    (step,) = _ours(sweep)
+    assert f".github/workflows/{step['with']['continue-workflow']}" in installed
+    assert set(sweep[True]) == {"schedule"}
