@@ -18,6 +18,7 @@ check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms src/loop_kit/defaults/github/issue_form.yml
 	env -u GH_TOKEN -u GITHUB_TOKEN $(BIN)/zizmor --offline --config .github/zizmor.yml --strict-collection --no-progress --persona=pedantic action.yml .github/workflows/*.yml examples/*.yml
 
 clean:
