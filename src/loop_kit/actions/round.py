@@ -92,6 +92,7 @@ class _Invocation:
             loop = self._job.load(found.card.task_id, found.own_work)
             if loop.recorded is None:
                 self._check_dependencies(found.card)
+                _check_head(found, loop.store.work_tip)
             else:
                 self._check_source(loop.recorded, found)
         except (BadCard, BranchRefused, ForgeRefused) as error:
@@ -185,4 +186,14 @@ class _Invocation:
         raise BadCard(
             f"{recorded.task_id} is already the loop of {known.kind} {known.ref}.",
             "Give this card a task_id of its own.",
+        )
+
+
+def _check_head(found: Found, tip: str) -> None:
+    """A person who put the label on has seen one head, and no other is worked on."""
+    if found.own_work and tip not in {"", found.start_sha}:
+        raise BranchRefused(
+            f"The head of the pull request moved from {found.start_sha[:10]} to {tip[:10]} since"
+            " it was labelled.",
+            "Look at the new commits, then put the label on again.",
         )
