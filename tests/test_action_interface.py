@@ -17,6 +17,7 @@ from loop_kit.settings import ACTION_DEFAULTS, INPUTS, names, resolve
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 
 
 def _blocks(language: str) -> list[str]:
@@ -72,9 +73,12 @@ def test_defaults_of_action_yml_are_those_of_the_settings_and_the_readme() -> No
         assert shown.removesuffix(".0") == default, name
 
 
-def test_the_workflow_in_the_readme_is_the_one_in_examples() -> None:
-    shown = yaml.safe_load(_blocks("yaml")[0])
-    assert shown == yaml.safe_load((ROOT / "examples" / "loop.yml").read_text("utf-8"))
+def test_a_workflow_in_the_readme_is_one_of_the_examples_and_every_example_is_named() -> None:
+    examples = {path.name: yaml.safe_load(path.read_text("utf-8")) for path in EXAMPLES}
+    shown = [yaml.safe_load(block) for block in _blocks("yaml")]
+
+    assert [one for one in shown if "jobs" in one and one not in examples.values()] == []
+    assert [name for name in examples if f"](examples/{name})" not in README] == []
 
 
 def test_the_card_in_the_readme_is_a_valid_card() -> None:
@@ -95,7 +99,8 @@ def test_the_reports_in_the_readme_are_valid_reports() -> None:
 def test_the_script_in_the_readme_is_a_valid_script() -> None:
     from loop_kit.adapters.agents.script import parse_script
 
-    assert len(parse_script(_blocks("yaml")[1].encode(), "README.md").scenes) == 2
+    (script,) = (block for block in _blocks("yaml") if block.startswith("scenes:"))
+    assert len(parse_script(script.encode(), "README.md").scenes) == 2
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#h][^)#]*)\)", README))))
