@@ -1,0 +1,76 @@
+"""Commands that lie in the inbox are read before each spend, whenever they arrive."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.state import Outcome, Phase, Role, Source
+
+if TYPE_CHECKING:
+    from tests.engine.world import World
+
+
+def drop(world: World, verb: str, comment: int = 1, **more: Any) -> None:
+    command = InboxCommand.model_validate({"comment": comment, "verb": verb, "by": "mona", **more})
+    world.server.files[command.path] = command.to_json()
+
+
+def inbox(world: World) -> list[str]:
+    return [name for name in world.server.files if name.startswith("inbox/")]
+
+
+def test_a_command_between_two_rounds_is_read_before_the_next_agent_is_paid(world: World) -> None:
+    world.job()
+    paid = len(world.jobs)
+    drop(world, "pause")
+
+    state = world.job()
+
+    assert (state.state, len(world.jobs), inbox(world)) == (Phase.PAUSED, paid, [])
+    assert state.continue_to is None
+
+
+def test_commands_are_carried_out_in_the_order_of_their_comments(world: World) -> None:
+    world.job()
+    drop(world, "resume", 10)
+    drop(world, "pause", 9)
+
+    assert world.job().outcome is Outcome.APPROVED
+
+
+def test_a_file_in_the_inbox_that_is_no_command_is_left_alone(world: World) -> None:
+    world.job()
+    world.server.files["inbox/evil.json"] = b'{"verb": "rm"}'
+
+    assert world.job().outcome is Outcome.APPROVED
+    assert inbox(world) == ["inbox/evil.json"]
+
+
+def test_a_command_after_the_last_sync_is_carried_out_before_the_next_job_is_dispatched(
+    world: World,
+) -> None:
+    engine = world.engine()
+    state = engine.begin(world.start())
+    engine.run(last_round=state.round)
+    drop(world, "stop")
+
+    state = engine.hand_over(world.forge, None)
+
+    assert (state.outcome, state.lease) == (Outcome.CANCELLED, None)
+    assert world.server.files.keys() & {"inbox/1.json"} == set()
+
+
+def test_a_label_that_was_taken_off_is_seen_before_an_agent_is_paid(world: World) -> None:
+    world.watched = True
+    number = world.forge.open_issue("Two bugs").number
+    source = Source(kind="issue", ref=str(number), label="loop")
+    engine = world.engine()
+    engine.begin(replace(world.start(), source=source))
+
+    state = engine.run(last_round=1)
+
+    assert state.outcome is Outcome.CANCELLED
+    assert "label 'loop' was removed" in state.error
+    assert world.asked(Role.WORKER) == []
