@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import REPOSITORY, Hub, MakeHub
+import yaml
+from tests.e2e.conftest import BOT, REPOSITORY, Hub, MakeHub
 from tests.e2e.conftest import make_hub as make_hub  # noqa: PLC0414
+from tests.e2e.events import Event, commented, dispatched, labelled
+from tests.e2e.test_issues_in_ci import FORM
 
 ROOT = Path(__file__).resolve().parents[2]
 USED = "uses: loop-kit/action@v0"
+TOKEN = "bot-token-0123456789"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,12 @@ def workflow() -> str:
 
 @pytest.fixture
 def hub(make_hub: MakeHub) -> Hub:
-    return make_hub(files={".github/workflows/loop.yml": workflow()})
+    hub = make_hub(files={".github/workflows/loop.yml": workflow()})
+    hub.git.add_token(TOKEN, BOT)
+    declared = yaml.safe_load(workflow())["jobs"]["round"]["permissions"]
+    granted = {name.replace("-", "_"): level for name, level in declared.items()}
+    hub.api.set_permissions(TOKEN, granted)
+    return hub
 
 
 @pytest.fixture
@@ -69,17 +78,17 @@ def published(tmp_path: Path) -> Iterator[Path]:
     return target
 
 
-def run_workflow(hub: Hub, published: Path, folder: Path, inputs: dict[str, str]) -> Ran:
-    """Run the repository's workflow as the runner would after a dispatch by mona."""
+def run_workflow(hub: Hub, published: Path, folder: Path, asked: Event | dict[str, str]) -> Ran:
+    """Run the repository's workflow for an event, or for a dispatch with these inputs."""
+    if not isinstance(asked, Event):
+        asked = dispatched(asked, BOT if "round" in asked else "mona")
     folder.mkdir()
     checkout = folder / "repository"
     subprocess.run(["git", "clone", "-q", str(hub.bare.path), str(checkout)], check=True)
     event = folder / "event.json"
-    sender = {"login": "github-actions[bot]" if "round" in inputs else "mona"}
-    repository = {"full_name": REPOSITORY, "default_branch": "main"}
-    event.write_text(json.dumps({"inputs": inputs, "sender": sender, "repository": repository}))
+    event.write_text(json.dumps(asked.payload))
     secrets = folder / "secrets"
-    secrets.write_text("GITHUB_TOKEN=bot-token-0123456789\n")
+    secrets.write_text(f"GITHUB_TOKEN={TOKEN}\n")
     variables = {
         "GITHUB_API_URL": hub.api.url,
         "GITHUB_SERVER_URL": hub.git.url,
@@ -89,7 +98,7 @@ def run_workflow(hub: Hub, published: Path, folder: Path, inputs: dict[str, str]
     }
     argv = [
         os.environ["ACT"],
-        "workflow_dispatch",
+        asked.name,
         *("-W", ".github/workflows/loop.yml"),
         *("-P", "ubuntu-latest=-self-hosted"),
         *("-e", str(event)),
@@ -123,10 +132,6 @@ def run_workflow(hub: Hub, published: Path, folder: Path, inputs: dict[str, str]
 def test_the_example_workflow_takes_a_committed_card_to_approval(
     hub: Hub, published: Path, tmp_path: Path
 ) -> None:
-    hub.git.add_token("bot-token-0123456789", "github-actions[bot]")
-    scopes = ("contents", "pull_requests", "actions")
-    hub.api.set_permissions("bot-token-0123456789", dict.fromkeys(scopes, "write"))
-
     first = run_workflow(hub, published, tmp_path / "one", {"task": ".loop/task_card.json"})
 
     assert first.code == 0, first.log
@@ -145,12 +150,50 @@ def test_the_example_workflow_takes_a_committed_card_to_approval(
     ]
 
 
+def test_a_label_on_an_issue_takes_the_shipped_workflow_to_approval(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
+
+    first = run_workflow(hub, published, tmp_path / "one", labelled(issue))
+
+    assert first.code == 0, first.log
+    (dispatch,) = hub.api.dispatches
+    second = run_workflow(hub, published, tmp_path / "two", dict(dispatch.inputs))
+    assert second.outputs()["outcome"] == "approved", second.log
+    assert len(hub.git.pushes) == 8
+    assert "Approved in round 2" in issue.comments[0].body
+
+
+def test_the_shipped_workflow_starts_no_job_for_other_labels_and_talk(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("bug",))
+    talk = hub.api.comment(REPOSITORY, issue.number, "mona", "When will this /loop?")
+
+    events = (labelled(issue, label="bug"), commented(issue, talk))
+    ran = [run_workflow(hub, published, tmp_path / e.name, e) for e in events]
+
+    assert [one.code for one in ran] == [0, 0]
+    assert all("Run Main" not in one.log for one in ran)
+    assert hub.api.requests == []
+
+
+def test_a_command_in_a_comment_stops_the_loop_of_the_shipped_workflow(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
+    run_workflow(hub, published, tmp_path / "one", labelled(issue))
+    said = hub.api.comment(REPOSITORY, issue.number, "mona", "/loop stop")
+
+    stopped = run_workflow(hub, published, tmp_path / "two", commented(issue, said))
+
+    assert stopped.outputs()["outcome"] == "cancelled", stopped.log
+
+
 def test_a_missing_card_turns_the_job_red_with_a_sentence_and_a_remedy(
     hub: Hub, published: Path, tmp_path: Path
 ) -> None:
-    hub.git.add_token("bot-token-0123456789", "github-actions[bot]")
-    hub.api.set_permissions("bot-token-0123456789", {"contents": "write"})
-
     ran = run_workflow(hub, published, tmp_path / "one", {"task": "nowhere.json"})
 
     assert ran.code == 1
