@@ -84,14 +84,22 @@ def test_a_workflow_in_the_readme_is_one_of_the_examples_and_every_example_is_na
 def test_the_card_in_the_readme_is_a_valid_card() -> None:
     from loop_kit.core.task import parse_card
 
-    card = parse_card(_blocks("json")[0].encode(), "README.md")
-    assert card.verify == ("make test",)
+    (block,) = (block for block in _blocks("json") if '"goal"' in block)
+    assert parse_card(block.encode(), "README.md").verify == ("make test",)
+
+
+def test_the_issue_in_the_readme_is_a_valid_card() -> None:
+    from loop_kit.core.issue_card import card_in_issue
+
+    (block,) = _blocks("markdown")
+    card = card_in_issue(block, 7)
+    assert (card.task_id, card.verify) == ("issue-7", ("make test",))
 
 
 def test_the_reports_in_the_readme_are_valid_reports() -> None:
     from loop_kit.core.reports import parse_review_report, parse_work_report
 
-    work, review = (json.loads(block) for block in _blocks("json")[1:])
+    work, review = (json.loads(block) for block in _blocks("json") if '"round"' in block)
     assert parse_work_report(work, "T-001", 1).notes == "what I did"
     assert parse_review_report(review, "T-001", 1).blocking_issues[0].line == 3
 
