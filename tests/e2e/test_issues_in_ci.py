@@ -236,3 +236,37 @@ def test_a_task_that_depends_on_one_that_is_not_merged_waits(hub: Hub) -> None:
     hub.api.merge_pull(REPOSITORY, number, "mona")
 
     assert hub.job(event=labelled(issue)).outputs["task-id"] == "T-002"
+
+
+def rest_requests(hub: Hub) -> list[str]:
+    return [f"{r.method} {r.path}" for r in hub.api.requests if r.path != "/graphql"]
+
+
+def test_a_steady_round_of_an_issue_costs_at_most_eight_requests_and_four_pushes(
+    hub: Hub,
+) -> None:
+    hub.job(event=labelled(opened(hub)))
+    first = rest_requests(hub)
+    assert (len(first) <= 8, len(hub.git.pushes)) == (True, 4), first
+
+    hub.continued(max_rounds="5")
+    last = rest_requests(hub)[len(first) :]
+    assert len(hub.git.pushes) == 8
+    once = [r for r in last if "label" in r or r.endswith("/pulls/2")]
+    assert len(last) - len(once) <= 8, last
+
+
+def test_where_jobs_may_open_no_pull_request_the_issue_gets_the_link_that_opens_it(
+    hub: Hub,
+) -> None:
+    hub.api.repository(REPOSITORY).actions_may_open_pulls = False
+    issue = opened(hub)
+    first = hub.job(event=labelled(issue))
+
+    assert first.code == 0, first.log
+    assert hub.bare.resolve("refs/heads/loop/issue-1/work") is not None
+    hub.continued()
+    (comment,) = issue.comments
+    assert f"{hub.git.url}/{REPOSITORY}/compare/main...loop/issue-1/work" in comment.body
+    assert "Allow GitHub Actions to create" in comment.body
+    assert issue.labels == ["loop", "loop:approved"]
