@@ -8,6 +8,7 @@ from loop_kit.actions.cards import Cards, Found
 from loop_kit.actions.commenting import obey, refuse
 from loop_kit.actions.events import read_request
 from loop_kit.actions.loop_job import LoopJob
+from loop_kit.actions.phases import later_phase
 from loop_kit.actions.pushed import start_pushed
 from loop_kit.actions.scene import Scene, open_scene, read_inputs
 from loop_kit.actions.trigger import read_job, read_payload
@@ -119,6 +120,8 @@ class _Invocation:
         return self._cards.of_pull(request)
 
     def _resume(self, request: Resume) -> LoopState | None:
+        if self._scene.settings.phase in {"agents", "publish"}:
+            return later_phase(self._job, request.task_id)
         loop = self._job.load(request.task_id)
         recorded, job = loop.recorded, self._scene.job
         asked = (request.round, request.expected_state)
