@@ -35,6 +35,8 @@ from loop_kit.errors import GitFailed
 
 _PARENT = "refs/loop-kit/bundle-parent"
 _INCOMING = "refs/loop-kit/bundle"
+_PARTIAL = r"^(extensions\.partialclone|remote\..*\.promisor)$"
+_IMPOSSIBLE = frozenset({"", ".", "..", ".git", "git~1"})
 _LONGEST_LISTING = 8 * 1024 * 1024
 _TIMEOUT = 600
 
@@ -156,7 +158,7 @@ def _count(git: Git, parent: str, head: str) -> None:
 def _check_path(path: str) -> None:
     """Refuse a path that no checkout could hold; git only warns of some of them."""
     parts = path.split("/")
-    if {"", ".", ".."} & set(parts) or ".git" in (part.lower() for part in parts):
+    if _IMPOSSIBLE.intersection(part.lower() for part in parts):
         shown = one_line(str(PurePosixPath(path)), 100)
         raise BundleInvalid(f"it holds a file that no repository can have: {shown}")
 
@@ -169,7 +171,7 @@ def _check_objects(git: Git, scratch: Path, parent: str, head: str) -> None:
     """
     pack = scratch / "check.pack"
     wanted = f"{head}\n^{parent}\n".encode()
-    partial = git.run("config", "--get", "extensions.partialClone", ok=(0, 1)).code == 0
+    partial = git.run("config", "--get-regexp", _PARTIAL, ok=(0, 1)).code == 0
     try:
         git.run("pack-objects", "--quiet", "--revs", "--stdout", stdin=wanted, stdout=pack)
         check = "--fsck-objects" if partial else "--strict"
