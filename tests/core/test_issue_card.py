@@ -12,7 +12,6 @@ from loop_kit.core.issue_card import (
     attachment_links,
     card_if_any,
     card_in_issue,
-    card_in_pull_request,
 )
 from loop_kit.core.task import MAX_CARD_BYTES
 from loop_kit.defaults import text
@@ -86,9 +85,10 @@ def test_a_block_may_be_yaml(language: str) -> None:
 
 
 def test_a_pull_request_has_an_id_of_its_own() -> None:
-    assert card_in_pull_request(BLOCK, 7).task_id == "pr-7"
-    with pytest.raises(BadCard, match="pull request #7 holds no task card"):
-        card_in_pull_request("Adds a thing.", 7)
+    card = card_if_any(BLOCK, Origin("pull request", 7))
+    assert card is not None
+    assert card.task_id == "pr-7"
+    assert card_if_any("Adds a thing.", Origin("pull request", 7)) is None
 
 
 def test_a_task_id_in_the_card_is_taken() -> None:

@@ -93,15 +93,6 @@ def card_in_issue(body: str, number: int, title: str = "") -> TaskCard:
     return _required(body, Origin("issue", number, title))
 
 
-def card_in_pull_request(body: str, number: int, title: str = "") -> TaskCard:
-    """The card in the body of pull request `number`, like `card_in_issue`.
-
-    Raises:
-        BadCard: there is none, more than one, or one that does not fit.
-    """
-    return _required(body, Origin("pull request", number, title))
-
-
 def card_if_any(body: str, origin: Origin) -> TaskCard | None:
     """The card in `body`, or None where nothing looks like one and other sources may be asked.
 
