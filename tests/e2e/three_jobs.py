@@ -54,6 +54,7 @@ def later(
     bundle: Path | None = None,
     attempt: int = 1,
     tamper: Tamper | None = None,
+    kill_after_push: int = 0,
     **inputs: str,
 ) -> JobResult:
     """Run a later job of the run that `first` began; `bundle` is what it downloads.
@@ -72,7 +73,7 @@ def later(
             tamper(folder)
         env["RUNNER_TEMP"] = str(folder.parent)
     named: dict[str, Any] = {"phase": phase, "task_id": first.outputs["task-id"], **inputs}
-    return hub.job(env=env, **named)
+    return hub.job(env=env, kill_after_push=kill_after_push, **named)
 
 
 def uploaded(job: JobResult) -> Path:
@@ -86,9 +87,9 @@ def run(hub: Hub, tamper: Tamper | None = None, event: Event | None = None, **in
     first = claim(hub, event, **inputs)
     if first.outputs.get("continue") != "true":
         return Run(first, None, None, Path("nowhere"))
-    agents = later(hub, "agents", first)
+    agents = later(hub, "agents", first, **inputs)
     bundle = uploaded(agents)
-    return Run(first, agents, later(hub, "publish", first, bundle, tamper=tamper), bundle)
+    return Run(first, agents, later(hub, "publish", first, bundle, tamper=tamper, **inputs), bundle)
 
 
 def continued(hub: Hub) -> Run:
