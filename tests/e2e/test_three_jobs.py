@@ -290,6 +290,29 @@ def test_a_publish_that_died_is_run_again_and_repeats_only_what_is_outstanding(
         assert len(hub.git.pushes) == 4
 
 
+def test_a_claim_that_finds_the_loop_over_shows_that_and_hands_over(hub: Hub) -> None:
+    three_jobs.run(hub)
+    hub.bare.commit_files("loop/T-001/work", {"notes.txt": "mine\n"}, "By hand")
+
+    job = three_jobs.claim(hub, task_id="T-001")
+
+    assert job.outputs["outcome"] == "needs_human", job.log
+    assert job.outputs["continue"] == "false"
+    assert hub.state().get("lease") is None
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    assert "loop:needs-human" in pull.issue.labels
+
+
+def test_a_dry_run_of_a_later_phase_changes_nothing(hub: Hub) -> None:
+    first = three_jobs.claim(hub)
+
+    job = three_jobs.later(hub, "publish", first, dry_run="true")
+
+    assert job.code == 0, job.log
+    assert "Nothing is changed." in job.log
+    assert len(hub.git.pushes) == 1
+
+
 def test_a_loop_of_another_run_is_left_alone(hub: Hub) -> None:
     three_jobs.admit_reader(hub)
     first = three_jobs.claim(hub)

@@ -106,7 +106,7 @@ class LateStore:
             PushRejected: another run owns the loop.
         """
         new = work_sha if work_sha != self._work_tip else ""
-        if self._attempts and not new:
+        if self._attempts and work_sha == self._work_tip:
             return
         if new and self._store.work_tip not in {"", self._work_tip}:
             raise WorkMoved("the work branch was pushed to by somebody else")
