@@ -195,7 +195,7 @@ def test_without_a_bundle_the_loop_ends_visibly_and_can_be_retried(hub: Hub) -> 
     assert again.outputs["continue"] == "true", again.log
 
 
-def say(hub: Hub, issue: Issue, text: str, **inputs: str) -> JobResult:
+def say(hub: Hub, issue: Issue, text: str, **inputs: Any) -> JobResult:
     comment = hub.api.comment(REPOSITORY, issue.number, "mona", text)
     return hub.job(event=commented(issue, comment), **inputs)
 

@@ -43,7 +43,7 @@ def admit_reader(hub: Hub) -> None:
     hub.api.set_permissions(READER, {"contents": "read"})
 
 
-def claim(hub: Hub, event: Event | None = None, sender: str = "mona", **inputs: str) -> JobResult:
+def claim(hub: Hub, event: Event | None = None, sender: str = "mona", **inputs: Any) -> JobResult:
     return hub.job(sender, event=event, phase="claim", **inputs)
 
 
@@ -55,7 +55,7 @@ def later(
     attempt: int = 1,
     tamper: Tamper | None = None,
     kill_after_push: int = 0,
-    **inputs: str,
+    **inputs: Any,
 ) -> JobResult:
     """Run a later job of the run that `first` began; `bundle` is what it downloads.
 
@@ -81,7 +81,7 @@ def uploaded(job: JobResult) -> Path:
     return job.checkout.parent / "temp" / FOLDER
 
 
-def run(hub: Hub, tamper: Tamper | None = None, event: Event | None = None, **inputs: str) -> Run:
+def run(hub: Hub, tamper: Tamper | None = None, event: Event | None = None, **inputs: Any) -> Run:
     """One workflow run; `tamper` changes the bundle on its way."""
     admit_reader(hub)
     first = claim(hub, event, **inputs)
