@@ -131,3 +131,16 @@ def test_tls_goes_through_the_proxy_as_a_tunnel(
         with pytest.raises(ForgeUnavailable, match="ProxyError"):
             connect("https://ghe.test/api/v3").issue(1)
         assert set(proxy.asked) == {("CONNECT", "ghe.test:443")}
+
+
+@pytest.mark.parametrize(
+    ("api_url", "seconds"),
+    [
+        ("https://api.github.com", 1),
+        ("https://api.octo.ghe.com", 1),
+        ("https://git.example/api/v3", 0),
+        ("https://api.github.com.example", 0),
+    ],
+)
+def test_writes_are_spaced_where_github_asks_for_it(api_url: str, seconds: float) -> None:
+    assert Access(api_url, "https://github.test", "octo/demo", "x").between_writes == seconds

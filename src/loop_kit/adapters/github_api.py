@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from github import Auth, Github, GithubException, GithubRetry, RateLimitExceededException
@@ -31,7 +32,7 @@ _LONGEST_WAIT = 120
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the API is and what is asked of it; `pace` is the seconds between two writes."""
+    """Where the API is and what is asked of it; `pace` is the unit of every pause, in seconds."""
 
     api_url: str
     server_url: str
@@ -43,6 +44,16 @@ class Access:
     def page(self) -> str:
         """The repository as people see it."""
         return f"{self.server_url.rstrip('/')}/{self.repository}"
+
+    @property
+    def between_writes(self) -> float:
+        """Seconds between two writes: what GitHub's own hosts ask for, an Enterprise Server not.
+
+        Source: "Best practices for using the REST API"; a server of one's own has no secondary
+        rate limits unless its administrator turns them on, and then says so in its answers.
+        """
+        host = urlsplit(self.api_url).hostname or ""
+        return self.pace if host == "api.github.com" or host.endswith(".ghe.com") else 0
 
     @property
     def path(self) -> str:
@@ -88,7 +99,7 @@ class GitHubApi:
             timeout=30,
             per_page=100,
             seconds_between_requests=0,
-            seconds_between_writes=access.pace,
+            seconds_between_writes=access.between_writes,
             lazy=True,
         )
 
