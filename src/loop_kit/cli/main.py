@@ -15,11 +15,13 @@ from loop_kit.cli.demo import demo
 from loop_kit.cli.dispatch_metrics import dispatch_metrics
 from loop_kit.cli.doctor import doctor
 from loop_kit.cli.extract_diff import extract_diff
+from loop_kit.cli.fetch import fetch
 from loop_kit.cli.health import health, heartbeat
 from loop_kit.cli.index import index
 from loop_kit.cli.init import init
 from loop_kit.cli.knowledge import knowledge
 from loop_kit.cli.plan import plan
+from loop_kit.cli.publish import publish
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
 from loop_kit.errors import ExitCode, LoopError
@@ -32,7 +34,7 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(index, dispatch_metrics, doctor, demo, action, plan),
+    *(index, dispatch_metrics, doctor, demo, action, plan, fetch, publish),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 app.add_typer(card, name="card")

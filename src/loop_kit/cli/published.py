@@ -1,0 +1,86 @@
+"""What `loop publish` did, for people and as JSON."""
+
+import json
+from dataclasses import dataclass
+
+from loop_kit.core.render import headline
+from loop_kit.core.sanitize import one_line
+from loop_kit.core.scope import Violation
+from loop_kit.core.state import LoopState
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was brought back.
+
+    Attributes:
+        state: The loop as CI has it now.
+        pushed: Whether anything was pushed.
+        posted: How many posts were made.
+        outstanding: The keys of what a job has to post.
+        dispatched: Whether the next round was started.
+        refused: Why the work may not be pushed; then nothing was.
+        ahead: How many commits of the work branch here are not the loop's.
+        hint: What to do so that posts can be made from here.
+    """
+
+    state: LoopState
+    pushed: bool = False
+    posted: int = 0
+    outstanding: tuple[str, ...] = ()
+    dispatched: bool = False
+    refused: tuple[Violation, ...] = ()
+    ahead: int = 0
+    hint: str = ""
+
+
+def shown(published: Published, *, as_json: bool) -> str:
+    """What `loop publish` prints."""
+    state = published.state
+    if as_json:
+        return json.dumps(_document(published), indent=2)
+    if published.refused:
+        listed = "".join(
+            f"\n  {one_line(f'{v.path} {v.why}', 300)}" for v in published.refused[:20]
+        )
+        return (
+            f"Error: The work may not be pushed, and nothing was:{listed}\n"
+            "  Take that out of the commits, or change the card in CI (/loop refresh)."
+        )
+    lines = [f"{state.task_id} is as CI has it: nothing was to be published."]
+    if published.pushed:
+        lines = [f"Published {state.task_id}: {one_line(headline(state), 400)}"]
+    if state.pull_request_url and published.posted:
+        lines.append(f"Pull request: {one_line(state.pull_request_url, 300)}")
+    if published.ahead:
+        lines.append(
+            f"Warning: {published.ahead} commit(s) on the branch here are not the loop's and were"
+            " not pushed."
+        )
+    if published.outstanding:
+        count = len(published.outstanding)
+        lines.append(
+            f"{count} post(s) are outstanding: the next job makes them (comment /loop retry, or run"
+            f" the workflow with task-id {state.task_id}). {published.hint}".rstrip()
+        )
+    if published.dispatched:
+        lines.append(f"Round {state.round} is started in CI.")
+    elif state.is_running:
+        lines.append("Start the next round in CI with: loop publish --continue")
+    return "\n".join(lines)
+
+
+def _document(published: Published) -> dict[str, object]:
+    state = published.state
+    return {
+        "task_id": state.task_id,
+        "round": state.round,
+        "state": state.state.value,
+        "outcome": state.outcome.value if state.outcome else "",
+        "pushed": published.pushed,
+        "posted": published.posted,
+        "outstanding": list(published.outstanding),
+        "dispatched": published.dispatched,
+        "pull_request": state.pull_request_url,
+        "refused": [{"path": v.path, "why": v.why, "kind": v.kind} for v in published.refused],
+    }
