@@ -94,7 +94,9 @@ def run(hub: Hub, tamper: Tamper | None = None, event: Event | None = None, **in
 
 def continued(hub: Hub) -> Run:
     """The workflow run that the last dispatch asked for."""
-    asked = {k.replace("-", "_"): v for k, v in hub.api.dispatches[-1].inputs.items()}
+    asked: dict[str, Any] = {
+        k.replace("-", "_"): v for k, v in hub.api.dispatches[-1].inputs.items()
+    }
     admit_reader(hub)
     first = claim(hub, sender=BOT, **asked)
     agents = later(hub, "agents", first)
