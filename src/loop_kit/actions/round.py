@@ -11,6 +11,7 @@ from loop_kit.actions.loop_job import LoopJob
 from loop_kit.actions.phases import later_phase
 from loop_kit.actions.pushed import start_pushed
 from loop_kit.actions.scene import Scene, open_scene, read_inputs
+from loop_kit.actions.sweep import sweep_all
 from loop_kit.actions.trigger import read_job, read_payload
 from loop_kit.adapters.actions_log import ActionsLog
 from loop_kit.core import outbox
@@ -69,7 +70,7 @@ class _Invocation:
         if isinstance(request, Resume):
             return self._resume(request)
         if isinstance(request, SweepAll):
-            self._scene.log.note("Not swept yet.")
+            sweep_all(self._job)
             return None
         if isinstance(request, NotForUs) or self._is_set_by_a_program(request):
             return None
