@@ -74,7 +74,9 @@ class Laptop:
             "GITHUB_API_URL": self.hub.api.url,
         }
 
-    def run(self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Told:
+    def run(
+        self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Told:
         done = subprocess.run(
             argv,
             cwd=cwd or self.root,
