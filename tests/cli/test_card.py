@@ -151,7 +151,6 @@ def test_show_prints_the_card_as_the_loop_would_use_it(repo: Repo) -> None:
         "In scope, patterns:\n  calc.py\nIn scope, prose:\n  README\n  the sums\n"
         "Out of scope, patterns:\n  docs/\nVerify:\n  make test\nLimits:\n  max_rounds: 2\n"
         "Worker:\n  backend: codex\nDepends on:\n  T-000\n"
-        "Not acted on by this version:\n  depends_on\n"
     )
 
 
