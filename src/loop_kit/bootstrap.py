@@ -43,7 +43,7 @@ from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.watch import Watch
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import BadSetting
-from loop_kit.ports import Agent, Forge, Reporter, Store, Workspaces
+from loop_kit.ports import Agent, Forge, Reporter, Store, Verifier, Workspaces
 from loop_kit.ports import Guides as GuidesPort
 from loop_kit.settings import Settings
 
@@ -224,7 +224,7 @@ def _existing(root: Path, entries: tuple[str, ...]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What differs between a laptop and a CI job."""
+    """What differs between a laptop and a CI job, and in a job that replays another's round."""
 
     store: Store
     agents: Mapping[Role, Agent]
@@ -233,6 +233,9 @@ class Parts:
     identity: Identity
     environ: Mapping[str, str]
     forge: Forge | None = None
+    workspaces: Workspaces | None = None
+    verifier: Verifier | None = None
+    dispatcher: Callable[..., Dispatcher] = Dispatcher
 
 
 def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Options) -> Engine:
@@ -245,13 +248,9 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
     clock = SystemClock()
     repository = GitRepository(ground.git)
     cloner = Cloner(ground.git, ground.git_dir, ground.scratch)
-    workspaces: Workspaces = (
-        Clones(cloner, parts.identity)
-        if parts.isolated
-        else InPlace(ground.git, ground.root, _shown(ground), parts.identity)
-    )
-    verifier = CloneVerifier(cloner, environment.allowed(parts.environ))
-    dispatcher = Dispatcher(
+    workspaces = parts.workspaces or _workspaces(ground, parts, cloner)
+    verifier = parts.verifier or CloneVerifier(cloner, environment.allowed(parts.environ))
+    dispatcher = parts.dispatcher(
         parts.agents,
         FolderMailbox(ground.mailboxes),
         parts.guides,
@@ -280,6 +279,12 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
         publisher=publisher,
         watch=watch,
     )
+
+
+def _workspaces(ground: Ground, parts: Parts, cloner: Cloner) -> Workspaces:
+    if parts.isolated:
+        return Clones(cloner, parts.identity)
+    return InPlace(ground.git, ground.root, _shown(ground), parts.identity)
 
 
 def _check_templates(guides: GuidesPort) -> None:

@@ -21,13 +21,13 @@ from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.state import Lease, LoopState, Source
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
-from loop_kit.engine.options import Continuation, Options, Start
+from loop_kit.engine.options import Continuation, Start
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
-from loop_kit.ports import PushRejected, Reporter
+from loop_kit.ports import PushRejected
 from loop_kit.settings import Settings
 
-Build = Callable[[bootstrap.Ground, bootstrap.Parts, Reporter, Options], Engine]
-"""What makes an engine of everything that a job has read: `bootstrap.engine`, or another."""
+Change = Callable[[bootstrap.Ground, bootstrap.Parts], bootstrap.Parts]
+"""What another job than the ordinary one puts in the place of an engine's parts."""
 
 _LEASE_MARGIN_SEC = 600
 """How long after its round a lease holds where the API cannot tell whether the run is over."""
@@ -173,7 +173,7 @@ class LoopJob:
         )
         return entered
 
-    def prepared(self, loop: Loop, found: Found | None, build: Build = bootstrap.engine) -> Entered:
+    def prepared(self, loop: Loop, found: Found | None, change: Change | None = None) -> Entered:
         """An engine for a loop, with everything that is read at its base commit."""
         scene, card = self.scene, _card(loop, found)
         base_sha = loop.recorded.base_sha if loop.recorded else found.base_sha if found else ""
@@ -184,9 +184,11 @@ class LoopJob:
             scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
         ground = self._ground()
         parts = self._parts(settings, ground, loop.store, base_sha)
+        if change is not None:
+            parts = change(ground, parts)
         options = bootstrap.options(settings, card, ground, scene.environ, ci=True)
         reporter = Tee(scene.log, FeedReporter(ground.logs, SystemClock()))
-        return Entered(loop, build(ground, parts, reporter, options), settings)
+        return Entered(loop, bootstrap.engine(ground, parts, reporter, options), settings)
 
     def hand_over(self, entered: Entered) -> LoopError | None:
         """Hand over; a next round that could not be dispatched is told after the outputs are."""

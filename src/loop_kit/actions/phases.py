@@ -10,11 +10,11 @@ alone: it was taken over, or this run is run again after it had handed over.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from loop_kit import bootstrap
-from loop_kit.actions.loop_job import Build, Entered, Loop, LoopJob
-from loop_kit.actions.replay import Replay
+from loop_kit.actions.loop_job import Change, Entered, Loop, LoopJob
+from loop_kit.actions.replay import replayed
 from loop_kit.adapters.bundle import discard_bundle, fetch_commits, read_record, write_bundle
 from loop_kit.adapters.replayed import LateStore
 from loop_kit.adapters.unpushed_store import UnpushedStore
@@ -33,10 +33,8 @@ from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.messages import Event
 from loop_kit.core.state import Lease, LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard
-from loop_kit.engine import Engine
-from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import PushRejected, Reporter, Store
+from loop_kit.ports import PushRejected, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +131,9 @@ def _stopping(commands: Iterable[InboxCommand]) -> bool:
     return any(command.verb in {"pause", "stop"} for command in commands)
 
 
-def _built_on(store: Store, *, posts: bool = True) -> Build:
-    """Engines with another store, and without `posts` with no forge."""
-
-    def build(
-        ground: bootstrap.Ground, parts: bootstrap.Parts, reporter: Reporter, options: Options
-    ) -> Engine:
-        changed = replace(parts, store=store, forge=parts.forge if posts else None)
-        return bootstrap.engine(ground, changed, reporter, options)
-
-    return build
+def _built_on(store: Store, *, posts: bool = True) -> Change:
+    """Another store, and without `posts` no forge."""
+    return lambda _, parts: replace(parts, store=store, forge=parts.forge if posts else None)
 
 
 def _folder(job: LoopJob) -> Path:
@@ -165,7 +156,7 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
             outcome = Outcome.INTERRUPTED
         return _stopped(job, claimed, outcome, bundle.failure(Role.WORKER)[1])
     recorded = _inherited(claimed.recorded)
-    entered = job.prepared(claimed.loop, None, Replay(bundle, recorded.branch_tip).engine)
+    entered = job.prepared(claimed.loop, None, partial(replayed, bundle, recorded.branch_tip))
     entered.engine.join(recorded, claimed.card)
     try:
         entered.engine.run(last_round=bundle.round)

@@ -1,90 +1,46 @@
 """The same engine over a round that another job's agents have done: it judges, and runs nothing."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from loop_kit import bootstrap
 from loop_kit.adapters.agents.replayed import ReplayedAgent
-from loop_kit.adapters.git_repository import GitRepository
-from loop_kit.adapters.mailbox import FolderMailbox
 from loop_kit.adapters.replayed import LateStore, ReplayedVerifier, ReplayedWorkspaces
-from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.bootstrap import Ground, Parts
 from loop_kit.core.bundle import Bundle
 from loop_kit.core.messages import AttemptFailed, Failure
 from loop_kit.core.state import LoopState, Outcome, Role, Wip
-from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
-from loop_kit.engine.briefing import Briefer
-from loop_kit.engine.options import Options
-from loop_kit.engine.publisher import Publisher
-from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.watch import Watch
-from loop_kit.engine.worker import WorkerPass
-from loop_kit.ports import Clock, Ended, Reporter
+from loop_kit.ports import Ended
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """What is replayed: the bundle, and where the work branch was when the agents began."""
+def replayed(bundle: Bundle, work_tip: str, ground: Ground, parts: Parts) -> Parts:
+    """The parts of an engine whose agents, workspaces and verifier tell what the bundle holds.
 
-    bundle: Bundle
-    work_tip: str
-
-    def engine(
-        self,
-        ground: bootstrap.Ground,
-        parts: bootstrap.Parts,
-        reporter: Reporter,
-        options: Options,
-    ) -> Engine:
-        """An engine whose agents, workspaces and verifier tell what the bundle holds."""
-        bundle, clock, repository = self.bundle, SystemClock(), GitRepository(ground.git)
-        store = LateStore(parts.store, self.work_tip)
-        head = bundle.work.head_sha if bundle.work else ""
-        workspaces = ReplayedWorkspaces(ground.scratch / "replayed", head)
-        verifier = ReplayedVerifier(bundle)
-        dispatcher = _Dispatcher(bundle, ground, parts, clock, reporter, options)
-        briefer = Briefer(store, repository, parts.guides)
-        worker = WorkerPass(dispatcher, workspaces, verifier, repository, store, briefer, options)
-        publisher, watch = None, None
-        if parts.forge is not None:
-            watch = Watch(parts.forge, reporter)
-            publisher = Publisher(parts.forge, store, reporter, options, worker.diff)
-        return Engine(
-            store=store,
-            verifier=verifier,
-            agents=dispatcher.agents,
-            worker=worker,
-            reviewer=ReviewerPass(dispatcher, workspaces, repository, store, briefer),
-            clock=clock,
-            reporter=reporter,
-            options=options,
-            publisher=publisher,
-            watch=watch,
-        )
+    `work_tip` is where the work branch was when the agents began.
+    """
+    interrupted = bundle.outcome is Outcome.INTERRUPTED
+    return replace(
+        parts,
+        store=LateStore(parts.store, work_tip),
+        agents={
+            role: ReplayedAgent(bundle.report(role), bundle.spent.of(role), interrupted=interrupted)
+            for role in Role
+        },
+        workspaces=ReplayedWorkspaces(
+            ground.scratch / "replayed", bundle.work.head_sha if bundle.work else ""
+        ),
+        verifier=ReplayedVerifier(bundle),
+        dispatcher=partial(_Dispatcher, bundle),
+    )
 
 
 class _Dispatcher(Dispatcher):
     """Says of a report that is missing why it is, as the agents' job told."""
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        ground: bootstrap.Ground,
-        parts: bootstrap.Parts,
-        clock: Clock,
-        reporter: Reporter,
-        options: Options,
-    ) -> None:
-        interrupted = bundle.outcome is Outcome.INTERRUPTED
-        self.agents = {
-            role: ReplayedAgent(bundle.report(role), bundle.spent.of(role), interrupted=interrupted)
-            for role in Role
-        }
+    def __init__(self, bundle: Bundle, *args: Any) -> None:
+        super().__init__(*args)
         self._bundle = bundle
-        mailbox = FolderMailbox(ground.mailboxes)
-        scratch: Path = ground.scratch
-        super().__init__(self.agents, mailbox, parts.guides, clock, reporter, options, scratch)
 
     def failed(
         self,
