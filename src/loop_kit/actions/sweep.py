@@ -112,7 +112,9 @@ class _Sweep:
         now, glances = SystemClock().now(), []
         for name, found in sorted(recorded.items()):
             if found.state is None:
-                self._ledger.fail(name, "", _unreadable(scene.settings.branch_prefix, name, found))
+                self._ledger.fail(
+                    name, "unreadable", _unreadable(scene.settings.branch_prefix, name, found)
+                )
             else:
                 age = seconds_since(found.committed_at, now)
                 glances.append(Glance(name, found.sha, found.state, age, name in inboxes))
@@ -155,11 +157,15 @@ class _Sweep:
         if self._scene.settings.dry_run:
             return Row(glance.task_id, found, Did.WOULD, f"It waits for {wanted}.")
         entered = self._job.prepared(loop, None)
-        if glance.state.is_running and self._job.continuation(entered.settings) is None:
+        if glance.state.is_running and not self._dispatches(entered):
             why = "`continue` is none: whoever chains its jobs starts the next."
             return Row(glance.task_id, found, Did.LEFT, why)
         self._hand_over(entered, glance.state)
         return result(glance.task_id, found, wanted, entered.engine.state)
+
+    def _dispatches(self, entered: Entered) -> bool:
+        next_ = self._job.continuation(entered.settings)
+        return next_ is not None and bool(next_.workflow)
 
     def _loaded(self, glance: Glance) -> Loop | str:
         """The loop as it is on the server, or why it is left alone."""

@@ -24,6 +24,7 @@ from loop_kit.cli.plan import plan
 from loop_kit.cli.publish import publish
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
+from loop_kit.cli.sweep import sweep
 from loop_kit.errors import ExitCode, LoopError
 
 app = typer.Typer(
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(index, dispatch_metrics, doctor, demo, action, plan, fetch, publish),
+    *(index, dispatch_metrics, doctor, demo, action, plan, fetch, publish, sweep),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 app.add_typer(card, name="card")
