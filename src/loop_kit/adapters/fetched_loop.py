@@ -242,7 +242,7 @@ def builds_on(git: Git, parent: str, sha: str) -> bool:
     return parent == sha or git.run(*asked, ok=range(256)).code == 0
 
 
-def borrow_objects(borrower: Git, git: Git, git_dir: Path) -> None:
+def borrow_objects(borrower: Git, git_dir: Path) -> None:
     """Let a bare repository use the commits of another one, whose git directory is `git_dir`.
 
     What is fetched into the borrower leaves the other alone: a fetch with a depth would make it a
@@ -254,8 +254,3 @@ def borrow_objects(borrower: Git, git: Git, git_dir: Path) -> None:
     shallow = read_plain(git_dir / "shallow", _MAX_LISTING)
     if shallow is not None:
         (borrower.directory / "shallow").write_bytes(shallow)
-    asked = ("config", "--get", "extensions.partialClone")
-    promised = git.run(*asked, ok=(0, 1)).out.decode("utf-8", "surrogateescape").strip()
-    if promised:
-        borrower.run("config", "core.repositoryFormatVersion", "1")
-        borrower.run("config", "extensions.partialClone", promised)

@@ -74,7 +74,7 @@ def publish_loop(request: PublishRequest) -> Published:
         if request.workflow and server.forge() is None:
             raise BadSetting("--continue needs a token.", server.hint)
         with scratch_repository(git) as scratch:
-            borrow_objects(scratch, git, place.git_dir)
+            borrow_objects(scratch, place.git_dir)
             return _Publishing(request, git, place, folder, server, scratch, local, record).run()
 
 
