@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.ci_loop import PULL_SOURCE, STATE, WORK, WORKER_FAILS, Ci, stamps
+from tests.cli.ci_loop import PULL_SOURCE, REVIEWER_FAILS, STATE, WORK, WORKER_FAILS, Ci, stamps
 from tests.cli.harness import Repo, Steps, assert_refused
 
 from loop_kit.core.handback import digest
@@ -285,3 +285,41 @@ def test_it_publishes_from_a_subfolder(ci: Ci) -> None:
     below.mkdir()
     assert ci.laptop.loop("publish", cwd=below).code == 0
     assert ci.state["outcome"] == "approved"
+
+
+@pytest.mark.parametrize("isolation", ["in-place", "clone"])
+@pytest.mark.parametrize("plan", [WORKER_FAILS, REVIEWER_FAILS], ids=["worker", "reviewer"])
+def test_commits_that_a_person_pushed_are_accepted_by_starting_the_loop_again(
+    repo: Repo, tmp_path: Path, plan: dict[str, Steps], isolation: str
+) -> None:
+    ci = Ci.beside(repo, tmp_path)
+    ci.run(plan)
+    pushed = ci.bare.commit_files(WORK, {"note.txt": "mine"}, "A person's commit")
+    switch = ["--switch"] if isolation == "in-place" else []
+    assert ci.laptop.loop("fetch", "T-001", *switch).code == 0
+    env = {"LOOP_ISOLATION": isolation}
+
+    stopped = ci.laptop.run("--resume", env=env)
+    assert (stopped.code, ci.laptop.state["reasons"]) == (7, ["human_push"])
+    again = ci.laptop.run("--resume", env=env)
+    assert again.code == 0, again.text
+    done = ci.laptop.loop("publish")
+
+    assert done.code == 0, done.text
+    assert ci.bare.contains(WORK, pushed)
+    assert ci.bare.head(WORK) == ci.state["head_sha"]
+    assert ci.state["outcome"] == "approved"
+
+
+def test_a_stop_for_pushed_commits_is_published_without_touching_them(
+    repo: Repo, tmp_path: Path
+) -> None:
+    ci = Ci.beside(repo, tmp_path)
+    ci.run(WORKER_FAILS)
+    pushed = ci.bare.commit_files(WORK, {"note.txt": "mine"}, "A person's commit")
+    assert ci.laptop.loop("fetch", "T-001", "--switch").code == 0
+    assert ci.laptop.run("--resume").code == 7
+    done = ci.laptop.loop("publish")
+    assert done.code == 0, done.text
+    assert ci.state["reasons"] == ["human_push"]
+    assert ci.bare.head(WORK) == pushed

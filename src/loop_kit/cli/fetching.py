@@ -104,7 +104,8 @@ def fetch_loop(request: FetchRequest) -> Fetched:
         LoopError: there is none, the server refuses, or something here would be lost.
     """
     task_id = _task_id(request.task_id)
-    git = Git(request.cwd, request.environ)
+    in_job = request.environ.get("GITHUB_ACTIONS") == "true"
+    git = Git(request.cwd, request.environ, isolated=in_job)
     place = locate(git)
     git = git.at(place.root)
     folder = loop_folder(place.root, request.loop_dir)

@@ -13,7 +13,6 @@ from loop_kit import bootstrap
 from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.adapters.context_folder import ContextFolder
 from loop_kit.adapters.feed import FeedReporter, Tee
-from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import Place, locate
 from loop_kit.adapters.guides import Guides
@@ -23,6 +22,7 @@ from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.cli.card_file import find_card, load_card, read_config
+from loop_kit.cli.fetched_store import FetchedStore
 from loop_kit.cli.resumed import resumed
 from loop_kit.core import bus
 from loop_kit.core.knowledge import Knowledge, Lesson
@@ -83,8 +83,8 @@ class _LocalRun:
         self._git = git
         self._place = place
         self._folder = folder
-        self._store = FileStore(
-            folder, keep_card=_tracked(git, folder / bus.TASK_CARD), keep_work=self._keep_work
+        self._store = FetchedStore(
+            folder, git, keep_card=_tracked(git, folder / bus.TASK_CARD), keep_work=self._keep_work
         )
         self._work_branch = ""
 

@@ -62,7 +62,8 @@ def publish_loop(request: PublishRequest) -> Published:
     Raises:
         LoopError: it was not fetched, moved on in CI meanwhile, or somebody refuses.
     """
-    git = Git(request.cwd, request.environ)
+    in_job = request.environ.get("GITHUB_ACTIONS") == "true"
+    git = Git(request.cwd, request.environ, isolated=in_job)
     place = locate(git)
     git = git.at(place.root)
     folder = loop_folder(place.root, request.loop_dir)
@@ -71,7 +72,7 @@ def publish_loop(request: PublishRequest) -> Published:
         local = FileStore(folder).load() or _require_state(folder)
         record = _require_fetched(folder, local, request.task_id)
         server = remote_place(git, request.environ, record.remote)
-        if request.workflow and server.forge() is None:
+        if request.workflow and server.hint:
             raise BadSetting("--continue needs a token.", server.hint)
         with scratch_repository(git) as scratch:
             borrow_objects(scratch, place.git_dir)
