@@ -21,6 +21,7 @@ from loop_kit.core.branches import Branches
 from loop_kit.core.git_refusals import passing, raced, refusal
 from loop_kit.core.inbox_command import FOLDER, InboxCommand, parse_command
 from loop_kit.core.messages import Event
+from loop_kit.core.requests import is_sha
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
@@ -242,7 +243,7 @@ class GitStore:
         )
 
     def _local(self, branch: str) -> str:
-        kind = branch.rpartition("/")[2]
+        kind = "state" if branch == self._branches.state else "work"
         return f"refs/loop-kit/{self._branches.task_id}/{kind}"
 
     def _blob(self, name: str) -> bytes | None:
@@ -336,14 +337,13 @@ def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
     Raises:
         BranchRefused: the server has no such branch, or refuses.
     """
-    is_commit = len(branch) >= 40
-    source = branch if is_commit else f"refs/heads/{branch}"
+    source = branch if is_sha(branch) else f"refs/heads/{branch}"
     shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
     depth = depth or (1 if shallow else 0)
     done = git.run(
         *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
         *((f"--depth={depth}",) if depth else ()),
-        *(remote.url, f"+{source}:refs/loop-kit/base"),
+        *(remote.url, f"+{source}:refs/loop-kit-base"),
         ok=range(256),
         env=authorization(remote.server, remote.token),
         timeout=600,
@@ -353,7 +353,7 @@ def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
         raise BranchRefused(
             f"{branch} cannot be fetched: {said}", "Check `base-branch` and the token."
         )
-    return git.text("rev-parse", "refs/loop-kit/base")
+    return git.text("rev-parse", "refs/loop-kit-base")
 
 
 def _slim(name: str, content: bytes | None) -> bytes | None:
