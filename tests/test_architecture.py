@@ -345,3 +345,12 @@ def test_a_local_loop_never_loads_the_forge(tmp_path: Path) -> None:
     loaded = {name.split(".")[0] for name in imported_by(tmp_path, "demo")}
     assert "pydantic" in loaded
     assert loaded & {"github", "requests", "rich"} == set()
+
+
+def test_every_file_that_the_map_of_the_house_names_is_there() -> None:
+    package = Path(loop_kit.__file__).parent
+    text = (package.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:core|engine|actions|adapters|cli|defaults|ports)/[\w/.]*)`", text)
+
+    assert len(named) > 30
+    assert [name for name in named if not (package / name).exists()] == []

@@ -422,6 +422,23 @@ def test_the_head_of_a_persons_own_pull_request_is_not_deleted(hub: Hub) -> None
     assert set(hub.bare.branches()) == {"main", "theirs"}
 
 
+@pytest.mark.parametrize(("days", "gone"), [(31, True), (29, False), (None, False)])
+def test_a_loop_without_a_pull_request_is_as_closed_as_its_issue(
+    hub: Hub, days: int | None, gone: bool
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Calc", FORM, "mona")
+    if days is not None:
+        at = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+        hub.api.close(REPOSITORY, issue.number, at=at)
+    source = {"kind": "issue", "ref": str(issue.number)}
+    put(hub, "issue-1", outcome=Outcome.CANCELLED, source=source)
+    grow_old(hub, "loop/issue-1/state", seconds=31 * DAYS)
+
+    assert sweep(hub).code == 0
+
+    assert (set(hub.bare.branches()) == {"main"}) == gone
+
+
 def test_a_pull_request_that_a_person_opened_from_the_same_branch_keeps_it(hub: Hub) -> None:
     put(hub, "A", outcome=Outcome.NEEDS_HUMAN, resume_phase=Phase.AWAITING_WORK)
     closed(hub, "A", 31)

@@ -38,7 +38,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "User": ("login",),
     "Repository": ("issue", "nameWithOwner", "pullRequest"),
-    "Issue": ("body", "labels", "number", "repository", "state", "title", "url"),
+    "Issue": ("body", "closedAt", "labels", "number", "repository", "state", "title", "url"),
     "IssueConnection": ("nodes", "totalCount"),
     "LabelConnection": ("nodes", "totalCount"),
     "Label": ("name",),

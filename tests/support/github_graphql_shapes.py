@@ -33,6 +33,7 @@ class GraphShapes:
         return {
             **self.opening(issue),
             "state": issue.state.upper(),
+            "closedAt": optional_timestamp(issue.closed_at),
             "url": f"{self.site}/{self.repository.name}/issues/{issue.number}",
             "repository": {"nameWithOwner": self.repository.name},
         }

@@ -17,7 +17,7 @@ from traceback import extract_tb
 from loop_kit import bootstrap
 from loop_kit.actions.loop_job import Entered, Loop, LoopJob
 from loop_kit.actions.outputs import write_summary
-from loop_kit.actions.sweep_old import Ledger, delete_old, seconds_since
+from loop_kit.actions.sweep_closed import Ledger, delete_old, seconds_since
 from loop_kit.adapters.git import Git
 from loop_kit.adapters.remote_loops import Recorded, RemoteLoops, scratch_repository
 from loop_kit.adapters.system_clock import SystemClock

@@ -25,7 +25,14 @@ def issue_of(found: Json) -> Issue | None:
     if issue is None:
         return None
     is_open = issue["state"] == "OPEN"
-    return Issue(issue["number"], issue["title"], issue["body"], is_open, _labels(issue))
+    return Issue(
+        number=issue["number"],
+        title=issue["title"],
+        body=issue["body"],
+        is_open=is_open,
+        labels=_labels(issue),
+        closed_at=issue["closedAt"] or "",
+    )
 
 
 def pull_of(found: Json) -> PullFacts | None:

@@ -21,7 +21,7 @@ _LABELS = "labels(first: 100) { nodes { name } }"
 ISSUE = (
     "query($owner: String!, $name: String!, $number: Int!)"
     " { repository(owner: $owner, name: $name)"
-    f" {{ issue(number: $number) {{ number title body state {_LABELS} }} }} }}"
+    f" {{ issue(number: $number) {{ number title body state closedAt {_LABELS} }} }} }}"
 )
 
 PULL = (

@@ -22,13 +22,17 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An issue as it is now; `labels` are names."""
+    """An issue as it is now; `labels` are names.
+
+    `closed_at` is UTC as YYYY-MM-DDTHH:MM:SSZ, '' while it is open.
+    """
 
     number: int
     title: str
     body: str
     is_open: bool
     labels: tuple[str, ...] = ()
+    closed_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Since when a loop is closed is asked only when its own last word is as old. What is under the prefix
 is ours to delete; the head of a person's own pull request is not, and nothing of a loop is deleted
-whose pull request nobody can find.
+that has neither a pull request nor an issue.
 """
 
 import random
@@ -88,7 +88,7 @@ def _closed(scene: Scene, old: Iterable[Glance], ledger: Ledger) -> dict[str, tu
 
 
 def _closed_at(scene: Scene, glance: Glance) -> str:
-    """Since when the loop's pull request is closed; '' while it is open, and when there is none.
+    """Since when the loop's pull request, or its issue where there is none, is closed; else ''.
 
     A person may have opened another one from the same branch, so the newest counts.
     """
@@ -98,6 +98,10 @@ def _closed_at(scene: Scene, glance: Glance) -> str:
     else:
         work = Branches(scene.settings.branch_prefix, glance.task_id).work
         pull = scene.forge.newest_pull(work)
+    number = glance.state.source.issue
+    if pull is None and number is not None:
+        issue = scene.forge.issue(number)
+        return issue.closed_at if issue is not None and not issue.is_open else ""
     return pull.closed_at if pull is not None and not pull.is_open else ""
 
 
