@@ -348,9 +348,8 @@ def test_a_local_loop_never_loads_the_forge(tmp_path: Path) -> None:
 
 
 def test_every_file_that_the_map_of_the_house_names_is_there() -> None:
-    package = Path(loop_kit.__file__).parent
-    text = (package.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    text = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
     named = re.findall(r"`((?:core|engine|actions|adapters|cli|defaults|ports)/[\w/.]*)`", text)
 
     assert len(named) > 30
-    assert [name for name in named if not (package / name).exists()] == []
+    assert [name for name in named if not (PACKAGE / name).exists()] == []
