@@ -40,6 +40,10 @@ def sweep(hub: Hub, **inputs: str) -> JobResult:
     return hub.job(event=CLOCK, env=env, **{"continue_workflow": "loop.yml", **inputs})
 
 
+QUEUED = 4 * 60 * MINUTES
+"""Longer than a dispatched job is waited for."""
+
+
 def grow_old(hub: Hub, branch: str = STATE, seconds: int = 11 * MINUTES) -> str:
     """Let the last commit of a branch be from some time ago."""
     head = hub.bare.head(branch)
@@ -116,10 +120,23 @@ def test_a_loop_whose_job_died_goes_on_and_is_approved(hub: Hub, push: int) -> N
     assert hub.state()["outcome"] == "approved"
 
 
+def test_a_dispatch_that_may_wait_in_the_queue_is_repeated_as_it_was(hub: Hub) -> None:
+    hub.job()
+    pushes = len(hub.git.pushes)
+    grow_old(hub)
+
+    assert sweep(hub).code == 0
+
+    first, again = hub.api.dispatches
+    assert (again.inputs, len(hub.git.pushes)) == (first.inputs, pushes)
+    assert hub.continued().outputs["outcome"] == "approved"
+    assert "nothing to do" in hub.continued().log
+
+
 def test_a_lost_dispatch_is_made_again_and_the_old_one_is_then_refused(hub: Hub) -> None:
     hub.job()
     first = hub.api.dispatches[0]
-    grow_old(hub)
+    grow_old(hub, seconds=QUEUED)
 
     assert sweep(hub).code == 0
     again = hub.api.dispatches[1]
@@ -189,9 +206,9 @@ def test_two_runs_that_died_at_the_same_work_are_shown_to_a_person(hub: Hub) -> 
 
 def test_the_dispatches_of_the_sweep_are_capped_and_the_end_is_shown(hub: Hub) -> None:
     hub.job(max_dispatches="2")
-    grow_old(hub)
+    grow_old(hub, seconds=QUEUED)
     assert sweep(hub).code == 0
-    grow_old(hub)
+    grow_old(hub, seconds=QUEUED)
 
     swept = sweep(hub)
 
@@ -285,7 +302,7 @@ def test_an_inbox_without_a_command_costs_no_push(hub: Hub, stopped: Issue) -> N
 
 def test_whoever_is_faster_has_the_loop(hub: Hub) -> None:
     hub.job()
-    grow_old(hub)
+    grow_old(hub, seconds=QUEUED)
     others: list[JobResult] = []
 
     def be_faster(push: object) -> None:
@@ -349,15 +366,17 @@ def test_loops_whose_jobs_somebody_else_chains_are_left_to_them(hub: Hub) -> Non
     assert len(hub.git.pushes) == pushes
 
 
-def test_a_loop_whose_work_branch_was_deleted_is_told_and_left(hub: Hub) -> None:
+def test_a_loop_whose_work_branch_was_deleted_is_handed_to_a_person(hub: Hub) -> None:
+    hub.api.repository(REPOSITORY).actions_may_open_pulls = False
     hub.job()
     hub.bare.delete_branch("loop/T-001/work")
-    grow_old(hub)
+    grow_old(hub, seconds=QUEUED)
 
     swept = sweep(hub)
 
     assert (swept.code, len(hub.api.dispatches)) == (0, 1)
-    assert "Its work branch loop/T-001/work is gone" in swept.log
+    assert "handed to a person" in swept.log
+    assert "The work branch loop/T-001/work is gone" in hub.state()["error"]
 
 
 def test_fifty_loops_are_carried_on_and_the_rest_is_left_for_the_next_sweep(

@@ -35,6 +35,7 @@ from loop_kit.core.sweeping import (
     Row,
     Swept,
     due,
+    is_queued,
     need,
     result,
     situation,
@@ -160,7 +161,11 @@ class _Sweep:
         if glance.state.is_running and not self._dispatches(entered):
             why = "`continue` is none: whoever chains its jobs starts the next."
             return Row(glance.task_id, found, Did.LEFT, why)
-        self._hand_over(entered, glance.state)
+        if is_queued(glance) and loop.card is not None:
+            entered.engine.join(glance.state, loop.card)
+            entered.engine.dispatch(self._scene.forge, self._job.continuation(entered.settings))
+        else:
+            self._hand_over(entered, glance.state)
         return result(glance.task_id, found, wanted, entered.engine.state)
 
     def _dispatches(self, entered: Entered) -> bool:
@@ -180,8 +185,6 @@ class _Sweep:
         recorded = loop.recorded
         if recorded is None or recorded.seq != glance.state.seq:
             return "It was written meanwhile."
-        if recorded.head_sha and not loop.store.work_tip:
-            return f"Its work branch {recorded.work_branch} is gone: restore it to go on."
         return loop
 
     def _hand_over(self, entered: Entered, recorded: LoopState) -> None:
@@ -190,15 +193,7 @@ class _Sweep:
         engine.begin(_start(loop, recorded, self._lease()))
         if not engine.state.is_running:
             engine.run(last_round=0)
-        try:
-            engine.hand_over(self._scene.forge, self._job.continuation(entered.settings))
-        except ForgeRefused as error:
-            if "workflow_dispatch" in error.sentence:
-                raise ForgeRefused(
-                    error.sentence,
-                    "Name the workflow that runs the rounds with `continue-workflow`.",
-                ) from None
-            raise
+        engine.hand_over(self._scene.forge, self._job.continuation(entered.settings))
 
     def _lease(self) -> Lease:
         job = self._scene.job

@@ -293,6 +293,12 @@ class GitHubForge:
         try:
             self._api.ask("actions: write", start)
         except Refused as error:
+            if error.status == 422 and "workflow_dispatch" in error.sentence:
+                raise ForgeRefused(
+                    error.sentence,
+                    "Add `workflow_dispatch` to its `on:`, or name the workflow that runs the"
+                    " rounds with `continue-workflow`.",
+                ) from None
             if error.status == 422 and "input" in error.sentence.lower():
                 raise ForgeRefused(
                     f"{workflow} does not declare the inputs that continue a loop.",

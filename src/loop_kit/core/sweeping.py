@@ -19,6 +19,12 @@ from loop_kit.core.state import LoopState, Phase
 
 PATIENCE_SEC = 600
 """How long a job may take from one transition to the next before anybody asks after it."""
+QUEUE_SEC = 3 * 3600
+"""For how long a job that was dispatched may wait for a runner.
+
+Until then its dispatch is repeated as it was recorded: a transition would make the one in the queue
+stale, and a sweep that comes more often than runners do would keep the loop from ever going on.
+"""
 KEPT_SEC = 30 * 24 * 3600
 """How long the branches of a loop are kept after what it was talked about in was closed."""
 MOST = 50
@@ -98,6 +104,13 @@ def need(glance: Glance) -> Need:
         return Need.POSTS
     begun = state.state in {Phase.DONE, Phase.PAUSED}
     return Need.COMMANDS if begun and glance.has_inbox and not state.finished else Need.NOTHING
+
+
+def is_queued(glance: Glance) -> bool:
+    """Whether the loop's next job was dispatched, and may wait for a runner still."""
+    state = glance.state
+    handed = state.is_running and state.lease is None and state.continue_to is not None
+    return handed and 0 <= glance.age < QUEUE_SEC
 
 
 def due(glances: Iterable[Glance]) -> list[Glance]:

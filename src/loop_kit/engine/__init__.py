@@ -30,7 +30,7 @@ from loop_kit.core.policy import over_budget
 from loop_kit.core.state import Lease, LoopState, OutboxItem, Outcome, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.attempt import Interrupted
-from loop_kit.engine.entry import begin_fresh, take_up
+from loop_kit.engine.entry import begin_fresh, is_gone, take_up
 from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
@@ -90,7 +90,11 @@ class Engine:
                 )
             begin_fresh(self._journal, start, recorded, self._clock.now())
         else:
-            take_up(self._journal, start, recorded, self._store.work_tip, self._clock.now())
+            tip, now = self._store.work_tip, self._clock.now()
+            ended = ""
+            if self._watch is not None and is_gone(recorded, start, tip):
+                ended = self._watch.reason_to_stop(recorded)
+            take_up(self._journal, start, recorded, tip, now, ended)
         return self.state
 
     def join(self, recorded: LoopState, card: TaskCard) -> None:

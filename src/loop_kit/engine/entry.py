@@ -35,8 +35,17 @@ def begin_fresh(journal: Journal, start: Start, recorded: LoopState | None, at: 
     )
 
 
-def take_up(journal: Journal, start: Start, recorded: LoopState, work_tip: str, at: str) -> None:
+def is_gone(recorded: LoopState, start: Start, work_tip: str) -> bool:
+    """Whether somebody deleted the work branch, with commits on it."""
+    return start.lease is not None and not work_tip and recorded.branch_tip != recorded.start_sha
+
+
+def take_up(
+    journal: Journal, start: Start, recorded: LoopState, work_tip: str, at: str, ended: str = ""
+) -> None:
     """Continue the loop `recorded`; `work_tip` is where the work branch is now.
+
+    Where that is gone, `ended` says why nothing more is wanted, or ''.
 
     Raises:
         StateRefused: it cannot be continued, or is not the loop of this card.
@@ -64,6 +73,20 @@ def take_up(journal: Journal, start: Start, recorded: LoopState, work_tip: str, 
             " Start the loop again to accept the commits that were pushed to it."
         )
         journal.halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
+    if is_gone(recorded, start, work_tip) and journal.state.is_running:
+        journal.leaves_work = True
+        if ended:
+            journal.halt(Outcome.CANCELLED, ended)
+        else:
+            journal.halt(Outcome.NEEDS_HUMAN, _restore(recorded), ("human_push",))
+
+
+def _restore(recorded: LoopState) -> str:
+    tip, branch = recorded.branch_tip, recorded.work_branch
+    return (
+        f"The work branch {branch} is gone. To go on, restore it from a clone that has the commit:"
+        f" git push origin {tip}:refs/heads/{branch}, and start the loop again."
+    )
 
 
 def _goes_on(state: LoopState, start: Start) -> bool:

@@ -39,6 +39,8 @@ class Journal:
         self._reporter = reporter
         self.state = LoopState()
         self.card: TaskCard | None = None
+        self.leaves_work = False
+        """Whether the work branch is a person's matter for now."""
 
     def apply(self, event: Event, files: Files | None = None) -> None:
         """Record one event with the bus files it changes (None removes one)."""
@@ -69,7 +71,7 @@ class Journal:
         Raises:
             PushRejected: another run owns the loop; nothing of ours was recorded since.
         """
-        moved = "human_push" in self.state.reasons
+        moved = self.leaves_work or "human_push" in self.state.reasons
         try:
             self._store.sync("" if moved else self.state.branch_tip)
         except WorkMoved:
