@@ -54,6 +54,15 @@ def test_a_failed_loop_goes_on_by_retry_and_by_resume(verb: str) -> None:
     assert (again.state, again.outcome, again.error) == (Phase.AWAITING_WORK, None, "")
 
 
+def test_whoever_has_a_loop_go_on_answers_for_it_from_then_on() -> None:
+    state = failed().model_copy(update={"starter": "long-gone"})
+    assert told(state, "retry").starter == "mona"
+    assert told(state, "pause").starter == "long-gone"
+    resumed = LoopResumed(state.limits, b.LATER, starter="hubot")
+    assert transition(state, resumed).starter == "hubot"
+    assert transition(state, b.resumed()).starter == "long-gone"
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "stop", "retry", "extend", "refresh"])
 def test_no_command_brings_an_approved_loop_back(verb: str) -> None:
     approved = transition(b.awaiting_review(), b.approved(1))

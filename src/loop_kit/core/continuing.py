@@ -57,6 +57,7 @@ def resumed(state: LoopState, event: LoopResumed) -> LoopState:
         pushed = {"head_sha": event.head_sha, "verified": None}
         history = with_round(state.history, state.round, **pushed)
         state = changed(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
+    state = changed(state, starter=event.starter or state.starter)
     return continued(state, extended(event.limits, state.extended), event.at)
 
 

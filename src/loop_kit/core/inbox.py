@@ -39,7 +39,8 @@ def _stop(state: LoopState, event: Commanded) -> LoopState:
 def _go_on(state: LoopState, event: Commanded) -> LoopState:
     if state.is_running or state.resume_phase is None:
         return state
-    return continued(state, state.limits, event.at)
+    again = changed(state, starter=event.command.by or state.starter)
+    return continued(again, state.limits, event.at)
 
 
 def _extend(state: LoopState, event: Commanded) -> LoopState:

@@ -77,11 +77,13 @@ class LoopResumed:
     """A person, or the next job, continues with these limits.
 
     `head_sha` is set when a person's own push to the work branch is accepted as the new head.
+    `starter` is that person, whose permission counts from now on, or ''.
     """
 
     limits: Limits
     at: str
     head_sha: str = ""
+    starter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,9 @@ def take_up(
     accepted = moved and "human_push" in recorded.reasons
     if not (moved and not accepted and journal.state.is_running):
         accepted_tip = work_tip if accepted else ""
-        journal.apply(LoopResumed(start.limits, at, head_sha=accepted_tip))
+        by_person = start.command is None and start.retries
+        starter = start.starter if by_person else ""
+        journal.apply(LoopResumed(start.limits, at, head_sha=accepted_tip, starter=starter))
     if moved and not accepted and journal.state.is_running:
         error = (
             f"The work branch is at {work_tip[:10]}, the loop left it at"
