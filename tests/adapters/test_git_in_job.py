@@ -126,7 +126,7 @@ def test_nothing_else_is_taken_from_the_runners_own_configuration(
 def test_a_checkout_of_another_user_is_located_cloned_and_collected_from(
     local: Local, tmp_path: Path
 ) -> None:
-    log = GitLog(tmp_path / "bin", foreign=True)
+    log = GitLog(tmp_path / "bin", foreign="/repository")
     environ = {**environment(tmp_path), **log.environment()}
     plain = Git(local.root, environ)
     with pytest.raises(GitFailed, match="dubious ownership"):

@@ -10,15 +10,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class GitLog:
-    """The calls of git below one folder; a call that git makes of itself is not among them."""
+    """The calls of git below one folder; a call that git makes of itself is not among them.
+
+    Where a call is about the folder `foreign`, git takes everything for another user's.
+    """
 
     folder: Path
-    foreign: bool = False
+    foreign: str = ""
 
     def environment(self) -> dict[str, str]:
         """What a job needs to find this git first; `git-lfs` is there too, and only tells."""
         real = shutil.which("git")
-        owner = "export GIT_TEST_ASSUME_DIFFERENT_OWNER=1\n" if self.foreign else ""
+        about = f'case "$PWD $GIT_DIR $*" in *{self.foreign}*)'
+        owner = f"{about} export GIT_TEST_ASSUME_DIFFERENT_OWNER=1;; esac\n" if self.foreign else ""
         self._program("git", f'{owner}echo "$@" >>{self.folder}/calls\nexec {real} "$@"\n')
         self._program("git-lfs", f'echo "$@" >>{self.folder}/lfs\nexit 1\n')
         return {"PATH": f"{self.folder}:{os.environ['PATH']}"}

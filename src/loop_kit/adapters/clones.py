@@ -23,6 +23,7 @@ BRANCH = "loop-work"
 _INCOMING = "refs/loop-kit/incoming"
 _ANY_COMMIT = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
 _TAIL = 4096
+_FILE = b"100"
 _LFS_OFF = """\
 [filter "lfs"]
 \tprocess =
@@ -180,13 +181,42 @@ class CloneWorkspace:
         view.run("read-tree", "--reset", head, env=inside, timeout=120)
         listed = view.run("ls-files", "--stage", "-z", env=inside).out
         paths = (".", *_except_submodules(listed.decode("utf-8", "surrogateescape")))
-        view.at(self.path).run("add", "--all", "--", *paths, env=inside, timeout=600)
-        tree = view.text("write-tree", env=inside)
-        if tree == git.text("rev-parse", f"{head}^{{tree}}"):
+        view = view.at(self.path)
+        view.run("add", "--all", "--", *paths, env=inside, timeout=600)
+        if not self._changed(view, head, inside):
             return head
+        tree = view.text("write-tree", env=inside)
         return git.text(
             *("commit-tree", tree, "-p", head, "-m", message), env=self._identity.environment()
         )
+
+    def _changed(self, view: Git, head: str, inside: Mapping[str, str]) -> bool:
+        """Whether the index differs from `head`, once files that nobody touched are put back.
+
+        A file that was committed with line ends other than its attributes ask for is one that git
+        changes by merely adding it.
+        """
+        asked = ("diff-index", "--cached", "--raw", "--no-renames", "--no-abbrev", "-z", head)
+        told = view.run(*asked, env=inside, timeout=120).out.split(b"\0")[:-1]
+        rows = [(row[1:].split(), path) for row, path in zip(told[::2], told[1::2], strict=True)]
+        candidates = [
+            (fields[0], fields[2], path)
+            for fields, path in rows
+            if fields[0] == fields[1] and fields[0][:3] == _FILE and _fits_on_a_line(path)
+        ]
+        if not candidates:
+            return bool(rows)
+        hashed = view.run(
+            *("hash-object", "--no-filters", "--stdin-paths"),
+            stdin=b"".join(path + b"\n" for *_, path in candidates),
+            env=inside,
+            timeout=600,
+        ).out.split()
+        same = [one for one, oid in zip(candidates, hashed, strict=True) if one[1] == oid]
+        entries = b"".join(b"%s %s\t%s\0" % one for one in same)
+        if entries:
+            view.run("update-index", "-z", "--index-info", stdin=entries, env=inside)
+        return len(rows) > len(same)
 
     def fingerprint(self) -> str:
         """HEAD, refs, index and tracked bytes in one word."""
@@ -214,6 +244,11 @@ class CloneWorkspace:
         inside = self.path / ".git"
         if inside.is_symlink() or not inside.is_dir():
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+
+
+def _fits_on_a_line(path: bytes) -> bool:
+    """Whether `--stdin-paths` takes this path for itself; an odd one is taken as it was added."""
+    return b"\n" not in path and not path.startswith(b'"')
 
 
 def _except_submodules(listed: str) -> list[str]:
