@@ -58,19 +58,25 @@ def test_every_output_is_in_action_yml_in_the_code_and_in_the_readme() -> None:
         assert output["value"] == f"${{{{ steps.round.outputs.{name} }}}}"
 
 
-def test_defaults_of_action_yml_are_those_of_the_settings_and_the_readme() -> None:
+def test_no_default_of_action_yml_hides_the_configuration_file() -> None:
+    defaults = {name: spec["default"] for name, spec in ACTION["inputs"].items()}
+    assert defaults.pop("github-token") == "${{ github.token }}"
+    assert set(defaults.values()) == {""}
+
+
+def test_defaults_in_the_readme_and_in_action_yml_are_those_of_the_settings() -> None:
     settings = resolve([("defaults", ACTION_DEFAULTS)])
-    own = {"task": ".loop/task_card.json", "github-token": "${{ github.token }}"}
 
     for name, row in _table("Inputs").items():
-        default = str(ACTION["inputs"][name]["default"])
-        assert row[-1] == default, name
-        if name in own or not default:
-            continue
         field = "continue_" if name == "continue" else name.replace("-", "_")
         held = getattr(settings, field)
-        shown = str(held).lower() if isinstance(held, bool) else str(held)
-        assert shown.removesuffix(".0") == default, name
+        if name == "github-token":
+            continue
+        shown = str(held).lower() if isinstance(held, bool) else str(held).removesuffix(".0")
+        expected = "" if held in (None, (), "") or "*" in shown else shown
+        assert row[-1] == expected, name
+        said = ACTION["inputs"][name]["description"]
+        assert not expected or said.endswith(f"; default: {expected}."), name
 
 
 def test_a_workflow_in_the_readme_is_one_of_the_examples_and_every_example_is_named() -> None:

@@ -9,7 +9,7 @@ from tests.adapters.conftest import BRANCHES, IDENTITY, REPOSITORY, Hosted
 from tests.support.git_server import Push
 
 from loop_kit.adapters.git import Git
-from loop_kit.adapters.git_store import GitStore, fetch_branch
+from loop_kit.adapters.git_store import GitStore, fetch_branch, fetch_commit
 from loop_kit.core import bus
 from loop_kit.core.git_refusals import refusal
 from loop_kit.core.messages import AttemptStarted, LeaseTaken
@@ -380,6 +380,9 @@ def test_a_branch_and_a_commit_can_be_fetched(hosted: Hosted, depth: int) -> Non
     tip = hosted.bare.commit_files("main", {"later.py": "x\n"}, "Later")
     git, remote = store._git, store._remote
     assert fetch_branch(git, remote, "main") == tip
-    assert fetch_branch(git, remote, tip, depth=1) == tip
+    fetch_commit(git, remote, tip)
+    assert git.has(tip)
+    with pytest.raises(BranchRefused):
+        fetch_branch(git, remote, tip)
     with pytest.raises(BranchRefused, match="cannot be fetched"):
         fetch_branch(git, remote, "no-such-branch")

@@ -6,7 +6,6 @@ import pytest
 from tests.core.builders import sha
 
 from loop_kit.core.planning import (
-    MAX_DEPENDENCIES,
     MAX_READY,
     CardAt,
     LoopGlance,
@@ -127,13 +126,6 @@ def test_two_cards_of_one_id_are_both_refused_with_their_paths() -> None:
     assert [each.path for each in plan.refused] == ["x.yml", "y.json"]
     assert all("x.yml, y.json" in each.why for each in plan.refused)
     assert waits(plan) == {"B": "waits for A"}
-
-
-def test_a_card_that_depends_on_half_the_world_is_refused() -> None:
-    names = [f"D-{number}" for number in range(MAX_DEPENDENCIES + 1)]
-    plan = planned([at("A", *names), at("B", *names[1:])], {}, set(names))
-    assert [each.path for each in plan.refused] == [".loop/tasks/A.yml"]
-    assert ready(plan) == ["B"]
 
 
 def test_a_plan_holds_what_a_matrix_takes_and_says_that_there_is_more() -> None:

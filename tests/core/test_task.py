@@ -224,3 +224,10 @@ def test_our_copy_has_the_status_we_manage_and_reads_back_as_the_same_card() -> 
 def test_yaml_that_is_made_to_grow_is_refused(text: str) -> None:
     with pytest.raises(BadCard, match="invalid YAML"):
         parse_card(text.encode(), "card.yml")
+
+
+def test_a_card_that_depends_on_half_the_world_is_refused() -> None:
+    names = [f"D-{number}" for number in range(51)]
+    assert len(TaskCard(task_id="A", goal="g", depends_on=tuple(names[1:])).depends_on) == 50
+    with pytest.raises(BadCard, match="depends_on"):
+        card_from({"task_id": "A", "goal": "g", "depends_on": names}, "a.json")

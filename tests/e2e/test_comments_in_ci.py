@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS, Hub, JobResult, MakeHub
-from tests.e2e.events import commented, labelled
+from tests.e2e.conftest import CARD, REPOSITORY, TWO_ROUNDS, Hub, JobResult, MakeHub
+from tests.e2e.events import commented, labelled, pull_labelled
 from tests.e2e.test_issues_in_ci import FORM, opened
+from tests.e2e.test_pulls_in_ci import proposed
 
 if TYPE_CHECKING:
     from tests.support.github_state import Comment, Issue
@@ -236,3 +239,78 @@ def test_a_command_at_the_very_end_of_a_round_is_left_to_the_next_run(hub: Hub) 
     assert len(asides) == 1
     assert hub.state("issue-1")["state"] == "paused"
     assert "nothing to do" in hub.continued().log
+
+
+@pytest.mark.parametrize(("verb", "wanted"), [("stop", "done"), ("pause", "paused")])
+def test_a_loop_is_stopped_although_a_person_pushed_to_its_branch(
+    hub: Hub, begun: Issue, verb: str, wanted: str
+) -> None:
+    hub.bare.commit_files("loop/issue-1/work", {"human.md": "x"}, "Mine")
+    result = say(hub, begun, f"/loop {verb}")
+    assert hub.state("issue-1")["state"] == wanted, result.log
+    assert hub.bare.file("loop/issue-1/work", "human.md") == b"x"
+
+
+def test_retry_uses_the_rounds_that_the_operator_allows_now(hub: Hub) -> None:
+    issue = opened(hub)
+    hub.job(event=labelled(issue), max_rounds="1")
+    result = say(hub, issue, "/loop retry", max_rounds="3")
+    assert result.outputs["outcome"] == "approved", result.log
+
+
+def test_a_refresh_keeps_the_verify_commands_of_the_configuration_at_the_base(
+    make_hub: MakeHub,
+) -> None:
+    hub = make_hub(files={".loop/config.yaml": json.dumps({"verify": CARD["verify"]})})
+    issue = opened(hub, FORM[: FORM.index("### Verify")])
+    hub.job(event=labelled(issue))
+    hub.bare.commit_files("main", {"later.md": "later\n"}, "Move on")
+
+    refreshed = say(hub, issue, "/loop refresh")
+
+    assert hub.state("issue-1")["verify"] == CARD["verify"], refreshed.log
+
+
+def test_a_pull_request_whose_card_is_a_file_can_be_refreshed(hub: Hub) -> None:
+    card = json.dumps({**CARD, "task_id": "T-007"})
+    pull = proposed(hub, "See the card.", **{".loop/tasks/t7.json": card})
+    hub.job(event=pull_labelled(pull, hub.bare.head(pull.head)))
+    hub.bare.commit_files("main", {"later.md": "later\n"}, "Move on")
+    comment = hub.api.comment(REPOSITORY, pull.issue.number, "mona", "/loop refresh")
+
+    result = hub.job(event=commented(pull.issue, comment, on_pull=True))
+
+    assert result.code == 0, result.log
+
+
+def test_whoever_retries_a_loop_answers_for_its_continuation(hub: Hub) -> None:
+    issue = opened(hub)
+    hub.job(event=labelled(issue), worker_backend="command", worker_command="false")
+    hub.api.set_role(REPOSITORY, "nina", "write")
+    hub.api.set_role(REPOSITORY, "mona", "read")
+    assert say(hub, issue, "/loop retry", author="nina").outputs["continue"] == "true"
+    assert hub.continued().outputs["outcome"] == "approved"
+
+
+def test_a_loop_whose_label_is_gone_says_which_label_brings_it_back(hub: Hub, begun: Issue) -> None:
+    hub.api.remove_label(REPOSITORY, begun.number, "loop")
+    say(hub, begun, "/loop retry")
+    assert "until the label `loop` is put on again" in begun.comments[0].body
+
+
+def test_a_stop_while_the_base_is_verified_is_not_lost(hub: Hub) -> None:
+    go, on = hub.root / "go", hub.root / "on"
+    wait = f"while [ ! -e {go} ]; do touch {on}; sleep 0.1; done"
+    issue = opened(hub, f"```json\n{json.dumps({**CARD, 'verify': [wait]})}\n```\n")
+    done: list[JobResult] = []
+    thread = threading.Thread(target=lambda: done.append(hub.job(event=labelled(issue))))
+    thread.start()
+    while not on.exists():
+        time.sleep(0.05)
+
+    stopped = say(hub, issue, "/loop stop")
+
+    go.touch()
+    thread.join()
+    assert hub.state("T-001")["outcome"] == "cancelled", stopped.log
+    assert hub.state("T-001")["usage"]["rounds"] == 0

@@ -112,6 +112,11 @@ class GitHubServer(GitHubWorld):
         with self._log_guard:
             self._faults.add(fault)
 
+    def clear_failures(self) -> None:
+        """Let everything succeed from now on."""
+        with self._log_guard:
+            self._faults = FaultPlan()
+
     def take_fault(self, method: str, path: str) -> Fault | None:
         with self._log_guard:
             return self._faults.take(method, path)

@@ -15,7 +15,15 @@ from loop_kit.ports import Forge
 class Authority:
     """Asks about each login once."""
 
-    def __init__(self, forge: Forge, repository: str, allowed_bots: Collection[str]) -> None:
+    def __init__(
+        self,
+        forge: Forge,
+        repository: str,
+        allowed_bots: Collection[str],
+        known_bots: Collection[str] = (),
+    ) -> None:
+        """`known_bots` are logins that the event calls a bot's, whatever they look like."""
+        self._known_bots = known_bots
         self._forge = forge
         self._repository = repository
         self._allowed_bots = allowed_bots
@@ -23,7 +31,7 @@ class Authority:
 
     def may(self, login: str, type_: str = "") -> bool:
         """Whether this account may have a loop run; `type_` is what an event says about it."""
-        if is_bot(login, type_):
+        if login in self._known_bots or is_bot(login, type_):
             return is_allowed_bot(login, self._allowed_bots)
         if login not in self._known:
             self._known[login] = self._forge.may_write(login)

@@ -12,7 +12,6 @@ from loop_kit.actions.scene import Scene
 from loop_kit.adapters.attachments import fetch_attachment
 from loop_kit.adapters.changed_files import changed_files
 from loop_kit.adapters.git import Git
-from loop_kit.core.branches import Branches
 from loop_kit.core.issue_card import (
     Origin,
     attachment_links,
@@ -20,7 +19,8 @@ from loop_kit.core.issue_card import (
     card_in_attachment,
     no_card,
 )
-from loop_kit.core.requests import PullEvent, StartIssue, StartPull, is_under
+from loop_kit.core.requests import PullEvent, StartIssue, StartPull, is_branch_name, is_under
+from loop_kit.core.sanitize import one_line
 from loop_kit.core.state import Source
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
@@ -98,6 +98,7 @@ class Cards:
             ForgeRefused: it comes from a fork, or its head is not where it was.
         """
         pull = asked.facts or self._pull(asked.number)
+        check_head(pull.head, self._scene.default_branch, pull.number)
         base_sha = self._scene.forge.merge_base(pull.base, pull.head_sha)
         self._scene.have(base_sha)
         self._scene.have(pull.head_sha)
@@ -115,7 +116,11 @@ class Cards:
     def in_pull(self, pull: PullEvent, base_sha: str) -> TaskCard:
         """The card for a pull request whose base and head are at hand."""
         origin = Origin("pull request", pull.number, pull.title)
-        card = card_if_any(pull.body, origin) or self._added(pull, base_sha, origin)
+        card = card_if_any(pull.body, origin)
+        if card is None:
+            self._scene.have(base_sha)
+            self._scene.have(pull.head_sha)
+            card = self._added(pull, base_sha, origin)
         if card is not None:
             return card
         facts = self._scene.forge.pull(pull.number)
@@ -143,6 +148,10 @@ class Cards:
     def _on_base(self, card: TaskCard, source: Source) -> Found:
         named = self._scene.settings.base_branch or card.base_branch
         base_branch = named or self._scene.default_branch
+        if not is_branch_name(base_branch):
+            raise BadCard(
+                f"{one_line(base_branch, 100)!r} is no name of a branch.", "Correct `base_branch`."
+            )
         if is_under(base_branch, self._scene.settings.branch_prefix):
             raise BranchRefused(
                 f"The base branch {base_branch} is one of the loop's own.",
@@ -213,6 +222,14 @@ def changed_cards(git: Git, before: str, after: str) -> tuple[str, ...]:
     )
 
 
-def branches_of(found: Found, prefix: str) -> Branches:
-    """The branches of the loop of a card."""
-    return Branches(prefix, found.card.task_id, found.own_work)
+def check_head(head: str, default_branch: str, number: int) -> None:
+    """Refuse a pull request whose head is the default branch: agents commit to the head.
+
+    Raises:
+        BranchRefused: it is.
+    """
+    if head == default_branch:
+        raise BranchRefused(
+            f"The head of the pull request #{number} is the default branch {head}.",
+            "Open it from a branch of its own.",
+        )

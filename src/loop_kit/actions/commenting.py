@@ -11,13 +11,14 @@ from loop_kit.actions.scene import Scene
 from loop_kit.core.commands import Command, Misspelt
 from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.issue_card import Origin, card_if_any
-from loop_kit.core.render import marker
+from loop_kit.core.render import headline, marker
 from loop_kit.core.requests import Comment, StartIssue
 from loop_kit.core.standing import REFUSED, refusal, status_reply
 from loop_kit.core.state import LoopState
-from loop_kit.core.task import TaskCard
+from loop_kit.core.task import TaskCard, checked_task_id
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
+from loop_kit.ports.forge import Reaction
 
 _TRIES = 5
 """How often a loop is looked at anew that moves while a command is brought to it."""
@@ -31,7 +32,7 @@ def obey(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
         return None
     if isinstance(command, Misspelt):
         scene.log.note(command.sentence)
-        scene.forge.react(request.id, "confused")
+        _react(scene, request, "confused")
         return None
     task_id = _task_id(job, request)
     for _ in range(_TRIES):
@@ -40,13 +41,16 @@ def obey(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
         except PushRejected:
             scene.log.note(f"{task_id} was written meanwhile: looking again.")
     scene.log.warn(f"{task_id} moves faster than the command can be brought: comment it again.")
-    scene.forge.react(request.id, "confused")
+    _react(scene, request, "confused")
     return None
 
 
 def refuse(scene: Scene, number: int, error: LoopError) -> None:
     """Say on an issue or a pull request why no loop is started; always in the same comment."""
     text = refusal(error.sentence, error.remedy)
+    if scene.settings.dry_run:
+        scene.log.note(f"Dry run: #{number} would be told why no loop is started.")
+        return
     try:
         known = scene.forge.find_post(number, REFUSED) or ""
         scene.forge.put_comment(number, known, text, REFUSED)
@@ -61,23 +65,24 @@ def _brought(
     why = _reason_against(request, recorded)
     if recorded is None or why:
         scene.log.note(why)
-        scene.forge.react(request.id, "confused")
+        _react(scene, request, "confused")
         return None
     if command.verb == "status":
         _reply(scene, request, recorded)
         return None
     live = job.is_live(recorded.lease)
     if request.id in recorded.heeded:
-        died = recorded.lease is not None and not live
         scene.log.note(f"/loop {command.verb} was carried out already.")
+        if job.has_handed_over(recorded):
+            return job.dispatch_again(loop)
+        died = recorded.lease is not None and not live
         return job.round(loop, retries=False) if died else None
     kept = _kept(job, cards, request, command, loop)
     if live:
         _left_in_the_inbox(scene, request, loop, kept)
         return None
-    state = job.work(loop, command=kept)
-    scene.forge.react(request.id, "+1")
-    return state
+    _react(scene, request, "+1")
+    return job.work(loop, command=kept)
 
 
 def _reason_against(request: Comment, recorded: LoopState | None) -> str:
@@ -95,7 +100,7 @@ def _left_in_the_inbox(scene: Scene, request: Comment, loop: Loop, command: Inbo
         scene.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
         return
     loop.store.drop(command)
-    scene.forge.react(request.id, "eyes")
+    _react(scene, request, "eyes")
     lease = loop.recorded.lease if loop.recorded else None
     run = lease.run_id if lease else ""
     scene.log.note(f"Run {run} is at work: it reads the command before it spends anything.")
@@ -154,7 +159,7 @@ def _task_id(job: LoopJob, request: Comment) -> str:
         facts = job.scene.forge.pull(request.number)
         head = facts.head if facts else ""
         if head.startswith(prefix) and head.endswith("/work"):
-            return head.removeprefix(prefix).removesuffix("/work")
+            return _checked(head.removeprefix(prefix).removesuffix("/work"), request)
     known = job.scene.forge.loop_of(request.number)
     if known:
         return known
@@ -166,11 +171,26 @@ def _task_id(job: LoopJob, request: Comment) -> str:
     return card.task_id if card else origin.task_id
 
 
+def _checked(task_id: str, request: Comment) -> str:
+    try:
+        return checked_task_id(task_id)
+    except ValueError:
+        return f"pr-{request.number}"
+
+
+def _react(scene: Scene, request: Comment, sign: Reaction) -> None:
+    if not scene.settings.dry_run:
+        scene.forge.react(request.id, sign)
+
+
 def _numbers(recorded: LoopState) -> set[int | None]:
     return {recorded.source.issue, recorded.source.pull, recorded.pull_request}
 
 
 def _reply(scene: Scene, request: Comment, recorded: LoopState) -> None:
+    if scene.settings.dry_run:
+        scene.log.note(f"Dry run: {headline(recorded)}")
+        return
     mark = marker(recorded.task_id, f"command-{request.id}")
     again = scene.job.run_attempt > 1
     known = (scene.forge.find_post(request.number, mark) or "") if again else ""

@@ -10,6 +10,7 @@ from loop_kit.actions.authority import Authority
 from loop_kit.actions.cards import Found
 from loop_kit.actions.scene import LOOP_DIR, Scene
 from loop_kit.actions.telling import tell
+from loop_kit.actions.trigger import Job
 from loop_kit.adapters.feed import FeedReporter, Tee
 from loop_kit.adapters.git import Identity
 from loop_kit.adapters.git_store import GitStore
@@ -87,11 +88,7 @@ class LoopJob:
 
     def unmerged(self, card: TaskCard) -> tuple[str, ...]:
         """Those of the tasks that a card depends on whose pull request is not merged."""
-        prefix = self.scene.settings.branch_prefix
-        pulls = {
-            id_: self.scene.forge.newest_pull(f"{prefix}/{id_}/work") for id_ in card.depends_on
-        }
-        return tuple(id_ for id_, pull in pulls.items() if pull is None or not pull.merged)
+        return tuple(id_ for id_ in card.depends_on if not self._is_merged(id_))
 
     def round(
         self, loop: Loop, found: Found | None = None, *, retries: bool = True
@@ -160,7 +157,7 @@ class LoopJob:
                 verify=settings.verify,
                 fresh=recorded is None,
                 source=found.source if found else Source(),
-                starter=self.scene.job.sender,
+                starter=_starter(self.scene.job),
                 publishes=True,
                 base_branch=found.base_branch if found else "",
                 work_branch=loop.branches.work,
@@ -198,9 +195,18 @@ class LoopJob:
             return error
         return None
 
+    def has_handed_over(self, recorded: LoopState) -> bool:
+        """Whether this is a run that is run again after it had handed the loop over."""
+        job = self.scene.job
+        again = job.run_attempt > 1 and recorded.handed_over_by == job.run_id
+        return again and recorded.is_running and recorded.continue_to is not None
+
     def dispatch_again(self, loop: Loop) -> LoopState | None:
         """Start the next job once more, for a run whose round is over and that is run again."""
         if loop.recorded is None or loop.card is None:
+            return None
+        if self.scene.settings.dry_run:
+            self._rehearse(loop, None, None)
             return None
         entered = self.prepared(loop, None)
         entered.engine.join(loop.recorded, loop.card)
@@ -290,6 +296,12 @@ class LoopJob:
             run_attempt=self.scene.job.run_attempt,
             expires_at=SystemClock().later(seconds),
         )
+
+
+def _starter(job: Job) -> str:
+    """Who started the loop, so that a bot is known as one in every later job."""
+    plain = job.sender_type == "Bot" and not job.sender.endswith("[bot]")
+    return f"{job.sender}[bot]" if plain else job.sender
 
 
 def _card(loop: Loop, found: Found | None) -> TaskCard:

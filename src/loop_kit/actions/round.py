@@ -7,7 +7,7 @@ from loop_kit.actions.authority import Authority
 from loop_kit.actions.cards import Cards, Found
 from loop_kit.actions.commenting import obey, refuse
 from loop_kit.actions.events import read_request
-from loop_kit.actions.loop_job import LoopJob
+from loop_kit.actions.loop_job import Loop, LoopJob
 from loop_kit.actions.phases import later_phase
 from loop_kit.actions.pushed import start_pushed
 from loop_kit.actions.scene import Scene, open_scene, read_inputs
@@ -26,7 +26,7 @@ from loop_kit.core.requests import (
     StartPull,
     SweepAll,
 )
-from loop_kit.core.state import LoopState, Phase
+from loop_kit.core.state import LoopState, Phase, Source
 from loop_kit.core.task import TaskCard
 from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
 
@@ -59,7 +59,8 @@ class _Invocation:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         bots = scene.settings.allowed_bots
-        self._authority = Authority(scene.forge, scene.job.repository, bots)
+        sender = [scene.job.sender] if scene.job.sender_type == "Bot" else []
+        self._authority = Authority(scene.forge, scene.job.repository, bots, sender)
         self._job = LoopJob(scene, self._authority)
         self._cards = Cards(scene)
 
@@ -80,15 +81,17 @@ class _Invocation:
         return self._start(request)
 
     def _is_set_by_a_program(self, request: Request) -> bool:
-        """Whether a bot that nobody allowed put the label on: programs do that all day."""
+        """Whether a bot that nobody allowed labelled or pushed: programs do that all day."""
         job = self._scene.job
         labelled = isinstance(request, StartIssue | StartPull) and request.labelled
+        routine = labelled or isinstance(request, PushedCards)
         program = job.sender_type == "Bot" and not self._authority.may(job.sender, "Bot")
-        if labelled and program:
-            self._scene.log.note(f"The label was set by {job.sender}, which is not allowed to.")
-        return labelled and program
+        if routine and program:
+            self._scene.log.note(f"{job.sender} is a bot that `allowed-bots` does not name.")
+        return routine and program
 
     def _start(self, request: StartFile | StartIssue | StartPull) -> LoopState | None:
+        found: Found | None = None
         try:
             found = self._found(request)
             loop = self._job.load(found.card.task_id, found.own_work)
@@ -98,18 +101,36 @@ class _Invocation:
             else:
                 self._check_source(loop.recorded, found)
         except (BadCard, BranchRefused, ForgeRefused) as error:
-            if not isinstance(request, StartFile):
-                refuse(self._scene, request.number, error)
-            raise
+            known = self._known_loop(request) if found is None else None
+            if known is None:
+                if not isinstance(request, StartFile):
+                    refuse(self._scene, request.number, error)
+                raise
+            loop = known
+            self._scene.log.warn(f"{error.sentence} {loop.task_id} goes on with its first card.")
+        return self._started(loop, found)
+
+    def _known_loop(self, request: StartFile | StartIssue | StartPull) -> Loop | None:
+        """The loop that was begun for this issue or pull request, whatever it says by now."""
+        if isinstance(request, StartFile):
+            return None
+        kind = "issue" if isinstance(request, StartIssue) else "pr"
+        known = self._scene.forge.loop_of(request.number) or f"{kind}-{request.number}"
+        loop = self._job.load(known)
+        source = loop.recorded.source if loop.recorded else Source()
+        number = source.issue if kind == "issue" else source.pull
+        return loop if number == request.number else None
+
+    def _started(self, loop: Loop, found: Found | None) -> LoopState | None:
         if loop.recorded is not None:
-            if loop.card is not None and loop.card.sha256 != found.card.sha256:
+            if found and loop.card and loop.card.sha256 != found.card.sha256:
                 self._scene.log.warn(
                     f"The card of {loop.task_id} was edited since its loop began; what counts is"
                     " what it said then, until somebody comments /loop refresh."
                 )
             if self._stays(loop.recorded):
                 return None
-            if self._is_over(loop.recorded):
+            if self._job.has_handed_over(loop.recorded):
                 return self._job.dispatch_again(loop)
         return self._job.round(loop, found)
 
@@ -133,10 +154,13 @@ class _Invocation:
             self._authority.require(job.people)
             return None if recorded and self._stays(recorded) else self._job.round(loop)
         outstanding = recorded.is_running or outbox.pending(recorded)
+        if self._job.has_handed_over(recorded):
+            self._authority.require((recorded.starter, job.rerun_by))
+            return self._job.dispatch_again(loop)
         if asked != (recorded.round, recorded.seq) or not outstanding:
             self._scene.log.note(
                 f"This continuation (round {asked[0]}, state {asked[1]}) is not the one that"
-                f" {recorded.task_id} waits for (round {recorded.continue_to}, state"
+                f" {recorded.task_id} waits for (round {recorded.round}, state"
                 f" {recorded.seq}): nothing to do."
             )
             return None
@@ -161,12 +185,6 @@ class _Invocation:
             run = recorded.lease.run_id if recorded.lease else ""
             return f"busy: run {run} is at work on {recorded.task_id}."
         return ""
-
-    def _is_over(self, recorded: LoopState) -> bool:
-        """Whether this is a run that is run again after it had handed over."""
-        job = self._scene.job
-        again = job.run_attempt > 1 and recorded.handed_over_by == job.run_id
-        return again and recorded.is_running and recorded.continue_to is not None
 
     def _is_merged(self, recorded: LoopState) -> bool:
         pull = recorded.pull_request

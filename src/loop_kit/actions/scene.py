@@ -11,7 +11,7 @@ from loop_kit.actions.trigger import Job
 from loop_kit.adapters.actions_log import ActionsLog
 from loop_kit.adapters.git import Git
 from loop_kit.adapters.git_repository import GitRepository, Place, locate
-from loop_kit.adapters.git_store import Remote, fetch_branch
+from loop_kit.adapters.git_store import Remote, fetch_branch, fetch_commit
 from loop_kit.adapters.github_forge import Access, GitHubForge
 from loop_kit.config_file import first_config
 from loop_kit.core.task import TaskCard
@@ -19,6 +19,8 @@ from loop_kit.errors import BadSetting, NotARepository
 from loop_kit.settings import ACTION_DEFAULTS, Settings, Values, card_values, flag_values, resolve
 
 LOOP_DIR = ".loop"
+_OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
+"""What the action must know before it knows the commit at which the configuration is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Scene:
     def have(self, sha: str) -> None:
         """Fetch a commit that the checkout does not hold."""
         if not self.git.has(sha):
-            fetch_branch(self.git, self.remote, sha, depth=1)
+            fetch_commit(self.git, self.remote, sha)
 
     def tip(self, branch: str) -> str:
         """The tip of a branch: what is checked out when the job runs on that branch."""
@@ -62,7 +64,15 @@ class Scene:
         Raises:
             BadSetting: one of them does not fit, or waits for a person.
         """
+        self.have(base_sha)
         config = first_config(partial(self.repository.read, base_sha), LOOP_DIR)
+        for name in _OF_THE_JOB:
+            said = config.values.get(name)
+            if said is not None and str(said) != str(getattr(self.settings, name)):
+                raise BadSetting(
+                    f"{config.path}: {name} is decided before that file is read.",
+                    f"Pass it as the input `{name.replace('_', '-')}`.",
+                )
         settings = resolve(
             [
                 ("defaults", ACTION_DEFAULTS),

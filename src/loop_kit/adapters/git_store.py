@@ -11,6 +11,7 @@ transitions are put on top of the new tip. Otherwise the lease is lost.
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,13 +22,13 @@ from loop_kit.core.branches import Branches
 from loop_kit.core.git_refusals import passing, raced, refusal
 from loop_kit.core.inbox_command import FOLDER, InboxCommand, parse_command
 from loop_kit.core.messages import Event
-from loop_kit.core.requests import is_sha
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
 
 _TRIES = 3
 _MOST_COMMANDS = 50
+_COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ class GitStore:
                 f"Mend it there, or delete the branch {self._branches.state} to start anew.",
             ) from None
         self._inbox_is_new = True
-        if state.work_branch not in {"", self._branches.work}:
-            self._branches = replace(self._branches, own_work=state.work_branch)
+        own = state.work_branch if state.source.pull is not None else ""
+        if own not in {"", state.base_branch, self._branches.work}:
+            self._branches = replace(self._branches, own_work=own)
             self._tips = {**self._ask(), self._branches.state: state_tip}
         if self.work_tip and not self._git.has(self.work_tip):
             depth = 1 + (state.wip.commits if state.wip else 0)
@@ -169,10 +171,12 @@ class GitStore:
         self._inbox_is_new = False
         tip = self._tips[self._branches.state]
         listed = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{FOLDER}", ok=(0, 128))
-        names = listed.out.decode("utf-8", "replace").split("\0")[:_MOST_COMMANDS]
-        contents = (self.read(f"{FOLDER}/{name}") for name in names if name)
-        found = (parse_command(content) for content in contents if content is not None)
-        return tuple(sorted((c for c in found if c), key=lambda command: command.comment))
+        names = listed.out.decode("utf-8", "replace").split("\0")
+        wanted = [name for name in names if _COMMAND_FILE.fullmatch(name)][:_MOST_COMMANDS]
+        contents = ((name, self.read(f"{FOLDER}/{name}")) for name in wanted)
+        found = ((name, parse_command(raw)) for name, raw in contents if raw is not None)
+        commands = [c for name, c in found if c is not None and c.path == f"{FOLDER}/{name}"]
+        return tuple(sorted(commands, key=lambda command: command.comment))
 
     def drop(self, command: InboxCommand) -> None:
         """Put a command into the inbox of the loop as it was loaded; its state is not touched.
@@ -331,15 +335,28 @@ class GitStore:
         return authorization(self._remote.server, self._remote.token)
 
 
-def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
-    """Fetch a branch, or one commit by its id, and return the commit.
+def fetch_branch(git: Git, remote: Remote, branch: str) -> str:
+    """Fetch a branch and return its tip; a name that looks like a commit is a branch all the same.
+
+    A server gives away any commit that it has, those of a stranger's fork too.
 
     Raises:
         BranchRefused: the server has no such branch, or refuses.
     """
-    source = branch if is_sha(branch) else f"refs/heads/{branch}"
     shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
-    depth = depth or (1 if shallow else 0)
+    return _fetched(git, remote, f"refs/heads/{branch}", 1 if shallow else 0)
+
+
+def fetch_commit(git: Git, remote: Remote, sha: str) -> None:
+    """Fetch one commit, whose id the state or the forge tells, without its history.
+
+    Raises:
+        BranchRefused: the server has no such commit, or refuses.
+    """
+    _fetched(git, remote, sha, 1)
+
+
+def _fetched(git: Git, remote: Remote, source: str, depth: int) -> str:
     done = git.run(
         *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
         *((f"--depth={depth}",) if depth else ()),
@@ -351,7 +368,8 @@ def fetch_branch(git: Git, remote: Remote, branch: str, depth: int = 0) -> str:
     if done.code:
         said = " ".join(done.err.decode("utf-8", "replace").split())[-300:]
         raise BranchRefused(
-            f"{branch} cannot be fetched: {said}", "Check `base-branch` and the token."
+            f"{source.removeprefix('refs/heads/')} cannot be fetched: {said}",
+            "Check `base-branch` and the token.",
         )
     return git.text("rev-parse", "refs/loop-kit-base")
 

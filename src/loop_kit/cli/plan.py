@@ -141,10 +141,9 @@ class _Seen:
 
 def _look(git: "Git", place: "RemotePlace", prefix: str, cards: "Iterable[CardAt]") -> _Seen:
     from loop_kit.adapters.remote_loops import RemoteLoops, scratch_repository
-    from loop_kit.core.planning import MAX_DEPENDENCIES
 
     names = {each.task_id for each in cards}
-    names |= {name for each in cards for name in each.card.depends_on[:MAX_DEPENDENCIES]}
+    names |= {name for each in cards for name in each.card.depends_on}
     with scratch_repository(git) as scratch:
         loops = RemoteLoops(scratch, place.remote, prefix)
         tips = loops.tips(names)

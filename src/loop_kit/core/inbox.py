@@ -40,7 +40,8 @@ def _go_on(state: LoopState, event: Commanded) -> LoopState:
     if state.is_running or state.resume_phase is None:
         return state
     again = changed(state, starter=event.command.by or state.starter)
-    return continued(again, state.limits, event.at)
+    limits = extended(event.limits, state.extended) if event.limits else state.limits
+    return continued(again, limits, event.at)
 
 
 def _extend(state: LoopState, event: Commanded) -> LoopState:

@@ -95,14 +95,15 @@ def outstanding(state: LoopState, *, posts: bool = True) -> Effect | None:
         return Verify(state.start_sha, at_base=True)
     if state.verify and state.state is Phase.AWAITING_REVIEW and not _head_is_verified(state):
         return Verify(state.head_sha, at_base=False)
-    return _next_attempt(state, _ROLES[state.state])
+    return next_attempt(state, _ROLES[state.state])
 
 
 def _head_is_verified(state: LoopState) -> bool:
     return state.verification is not None and state.verification.sha == state.head_sha
 
 
-def _next_attempt(state: LoopState, role: Role) -> RunAgent:
+def next_attempt(state: LoopState, role: Role) -> RunAgent:
+    """The next attempt of `role`, whatever is to be done before it."""
     last = _attempt_of(state, role)
     session, rotated = sessions.due(state, role)
     return RunAgent(

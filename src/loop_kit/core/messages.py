@@ -181,10 +181,14 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Commanded:
-    """The lease holder has read a command that a person gave in a comment."""
+    """The lease holder has read a command that a person gave in a comment.
+
+    `limits` are the operator's now, where the run that reads it knows them.
+    """
 
     command: InboxCommand
     at: str
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

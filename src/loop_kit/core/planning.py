@@ -15,7 +15,6 @@ from loop_kit.core.task import TaskCard
 
 MAX_READY = 256
 """What GitHub takes in one matrix."""
-MAX_DEPENDENCIES = 50
 _SHOWN_OF_CIRCLE = 8
 
 _PERSON = {Outcome.NEEDS_HUMAN, Outcome.MAX_ROUNDS_EXHAUSTED}
@@ -89,7 +88,7 @@ class Plan:
 def asked_of_the_forge(cards: Sequence[CardAt], loops: Mapping[str, LoopGlance]) -> frozenset[str]:
     """The task ids of which a plan must know whether they were merged: each costs a request."""
     new = [each for each in cards if each.task_id not in loops]
-    named = (name for each in new for name in each.card.depends_on[:MAX_DEPENDENCIES])
+    named = (name for each in new for name in each.card.depends_on)
     return frozenset({*(each.task_id for each in new), *named})
 
 
@@ -131,13 +130,9 @@ def _refused(cards: Sequence[CardAt]) -> Iterator[Refused]:
         paths.setdefault(each.task_id, []).append(each.path)
     for each in sorted(cards, key=lambda at: at.path):
         same = sorted(paths[each.task_id])
-        count = len(each.card.depends_on)
         if len(same) > 1:
             others = f"{', '.join(same[:5])}{' and others' if len(same) > 5 else ''}"
             yield Refused(each.path, f"{each.task_id} is the id of several cards: {others}.")
-        elif count > MAX_DEPENDENCIES:
-            said = f"it depends on {count} others; at most {MAX_DEPENDENCIES} are taken."
-            yield Refused(each.path, said)
 
 
 def _why(

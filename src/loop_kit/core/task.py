@@ -76,7 +76,7 @@ class TaskCard(Record):
     limits: CardLimits = CardLimits()
     worker: RoleChoice = RoleChoice()
     reviewer: RoleChoice = RoleChoice()
-    depends_on: tuple[TaskId, ...] = ()
+    depends_on: Annotated[tuple[TaskId, ...], Field(max_length=50)] = ()
     status: Literal["todo", "in_progress", "done", "blocked"] | None = None
 
     @property

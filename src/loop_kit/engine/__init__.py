@@ -12,7 +12,7 @@ here knows what a port is made of. The order of durable steps is the rule this f
 from collections.abc import Mapping
 
 from loop_kit.core import bus, handoff, outbox
-from loop_kit.core.machine import outstanding, transition
+from loop_kit.core.machine import next_attempt, outstanding, transition
 from loop_kit.core.messages import (
     AttemptStarted,
     BaseVerified,
@@ -27,6 +27,7 @@ from loop_kit.core.messages import (
     WorkReported,
 )
 from loop_kit.core.policy import over_budget
+from loop_kit.core.prompts import Context
 from loop_kit.core.state import Lease, LoopState, OutboxItem, Outcome, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.attempt import Interrupted
@@ -69,6 +70,7 @@ class Engine:
         self._watch = watch
         self._journal = Journal(store, clock, reporter)
         self._lease: Lease | None = None
+        self._begun: tuple[RunAgent, Context] | None = None
         self._forge_is_down = False
 
     def begin(self, start: Start) -> LoopState:
@@ -201,6 +203,8 @@ class Engine:
             self._run_agent(effect)
 
     def _verify(self, effect: Verify) -> None:
+        if effect.at_base and self._lease is not None and not self._claimed_by_an_attempt():
+            return
         where = "the base commit" if effect.at_base else effect.sha[:10]
         self._reporter.note(f"Running the verify commands at {where}.")
         timeout = self._options.verify_timeout
@@ -212,6 +216,17 @@ class Engine:
             self._journal.apply(BaseVerified(verification, self._clock.now()))
         else:
             self._journal.apply(HeadVerified(verification))
+
+    def _claimed_by_an_attempt(self) -> bool:
+        """Push the lease, with the attempt that is next, before the long look at the base.
+
+        Whoever comments or comes second meanwhile finds a loop that a run is at work on.
+        """
+        if self._begun is None:
+            effect = next_attempt(self.state, Role.WORKER)
+            context = self._worker_started(effect)
+            self._begun = (effect, context) if context else None
+        return self._begun is not None
 
     def _run_agent(self, effect: RunAgent) -> None:
         spent = over_budget(self.state.limits, self.state.usage)
@@ -227,14 +242,20 @@ class Engine:
             self._run_reviewer(effect)
 
     def _run_worker(self, effect: RunAgent) -> None:
-        card = self.card
+        begun, self._begun = self._begun, None
+        due, context = begun or (effect, self._worker_started(effect))
+        if context is not None:
+            outcome = self._worker.run(self.state, self.card, due, context)
+            self._apply_work(outcome.event, dict(outcome.files))
+
+    def _worker_started(self, effect: RunAgent) -> Context | None:
+        """Start an attempt of the worker; what it is told, or None when it is not to run."""
         if effect.attempt == 1:
             self._reporter.event("round_start", self.state, {})
-        briefing = self._worker.briefing(self.state, card)
+        briefing = self._worker.briefing(self.state, self.card)
         packet = {bus.TASK_PACKET: bus.encoded(briefing.packet.document())}
-        if self._started(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet}):
-            outcome = self._worker.run(self.state, card, effect, briefing.context)
-            self._apply_work(outcome.event, dict(outcome.files))
+        files = {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet}
+        return briefing.context if self._started(effect, files) else None
 
     def _run_reviewer(self, effect: RunAgent) -> None:
         card = self.card

@@ -56,12 +56,13 @@ def take_up(
         return
     if start.lease:
         journal.apply(LeaseTaken(start.lease))
-    journal.heed()
+    journal.heed(limits=start.limits)
     if start.command is not None:
-        journal.carry_out(start.command)
-    if not _goes_on(journal.state, start):
-        return
+        journal.carry_out(start.command, start.limits)
     moved = bool(work_tip) and work_tip != recorded.branch_tip
+    if not _goes_on(journal.state, start):
+        journal.leaves_work = moved or is_gone(recorded, start, work_tip)
+        return
     accepted = moved and "human_push" in recorded.reasons
     if not (moved and not accepted and journal.state.is_running):
         accepted_tip = work_tip if accepted else ""

@@ -21,7 +21,7 @@ from loop_kit.core.messages import (
     LoopResumed,
     ReviewReported,
 )
-from loop_kit.core.state import Lease, LoopState, Outcome, Reason, Wip
+from loop_kit.core.state import Lease, Limits, LoopState, Outcome, Reason, Wip
 from loop_kit.ports import Clock, Reporter, Store, WorkMoved
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Journal:
         except WorkMoved:
             self._keep_aside()
 
-    def heed(self, lease: Lease | None = None) -> bool:
+    def heed(self, lease: Lease | None = None, limits: Limits | None = None) -> bool:
         """Carry out the commands that lie in the inbox; whether there were any.
 
         When the lease was released already, `lease` is taken back for that: whoever took it
@@ -87,18 +87,18 @@ class Journal:
         if commands and lease is not None:
             self.apply(LeaseTaken(lease))
         for command in commands:
-            self.carry_out(command)
+            self.carry_out(command, limits)
         return bool(commands)
 
-    def carry_out(self, command: InboxCommand) -> None:
-        """Record one command as carried out; twice does nothing."""
+    def carry_out(self, command: InboxCommand, limits: Limits | None = None) -> None:
+        """Record one command as carried out, under `limits` where they are known; once."""
         known = command.comment in self.state.heeded
         files: dict[str, bytes | None] = {command.path: None}
         card = command.card if command.verb == "refresh" else None
         if card is not None and not known and card.task_id == self.state.task_id:
             files[bus.TASK_CARD] = card.to_json("in_progress")
             self.card = card
-        self.apply(Commanded(command, self._clock.now()), files)
+        self.apply(Commanded(command, self._clock.now(), limits), files)
         if not known:
             self._reporter.note(f"/loop {command.verb} by {command.by}: {self.state.state.value}.")
 
