@@ -32,7 +32,10 @@ FLOORS = {
     "html": 4,
     "__main__": 4,
 }
-_SHARED = ("process", "process_tree", "containment", "pipes", "git", "loop_folder", "heartbeat")
+_SHARED = (
+    *("process", "process_tree", "containment", "pipes", "git", "git_remote"),
+    *("loop_folder", "heartbeat"),
+)
 SHARED_STEPS = {f"loop_kit.adapters.{name}" for name in _SHARED}
 FAMILIES = ("loop_kit.adapters.agents", "loop_kit.adapters.github_")
 IMPURE = {

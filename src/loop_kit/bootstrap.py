@@ -9,7 +9,7 @@ from loop_kit.adapters.agents.beating import BeatingAgent
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.known import KNOWN
 from loop_kit.adapters.agents.manual import ManualAgent
-from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier
+from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier, Supply
 from loop_kit.adapters.git import Git, Identity
 from loop_kit.adapters.git_repository import GitRepository
 from loop_kit.adapters.guides import TEMPLATES
@@ -236,6 +236,8 @@ class Parts:
     workspaces: Workspaces | None = None
     verifier: Verifier | None = None
     dispatcher: Callable[..., Dispatcher] = Dispatcher
+    supply: Supply | None = None
+    base_sha: str = ""
 
 
 def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Options) -> Engine:
@@ -247,7 +249,7 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
     _check_templates(parts.guides)
     clock = SystemClock()
     repository = GitRepository(ground.git)
-    cloner = Cloner(ground.git, ground.git_dir, ground.scratch)
+    cloner = Cloner(ground.git, ground.git_dir, ground.scratch, parts.supply, parts.base_sha)
     workspaces = parts.workspaces or _workspaces(ground, parts, cloner)
     verifier = parts.verifier or CloneVerifier(cloner, environment.allowed(parts.environ))
     dispatcher = parts.dispatcher(

@@ -15,7 +15,8 @@ from tests.support.git_server import GitServer
 
 from loop_kit.adapters.clones import Cloner, Clones
 from loop_kit.adapters.git import Git, Identity
-from loop_kit.adapters.git_store import GitStore, Remote
+from loop_kit.adapters.git_remote import Remote
+from loop_kit.adapters.git_store import GitStore
 from loop_kit.core.branches import Branches
 from loop_kit.core.state import Role
 from loop_kit.ports import Workspace

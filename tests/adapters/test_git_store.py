@@ -9,7 +9,8 @@ from tests.adapters.conftest import BRANCHES, IDENTITY, REPOSITORY, Hosted
 from tests.support.git_server import Push
 
 from loop_kit.adapters.git import Git
-from loop_kit.adapters.git_store import GitStore, fetch_branch, fetch_commit
+from loop_kit.adapters.git_remote import fetch_branch, fetch_commit
+from loop_kit.adapters.git_store import GitStore
 from loop_kit.core import bus
 from loop_kit.core.git_refusals import refusal
 from loop_kit.core.messages import AttemptStarted, LeaseTaken
@@ -233,10 +234,13 @@ def test_a_person_who_pushed_to_the_work_branch_is_never_overwritten(
     assert parse_state(hosted.state("state.json") or b"").seq == 1
 
 
-def test_a_branch_named_like_the_prefix_is_named_before_anything_is_done(hosted: Hosted) -> None:
+def test_a_branch_named_like_the_prefix_is_named_by_the_first_push(hosted: Hosted) -> None:
     hosted.bare.set_branch("loop", hosted.bare.head("main") or "")
+    store = hosted.store()
+    store.load()
+    store.save(state(1), STARTED)
     with pytest.raises(BranchRefused, match="branch named 'loop' is in the way") as refused:
-        hosted.store().load()
+        store.sync()
     assert "branch-prefix" in refused.value.remedy
 
 
@@ -337,7 +341,7 @@ def test_the_state_is_fetched_at_depth_one_however_long_it_is(hosted: Hosted) ->
     git = hosted.checkout()
     other = hosted.store(git=git)
     assert other.load() == state(29)
-    assert git.text("rev-list", "--count", "refs/loop-kit/T-001/state") == "1"
+    assert git.text("rev-list", "--count", "refs/loop-kit-seen/loop/T-001/state") == "1"
 
 
 @pytest.mark.parametrize("depth", [1, 0], ids=["shallow", "full"])

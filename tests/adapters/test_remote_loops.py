@@ -10,7 +10,7 @@ import pytest
 from tests.adapters.conftest import BRANCHES, Hosted, environment, make_local
 
 from loop_kit.adapters.git import Git
-from loop_kit.adapters.git_store import Remote
+from loop_kit.adapters.git_remote import Remote
 from loop_kit.adapters.process import Completed
 from loop_kit.adapters.remote_loops import (
     MAX_STATE_BYTES,

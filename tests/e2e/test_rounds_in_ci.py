@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loop_kit.actions.scene import remote_url
+from loop_kit.actions.checkout import remote_url
 from loop_kit.actions.trigger import read_job
 from loop_kit.adapters.git import Git
 

@@ -220,7 +220,7 @@ class HostedRepository:
 
     @property
     def default_branch(self) -> str:
-        return self.git.git("symbolic-ref", "--short", "HEAD").strip()
+        return self.git.git("symbolic-ref", "HEAD").strip().removeprefix("refs/heads/")
 
     def role(self, login: str) -> Role:
         if login == self.owner:

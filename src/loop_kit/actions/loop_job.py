@@ -68,7 +68,9 @@ class LoopJob:
         """Find a loop on the server; `own_work` is the pull request's branch that it works on."""
         scene = self.scene
         branches = Branches(scene.settings.branch_prefix, task_id, own_work)
-        store = GitStore(scene.git, scene.remote, branches, Identity())
+        store = GitStore(
+            *(scene.git, scene.remote, branches, Identity()), complete=scene.supply.complete
+        )
         recorded = store.load()
         card = None
         if recorded is not None:
@@ -174,10 +176,11 @@ class LoopJob:
         """An engine for a loop, with everything that is read at its base commit."""
         scene, card = self.scene, _card(loop, found)
         base_sha = loop.recorded.base_sha if loop.recorded else found.base_sha if found else ""
+        tip = loop.recorded.branch_tip if loop.recorded else found.start_sha if found else ""
         scene.have(base_sha)
+        scene.supply.complete(tip)
         settings = scene.full_settings(card, base_sha)
         if settings.isolation == "in-place":
-            tip = loop.recorded.branch_tip if loop.recorded else found.start_sha if found else ""
             scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
         ground = self._ground()
         parts = self._parts(settings, ground, loop.store, base_sha)
@@ -278,6 +281,8 @@ class LoopJob:
             identity=identity,
             environ=scene.environ,
             forge=scene.forge,
+            supply=scene.supply,
+            base_sha=base_sha,
         )
 
     def _guides(self, base_sha: str) -> Guides:

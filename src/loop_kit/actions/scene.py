@@ -2,20 +2,22 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
+from loop_kit.actions.checkout import find_checkout, remote_url
 from loop_kit.actions.trigger import Job
 from loop_kit.adapters.actions_log import ActionsLog
-from loop_kit.adapters.git import Git
-from loop_kit.adapters.git_repository import GitRepository, Place, locate
-from loop_kit.adapters.git_store import Remote, fetch_branch, fetch_commit
+from loop_kit.adapters.clones import Complete, Supply
+from loop_kit.adapters.git import Git, authorization
+from loop_kit.adapters.git_remote import Remote, fetch_branch, fetch_commit
+from loop_kit.adapters.git_repository import GitRepository, Place
 from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.adapters.partial_checkout import PartialCheckout
 from loop_kit.config_file import first_config
 from loop_kit.core.task import TaskCard
-from loop_kit.errors import BadSetting, NotARepository
+from loop_kit.errors import BadSetting
 from loop_kit.settings import ACTION_DEFAULTS, Settings, Values, card_values, flag_values, resolve
 
 LOOP_DIR = ".loop"
@@ -41,6 +43,7 @@ class Scene:
     folder: Path
     settings: Settings
     inputs: tuple[tuple[str, Values], ...]
+    supply: Supply = field(default_factory=Complete)
 
     @property
     def default_branch(self) -> str:
@@ -48,9 +51,10 @@ class Scene:
         return self.job.default_branch or self.job.ref.removeprefix("refs/heads/")
 
     def have(self, sha: str) -> None:
-        """Fetch a commit that the checkout does not hold."""
+        """Fetch a commit, or what belongs to it, that the checkout does not hold."""
         if not self.git.has(sha):
             fetch_commit(self.git, self.remote, sha)
+        self.supply.complete(sha)
 
     def tip(self, branch: str) -> str:
         """The tip of a branch: what is checked out when the job runs on that branch."""
@@ -118,17 +122,17 @@ def open_scene(
 
     Raises:
         BadSetting: there is no token.
-        NotARepository: there is no checkout.
+        NotARepository: there is no checkout of the job's repository.
     """
     token = settings.github_token.get_secret_value()
     if not token:
         raise BadSetting("The input github-token is empty.", "Pass `github-token`.")
-    git = Git(Path(job.workspace), environ, isolated=True, timeout=120)
-    try:
-        place = locate(git)
-    except NotARepository as error:
-        raise NotARepository(error.sentence, "Add actions/checkout before this step.") from None
+    git = Git.in_job(Path(job.workspace), environ, timeout=120)
+    place = find_checkout(git, Path.cwd(), job)
     git = git.at(place.root)
+    remote = Remote(remote_url(git, job), job.server_url, token)
+    supply = PartialCheckout(git, remote.url, authorization(remote.server, remote.token))
+    supply.complete(place.head)
     parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     return Scene(
@@ -139,25 +143,9 @@ def open_scene(
         place=place,
         repository=GitRepository(git),
         forge=GitHubForge(Access(job.api_url, job.server_url, job.repository, token)),
-        remote=Remote(remote_url(git, job), job.server_url, token),
+        remote=remote,
+        supply=supply,
         folder=Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent)),
         settings=settings,
         inputs=inputs,
     )
-
-
-def remote_url(git: Git, job: Job) -> str:
-    """Where to push: as the checkout has it when that is on this server, without any login."""
-    built = f"{job.server_url.rstrip('/')}/{job.repository}"
-    origin = git.run("config", "remote.origin.url", ok=(0, 1)).out.decode("utf-8", "replace")
-    parts, server = urlsplit(origin.strip()), urlsplit(job.server_url)
-    same = (parts.scheme, parts.hostname, parts.port) == (
-        server.scheme,
-        server.hostname,
-        server.port,
-    )
-    named = parts.path.strip("/").removesuffix(".git").endswith(job.repository)
-    if not (same and named):
-        return built
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from loop_kit.adapters.git import Git, Identity, authorization
+from loop_kit.adapters.git_remote import Remote
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
 from loop_kit.core.git_refusals import passing, raced, refusal
@@ -27,20 +28,9 @@ from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
 
 _TRIES = 3
+_SEEN = "refs/loop-kit-seen/"
 _MOST_COMMANDS = 50
 _COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """The git server: where, and with which token. The token is never shown."""
-
-    url: str
-    server: str
-    token: str = ""
-
-    def __repr__(self) -> str:
-        return f"Remote({self.url!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +59,9 @@ class GitStore:
         branches: Branches,
         identity: Identity,
         sleep: Callable[[float], None] = time.sleep,
+        complete: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._complete = complete
         self._sleep = sleep
         self._git = git
         self._remote = remote
@@ -91,15 +83,14 @@ class GitStore:
         """Fetch both branches and read the state, or None when there is no loop yet.
 
         Raises:
-            BranchRefused: the server refuses, or a branch named like the prefix is in the way.
+            BranchRefused: the server refuses.
             StateRefused: the state cannot be read.
         """
-        self._tips = self._ask()
+        self._tips = self._look()
         state_tip = self._tips.get(self._branches.state)
         if state_tip is None:
             return None
-        shallow = self._git.text("rev-parse", "--is-shallow-repository") == "true"
-        self._fetch(self._branches.state, depth=1)
+        self._complete(state_tip)
         self._built_on = self._blob(bus.STATE) or b""
         try:
             state = parse_state(self._built_on)
@@ -112,10 +103,9 @@ class GitStore:
         own = state.work_branch if state.source.pull is not None else ""
         if own not in {"", state.base_branch, self._branches.work}:
             self._branches = replace(self._branches, own_work=own)
-            self._tips = {**self._ask(), self._branches.state: state_tip}
-        if self.work_tip and not self._git.has(self.work_tip):
-            depth = 1 + (state.wip.commits if state.wip else 0)
-            self._fetch(self._branches.work, depth=depth if shallow else 0)
+            self._tips = {**self._look(), self._branches.state: state_tip}
+        if self.work_tip and state.wip and self._is_shallow():
+            self._fetch(self._branches.work, depth=1 + state.wip.commits)
         return state
 
     def read(self, name: str) -> bytes | None:
@@ -225,11 +215,33 @@ class GitStore:
         del self._pending[: push.transitions]
         self._in_flight = None
 
+    def _look(self) -> dict[str, str]:
+        """Fetch the branches of this loop, as they are at one moment, and say where they are.
+
+        Not by `ls-remote`: to that a server answers with every branch that it has.
+        """
+        own = f"{self._branches.prefix}/{self._branches.task_id}"
+        wanted = [f"+refs/heads/{own}/*:{_SEEN}{own}/*"]
+        if not self._branches.work.startswith(f"{own}/"):
+            wanted.append(f"+refs/heads/{self._branches.work}:{_SEEN}{self._branches.work}")
+        options = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--prune")
+        depth = ("--depth=1",) if self._is_shallow() else ()
+        command = (*options, "--no-write-fetch-head", *depth, self._remote.url)
+        tries = [wanted, wanted[:1]][: len(wanted)]
+        if all(self._talk(*command, *refs, absent=True) is None for refs in tries):
+            return {}
+        listed = self._git.text("for-each-ref", "--format=%(refname) %(objectname)", _SEEN)
+        rows = (line.split(" ") for line in listed.splitlines())
+        return {ref.removeprefix(_SEEN): oid for ref, oid in rows}
+
+    def _is_shallow(self) -> bool:
+        return self._git.text("rev-parse", "--is-shallow-repository") == "true"
+
     def _ask(self) -> dict[str, str]:
-        """The branches of this loop that the server has."""
+        """Which branches of this loop the server has; only after it refused a push."""
         names = (self._branches.state, self._branches.work, self._branches.prefix)
         out = self._talk("ls-remote", self._remote.url, *(f"refs/heads/{name}" for name in names))
-        rows = [line.split("\t") for line in out.splitlines() if "\t" in line]
+        rows = [line.split("\t") for line in (out or "").splitlines() if "\t" in line]
         tips = {ref.removeprefix("refs/heads/"): oid for oid, ref in rows}
         if self._branches.prefix in tips:
             raise BranchRefused(
@@ -312,6 +324,7 @@ class GitStore:
         tip = tips.get(self._branches.state, "")
         if tip:
             self._fetch(self._branches.state, depth=1)
+            self._complete(tip)
             self._inbox_is_new = True
         changed = tip != before and self._blob(bus.STATE) != self._built_on
         if not before or changed:
@@ -319,13 +332,18 @@ class GitStore:
         if self.work_tip != work_before:
             raise WorkMoved(f"{self._branches.work} was pushed to by somebody else")
 
-    def _talk(self, *args: str) -> str:
-        """A question to the server; it changes nothing there, so it is asked again."""
+    def _talk(self, *args: str, absent: bool = False) -> str | None:
+        """A question to the server; it changes nothing there, so it is asked again.
+
+        None where `absent` is allowed for and the branches are; a shallow fetch is mute about that.
+        """
         for attempt in range(1, _TRIES + 1):
             done = self._git.run(*args, ok=range(256), env=self._auth(), timeout=600)
+            said = done.err.decode("utf-8", "replace")
             if done.code == 0:
                 return done.out.decode("utf-8", "replace")
-            said = done.err.decode("utf-8", "replace")
+            if absent and ("couldn't find remote ref" in said or not said.strip()):
+                return None
             if not passing(said) or attempt == _TRIES:
                 raise refusal(said, self._branches)
             self._sleep(_pause(attempt))
@@ -333,45 +351,6 @@ class GitStore:
 
     def _auth(self) -> dict[str, str]:
         return authorization(self._remote.server, self._remote.token)
-
-
-def fetch_branch(git: Git, remote: Remote, branch: str) -> str:
-    """Fetch a branch and return its tip; a name that looks like a commit is a branch all the same.
-
-    A server gives away any commit that it has, those of a stranger's fork too.
-
-    Raises:
-        BranchRefused: the server has no such branch, or refuses.
-    """
-    shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
-    return _fetched(git, remote, f"refs/heads/{branch}", 1 if shallow else 0)
-
-
-def fetch_commit(git: Git, remote: Remote, sha: str) -> None:
-    """Fetch one commit, whose id the state or the forge tells, without its history.
-
-    Raises:
-        BranchRefused: the server has no such commit, or refuses.
-    """
-    _fetched(git, remote, sha, 1)
-
-
-def _fetched(git: Git, remote: Remote, source: str, depth: int) -> str:
-    done = git.run(
-        *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
-        *((f"--depth={depth}",) if depth else ()),
-        *(remote.url, f"+{source}:refs/loop-kit-base"),
-        ok=range(256),
-        env=authorization(remote.server, remote.token),
-        timeout=600,
-    )
-    if done.code:
-        said = " ".join(done.err.decode("utf-8", "replace").split())[-300:]
-        raise BranchRefused(
-            f"{source.removeprefix('refs/heads/')} cannot be fetched: {said}",
-            "Check `base-branch` and the token.",
-        )
-    return git.text("rev-parse", "refs/loop-kit-base")
 
 
 def _slim(name: str, content: bytes | None) -> bytes | None:

@@ -22,8 +22,9 @@ from loop_kit.adapters.fetched_loop import (
 )
 from loop_kit.adapters.file_store import FileStore
 from loop_kit.adapters.git import Git, Identity
+from loop_kit.adapters.git_remote import Remote
 from loop_kit.adapters.git_repository import GitRepository, Place, locate
-from loop_kit.adapters.git_store import GitStore, Remote
+from loop_kit.adapters.git_store import GitStore
 from loop_kit.adapters.loop_folder import loop_folder
 from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.remote_loops import scratch_repository

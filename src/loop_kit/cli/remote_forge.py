@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from loop_kit.adapters.git import Git
-from loop_kit.adapters.git_store import Remote
+from loop_kit.adapters.git_remote import Remote
 from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:
