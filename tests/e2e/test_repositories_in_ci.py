@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import APPROVED, CARD, REPOSITORY, SENT_BACK, MakeHub
+import pytest
+from tests.e2e.conftest import APPROVED, CARD, REPOSITORY, SENT_BACK, Hub, MakeHub
 from tests.e2e.shapes import ShapedHub, assert_approved_in_two_rounds
 from tests.support.git_log import GitLog
 
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
     from tests.support.git_repository import BareRepository
 
 SECOND = {**CARD, "task_id": "T-002", "verify": []}
+PARTIAL = {
+    "blobless": ("--filter=blob:none",),
+    "treeless": ("--filter=tree:0",),
+    "shallow and blobless": ("--depth=1", "--filter=blob:none"),
+    "shallow and treeless": ("--depth=1", "--filter=tree:0"),
+}
+
+
+@pytest.mark.parametrize("shape", PARTIAL)
+def test_a_partial_checkout_is_completed_with_the_jobs_token_and_the_loop_is_approved(
+    hub: Hub, shape: str
+) -> None:
+    # A file that only older commits have is missing from every partial checkout.
+    hub.bare.commit_files("main", {"old.txt": "old\n"}, "Add")
+    hub.bare.commit_files("main", {"old.txt": None}, "Remove")
+
+    assert_approved_in_two_rounds(ShapedHub.of(hub, *PARTIAL[shape]))
+
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 9\n" % (b"4" * 64)
 LFS = '[filter "lfs"]\n' + "".join(
     f"\t{key} = {value}\n"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +15,15 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.conftest import BOT, REPOSITORY, Hub, MakeHub
+from tests.e2e.conftest import BOT, CARD, REPOSITORY, Hub, MakeHub
 from tests.e2e.conftest import make_hub as make_hub  # noqa: PLC0414
 from tests.e2e.events import Event, commented, dispatched, labelled
 from tests.e2e.test_issues_in_ci import FORM
+from tests.e2e.test_sweep_in_ci import grow_old
 
 ROOT = Path(__file__).resolve().parents[2]
 USED = "uses: loop-kit/action@v0"
+INSTALLED = "pipx run --spec git+https://github.com/loop-kit/action@v0 loop"
 TOKEN = "bot-token-0123456789"
 
 
@@ -42,19 +46,19 @@ class Ran:
         }
 
 
-def workflow() -> str:
-    """The shipped workflow, with the embedded agent in the place of a model."""
-    text = (ROOT / "examples" / "loop.yml").read_text()
+def workflow(name: str = "loop.yml") -> str:
+    """A shipped workflow, with the embedded agent in the place of a model."""
+    text = (ROOT / "examples" / name).read_text()
     lines = [line for line in text.splitlines() if "npm install" not in line]
     shipped = "\n".join(lines).replace("-backend: codex", "-backend: scripted")
     assert USED in shipped
-    assert "scripted" in shipped
-    return shipped
+    return shipped.replace(INSTALLED, str(Path(sys.executable).with_name("loop")))
 
 
 @pytest.fixture
 def hub(make_hub: MakeHub) -> Hub:
-    hub = make_hub(files={".github/workflows/loop.yml": workflow()})
+    names = (path.name for path in (ROOT / "examples").glob("*.yml"))
+    hub = make_hub(files={f".github/workflows/{name}": workflow(name) for name in names})
     hub.git.add_token(TOKEN, BOT)
     declared = yaml.safe_load(workflow())["jobs"]["round"]["permissions"]
     granted = {name.replace("-", "_"): level for name, level in declared.items()}
@@ -78,8 +82,36 @@ def published(tmp_path: Path) -> Iterator[Path]:
     return target
 
 
-def run_workflow(hub: Hub, published: Path, folder: Path, asked: Event | dict[str, str]) -> Ran:
-    """Run the repository's workflow for an event, or for a dispatch with these inputs."""
+def artifacts(store: Path) -> list[str]:
+    """Stand-ins for the actions that keep artifacts: they copy a folder there and back."""
+    steps = {
+        "upload-artifact": f'mkdir -p "{store}" && cp -r "$FOLDER/." "{store}"',
+        "download-artifact": f'mkdir -p "$FOLDER" && cp -r "{store}/." "$FOLDER"',
+    }
+    text = (ROOT / "examples" / "loop-three-jobs.yml").read_text()
+    found = []
+    for name, script in steps.items():
+        inputs = {
+            key: {"default": ""} for key in ("name", "path", "if-no-files-found", "overwrite")
+        }
+        step = {"run": script, "shell": "bash", "env": {"FOLDER": "${{ inputs.path }}"}}
+        action = {"name": name, "inputs": inputs, "runs": {"using": "composite", "steps": [step]}}
+        folder = store.parent / name
+        folder.mkdir()
+        (folder / "action.yml").write_text(yaml.safe_dump(action))
+        (sha,) = re.findall(rf"actions/{name}@([0-9a-f]{{40}})", text)
+        found.append(f"actions/{name}@{sha}={folder}")
+    return found
+
+
+def run_workflow(
+    hub: Hub,
+    published: Path,
+    folder: Path,
+    asked: Event | dict[str, str],
+    name: str = "loop.yml",
+) -> Ran:
+    """Run one of the repository's workflows for an event, or for a dispatch with these inputs."""
     if not isinstance(asked, Event):
         asked = dispatched(asked, BOT if "round" in asked else "mona")
     folder.mkdir()
@@ -94,16 +126,18 @@ def run_workflow(hub: Hub, published: Path, folder: Path, asked: Event | dict[st
         "GITHUB_SERVER_URL": hub.git.url,
         "GITHUB_REPOSITORY": REPOSITORY,
         "GITHUB_RUN_ID": str(2000 + len(hub.git.pushes)),
-        "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/loop.yml@refs/heads/main",
+        "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/{name}@refs/heads/main",
     }
+    stand_ins = artifacts(folder / "artifacts")
     argv = [
         os.environ["ACT"],
         asked.name,
-        *("-W", ".github/workflows/loop.yml"),
+        *("-W", f".github/workflows/{name}"),
         *("-P", "ubuntu-latest=-self-hosted"),
         *("-e", str(event)),
         *("--secret-file", str(secrets)),
         *("--local-repository", f"loop-kit/action@v0={published}"),
+        *(part for one in stand_ins for part in ("--local-repository", one)),
         *("--no-cache-server", "--rm", "--json", "--defaultbranch", "main"),
         *("--env-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull),
         *(part for name, value in variables.items() for part in ("--env", f"{name}={value}")),
@@ -199,3 +233,46 @@ def test_a_missing_card_turns_the_job_red_with_a_sentence_and_a_remedy(
     assert ran.code == 1
     assert "The task card nowhere.json is not committed" in ran.log
     assert hub.git.pushes == []
+
+
+@pytest.mark.timeout(600)
+def test_the_example_of_three_jobs_takes_an_issue_to_approval(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    name = "loop-three-jobs.yml"
+    issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
+
+    first = run_workflow(hub, published, tmp_path / "one", labelled(issue), name)
+
+    assert first.code == 0, first.log
+    (dispatch,) = hub.api.dispatches
+    assert (dispatch.workflow, len(hub.git.pushes)) == (name, 4)
+    second = run_workflow(hub, published, tmp_path / "two", dict(dispatch.inputs), name)
+    assert second.code == 0, second.log
+    assert hub.state("issue-1")["outcome"] == "approved"
+
+
+def test_the_example_of_the_sweep_carries_on_a_loop_whose_job_was_lost(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    hub.job()
+    grow_old(hub)
+    swept = Event("schedule", {"schedule": "17 * * * *", **dispatched({}, "mona").payload})
+
+    ran = run_workflow(hub, published, tmp_path / "one", swept, "loop-sweep.yml")
+
+    assert ran.code == 0, ran.log
+    assert [one.workflow for one in hub.api.dispatches] == ["loop.yml", "loop.yml"]
+
+
+def test_the_example_of_a_plan_starts_one_loop_for_each_card_that_is_ready(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    waits = {**CARD, "task_id": "B", "depends_on": ["T-001"]}
+    hub.bare.commit_files("main", {".loop/tasks/b.json": json.dumps(waits)}, "Add a card")
+
+    ran = run_workflow(hub, published, tmp_path / "one", {}, "loop-plan.yml")
+
+    assert ran.code == 0, ran.log
+    assert [one.inputs["task-id"] for one in hub.api.dispatches] == ["T-001"]
+    assert hub.bare.resolve("refs/heads/loop/B/state") is None
