@@ -67,7 +67,7 @@ def _plan(
     from loop_kit.settings import environment_values, resolve
 
     in_job = environ.get("GITHUB_ACTIONS") == "true"
-    git = Git(cwd, environ, isolated=in_job)
+    git = Git.in_job(cwd, environ, timeout=120) if in_job else Git(cwd, environ)
     git = git.at(locate(git).root)
     folder = loop_folder(git.directory, loop_dir)
     values = [("config", read_config(folder).values), ("environment", environment_values(environ))]
