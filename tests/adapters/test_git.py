@@ -155,7 +155,7 @@ def test_the_token_is_in_no_argument_and_no_file(hosted: Hosted, tmp_path: Path)
     assert store.load() is None
     encoded = base64.b64encode(b"x-access-token:t0p-s3cret-token")
     held = [p.read_bytes() for p in checkout.rglob("*") if p.is_file()] + [seen.read_bytes()]
-    assert b"ls-remote" in held[-1]
+    assert b"fetch --quiet" in held[-1]
     assert not [h for h in held if encoded in h or b"t0p-s3cret" in h]
     assert "t0p-s3cret" not in repr(store._remote)
 
