@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from loop_kit.core.documents import DocumentInvalid, read_yaml
 from loop_kit.core.issue_card import Origin, attachment_links, card_if_any, card_in_issue
 from loop_kit.core.task import TaskCard
-from loop_kit.core.yaml_bounds import yaml_excess
 from loop_kit.errors import BadCard
 
 BLOCK = '```json\n{"goal": "hidden"}\n```'
@@ -25,12 +25,31 @@ def goal_of(body: str) -> str:
     return card_in_issue(body, 12).goal
 
 
+def refusal(body: str) -> str:
+    with pytest.raises(BadCard) as refused:
+        found(body)
+    return str(refused.value)
+
+
 @pytest.mark.parametrize("card", [BLOCK, GOAL], ids=["block", "headings"])
 @pytest.mark.parametrize(
     "around",
     [
         "<!--\n{}\n-->",
         "<!--\n\n{}\n\n-->",
+        "````\n{}\n````",
+        "````text\n{}\n````",
+    ],
+)
+def test_a_card_that_the_page_does_not_show_is_not_found(around: str, card: str) -> None:
+    assert found(around.format(card)) is None
+    assert goal_of(f"{around.format(card)}\n\n{SHOWN}") == "shown"
+
+
+@pytest.mark.parametrize("card", [BLOCK, GOAL], ids=["block", "headings"])
+@pytest.mark.parametrize(
+    "around",
+    [
         "<details>\n\n{}\n\n</details>",
         "<details><summary>log</summary>\n\n{}\n\n</details>",
         "<details open>\n<details>\n\n</details>\n\n{}\n\n</details>",
@@ -40,14 +59,51 @@ def goal_of(body: str) -> str:
         "<blockquote>\n\n{}\n\n</blockquote>",
         "<DIV>\n\n{}\n\n</DIV>",
         "<table><tr><td>\n\n{}\n\n</td></tr></table>",
-        "````\n{}\n````",
-        "````text\n{}\n````",
-        "<p>\n<!--\n{}\n-->\n</p>",
+        "<ruby><rp>\n\n{}\n\n</rp></ruby>",
+        "<p>\n<!--\n\n{}\n\n-->\n</p>",
+        "- <!-- a\n\n{}\n\n-->",
     ],
 )
-def test_a_card_that_the_page_does_not_show_is_not_found(around: str, card: str) -> None:
-    assert found(around.format(card)) is None
-    assert goal_of(f"{around.format(card)}\n\n{SHOWN}") == "shown"
+def test_a_card_in_or_below_raw_html_is_refused(around: str, card: str) -> None:
+    hidden = around.format(card)
+    line = around[: around.index("{}")].count("\n") + 1
+    assert f"issue #12, line {line}: the card is in or below raw HTML" in refusal(hidden)
+    assert "in or below raw HTML" in refusal(f"{hidden}\n\n{SHOWN}")
+
+
+def test_a_card_in_one_piece_of_raw_html_is_not_found() -> None:
+    hidden = f"<p>\n<!--\n{BLOCK}\n-->\n</p>"
+    assert found(hidden) is None
+    assert goal_of(f"{hidden}\n\n{SHOWN}") == "shown"
+    cut = f"<p>\n<!--\n{GOAL}\n-->\n</p>"
+    assert found(cut) is None
+    assert "in or below raw HTML" in refusal(f"{cut}\n\n{SHOWN}")
+
+
+def test_a_card_above_raw_html_is_found() -> None:
+    log = "<details><summary>log</summary>\n\nfailed\n\n</details>\n"
+    assert goal_of(f"{SHOWN}\n{log}") == "shown"
+    assert goal_of(f"### Goal\n\nshown\n\n## Log\n\n{log}") == "shown"
+
+
+@pytest.mark.parametrize(
+    "folded",
+    [
+        "<details>\n\nhidden\n\n</details>",
+        "add <details>hidden</details>",
+        "- add <div>hidden</div>",
+        "<details></details>\n\nadd",
+    ],
+)
+@pytest.mark.parametrize("heading", ["Goal", "Constraints"])
+def test_text_of_a_section_is_never_half_read_for_raw_html(heading: str, folded: str) -> None:
+    other = "Goal" if heading == "Constraints" else "Constraints"
+    body = f"### {other}\n\nadd\n\n### {heading}\n\n{folded}\n"
+    assert "in or below raw HTML" in refusal(body)
+
+
+def test_a_heading_that_is_folded_is_refused() -> None:
+    assert "line 1: the card is in or below" in refusal("### <details>Goal</details>\n\nadd\n")
 
 
 @pytest.mark.parametrize("card", [BLOCK, GOAL], ids=["block", "headings"])
@@ -86,12 +142,9 @@ def test_a_card_in_a_quote_a_list_or_code_is_not_found(mark: str, card: str) -> 
     ],
 )
 def test_a_card_that_a_browser_may_hide_is_refused_with_its_line(before: str, card: str) -> None:
-    with pytest.raises(BadCard) as refused:
-        found(f"{before}\n\n{card}\n")
     line = before.count("\n") + 3
-    assert f"issue #12, line {line}: the card is below raw HTML that is not closed" in str(
-        refused.value
-    )
+    said = refusal(f"{before}\n\n{card}\n")
+    assert f"issue #12, line {line}: the card is in or below raw HTML" in said
 
 
 @pytest.mark.parametrize(
@@ -138,8 +191,7 @@ def test_links_and_fences_keep_what_people_see(written: str, shown: str) -> None
 
 def test_a_tag_that_is_never_closed_never_takes_a_section_away() -> None:
     body = "### Goal\n\nThe <select> has no label.\n\n### Out of scope\n\nsrc/legacy/\n"
-    with pytest.raises(BadCard, match="line 5: the card is below raw HTML"):
-        found(body)
+    assert "line 3: the card is in or below raw HTML" in refusal(body)
     quoted = body.replace("<select>", "`<select>`")
     assert card_in_issue(quoted, 1).out_of_scope == ("src/legacy/",)
 
@@ -295,9 +347,12 @@ def test_no_yaml_takes_long_or_grows(text: str) -> None:
 
 
 def test_what_a_card_needs_of_yaml_is_no_excess() -> None:
-    assert (
-        yaml_excess("goal: 'a & b * c'\nin_scope: ['*.py', {a: [1]}]\nx: |\n  *bold* &amp;\n") == ""
-    )
-    assert yaml_excess("a: &a 1\nb: *a\n") == "aliases (*name) are not taken"
-    assert yaml_excess("[" * 41) == "nested too deeply"
-    assert yaml_excess("a: 'never closed") == ""
+    text = "goal: 'a & b * c'\nin_scope: ['*.py', {a: [1]}]\nx: |\n  *bold* &amp;\n"
+    assert read_yaml(text)["in_scope"] == ["*.py", {"a": [1]}]
+    for wrong, why in (
+        ("a: &a 1\nb: *a\n", r"invalid YAML: aliases \(\*name\) are not taken$"),
+        ("[" * 41, "invalid YAML: nested too deeply$"),
+        ("a: 'never closed", "invalid YAML: while scanning a quoted scalar"),
+    ):
+        with pytest.raises(DocumentInvalid, match=why):
+            read_yaml(wrong)

@@ -1,13 +1,28 @@
-"""JSON and YAML from people: parsed, or explained in one sentence; never a traceback."""
+"""JSON and YAML from people: parsed, or explained in one sentence; never a traceback.
+
+YAML from a stranger may not grow while it is read. The parser follows merge keys and aliases of
+aliases, so that 400 bytes become gigabytes, and looks at every open bracket again for each token.
+A task card needs neither.
+"""
 
 import json
 from typing import Any
 
-from loop_kit.core.yaml_bounds import yaml_excess
+_MAX_OPEN = 40
 
 
 class DocumentInvalid(ValueError):
-    """The text is not what it is said to be; the message is a phrase without a full stop."""
+    """The text is not JSON or YAML we read; the message is a phrase without a full stop."""
+
+
+def read_document(text: str, name: str) -> Any:
+    """The document in `text`: YAML when the suffix of `name` is `yml` or `yaml`, else JSON.
+
+    Raises:
+        DocumentInvalid: see `read_json` and `read_yaml`.
+    """
+    is_yaml = name.lower().rpartition(".")[2] in {"yml", "yaml"}
+    return read_yaml(text) if is_yaml else read_json(text)
 
 
 def read_json(text: str) -> Any:
@@ -26,11 +41,11 @@ def read_yaml(text: str) -> Any:
     """The YAML document in `text`.
 
     Raises:
-        DocumentInvalid: it is not YAML, a tag does not fit its value, or it is made to grow.
+        DocumentInvalid: it is not YAML, has an alias, is nested too deeply, or a tag does not fit.
     """
     import yaml
 
-    excess = yaml_excess(text)
+    excess = _excess(text)
     if excess:
         raise DocumentInvalid(f"invalid YAML: {excess}")
     try:
@@ -39,6 +54,25 @@ def read_yaml(text: str) -> Any:
         raise DocumentInvalid(f"invalid YAML: {_detail(error)}") from None
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise DocumentInvalid("invalid YAML: a tag does not fit its value") from None
+
+
+def _excess(text: str) -> str | None:
+    """Why this YAML must not be parsed; what the scanner cannot read is left to the parser."""
+    import yaml
+
+    opening = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
+    closing = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
+    depth = 0
+    try:
+        for token in yaml.scan(text):
+            if isinstance(token, yaml.AliasToken):
+                return "aliases (*name) are not taken"
+            depth += isinstance(token, opening) - isinstance(token, closing)
+            if depth > _MAX_OPEN:
+                return "nested too deeply"
+    except (yaml.YAMLError, ValueError, ArithmeticError):
+        return None
+    return None
 
 
 def _detail(error: Exception) -> str:

@@ -2,8 +2,8 @@
 
 Two forms are read, in this order: one fenced `json` or `yaml` block, and the headings of the
 shipped issue form. Only what the page shows as its author's own word counts (`markdown_body`), and
-nothing is guessed: two cards, a heading twice, or a scope that is no plain list are refused with
-what to do, because a card that is read wrongly costs more than an edit.
+nothing is guessed: two cards, a heading twice, a scope that is no plain list, or a card below raw
+HTML are refused with what to do, because a card that is read wrongly costs more than an edit.
 """
 
 import difflib
@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from loop_kit.core.documents import DocumentInvalid, read_json, read_yaml
-from loop_kit.core.markdown_body import Block, Kind, Place, read_body
+from loop_kit.core.documents import DocumentInvalid, read_document
+from loop_kit.core.markdown_body import Block, read_body
 from loop_kit.core.sanitize import one_line, visible
 from loop_kit.core.task import MAX_CARD_BYTES, TaskCard, card_from
-from loop_kit.core.yaml_bounds import yaml_excess
 from loop_kit.errors import BadCard
 
 HEADINGS: Mapping[str, str] = {
@@ -100,9 +99,7 @@ def card_if_any(body: str, origin: Origin) -> TaskCard | None:
         BadCard: there is more than one, or one that does not fit.
     """
     blocks = _blocks(body, origin)
-    _refuse_doubts(blocks, origin)
-    plain = [block for block in blocks if block.place is Place.PLAIN]
-    document = _from_code(plain, origin) or _from_headings(plain, origin)
+    document = _from_code(blocks, origin) or _from_headings(blocks, origin)
     return None if document is None else _card(document, origin)
 
 
@@ -114,9 +111,8 @@ def card_in_attachment(raw: bytes, link: str, origin: Origin) -> TaskCard:
     """
     file = link.rpartition("/")[2]
     name = f"{origin.name}, {one_line(file, 80)}"
-    read = read_json if file.lower().endswith(".json") else read_yaml
     try:
-        document = read(raw.decode("utf-8-sig"))
+        document = read_document(raw.decode("utf-8-sig"), file)
     except (DocumentInvalid, UnicodeDecodeError) as error:
         raise BadCard(f"{name}: {one_line(str(error), 200)}.", "Correct the file.") from None
     if not isinstance(document, dict):
@@ -132,7 +128,7 @@ def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for block in read_body(body) if _size(body) <= MAX_CARD_BYTES else ():
-        for link in block.links if block.place is Place.PLAIN else ():
+        for link in () if block.below_html else block.links:
             match = _ATTACHMENT.fullmatch(link)
             owner = (match.group(1) or "").casefold() if match else None
             if owner is not None and (not owner or owner == (repository or owner).casefold()):
@@ -143,8 +139,8 @@ def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
 def no_card(origin: Origin, looked: str = "") -> BadCard:
     """The refusal of a body without a card, with one to copy; `looked` says what else was read."""
     return BadCard(
-        f"{origin.name} holds no task card{looked}; quotes, lists, comments and raw HTML do not"
-        " count.",
+        f"{origin.name} holds no task card{looked}; quotes, lists, comments and what is below raw"
+        " HTML do not count.",
         f"Add one to its text, as a block or under headings:\n\n{MINIMAL_ISSUE}",
     )
 
@@ -196,13 +192,15 @@ def _blocks(body: str, origin: Origin) -> tuple[Block, ...]:
     return read_body(body)
 
 
-def _refuse_doubts(blocks: Iterable[Block], origin: Origin) -> None:
-    """A card after a tag that is never closed may be hidden, or cut in two: nobody can tell."""
+def _refuse_below_html(blocks: Iterable[Block], origin: Origin) -> None:
+    """Raw HTML may hide the card or a part of it, and only a browser knows."""
     for block in blocks:
-        if block.place is Place.DOUBTFUL and (_field(block) or _is_card(block)):
+        if block.below_html:
             raise BadCard(
-                f"{origin.name}, line {block.line}: the card is below raw HTML that is not closed.",
-                "Close the tag above it, or write it as code between backticks.",
+                f"{origin.name}, line {block.line}: the card is in or below raw HTML, which may"
+                " hide it.",
+                "Move the card above the HTML, or remove the HTML; a tag that is meant as text goes"
+                " between backticks.",
             )
 
 
@@ -210,44 +208,46 @@ def _refuse_doubts(blocks: Iterable[Block], origin: Origin) -> None:
 
 
 def _from_code(blocks: Iterable[Block], origin: Origin) -> _Document | None:
-    cards = [block for block in blocks if _is_card(block)]
+    cards = [
+        (block, document)
+        for block in blocks
+        if (document := _candidate(block)) is not None and _is_card(block, document)
+    ]
     if not cards:
         return None
+    _refuse_below_html((block for block, _ in cards), origin)
     if len(cards) > 1:
-        lines = " and ".join(str(block.line) for block in cards[:3])
+        lines = " and ".join(str(block.line) for block, _ in cards[:3])
         raise BadCard(
             f"{origin.name} holds {len(cards)} task cards, at lines {lines}: which one is meant?",
             "Leave one, or take the word json or yaml off the fences of the others.",
         )
-    name = f"{origin.name}, line {cards[0].line}"
-    try:
-        document = _parsed(cards[0])
-    except DocumentInvalid as error:
-        raise BadCard(f"{name}: {error}.", "Correct the task card in this block.") from None
+    block, document = cards[0]
+    name = f"{origin.name}, line {block.line}"
+    if isinstance(document, DocumentInvalid):
+        raise BadCard(f"{name}: {document}.", "Correct the task card in this block.")
     return _Document(name, document)
 
 
-def _is_card(block: Block) -> bool:
-    """Whether the block is meant as a card, even if something in it is wrong."""
+def _candidate(block: Block) -> dict[Any, Any] | DocumentInvalid | None:
+    """The mapping in a block of JSON or YAML, or why it cannot be read."""
     words = block.label.lower().split()
-    if block.kind is not Kind.CODE or not words or words[0] not in _LANGUAGES:
-        return False
+    if block.kind != "code" or not words or words[0] not in _LANGUAGES:
+        return None
     try:
-        document = _parsed(block)
-    except DocumentInvalid:
-        return "loop" in words or bool(_MENTIONS_CARD.search(block.code))
-    if not isinstance(document, dict):
-        return False
-    return "loop" in words or any(name in document for name in _TELLING)
+        document = read_document(block.code, words[0])
+    except DocumentInvalid as error:
+        return error
+    return document if isinstance(document, dict) else None
 
 
-def _parsed(block: Block) -> Any:
-    if block.label.lower().startswith("json"):
-        return read_json(block.code)
-    excess = yaml_excess(block.code)
-    if excess:
-        raise DocumentInvalid(f"invalid YAML: {excess}")
-    return read_yaml(block.code)
+def _is_card(block: Block, document: dict[Any, Any] | DocumentInvalid) -> bool:
+    """Whether the block is meant as a card, even if something in it is wrong."""
+    if "loop" in block.label.lower().split():
+        return True
+    if isinstance(document, DocumentInvalid):
+        return bool(_MENTIONS_CARD.search(block.code))
+    return any(name in document for name in _TELLING)
 
 
 def _without_hidden(fields: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -272,6 +272,8 @@ def _from_headings(blocks: Iterable[Block], origin: Origin) -> _Document | None:
     sections, strange = _sections(blocks, origin)
     if "goal" not in sections:
         return None
+    for section in sections.values():
+        _refuse_below_html((section.heading, *section.blocks), origin)
     if strange:
         raise strange[0]
     goal = _prose(sections["goal"], origin)
@@ -299,7 +301,7 @@ def _sections(blocks: Iterable[Block], origin: Origin) -> tuple[dict[str, _Secti
             current = sections[name] = _Section(block)
         elif name:
             strange.append(_wrong(block, origin, "is of another level", "Begin it with '### '."))
-        elif block.kind is not Kind.HEADING or _is_inside(block, current):
+        elif block.kind != "heading" or _is_inside(block, current):
             _refuse_near_miss(block, origin, strange)
             if current:
                 current.blocks.append(block)
@@ -316,7 +318,7 @@ def _is_inside(heading: Block, section: _Section | None) -> bool:
 
 
 def _field(block: Block) -> str:
-    return _FIELDS.get(_label(block), "") if block.kind is Kind.HEADING else ""
+    return _FIELDS.get(_label(block), "") if block.kind == "heading" else ""
 
 
 def _label(block: Block) -> str:
@@ -324,7 +326,7 @@ def _label(block: Block) -> str:
 
 
 def _refuse_near_miss(block: Block, origin: Origin, strange: list[BadCard]) -> None:
-    if block.kind is not Kind.HEADING:
+    if block.kind != "heading":
         return
     close = difflib.get_close_matches(_label(block), list(_FIELDS), n=1, cutoff=0.75)
     if close:
@@ -367,7 +369,7 @@ def _answered(section: _Section) -> list[Block]:
 def _refuse_half_seen(section: _Section, origin: Origin) -> None:
     """A fence that nobody closes swallows the headings below it, and a footnote may be hidden."""
     for block in section.blocks:
-        if block.kind is Kind.NOTE:
+        if block.kind == "footnote":
             raise BadCard(
                 f"{origin.name}, line {block.line}: footnotes are not read in a task card.",
                 "Write what it says into the text.",

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from loop_kit.core.documents import DocumentInvalid, read_json, read_yaml
+from loop_kit.core.documents import DocumentInvalid, read_document
 from loop_kit.core.record import Record, Spoken, Text, explain
 from loop_kit.errors import BadCard
 
@@ -124,9 +124,8 @@ def parse_card(raw: bytes, name: str) -> TaskCard:
         raise BadCard(
             f"{name}: not UTF-8 at byte {error.start}.", "Save the card as UTF-8."
         ) from None
-    read = read_yaml if name.lower().endswith((".yml", ".yaml")) else read_json
     try:
-        return card_from(read(text), name)
+        return card_from(read_document(text, name), name)
     except DocumentInvalid as error:
         raise BadCard(f"{name}: {error}.", "Correct it.") from None
 
