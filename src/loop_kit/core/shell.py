@@ -1,313 +1,250 @@
-"""What an agent's command does, as far as its words tell: for the console and for metrics.
+"""What an agent's command does, as far as its words show: for the console and for metrics.
 
 Nothing is decided by it: an agent can hide any command from a reader of words, so this is never
-asked whether something is allowed. What is not known is `unknown`; a wrong guess costs a line on
-the console or some milliseconds in the wrong column.
+asked whether something is allowed. It is no shell: `shlex` finds the words, tables know the common
+programs, and what they do not know is `unknown`. A wrong guess costs a line on the console or some
+milliseconds in the wrong column.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, get_args
-
-from loop_kit.core.shell_syntax import Step, Token, steps, tokens
-from loop_kit.core.shell_wrappers import PYTHON, SHELLS, after_prefix, bare, program, script_at
 
 Category = Literal["read", "search", "edit", "test", "unknown"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 MAX_COMMAND = 10_000
 """Characters of a command that are looked at."""
 
-_LAYERS = 5
-_STRONGEST: tuple[Category, ...] = ("test", "edit", "search", "read")
-_NEEDS_QUOTES = re.compile(r"[^\w@%+=:,./\\-]", re.ASCII)
-_POWERSHELL_PREAMBLE = re.compile(
-    r"\[Console\]::OutputEncoding\s*=\s*\[System\.Text\.Encoding\]::UTF8;\s*"
-)
 
-_TESTS = frozenset(
-    {
-        *("pytest", "py.test", "tox", "nox", "unittest", "nose2", "nosetests", "jest", "vitest"),
-        *("mocha", "ava", "karma", "ctest", "rspec", "phpunit", "pest", "bats", "cargo-nextest"),
-    }
-)
-_TEST_VERB = re.compile(r"test")
-_TEST_SCRIPT = re.compile(r"run(?:-script)? test.*|(?:test[:_.-].*|test|t|jest|vitest)(?: .*)?")
-_TEST_VERBS: Mapping[str, re.Pattern[str]] = {
-    **dict.fromkeys(("npm", "pnpm", "yarn", "bun"), _TEST_SCRIPT),
-    **dict.fromkeys(("go", "dotnet", "swift", "mix", "deno", "zig", "flutter"), _TEST_VERB),
-    **dict.fromkeys(("dart", "bazel", "meson", "composer", "rails", "hatch"), _TEST_VERB),
-    "cargo": re.compile(r"(?:\+\S+ )?(?:test|t|nextest)(?: .*)?"),
-    "python": re.compile(r"(?:\S*/)?manage\.py test"),
-    "manage.py": _TEST_VERB,
-}
-"""What the first two words after the options must be for these programs to run tests."""
-_TARGET = re.compile(r"(?:tests?|check)(?:[-_:.].*)?", re.DOTALL)
-_JAVA_TARGET = re.compile(r"(?:[^:]*:)*(?:\w*[tT]est|check|verify)")
-_TEST_TARGETS: Mapping[str, re.Pattern[str]] = {
-    **dict.fromkeys(("make", "gmake", "just", "rake", "task"), _TARGET),
-    **dict.fromkeys(("mvn", "mvnw", "gradle", "gradlew"), _JAVA_TARGET),
-}
-"""What any word must be for these programs to run tests."""
-_PLACES = frozenset(
-    {
-        *("-C", "-c", "-f", "-w", "--prefix", "--workspace", "--filter", "--cwd", "--dir"),
-        *("--git-dir", "--work-tree", "--directory", "--manifest-path"),
-    }
-)
-"""Options with a value that stand before a subcommand."""
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
-_EDITORS = frozenset(
-    {
-        *("apply_patch", "applypatch", "tee", "mv", "cp", "rm", "rmdir", "mkdir", "touch", "patch"),
-        *("ln", "chmod", "truncate", "unlink", "set-content", "add-content", "out-file"),
-        *("new-item", "remove-item", "move-item", "copy-item", "rename-item", "tee-object"),
-        *("del", "erase", "copy", "move", "ren", "md"),
-    }
-)
-_SEARCHERS = frozenset(
-    {
-        *("rg", "ripgrep", "grep", "egrep", "fgrep", "zgrep", "ag", "ack", "find", "fd", "fdfind"),
-        *("select-string", "sls", "findstr"),
-    }
-)
-_READERS = frozenset(
-    {
-        *("cat", "head", "tail", "less", "more", "nl", "tac", "bat", "batcat", "ls", "tree"),
-        *("wc", "file", "stat", "get-content", "gc", "type", "dir", "get-childitem", "gci"),
-    }
-)
-_GIT: Mapping[str, Category] = {
-    **dict.fromkeys(("apply", "am", "commit", "add", "mv", "rm", "restore", "revert"), "edit"),
-    **dict.fromkeys(("show", "diff", "log", "status", "blame", "ls-files", "cat-file"), "read"),
-    "cherry-pick": "edit",
-    "grep": "search",
-}
-_GIT_LOG_SEARCH = re.compile(r"-[SG].*|--grep(?:=.*)?", re.DOTALL)
-_IN_PLACE: Mapping[str, re.Pattern[str]] = {
-    "sed": re.compile(r"-[nErsuz]*i.*|--in-place.*", re.DOTALL),
-    "perl": re.compile(r"-[pnlaw\d]*i.*", re.DOTALL),
-}
-_FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec"})
 
-_CONTENT_OPTION = re.compile(r"-(?!raw$|wait$|force$).*", re.IGNORECASE | re.DOTALL)
-_CONTENT_PATH = re.compile(r"-(?:literal|ps)?path|-lp", re.IGNORECASE)
-_SED_SCRIPT = re.compile(r"-[nErsuz]*[ef]|--expression|--file")
-_LINES = re.compile(r"-[nc]|--lines|--bytes")
-_NO_OPTION = re.compile(r"(?!)")
-_SHOW_FILES: Mapping[str, re.Pattern[str]] = {
-    **dict.fromkeys(("cat", "less", "more", "tac"), _NO_OPTION),
-    **dict.fromkeys(("head", "tail"), _LINES),
-    **dict.fromkeys(("get-content", "gc"), _CONTENT_OPTION),
-    **dict.fromkeys(("bat", "batcat"), re.compile(r"-[rlH]|--(?:line-range|language|style)")),
-    "nl": re.compile(r"-[bdfhilnsvw]"),
-    "sed": _SED_SCRIPT,
+_OPERATORS = "();<>|&\n"
+_SHELLS = _words("bash sh zsh dash ksh ash fish")
+_WINDOWS_SHELLS = _words("powershell pwsh cmd")
+_SHOW_FILES = _words("cat less more tac head tail bat batcat nl sed get-content gc")
+_FILTERS = _words("sort uniq cut tr awk jq column select select-object out-string measure-object")
+_NO_FILES = _words("/dev/null /dev/stdout /dev/stderr /dev/tty nul $null -")
+_PROGRAMS: Mapping[Category, frozenset[str]] = {
+    "test": _words(
+        "pytest py.test tox nox unittest jest vitest mocha ava ctest rspec phpunit bats"
+    ),
+    "edit": _words(
+        "apply_patch applypatch patch tee mv cp rm rmdir mkdir touch ln chmod truncate unlink del"
+        " copy move set-content add-content out-file new-item remove-item move-item copy-item"
+    ),
+    "search": _words("rg grep egrep fgrep ag ack find fd fdfind select-string sls findstr"),
+    "read": _SHOW_FILES | _words("ls tree wc file stat type dir get-childitem gci"),
 }
-"""Programs that show the files they are given, with their options that take a value."""
-_FILTERS = frozenset(
-    {
-        *("head", "tail", "grep", "egrep", "rg", "sed", "nl", "cat", "less", "more", "wc", "sort"),
-        *("uniq", "cut", "tr", "awk", "jq", "column", "fold", "rev", "tac", "bat", "findstr"),
-        *("select-object", "select", "select-string", "sls", "out-string", "out-host"),
-        *("measure-object", "sort-object"),
-    }
+"""The strongest kind first."""
+_LINES: Mapping[Category, re.Pattern[str]] = {
+    "test": re.compile(
+        r"""(?: (?:npm|pnpm|yarn|bun)\ (?:(?:run(?:-script)?\ )?tests?(?:[:_.-]\S*)?|t|jest|vitest)
+        | (?:go|dotnet|swift|mix|deno|zig|flutter|dart|bazel|meson|composer|rails|hatch)\ test
+        | cargo\ (?:\+\S+\ )?(?:test|t|nextest) | (?:python[\d.]*\ )?(?:\./)?manage\.py\ test
+        | (?:make|just|rake|task)\ (?:.*\ )?(?:tests?|check)(?:[-_:.]\S*)? | node\ (?:.*\ )?--test
+        | (?:mvn|gradle)w?\ (?:.*\ )?(?:\S*:)?(?:\w*[tT]est|check|verify) )(?!\S)""",
+        re.VERBOSE | re.DOTALL,
+    ),
+    "edit": re.compile(r"git (?:apply|am|commit|add|mv|rm|revert|checkout --|restore)|find .*-del"),
+    "search": re.compile(r"git grep"),
+    "read": re.compile(r"git (?:show|diff|log|status|blame|ls-files|cat-file)"),
+}
+"""How a program and its arguments begin, without most options."""
+_VALUED = _words("-C -c -f -w --prefix --workspace --filter --cwd --dir --git-dir --work-tree")
+"""Options with a value before a subcommand."""
+_IN_PLACE = re.compile(r"-[nErsuzplaw\d]*i.*|--in-place.*", re.DOTALL)
+
+_NO_PROGRAM = re.compile(r"if|then|el(?:se|if)|while|until|do|!|[{}]|time|\w+=.*", re.DOTALL)
+_PREFIXES = re.compile(
+    r"(?:env|sudo|nice|nohup|timeout|stdbuf|exec|xargs|npx|bunx|uvx)(?!\S)|bundle exec|bun x"
+    r"|(?:uv|poetry|pipenv|hatch|pdm|rye|pipx|coverage) run|(?:npm|pnpm|yarn) (?:exec|dlx)"
+    r"|(?:python|pypy|py)[\d.]* -m"
 )
+"""What runs the rest of its words."""
+_PREFIX_VALUED = _words("-u -g -C -s -I -d -p --signal --with --from --python --package")
+"""Options of those with a value that is no number."""
+_NO_COMMAND = re.compile(r"-.*|[\d.]+[smhd]?", re.DOTALL)
+
+_ARGUMENT = r"""(?:'[^']*'|"[^"]*"|[^\s;&|'"]+)"""
+_LEADING = re.compile(
+    rf"cd\s+{_ARGUMENT}\s*(?:&&|;)\s*(?=\S)|env(?:\s+[A-Za-z_]\w*={_ARGUMENT})+\s+(?=\S)"
+    r"|\[Console\]::OutputEncoding\s*=\s*\[System\.Text\.Encoding\]::UTF8;\s*"
+)
+"""What is not shown before a command."""
+_QUOTED_OPERATOR = re.compile(r"""(?<=\s)(['"])[();<>|&]+\1(?=\s)|\\[;<>|&]""")
+_HEREDOC = re.compile(r"""<<-?[ \t]?(['"]?)([A-Za-z_]\w*)\1""")
+_WINDOWS = re.compile(r"(?i)\b(?:[a-z]:\\|pwsh|powershell|cmd(?:\.exe)? /|(?:get|set)-\w|gc )")
+_SHELL_SCRIPT = re.compile(r"-[a-z]*c[a-z]*")
+_WINDOWS_SCRIPT = re.compile(r"(?i)-c(?:ommand)?|//?[ck]")
+_NO_NAME = re.compile(r"[-+].*|\d+(?::\d*)?", re.DOTALL)
+
+
+@dataclass(slots=True)
+class _Step:
+    """One simple command, without its redirections."""
+
+    piped: bool = False
+    """Its input is the output of the command before it, or a heredoc."""
+    writes: bool = False
+    words: list[str] = field(default_factory=list)
+
+    def redirect(self, sign: str, file: str) -> None:
+        self.piped = self.piped or "<<" in sign
+        is_file = file.lower() not in _NO_FILES and not (sign == ">&" and file.isdigit())
+        self.writes = self.writes or (">" in sign and is_file)
 
 
 def unwrapped(command: object) -> str:
     """What a stream calls a command (text, or a list of words) as one readable command.
 
-    The shells around it are gone, also nested ones, and so are a leading `env A=b` and `cd DIR &&`.
-    Lines stay lines; nothing is made harmless. Anything but text or a list of words is ''.
+    Without shells around it, a leading `env A=b` and `cd DIR &&`. Lines stay lines, nothing is made
+    harmless. Anything but text or a list of words is ''.
     """
-    text = _text(command)[:MAX_COMMAND].replace("\r\n", "\n").strip()
-    for _ in range(2 * _LAYERS):
-        text = _POWERSHELL_PREAMBLE.sub("", text, count=1) if text.startswith("[") else text
-        inner = _inner(text)
+    if isinstance(command, list | tuple) and all(isinstance(word, str) for word in command):
+        command = shlex.join(command)
+    text = command[:MAX_COMMAND].strip() if isinstance(command, str) else ""
+    for _ in range(10):
+        leading = _LEADING.match(text)
+        inner = text[leading.end() :] if leading else _script(_tokens(text))
         if not inner:
             break
-        text = inner
+        text = inner.strip()
     return text
 
 
-def category(command: str) -> Category:
+def category(command: str, layers: int = 5) -> Category:
     """What kind of work `command` is; of several commands the strongest kind counts.
 
-    What only filters the output of the command before it does not count.
+    Not counted: filters of another command's output, and what is inside more than `layers` shells.
     """
-    return _category(command, _LAYERS)
+    found: set[Category] = set()
+    for step in _steps(unwrapped(command)):
+        kind = _kind(step.words, layers)
+        is_filter = kind in {"read", "search"} and step.piped and step.words[0] != "xargs"
+        found |= {"unknown" if is_filter else kind, "edit" if step.writes else "unknown"}
+    return next((kind for kind in _PROGRAMS if kind in found), "unknown")
 
 
 def files_read(command: str) -> tuple[str, ...]:
     """The names of the files that `command` shows, or () when it does anything else as well."""
-    found: dict[str, None] = {}
-    for step in steps(unwrapped(command)):
-        words = bare(step.words)
-        name = program(words[0]) if words else ""
-        if step.writes or step.fed or _changes_in_place(name, words):
+    found: list[str] = []
+    for step in _steps(unwrapped(command)):
+        name, kind = _program(step.words), _kind(step.words, 0)
+        if step.writes or kind == "edit":
             return ()
-        if name in {"echo", "printf"} or (step.piped and name in _FILTERS):
+        filters = step.piped and (kind in {"read", "search"} or name in _FILTERS)
+        if filters or name in {"echo", "printf"}:
             continue
-        names = (_shown(name, words) or step.inputs) if name in _SHOW_FILES else ()
-        if step.piped or not names or any("$(" in file or "`" in file for file in names):
+        names = [word.strip(",") for word in step.words[1:] if not _NO_NAME.fullmatch(word)]
+        names = names[1:] if name == "sed" else names
+        unclear = any(file.endswith("$") or "`" in file for file in names)
+        if name not in _SHOW_FILES or step.piped or not names or unclear:
             return ()
-        found |= dict.fromkeys(names)
-    return tuple(found)
+        found += names
+    return tuple(dict.fromkeys(found))
 
 
-def _text(command: object) -> str:
-    if isinstance(command, str):
-        return command
-    if not isinstance(command, list | tuple):
-        return ""
-    line = ""
-    for word in command:
-        if not isinstance(word, str):
-            return ""
-        line += f" {_quoted(word[:MAX_COMMAND])}"
-        if len(line) > MAX_COMMAND:
-            break
-    return line[1:]
-
-
-def _quoted(word: str) -> str:
-    if word and not _NEEDS_QUOTES.search(word):
-        return word
-    return "'" + word.replace("'", "'\"'\"'") + "'"
-
-
-def _inner(text: str) -> str:
-    """`text` without its outermost wrapper, or '' when there is none."""
-    words: list[Token] = []
-    after: Token | None = None
-    for token in tokens(text):
-        if token.is_operator:
-            after = token
-            break
-        words.append(token)
-    if not words:
-        return ""
-    plain = [word.text for word in words]
-    name = program(plain[0])
-    if name == "cd" and after and after.text in {"&&", ";"}:
-        return text[after.end :].strip()
-    at = after_prefix(plain) if name == "env" else script_at(plain)
-    if at >= len(words) or (after and name != "env"):
-        return ""
-    whole = name != "env" and (name in SHELLS or at == len(words) - 1)
-    return (plain[at] if whole else text[words[at].start :]).strip()
-
-
-def _category(text: str, layers: int) -> Category:
-    found: set[Category] = set()
-    for step in steps(unwrapped(text)):
-        kind = _kind_of_step(step, layers)
-        filters = step.piped and step.words[:1] != ("xargs",)
-        if not (filters and kind in {"read", "search"}):
-            found.add(kind)
-    return _strongest(found)
-
-
-def _strongest(kinds: set[Category]) -> Category:
-    return next((kind for kind in _STRONGEST if kind in kinds), "unknown")
-
-
-def _kind_of_step(step: Step, layers: int) -> Category:
-    kind = _kind(bare(step.words), layers)
-    if step.fed and kind in {"read", "search"}:
-        kind = "unknown"
-    return _strongest({kind, "edit"}) if step.writes else kind
-
-
-def _kind(words: tuple[str, ...], layers: int) -> Category:
-    if not words:
-        return "unknown"
-    name = program(words[0])
-    script = words[script_at(words) :]
-    if script:
-        text = script[0] if name in SHELLS else " ".join(script)
-        return _category(text, layers - 1) if layers else "unknown"
-    if _is_test(name, words):
-        return "test"
-    if name == "git":
-        return _kind_of_git(words)
-    if name in {"find", "fd", "fdfind"}:
-        return _kind_of_find(words, layers)
-    return _kind_of_program(name, words)
-
-
-def _kind_of_program(name: str, words: tuple[str, ...]) -> Category:
-    if name in _EDITORS or _changes_in_place(name, words):
+def _kind(words: list[str], layers: int) -> Category:
+    bare = _bare(words)
+    if script := _script(bare):
+        return category(script, layers - 1) if layers else "unknown"
+    name = _program(bare)
+    if name in {"sed", "perl"} and any(map(_IN_PLACE.fullmatch, bare[1:])):
         return "edit"
-    if name in _SEARCHERS:
-        return "search"
-    return "read" if name in _READERS or name == "sed" else "unknown"
-
-
-def _changes_in_place(name: str, words: tuple[str, ...]) -> bool:
-    option = _IN_PLACE.get(name, _NO_OPTION)
-    return any(map(option.fullmatch, words[1:]))
-
-
-def _is_test(name: str, words: tuple[str, ...]) -> bool:
-    if name in _TESTS or (name == "node" and "--test" in words):
-        return True
-    if target := _TEST_TARGETS.get(name):
-        return any(map(target.fullmatch, _arguments(words)))
-    verb = _TEST_VERBS.get("python" if PYTHON.fullmatch(name) else name)
-    said = _arguments(words)[:2]
-    # A verb is the first word, or the first two.
-    return verb is not None and any(
-        verb.fullmatch(" ".join(said[:count])) is not None for count in (1, 2)
+    arguments = (
+        word
+        for before, word in pairwise(bare)
+        if word in {"--", "--test", "-delete"} or not (word.startswith("-") or before in _VALUED)
     )
+    line = " ".join((name, *arguments))
+    kinds = (kind for kind in _PROGRAMS if name in _PROGRAMS[kind] or _LINES[kind].match(line))
+    return next(kinds, "unknown")
 
 
-def _arguments(words: tuple[str, ...]) -> list[str]:
-    """What is no option and no value of one that may stand before a subcommand."""
-    found: list[str] = []
-    at = 1
+def _tokens(text: str) -> list[str]:
+    """Words and operators; a quote that nothing closes ends with the text."""
+    for closing in ("", "'", '"'):
+        lexer = shlex.shlex(text + closing, posix=True, punctuation_chars=_OPERATORS)
+        lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+        if _WINDOWS.search(text):
+            lexer.escape = ""
+        with suppress(ValueError):
+            return list(lexer)
+    return text.split()
+
+
+def _steps(text: str) -> list[_Step]:
+    """The simple commands of `text`, in their order; the body of a heredoc is none."""
+    steps, sign = [_Step()], ""
+    for token in _tokens(_QUOTED_OPERATOR.sub("_", _without_bodies(text))):
+        step, before, sign = steps[-1], sign, ""
+        if token.strip(_OPERATORS) and token not in {"-exec", "-execdir"}:
+            if before:
+                step.redirect(before, token)
+            else:
+                step.words.append(token)
+        elif "<" in token or ">" in token:
+            sign = token
+            if step.words[-1:] in (["1"], ["2"]):
+                step.words.pop()
+        else:
+            piped = "|" in token and "||" not in token
+            steps.append(_Step(piped or (step.piped and not step.words)))
+    return [step for step in steps if step.words or step.writes]
+
+
+def _without_bodies(text: str) -> str:
+    """`text` without lines that are comments or the body of a heredoc."""
+    lines, delimiter = [], ""
+    for line in text.replace("\\\n", " ").split("\n"):
+        if not delimiter and not line.lstrip().startswith("#"):
+            lines.append(line)
+            heredoc = _HEREDOC.search(line)
+            delimiter = heredoc[2] if heredoc else ""
+        elif line.strip() == delimiter:
+            delimiter = ""
+    return "\n".join(lines)
+
+
+def _script(words: list[str]) -> str:
+    """What the shell `words[0]` is given to run, '' when it is none or other commands follow."""
+    if not all(word.strip(_OPERATORS) for word in words):
+        return ""
+    name, at = _program(words), 1
+    if name in _WINDOWS_SHELLS:
+        found = (at for at, word in enumerate(words, 1) if _WINDOWS_SCRIPT.fullmatch(word))
+        script = words[next(found, len(words)) :]
+        return script[0] if len(script) == 1 else shlex.join(script)
+    while name in _SHELLS and at < len(words) - 1 and words[at].startswith("-"):
+        if _SHELL_SCRIPT.fullmatch(words[at]):
+            return words[at + 1]
+        at += 2 if words[at].endswith("o") else 1
+    return ""
+
+
+def _program(words: list[str]) -> str:
+    """The name of a program in small letters, without its folder and the suffix of Windows."""
+    name = words[0].replace("\\", "/").rpartition("/")[2].lower() if words else ""
+    return re.sub(r"\.(?:exe|cmd|bat|ps1)$", "", name)
+
+
+def _bare(words: list[str]) -> list[str]:
+    """`words` without assignments, reserved words and programs that only run the rest."""
+    at, prefixed = 0, False
     while at < len(words):
-        if not words[at].startswith("-"):
-            found.append(words[at])
-        at += 2 if words[at] in _PLACES and not found else 1
-    return found
-
-
-def _kind_of_git(words: tuple[str, ...]) -> Category:
-    verb = next(iter(_arguments(words)), "")
-    if verb == "checkout":
-        return "edit" if "--" in words else "unknown"
-    if verb == "log" and any(map(_GIT_LOG_SEARCH.fullmatch, words)):
-        return "search"
-    return _GIT.get(verb, "unknown")
-
-
-def _kind_of_find(words: tuple[str, ...], layers: int) -> Category:
-    kinds: set[Category] = {"search"}
-    if "-delete" in words:
-        kinds.add("edit")
-    runs = next((at for at, word in enumerate(words) if word in _FIND_RUNS), len(words))
-    if layers:
-        kinds.add(_kind(bare(words[runs + 1 :]), layers - 1))
-    return _strongest(kinds)
-
-
-def _shown(name: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """The files among the arguments of a program that shows files."""
-    powershell = _SHOW_FILES[name] is _CONTENT_OPTION
-    scripted = name != "sed"
-    found: list[str] = []
-    at = 1
-    while at < len(words):
-        word, step = words[at], 1
-        if powershell and _CONTENT_PATH.fullmatch(word):
-            step = 1
-        elif _SHOW_FILES[name].fullmatch(word):
-            step, scripted = 2, True
-        elif word[:1] not in {"-", "+"}:
-            found.append(word)
-        elif name == "sed" and word.startswith(("--expression=", "--file=")):
-            scripted = True
-        at += step
-    if powershell:
-        found = [part.strip() for word in found for part in word.split(",") if part.strip()]
-    return tuple(found if scripted else found[1:])
+        prefix = _PREFIXES.match(" ".join((_program(words[at : at + 1]), *words[at + 1 : at + 2])))
+        if _NO_PROGRAM.fullmatch(words[at]):
+            at += 1
+        elif prefixed and _NO_COMMAND.fullmatch(words[at]):
+            at += 2 if words[at] in _PREFIX_VALUED else 1
+        elif prefix:
+            at, prefixed = at + 1 + prefix[0].count(" "), True
+        else:
+            break
+    return words[at:]
