@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,12 +21,6 @@ GIT_CONFIG = """\
 [commit]
     gpgSign = false
 """
-
-
-@pytest.fixture(scope="session", autouse=True)
-def heeded_signals() -> None:
-    """Let children heed SIGHUP, which `nohup` and some runners have their children ignore."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

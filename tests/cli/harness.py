@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.support import programs
+from tests.support.programs import LOOP, Program
 
-LOOP = Path(sys.executable).parent / "loop"
 PATIENCE = 60.0
 FAST = ("--artifact-timeout", "3", "--dispatch-retry-base-sec", "1")
 
@@ -101,7 +102,7 @@ class Repo:
     fake: Path
     bin: Path
     extra: dict[str, str] = field(default_factory=dict)
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[Program] = field(default_factory=list)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -123,51 +124,33 @@ class Repo:
         self, *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> Result:
         """Run `loop` with `args` to its end."""
-        return self.execute([str(LOOP), *args], cwd=cwd, env=env)
+        return self.execute([LOOP, *args], cwd=cwd, env=env)
 
     def execute(
         self,
-        argv: Sequence[str],
+        argv: Sequence[str | Path],
         *,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
         patience: float = PATIENCE,
     ) -> Result:
         """Run a program as the user would, to its end."""
-        done = subprocess.run(
-            argv,
-            cwd=cwd or self.root,
-            env={**self.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=patience,
-            check=False,
-        )
+        environ = {**self.environ, **(env or {})}
+        done = programs.run(argv, cwd=cwd or self.root, env=environ, stdin=stdin, timeout=patience)
         return Result(done.returncode, done.stdout, done.stderr)
 
     def run(self, *args: str, **more: Any) -> Result:
         """`loop run --auto-dispatch` with short waits."""
         return self.loop("run", "--auto-dispatch", *FAST, *args, **more)
 
-    def start(self, *args: str, auto: bool = True) -> subprocess.Popen[str]:
+    def start(self, *args: str, auto: bool = True) -> Program:
         """Start `loop run` and leave it running."""
-        return self.launch(
-            [str(LOOP), "run", *(("--auto-dispatch",) if auto else ()), *FAST, *args]
-        )
+        return self.launch([LOOP, "run", *(("--auto-dispatch",) if auto else ()), *FAST, *args])
 
-    def launch(self, argv: Sequence[str]) -> subprocess.Popen[str]:
+    def launch(self, argv: Sequence[str | Path]) -> Program:
         """Start a program as the user would and leave it running."""
-        process = subprocess.Popen(
-            argv,
-            cwd=self.root,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        process = programs.start(argv, cwd=self.root, env=self.environ)
         self.started.append(process)
         return process
 
@@ -245,8 +228,7 @@ class Repo:
     def close(self) -> None:
         """End what a test left running."""
         for process in self.started:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE)
         daemon = self.fake / "daemon.pid"
         left = [int(daemon.read_text())] if daemon.exists() else []
@@ -272,7 +254,7 @@ def own_copy(repo: Repo, folder: Path) -> list[str]:
     return [sys.executable, "-P", "-m", "loop_kit", "run", "--auto-dispatch", *FAST]
 
 
-def ended_by(process: subprocess.Popen[str], number: int) -> str:
+def ended_by(process: Program, number: int) -> str:
     """Send a signal, wait for the end, and return what was printed."""
     process.send_signal(number)
     return process.communicate(timeout=PATIENCE)[0]

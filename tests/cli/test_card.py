@@ -29,16 +29,7 @@ def written(repo: Repo, name: str, content: str | bytes) -> str:
 
 def piped(repo: Repo, content: bytes, *args: str) -> Result:
     """`loop` with something on its standard input."""
-    done = subprocess.run(
-        [str(LOOP), *args],
-        cwd=repo.root,
-        env=repo.environ,
-        input=content,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return repo.execute([LOOP, *args], stdin=content)
 
 
 def test_a_good_card_is_ok_by_its_id_and_path(repo: Repo) -> None:

@@ -9,7 +9,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from tests.cli.harness import LOOP, assert_refused, eventually
+from tests.cli.harness import assert_refused, eventually
+from tests.support.programs import LOOP
 
 if TYPE_CHECKING:
     from tests.cli.harness import Repo
@@ -24,8 +25,7 @@ def test_without_heartbeats_both_roles_are_dead(repo: Repo) -> None:
 
 
 def test_a_heartbeat_lives_until_interrupted_and_goes_stale_by_its_age(repo: Repo) -> None:
-    command = [str(LOOP), "heartbeat", "--role", "worker", "--interval", "1"]
-    beating = subprocess.Popen(command, cwd=repo.root, env=repo.environ)
+    beating = repo.launch([LOOP, "heartbeat", "--role", "worker", "--interval", "1"])
     path = repo.folder / "runtime" / "worker.heartbeat.json"
     eventually(path.is_file, "the first beat")
     alive = json.loads(repo.loop("health", "--json").out)["worker"]

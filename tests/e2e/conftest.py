@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from tests.e2e.events import Event, dispatched
+from tests.support import programs
 from tests.support.git_client import WorkingCopy
 from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 from tests.support.openapi_contract import GitHubDescription
+from tests.support.programs import LOOP, Program
 
 if TYPE_CHECKING:
     from tests.support.git_repository import BareRepository
@@ -131,6 +132,7 @@ class Hub:
     root: Path
     depth: int = 1
     jobs: list[JobResult] = field(default_factory=list)
+    running: list[Program] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
     @property
@@ -205,19 +207,17 @@ class Hub:
         environ["GITHUB_SHA"] = self.bare.head("main")
         log = folder / "log"
         with log.open("wb") as stream:
-            child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "loop_kit", "action"],
-                cwd=checkout,
-                env={**environ, **(env or {})},
-                stdout=stream,
-                stderr=stream,
+            child = programs.start(
+                [LOOP, "action"], cwd=checkout, env={**environ, **(env or {})}, log=stream
             )
+            self.running.append(child)
             if kill_after_push:
                 self._kill_after(child, kill_after_push)
             child.wait(timeout=90)
+            self.running.remove(child)
         output, summary = folder / "output", folder / "summary.md"
         result = JobResult(
-            code=child.returncode,
+            code=child.wait(),
             log=log.read_text("utf-8", "replace"),
             outputs=read_outputs(output) if output.exists() else {},
             summary=summary.read_text() if summary.exists() else "",
@@ -226,7 +226,7 @@ class Hub:
         self.jobs.append(result)
         return result
 
-    def _kill_after(self, child: subprocess.Popen[bytes], number: int) -> None:
+    def _kill_after(self, child: Program, number: int) -> None:
         """Kill the job, not its agents, the moment its push `number` was taken."""
         until = len(self.git.pushes) + number
 

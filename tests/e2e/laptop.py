@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,8 @@ from typing import Any
 
 import yaml
 from tests.e2e.conftest import REPOSITORY, Hub
-
-LOOP = Path(sys.executable).parent / "loop"
+from tests.support import programs
+from tests.support.programs import LOOP
 
 
 @dataclass(frozen=True)
@@ -75,22 +73,14 @@ class Laptop:
         }
 
     def run(
-        self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self, *argv: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> Told:
-        done = subprocess.run(
-            argv,
-            cwd=cwd or self.root,
-            env={**self.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        environ = {**self.environ, **(env or {})}
+        done = programs.run(argv, cwd=cwd or self.root, env=environ, timeout=90)
         return Told(done.returncode, done.stdout, done.stderr)
 
     def loop(self, *args: str, **more: Any) -> Told:
-        return self.run(str(LOOP), *args, **more)
+        return self.run(LOOP, *args, **more)
 
     def git(self, *args: str, cwd: Path | None = None) -> str:
         done = self.run("git", *args, cwd=cwd)

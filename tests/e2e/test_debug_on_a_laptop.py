@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS, Hub, MakeHub
-from tests.e2e.laptop import LOOP, Laptop
+from tests.e2e.laptop import Laptop
+from tests.support import programs
+from tests.support.programs import LOOP
 
 
 def crashing() -> dict[str, Any]:
@@ -108,13 +109,9 @@ def test_a_publication_that_is_killed_after_its_push_is_completed_by_the_next(
     laptop = laptop_with(stuck, tmp_path / "laptop")
     assert laptop.loop("fetch", "T-001", "--switch").code == 0
     mended(laptop)
-    child = subprocess.Popen(
-        [str(LOOP), "publish"],
-        cwd=laptop.root,
-        env={**laptop.environ, **laptop.token},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    environ = {**laptop.environ, **laptop.token}
+    with (tmp_path / "log").open("wb") as log:
+        child = programs.start([LOOP, "publish"], cwd=laptop.root, env=environ, log=log)
     stuck.git.after_push.append(lambda _: child.kill())
     assert child.wait(timeout=60) == -9
     stuck.git.after_push.clear()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.harness import eventually
 from tests.e2e.conftest import TWO_ROUNDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import Hub, MakeHub
 
 FIRST_HALF = {"edit": {"path": "calc.py", "find": "a - b", "replace": "a + b"}}
@@ -77,16 +78,13 @@ def test_work_that_may_not_be_pushed_is_not_kept(make_hub: MakeHub) -> None:
     assert hub.bare.head("loop/T-001/work") == hub.bare.head("main")
 
 
-def test_a_cancelled_job_keeps_what_its_worker_had_done(make_hub: MakeHub) -> None:
-    hub = make_hub(script([FIRST_HALF, {"run": ["touch", "../../begun"]}, *HANG], [DONE]))
-    folder = hub.root / "1000"
+def test_a_cancelled_job_keeps_what_its_worker_had_done(make_hub: MakeHub, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    hub = make_hub(script([FIRST_HALF, {"run": ["touch", str(begun)]}, *HANG], [DONE]))
     jobs: list[Any] = []
     runner = threading.Thread(target=lambda: jobs.append(hub.job(task=".loop/task_card.json")))
     runner.start()
-    end = time.monotonic() + 60
-    while not list(folder.rglob("begun")):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    eventually(begun.exists, "the worker's first half")
     cancel(hub)
     runner.join(60)
     assert hub.state()["outcome"] == "interrupted", jobs[0].log
@@ -97,9 +95,5 @@ def test_a_cancelled_job_keeps_what_its_worker_had_done(make_hub: MakeHub) -> No
 
 def cancel(hub: Hub) -> None:
     """Send SIGINT to the job that is running, as a runner does."""
-    import psutil
-
-    for process in psutil.Process().children():
-        with contextlib.suppress(psutil.ZombieProcess):
-            if "action" in process.cmdline():
-                process.send_signal(signal.SIGINT)
+    for process in hub.running:
+        process.send_signal(signal.SIGINT)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import psutil
-from tests.cli.harness import FAST, LOOP, Repo, Result, eventually
+from tests.cli.harness import FAST, Repo, Result, eventually
+from tests.support.programs import Program
 from tests.support.scripted_model import Exchange, ScriptedModel
 
 Agent = Literal["codex", "claude", "opencode"]
@@ -97,13 +98,23 @@ class Bench(Repo):
     def argv(self, worker: Agent, reviewer: Agent, *args: str) -> list[str]:
         """`loop run` with these two."""
         pair = ("--worker-backend", worker, "--reviewer-backend", reviewer)
-        return [str(LOOP), "run", "--auto-dispatch", *pair, *FAST, *args]
+        return [
+            sys.executable,
+            "-P",
+            "-m",
+            "loop_kit",
+            "run",
+            "--auto-dispatch",
+            *pair,
+            *FAST,
+            *args,
+        ]
 
     def review(self, worker: Agent, reviewer: Agent, *args: str) -> Result:
         """`loop run` with these two, to its end."""
         return self.execute(self.argv(worker, reviewer, *args), patience=PATIENCE)
 
-    def begin(self, worker: Agent, reviewer: Agent, *args: str) -> subprocess.Popen[str]:
+    def begin(self, worker: Agent, reviewer: Agent, *args: str) -> Program:
         """Start `loop run` with these two and leave it running."""
         return self.launch(self.argv(worker, reviewer, *args))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import MakeRepo, make_repo, two_commits
-from tests.cli.harness import LOOP, Repo
+from tests.cli.harness import Repo
+from tests.support import programs
+from tests.support.programs import LOOP, Program
 
 __all__ = ["make_repo", "two_commits"]
 
@@ -46,7 +47,7 @@ def repo(tmp_path: Path, new_repo: NewRepo) -> Iterator[Repo]:
 @pytest.fixture(scope="session", autouse=True)
 def hung(
     request: pytest.FixtureRequest, make_repo: MakeRepo, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[subprocess.Popen[str] | None]:
+) -> Iterator[Program | None]:
     """A command whose git hangs: started first, because git is given 30 s, and looked at late."""
     if not any(item.name == HUNG_GIT for item in request.session.items):
         yield None
@@ -55,16 +56,9 @@ def hung(
     shim = repo.bin / "git"
     shim.write_text("#!/bin/sh\nexec sleep 999\n", "utf-8")
     shim.chmod(0o755)
-    process = subprocess.Popen(
-        [str(LOOP), "extract-diff", "HEAD~1", "HEAD"],
-        cwd=repo.root,
-        env=repo.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = programs.start(
+        [LOOP, "extract-diff", "HEAD~1", "HEAD"], cwd=repo.root, env=repo.environ
     )
     yield process
-    if process.poll() is None:
-        process.kill()
+    process.kill()
     process.communicate(timeout=60)

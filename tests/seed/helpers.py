@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.cli.harness import ISSUE, PATIENCE, Repo, Result, Steps, eventually
+from tests.support.programs import Program
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 WORK: Steps = [{"write": {"calc.py": "VALUE = 1\n"}}, {"commit": "Value"}]
@@ -92,7 +92,7 @@ def person(repo: Repo, name: str, raw: str | None = None, /, **body: object) -> 
     draft.replace(repo.folder / name)
 
 
-def read_until(process: subprocess.Popen[str], text: str) -> str:
+def read_until(process: Program, text: str) -> str:
     """Read the output of a run up to the line that holds `text`; all that was read."""
     assert process.stdout is not None
     seen = ""
@@ -103,7 +103,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     return seen
 
 
-def reached(repo: Repo, process: subprocess.Popen[str], name: str = "stuck") -> int:
+def reached(repo: Repo, process: Program, name: str = "stuck") -> int:
     """Wait until the agent of a run is at a gate; its process id. The run must still be there."""
     gate = repo.fake / f"{name}.reached"
     eventually(lambda: gate.exists() or process.poll() is not None, name)
@@ -111,6 +111,6 @@ def reached(repo: Repo, process: subprocess.Popen[str], name: str = "stuck") -> 
     return repo.reached(name)
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finished(process: Program) -> str:
     """Wait for the end of a run; what it printed since the last look."""
     return process.communicate(timeout=PATIENCE)[0]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from tests.cli.harness import PATIENCE, Repo, assert_refused
+from tests.support.programs import Program
 
 NAMES = ("a b.txt", 'say "hi".txt', "back\\slash.txt", "it's.txt", "ü.txt")
 
@@ -100,9 +100,9 @@ def test_a_diff_of_a_commit_that_is_not_there_is_refused(repo: Repo, refs: tuple
     assert result.out == ""
 
 
-def test_a_git_call_that_hangs_is_cut_and_named(hung: subprocess.Popen[str]) -> None:
-    out, err = hung.communicate(timeout=PATIENCE)
-    assert hung.returncode == 1, out + err
-    assert err.startswith("Error: `git ")
-    assert "longer than 30 s" in err
-    assert "Traceback" not in err
+def test_a_git_call_that_hangs_is_cut_and_named(hung: Program) -> None:
+    text, _ = hung.communicate(timeout=PATIENCE)
+    assert hung.returncode == 1, text
+    assert text.startswith("Error: `git ")
+    assert "longer than 30 s" in text
+    assert "Traceback" not in text

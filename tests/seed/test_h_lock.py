@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 
 import pytest
-from tests.cli.harness import LOOP, Repo, assert_refused, ended_by, eventually, is_alive
+from tests.cli.harness import Repo, assert_refused, ended_by, eventually, is_alive
 from tests.seed.helpers import STUCK, content, finished, person, reached, read_until
+from tests.support.programs import LOOP
 
 
 def test_a_second_run_is_refused_and_touches_nothing(repo: Repo) -> None:
@@ -80,11 +80,7 @@ def test_a_heartbeat_from_the_future_is_as_good_as_new(repo: Repo) -> None:
 
 
 def test_the_heartbeat_command_keeps_a_role_alive_until_it_is_ended(repo: Repo) -> None:
-    command = [str(LOOP), "heartbeat", "--role", "reviewer", "--interval", "1"]
-    process = subprocess.Popen(
-        command, cwd=repo.root, env=repo.environ, stdout=subprocess.PIPE, text=True
-    )
-    repo.started.append(process)
+    process = repo.launch([LOOP, "heartbeat", "--role", "reviewer", "--interval", "1"])
     path = repo.folder / "runtime" / "reviewer.heartbeat.json"
     eventually(path.exists, "the first beat")
     assert f"pid={process.pid}" in repo.loop("health").out.splitlines()[1]
