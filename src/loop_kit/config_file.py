@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from loop_kit.core.documents import read_json, read_yaml
 from loop_kit.errors import BadSetting
-from loop_kit.settings import Values, config_values
+from loop_kit.settings import Layer, Values, config_values
 
 MAX_CONFIG = 64 * 1024
 NAMES = ("config.yaml", "config.yml", "config.json")
@@ -26,6 +26,11 @@ class Config:
 
     path: str = ""
     values: Values = field(default_factory=dict)
+
+    @property
+    def layer(self) -> Layer:
+        """The file as a layer of the settings."""
+        return self.path or "config", self.values
 
 
 def first_config(read: Callable[[str], bytes | None], folder: str) -> Config:

@@ -8,6 +8,7 @@ name, before anything is spent. A card may speak only of what `card_values` take
 import difflib
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -18,6 +19,8 @@ from loop_kit.core.task import TaskCard
 from loop_kit.errors import BadSetting
 
 Values = Mapping[str, object]
+Layer = tuple[str, Values]
+"""Settings from one source, with the name that messages give it."""
 
 
 def _lines(value: object) -> object:
@@ -292,3 +295,59 @@ def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:
         raise BadSetting(f"{where}: {sentence}.", remedy) from None
     except ValueError as error:
         raise BadSetting(f"A setting cannot be read: {error}.", "Correct its quotes.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The settings of one invocation, before its configuration file and its card are known.
+
+    Attributes:
+        defaults: The weakest layer: what replaces the fields' own defaults.
+        given: Stronger than configuration and card; the strongest is last.
+    """
+
+    defaults: Values
+    given: tuple[Layer, ...]
+
+    def over(self, name: str, values: Values) -> "Layers":
+        """These layers below one more, which is the strongest."""
+        return replace(self, given=(*self.given, (name, values)))
+
+    def resolve(self, config: Layer = ("config", {}), card: TaskCard | None = None) -> Settings:
+        """The settings, with what the configuration file and the card say.
+
+        Raises:
+            BadSetting: a value does not fit; the layer that gave it is named.
+        """
+        own = () if card is None else (("card", card_values(card)),)
+        return resolve([("defaults", self.defaults), config, *own, *self.given])
+
+
+def for_laptop(environ: Mapping[str, str], flags: Values | None = None) -> Layers:
+    """The layers of a command that a person runs: `LOOP_*`, then its flags.
+
+    Raises:
+        BadSetting: a variable looks like a misspelt setting.
+    """
+    return Layers({}, (("environment", environment_values(environ)), ("flags", flags or {})))
+
+
+def for_job(environ: Mapping[str, str]) -> Layers:
+    """The layers of a job: `LOOP_*`, the action's inputs, then the input `loop-kit-args`.
+
+    Raises:
+        BadSetting: a value does not fit; the layer that gave it is named.
+    """
+    given = (("environment", environment_values(environ)), ("inputs", input_values(environ)))
+    layers = Layers(ACTION_DEFAULTS, given)
+    words = layers.resolve().loop_kit_args
+    return layers.over("loop-kit-args", flag_values(words)) if words else layers
+
+
+def read_fail_on(environ: Mapping[str, str]) -> Literal["never", "failed", "not-approved"]:
+    """The setting `fail_on` of a job, also where another setting is wrong."""
+    try:
+        values = {**environment_values(environ), **input_values(environ)}
+        return resolve([("inputs", {"fail_on": values.get("fail_on", "failed")})]).fail_on
+    except BadSetting:
+        return "failed"

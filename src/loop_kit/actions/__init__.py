@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from loop_kit.adapters.actions_log import ActionsLog
 from loop_kit.errors import ExitCode, LoopError
-from loop_kit.settings import Settings, environment_values, input_values, resolve
+from loop_kit.settings import read_fail_on
 
 
 def run_action(environ: Mapping[str, str]) -> ExitCode:
@@ -17,24 +17,14 @@ def run_action(environ: Mapping[str, str]) -> ExitCode:
         state = run_round(environ, log)
     except LoopError as error:
         log.fail(f"{error.sentence} {error.remedy}")
-        return ExitCode.OK if _fail_on(environ) == "never" else error.exit_code
+        return ExitCode.OK if read_fail_on(environ) == "never" else error.exit_code
     finally:
         log.close()
     if state is None or state.outcome is None:
         return ExitCode.OK
-    return _exit_code(state.exit_code, _fail_on(environ))
+    return _exit_code(state.exit_code, read_fail_on(environ))
 
 
 def _exit_code(code: ExitCode, fail_on: str) -> ExitCode:
     tolerated = {"never": set(ExitCode), "failed": {ExitCode.NEEDS_PERSON}}.get(fail_on, set())
     return ExitCode.OK if code in tolerated else code
-
-
-def _fail_on(environ: Mapping[str, str]) -> str:
-    """The setting, read by itself so that it also holds when other settings are wrong."""
-    values = {**environment_values(environ), **input_values(environ)}
-    try:
-        settings: Settings = resolve([("inputs", {"fail_on": values.get("fail_on", "failed")})])
-    except LoopError:
-        return "failed"
-    return settings.fail_on

@@ -10,7 +10,7 @@ from loop_kit.actions.events import read_request
 from loop_kit.actions.loop_job import Loop, LoopJob
 from loop_kit.actions.phases import later_phase
 from loop_kit.actions.pushed import start_pushed
-from loop_kit.actions.scene import Scene, open_scene, read_inputs
+from loop_kit.actions.scene import Scene, open_scene
 from loop_kit.actions.sweep import sweep_all
 from loop_kit.actions.trigger import read_job, read_payload
 from loop_kit.adapters.actions_log import ActionsLog
@@ -29,6 +29,7 @@ from loop_kit.core.requests import (
 from loop_kit.core.state import LoopState, Phase, Source
 from loop_kit.core.task import TaskCard
 from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
+from loop_kit.settings import for_job
 
 
 def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
@@ -37,7 +38,8 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
     Raises:
         LoopError: a setting, a card, a branch or a permission that a person has to mend.
     """
-    settings, inputs = read_inputs(environ)
+    layers = for_job(environ)
+    settings = layers.resolve()
     payload = read_payload(environ)
     job = read_job(environ, payload)
     for secret in settings.secrets:
@@ -46,7 +48,7 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
     if isinstance(request, NotForUs):
         log.note(request.why)
         return None
-    scene = open_scene(job, environ, log, settings, inputs)
+    scene = open_scene(job, environ, log, settings, layers)
     try:
         return _Invocation(scene).perform(request)
     finally:

@@ -18,7 +18,7 @@ from loop_kit.adapters.partial_checkout import PartialCheckout
 from loop_kit.config_file import first_config
 from loop_kit.core.task import TaskCard
 from loop_kit.errors import BadSetting
-from loop_kit.settings import ACTION_DEFAULTS, Settings, Values, card_values, flag_values, resolve
+from loop_kit.settings import Layers, Settings
 
 LOOP_DIR = ".loop"
 _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
@@ -27,10 +27,7 @@ _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One invocation; `settings` are those that no card and no configuration file had a say in.
-
-    `inputs` are the layers of which they were made, without the defaults.
-    """
+    """One invocation; `settings` are what its `layers` say before any card or configuration."""
 
     job: Job
     environ: Mapping[str, str]
@@ -42,7 +39,7 @@ class Scene:
     remote: Remote
     folder: Path
     settings: Settings
-    inputs: tuple[tuple[str, Values], ...]
+    layers: Layers
     supply: Supply = field(default_factory=Complete)
 
     @property
@@ -77,14 +74,7 @@ class Scene:
                     f"{config.path}: {name} is decided before that file is read.",
                     f"Pass it as the input `{name.replace('_', '-')}`.",
                 )
-        settings = resolve(
-            [
-                ("defaults", ACTION_DEFAULTS),
-                (config.path or "config", config.values),
-                ("card", card_values(card)),
-                *self.inputs,
-            ]
-        )
+        settings = self.layers.resolve(config.layer, card)
         if "manual" in {settings.worker_backend, settings.reviewer_backend}:
             raise BadSetting(
                 "The backend manual waits for a person, which a job cannot.",
@@ -93,30 +83,12 @@ class Scene:
         return settings
 
 
-def read_inputs(environ: Mapping[str, str]) -> tuple[Settings, tuple[tuple[str, Values], ...]]:
-    """The settings of the job, and the layers of which they were made.
-
-    Raises:
-        BadSetting: one of them does not fit; the layer that gave it is named.
-    """
-    from loop_kit.settings import environment_values, input_values
-
-    layers: list[tuple[str, Values]] = [
-        ("environment", environment_values(environ)),
-        ("inputs", input_values(environ)),
-    ]
-    first = resolve([("defaults", ACTION_DEFAULTS), *layers])
-    if first.loop_kit_args:
-        layers.append(("loop-kit-args", flag_values(first.loop_kit_args)))
-    return resolve([("defaults", ACTION_DEFAULTS), *layers]), tuple(layers)
-
-
 def open_scene(
     job: Job,
     environ: Mapping[str, str],
     log: ActionsLog,
     settings: Settings,
-    inputs: tuple[tuple[str, Values], ...],
+    layers: Layers,
 ) -> Scene:
     """The scene of a job in a checkout.
 
@@ -147,5 +119,5 @@ def open_scene(
         supply=supply,
         folder=Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent)),
         settings=settings,
-        inputs=inputs,
+        layers=layers,
     )

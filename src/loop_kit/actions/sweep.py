@@ -98,7 +98,7 @@ class _Sweep:
     """One sweep over all loops under the prefix; the ledger is told what came of each."""
 
     def __init__(self, job: LoopJob, ledger: Ledger) -> None:
-        scene = replace(job.scene, inputs=(*job.scene.inputs, ("sweep", _NO_AGENTS)))
+        scene = replace(job.scene, layers=job.scene.layers.over("sweep", _NO_AGENTS))
         self._job = LoopJob(scene, job.authority)
         self._scene = scene
         self._ledger = ledger

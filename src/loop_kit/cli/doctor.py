@@ -161,27 +161,23 @@ def _settings(
     from loop_kit.cli.card_file import find_card, load_card, read_config
     from loop_kit.config_file import NAMES
     from loop_kit.core.checkup import Check, State
-    from loop_kit.settings import Values, card_values, environment_values, resolve
+    from loop_kit.settings import Settings, for_laptop
 
-    layers: list[tuple[str, Values]] = []
     checks: list[Check] = []
     try:
-        config = read_config(folder)
-        layers.append(("config", config.values))
+        config, card = read_config(folder), None
         path = find_card(folder, folder, "")
         if os.path.lexists(path):
             card = load_card(path)
-            layers.append(("card", card_values(card)))
             checks.append(Check("task card", State.OK, f"{card.task_id}, {path}"))
-        layers += [("environment", environment_values(environ)), ("flags", flags)]
-        settings = resolve(layers)
+        settings = for_laptop(environ, flags).resolve(config.layer, card)
     except (LoopError, OSError) as error:
         sentence, remedy = (
             (error.sentence, error.remedy)
             if isinstance(error, LoopError)
             else (f"{error.filename} cannot be read: {error.strerror}", f"chmod u+r {folder}/*")
         )
-        return [*checks, Check("settings", State.WRONG, sentence, remedy)], resolve([])
+        return [*checks, Check("settings", State.WRONG, sentence, remedy)], Settings()
     detail = config.path or f"defaults, since there is no {folder / NAMES[0]}"
     return [Check("settings", State.OK, detail), *checks], settings
 

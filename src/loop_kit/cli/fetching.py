@@ -44,7 +44,7 @@ from loop_kit.core.state import Lease, LoopState, Outcome, StateCorrupt, parse_s
 from loop_kit.core.task import checked_task_id, parse_card
 from loop_kit.errors import BadSetting, BranchRefused, StateRefused
 from loop_kit.ports.forge import Forge
-from loop_kit.settings import environment_values, resolve
+from loop_kit.settings import for_laptop
 
 _TRIES = 3
 
@@ -377,9 +377,5 @@ def _task_id(given: str) -> str:
 
 
 def _prefix(request: FetchRequest, folder: Path) -> str:
-    layers = [
-        ("config", read_config(folder).values),
-        ("environment", environment_values(request.environ)),
-        ("flags", {"branch_prefix": request.branch_prefix} if request.branch_prefix else {}),
-    ]
-    return resolve(layers).branch_prefix
+    flags = {"branch_prefix": request.branch_prefix} if request.branch_prefix else {}
+    return for_laptop(request.environ, flags).resolve(read_config(folder).layer).branch_prefix

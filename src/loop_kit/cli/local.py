@@ -34,7 +34,7 @@ from loop_kit.engine import Engine
 from loop_kit.engine.options import Start
 from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Agent, Reporter
-from loop_kit.settings import Settings, card_values, environment_values, resolve
+from loop_kit.settings import Settings, for_laptop
 
 _MAX_TEXT = 1024 * 1024
 
@@ -91,11 +91,10 @@ class _LocalRun:
     def run(self) -> ExitCode:
         """Resolve the settings, check everything that can be checked for free, then run."""
         request = self._request
-        config = read_config(self._folder).values
-        stronger = [("environment", environment_values(request.environ)), ("flags", request.flags)]
-        first = resolve([("config", config), *stronger])
-        card = self._card(request.task or first.task)
-        settings = resolve([("config", config), ("card", card_values(card)), *stronger])
+        config = read_config(self._folder).layer
+        layers = for_laptop(request.environ, request.flags)
+        card = self._card(request.task or layers.resolve(config).task)
+        settings = layers.resolve(config, card)
         ground = self._ground()
         extra = self._identity(settings)
         agents = bootstrap.agents(settings, ground, request.environ, extra)

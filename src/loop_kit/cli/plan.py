@@ -64,14 +64,13 @@ def _plan(
     from loop_kit.cli.card_file import read_config
     from loop_kit.cli.remote_forge import remote_place
     from loop_kit.core.planning import asked_of_the_forge, planned
-    from loop_kit.settings import environment_values, resolve
+    from loop_kit.settings import for_laptop
 
     in_job = environ.get("GITHUB_ACTIONS") == "true"
     git = Git.in_job(cwd, environ, timeout=120) if in_job else Git(cwd, environ)
     git = git.at(locate(git).root)
     folder = loop_folder(git.directory, loop_dir)
-    values = [("config", read_config(folder).values), ("environment", environment_values(environ))]
-    prefix = resolve(values).branch_prefix
+    prefix = for_laptop(environ).resolve(read_config(folder).layer).branch_prefix
     cards, refused = _cards(folder, git.directory)
     if not cards:
         return replace(planned([], {}, ()), refused=tuple(refused)), []

@@ -29,7 +29,7 @@ from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation, Options
 from loop_kit.ports import Reporter, Store
 from loop_kit.ports.forge import Forge
-from loop_kit.settings import ACTION_DEFAULTS, card_values, environment_values, resolve
+from loop_kit.settings import for_job
 
 _LEASE_SEC = 300
 _LOOP_DIR = ".loop"
@@ -71,13 +71,8 @@ class Posting:
     def options(self, card: TaskCard, base_sha: str) -> Options:
         """What a job of this loop would be told: the configuration counts as at the base."""
         config = first_config(partial(self._repository.read, base_sha), _LOOP_DIR)
-        layers = [
-            ("defaults", ACTION_DEFAULTS),
-            (config.path or "config", config.values),
-            ("card", card_values(card)),
-            ("environment", environment_values(self._environ)),
-        ]
-        return bootstrap.options(resolve(layers), card, self._ground, self._environ, ci=True)
+        settings = for_job(self._environ).resolve(config.layer, card)
+        return bootstrap.options(settings, card, self._ground, self._environ, ci=True)
 
     def leased(self, state: LoopState) -> tuple[str, LoopState]:
         """A new lease, and the state that holds it; nothing is saved yet."""

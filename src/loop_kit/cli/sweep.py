@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loop_kit.cli.remote_forge import RemotePlace
     from loop_kit.core.sweeping import Swept
     from loop_kit.errors import LoopError
-    from loop_kit.settings import Settings, Values
+    from loop_kit.settings import Layers, Settings, Values
 
 
 def sweep(
@@ -62,14 +62,13 @@ def _swept(scene: "Scene") -> "tuple[Swept, tuple[LoopError, ...]]":
 def _job(environ: Mapping[str, str], flags: "Values") -> "Iterator[Scene]":
     """The scene of a job, with the settings that the action would have on a schedule."""
     from loop_kit.actions.events import read_request
-    from loop_kit.actions.scene import open_scene, read_inputs
+    from loop_kit.actions.scene import open_scene
     from loop_kit.actions.trigger import read_job
     from loop_kit.errors import BadSetting
-    from loop_kit.settings import ACTION_DEFAULTS, resolve
+    from loop_kit.settings import for_job
 
-    _, inputs = read_inputs(environ)
-    layers = (*inputs, ("flags", flags))
-    settings = resolve([("defaults", ACTION_DEFAULTS), *layers])
+    layers = for_job(environ).over("flags", flags)
+    settings = layers.resolve()
     if not settings.github_token.get_secret_value():
         raise BadSetting("There is no token.", "Set GITHUB_TOKEN in the step's `env`.")
     job = read_job({**environ, "GITHUB_EVENT_NAME": "schedule"})
@@ -92,16 +91,14 @@ def _laptop(cwd: Path, loop_dir: str, remote: str, flags: "Values") -> "Iterator
     from loop_kit.cli.card_file import read_config
     from loop_kit.cli.remote_forge import remote_place
     from loop_kit.errors import BadSetting
-    from loop_kit.settings import ACTION_DEFAULTS, environment_values, resolve
+    from loop_kit.settings import for_job
 
     git = Git(cwd, os.environ, timeout=120)
     git = git.at(locate(git).root)
-    config = read_config(loop_folder(git.directory, loop_dir)).values
-    layers: list[tuple[str, Values]] = [("environment", environment_values(os.environ))]
-    layers.append(("flags", flags))
-    settings = resolve([("defaults", ACTION_DEFAULTS), ("config", config), *layers])
+    layers = for_job(os.environ).over("flags", flags)
+    settings = layers.resolve(read_config(loop_folder(git.directory, loop_dir)).layer)
     # The file on disk counts here, not the one at the commit where a loop began.
-    layers.append(("config", {"continue_workflow": settings.continue_workflow}))
+    layers = layers.over("config", {"continue_workflow": settings.continue_workflow})
     if not settings.continue_workflow and not settings.dry_run:
         raise BadSetting(
             "Which workflow runs the rounds is not known here.",
@@ -109,7 +106,7 @@ def _laptop(cwd: Path, loop_dir: str, remote: str, flags: "Values") -> "Iterator
         )
     place = remote_place(git, os.environ, remote)
     with scratch_repository(git) as scratch:
-        scene = _scene(scratch, place, settings, tuple(layers))
+        scene = _scene(scratch, place, settings, layers)
         try:
             yield scene
         finally:
@@ -120,7 +117,7 @@ def _scene(
     git: "Git",
     place: "RemotePlace",
     settings: "Settings",
-    layers: "tuple[tuple[str, Values], ...]",
+    layers: "Layers",
 ) -> "Scene":
     from loop_kit.actions.scene import Scene
     from loop_kit.actions.trigger import Job
@@ -159,7 +156,7 @@ def _scene(
         remote=place.remote,
         folder=folder,
         settings=settings,
-        inputs=layers,
+        layers=layers,
     )
 
 
