@@ -13,7 +13,7 @@ from loop_kit.core.checkup import dotted
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 CI = "\n".join((ROOT / ".ci" / name).read_text("utf-8") for name in ("run", "image"))
-README = (ROOT / "README.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "container.md").read_text("utf-8")
 
 
 def _instructions() -> list[tuple[str, str]]:
@@ -90,9 +90,7 @@ def test_python_packages_are_installed_from_the_lock_file_by_hash() -> None:
     assert all("--require-hashes" in rest or "--no-index" in rest for rest in installs)
 
 
-def test_the_readme_shows_how_to_build_and_use_it() -> None:
-    section = README.split("\n## In a container\n")[1].split("\n## ")[0]
-
-    assert "docker build" in section
-    assert all(f"{name.upper()}_VERSION" in section for name in KNOWN)
-    assert "container:" in section
+def test_its_page_shows_how_to_build_and_use_it() -> None:
+    assert "docker build" in PAGE
+    assert all(f"{name.upper()}_VERSION" in PAGE for name in KNOWN)
+    assert "container:" in PAGE

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from tests.cli.harness import CARD, LOOP, Repo, Result, assert_refused
+from tests.pages import blocks
 
 from loop_kit.core.task import TaskCard
 from loop_kit.defaults import text
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
 ISSUE = "Hi!\n\n### Goal\n\nadd is right\n\n### Verify\n\n```shell\nmake test\n```\n"
 
 
@@ -208,16 +208,16 @@ def test_the_schema_is_valid_closed_and_describes_every_field(repo: Repo) -> Non
         assert all(about["description"] for about in each["properties"].values())
 
 
-def readme_card() -> dict[str, Any]:
-    blocks = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
-    found: dict[str, Any] = next(json.loads(block) for block in blocks if '"goal"' in block)
+def card_on_its_page() -> dict[str, Any]:
+    (block,) = blocks("docs/card.md", "json")
+    found: dict[str, Any] = json.loads(block)
     return found
 
 
 @pytest.mark.parametrize(
     "card",
     [
-        readme_card(),
+        card_on_its_page(),
         json.loads(text("examples/task_card.json")),
         CARD,
         {**CARD, "limits": {"max_rounds": 1, "max_cost_usd": None}, "depends_on": ["T-1"]},
