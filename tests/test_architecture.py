@@ -41,7 +41,6 @@ FAMILIES = ("loop_kit.adapters.agents", "loop_kit.adapters.github_")
 IMPURE = {
     *("os", "subprocess", "socket", "time", "random", "logging", "github", "typer", "pathlib"),
     *(
-        "datetime",
         "sys",
         "threading",
         "tempfile",
@@ -152,6 +151,17 @@ def test_the_core_is_pure() -> None:
         if part_of(module) == "core"
         for name in imports(path)
         if name.split(".")[0] in IMPURE
+    ]
+    assert wrong == []
+
+
+def test_the_core_asks_no_clock() -> None:
+    wrong = [
+        f"{where(path, node)} {name}()"
+        for module, path in MODULES.items()
+        if part_of(module) == "core"
+        for node, name in calls(path)
+        if name.rpartition(".")[2] in {"now", "utcnow", "today"}
     ]
     assert wrong == []
 

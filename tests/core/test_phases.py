@@ -96,19 +96,13 @@ def test_percentiles_are_values_that_were_measured() -> None:
 
 def test_what_is_no_time_is_missing() -> None:
     nonsense: list[object] = [
-        *(True, False, None, "5", [5], -1, -0.5, float("nan"), float("inf"), 10**400),
+        *(True, False, None, "5", [5], -1, -0.5, float("nan"), float("inf"), 1.7e308, 10**400),
     ]
     rows = [{"startup_ms": value} for value in nonsense]
 
     found = summaries([*rows, {}, {"startup_ms": 0}, {"startup_ms": 2.5}])["startup_ms"]
 
     assert found == Summary(2, len(nonsense) + 1, 1.25, 0.0, 2.5)
-
-
-def test_the_average_of_huge_numbers_is_finite() -> None:
-    found = summaries([{"total_ms": 1.7e308}] * 3)["total_ms"]
-
-    assert found.avg == pytest.approx(1.7e308)
 
 
 def test_nothing_is_summed_up_as_nothing() -> None:

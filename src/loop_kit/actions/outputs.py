@@ -59,6 +59,4 @@ def write_summary(path: str, markdown: str) -> None:
 
 def _entry(name: str, value: str) -> str:
     delimiter = f"loop-kit-{secrets.token_hex(16)}"
-    while delimiter in value:
-        delimiter = f"loop-kit-{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

@@ -11,20 +11,20 @@ from pathlib import Path
 
 from loop_kit.adapters.git import Git
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.core.module_map import Module, exports, modules_of, rendered
+from loop_kit.core.module_map import Module, exports, modules_of
 
 MAX_SOURCE = 1024 * 1024
 _MAX_MAP = 256 * 1024 * 1024
 _MAX_NAMES = 256 * 1024 * 1024
 
-Known = Mapping[str, tuple[int, int, bytes]]
+Known = Mapping[str, Module]
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
     """One module as the map has it, and whether it was taken from the older map."""
 
-    entry: bytes
+    module: Module
     unchanged: bool
 
 
@@ -40,15 +40,12 @@ def tracked_sources(git: Git) -> list[str]:
 
 
 def known_modules(path: Path) -> Known:
-    """The older map: size, time and entry of each path; empty when it is damaged."""
+    """The modules of the older map by their paths; empty when it is damaged."""
     try:
         text = (read_plain(path, _MAX_MAP) or b"").decode("utf-8", "replace")
     except BusFileUnreadable:
         return {}
-    return {
-        module.path: (module.size_bytes, module.last_modified, rendered(module))
-        for module in modules_of(text)
-    }
+    return {module.path: module for module in modules_of(text)}
 
 
 def index(
@@ -75,15 +72,14 @@ def _look_at(root: Path, name: str, known: Known) -> Indexed | None:
         return None
     if not stat.S_ISREG(seen.st_mode) or seen.st_size > MAX_SOURCE:
         return None
-    size, modified, entry = known.get(name, (-1, -1, b""))
-    if (size, modified) == (seen.st_size, seen.st_mtime_ns):
-        return Indexed(entry, unchanged=True)
+    older = known.get(name)
+    if older and (older.size_bytes, older.last_modified) == (seen.st_size, seen.st_mtime_ns):
+        return Indexed(older, unchanged=True)
     try:
         raw = read_plain(path, MAX_SOURCE) or b""
     except BusFileUnreadable:
         return None
-    module = _module(name, raw, seen)
-    return Indexed(rendered(module), unchanged=False)
+    return Indexed(_module(name, raw, seen), unchanged=False)
 
 
 def _module(name: str, raw: bytes, seen: os.stat_result) -> Module:

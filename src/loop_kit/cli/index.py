@@ -33,7 +33,7 @@ def index(
         known = module_index.known_modules(path)
         found = list(module_index.index(root, names, known, _progress(len(names))))
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        write_atomically(path, document((each.entry for each in found), now))
+        write_atomically(path, document([each.module for each in found], now))
     unchanged = sum(each.unchanged for each in found)
     typer.echo(f"Indexed: {len(found)} files ({unchanged} unchanged) -> {path}")
 

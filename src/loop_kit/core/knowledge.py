@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -35,12 +36,6 @@ STALE_DAYS = 30
 LEARNED = "review_blocking_issue"
 DAY = 86_400
 
-_DAYS_TO_1970 = 719_469
-_STAMP = re.compile(
-    r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    r"(?:[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:\.[0-9]{1,9})?)?"
-    r"(?:Z|([+-])([01][0-9]|2[0-3]):?([0-5][0-9]))?)?"
-)
 _LESSON = re.compile(r"(\[(?:[a-z]{1,12}|\?)\] .+) \([^()]+\)")
 _LIMITS = {
     "pattern": MAX_TEXT,
@@ -263,17 +258,12 @@ def _newest(entries: tuple[Entry, ...], limit: int) -> tuple[Entry, ...]:
 
 
 def seconds(stamp: str) -> int | None:
-    """Seconds since 1970, or None when `stamp` is no date of this module."""
-    parts = _STAMP.fullmatch(stamp)
-    if parts is None:
+    """Seconds since 1970, or None when `stamp` is no date; without a time zone it is UTC."""
+    try:
+        date = datetime.fromisoformat(stamp)
+    except ValueError:
         return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in parts.groups()[:6])
-    sign, hours, minutes = parts.groups()[6:]
-    offset = int(f"{sign}1") * (int(hours) * 3600 + int(minutes) * 60) if sign else 0
-    # Years that begin in March have their leap day last: no month's start depends on it.
-    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    days = year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day
-    return (days - _DAYS_TO_1970) * DAY + hour * 3600 + minute * 60 + second - offset
+    return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
 
 
 # Markdown: one entry a line.

@@ -1,24 +1,20 @@
 """The map of a repository's Python modules: what each defines at its top level, and where.
 
 Sources and an older map are hostile input: nothing is executed, names are cut, and what the parser
-gives up on has no exports. The map is handled entry by entry, as text, because a repository may
-have a hundred thousand modules.
+gives up on has no exports.
 """
 
 import ast
 import json
-import re
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from loop_kit.core.sanitize import one_line
 
 MAX_EXPORTS = 1000
 _MAX_NAME = 200
-_START = re.compile(r'\s*\{\s*"files"\s*:\s*\[\s*')
-_COMMA = re.compile(r"\s*,\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,52 +58,24 @@ def _export(node: ast.stmt) -> str:
     return f"{shown}:L{node.lineno}"
 
 
-def document(modules: Iterable[bytes], generated_at: str) -> bytes:
-    """The map as JSON, from its rendered modules; `generated_at` is UTC."""
-    parts = [b'{\n  "files": [']
-    for module in modules:
-        parts += (b",\n" if len(parts) > 1 else b"\n", module)
-    count = len(parts) // 2
-    tail = f'],\n  "generated_at": {_quoted(generated_at)},\n  "total_files": {count}\n}}\n'
-    parts.append((f"\n  {tail}" if count else tail).encode())
-    return b"".join(parts)  # once: the map may be large
-
-
-def rendered(module: Module) -> bytes:
-    """One module as `document` takes it, in the form of `json.dumps(..., indent=2)`."""
-    names = ",".join(f"\n        {_quoted(name)}" for name in module.exports)
-    names = f"[{names}\n      ]" if names else "[]"
-    text = (
-        "    {\n"
-        f'      "path": {_quoted(module.path)},\n'
-        f'      "exports": {names},\n'
-        f'      "docstring": {_quoted(module.docstring)},\n'
-        f'      "loc": {module.loc},\n'
-        f'      "size_bytes": {module.size_bytes},\n'
-        f'      "last_modified": {module.last_modified}\n'
-        "    }"
-    )
+def document(modules: Sequence[Module], generated_at: str) -> bytes:
+    """The map as JSON; `generated_at` is UTC."""
+    files = [asdict(module) for module in modules]
+    body = {"files": files, "generated_at": generated_at, "total_files": len(files)}
+    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     # A byte of a path that is not UTF-8 is half a character here; JSON escapes it in this form.
     return text.encode("utf-8", "backslashreplace")
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def modules_of(text: str) -> Iterator[Module]:
-    """The modules of an older map, as far as it has our form."""
-    start = _START.match(text)
-    decoder = json.JSONDecoder()
-    while start is not None:
-        try:
-            entry, end = decoder.raw_decode(text, start.end())
-        except (ValueError, RecursionError):
-            return
-        module = _module(entry)
-        if module is not None:
-            yield module
-        start = _COMMA.match(text, end)
+def modules_of(text: str) -> list[Module]:
+    """The modules of an older map; none when it is damaged."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    entries = body.get("files") if isinstance(body, dict) else None
+    modules = map(_module, entries if isinstance(entries, list) else [])
+    return [module for module in modules if module is not None]
 
 
 def _module(entry: Any) -> Module | None:

@@ -4,13 +4,14 @@ The names are those of agent-task-runner, whose users compare runs by them. What
 is None and counts as missing; it is never shown as zero.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from loop_kit.core.shell import CATEGORIES, Category
 
 PHASES = ("startup_ms", "context_to_work_ms", "work_to_artifact_ms", "total_ms")
+MAX_MS = 10**15
+"""What is more is no time: thirty thousand years."""
 SUBPHASES = tuple(f"{name}_ms" for name in CATEGORIES)
 
 
@@ -83,7 +84,7 @@ class Summary:
 def summaries(
     rows: Iterable[Mapping[str, object]], names: Sequence[str] = (*PHASES, *SUBPHASES)
 ) -> dict[str, Summary]:
-    """A summary for each of `names`; what is no non-negative finite number is missing."""
+    """A summary for each of `names`; what is no number of milliseconds is missing."""
     found: dict[str, list[float]] = {name: [] for name in names}
     total = 0
     for row in rows:
@@ -98,11 +99,7 @@ def summaries(
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return float(value) if 0 <= value <= MAX_MS else None
 
 
 def _summary(values: list[float], total: int) -> Summary:
@@ -110,7 +107,5 @@ def _summary(values: list[float], total: int) -> Summary:
     if not count:
         return Summary(0, total, None, None, None)
     values.sort()
-    # Divided before it is added up: the sum of finite numbers need not be finite.
-    avg = min(values[-1], sum(value / count for value in values))
     p50, p95 = (values[-(-percent * count // 100) - 1] for percent in (50, 95))
-    return Summary(count, total - count, avg, p50, p95)
+    return Summary(count, total - count, sum(values) / count, p50, p95)
