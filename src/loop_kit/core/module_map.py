@@ -8,7 +8,7 @@ import ast
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from loop_kit.core.sanitize import one_line
@@ -60,7 +60,8 @@ def _export(node: ast.stmt) -> str:
 
 def document(modules: Sequence[Module], generated_at: str) -> bytes:
     """The map as JSON; `generated_at` is UTC."""
-    files = [asdict(module) for module in modules]
+    keys = [each.name for each in fields(Module)]
+    files = [{key: getattr(module, key) for key in keys} for module in modules]
     body = {"files": files, "generated_at": generated_at, "total_files": len(files)}
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     # A byte of a path that is not UTF-8 is half a character here; JSON escapes it in this form.
