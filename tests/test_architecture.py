@@ -33,7 +33,7 @@ FLOORS = {
     "__main__": 4,
 }
 _SHARED = (
-    *("process", "process_tree", "containment", "pipes", "git", "git_remote"),
+    *("process", "process_tree", "containment", "pipes", "git", "git_remote", "retry"),
     *("loop_folder", "heartbeat"),
 )
 SHARED_STEPS = {f"loop_kit.adapters.{name}" for name in _SHARED}

@@ -201,7 +201,7 @@ def test_a_git_server_that_does_not_answer_is_exit_code_6(team: Team) -> None:
     team.repo.git("remote", "set-url", "origin", "http://me:hunter2@127.0.0.1:9/octo/demo")
     env = {"GITHUB_SERVER_URL": "http://127.0.0.1:9"}
     done = team.sweep("--workflow", "loop.yml", **env)
-    assert_refused(done, 6, "The git server refused")
+    assert_refused(done, 6, "The git server does not answer", "Check the network")
     assert "hunter2" not in done.text
 
 

@@ -106,8 +106,8 @@ def _closed_at(scene: Scene, glance: Glance) -> str:
 
 
 def _delete(scene: Scene, closed: Mapping[str, tuple[str, Glance]], ledger: Ledger) -> None:
-    remote, prefix = scene.remote, scene.settings.branch_prefix
-    removal = BranchRemoval(scene.git, remote.url, remote.server, remote.token, prefix)
+    prefix = scene.settings.branch_prefix
+    removal = BranchRemoval(scene.git, scene.remote, prefix)
     listed = removal.listed(closed)
     tips = {
         name: listed[name]

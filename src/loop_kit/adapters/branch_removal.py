@@ -8,7 +8,8 @@ one loop goes together or stays together.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from loop_kit.adapters.git import Git, authorization
+from loop_kit.adapters.git import Git
+from loop_kit.adapters.git_remote import Remote, ask_server
 from loop_kit.core.branches import Branches
 from loop_kit.core.git_refusals import raced, refusal
 from loop_kit.errors import BranchRefused
@@ -22,12 +23,11 @@ Tips = Mapping[str, str]
 
 
 class BranchRemoval:
-    """Branches under `prefix` on the server at `url`; `token` is sent to `server` alone."""
+    """Branches under `prefix` on the server."""
 
-    def __init__(self, git: Git, url: str, server: str, token: str, prefix: str) -> None:
+    def __init__(self, git: Git, remote: Remote, prefix: str) -> None:
         self._git = git
-        self._url = url
-        self._env = authorization(server, token)
+        self._remote = remote
         self._prefix = prefix
 
     def listed(self, task_ids: Iterable[str]) -> dict[str, Tips]:
@@ -42,12 +42,8 @@ class BranchRemoval:
         if not names:
             return {}
         patterns = [f"{_HEADS}{self._prefix}/{name}/*" for name in names]
-        done = self._git.run(
-            *("ls-remote", "--heads", "--", self._url, *patterns),
-            ok=range(256),
-            env=self._env,
-            timeout=_TIMEOUT_SEC,
-        )
+        command = ("ls-remote", "--heads", "--", self._remote.url, *patterns)
+        done = ask_server(self._git, self._remote, *command)
         if done.code:
             raise self._no(done.err)
         rows = (line.split("\t") for line in done.out.decode("utf-8", "replace").splitlines())
@@ -87,9 +83,9 @@ class BranchRemoval:
         done = self._git.run(
             *("push", "--porcelain", "--atomic", "--no-verify"),
             *(f"--force-with-lease={_HEADS}{branch}:{sha}" for branch, sha in tips.items()),
-            *(self._url, *(f":{_HEADS}{branch}" for branch in tips)),
+            *(self._remote.url, *(f":{_HEADS}{branch}" for branch in tips)),
             ok=range(256),
-            env=self._env,
+            env=self._remote.authorization(),
             timeout=_TIMEOUT_SEC,
         )
         said = (done.out + b"\n" + done.err).decode("utf-8", "replace")

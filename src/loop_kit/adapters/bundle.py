@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from loop_kit.adapters.git import Git, GitPrintedTooMuch
+from loop_kit.adapters.git import FETCH, Git, GitPrintedTooMuch
 from loop_kit.adapters.loop_folder import (
     BusFileUnreadable,
     open_plain,
@@ -127,7 +127,7 @@ def _take(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
     # Git wants the commit that a bundle builds on to be in its history, not only in its objects.
     git.run("update-ref", _PARENT, parent)
     git.run(
-        *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+        *FETCH,
         *("--no-auto-maintenance", str(copy), f"+{REF}:{_INCOMING}"),
         timeout=_TIMEOUT,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop_kit.adapters import process
-from loop_kit.adapters.git import Git, Identity, digest
+from loop_kit.adapters.git import FETCH, Git, Identity, digest
 from loop_kit.core.scope import GITLINK
 from loop_kit.core.state import CommandResult, Role, Verification
 from loop_kit.errors import GitFailed
@@ -170,7 +170,7 @@ class CloneWorkspace:
         self._cloner.restore_steering()
         git = self._cloner.git
         git.run(
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+            *FETCH,
             *("--no-auto-maintenance", str(self.path / ".git"), f"+HEAD:{_INCOMING}"),
             timeout=600,
         )

@@ -5,17 +5,13 @@ a bounded size; the folder's files are read and written without following a link
 """
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
-from loop_kit.adapters.git import Git, GitPrintedTooMuch, authorization
+from loop_kit.adapters.git import Git, GitPrintedTooMuch
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core import bus, handback
-from loop_kit.core.git_refusals import passing
-from loop_kit.core.sanitize import one_line
-from loop_kit.errors import BadBusFile, BranchRefused, StateRefused
+from loop_kit.errors import BadBusFile, StateRefused
 
 _FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
 _ASIDE = "runtime/before-fetch"
@@ -23,26 +19,6 @@ _REGULAR = {"100644", "100755"}
 _MAX_LISTING = 16 * 1024 * 1024
 _MAX_RECORD = 1024 * 1024
 _BATCH = 32 * 1024 * 1024
-_TRIES = 3
-
-
-class Server(Protocol):
-    """Where the git server is; the token is '' where git has credentials of its own."""
-
-    @property
-    def url(self) -> str:
-        """The repository there."""
-        ...
-
-    @property
-    def server(self) -> str:
-        """The part of the URL that the token is sent to."""
-        ...
-
-    @property
-    def token(self) -> str:
-        """The token, or ''."""
-        ...
 
 
 def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
@@ -185,42 +161,6 @@ def set_aside(folder: Path, names: tuple[str, ...]) -> Path | None:
 def state_and_files(*, state: bool) -> tuple[str, ...]:
     """What is moved aside before a loop is fetched over another one."""
     return (*((bus.STATE, _FROZEN_CARD) if state else ()), *handback.TOP)
-
-
-def fetch_commit(
-    git: Git,
-    server: Server,
-    source: str,
-    ref: str,
-    depth: int = 0,
-    sleep: Callable[[float], None] = time.sleep,
-) -> str:
-    """Fetch a ref, or a commit by its id, as our own `ref`, and return the commit.
-
-    `depth` is how many commits of its history come with it, 0 for all.
-
-    Raises:
-        BranchRefused: the server has no such thing, refuses, or does not answer.
-    """
-    for attempt in range(1, _TRIES + 1):
-        done = git.run(
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
-            *((f"--depth={depth}",) if depth else ()),
-            *("--", server.url, f"+{source}:{ref}"),
-            ok=range(256),
-            env=authorization(server.server, server.token),
-            timeout=600,
-        )
-        if done.code == 0:
-            return git.text("rev-parse", "--verify", ref)
-        said = done.err.decode("utf-8", "replace")
-        if not passing(said) or attempt == _TRIES:
-            break
-        sleep(2.0 ** (attempt - 1))
-    raise BranchRefused(
-        f"{source} cannot be fetched: {one_line(said[-400:], 300)}",
-        "See that `git fetch` works here, then run again.",
-    )
 
 
 def tip_of(git: Git, branch: str) -> str:

@@ -46,6 +46,9 @@ _ISOLATED = {
 }
 """In a job also: a sparse checkout hides no file of a clone, and LFS pointers stay pointers."""
 
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+"""A fetch of nothing but what is asked for."""
+
 _TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
 """Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
 of a local fetch, and because before 2.38 it did not heed one for `safe.directory`."""
@@ -71,6 +74,10 @@ class Identity:
             "GIT_COMMITTER_NAME": self.name,
             "GIT_COMMITTER_EMAIL": self.email,
         }
+
+
+ANONYMOUS = Identity("loop-kit", "loop-kit@localhost")
+"""Who commits on a machine whose user git does not know."""
 
 
 class GitPrintedTooMuch(GitFailed):
@@ -170,6 +177,16 @@ class Git:
     def has(self, sha: str) -> bool:
         """Whether the commit `sha` is here."""
         return self.run("cat-file", "-e", f"{sha}^{{commit}}", ok=(0, 1, 128)).code == 0
+
+
+def committer(git: Git) -> Identity:
+    """Who commits for the user: whom the repository's configuration names, else loop-kit."""
+    asked = ("config", "--get-regexp", r"^user\.(name|email)$")
+    lines = git.run(*asked, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
+    known = dict(line.split(" ", 1) for line in lines if " " in line)
+    name, email = known.get("user.name", ""), known.get("user.email", "")
+    plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
+    return Identity(name, email) if plain else ANONYMOUS
 
 
 def authorization(server: str, token: str) -> dict[str, str]:

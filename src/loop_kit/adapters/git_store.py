@@ -10,14 +10,15 @@ transitions are put on top of the new tip. Otherwise the lease is lost.
 """
 
 import json
-import random
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
-from loop_kit.adapters.git import Git, Identity, authorization
-from loop_kit.adapters.git_remote import Remote
+from loop_kit.adapters.git import FETCH, Git, Identity
+from loop_kit.adapters.git_remote import Remote, ask_server
+from loop_kit.adapters.retry import retry
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
 from loop_kit.core.git_refusals import passing, raced, refusal
@@ -27,7 +28,7 @@ from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
 
-_TRIES = 3
+_MAX_RACES = 3
 _SEEN = "refs/loop-kit-seen/"
 _MOST_COMMANDS = 50
 _COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
@@ -137,21 +138,20 @@ class GitStore:
             self._settle()
         if not self._pending and work_sha in {"", self.work_tip}:
             return
-        for attempt in range(1, _TRIES + 1):
-            if self._in_flight is None:
-                self._in_flight = _Push(self._write(), work_sha, len(self._pending))
-            said = self._push(self._in_flight)
-            tips = self._ask() if said else {}
-            if not said or self._arrived(tips):
+        for _ in range(_MAX_RACES):
+            self._in_flight = self._in_flight or _Push(self._write(), work_sha, len(self._pending))
+            said, tips = retry(
+                partial(self._push_and_look, self._in_flight),
+                self._sleep,
+                if_result=lambda answer: passing(answer[0]) and not raced(answer[0]),
+            )
+            if not said:
                 self._settle()
                 return
-            if raced(said):
-                self._in_flight = None
-                self._rebase(tips)
-            elif not passing(said) or attempt == _TRIES:
+            if not raced(said):
                 raise refusal(said, self._branches)
-            else:
-                self._sleep(_pause(attempt))
+            self._in_flight = None
+            self._rebase(tips)
         raise PushRejected(f"{self._branches.state} moves faster than we can push")
 
     def commands(self) -> tuple[InboxCommand, ...]:
@@ -224,9 +224,8 @@ class GitStore:
         wanted = [f"+refs/heads/{own}/*:{_SEEN}{own}/*"]
         if not self._branches.work.startswith(f"{own}/"):
             wanted.append(f"+refs/heads/{self._branches.work}:{_SEEN}{self._branches.work}")
-        options = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--prune")
         depth = ("--depth=1",) if self._is_shallow() else ()
-        command = (*options, "--no-write-fetch-head", *depth, self._remote.url)
+        command = (*FETCH, "--prune", *depth, self._remote.url)
         tries = [wanted, wanted[:1]][: len(wanted)]
         if all(self._talk(*command, *refs, absent=True) is None for refs in tries):
             return {}
@@ -252,7 +251,7 @@ class GitStore:
 
     def _fetch(self, branch: str, depth: int) -> None:
         self._talk(
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+            *FETCH,
             *((f"--depth={depth}",) if depth else ()),
             self._remote.url,
             f"+refs/heads/{branch}:{self._local(branch)}",
@@ -311,11 +310,17 @@ class GitStore:
         done = self._git.run(
             *("push", "--porcelain", "--atomic", "--no-verify", self._remote.url, *refspecs),
             ok=range(256),
-            env=self._auth(),
+            env=self._remote.authorization(),
             timeout=600,
         )
         said = (done.out + b"\n" + done.err).decode("utf-8", "replace")
         return said if done.code else ""
+
+    def _push_and_look(self, push: _Push) -> tuple[str, dict[str, str]]:
+        """Push; what the server said against it and has instead, nothing when the push arrived."""
+        said = self._push(push)
+        tips = self._ask() if said else {}
+        return ("", {}) if self._arrived(tips) else (said, tips)
 
     def _rebase(self, tips: dict[str, str]) -> None:
         """Take up what somebody else put on the state branch, if it left the state alone."""
@@ -337,20 +342,13 @@ class GitStore:
 
         None where `absent` is allowed for and the branches are; a shallow fetch is mute about that.
         """
-        for attempt in range(1, _TRIES + 1):
-            done = self._git.run(*args, ok=range(256), env=self._auth(), timeout=600)
-            said = done.err.decode("utf-8", "replace")
-            if done.code == 0:
-                return done.out.decode("utf-8", "replace")
-            if absent and ("couldn't find remote ref" in said or not said.strip()):
-                return None
-            if not passing(said) or attempt == _TRIES:
-                raise refusal(said, self._branches)
-            self._sleep(_pause(attempt))
-        raise AssertionError("unreachable")
-
-    def _auth(self) -> dict[str, str]:
-        return authorization(self._remote.server, self._remote.token)
+        done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
+        said = done.err.decode("utf-8", "replace")
+        if done.code == 0:
+            return done.out.decode("utf-8", "replace")
+        if absent and ("couldn't find remote ref" in said or not said.strip()):
+            return None
+        raise refusal(said, self._branches)
 
 
 def _slim(name: str, content: bytes | None) -> bytes | None:
@@ -362,8 +360,3 @@ def _slim(name: str, content: bytes | None) -> bytes | None:
 
 def _data(content: bytes) -> bytes:
     return f"data {len(content)}\n".encode() + content + b"\n"
-
-
-def _pause(attempt: int) -> float:
-    """Seconds before trying again: about 1, 2, 4, with jitter so that jobs do not march in step."""
-    return 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311

@@ -18,6 +18,7 @@ from github import Auth, Github, GithubException, GithubRetry, RateLimitExceeded
 from github.PullRequest import ReviewComment
 from github.Repository import Repository
 
+from loop_kit.adapters.retry import retry
 from loop_kit.core import forge_queries, forge_refusals
 from loop_kit.core.forge_refusals import Refused
 from loop_kit.errors import ForgeUnavailable, LoopError
@@ -26,7 +27,6 @@ __all__ = ["Access", "AnswerLost", "GitHubApi", "ReviewComment"]
 
 T = TypeVar("T")
 
-_TRIES = 3
 _LONGEST_WAIT = 120
 
 
@@ -71,6 +71,17 @@ class Access:
 
 class AnswerLost(ForgeUnavailable):
     """No answer, or one that does not tell whether what was asked has been done."""
+
+
+class RateLimited(ForgeUnavailable):
+    """A limit of the API that is over after `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            f"GitHub's rate limit is used up for {retry_after:.0f} s.",
+            "Run the job again later.",
+        )
+        self.retry_after = retry_after
 
 
 class GitHubApi:
@@ -176,39 +187,49 @@ class GitHubApi:
 
     def create(self, permission: str, create: Callable[[], T], find: Callable[[], T | None]) -> T:
         """Create once: after an answer that was lost, look before trying again."""
-        for attempt in range(1, _TRIES + 1):
+        lost = False
+
+        def request() -> T:
+            nonlocal lost
+            found = find() if lost else None
+            if found is not None:
+                return found
+            lost = False
             try:
-                return self.ask(permission, create)
+                return _answer(permission, create)
             except AnswerLost:
-                if attempt == _TRIES:
-                    raise
-                self._sleep(self._access.pace * 2**attempt)
-                found = find()
-                if found is not None:
-                    return found
-        raise AssertionError("unreachable")
+                lost = True
+                raise
+
+        return retry(
+            request,
+            self._sleep,
+            if_error=lambda error: isinstance(error, AnswerLost) or _is_short(error),
+            pace=self._access.pace,
+        )
 
     def ask(self, permission: str, call: Callable[[], T]) -> T:
         """One call of PyGithub, its failures in our words."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return call()
-            except GithubException as error:
-                if not _is_rate_limit(error):
-                    raise _translated(error, permission) from None
-                wait = forge_refusals.wait_for(_headers(error), time.time())
-                if attempt == _TRIES or wait > _LONGEST_WAIT:
-                    raise ForgeUnavailable(
-                        f"GitHub's rate limit is used up for {wait:.0f} s.",
-                        "Run the job again later.",
-                    ) from None
-                self._sleep(wait)
-            except requests.RequestException as error:
-                raise AnswerLost(
-                    f"GitHub cannot be reached: {type(error).__name__}.",
-                    "Check the network and GITHUB_API_URL, then run the job again.",
-                ) from None
-        raise AssertionError("unreachable")
+        return retry(lambda: _answer(permission, call), self._sleep, if_error=_is_short)
+
+
+def _answer(permission: str, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except GithubException as error:
+        if not _is_rate_limit(error):
+            raise _translated(error, permission) from None
+        raise RateLimited(forge_refusals.wait_for(_headers(error), time.time())) from None
+    except requests.RequestException as error:
+        raise AnswerLost(
+            f"GitHub cannot be reached: {type(error).__name__}.",
+            "Check the network and GITHUB_API_URL, then run the job again.",
+        ) from None
+
+
+def _is_short(error: BaseException) -> bool:
+    """Whether this is a rate limit that is worth waiting for."""
+    return isinstance(error, RateLimited) and error.retry_after <= _LONGEST_WAIT
 
 
 def _headers(error: GithubException) -> Mapping[str, str]:

@@ -8,7 +8,6 @@ A state is hostile input. One that is missing, oversize, damaged or of another l
 loop alone, and so is a branch that cannot be fetched while the others can.
 """
 
-import random
 import re
 import tempfile
 import time
@@ -16,12 +15,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from loop_kit.adapters.git import Git, authorization
+from loop_kit.adapters.git import FETCH, Git
+from loop_kit.adapters.git_remote import Remote, ask_server
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
-from loop_kit.core.git_refusals import passing
+from loop_kit.core.git_refusals import printable
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.core.task import checked_task_id
 from loop_kit.errors import BranchRefused, GitFailed
@@ -30,33 +29,9 @@ MAX_STATE_BYTES = 2 * 1024 * 1024
 _BATCH_BYTES = 32 * 1024 * 1024
 _PER_LISTING = 500
 _PER_FETCH = 200
-_TRIES = 3
-_TIMEOUT_SEC = 300
 _HEADS = "refs/heads/"
 _LOCAL = "refs/loop-kit/"
 _ROW = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(refs/heads/.+)")
-_LOGIN = re.compile(r"//[^/@\s]+@")
-# A connection that carries nothing for so long is over; git itself would wait for ever.
-_IMPATIENT = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
-
-
-class Address(Protocol):
-    """Where the git server is; the token is '' where git has credentials of its own."""
-
-    @property
-    def url(self) -> str:
-        """The repository there."""
-        ...
-
-    @property
-    def server(self) -> str:
-        """The part of the URL that the token is sent to."""
-        ...
-
-    @property
-    def token(self) -> str:
-        """The token, or ''."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +65,7 @@ class RemoteLoops:
     def __init__(
         self,
         git: Git,
-        remote: Address,
+        remote: Remote,
         prefix: str,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -170,7 +145,7 @@ class RemoteLoops:
         if not task_ids:
             return {}
         code, said = self._talk(
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+            *FETCH,
             *("--depth=1", "--", self._remote.url),
             *(f"+{_HEADS}{Branches(self._prefix, name).state}:{_local(name)}" for name in task_ids),
         )
@@ -180,7 +155,7 @@ class RemoteLoops:
         if len(there) < len(task_ids):
             return self._fetched(there)
         if len(task_ids) == 1:
-            return {task_ids[0]: f"its branch cannot be fetched ({_shown(said)[-200:]})"}
+            return {task_ids[0]: f"its branch cannot be fetched ({printable(said)[-200:]})"}
         half = len(task_ids) // 2
         return self._fetched(task_ids[:half]) | self._fetched(task_ids[half:])
 
@@ -228,24 +203,12 @@ class RemoteLoops:
 
     def _talk(self, *args: str) -> tuple[int, str]:
         """A question to the server: git's exit code, and what it printed or complained of."""
-        env = {**_IMPATIENT, **authorization(self._remote.server, self._remote.token)}
-        for attempt in range(1, _TRIES + 1):
-            try:
-                done = self._git.run(*args, ok=range(256), env=env, timeout=_TIMEOUT_SEC)
-            except GitFailed as error:
-                raise BranchRefused(error.sentence, error.remedy) from None
-            if done.code == 0:
-                return 0, done.out.decode("utf-8", "replace")
-            said = done.err.decode("utf-8", "replace")
-            if not passing(said):
-                return done.code, said
-            if attempt == _TRIES:
-                raise BranchRefused(
-                    f"The git server does not answer: {_shown(said)}",
-                    "Check the network and the address of the remote, then run again.",
-                )
-            self._sleep(2.0 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311
-        raise AssertionError("unreachable")
+        try:
+            done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
+        except GitFailed as error:
+            raise BranchRefused(error.sentence, error.remedy) from None
+        printed = done.err if done.code else done.out
+        return done.code, printed.decode("utf-8", "replace")
 
 
 @contextmanager
@@ -310,20 +273,15 @@ def _batches(sized: Sequence[tuple[str, str, int]]) -> Iterator[list[tuple[str, 
         yield batch
 
 
-def _shown(said: str) -> str:
-    """What git said on one line, without the login that a URL may hold."""
-    return _LOGIN.sub("//", " ".join(said.split()))[-400:]
-
-
 def _no(said: str) -> BranchRefused:
     low = said.lower()
     words = ("error: 403", "error: 401", "authentication failed", "could not read", "denied")
     if any(word in low for word in words):
         return BranchRefused(
-            f"The git server refused the credentials: {_shown(said)}",
+            f"The git server refused the credentials: {printable(said)}",
             "Give a job `permissions: contents: read`; elsewhere see that `git fetch` works.",
         )
     return BranchRefused(
-        f"The git server refused: {_shown(said)}",
+        f"The git server refused: {printable(said)}",
         "Check the address of the remote, then run again.",
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from loop_kit.adapters.fetched_loop import (
     builds_on,
-    fetch_commit,
     load_record,
     read_tree,
     save_record,
@@ -22,6 +21,7 @@ from loop_kit.adapters.fetched_loop import (
     write_loop,
 )
 from loop_kit.adapters.git import Git
+from loop_kit.adapters.git_remote import fetch_commit
 from loop_kit.adapters.git_repository import Place, locate
 from loop_kit.adapters.in_place import read_status, require_clean
 from loop_kit.adapters.loop_folder import (
@@ -216,7 +216,7 @@ class _Fetching:
 
     def _fetched(self, source: str, kind: str, depth: int) -> str:
         ref = f"refs/loop-kit/{self._branches.task_id}/{kind}"
-        return fetch_commit(self._git, self._server.remote, source, ref, depth)
+        return fetch_commit(self._git, self._server.remote, source, ref=ref, depth=depth)
 
     def _is_at_work(self, lease: Lease | None) -> bool:
         forge = self._server.forge() if lease is not None else None

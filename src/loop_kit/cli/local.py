@@ -13,7 +13,7 @@ from loop_kit import bootstrap
 from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.adapters.context_folder import ContextFolder
 from loop_kit.adapters.feed import FeedReporter, Tee
-from loop_kit.adapters.git import Git, Identity
+from loop_kit.adapters.git import ANONYMOUS, Git, committer
 from loop_kit.adapters.git_repository import Place, locate
 from loop_kit.adapters.guides import Guides
 from loop_kit.adapters.in_place import read_status, require_clean
@@ -197,14 +197,7 @@ class _LocalRun:
         """In a clone the identity that this repository configures is out of sight."""
         if settings.isolation != "clone":
             return {}
-        asked = ("config", "--get-regexp", r"^user\.(name|email)$")
-        lines = self._git.run(*asked, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
-        known = dict(line.split(" ", 1) for line in lines if " " in line)
-        name, email = known.get("user.name"), known.get("user.email")
-        own = (
-            Identity(name, email) if name and email else Identity("loop-kit", "loop-kit@localhost")
-        )
-        return own.environment()
+        return committer(self._git).environment()
 
     def _keep_work(self, sha: str) -> None:
         if self._work_branch:
@@ -234,7 +227,7 @@ class _LocalRun:
             agents=agents,
             guides=Guides(partial(_read_texts, root), shown, self._known, reporter.warn),
             isolated=settings.isolation == "clone",
-            identity=Identity("loop-kit", "loop-kit@localhost"),
+            identity=ANONYMOUS,
             environ=self._request.environ,
         )
 

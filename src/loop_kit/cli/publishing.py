@@ -21,7 +21,7 @@ from loop_kit.adapters.fetched_loop import (
     write_loop,
 )
 from loop_kit.adapters.file_store import FileStore
-from loop_kit.adapters.git import Git, Identity
+from loop_kit.adapters.git import Git, Identity, committer
 from loop_kit.adapters.git_remote import Remote
 from loop_kit.adapters.git_repository import GitRepository, Place, locate
 from loop_kit.adapters.git_store import GitStore
@@ -129,7 +129,7 @@ class _Publishing:
         self._local = local
         self._record = record
         branches = Branches(record.branch_prefix, record.task_id)
-        identity = _identity(git)
+        identity = committer(git)
         self._store = Target(scratch, server.remote, branches, identity, self._note)
         self._posting = Posting(
             request.environ, git, place, folder, server, scratch, self._store, quiet=request.quiet
@@ -333,13 +333,3 @@ def _require_fetched(folder: Path, local: LoopState, task_id: str) -> FetchedLoo
             f"Nothing tells where {shown} was fetched from.", f"Run: loop fetch {shown} --force"
         )
     return record
-
-
-def _identity(git: Git) -> Identity:
-    """Who commits to the state branch: the user, where git knows one."""
-    asked = ("config", "--get-regexp", r"^user\.(name|email)$")
-    lines = git.run(*asked, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
-    known = dict(line.split(" ", 1) for line in lines if " " in line)
-    name, email = known.get("user.name", ""), known.get("user.email", "")
-    plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
-    return Identity(name, email) if plain else Identity("loop-kit", "loop-kit@localhost")

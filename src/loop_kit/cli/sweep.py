@@ -6,7 +6,6 @@ the user's own credentials, and everything that is fetched lies in a repository 
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -121,6 +120,7 @@ def _scene(
 ) -> "Scene":
     from loop_kit.actions.scene import Scene
     from loop_kit.actions.trigger import Job
+    from loop_kit.adapters.git_remote import default_branch
     from loop_kit.adapters.git_repository import GitRepository, Place
     from loop_kit.errors import BadSetting
 
@@ -141,7 +141,7 @@ def _scene(
         workflow="",
         workspace=str(git.directory),
         temp="",
-        default_branch=_default_branch(git, place),
+        default_branch=default_branch(git, place.remote) or "",
         sender="",
         rerun_by="",
     )
@@ -158,22 +158,6 @@ def _scene(
         settings=settings,
         layers=layers,
     )
-
-
-def _default_branch(git: "Git", place: "RemotePlace") -> str:
-    """The branch that the server's HEAD names, where the next rounds are dispatched."""
-    from loop_kit.errors import BranchRefused
-
-    asked = ("ls-remote", "--symref", "--", place.remote.url, "HEAD")
-    done = git.run(*asked, ok=range(256))
-    if done.code:
-        said = " ".join(done.err.decode("utf-8", "replace").split())[-300:]
-        raise BranchRefused(
-            f"The git server refused: {re.sub(r'//[^/@ ]+@', '//', said)}",
-            "See that `git fetch` works here, then run again.",
-        )
-    line = done.out.decode("utf-8", "replace").partition("\t")[0]
-    return line.removeprefix("ref: ").removeprefix("refs/heads/")
 
 
 def _log(*, in_job: bool) -> "ActionsLog":

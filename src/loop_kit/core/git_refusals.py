@@ -1,13 +1,22 @@
 """What a git server says against a fetch or a push, understood: a race, a passing fault, a no."""
 
+import re
+
 from loop_kit.core.branches import Branches
 from loop_kit.errors import BranchRefused
+
+_LOGIN = re.compile(r"//[^/@\s]+@")
+
+
+def printable(said: str) -> str:
+    """What git said on one line, without the login that a URL may hold."""
+    return _LOGIN.sub("//", " ".join(said.split()))[-400:]
 
 
 def refusal(said: str, branches: Branches) -> BranchRefused:
     """The git server's refusal as one sentence and what to change."""
     low = said.lower()
-    shown = " ".join(said.split())[-400:]
+    shown = printable(said)
     if "without `workflows` permission" in low or ("workflow" in low and "refusing" in low):
         return BranchRefused(
             "The token may not push a commit that touches .github/workflows.",

@@ -1,0 +1,65 @@
+"""Repeats a request that failed for a reason that may pass, a few times and for a bounded time.
+
+The caller decides what such a reason is, and that its request can be repeated. Pauses double and
+are jittered, so that jobs do not march in step; a server that says how long to wait is obeyed.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+T = TypeVar("T")
+
+TRIES = 3
+MAX_SECONDS = 600.0
+"""No further try begins this long after the first one began."""
+
+
+def retry(
+    request: Callable[[], T],
+    sleep: Callable[[float], None],
+    *,
+    if_result: Callable[[T], bool] = lambda _: False,
+    if_error: Callable[[BaseException], bool] = lambda _: False,
+    pace: float = 1.0,
+) -> T:
+    """The result of `request`, or the error of its last try.
+
+    Args:
+        request: Makes one try.
+        sleep: Waits so many seconds.
+        if_result: Whether a result is a fault that may pass.
+        if_error: Whether an error is one; its `retry_after`, in seconds, is the pause if it has it.
+        pace: The unit of all other pauses, in seconds.
+    """
+    from tenacity import (
+        Retrying,
+        retry_if_exception,
+        retry_if_result,
+        stop_after_attempt,
+        stop_before_delay,
+        wait_exponential_jitter,
+    )
+
+    backoff = wait_exponential_jitter()
+
+    def pause(tried: "RetryCallState") -> float:
+        error = tried.outcome.exception() if tried.outcome else None
+        asked: float | None = getattr(error, "retry_after", None)
+        return pace * backoff(tried) if asked is None else asked
+
+    def last(tried: "RetryCallState") -> T:
+        assert tried.outcome is not None  # noqa: S101
+        outcome: T = tried.outcome.result()
+        return outcome
+
+    retrying = Retrying(
+        sleep=sleep,
+        stop=stop_after_attempt(TRIES) | stop_before_delay(MAX_SECONDS),
+        wait=pause,
+        retry=retry_if_result(if_result) | retry_if_exception(if_error),
+        retry_error_callback=last,
+    )
+    return retrying(request)
