@@ -1,19 +1,16 @@
-"""Agent programs that are absent, old, new, broken or hostile, and every way to be logged in."""
+"""Agent programs that are absent, old, new, broken or hostile, and which key reaches them."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from loop_kit.adapters.agents.checkup import Surroundings, look_at
+from loop_kit.adapters.agents.checkup import Surroundings, login, look_at
 from loop_kit.adapters.agents.known import KNOWN, KnownProgram
-from loop_kit.adapters.agents.logins import login
 from loop_kit.core.checkup import Check, State
 
 CODEX, CLAUDE, OPENCODE = KNOWN["codex"], KNOWN["claude"], KNOWN["opencode"]
@@ -220,65 +217,7 @@ def test_a_launcher_that_needs_its_own_folders_is_asked_once_more(machine: Machi
     assert machine.look(CODEX_HOME=own)[0].state is State.OK
 
 
-def logged_in(known: KnownProgram, home: Path, seen: Mapping[str, str] | None = None) -> Check:
-    plain = {"HOME": str(home), **(seen or {})}
-    return login(known, plain, plain)
-
-
-def written(path: Path, body: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(body if isinstance(body, str) else json.dumps(body), "utf-8")
-    return path
-
-
 TOKEN = "tok-0123456789-never-shown"
-
-
-@pytest.mark.parametrize(
-    ("known", "name", "body"),
-    [
-        (CODEX, ".codex/auth.json", {"OPENAI_API_KEY": TOKEN}),
-        (CODEX, ".codex/auth.json", {"auth_mode": "chatgpt", "tokens": {"id_token": TOKEN}}),
-        (CLAUDE, ".claude/.credentials.json", {"claudeAiOauth": {"accessToken": TOKEN}}),
-        (CLAUDE, ".claude/settings.json", {"apiKeyHelper": f"echo {TOKEN}"}),
-        (CLAUDE, ".claude/settings.json", {"env": {"ANTHROPIC_AUTH_TOKEN": TOKEN}}),
-        (CLAUDE, ".claude.json", {"primaryApiKey": TOKEN}),
-        (OPENCODE, ".local/share/opencode/auth.json", {"openai": {"key": TOKEN}}),
-    ],
-)
-def test_a_login_is_found_in_the_programs_own_file(
-    home: Path, known: KnownProgram, name: str, body: object
-) -> None:
-    file = written(home / name, body)
-
-    check = logged_in(known, home)
-
-    assert check.state is State.OK
-    assert str(file) in check.detail
-    assert TOKEN not in repr(check)
-
-
-@pytest.mark.parametrize(
-    ("known", "variable", "name", "body"),
-    [
-        (CODEX, "CODEX_HOME", "auth.json", {"OPENAI_API_KEY": TOKEN}),
-        (
-            CLAUDE,
-            "CLAUDE_CONFIG_DIR",
-            ".credentials.json",
-            {"claudeAiOauth": {"refreshToken": "r"}},
-        ),
-        (CLAUDE, "CLAUDE_CONFIG_DIR", ".claude.json", {"primaryApiKey": TOKEN}),
-        (OPENCODE, "XDG_DATA_HOME", "opencode/auth.json", {"openai": {"key": TOKEN}}),
-    ],
-)
-def test_a_home_elsewhere_is_where_is_looked(
-    tmp_path: Path, home: Path, known: KnownProgram, variable: str, name: str, body: object
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    written(elsewhere / name, body)
-
-    assert logged_in(known, home, {variable: str(elsewhere)}).state is State.OK
 
 
 @pytest.mark.parametrize(
@@ -292,71 +231,31 @@ def test_a_home_elsewhere_is_where_is_looked(
     ],
 )
 def test_a_key_is_a_login_and_is_only_named(home: Path, known: KnownProgram, variable: str) -> None:
-    check = logged_in(known, home, {variable: TOKEN})
+    seen = {"HOME": str(home), variable: TOKEN}
+
+    check = login(known, seen, seen)
 
     assert (check.state, check.detail) == (State.OK, f"by {variable}")
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], {"auth_mode": "apikey", "OPENAI_API_KEY": None}, {"last_refresh": "2026"}]
-)
-def test_a_login_file_without_a_login_is_none(home: Path, body: object) -> None:
-    written(home / ".codex" / "auth.json", body)
-
-    check = logged_in(CODEX, home)
-
-    assert check.state is State.MISSING
-    assert check.fix == "codex login, or: export CODEX_API_KEY=..."
-
-
-@pytest.mark.parametrize("body", ["{", "[" * 100_000, "\ud7ff\x00"])
-def test_a_login_file_that_is_garbage_is_wrong_and_not_quoted(home: Path, body: str) -> None:
-    file = written(home / ".codex" / "auth.json", body + TOKEN)
-
-    check = logged_in(CODEX, home)
-
-    assert (check.state, check.detail) == (State.WRONG, f"{file} is not JSON")
-    assert check.fix == "codex login"
-
-
-def test_a_login_file_that_is_a_folder_or_a_loop_of_links_is_wrong(home: Path) -> None:
-    (home / ".codex" / "auth.json").mkdir(parents=True)
-    assert "is not a regular file" in logged_in(CODEX, home).detail
-    (home / ".codex" / "auth.json").rmdir()
-    (home / ".codex" / "auth.json").symlink_to("auth.json")
-
-    assert logged_in(CODEX, home).state is State.WRONG
-
-
-def test_a_login_file_may_be_a_link_as_dotfile_managers_make_it(home: Path) -> None:
-    kept = written(home / "dotfiles" / "auth.json", {"OPENAI_API_KEY": TOKEN})
-    (home / ".codex").mkdir()
-    (home / ".codex" / "auth.json").symlink_to(kept)
-
-    assert logged_in(CODEX, home).state is State.OK
-
-
-@pytest.mark.parametrize(
-    ("config", "words"),
+    ("known", "status", "fix"),
     [
-        ('model_provider = "azure"\n', "names the provider azure"),
-        ('cli_auth_credentials_store = "keyring"\n', "kept in the keyring"),
+        (CODEX, "codex login status", "codex login, or: export CODEX_API_KEY=..."),
+        (CLAUDE, "claude auth status", "claude auth login, or: export ANTHROPIC_API_KEY=..."),
+        (OPENCODE, "opencode auth list", "opencode auth login"),
     ],
 )
-def test_a_login_that_files_cannot_tell_is_unknown_and_no_obstacle(
-    home: Path, config: str, words: str
+def test_without_a_key_the_programs_own_commands_are_named(
+    home: Path, known: KnownProgram, status: str, fix: str
 ) -> None:
-    written(home / ".codex" / "config.toml", config)
+    seen = {"HOME": str(home), "CODEX_API_KEY": TOKEN} if known is OPENCODE else {"HOME": str(home)}
 
-    check = logged_in(CODEX, home)
+    check = login(known, seen, seen)
 
-    assert (check.state, words in check.detail) == (State.WARN, True)
-
-
-def test_a_configuration_that_cannot_be_parsed_is_wrong(home: Path) -> None:
-    written(home / ".codex" / "config.toml", "= [")
-
-    assert logged_in(CODEX, home).detail.endswith("config.toml is not TOML")
+    assert (check.state, check.fix) == (State.WARN, fix)
+    assert check.detail.endswith(f"see its own login with: {status}")
+    assert TOKEN not in repr(check)
 
 
 def test_a_key_under_the_name_of_another_program_is_pointed_out(home: Path) -> None:
@@ -364,34 +263,24 @@ def test_a_key_under_the_name_of_another_program_is_pointed_out(home: Path) -> N
 
     check = login(CODEX, seen, {**seen, "OPENAI_API_KEY": TOKEN})
 
-    assert check.state is State.MISSING
+    assert check.state is State.WARN
     assert check.fix == 'export CODEX_API_KEY="$OPENAI_API_KEY"'
 
 
 @pytest.mark.parametrize(
-    ("known", "variable", "state"),
+    ("known", "variable"),
     [
-        (CODEX, "CODEX_ACCESS_TOKEN", State.MISSING),
-        (CLAUDE, "ANTHROPIC_AUTH_TOKEN", State.MISSING),
-        (OPENCODE, "OPENROUTER_API_KEY", State.WARN),
+        (CODEX, "CODEX_ACCESS_TOKEN"),
+        (CLAUDE, "ANTHROPIC_AUTH_TOKEN"),
+        (OPENCODE, "OPENROUTER_API_KEY"),
     ],
 )
 def test_a_key_that_no_agent_gets_to_see_is_pointed_out(
-    home: Path, known: KnownProgram, variable: str, state: State
+    home: Path, known: KnownProgram, variable: str
 ) -> None:
     seen = {"HOME": str(home)}
 
     check = login(known, seen, {**seen, variable: TOKEN})
 
-    assert check.state is state
+    assert check.state is State.WARN
     assert check.fix == f"add to .loop/config.yaml: agent_env: [{variable}]"
-
-
-def test_opencode_without_a_login_can_still_use_models_that_need_none(home: Path) -> None:
-    seen = {"HOME": str(home)}
-
-    check = login(OPENCODE, seen, {**seen, "CODEX_API_KEY": TOKEN})
-
-    assert (check.state, check.fix) == (State.WARN, "opencode auth login")
-    written(home / ".config" / "opencode" / "opencode.json", {})
-    assert "may name a provider" in logged_in(OPENCODE, home).detail

@@ -31,7 +31,7 @@ def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
-    """Check git, settings and the agents' programs: versions, flags, logins, and what to mend."""
+    """Check git, settings and the agents' programs: versions, flags, keys, and what to fix."""
     from loop_kit.core.checkup import lines, verdict
 
     flags = {"worker_backend": worker_backend, "reviewer_backend": reviewer_backend}

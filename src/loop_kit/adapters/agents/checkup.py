@@ -1,20 +1,22 @@
-"""Looks at the agent programs on this machine: found, version, flags, login.
+"""Looks at the agent programs on this machine: found, version, flags, key.
 
 A program is asked for `--version` and for its help only, without any key and with its own folders
 pointed at a scratch folder, so that looking changes nothing. A launcher that finds nothing there
 (some version managers keep programs below XDG_DATA_HOME) is asked once more as it is.
+
+Whether a program has a login of its own is for its own command to say: those go to the network or
+write into its folders, so that the command is named and not run.
 """
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters import process
 from loop_kit.adapters.agents.command_line import on_path
 from loop_kit.adapters.agents.known import KnownProgram
-from loop_kit.adapters.agents.logins import login
 from loop_kit.core.checkup import Check, State, dotted, not_named, version_in
 from loop_kit.core.sanitize import one_line
 
@@ -62,6 +64,40 @@ def _absent(known: KnownProgram, plain: _Environment) -> Check:
         if folder and os.path.isfile(file):  # noqa: PTH113  Path.is_file may raise
             return Check(known.name, State.WRONG, f"{file} is not executable", f"chmod +x {file}")
     return Check(known.name, State.MISSING, "not on PATH", known.install)
+
+
+def login(known: KnownProgram, seen: _Environment, exported: _Environment) -> Check:
+    """Whether a key reaches the program `known`, and what to type where none does.
+
+    Args:
+        known: Which program.
+        seen: The environment that a loop gives it, with its keys.
+        exported: The user's environment, to say which key does not reach it.
+    """
+    name = f"{known.name} login"
+    key = next((key for key in _keys(known, seen) if seen.get(key)), None)
+    if key:
+        return Check(name, State.OK, f"by {key}")
+    withheld = next((key for key in _keys(known, exported) if exported.get(key)), None)
+    if withheld:
+        detail = f"{withheld} is exported, but a loop does not hand it to {known.name}"
+        return Check(name, State.WARN, detail, f"add to .loop/config.yaml: agent_env: [{withheld}]")
+    if known.name == "codex" and exported.get("OPENAI_API_KEY"):
+        detail = "OPENAI_API_KEY is exported, but codex reads CODEX_API_KEY"
+        return Check(name, State.WARN, detail, 'export CODEX_API_KEY="$OPENAI_API_KEY"')
+    own = next((key for key, setting in known.keys.items() if setting), None)
+    detail = f"no {own or 'key of a provider'}; see its own login with: {known.login_status}"
+    export = f", or: export {own}=..." if own else ""
+    return Check(name, State.WARN, detail, f"{known.log_in}{export}")
+
+
+def _keys(known: KnownProgram, names: Iterable[str]) -> Iterable[str]:
+    """The variables with a key for `known`; where it has none of its own, those of providers."""
+    return known.keys or [
+        name
+        for name in sorted(names)
+        if name.endswith("_API_KEY") and not name.startswith(("CODEX_", "LOOP_", "INPUT_"))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class KnownProgram:
         homes: Variables that say where it looks for its settings, logins and sessions.
         caches: Variables that say where it keeps what it can fetch again.
         log_in: What to type to log in, without a key.
+        login_status: What to type to see whether it is logged in.
     """
 
     name: str
@@ -32,6 +33,7 @@ class KnownProgram:
     homes: tuple[str, ...]
     caches: tuple[str, ...]
     log_in: str
+    login_status: str
     extra: Mapping[str, str]
 
     @property
@@ -54,6 +56,7 @@ _CODEX = KnownProgram(
     homes=("CODEX_HOME",),
     caches=(),
     log_in="codex login",
+    login_status="codex login status",
     extra=MappingProxyType({}),
 )
 _CLAUDE = KnownProgram(
@@ -80,6 +83,7 @@ _CLAUDE = KnownProgram(
     homes=("CLAUDE_CONFIG_DIR",),
     caches=(),
     log_in="claude auth login",
+    login_status="claude auth status",
     extra=MappingProxyType(
         {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
     ),
@@ -95,6 +99,7 @@ _OPENCODE = KnownProgram(
     homes=("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
     caches=("XDG_CACHE_HOME",),
     log_in="opencode auth login",
+    login_status="opencode auth list",
     extra=MappingProxyType(
         {
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
