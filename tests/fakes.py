@@ -18,7 +18,7 @@ from tests.engine.memory_repository import (
 
 from loop_kit.core import bus
 from loop_kit.core.activity import Activity
-from loop_kit.core.inbox_command import InboxCommand, parse_command
+from loop_kit.core.commands import Command, parse_inbox_file
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
@@ -181,9 +181,9 @@ class MemoryStore:
         if moves:
             self._work_tip = self._server.work_tip = work_sha
 
-    def commands(self) -> tuple[InboxCommand, ...]:
+    def commands(self) -> tuple[Command, ...]:
         unread, self._unread = self._unread, set()
-        found = (parse_command(self._files[name]) for name in unread if name in self._files)
+        found = (parse_inbox_file(self._files[name]) for name in unread if name in self._files)
         return tuple(sorted((c for c in found if c), key=lambda command: command.comment))
 
     def _arrived(self) -> set[str]:

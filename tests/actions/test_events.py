@@ -237,11 +237,15 @@ def test_a_command_comes_with_what_it_was_said_on() -> None:
         id=492700400,
         number=1,
         on_pull=False,
-        command=Command("extend", 2),
-        author="Codertocat",
+        command=Command(
+            comment=492700400,
+            verb="extend",
+            by="Codertocat",
+            at="2019-05-15T15:20:21Z",
+            rounds=2,
+        ),
         title="Spelling error in the README file",
         body="It looks like you accidently spelled 'commit' with two 't's.",
-        at="2019-05-15T15:20:21Z",
     )
 
 
@@ -252,7 +256,8 @@ def test_a_comment_on_a_pull_request_is_known_by_the_issue_it_is() -> None:
     document["issue"]["pull_request"] = {"url": "https://api.github.com/repos/x/y/pulls/2"}
     found = request("issue_comment", document)
     assert isinstance(found, Comment)
-    assert (found.number, found.on_pull, found.command) == (2, True, Command("status"))
+    assert isinstance(found.command, Command)
+    assert (found.number, found.on_pull, found.command.verb) == (2, True, "status")
 
 
 def test_a_misspelt_command_is_for_us_so_that_it_can_be_answered() -> None:
@@ -279,7 +284,8 @@ def test_our_own_comments_and_those_of_other_bots_command_nothing() -> None:
 def test_a_bot_that_is_allowed_commands_like_a_person() -> None:
     found = commented_by("renovate[bot]", "Bot", allowed_bots=("Renovate",))
     assert isinstance(found, Comment)
-    assert found.author == "renovate[bot]"
+    assert isinstance(found.command, Command)
+    assert found.command.by == "renovate[bot]"
 
 
 def test_a_comment_that_another_account_sent_commands_nothing() -> None:
@@ -292,7 +298,8 @@ def test_a_time_that_is_none_is_left_out() -> None:
     for made in (None, 3, "yesterday", "2019-05-15", "2019-05-15T15:20:21Z\n", "\u0662019"):
         found = commented("/loop", created_at=made)
         assert isinstance(found, Comment)
-        assert found.at == ""
+        assert isinstance(found.command, Command)
+        assert found.command.at == ""
 
 
 # --- pushes, the clock, the rest -------------------------------------------------------------

@@ -19,7 +19,7 @@ from tests.fakes import MemoryServer, MemoryStore, RecordingReporter
 from loop_kit.adapters.agents.replayed import ReplayedAgent
 from loop_kit.adapters.replayed import LateStore, ReplayedVerifier, ReplayedWorkspaces
 from loop_kit.core.bundle import Bundle, Result, Results
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.state import Role, Spent
 from loop_kit.ports import Job, WorkMoved
 
@@ -28,7 +28,7 @@ def job(folder: Path) -> Job:
     return Job(Role.WORKER, TASK, 1, 1, START, folder, folder, folder / "report.json", "")
 
 
-STOP = InboxCommand(comment=7, verb="stop", by="mona")
+STOP = Command(comment=7, verb="stop", by="mona")
 
 
 def bundle(*verifications: Results) -> Bundle:

@@ -1,10 +1,18 @@
 """What counts as a command in a comment, and what is only talk about one."""
 
-from dataclasses import FrozenInstanceError
-
 import pytest
+from pydantic import ValidationError
 
-from loop_kit.core.commands import VERBS, Command, Misspelt, read_command
+from loop_kit.core import commands
+from loop_kit.core.commands import VERBS, Command, Misspelt, Verb
+
+
+def read_command(body: str) -> Command | Misspelt | None:
+    return commands.read_command(body, 7, by="mona", at="2026-01-02T03:04:05Z")
+
+
+def command(verb: Verb, rounds: int = 0) -> Command:
+    return Command(comment=7, verb=verb, by="mona", at="2026-01-02T03:04:05Z", rounds=rounds)
 
 
 def misspelt(body: str) -> Misspelt:
@@ -23,12 +31,12 @@ def test_every_verb_is_read_in_any_case(verb: str) -> None:
 
 def test_the_word_alone_asks_for_the_status() -> None:
     for body in ("/loop", "/loop ", "/loop\nplease", "\n \t\n/loop\r\n"):
-        assert read_command(body) == Command("status")
+        assert read_command(body) == command("status")
 
 
 @pytest.mark.parametrize(("said", "rounds"), [("1", 1), ("2", 2), ("9", 9), ("10", 10), ("20", 20)])
 def test_extend_says_by_how_many_rounds(said: str, rounds: int) -> None:
-    assert read_command(f"/loop extend {said}") == Command("extend", rounds)
+    assert read_command(f"/loop extend {said}") == command("extend", rounds)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +53,8 @@ def test_extend_takes_one_number_from_1_to_20_and_nothing_else(said: str) -> Non
 
 
 def test_what_follows_on_later_lines_is_not_read() -> None:
-    assert read_command("/loop stop\nbecause it is wrong\n/loop retry") == Command("stop")
-    assert read_command("/loop pause\r/loop retry") == Command("pause")
+    assert read_command("/loop stop\nbecause it is wrong\n/loop retry") == command("stop")
+    assert read_command("/loop pause\r/loop retry") == command("pause")
 
 
 def test_what_follows_on_the_same_line_makes_it_no_command() -> None:
@@ -108,20 +116,20 @@ def test_an_answer_repeats_nothing_that_acts_in_a_comment() -> None:
 
 
 def test_only_the_first_thousand_characters_are_read() -> None:
-    assert read_command(f"/loop stop\n{'x' * 100_000}") == Command("stop")
+    assert read_command(f"/loop stop\n{'x' * 100_000}") == command("stop")
     assert read_command(f"{chr(10) * 2_000}/loop stop") is None
     assert "too long" in misspelt(f"/loop stop{' ' * 100_000}").sentence
     cut_here = "\n" * (1_000 - len("/loop extend 1")) + "/loop extend 1"
-    assert read_command(cut_here) == Command("extend", 1)
+    assert read_command(cut_here) == command("extend", 1)
     assert "too long" in misspelt(f"{cut_here}5").sentence
 
 
 def test_text_that_cannot_be_encoded_is_read_all_the_same() -> None:
     assert read_command("\ud800 /loop stop") is None
     assert "nobody can see" in misspelt("/loop \ud800").sentence
-    assert read_command("/loop stop\n\udfff") == Command("stop")
+    assert read_command("/loop stop\n\udfff") == command("stop")
 
 
 def test_a_command_is_frozen() -> None:
-    with pytest.raises(FrozenInstanceError):
-        Command("stop").rounds = 3  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        command("stop").rounds = 3  # type: ignore[misc]

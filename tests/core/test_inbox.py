@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.inbox_command import MAX_BYTES, InboxCommand, parse_command
+from loop_kit.core.commands import MAX_FILE_BYTES, VERBS, Command, parse_inbox_file
 from loop_kit.core.machine import outstanding, transition
 from loop_kit.core.messages import Commanded, LeaseTaken, LoopResumed
 from loop_kit.core.state import Lease, Limits, LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard
 
 
-def command(verb: str, comment: int = 1, **more: Any) -> InboxCommand:
-    return InboxCommand.model_validate(
+def command(verb: str, comment: int = 1, **more: Any) -> Command:
+    return Command.model_validate(
         {"comment": comment, "verb": verb, "by": "mona", "at": b.AT, **more}
     )
 
@@ -63,7 +63,7 @@ def test_whoever_has_a_loop_go_on_answers_for_it_from_then_on() -> None:
     assert transition(state, b.resumed()).starter == "long-gone"
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "stop", "retry", "extend", "refresh"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_no_command_brings_an_approved_loop_back(verb: str) -> None:
     approved = transition(b.awaiting_review(), b.approved(1))
     after = told(approved, verb, rounds=2)
@@ -131,9 +131,35 @@ def test_the_third_run_of_an_agent_that_kills_its_runs_is_not_paid_for() -> None
     assert told(dead, "retry").is_running
 
 
+def test_asking_for_the_status_changes_nothing() -> None:
+    before = b.awaiting_work()
+    after = told(before, "status")
+    assert after == before.model_copy(update={"seq": after.seq, "heeded": (1,)})
+
+
+def test_a_file_of_the_inbox_is_read_as_it_was_written_before() -> None:
+    old = b"""{
+  "comment": 492700400,
+  "verb": "refresh",
+  "by": "mona",
+  "at": "2026-01-02T03:04:05Z",
+  "card": {"task_id": "T-001", "goal": "add is right"},
+  "verify": ["make test"]
+}
+"""
+    found = parse_inbox_file(old)
+    assert found == command(
+        "refresh",
+        492700400,
+        at="2026-01-02T03:04:05Z",
+        card=TaskCard(task_id="T-001", goal="add is right"),
+        verify=("make test",),
+    )
+
+
 def test_a_bus_file_that_is_no_command_is_none() -> None:
     good = command("extend", rounds=3)
-    assert parse_command(good.to_json()) == good
+    assert parse_inbox_file(good.to_json()) == good
     assert good.path == "inbox/1.json"
     for wrong in (
         {"verb": "rm -rf"},
@@ -143,6 +169,8 @@ def test_a_bus_file_that_is_no_command_is_none() -> None:
         {"by": "x" * 101},
         {"shell": "true"},
     ):
-        assert parse_command(json.dumps({**json.loads(good.to_json()), **wrong}).encode()) is None
-    for raw in (b"", b"null", b"[" * 100_000, b"\xff", b" " * (MAX_BYTES + 1)):
-        assert parse_command(raw) is None
+        assert (
+            parse_inbox_file(json.dumps({**json.loads(good.to_json()), **wrong}).encode()) is None
+        )
+    for raw in (b"", b"null", b"[" * 100_000, b"\xff", b" " * (MAX_FILE_BYTES + 1)):
+        assert parse_inbox_file(raw) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.state import Outcome, Phase, Role, Source
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def drop(world: World, verb: str, comment: int = 1, **more: Any) -> None:
-    command = InboxCommand.model_validate({"comment": comment, "verb": verb, "by": "mona", **more})
+    command = Command.model_validate({"comment": comment, "verb": verb, "by": "mona", **more})
     world.server.files[command.path] = command.to_json()
 
 

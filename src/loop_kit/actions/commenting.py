@@ -1,15 +1,14 @@
 """Commands in comments, and what is answered on an issue or a pull request.
 
 While another run holds the loop, a command is put into its inbox, which it reads before it spends
-anything; otherwise this run takes the loop, carries the command out and goes on from there. Who may
-not command gets no answer at all: strangers must not make us talk.
+anything; otherwise this run takes the loop, carries the command out and continues from there. Who
+may not command gets no answer at all: strangers must not make us answer.
 """
 
 from loop_kit.actions.cards import Cards
 from loop_kit.actions.loop_job import Loop, LoopJob
 from loop_kit.actions.scene import Scene
 from loop_kit.core.commands import Command, Misspelt
-from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.issue_card import Origin, card_if_any
 from loop_kit.core.render import headline, marker
 from loop_kit.core.requests import Comment, StartIssue
@@ -21,26 +20,27 @@ from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction
 
 _TRIES = 5
-"""How often a loop is looked at anew that moves while a command is brought to it."""
+"""How often a loop is loaded that is written to while a command is put into its inbox."""
 
 
-def obey(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
+def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
     """Do what a comment asks; None when no round was run for it."""
     scene, command = job.scene, request.command
     if not all(job.authority.may(login) for login in scene.job.people):
-        scene.log.note(f"{request.author} may not write to {scene.job.repository}: nothing to do.")
+        scene.log.note(
+            f"{scene.job.sender} may not write to {scene.job.repository}: nothing to do."
+        )
         return None
     if isinstance(command, Misspelt):
-        scene.log.note(command.sentence)
-        _react(scene, request, "confused")
+        _decline(scene, request, command.sentence)
         return None
     task_id = _task_id(job, request)
     for _ in range(_TRIES):
         try:
-            return _brought(job, cards, request, command, job.load(task_id))
+            return _apply_or_queue(job, cards, request, command, job.load(task_id))
         except PushRejected:
             scene.log.note(f"{task_id} was written meanwhile: looking again.")
-    scene.log.warn(f"{task_id} moves faster than the command can be brought: comment it again.")
+    scene.log.warn(f"{task_id} changes faster than the command can be recorded: comment it again.")
     _react(scene, request, "confused")
     return None
 
@@ -58,44 +58,50 @@ def refuse(scene: Scene, number: int, error: LoopError) -> None:
         scene.log.warn(f"It could not be said on #{number}: {failure}")
 
 
-def _brought(
+def _apply_or_queue(
     job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
 ) -> LoopState | None:
     scene, recorded = job.scene, loop.recorded
-    why = _reason_against(request, recorded)
-    if recorded is None or why:
-        scene.log.note(why)
-        _react(scene, request, "confused")
+    if recorded is None or request.number not in _numbers(recorded):
+        _decline(scene, request, f"#{request.number} has no loop that can be commanded.")
+        return None
+    is_handled = request.id in recorded.heeded
+    if recorded.finished and command.verb != "status" and not is_handled:
+        over = f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
+        _decline(scene, request, over)
         return None
     if command.verb == "status":
         _reply(scene, request, recorded)
         return None
     live = job.is_live(recorded.lease)
-    if request.id in recorded.heeded:
+    if is_handled:
         scene.log.note(f"/loop {command.verb} was carried out already.")
-        if job.has_handed_over(recorded):
-            return job.dispatch_again(loop)
-        died = recorded.lease is not None and not live
-        return job.round(loop, retries=False) if died else None
-    kept = _kept(job, cards, request, command, loop)
+        return _continue_lost_run(job, loop, recorded, live=live)
+    if command.verb == "refresh":
+        command = _with_card(job, cards, request, command, recorded)
     if live:
-        _left_in_the_inbox(scene, request, loop, kept)
+        _queue_command(scene, request, loop, command)
         return None
     _react(scene, request, "+1")
-    return job.work(loop, command=kept)
+    return job.work(loop, command=command)
 
 
-def _reason_against(request: Comment, recorded: LoopState | None) -> str:
-    """Why nothing can be commanded here, or ''."""
-    if recorded is None or request.number not in _numbers(recorded):
-        return f"#{request.number} has no loop that can be commanded."
-    asks = isinstance(request.command, Command) and request.command.verb == "status"
-    if recorded.finished and not asks and request.id not in recorded.heeded:
-        return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
-    return ""
+def _continue_lost_run(
+    job: LoopJob, loop: Loop, recorded: LoopState, *, live: bool
+) -> LoopState | None:
+    """Continue if the run that carried the command out died after that; None if it did not."""
+    if job.has_handed_over(recorded):
+        return job.dispatch_again(loop)
+    died = recorded.lease is not None and not live
+    return job.round(loop, retries=False) if died else None
 
 
-def _left_in_the_inbox(scene: Scene, request: Comment, loop: Loop, command: InboxCommand) -> None:
+def _decline(scene: Scene, request: Comment, why: str) -> None:
+    scene.log.note(why)
+    _react(scene, request, "confused")
+
+
+def _queue_command(scene: Scene, request: Comment, loop: Loop, command: Command) -> None:
     if scene.settings.dry_run:
         scene.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
         return
@@ -103,33 +109,20 @@ def _left_in_the_inbox(scene: Scene, request: Comment, loop: Loop, command: Inbo
     _react(scene, request, "eyes")
     lease = loop.recorded.lease if loop.recorded else None
     run = lease.run_id if lease else ""
-    scene.log.note(f"Run {run} is at work: it reads the command before it spends anything.")
+    scene.log.note(f"Run {run} is running: it reads the command before it spends anything.")
 
 
-def _kept(
-    job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
-) -> InboxCommand:
-    """The command as the state branch holds it; a refresh brings the card along."""
-    card: TaskCard | None = None
-    verify: tuple[str, ...] = ()
-    if command.verb == "refresh" and loop.recorded is not None:
-        try:
-            card = _reread(cards, request, loop.recorded)
-        except LoopError as error:
-            refuse(job.scene, request.number, error)
-            raise
-        verify = job.scene.full_settings(card, loop.recorded.base_sha).verify
-    return InboxCommand.model_validate(
-        {
-            "comment": request.id,
-            "verb": command.verb,
-            "by": request.author,
-            "at": request.at,
-            "rounds": command.rounds,
-            "card": card,
-            "verify": verify,
-        }
-    )
+def _with_card(
+    job: LoopJob, cards: Cards, request: Comment, command: Command, recorded: LoopState
+) -> Command:
+    """A `refresh` with the card as it is now, and its verify commands."""
+    try:
+        card = _reread(cards, request, recorded)
+    except LoopError as error:
+        refuse(job.scene, request.number, error)
+        raise
+    verify = job.scene.full_settings(card, recorded.base_sha).verify
+    return command.model_copy(update={"card": card, "verify": verify})
 
 
 def _reread(cards: Cards, request: Comment, recorded: LoopState) -> TaskCard:

@@ -243,26 +243,26 @@ def _other_label(event: _Event) -> str:
 def _commented(event: _Event) -> Request:
     if event.action != "created":
         return NotForUs(f"Only a new comment is read: this one was {_named(event.action)}.")
-    command = read_command(event.text("comment", "body"))
+    job = event.job
+    number = event.number("comment", "id")
+    made = event.text("comment", "created_at", limit=40)
+    made = made if _TIME.fullmatch(made) else ""
+    command = read_command(event.text("comment", "body"), number, by=job.sender, at=made)
     if command is None:
         return NotForUs("The comment has no /loop command on its first line.")
     author = event.text("comment", "user", "login", limit=_MAX_TITLE)
-    job = event.job
     if author.lower() != job.sender.lower():
         return NotForUs("The comment is not by the account that sent the event.")
     is_program = job.sender_type == "Bot" or is_bot(author, at(event.payload, *_AUTHOR_TYPE))
     if author == BOT or (is_program and not is_allowed_bot(author, event.settings.allowed_bots)):
         return NotForUs(f"The comment is by the bot {author}, which may not command.")
-    made = event.text("comment", "created_at", limit=40)
     return Comment(
-        id=event.number("comment", "id"),
+        id=number,
         number=event.number("issue", "number"),
         on_pull=at(event.payload, "issue", "pull_request") is not None,
         command=command,
-        author=job.sender,
         title=event.text("issue", "title", limit=_MAX_TITLE),
         body=event.text("issue", "body"),
-        at=made if _TIME.fullmatch(made) else "",
     )
 
 

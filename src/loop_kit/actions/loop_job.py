@@ -18,7 +18,7 @@ from loop_kit.adapters.guides import Guides, committed_knowledge
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.state import Lease, LoopState, Source
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
@@ -112,7 +112,7 @@ class LoopJob:
         self,
         loop: Loop,
         found: Found | None = None,
-        command: InboxCommand | None = None,
+        command: Command | None = None,
         *,
         retries: bool = True,
     ) -> LoopState | None:
@@ -142,7 +142,7 @@ class LoopJob:
         self,
         loop: Loop,
         found: Found | None = None,
-        command: InboxCommand | None = None,
+        command: Command | None = None,
         *,
         retries: bool = True,
     ) -> Entered:
@@ -234,7 +234,7 @@ class LoopJob:
         workflow = settings.continue_workflow or self.scene.job.workflow
         return Continuation(workflow, self.scene.default_branch)
 
-    def _rehearse(self, loop: Loop, found: Found | None, command: InboxCommand | None) -> None:
+    def _rehearse(self, loop: Loop, found: Found | None, command: Command | None) -> None:
         card = _card(loop, found)
         entered = self.prepared(loop, found)
         settings, recorded = entered.settings, loop.recorded

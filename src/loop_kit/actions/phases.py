@@ -29,7 +29,7 @@ from loop_kit.core.bundle import (
     parse_bundle,
     without_reports,
 )
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.messages import Event
 from loop_kit.core.state import Lease, LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard
@@ -127,7 +127,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     job.tell(entered, None)
 
 
-def _stopping(commands: Iterable[InboxCommand]) -> bool:
+def _stopping(commands: Iterable[Command]) -> bool:
     return any(command.verb in {"pause", "stop"} for command in commands)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from loop_kit.actions.authority import Authority
 from loop_kit.actions.cards import Cards, Found
-from loop_kit.actions.commenting import obey, refuse
+from loop_kit.actions.commenting import handle_comment, refuse
 from loop_kit.actions.events import read_request
 from loop_kit.actions.loop_job import Loop, LoopJob
 from loop_kit.actions.phases import later_phase
@@ -69,7 +69,7 @@ class _Invocation:
     def perform(self, request: Request) -> LoopState | None:
         """Do what was asked."""
         if isinstance(request, Comment):
-            return obey(self._job, self._cards, request)
+            return handle_comment(self._job, self._cards, request)
         if isinstance(request, Resume):
             return self._resume(request)
         if isinstance(request, SweepAll):

@@ -23,8 +23,8 @@ from loop_kit.adapters.remote_loops import Recorded, RemoteLoops, scratch_reposi
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
+from loop_kit.core.commands import INBOX
 from loop_kit.core.continuing import extended
-from loop_kit.core.inbox_command import FOLDER
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.core.state import Lease, LoopState
 from loop_kit.core.sweeping import (
@@ -224,7 +224,7 @@ def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
 def _with_inbox(git: Git, recorded: Mapping[str, Recorded]) -> frozenset[str]:
     """The loops that have something in their inbox, asked of what was fetched."""
     shas = {name: found.sha for name, found in recorded.items() if found.state is not None}
-    asked = "".join(f"{sha}:{FOLDER}\n" for sha in shas.values()).encode()
+    asked = "".join(f"{sha}:{INBOX}\n" for sha in shas.values()).encode()
     lines = git.run("cat-file", "--batch-check", stdin=asked).out.decode().splitlines()
     return frozenset(name for name, line in zip(shas, lines, strict=True) if " tree " in line)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core import bus
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.messages import AttemptStarted, Event
 from loop_kit.core.state import LoopState, Outcome, Phase, Role, StateCorrupt, parse_state
 from loop_kit.core.task import checked_task_id, parse_card
@@ -144,7 +144,7 @@ class FileStore:
         if work_sha and self._keep_work is not None:
             self._keep_work(work_sha)
 
-    def commands(self) -> tuple[InboxCommand, ...]:
+    def commands(self) -> tuple[Command, ...]:
         """None: on a laptop a person types them."""
         return ()
 

@@ -21,8 +21,8 @@ from loop_kit.adapters.git_remote import Remote, ask_server
 from loop_kit.adapters.retry import retry
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
+from loop_kit.core.commands import INBOX, Command, parse_inbox_file
 from loop_kit.core.git_refusals import passing, raced, refusal
-from loop_kit.core.inbox_command import FOLDER, InboxCommand, parse_command
 from loop_kit.core.messages import Event
 from loop_kit.core.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
@@ -154,21 +154,21 @@ class GitStore:
             self._rebase(tips)
         raise PushRejected(f"{self._branches.state} moves faster than we can push")
 
-    def commands(self) -> tuple[InboxCommand, ...]:
+    def commands(self) -> tuple[Command, ...]:
         """The commands in the inbox; looked for once after the branch was loaded or taken up."""
         if not self._inbox_is_new:
             return ()
         self._inbox_is_new = False
         tip = self._tips[self._branches.state]
-        listed = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{FOLDER}", ok=(0, 128))
+        listed = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{INBOX}", ok=(0, 128))
         names = listed.out.decode("utf-8", "replace").split("\0")
         wanted = [name for name in names if _COMMAND_FILE.fullmatch(name)][:_MOST_COMMANDS]
-        contents = ((name, self.read(f"{FOLDER}/{name}")) for name in wanted)
-        found = ((name, parse_command(raw)) for name, raw in contents if raw is not None)
-        commands = [c for name, c in found if c is not None and c.path == f"{FOLDER}/{name}"]
+        contents = ((name, self.read(f"{INBOX}/{name}")) for name in wanted)
+        found = ((name, parse_inbox_file(raw)) for name, raw in contents if raw is not None)
+        commands = [c for name, c in found if c is not None and c.path == f"{INBOX}/{name}"]
         return tuple(sorted(commands, key=lambda command: command.comment))
 
-    def drop(self, command: InboxCommand) -> None:
+    def drop(self, command: Command) -> None:
         """Put a command into the inbox of the loop as it was loaded; its state is not touched.
 
         Raises:

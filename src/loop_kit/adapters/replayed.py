@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.core.bundle import Bundle
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.messages import AttemptStarted, Event
 from loop_kit.core.state import CommandResult, LoopState, Role, Verification
 from loop_kit.ports import Store, WorkMoved, Workspace
@@ -76,7 +76,7 @@ class LateStore:
         self._work_tip = work_tip
         self._attempts = False
         self._pushed = False
-        self._waiting: tuple[InboxCommand, ...] = ()
+        self._waiting: tuple[Command, ...] = ()
 
     @property
     def work_tip(self) -> str:
@@ -114,14 +114,14 @@ class LateStore:
         self._pushed = True
         self._work_tip = new or self._work_tip
 
-    def commands(self) -> tuple[InboxCommand, ...]:
+    def commands(self) -> tuple[Command, ...]:
         """The commands of people, once something was pushed."""
         if not self._pushed:
             return ()
         waiting, self._waiting = self._waiting, ()
         return (*waiting, *self._store.commands())
 
-    def waiting(self) -> tuple[InboxCommand, ...]:
+    def waiting(self) -> tuple[Command, ...]:
         """The commands that `commands` will give; they are kept for it."""
         self._waiting += self._store.commands()
         return self._waiting

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.messages import Event
 from loop_kit.core.state import LoopState
 from loop_kit.ports import Store
@@ -36,7 +36,7 @@ class UnpushedStore:
     def sync(self, work_sha: str = "") -> None:
         """Nothing is made durable; another job does that."""
 
-    def commands(self) -> tuple[InboxCommand, ...]:
+    def commands(self) -> tuple[Command, ...]:
         """None: the job that holds the branches reads them."""
         return ()
 

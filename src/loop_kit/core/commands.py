@@ -1,20 +1,31 @@
 """Commands that people write in comments: `/loop stop` on the first line, and nothing beside it.
 
 A comment is a command only when its first line that is not blank begins with `/loop` in the very
-first column: what stands in a quote, in a code block or below other text is talk about a command.
-A line that begins so and cannot be carried out is answered with what is wrong, never guessed: a
-misread `stop` costs money, a misread `extend` more of it.
+first column: in a quote, in a code block or below other text it is talk about a command. A line
+that begins so and cannot be carried out is answered with what is wrong, never guessed: a misread
+`stop` costs money, a misread `extend` more of it.
+
+While another run holds the loop, a command waits as a file in `inbox/` of the state branch.
+Whoever may push to that branch can put a file there, so every field is checked and bounded.
 """
 
 import difflib
+import json
 import re
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
+from pydantic import Field, ValidationError
+
+from loop_kit.core.record import Record, Text
 from loop_kit.core.sanitize import code, visible
+from loop_kit.core.task import TaskCard
 
 Verb = Literal["status", "pause", "resume", "stop", "retry", "refresh", "extend"]
-VERBS: tuple[str, ...] = get_args(Verb)
+VERBS: tuple[Verb, ...] = get_args(Verb)
+INBOX = "inbox"
+"""The folder of the state branch where commands wait."""
+MAX_FILE_BYTES = 256 * 1024
 MAX_EXTENSION = 20
 """The rounds that one `extend` may add."""
 
@@ -24,12 +35,31 @@ _COMMAND_LINE = re.compile(r"/loop(?:\s|\Z)")
 _ROUNDS = re.compile(r"[1-9][0-9]?")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What a person wants of a loop; `rounds` belongs to `extend` and is 0 elsewhere."""
+class Command(Record):
+    """What a person wants of a loop, from the comment to the event that carries it out.
 
+    `comment` is the number of the comment, `by` the login of its author, `at` when it was made in
+    UTC, or '' where the event does not say. `rounds` belongs to `extend`; `card` and its `verify`
+    commands to `refresh`, for which the text at the moment of the command counts.
+    """
+
+    comment: Annotated[int, Field(ge=1)]
     verb: Verb
-    rounds: int = 0
+    by: Annotated[Text, Field(max_length=100)] = ""
+    at: Annotated[Text, Field(max_length=40)] = ""
+    rounds: Annotated[int, Field(ge=0, le=MAX_EXTENSION)] = 0
+    card: TaskCard | None = None
+    verify: tuple[Text, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The name of its file in the inbox."""
+        return f"{INBOX}/{self.comment}.json"
+
+    def to_json(self) -> bytes:
+        """Its file in the inbox."""
+        body = self.model_dump(mode="json", exclude_defaults=True)
+        return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +73,8 @@ class Misspelt:
     nearest: Verb | None = None
 
 
-def read_command(body: str) -> Command | Misspelt | None:
-    """The command in the text of a comment; None where the comment is no command.
+def read_command(body: str, comment: int, by: str = "", at: str = "") -> Command | Misspelt | None:
+    """The command in the `body` of a comment; None where the comment is no command.
 
     Only the first 1,000 characters are read.
     """
@@ -59,7 +89,20 @@ def read_command(body: str) -> Command | Misspelt | None:
     verb = words[0].lower()
     if verb not in VERBS:
         return _unknown(verb)
-    return _command(cast("Verb", verb), words[1:])
+    rounds = _rounds(verb, words[1:])
+    if isinstance(rounds, Misspelt):
+        return rounds
+    return Command(comment=comment, verb=verb, by=by, at=at, rounds=rounds)
+
+
+def parse_inbox_file(raw: bytes) -> Command | None:
+    """The command in a file of the inbox, or None where it holds none."""
+    if len(raw) > MAX_FILE_BYTES:
+        return None
+    try:
+        return Command.model_validate_json(raw)
+    except (ValidationError, ValueError, RecursionError):
+        return None
 
 
 def _first_line(body: str) -> tuple[str, bool]:
@@ -72,22 +115,22 @@ def _first_line(body: str) -> tuple[str, bool]:
     return "", True
 
 
-def _command(verb: Verb, rest: list[str]) -> Command | Misspelt:
+def _rounds(verb: Verb, rest: list[str]) -> int | Misspelt:
+    """How many rounds `extend` adds; 0 for the other verbs, after which nothing may follow."""
     if verb == "extend":
         wanted = f"`{_WORD} extend` needs one number from 1 to {MAX_EXTENSION}"
         if len(rest) != 1 or not _ROUNDS.fullmatch(rest[0]) or int(rest[0]) > MAX_EXTENSION:
             return Misspelt(f"{wanted}, as in `{_WORD} extend 2`.", verb)
-        return Command(verb, int(rest[0]))
+        return int(rest[0])
     if rest:
         return Misspelt(f"`{_WORD} {verb}` takes nothing after it on its line.", verb)
-    return Command(verb)
+    return 0
 
 
 def _unknown(word: str) -> Misspelt:
     close = difflib.get_close_matches(word[:40], VERBS, n=1, cutoff=0.6)
     if close:
-        nearest = cast("Verb", close[0])
-        said = f"{code(word[:40])} is not a command. Did you mean `{_WORD} {nearest}`?"
-        return Misspelt(said, nearest)
+        sentence = f"{code(word[:40])} is not a command. Did you mean `{_WORD} {close[0]}`?"
+        return Misspelt(sentence, cast("Verb", close[0]))
     known = ", ".join(f"`{verb}`" for verb in VERBS)
     return Misspelt(f"{code(word[:40])} is not a command. Known are {known}.")

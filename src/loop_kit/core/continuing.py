@@ -1,17 +1,23 @@
-"""What several rows of the table share: how a loop ends, and how it goes on after that.
+"""How a loop ends, how it continues after that, and what the command of a person does to it.
 
 A run that dies without a word leaves its lease behind. When two of them die while the same agent
-is at work at the same commit, the third would die too, and be paid for: the loop ends instead, and
+is running at the same commit, the third would die too, and be paid for: the loop ends instead, and
 a person looks at the logs.
+
+A command changes nothing where it makes no sense (`pause` of a loop that is done); it is noted as
+carried out all the same, so that no later run reads it again.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from loop_kit.core.commands import Verb
 from loop_kit.core.findings import open_findings
-from loop_kit.core.messages import LoopResumed
+from loop_kit.core.messages import Commanded, LoopResumed
 from loop_kit.core.state import Attempt, Limits, LoopState, Outcome, Phase, Role
 
-_MOST_LOST = 2
+_MAX_LOST = 2
+_REMEMBERED = 200
 
 
 class IllegalTransition(RuntimeError):
@@ -87,7 +93,7 @@ def continued(state: LoopState, limits: Limits, at: str) -> LoopState:
         attempt=attempt,
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
-    if attempt is not None and attempt.lost >= _MOST_LOST:
+    if attempt is not None and attempt.lost >= _MAX_LOST:
         return _lost(again, attempt, at)
     return within_rounds(again, at)
 
@@ -117,3 +123,69 @@ def with_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[A
         record.model_copy(update=changes) if record.round == round_ else record
         for record in records
     )
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def carried_out(state: LoopState, event: Commanded) -> LoopState:
+    """The state after the command; the same command again changes nothing."""
+    command = event.command
+    if command.comment in state.heeded:
+        return state
+    after = _RULES[command.verb](state, event)
+    return changed(after, heeded=(*state.heeded, command.comment)[-_REMEMBERED:])
+
+
+def _pause(state: LoopState, _event: Commanded) -> LoopState:
+    if not state.is_running:
+        return state
+    return changed(state, state=Phase.PAUSED, resume_phase=state.state, continue_to=None)
+
+
+def _stop(state: LoopState, event: Commanded) -> LoopState:
+    if state.state is Phase.DONE:
+        return state
+    by = event.command.by or "a command"
+    return done(state, Outcome.CANCELLED, f"Stopped by {by}.", event.at)
+
+
+def _continue(state: LoopState, event: Commanded) -> LoopState:
+    if state.is_running or state.resume_phase is None:
+        return state
+    again = changed(state, starter=event.command.by or state.starter)
+    limits = extended(event.limits, state.extended) if event.limits else state.limits
+    return continued(again, limits, event.at)
+
+
+def _extend(state: LoopState, event: Commanded) -> LoopState:
+    rounds = event.command.rounds
+    more = changed(state, limits=extended(state.limits, rounds), extended=state.extended + rounds)
+    used_up = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED or "budget" in state.reasons
+    return _continue(more, event) if used_up else more
+
+
+def _refresh(state: LoopState, event: Commanded) -> LoopState:
+    card, verify = event.command.card, event.command.verify
+    if card is None or card.task_id != state.task_id:
+        return state
+    same = verify == state.verify
+    return changed(
+        state,
+        card_sha256=card.sha256,
+        verify=verify,
+        baseline=state.baseline if same else None,
+        verification=state.verification if same else None,
+    )
+
+
+_Rule = Callable[[LoopState, Commanded], LoopState]
+_RULES: Mapping[Verb, _Rule] = {
+    "status": lambda state, _event: state,
+    "pause": _pause,
+    "resume": _continue,
+    "stop": _stop,
+    "retry": _continue,
+    "refresh": _refresh,
+    "extend": _extend,
+}

@@ -23,9 +23,10 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loop_kit.core import inbox, outbox, sessions
+from loop_kit.core import outbox, sessions
 from loop_kit.core.continuing import (
     IllegalTransition,
+    carried_out,
     changed,
     done,
     resumed,
@@ -327,7 +328,7 @@ _TABLE: Mapping[tuple[Phase, type], _Handler] = {
     **{(phase, AttemptFailed): _attempt_failed for phase in _RUNNING},
     **{(phase, Halted): _halted for phase in _RUNNING},
     **{(phase, LeaseTaken): _lease_taken for phase in _BEGUN},
-    **{(phase, Commanded): inbox.carried_out for phase in _BEGUN},
+    **{(phase, Commanded): carried_out for phase in _BEGUN},
     **{(phase, Published): _published for phase in _BEGUN},
     **{(phase, HandedOver): _handed_over for phase in _BEGUN},
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.reports import ReviewReport, WorkReport
 from loop_kit.core.state import (
     Lease,
@@ -186,7 +186,7 @@ class Commanded:
     `limits` are the operator's now, where the run that reads it knows them.
     """
 
-    command: InboxCommand
+    command: Command
     at: str
     limits: Limits | None = None
 

@@ -70,20 +70,17 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A command in a comment on an issue or, with `on_pull`, on a pull request.
+    """A command in comment `id` on the issue or, with `on_pull`, the pull request `number`.
 
-    `title` and `body` are those of what was commented on, as they were at the event. `at` is when
-    the comment was made, UTC as YYYY-MM-DDTHH:MM:SSZ, or '' where the event does not tell.
+    `title` and `body` are those of the issue or pull request, as they were at the event.
     """
 
     id: int
     number: int
     on_pull: bool
     command: Command | Misspelt
-    author: str
     title: str
     body: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loop_kit.core import bus
+from loop_kit.core.commands import Command
 from loop_kit.core.continuing import extended
 from loop_kit.core.findings import open_findings
-from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.machine import transition
 from loop_kit.core.messages import (
     Commanded,
@@ -90,7 +90,7 @@ class Journal:
             self.carry_out(command, limits)
         return bool(commands)
 
-    def carry_out(self, command: InboxCommand, limits: Limits | None = None) -> None:
+    def carry_out(self, command: Command, limits: Limits | None = None) -> None:
         """Record one command as carried out, under `limits` where they are known; once."""
         known = command.comment in self.state.heeded
         files: dict[str, bytes | None] = {command.path: None}

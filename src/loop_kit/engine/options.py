@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loop_kit.core.inbox_command import InboxCommand
+from loop_kit.core.commands import Command
 from loop_kit.core.scope import ScopeRules
 from loop_kit.core.state import Lease, Limits, Source
 from loop_kit.core.task import TaskCard
@@ -54,5 +54,5 @@ class Start:
     lease: Lease | None = None
     state_branch: str = ""
     pull_request_url: str = ""
-    command: InboxCommand | None = None
+    command: Command | None = None
     retries: bool = True

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.activity import Activity
+from loop_kit.core.commands import Command
 from loop_kit.core.diagnosis import Problem
-from loop_kit.core.inbox_command import InboxCommand
 from loop_kit.core.knowledge import Knowledge
 from loop_kit.core.messages import Event
 from loop_kit.core.prompts import Guidance
@@ -295,7 +295,7 @@ class Store(Protocol):
         """
         ...
 
-    def commands(self) -> tuple[InboxCommand, ...]:
+    def commands(self) -> tuple[Command, ...]:
         """The commands of people that nobody has carried out yet, oldest first.
 
         As known since the state was loaded, or since a push found that somebody wrote meanwhile.
