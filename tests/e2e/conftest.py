@@ -131,6 +131,7 @@ class Hub:
     api: GitHubServer
     root: Path
     depth: int = 1
+    command: tuple[str | Path, ...] = (LOOP, "action")
     jobs: list[JobResult] = field(default_factory=list)
     running: list[Program] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
@@ -208,7 +209,7 @@ class Hub:
         log = folder / "log"
         with log.open("wb") as stream:
             child = programs.start(
-                [LOOP, "action"], cwd=checkout, env={**environ, **(env or {})}, log=stream
+                self.command, cwd=checkout, env={**environ, **(env or {})}, log=stream
             )
             self.running.append(child)
             if kill_after_push:
