@@ -94,7 +94,7 @@ def test_a_map_of_agent_task_runner_is_taken_over(repo: Repo) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"\xff" * 99, b'{"files": [{"path": 1}]}', b"[" * 99999]
 )
-def test_a_damaged_map_is_made_anew(repo: Repo, damage: bytes) -> None:
+def test_a_damaged_map_is_made_again(repo: Repo, damage: bytes) -> None:
     (repo.folder / "context").mkdir()
     (repo.folder / "context" / "module_map.json").write_bytes(damage)
     assert list(indexed(repo)) == ["calc.py"]

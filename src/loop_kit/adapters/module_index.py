@@ -32,7 +32,7 @@ def tracked_sources(git: Git) -> list[str]:
     """The paths of the Python files that git tracks below its directory, sorted.
 
     Raises:
-        GitFailed: git does not tell.
+        GitFailed: git cannot list them.
     """
     done = git.run("ls-files", "-z", "--", "*.py", "*.pyi", limit=_MAX_NAMES)
     names = done.out.decode("utf-8", "surrogateescape").split("\0")

@@ -19,7 +19,7 @@ class Activity:
     """One thing that an agent did or said, raw and untrusted.
 
     `category` is set once per piece of work, when it begins; of a message it is None. `begins`
-    marks work that is still going on: its end follows as another activity with the same text.
+    marks work that is not finished: its end follows as another activity with the same text.
     """
 
     verb: str
@@ -34,7 +34,7 @@ class Activity:
 
     @property
     def is_message(self) -> bool:
-        """Whether it was said rather than done; what is said twice is shown twice."""
+        """Whether the agent wrote it; the same message again is shown again."""
         return self.verb == "Message"
 
 
@@ -55,8 +55,8 @@ def command(value: object, *, begins: bool = False) -> Sequence[Activity]:
     if not text:
         return ()
     read = files_read(text)
-    verb, shown = ("Reading", _names(read)) if read else ("Running", text)
-    return (Activity(verb, shown, category(text), begins=begins),)
+    verb, detail = ("Reading", _names(read)) if read else ("Running", text)
+    return (Activity(verb, detail, category(text), begins=begins),)
 
 
 def edit(paths: Sequence[str], *, begins: bool = False) -> Sequence[Activity]:
@@ -98,11 +98,11 @@ _TOOLS: Mapping[str, _Kind] = {
 
 
 def _names(paths: Sequence[str]) -> str:
-    """The files' last parts, with as many folders as it takes to tell them apart."""
+    """The files' last parts, with as many folders as distinguishes them."""
     unique = list(dict.fromkeys(path.replace("\\", "/") for path in paths))
-    shown = [_short(path, unique) for path in unique[:_MAX_NAMES]]
-    more = len(unique) - len(shown)
-    return ", ".join(shown) + (f" (+{more} more)" if more > 0 else "")
+    names = [_short(path, unique) for path in unique[:_MAX_NAMES]]
+    more = len(unique) - len(names)
+    return ", ".join(names) + (f" (+{more} more)" if more > 0 else "")
 
 
 def _short(path: str, others: Sequence[str]) -> str:

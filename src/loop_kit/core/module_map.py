@@ -40,22 +40,22 @@ def exports(source: str) -> tuple[tuple[str, ...], str]:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return (), ""
-    found = [shown for node in tree.body if (shown := _export(node))]
+    found = [export for node in tree.body if (export := _export(node))]
     docstring = (ast.get_docstring(tree, clean=False) or "").strip()
     return tuple(found[:MAX_EXPORTS]), one_line(docstring.split("\n", 1)[0], _MAX_NAME)
 
 
-def _export(node: ast.stmt) -> str:
+def _export(node: ast.stmt) -> str | None:
     match node:
         case ast.ClassDef(name=name):
-            shown = f"class {name[:_MAX_NAME]}"
+            text = f"class {name[:_MAX_NAME]}"
         case ast.FunctionDef(name=name):
-            shown = f"def {name[:_MAX_NAME]}"
+            text = f"def {name[:_MAX_NAME]}"
         case ast.AsyncFunctionDef(name=name):
-            shown = f"async def {name[:_MAX_NAME]}"
+            text = f"async def {name[:_MAX_NAME]}"
         case _:
-            return ""
-    return f"{shown}:L{node.lineno}"
+            return None
+    return f"{text}:L{node.lineno}"
 
 
 def document(modules: Sequence[Module], generated_at: str) -> bytes:
@@ -80,7 +80,7 @@ def modules_of(text: str) -> list[Module]:
 
 
 def _module(entry: Any) -> Module | None:
-    """The module that `entry` says, or None when it is not of our form."""
+    """The module in `entry`, or None when it is not of our form."""
     if not isinstance(entry, dict):
         return None
     names = entry.get("exports")

@@ -16,10 +16,10 @@ SUBPHASES = tuple(f"{name}_ms" for name in CATEGORIES)
 
 
 class PhaseTimer:
-    """Turns the happenings of one attempt into its metrics; all times in ms since its start.
+    """Turns the events of one attempt into its metrics; all times in ms since its start.
 
-    It keeps sums, not happenings, so that an endless stream costs nothing. Times are to be told in
-    their order; one that goes back counts as the one before.
+    It keeps sums, not events, so that an endless stream costs nothing. Times are
+    reported in their order; one that goes back counts as the one before.
     """
 
     def __init__(self) -> None:
