@@ -19,7 +19,7 @@ from loop_kit.core.sanitize import visible
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_inline import StateInline
-    from markdown_it.token import Token
+    from markdown_it.tree import SyntaxTreeNode as Node
 
     Cut = tuple[int, int, str]
     Rule = Callable[[StateInline, bool], bool]
@@ -43,8 +43,7 @@ _COMMENT = r"<!--(?:-?>|.*?--!?>)"
 _FOOTNOTE = re.compile(r"^[ \t]*\[\^[^\] \t\n]+\]:", re.MULTILINE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#_-]{1,20}(?![^\s])")
 _BOX = re.compile(r"\[[ xX]\][ \t]+")
-_LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
-_CONTAINERS = frozenset({"blockquote", "heading", "list_item"})
+_LISTS = frozenset({"bullet_list", "ordered_list"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +73,22 @@ class Block:
 
 def read_body(body: str) -> tuple[Block, ...]:
     """The blocks of `body` in their order; link targets are as the parser normalises them."""
+    from markdown_it.tree import SyntaxTreeNode
+
     source = visible(body)
     parser = _parser()
     env: dict[str, Any] = {}
     lines = source.split("\n")
     found: list[Block] = []
     below_html = False
-    for group in _groups(parser.parse(source, env)):
-        for token in group:
-            if token.type == "inline":
-                _keep_visible(parser, token, env)
-            html = token.content if token.type == "html_block" else token.meta.get("html", "")
+    for block in SyntaxTreeNode(parser.parse(source, env)).children:
+        for node in block.walk():
+            html = node.content if node.type == "html_block" else ""
+            if node.type == "inline":
+                html = _keep_visible(parser, node, env)
             below_html = below_html or _can_hide(html)
-        if group[0].type != "html_block":
-            found.append(_block(group, lines, below_html=below_html))
+        if block.type != "html_block":
+            found.append(_block(block, lines, below_html=below_html))
     found.extend(_short_footnotes(env))
     return tuple(block for block in sorted(found, key=lambda block: block.line) if block.text)
 
@@ -153,57 +154,46 @@ def _hidden_of_link(state: "StateInline", start: int, first: int) -> "Cut | None
     return None
 
 
-def _keep_visible(parser: "MarkdownIt", token: "Token", env: Mapping[str, Any]) -> None:
-    """Take out of an inline token's source what is not shown; `meta` says what that was."""
-    source = token.content
-    children: list[Token] = []
+def _keep_visible(parser: "MarkdownIt", inline: "Node", env: Mapping[str, Any]) -> str:
+    """Take out of an inline node's source what is not shown; return the raw HTML in it."""
+    source, token = inline.content, inline.token
+    assert token is not None  # noqa: S101
+    token.children = []
     cuts: list[Any] = [source]
-    parser.inline.parse(source, parser, {**env, _CUTS: cuts}, children)
+    parser.inline.parse(source, parser, {**env, _CUTS: cuts}, token.children)
     shown, html, at = "", "", 0
     for start, end, instead in sorted(cuts[1:]):
         shown += source[at:start] + instead
         at = max(at, end)
         html += source[start:end] if source.startswith("<", start) else ""
-        token.meta["altered"] = token.meta.get("altered") or not source.startswith("<!--", start)
-    links = (child.attrGet("href") for child in children if child.type == "link_open")
-    token.meta |= {
-        "html": html,
-        "links": tuple(str(link or "") for link in links),
-        "footnote": bool(_FOOTNOTE.search(source)),
-    }
+        inline.meta["altered"] = inline.meta.get("altered") or not source.startswith("<!--", start)
+    links = (child.attrGet("href") for child in token.children if child.type == "link_open")
+    inline.meta["links"] = tuple(str(link or "") for link in links)
+    inline.meta["footnote"] = bool(_FOOTNOTE.search(source))
     token.content = (shown + source[at:]).strip()
+    return html
 
 
 # --- blocks ----------------------------------------------------------------------------------
 
 
-def _groups(tokens: "list[Token]") -> "Iterator[list[Token]]":
-    """The tokens of each top-level block."""
-    group: list[Token] = []
-    for token in tokens:
-        group.append(token)
-        if token.level == 0 and token.nesting <= 0:
-            yield group
-            group = []
-
-
-def _block(group: "list[Token]", lines: list[str], *, below_html: bool) -> Block:
-    first, inlines = group[0], [token for token in group if token.type == "inline"]
-    start, end = first.map or [0, 0]
-    is_heading, is_fence = first.type == "heading_open", first.type == "fence"
-    is_nested = first.type in {*_LISTS, "blockquote_open"}
-    is_note = any(token.meta["footnote"] for token in inlines)
+def _block(node: "Node", lines: list[str], *, below_html: bool) -> Block:
+    inlines = [child for child in node.walk() if child.type == "inline"]
+    start, end = node.map or (0, 0)
+    is_heading, is_fence = node.type == "heading", node.type == "fence"
+    is_nested = node.type in {*_LISTS, "blockquote"}
+    is_note = any(inline.meta["footnote"] for inline in inlines)
     return Block(
         "footnote" if is_note else "heading" if is_heading else "code" if is_fence else "text",
         start + 1,
-        _prose(group),
-        label=inlines[0].content if is_heading else first.info.strip() if is_fence else "",
-        code=first.content if is_fence else "",
-        level=len(first.markup) if is_heading and first.markup.startswith("#") else 0,
-        entries=_entries(group),
-        links=() if is_nested else tuple(link for t in inlines for link in t.meta["links"]),
-        altered=any(token.meta.get("altered") for token in inlines),
-        complete=not is_fence or _is_closed(first.markup, lines[start + 1 : end]),
+        "\n".join(line.rstrip() for line in _prose(node)).strip(),
+        label=inlines[0].content if is_heading else node.info.strip() if is_fence else "",
+        code=node.content if is_fence else "",
+        level=len(node.markup) if is_heading and node.markup.startswith("#") else 0,
+        entries=_entries(node),
+        links=() if is_nested else tuple(link for each in inlines for link in each.meta["links"]),
+        altered=any(inline.meta.get("altered") for inline in inlines),
+        complete=not is_fence or _is_closed(node.markup, lines[start + 1 : end]),
         below_html=below_html,
     )
 
@@ -213,62 +203,44 @@ def _is_closed(marks: str, lines: list[str]) -> bool:
     return len(closing) >= len(marks) and not closing.strip(marks[0])
 
 
-def _prose(group: "list[Token]") -> str:
-    """The block as Markdown without what is not shown."""
-    out: list[str] = []
-    before: list[str] = []
-    for token in group:
-        name, _, side = token.type.rpartition("_")
-        if name in _CONTAINERS and side == "open":
-            before.append(_mark(token))
-        elif name in _CONTAINERS:
-            before.pop()
-        for line in _lines(token):
-            out.append(("".join(before) + line).rstrip())
-            before = [mark if mark == "> " else " " * len(mark) for mark in before]
-    return "\n".join(out).strip()
-
-
-def _mark(token: "Token") -> str:
-    if token.type == "blockquote_open":
-        return "> "
-    if token.type == "heading_open":
-        return f"{'#' * int(token.tag[1:])} "
-    return f"{token.info}{token.markup} " if token.info else "- "
-
-
-def _lines(token: "Token") -> list[str]:
-    if token.type == "inline":
-        return token.content.split("\n")
-    if token.type in {"fence", "code_block"}:
-        marks = token.markup or "```"
-        language = _LANGUAGE.match(token.info.strip())
+def _prose(node: "Node") -> list[str]:
+    """The lines of the node's Markdown without what is not shown."""
+    if node.type == "inline":
+        return node.content.split("\n")
+    if node.type in {"fence", "code_block"}:
+        marks = node.markup or "```"
+        language = _LANGUAGE.match(node.info.strip())
         opening = marks + (language.group() if language else "")
-        return [opening, *token.content.rstrip().split("\n"), marks]
-    return ["---"] if token.type == "hr" else []
+        return [opening, *node.content.rstrip().split("\n"), marks]
+    if node.type == "hr":
+        return ["---"]
+    lines = [line for child in node.children for line in _prose(child)]
+    if node.type == "blockquote":
+        return [f"> {line}" for line in lines]
+    mark = ""
+    if node.type == "heading":
+        mark = f"{'#' * int(node.tag[1:])} "
+    elif node.type == "list_item":
+        mark = f"{node.info}{node.markup} " if node.info else "- "
+    return [(" " * len(mark) if at else mark) + line for at, line in enumerate(lines)]
 
 
-def _entries(group: "list[Token]") -> tuple[str, ...] | None:
+def _entries(node: "Node") -> tuple[str, ...] | None:
     """The lines of a block or the items of a list, if it holds nothing but text."""
-    first = group[0]
-    if first.type in _LISTS:
-        return _items(group[1:-1])
-    if first.type == "paragraph_open":
-        text = group[1].content
-    elif first.type in {"fence", "code_block", "hr"}:
-        text = first.content.replace("\\\n", "")
+    if node.type in _LISTS:
+        if any(child.type != "paragraph" for item in node.children for child in item.children):
+            return None
+        found = [_BOX.sub("", _text(item), count=1) for item in node.children]
+    elif node.type == "paragraph":
+        found = _prose(node)
+    elif node.type in {"fence", "code_block", "hr"}:
+        found = node.content.replace("\\\n", "").split("\n")
     else:
         return None
-    return tuple(line.strip() for line in text.split("\n") if line.strip())
+    return tuple(entry.strip() for entry in found if entry.strip())
 
 
-def _items(tokens: "list[Token]") -> tuple[str, ...] | None:
-    items: list[str] = []
-    for token in tokens:
-        if token.type == "list_item_open":
-            items.append("")
-        elif token.type == "inline":
-            items[-1] = " ".join((*items[-1].split(), *token.content.split()))
-        elif token.type not in {"paragraph_open", "paragraph_close", "list_item_close"}:
-            return None
-    return tuple(text for item in items if (text := _BOX.sub("", item, count=1)))
+def _text(node: "Node") -> str:
+    """All text in the node, on one line."""
+    inlines = (child.content for child in node.walk() if child.type == "inline")
+    return " ".join(" ".join(inlines).split())
