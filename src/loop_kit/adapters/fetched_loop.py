@@ -5,10 +5,10 @@ a bounded size; the folder's files are read and written without following a link
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from loop_kit.adapters.git import Git, GitPrintedTooMuch
+from loop_kit.adapters.git import Git, GitPrintedTooMuch, read_blobs
 from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core import bus, handback
 from loop_kit.errors import BadBusFile, StateRefused
@@ -18,7 +18,6 @@ _ASIDE = "runtime/before-fetch"
 _REGULAR = {"100644", "100755"}
 _MAX_LISTING = 16 * 1024 * 1024
 _MAX_RECORD = 1024 * 1024
-_BATCH = 32 * 1024 * 1024
 
 
 def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
@@ -41,7 +40,7 @@ def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
         if int(size) > handback.MAX_FILE or len(wanted) >= handback.MAX_FILES:
             raise _too_much(task_id)
         wanted[name] = (oid, int(size))
-    return dict(_contents(git, wanted))
+    return dict(read_blobs(git, wanted))
 
 
 def _too_much(task_id: str) -> StateRefused:
@@ -50,28 +49,6 @@ def _too_much(task_id: str) -> StateRefused:
         f" than {handback.MAX_FILE} bytes.",
         "Look at what lies there, and remove what no loop has written.",
     )
-
-
-def _contents(git: Git, wanted: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
-    batch: list[tuple[str, str, int]] = []
-    total = 0
-    for name, (oid, size) in wanted.items():
-        if batch and total + size > _BATCH:
-            yield from _batch(git, batch)
-            batch, total = [], 0
-        batch.append((name, oid, size))
-        total += size
-    yield from _batch(git, batch)
-
-
-def _batch(git: Git, batch: list[tuple[str, str, int]]) -> Iterator[tuple[str, bytes]]:
-    asked = "".join(f"{oid}\n" for _, oid, _ in batch).encode()
-    out = git.run("cat-file", "--batch", stdin=asked).out if batch else b""
-    at = 0
-    for name, _, size in batch:
-        start = out.index(b"\n", at) + 1
-        yield name, out[start : start + size]
-        at = start + size + 1
 
 
 def read_folder(folder: Path, task_id: str) -> dict[str, bytes]:

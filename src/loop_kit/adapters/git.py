@@ -56,6 +56,7 @@ of a local fetch, and because before 2.38 it did not heed one for `safe.director
 _NETWORK = re.compile(
     r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
 )
+_BLOB_BATCH = 32 * 1024 * 1024
 _KEPT = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 
 
@@ -187,6 +188,30 @@ def committer(git: Git) -> Identity:
     name, email = known.get("user.name", ""), known.get("user.email", "")
     plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
     return Identity(name, email) if plain else ANONYMOUS
+
+
+def read_blobs(git: Git, wanted: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+    """The contents of blobs, given by their id and size, in as few commands as may print them."""
+    batch: dict[str, tuple[str, int]] = {}
+    total = 0
+    for key, (oid, size) in wanted.items():
+        if batch and total + size > _BLOB_BATCH:
+            yield from _read_batch(git, batch)
+            batch, total = {}, 0
+        batch[key] = oid, size
+        total += size
+    if batch:
+        yield from _read_batch(git, batch)
+
+
+def _read_batch(git: Git, batch: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+    asked = "".join(f"{oid}\n" for oid, _ in batch.values()).encode()
+    out = git.run("cat-file", "--batch", stdin=asked).out
+    at = 0
+    for key, (_, size) in batch.items():
+        start = out.index(b"\n", at) + 1
+        yield key, out[start : start + size]
+        at = start + size + 1
 
 
 def authorization(server: str, token: str) -> dict[str, str]:

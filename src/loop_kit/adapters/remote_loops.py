@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.git import FETCH, Git
+from loop_kit.adapters.git import FETCH, Git, read_blobs
 from loop_kit.adapters.git_remote import Remote, ask_server
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
@@ -26,7 +26,6 @@ from loop_kit.core.task import checked_task_id
 from loop_kit.errors import BranchRefused, GitFailed
 
 MAX_STATE_BYTES = 2 * 1024 * 1024
-_BATCH_BYTES = 32 * 1024 * 1024
 _PER_LISTING = 500
 _PER_FETCH = 200
 _HEADS = "refs/heads/"
@@ -177,29 +176,14 @@ class RemoteLoops:
         asked = "".join(f"{name}\n" for name in wanted.values()).encode()
         listed = self._git.run("cat-file", "--batch-check", stdin=asked).out.decode().splitlines()
         found: dict[str, tuple[bytes | None, str]] = {}
-        sized: list[tuple[str, str, int]] = []
+        sized: dict[str, tuple[str, int]] = {}
         for key, line in zip(wanted, listed, strict=True):
             oid, kind, size = [*line.split(" "), "", ""][:3]
             if kind == "blob" and int(size) <= MAX_STATE_BYTES:
-                sized.append((key, oid, int(size)))
+                sized[key] = oid, int(size)
             elif kind == "blob":
                 found[key] = (None, f"{bus.STATE} is longer than {MAX_STATE_BYTES} bytes")
-        for batch in _batches(sized):
-            found |= self._contents(batch)
-        return found
-
-    def _contents(
-        self, batch: Sequence[tuple[str, str, int]]
-    ) -> dict[str, tuple[bytes | None, str]]:
-        asked = "".join(f"{oid}\n" for _, oid, _ in batch).encode()
-        out = self._git.run("cat-file", "--batch", stdin=asked).out
-        found: dict[str, tuple[bytes | None, str]] = {}
-        at = 0
-        for key, _, size in batch:
-            start = out.index(b"\n", at) + 1
-            found[key] = (out[start : start + size], "")
-            at = start + size + 1
-        return found
+        return found | {key: (raw, "") for key, raw in read_blobs(self._git, sized)}
 
     def _talk(self, *args: str) -> tuple[int, str]:
         """A question to the server: git's exit code, and what it printed or complained of."""
@@ -257,20 +241,6 @@ def _is_task_id(name: str) -> bool:
 def _portions(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def _batches(sized: Sequence[tuple[str, str, int]]) -> Iterator[list[tuple[str, str, int]]]:
-    """`sized` in as few parts as fit into what one command may print."""
-    batch: list[tuple[str, str, int]] = []
-    total = 0
-    for item in sized:
-        if batch and total + item[2] > _BATCH_BYTES:
-            yield batch
-            batch, total = [], 0
-        batch.append(item)
-        total += item[2] + 128
-    if batch:
-        yield batch
 
 
 def _no(said: str) -> BranchRefused:
