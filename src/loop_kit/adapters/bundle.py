@@ -56,7 +56,7 @@ def write_bundle(git: Git, folder: Path, record: bytes, parent: str, head: str) 
 
 
 def discard_bundle(folder: Path) -> None:
-    """Remove a bundle, or whatever lies in its place."""
+    """Remove a bundle, or whatever is in its place."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     shutil.rmtree(folder, ignore_errors=True)

@@ -47,7 +47,7 @@ def _too_much(task_id: str) -> StateRefused:
     return StateRefused(
         f"The state branch of {task_id} holds more than {handback.MAX_FILES} files, or one of more"
         f" than {handback.MAX_FILE} bytes.",
-        "Look at what lies there, and remove what no loop has written.",
+        "Look at what is there, and remove what no loop has written.",
     )
 
 
@@ -75,7 +75,7 @@ def _read(path: Path, limit: int) -> bytes | None:
     try:
         return read_plain(path, limit)
     except BusFileUnreadable as error:
-        raise BadBusFile(f"{path}: {error}.", "Move it away, or write it anew.") from None
+        raise BadBusFile(f"{path}: {error}.", "Move it away, or write it again.") from None
 
 
 def load_record(folder: Path) -> handback.FetchedLoop | None:
@@ -141,7 +141,7 @@ def state_and_files(*, state: bool) -> tuple[str, ...]:
 
 
 def tip_of(git: Git, branch: str) -> str:
-    """The commit that a branch of ours is at, or '' when there is none."""
+    """The commit that a local branch is at, or '' when there is none."""
     asked = (
         "rev-parse",
         "--verify",

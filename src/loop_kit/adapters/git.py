@@ -51,7 +51,7 @@ FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write
 
 _TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
 """Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
-of a local fetch, and because before 2.38 it did not heed one for `safe.directory`."""
+of a local fetch, and because before 2.38 it ignored one for `safe.directory`."""
 
 _NETWORK = re.compile(
     r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
@@ -115,8 +115,8 @@ class Git:
         trust = ("-c", "safe.directory=*")
         asked = (*trust, "config", "--show-scope", "--includes", "-z", "--get-regexp", r"^http\.")
         plain = Git(directory, environ, timeout=timeout)
-        told = plain.run(*asked, ok=range(256)).out.decode("utf-8", "surrogateescape")
-        network = tuple(_network_settings(told))
+        listed = plain.run(*asked, ok=range(256)).out.decode("utf-8", "surrogateescape")
+        network = tuple(_network_settings(listed))
         return cls(directory, environ, isolated=True, timeout=timeout, network=network)
 
     def at(self, directory: Path) -> "Git":
@@ -168,7 +168,7 @@ class Git:
             raise GitPrintedTooMuch(said, "Make smaller commits.") from None
         if done.code not in ok:
             said = done.err.decode("utf-8", "replace").strip()[-600:] or f"exit code {done.code}"
-            raise GitFailed(f"`{command}` failed: {said}", "Mend what git says and run again.")
+            raise GitFailed(f"`{command}` failed: {said}", "Fix what git reports and run again.")
         return done
 
     def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
@@ -232,9 +232,9 @@ def authorization(server: str, token: str) -> dict[str, str]:
     }
 
 
-def _network_settings(told: str) -> Iterator[tuple[str, str]]:
+def _network_settings(listed: str) -> Iterator[tuple[str, str]]:
     """What the system's and the user's configuration say of proxies and certificates."""
-    parts = told.split("\x00")
+    parts = listed.split("\x00")
     for scope, setting in zip(parts[::2], parts[1::2], strict=False):
         name, _, value = setting.partition("\n")
         if scope in {"system", "global"} and _NETWORK.fullmatch(name):

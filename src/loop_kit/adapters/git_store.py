@@ -43,7 +43,7 @@ class _Transition:
 
 @dataclass(frozen=True, slots=True)
 class _Push:
-    """A push that was begun: its commits are written once, so that its arrival can be told."""
+    """A push that was begun: its commits are written once, so that it is recognized there."""
 
     state_tip: str
     work_sha: str
@@ -98,7 +98,7 @@ class GitStore:
         except StateCorrupt as error:
             raise StateRefused(
                 f"{bus.STATE} on {self._branches.state} cannot be read: {error}.",
-                f"Mend it there, or delete the branch {self._branches.state} to start anew.",
+                f"Fix it there, or delete the branch {self._branches.state} to start again.",
             ) from None
         self._inbox_is_new = True
         own = state.work_branch if state.source.pull is not None else ""
@@ -132,7 +132,7 @@ class GitStore:
 
         Raises:
             PushRejected: another run owns the loop.
-            BranchRefused: the server refuses for a reason that trying again does not mend.
+            BranchRefused: the server refuses for a reason that trying again does not remove.
         """
         if self._in_flight is not None and self._arrived(self._ask()):
             self._settle()

@@ -4,8 +4,8 @@ However many loops there are, it is one listing, one fetch and a fixed number of
 (arguments come in portions, since an argument list has an end). Only `all_states`, the sweep's
 question, asks for loops that the caller did not name.
 
-A state is hostile input. One that is missing, oversize, damaged or of another loop is told of that
-loop alone, and so is a branch that cannot be fetched while the others can.
+A state is hostile input. One that is missing, oversize, damaged or of another loop is reported for
+that loop alone, and so is a branch that cannot be fetched while the others can.
 """
 
 import re

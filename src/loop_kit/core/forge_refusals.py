@@ -1,4 +1,4 @@
-"""What GitHub's API says against a request, understood: not now, or a no with what mends it.
+"""What GitHub's API says against a request, understood: not now, or a no with its remedy.
 
 "403" in a log at three in the morning helps nobody, so every no that a setting or a `permissions:`
 line can turn into a yes names it.

@@ -38,13 +38,13 @@ def refusal(said: str, branches: Branches) -> BranchRefused:
             f"A branch is in the way of {branches.work}: {shown}",
             "Delete or rename it, or set `branch-prefix` to another prefix.",
         )
-    return BranchRefused(f"The git server refused: {shown}", "Mend what it says and run again.")
+    return BranchRefused(f"The git server refused: {shown}", "Fix what it reports and run again.")
 
 
 def raced(said: str) -> bool:
     """Whether somebody else moved a branch between our look at it and our push."""
     low = said.lower()
-    if "cannot create" in low:  # a branch whose name is a folder of ours: no race
+    if "cannot create" in low:  # a branch is named like our folder: no race
         return False
     return any(
         word in low
