@@ -182,13 +182,6 @@ def options(
     ci: bool,
 ) -> Options:
     """What the engine is told about this run."""
-    rules = ScopeRules(
-        out_of_scope=patterns(card.out_of_scope, _existing(ground.root, card.out_of_scope)),
-        in_scope=patterns(card.in_scope, _existing(ground.root, card.in_scope)),
-        protected=_protected(settings, ci=ci),
-        strict=settings.scope == "strict",
-        per_commit=ci,
-    )
     return Options(
         dispatch_timeout=settings.dispatch_timeout or None,
         idle_timeout=settings.idle_timeout or None,
@@ -196,9 +189,20 @@ def options(
         max_turns=settings.max_turns,
         verify_timeout=settings.verify_timeout or 24 * 3600,
         round_timeout=settings.round_timeout_minutes * 60 if ci else None,
-        rules=rules,
+        rules=rules(settings, card, ground.root, ci=ci),
         redact=Redactor(secrets(settings, environ)),
         draft=settings.draft,
+    )
+
+
+def rules(settings: Settings, card: TaskCard, root: Path, *, ci: bool) -> ScopeRules:
+    """Which paths a worker may change in the repository at `root`."""
+    return ScopeRules(
+        out_of_scope=patterns(card.out_of_scope, _existing(root, card.out_of_scope)),
+        in_scope=patterns(card.in_scope, _existing(root, card.in_scope)),
+        protected=_protected(settings, ci=ci),
+        strict=settings.scope == "strict",
+        per_commit=ci,
     )
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.ci_loop import PULL_SOURCE, REVIEWER_FAILS, STATE, WORK, WORKER_FAILS, Ci, stamps
+from tests.cli.ci_loop import (
+    PULL_SOURCE,
+    REVIEWER_FAILS,
+    STATE,
+    WORK,
+    WORKER_FAILS,
+    Ci,
+    stamps,
+)
 from tests.cli.harness import Repo, Steps, assert_refused
 
 from loop_kit.core.handback import digest
@@ -46,7 +54,8 @@ def test_state_and_work_are_brought_back_and_the_posts_left_to_a_job(ci: Ci) -> 
     done = ci.laptop.loop("publish", "T-001")
     assert done.code == 0, done.text
     assert "Published T-001: Approved in round 2." in done.out
-    assert "outstanding: the next job makes them" in done.out
+    assert "outstanding: the next job makes them, or the sweep" in done.out
+    assert "Post them now with: gh workflow run loop.yml -f task-id=T-001\n" in done.out
     assert ci.state == ci.laptop.state
     assert (ci.state["outcome"], ci.state["seq"] > before) == ("approved", True)
     assert ci.bare.head(WORK) == ci.laptop.head == ci.state["head_sha"]
@@ -268,9 +277,20 @@ def test_a_link_among_the_reports_is_not_followed(ci: Ci) -> None:
     assert_nothing_pushed(ci, before)
 
 
-def test_the_next_round_is_started_with_a_token_only(ci: Ci) -> None:
+def test_a_stopped_loop_is_published_with_the_command_that_retries_it(ci: Ci) -> None:
+    ci.laptop.plan(WORKER_FAILS)
+    assert ci.laptop.run("--resume", "--dispatch-retries", "0").code == 2
+    done = ci.laptop.loop("publish", "--continue")
+    assert done.code == 0, done.text
+    assert ci.state["outcome"] == "worker_dispatch_failed"
+    assert "Retry the loop with: gh workflow run loop.yml -f task-id=T-001\n" in done.out
+
+
+def test_a_loop_that_has_not_begun_is_not_published(ci: Ci) -> None:
     before = ci.tips
-    assert_refused(ci.laptop.loop("publish", "--continue"), 3, "--continue needs a token")
+    fields = {"task_id": "T-001", "publishes": True}
+    (ci.laptop.folder / "state.json").write_text(json.dumps(fields))
+    assert_refused(ci.laptop.loop("publish"), 5, "has not begun")
     assert_nothing_pushed(ci, before)
 
 

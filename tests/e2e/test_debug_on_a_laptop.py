@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS, Hub, MakeHub
 from tests.e2e.laptop import Laptop
+from tests.e2e.test_sweep_in_ci import grow_old, sweep
 from tests.support import programs
 from tests.support.programs import LOOP
 
@@ -57,50 +58,59 @@ def reviews(hub: Hub) -> list[str]:
 BOTH = [f"<!-- loop-kit:T-001:review-r{n} -->" for n in (1, 2)]
 
 
-def test_with_a_token_the_pull_request_gets_its_reviews_from_the_laptop(
-    stuck: Hub, tmp_path: Path
-) -> None:
-    laptop = laptop_with(stuck, tmp_path / "laptop")
-    assert laptop.loop("fetch", "T-001", "--switch").code == 0
-    mended(laptop)
-    pushes = len(stuck.git.pushes)
-
-    done = laptop.loop("publish", env=laptop.token)
-
-    assert done.code == 0, done.text
-    assert reviews(stuck) == BOTH
-    (pull,) = stuck.api.repository(REPOSITORY).pulls.values()
+def assert_posted_once(hub: Hub) -> None:
+    """Every post of the approved loop was made, none twice."""
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    assert reviews(hub) == BOTH
     assert not pull.draft
-    assert stuck.state()["outcome"] == "approved"
-    assert "lease" not in stuck.state()
-    assert {item["status"] for item in stuck.state()["outbox"]} == {"done"}
-    assert len(stuck.git.pushes) == pushes + 2
-
-    requests = stuck.api.count("POST")
-    again = laptop.loop("publish", "--json", env=laptop.token)
-    assert json.loads(again.out)["pushed"] is False
-    assert (len(stuck.git.pushes), stuck.api.count("POST")) == (pushes + 2, requests)
-    assert "use a new task id" in stuck.job(task_id="T-001").log
+    assert {item["status"] for item in hub.state()["outbox"]} == {"done"}
+    assert "lease" not in hub.state()
 
 
-def test_without_a_token_the_next_job_makes_the_posts(stuck: Hub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_token", [True, False])
+def test_the_posts_are_left_to_the_next_job_which_makes_them_once(
+    stuck: Hub, tmp_path: Path, has_token: bool
+) -> None:
     laptop = laptop_with(stuck, tmp_path / "laptop", "--depth=1")
     assert laptop.loop("fetch", "T-001").code == 0
     mended(laptop, LOOP_ISOLATION="clone")
-    pushes = len(stuck.git.pushes)
+    pushes, requests = len(stuck.git.pushes), stuck.api.count("POST")
+    env = laptop.token if has_token else {}
 
-    done = laptop.loop("publish")
+    done = laptop.loop("publish", env=env)
 
     assert done.code == 0, done.text
     assert "the next job makes them" in done.out
-    assert len(stuck.git.pushes) == pushes + 1
+    assert (len(stuck.git.pushes), stuck.api.count("POST")) == (pushes + 1, requests)
     assert reviews(stuck) == BOTH[:1]
+    again = laptop.loop("publish", "--json", env=env)
+    assert json.loads(again.out)["pushed"] is False
+    assert (len(stuck.git.pushes), stuck.api.count("POST")) == (pushes + 1, requests)
 
     job = stuck.job(task_id="T-001")
 
     assert job.outputs["outcome"] == "approved", job.log
-    assert reviews(stuck) == BOTH
+    assert_posted_once(stuck)
     assert stuck.bare.head("loop/T-001/work") == stuck.state()["head_sha"]
+    assert "use a new task id" in stuck.job(task_id="T-001").log
+    assert_posted_once(stuck)
+
+
+def test_the_posts_are_left_to_the_sweep_which_makes_them_once(stuck: Hub, tmp_path: Path) -> None:
+    laptop = laptop_with(stuck, tmp_path / "laptop")
+    assert laptop.loop("fetch", "T-001", "--switch").code == 0
+    mended(laptop)
+    assert laptop.loop("publish").code == 0
+    grow_old(stuck)
+
+    swept = sweep(stuck)
+
+    assert swept.code == 0, swept.log
+    assert "1 posted" in swept.log
+    assert_posted_once(stuck)
+    grow_old(stuck)
+    assert "1 need nothing" in sweep(stuck).log
+    assert_posted_once(stuck)
 
 
 def test_a_publication_that_is_killed_after_its_push_is_completed_by_the_next(
@@ -109,21 +119,22 @@ def test_a_publication_that_is_killed_after_its_push_is_completed_by_the_next(
     laptop = laptop_with(stuck, tmp_path / "laptop")
     assert laptop.loop("fetch", "T-001", "--switch").code == 0
     mended(laptop)
-    environ = {**laptop.environ, **laptop.token}
     with (tmp_path / "log").open("wb") as log:
-        child = programs.start([LOOP, "publish"], cwd=laptop.root, env=environ, log=log)
+        child = programs.start([LOOP, "publish"], cwd=laptop.root, env=laptop.environ, log=log)
     stuck.git.after_push.append(lambda _: child.kill())
     assert child.wait(timeout=60) == -9
     stuck.git.after_push.clear()
-    assert "lease" in stuck.state()
+    assert laptop.state != stuck.state()
+    pushes = len(stuck.git.pushes)
 
-    done = laptop.loop("publish", env=laptop.token)
+    done = laptop.loop("publish")
 
     assert done.code == 0, done.text
-    assert reviews(stuck) == BOTH
     assert stuck.state()["outcome"] == "approved"
-    assert "lease" not in stuck.state()
     assert laptop.state == stuck.state()
+    assert len(stuck.git.pushes) == pushes
+    stuck.job(task_id="T-001")
+    assert_posted_once(stuck)
 
 
 def test_a_job_at_work_is_waited_for_and_a_dead_one_is_taken_over(
@@ -146,11 +157,15 @@ def test_a_job_at_work_is_waited_for_and_a_dead_one_is_taken_over(
     hub.end_run(run)
     done = laptop.loop("publish", env=laptop.token)
     assert done.code == 0, done.text
-    assert reviews(hub) == BOTH
     assert hub.state()["outcome"] == "approved"
+    job = hub.job(task_id="T-001")
+    assert job.outputs, job.log
+    assert_posted_once(hub)
 
 
-def test_the_next_round_is_handed_to_ci_once(make_hub: MakeHub, tmp_path: Path) -> None:
+@pytest.fixture
+def halfway(make_hub: MakeHub, tmp_path: Path) -> Laptop:
+    """A laptop with a loop whose first round was run there, after its job died."""
     hub = make_hub()
     killed = hub.job(kill_after_push=1)
     hub.git.after_push.clear()
@@ -162,34 +177,80 @@ def test_the_next_round_is_handed_to_ci_once(make_hub: MakeHub, tmp_path: Path) 
     single = ("run", "--auto-dispatch", "--single-round", "--round", "1")
     assert laptop.loop(*single, env=args).code == 0
     assert laptop.state["state"] == "awaiting_work"
+    return laptop
 
+
+def test_the_next_round_is_handed_to_ci_once(halfway: Laptop) -> None:
+    laptop, hub = halfway, halfway.hub
     done = laptop.loop("publish", "--continue", env=laptop.token)
     assert done.code == 0, done.text
     assert "Round 2 is started in CI." in done.out
-    assert reviews(hub) == BOTH[:1]
+    state = hub.state()
+    (dispatch,) = hub.api.dispatches
+    assert (dispatch.workflow, dispatch.ref) == ("loop.yml", "main")
+    assert dispatch.inputs["expected-state"] == str(state["seq"])
+    assert (state["continue_to"], state["usage"]["dispatches"]) == (2, 1)
     again = laptop.loop("publish", "--continue", env=laptop.token)
     assert again.code == 0, again.text
     assert len(hub.api.dispatches) == 1
 
     second = hub.continued()
     assert second.outputs["outcome"] == "approved", second.log
-    assert reviews(hub) == BOTH
+    assert_posted_once(hub)
     refused = laptop.loop("publish", env=laptop.token)
     assert refused.code == 5
     assert "moved on in CI" in refused.err
 
 
-def test_posts_that_the_api_does_not_take_stay_outstanding(stuck: Hub, tmp_path: Path) -> None:
-    laptop = laptop_with(stuck, tmp_path / "laptop")
-    assert laptop.loop("fetch", "T-001", "--switch").code == 0
-    mended(laptop)
-    stuck.api.fail_next("POST", r"/reviews$", status=503, times=3)
+def test_a_dispatch_that_the_api_does_not_take_is_repeated_by_the_next_call(
+    halfway: Laptop,
+) -> None:
+    laptop, hub = halfway, halfway.hub
+    hub.api.fail_next("POST", r"/dispatches$", status=422)
+    refused = laptop.loop("publish", "--continue", env=laptop.token)
+    assert refused.code == 6, refused.text
+    published = hub.state()
 
-    done = laptop.loop("publish", env=laptop.token)
+    done = laptop.loop("publish", "--continue", env=laptop.token)
 
-    assert done.code == 6, done.text
-    assert "stay outstanding" in done.err
-    assert stuck.state()["outcome"] == "approved"
-    assert "lease" not in stuck.state()
+    assert done.code == 0, done.text
+    assert hub.state() == published
+    (dispatch,) = hub.api.dispatches
+    assert dispatch.inputs["expected-state"] == str(published["seq"])
+    assert hub.continued().outputs["outcome"] == "approved"
+
+
+def test_the_next_round_can_be_started_after_the_loop_was_published(halfway: Laptop) -> None:
+    laptop, hub = halfway, halfway.hub
     assert laptop.loop("publish", env=laptop.token).code == 0
-    assert reviews(stuck) == BOTH
+    assert hub.api.dispatches == []
+    done = laptop.loop("publish", "--continue", env=laptop.token)
+    assert done.code == 0, done.text
+    assert (hub.state()["continue_to"], laptop.state["continue_to"]) == (2, 2)
+    assert hub.continued().outputs["outcome"] == "approved"
+
+
+def test_without_a_token_the_command_that_starts_the_next_round_is_printed(
+    halfway: Laptop,
+) -> None:
+    laptop, hub = halfway, halfway.hub
+    assert laptop.loop("publish", env=laptop.token).code == 0
+    done = laptop.loop("publish", "--continue", "--workflow", "my rounds.yml")
+    assert done.code == 0, done.text
+    assert hub.bare.head("loop/T-001/work") == hub.state()["head_sha"] == laptop.state["head_sha"]
+    assert ("continue_to" in hub.state(), hub.state()["round"]) == (False, 2)
+    assert "Round 2 was not started: " in done.out
+    command = "gh workflow run 'my rounds.yml' -f task-id=T-001"
+    assert f"Start the next round with: {command}\n" in done.out
+
+
+def test_the_dispatches_from_a_laptop_are_capped_as_those_of_a_job(halfway: Laptop) -> None:
+    laptop, hub = halfway, halfway.hub
+    path = laptop.root / ".loop" / "state.json"
+    used = {"usage": {**laptop.state["usage"], "dispatches": 20}}
+    path.write_text(json.dumps({**laptop.state, **used}))
+    pushes = len(hub.git.pushes)
+    refused = laptop.loop("publish", "--continue", env=laptop.token)
+    assert refused.code == 5
+    assert "All 20 dispatches of T-001 are used" in refused.err
+    assert (len(hub.git.pushes), hub.api.dispatches) == (pushes, [])

@@ -16,7 +16,7 @@ from loop_kit.adapters.git import Identity
 from loop_kit.adapters.git_store import GitStore
 from loop_kit.adapters.guides import Guides, committed_knowledge
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.core import bus
+from loop_kit.core import bus, outbox
 from loop_kit.core.branches import Branches
 from loop_kit.core.commands import Command
 from loop_kit.core.state import Lease, LoopState, Source
@@ -178,6 +178,8 @@ class LoopJob:
         base_sha = loop.recorded.base_sha if loop.recorded else found.base_sha if found else ""
         tip = loop.recorded.branch_tip if loop.recorded else found.start_sha if found else ""
         scene.have(base_sha)
+        for sha in outbox.unposted_commits(loop.recorded) if loop.recorded else ():
+            scene.have(sha)
         scene.supply.complete(tip)
         settings = scene.full_settings(card, base_sha)
         if settings.isolation == "in-place":

@@ -80,6 +80,11 @@ class GitStore:
         """Where the work branch was when the state was loaded; '' when there is none."""
         return self._tips.get(self._branches.work, "")
 
+    @property
+    def state_tip(self) -> str:
+        """Where the state branch was when it was loaded or pushed; '' when there is none."""
+        return self._tips.get(self._branches.state, "")
+
     def load(self) -> LoopState | None:
         """Fetch both branches and read the state, or None when there is no loop yet.
 

@@ -302,7 +302,7 @@ class _Fetching:
             work_tip=seen.work_sha,
         )
         if known is not None and known.task_id == task_id:
-            keys = ("held", "tried", "holders", "dispatched")
+            keys = ("held", "tried", "dispatched")
             base = base.model_copy(update={key: getattr(known, key) for key in keys})
         return base.holding(seen.files[bus.STATE], written)
 

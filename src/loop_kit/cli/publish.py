@@ -1,4 +1,4 @@
-"""`loop publish`: a fetched loop back to CI. What it does is in `publishing`."""
+"""`loop publish`: brings a fetched loop back to CI. What it does is in `publishing`."""
 
 import os
 from pathlib import Path
@@ -17,19 +17,19 @@ def publish(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
-    """Bring a loop that was fetched back to CI: its state, its work, and its posts."""
+    """Bring a loop that was fetched back to CI: its state and its work."""
     from loop_kit.cli.published import shown
     from loop_kit.cli.publishing import PublishRequest, publish_loop
 
-    if continue_ and not workflow:
+    if not workflow:
         raise BadSetting("--workflow is empty.", "Name the file of the workflow.")
     request = PublishRequest(
         cwd=Path.cwd(),
         environ=dict(os.environ),
         task_id=task_id,
         loop_dir=loop_dir,
-        workflow=workflow if continue_ else "",
-        quiet=as_json,
+        workflow=workflow,
+        continues=continue_,
     )
     published = publish_loop(request)
     typer.echo(shown(published, as_json=as_json), err=bool(published.refused) and not as_json)

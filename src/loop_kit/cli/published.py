@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loop_kit.core.render import headline
 from loop_kit.core.sanitize import one_line
 from loop_kit.core.scope import Violation
-from loop_kit.core.state import LoopState
+from loop_kit.core.state import LoopState, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +16,21 @@ class Published:
     Attributes:
         state: The loop as CI has it now.
         pushed: Whether anything was pushed.
-        posted: How many posts were made.
-        outstanding: The keys of what a job has to post.
+        outstanding: The keys of what the next job or the sweep has to post.
         dispatched: Whether the next round was started.
         refused: Why the work may not be pushed; then nothing was.
         ahead: How many commits of the work branch here are not the loop's.
-        hint: What to do so that posts can be made from here.
+        next_job: The command that starts the next job.
+        hint: What to do so that the next round can be started from here.
     """
 
     state: LoopState
     pushed: bool = False
-    posted: int = 0
     outstanding: tuple[str, ...] = ()
     dispatched: bool = False
     refused: tuple[Violation, ...] = ()
     ahead: int = 0
+    next_job: str = ""
     hint: str = ""
 
 
@@ -50,24 +50,33 @@ def shown(published: Published, *, as_json: bool) -> str:
     lines = [f"{state.task_id} is as CI has it: nothing was to be published."]
     if published.pushed:
         lines = [f"Published {state.task_id}: {one_line(headline(state), 400)}"]
-    if state.pull_request_url and published.posted:
+    if state.pull_request_url and published.pushed:
         lines.append(f"Pull request: {one_line(state.pull_request_url, 300)}")
     if published.ahead:
         lines.append(
             f"Warning: {published.ahead} commit(s) on the branch here are not the loop's and were"
             " not pushed."
         )
-    if published.outstanding:
-        count = len(published.outstanding)
-        lines.append(
-            f"{count} post(s) are outstanding: the next job makes them (comment /loop retry, or run"
-            f" the workflow with task-id {state.task_id}). {published.hint}".rstrip()
-        )
+    return "\n".join([*lines, *_next(published)])
+
+
+def _next(published: Published) -> list[str]:
+    """What follows in CI, and how to start it now."""
+    state, count, lines = published.state, len(published.outstanding), []
+    if count and state.state is Phase.PAUSED:
+        return [f"{count} post(s) are outstanding: they are made after the comment /loop resume."]
+    if count:
+        lines.append(f"{count} post(s) are outstanding: the next job makes them, or the sweep.")
     if published.dispatched:
-        lines.append(f"Round {state.round} is started in CI.")
-    elif state.is_running:
-        lines.append("Start the next round in CI with: loop publish --continue")
-    return "\n".join(lines)
+        return [*lines, f"Round {state.round} is started in CI."]
+    if state.is_running and published.hint:
+        lines.append(f"Round {state.round} was not started: {published.hint}")
+    if state.is_running:
+        lines.append(f"Start the next round with: {published.next_job}")
+    elif count:
+        what = "Post them now" if state.resume_phase is None else "Retry the loop"
+        lines.append(f"{what} with: {published.next_job}")
+    return lines
 
 
 def _document(published: Published) -> dict[str, object]:
@@ -78,7 +87,6 @@ def _document(published: Published) -> dict[str, object]:
         "state": state.state.value,
         "outcome": state.outcome.value if state.outcome else "",
         "pushed": published.pushed,
-        "posted": published.posted,
         "outstanding": list(published.outstanding),
         "dispatched": published.dispatched,
         "pull_request": state.pull_request_url,

@@ -1,15 +1,19 @@
-"""Brings a fetched loop back to CI: one push of its state and its work, then what is to be posted.
+"""Brings a fetched loop back to CI: its state and its work, in one push.
 
 The fence is the one of every job: nobody else wrote the state since it was fetched, no live lease,
 fast-forward only, both branches at once. And the work is judged by the rules of a job before it is
-pushed, since here nobody has done that. Interrupted anywhere, the next call completes it: before a
-state is pushed it is recorded that it may be there.
+pushed, since here nobody has done that. What is to be posted stays in the outbox, for the next job
+or the sweep. Interrupted anywhere, the next call completes it: before a state is pushed it is
+recorded that it may be there.
 """
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from loop_kit import bootstrap
 from loop_kit.adapters.fetched_loop import (
     borrow_objects,
     builds_on,
@@ -21,40 +25,44 @@ from loop_kit.adapters.fetched_loop import (
     write_loop,
 )
 from loop_kit.adapters.file_store import FileStore
-from loop_kit.adapters.git import Git, Identity, committer
-from loop_kit.adapters.git_remote import Remote
+from loop_kit.adapters.git import Git, committer
+from loop_kit.adapters.git_remote import default_branch
 from loop_kit.adapters.git_repository import GitRepository, Place, locate
 from loop_kit.adapters.git_store import GitStore
 from loop_kit.adapters.loop_folder import loop_folder
 from loop_kit.adapters.loop_lock import exclusive
 from loop_kit.adapters.remote_loops import scratch_repository
 from loop_kit.cli.fetching import is_live
-from loop_kit.cli.posting import Posting
 from loop_kit.cli.published import Published
 from loop_kit.cli.remote_forge import RemotePlace, remote_place
+from loop_kit.config_file import first_config
 from loop_kit.core import bus, handback, outbox
 from loop_kit.core.branches import Branches
 from loop_kit.core.handback import FetchedLoop
-from loop_kit.core.messages import Event, HandedOver
+from loop_kit.core.messages import HandedOver
+from loop_kit.core.requests import resume_inputs
 from loop_kit.core.sanitize import one_line
-from loop_kit.core.scope import Violation, judge
-from loop_kit.core.state import LoopState
+from loop_kit.core.scope import ScopeRules, Violation, judge
+from loop_kit.core.state import LoopState, Phase
 from loop_kit.core.task import TaskCard, parse_card
-from loop_kit.errors import AlreadyRunning, BadBusFile, BadSetting, ForgeUnavailable, StateRefused
+from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge
+from loop_kit.settings import for_job
+
+_LOOP_DIR = ".loop"
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """What the command line was asked; `workflow` runs the next round, '' for none."""
+    """What the command line was asked; `workflow` runs the next round, `continues` asks for it."""
 
     cwd: Path
     environ: Mapping[str, str]
     task_id: str = ""
     loop_dir: str = ".loop"
-    workflow: str = ""
-    quiet: bool = False
+    workflow: str = "loop.yml"
+    continues: bool = False
 
 
 def publish_loop(request: PublishRequest) -> Published:
@@ -73,38 +81,9 @@ def publish_loop(request: PublishRequest) -> Published:
         local = FileStore(folder).load() or _require_state(folder)
         record = _require_fetched(folder, local, request.task_id)
         server = remote_place(git, request.environ, record.remote)
-        if request.workflow and server.hint:
-            raise BadSetting("--continue needs a token.", server.hint)
         with scratch_repository(git) as scratch:
             borrow_objects(scratch, place.git_dir)
             return _Publishing(request, git, place, folder, server, scratch, local, record).run()
-
-
-class Target(GitStore):
-    """The loop on the server; `note` is told each state before it can be pushed."""
-
-    def __init__(
-        self,
-        git: Git,
-        remote: Remote,
-        branches: Branches,
-        identity: Identity,
-        note: Callable[[bytes], None],
-    ) -> None:
-        super().__init__(git, remote, branches, identity)
-        self._note = note
-
-    @property
-    def state_tip(self) -> str:
-        """Where the state branch was when it was loaded or pushed."""
-        return self._tips.get(self._branches.state, "")
-
-    def save(
-        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
-    ) -> None:
-        """Keep one transition for the next `sync`."""
-        self._note(state.to_json())
-        super().save(state, event, files)
 
 
 class _Publishing:
@@ -123,37 +102,36 @@ class _Publishing:
     ) -> None:
         self._request = request
         self._git = git
+        self._root = place.root
         self._folder = folder
         self._server = server
         self._scratch = scratch
         self._local = local
         self._record = record
         branches = Branches(record.branch_prefix, record.task_id)
-        identity = committer(git)
-        self._store = Target(scratch, server.remote, branches, identity, self._note)
-        self._posting = Posting(
-            request.environ, git, place, folder, server, scratch, self._store, quiet=request.quiet
-        )
+        self._store = GitStore(scratch, server.remote, branches, committer(git))
 
     def run(self) -> Published:
-        """Check, judge, push, post, hand over; and take what CI has then as the loop here."""
+        """Check, judge, push, dispatch; and take what CI has then as the loop here."""
         forge = self._server.forge()
         try:
             there = self._loaded(forge)
             changed = self._is_news(there)
-            state = handback.without_lease(self._local if changed else there)
-            to_push = changed or there.lease is not None
-            if to_push and state.seq <= there.seq:
-                state = state.model_copy(update={"seq": there.seq + 1})
+            state = self._local if changed else there
+            continues = self._continues(forge, state)
+            pushed = changed or there.lease is not None
+            pushed = pushed or (continues and state.continue_to != state.round)
             card = parse_card(self._store.read(bus.TASK_CARD) or b"", f"{bus.TASK_CARD} in CI")
             refused = self._refused(state, card)
             if refused:
                 return Published(there, refused=refused)
-            if to_push:
-                self._note((self._folder / bus.STATE).read_bytes())
-                self._store.save(state, HandedOver(None), self._files() if changed else {})
-            behind = not changed and self._local.seq < there.seq
-            return self._completed(forge, state, card, pushed=to_push, behind=behind)
+            if pushed:
+                state = self._saved(state, there, changed=changed, continues=continues)
+            self._store.sync("" if "human_push" in state.reasons else state.branch_tip)
+            self._settle(state, card, behind=not changed and self._local.seq < there.seq)
+            if continues and forge is not None:
+                self._dispatch(forge, state)
+            return self._published(state, pushed=pushed, dispatched=continues)
         except PushRejected as error:
             raise self._moved(str(error)) from None
         finally:
@@ -176,7 +154,7 @@ class _Publishing:
         if why:
             raise self._moved(why)
         lease = there.lease
-        if lease and lease.holder not in record.holders and is_live(lease, forge):
+        if lease and is_live(lease, forge):
             run = f"Run {one_line(lease.run_id, 40)}" if lease.run_id else "Another machine"
             asked = "" if forge is not None else f" {self._server.hint}"
             raise AlreadyRunning(
@@ -195,9 +173,35 @@ class _Publishing:
         )
 
     def _is_news(self, there: LoopState) -> bool:
-        """Whether the loop here went on."""
+        """Whether the loop continued here.
+
+        Raises:
+            StateRefused: it has not begun.
+        """
         raw = (self._folder / bus.STATE).read_bytes()
-        return self._local.seq > there.seq or not self._record.is_ours(raw)
+        changed = self._local.seq > there.seq or not self._record.is_ours(raw)
+        if (self._local if changed else there).state is Phase.IDLE:
+            raise StateRefused(
+                f"The loop {self._record.task_id} has not begun.", "Start it in CI with its card."
+            )
+        return changed
+
+    def _continues(self, forge: Forge | None, state: LoopState) -> bool:
+        """Whether the next round is to be dispatched from here.
+
+        Raises:
+            StateRefused: the loop has used all its dispatches.
+        """
+        wanted = self._request.continues and forge is not None and state.is_running
+        if not wanted or self._record.dispatched == state.seq:
+            return False
+        maximum = state.limits.max_dispatches
+        if state.usage.dispatches >= maximum and state.continue_to != state.round:
+            raise StateRefused(
+                f"All {maximum} dispatches of {state.task_id} are used.",
+                "Publish it without --continue, then comment /loop extend 1 where it is discussed.",
+            )
+        return True
 
     # --- what goes there ---------------------------------------------------------------------
 
@@ -223,7 +227,24 @@ class _Publishing:
         if not (self._git.has(tip) and builds_on(self._git, tip, head)):
             raise self._moved(f"{branch} has commits that the loop here lacks")
         span = GitRepository(self._git).span(tip, head)
-        return judge(span.commits, self._posting.options(card, state.base_sha).rules)
+        return judge(span.commits, self._rules(card, state.base_sha))
+
+    def _rules(self, card: TaskCard, base_sha: str) -> ScopeRules:
+        """The rules that a job applies: the configuration is read at the base commit."""
+        config = first_config(partial(GitRepository(self._git).read, base_sha), _LOOP_DIR)
+        settings = for_job(self._request.environ).resolve(config.layer, card)
+        return bootstrap.rules(settings, card, self._root, ci=True)
+
+    def _saved(
+        self, state: LoopState, there: LoopState, *, changed: bool, continues: bool
+    ) -> LoopState:
+        """The state that replaces `there` with the next push."""
+        files = self._files() if changed else {}
+        state = handback.handed_back(state, there, continues=continues)
+        self._note((self._folder / bus.STATE).read_bytes())
+        self._note(state.to_json())
+        self._store.save(state, HandedOver(state.continue_to), files)
+        return state
 
     def _files(self) -> dict[str, bytes | None]:
         task_id = self._record.task_id
@@ -236,43 +257,9 @@ class _Publishing:
             )
         return changed
 
-    def _completed(
-        self, forge: Forge | None, state: LoopState, card: TaskCard, *, pushed: bool, behind: bool
-    ) -> Published:
-        due = outbox.due(state)
-        dispatches = bool(self._request.workflow) and state.is_running
-        dispatches = dispatches and self._record.dispatched != state.seq
-        end, after = state, card
-        if forge is not None and (due or dispatches):
-            holder, leased = self._posting.leased(state)
-            self._keep(self._record.taking(holder))
-            end, after = self._posting.post(forge, leased, card)
-            pushed = True
-        else:
-            self._store.sync("" if "human_push" in state.reasons else state.branch_tip)
-        self._settle(end, after, behind=behind)
-        if dispatches and forge is not None and end.is_running:
-            self._posting.dispatch(forge, end, after, self._request.workflow)
-            self._keep(self._record.model_copy(update={"dispatched": end.seq}))
-        left = outbox.due(end)
-        if forge is not None and self._posting.failed:
-            raise ForgeUnavailable(
-                f"{len(left)} post(s) of {end.task_id} stay outstanding; the rest is published.",
-                "Run `loop publish` again, or let the next job make them.",
-            )
-        return Published(
-            state=end,
-            pushed=pushed,
-            posted=len(due) - len(left) if due else 0,
-            outstanding=tuple(item.key for item in left),
-            dispatched=dispatches,
-            ahead=self._ahead(end),
-            hint=self._server.hint,
-        )
-
     def _settle(self, end: LoopState, card: TaskCard, *, behind: bool) -> None:
         """Take what CI has now as the loop that is here."""
-        raw = handback.without_lease(end).to_json()
+        raw = end.to_json()
         files = {bus.TASK_CARD: self._store.read(bus.TASK_CARD) or card.to_json()}
         if behind:
             files = read_tree(self._scratch, self._store.state_tip, end.task_id)
@@ -282,6 +269,28 @@ class _Publishing:
             )
         )
         write_loop(self._folder, files, raw)
+
+    def _dispatch(self, forge: Forge, state: LoopState) -> None:
+        """Start the job of the next round, on the default branch.
+
+        Raises:
+            ForgeRefused: the token may not, or the workflow lacks inputs.
+        """
+        branch = default_branch(self._scratch, self._server.remote) or state.base_branch
+        forge.dispatch(self._request.workflow, branch, resume_inputs(state))
+        self._keep(self._record.model_copy(update={"dispatched": state.seq}))
+
+    def _published(self, state: LoopState, *, pushed: bool, dispatched: bool) -> Published:
+        asked = ("gh", "workflow", "run", self._request.workflow, "-f", f"task-id={state.task_id}")
+        return Published(
+            state=state,
+            pushed=pushed,
+            outstanding=tuple(item.key for item in outbox.due(state)),
+            dispatched=dispatched,
+            ahead=self._ahead(state),
+            next_job=shlex.join(asked),
+            hint=self._server.hint if self._request.continues else "",
+        )
 
     def _ahead(self, end: LoopState) -> int:
         tip = tip_of(self._git, self._record.work_branch)

@@ -18,6 +18,8 @@ from pydantic import Field, ValidationError
 
 from loop_kit.core import bus
 from loop_kit.core.branches import Branches
+from loop_kit.core.machine import transition
+from loop_kit.core.messages import HandedOver
 from loop_kit.core.record import Record, Text
 from loop_kit.core.state import LoopState, Sha
 from loop_kit.core.task import TaskId
@@ -51,7 +53,6 @@ class FetchedLoop(Record):
         work_tip: The same of the work branch; '' when there was none.
         held: The digests of states that CI has for certain, oldest first.
         tried: The digests of states whose push was begun.
-        holders: The leases that were taken from here.
         dispatched: The `seq` of the state whose next round was dispatched from here.
     """
 
@@ -63,7 +64,6 @@ class FetchedLoop(Record):
     work_tip: Sha = ""
     held: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
     tried: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
-    holders: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
     dispatched: int = -1
 
     def holding(self, *states: bytes) -> "FetchedLoop":
@@ -73,10 +73,6 @@ class FetchedLoop(Record):
     def trying(self, state: bytes) -> "FetchedLoop":
         """The record, when a push of this state is begun."""
         return self.model_copy(update={"tried": _more(self.tried, [digest(state)])})
-
-    def taking(self, holder: str) -> "FetchedLoop":
-        """The record, when a lease is taken from here."""
-        return self.model_copy(update={"holders": _more(self.holders, [holder])})
 
     def is_held(self, state: bytes) -> bool:
         """Whether CI has this state for certain."""
@@ -124,6 +120,15 @@ def is_bus_file(name: str, task_id: str) -> bool:
 def without_lease(state: LoopState) -> LoopState:
     """The state as it is on a laptop, which holds no lease."""
     return state if state.lease is None else state.model_copy(update={"lease": None})
+
+
+def handed_back(here: LoopState, there: LoopState, *, continues: bool) -> LoopState:
+    """The state to push: `here`, later than `there`, without a lease.
+
+    With `continues` it records that the job of its round is dispatched, as a job would.
+    """
+    later = here.model_copy(update={"seq": max(here.seq, there.seq), "lease": None})
+    return transition(later, HandedOver(here.round if continues else None))
 
 
 def foreign_branch(state: LoopState, branches: Branches) -> str:

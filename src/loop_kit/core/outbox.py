@@ -89,6 +89,12 @@ def pending(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(sorted(items, key=_rank))
 
 
+def unposted_commits(state: LoopState) -> tuple[str, ...]:
+    """The commits whose review is still to be posted, on their lines."""
+    rounds = {round_of(item.key) for item in pending(state) if kind_of(item.key) == REVIEW}
+    return tuple(r.head_sha for r in state.history if r.round in rounds and r.head_sha)
+
+
 def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
     """Those of `pending` that only say that the loop is at work now."""
     if not state.is_running or state.history:

@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from loop_kit.core.commands import Command, Misspelt
+from loop_kit.core.state import LoopState
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MAX_BRANCH_BYTES = 244
@@ -105,6 +106,15 @@ class NotForUs:
 
 
 Request = StartFile | StartIssue | StartPull | Resume | Comment | PushedCards | SweepAll | NotForUs
+
+
+def resume_inputs(state: LoopState) -> dict[str, str]:
+    """The inputs of the workflow run that continues a loop: a `Resume` that fits its state."""
+    return {
+        "task-id": state.task_id,
+        "round": str(state.round),
+        "expected-state": str(state.seq),
+    }
 
 
 def is_sha(text: str) -> bool:

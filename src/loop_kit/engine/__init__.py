@@ -28,6 +28,7 @@ from loop_kit.core.messages import (
 )
 from loop_kit.core.policy import over_budget
 from loop_kit.core.prompts import Context
+from loop_kit.core.requests import resume_inputs
 from loop_kit.core.state import Lease, LoopState, OutboxItem, Outcome, Role
 from loop_kit.core.task import TaskCard
 from loop_kit.engine.attempt import Interrupted
@@ -149,12 +150,7 @@ class Engine:
         """Start the job that was recorded as the next one; again, when its start was lost."""
         state = self.state
         if state.is_running and forge and continuation and continuation.workflow:
-            inputs = {
-                "task-id": state.task_id,
-                "round": str(state.round),
-                "expected-state": str(state.seq),
-            }
-            forge.dispatch(continuation.workflow, continuation.ref, inputs)
+            forge.dispatch(continuation.workflow, continuation.ref, resume_inputs(state))
             self._reporter.note(f"Round {state.round} is dispatched.")
 
     def _release(self) -> None:
