@@ -85,14 +85,14 @@ def test_a_dependency_of_which_there_is_nothing_is_named() -> None:
 
 
 def test_what_nobody_could_tell_never_counts_as_merged() -> None:
-    plan = planned([at("A"), at("B", "A", "C")], {}, (), {"A", "C"})
+    plan = planned([at("A"), at("B", "A", "C")], {}, None)
     assert ready(plan) == ["A"]
     assert waits(plan)["B"].count("unknown whether it is merged: give GITHUB_TOKEN") == 2
 
 
 def test_of_a_loop_under_way_nobody_needs_to_be_asked_whether_it_is_merged() -> None:
-    assert waits(planned([at("B", "A")], {"A": RUNNING}, (), {"A"})) == {"B": "waits for A"}
-    assert "give GITHUB_TOKEN" in waits(planned([at("B", "A")], {"A": OVER}, (), {"A"}))["B"]
+    assert waits(planned([at("B", "A")], {"A": RUNNING}, None)) == {"B": "waits for A"}
+    assert "give GITHUB_TOKEN" in waits(planned([at("B", "A")], {"A": OVER}, None))["B"]
 
 
 def test_a_circle_is_named_in_the_direction_of_the_dependencies() -> None:

@@ -1,8 +1,8 @@
 """`loop plan`: which task cards are ready to be started, for people and as a matrix of jobs.
 
-A card that is wrong must not keep the others from being worked on, so it is told and passed over.
+A card that is wrong must not keep the others from being started, so it is reported and skipped.
 What was merged is asked of the forge, and only for ids on which the plan depends; without a token
-it is what git can prove, and whatever git cannot prove is told as unknown.
+nobody can be asked, so a card that depends on others waits.
 """
 
 import json
@@ -78,19 +78,10 @@ def _plan(
     seen = _look(git, place, prefix, cards)
     loops = seen.glances()
     asked = asked_of_the_forge(cards, loops)
-    forge = place.forge()
-    if forge is not None:
-        try:
-            merged = frozenset(name for name in sorted(asked) if _is_merged(forge, prefix, name))
-        finally:
-            forge.close()
-        unknown: frozenset[str] = frozenset()
-    else:
-        merged = frozenset(name for name in asked if seen.is_proven(git, name, remote))
-        unknown = asked - merged
-    made = planned(cards, loops, merged, unknown)
+    merged = _merged(place, prefix, asked)
+    made = planned(cards, loops, merged)
     notes = []
-    if unknown:
+    if asked and merged is None:
         lost = "a card whose branches were deleted after the merge looks new"
         notes.append(f"Pull requests were not asked for, so {lost}. {place.hint}")
     return replace(made, refused=(*made.refused, *refused)), notes
@@ -118,25 +109,6 @@ class _Seen:
                 found[name] = LoopGlance.of(record.state)
         return found
 
-    def is_proven(self, git: "Git", name: str, remote: str) -> bool:
-        """Whether work of this loop is in what is checked out or in the remote's default branch.
-
-        A loop without any work is at a commit of the base, which proves nothing.
-        """
-        tips, record = self.tips.get(name), self.recorded.get(name)
-        state = record.state if record else None
-        if tips is None or state is None or tips.work in {"", state.start_sha, state.base_sha}:
-            return False
-        return any(
-            git.run(
-                *("merge-base", "--is-ancestor", tips.work, base),
-                ok=range(256),
-                env={"GIT_NO_LAZY_FETCH": "1"},
-            ).code
-            == 0
-            for base in ("HEAD", f"refs/remotes/{remote}/HEAD")
-        )
-
 
 def _look(git: "Git", place: "RemotePlace", prefix: str, cards: "Iterable[CardAt]") -> _Seen:
     from loop_kit.adapters.remote_loops import RemoteLoops, scratch_repository
@@ -147,6 +119,17 @@ def _look(git: "Git", place: "RemotePlace", prefix: str, cards: "Iterable[CardAt
         loops = RemoteLoops(scratch, place.remote, prefix)
         tips = loops.tips(names)
         return _Seen(tips, loops.states(name for name, found in tips.items() if found.state))
+
+
+def _merged(place: "RemotePlace", prefix: str, asked: "Iterable[str]") -> frozenset[str] | None:
+    """Which of these tasks were merged; None where no forge can be asked."""
+    forge = place.forge()
+    if forge is None:
+        return None
+    try:
+        return frozenset(name for name in sorted(asked) if _is_merged(forge, prefix, name))
+    finally:
+        forge.close()
 
 
 def _is_merged(forge: "Forge", prefix: str, task_id: str) -> bool:

@@ -95,26 +95,24 @@ def asked_of_the_forge(cards: Sequence[CardAt], loops: Mapping[str, LoopGlance])
 def planned(
     cards: Sequence[CardAt],
     loops: Mapping[str, LoopGlance],
-    merged: Collection[str],
-    unknown: Collection[str] = (),
+    merged: Collection[str] | None,
 ) -> Plan:
     """The plan for `cards`.
 
     Args:
         cards: Every card that could be read.
         loops: The loops that exist, by task id, whether or not there is a card of theirs.
-        merged: The task ids whose pull request was merged.
-        unknown: The task ids of which nobody could tell.
+        merged: The task ids whose pull request was merged; None where no forge could be asked.
     """
     refused = tuple(_refused(cards))
     paths = {each.path for each in refused}
     usable = sorted((each for each in cards if each.path not in paths), key=lambda at: at.path)
     ids = {each.task_id for each in cards}
-    ordered, cycles = _ordered(usable, merged)
+    ordered, cycles = _ordered(usable, merged or ())
     ready: list[CardAt] = []
     waiting: list[Waiting] = []
     for each in ordered:
-        why = _why(each, loops, merged, unknown, ids, cycles)
+        why = _why(each, loops, merged, ids, cycles)
         if not why and len(ready) == MAX_READY:
             why = f"it is ready, but one plan starts at most {MAX_READY} cards"
         if why:
@@ -138,29 +136,29 @@ def _refused(cards: Sequence[CardAt]) -> Iterator[Refused]:
 def _why(
     each: CardAt,
     loops: Mapping[str, LoopGlance],
-    merged: Collection[str],
-    unknown: Collection[str],
+    merged: Collection[str] | None,
     ids: Collection[str],
     cycles: Mapping[str, str],
 ) -> str:
     """Why the card is not to be started, or ''."""
-    if each.task_id in merged:
+    done = merged or ()
+    if each.task_id in done:
         return "done"
     if each.task_id in loops:
         return loops[each.task_id].why
     if each.task_id in cycles:
         return f"its dependencies run in a circle: {cycles[each.task_id]}"
-    missing = [name for name in dict.fromkeys(each.card.depends_on) if name not in merged]
-    reasons = [_missing(name, loops, unknown, ids) for name in missing]
+    missing = [name for name in dict.fromkeys(each.card.depends_on) if name not in done]
+    reasons = [_missing(name, loops, ids, is_known=merged is not None) for name in missing]
     return "; ".join(reasons)
 
 
 def _missing(
-    name: str, loops: Mapping[str, LoopGlance], unknown: Collection[str], ids: Collection[str]
+    name: str, loops: Mapping[str, LoopGlance], ids: Collection[str], *, is_known: bool
 ) -> str:
     """Why a dependency that is not known to be merged keeps a card waiting."""
-    is_under_way = name in loops and not loops[name].is_over
-    if name in unknown and not is_under_way:
+    is_running = name in loops and not loops[name].is_over
+    if not is_known and not is_running:
         return f"depends on {name}, of which it is unknown whether it is merged: give GITHUB_TOKEN"
     if name in loops or name in ids:
         return f"waits for {name}"
