@@ -49,13 +49,13 @@ def refuse(scene: Scene, number: int, error: LoopError) -> None:
     """Say on an issue or a pull request why no loop is started; always in the same comment."""
     text = refusal(error.sentence, error.remedy)
     if scene.settings.dry_run:
-        scene.log.note(f"Dry run: #{number} would be told why no loop is started.")
+        scene.log.note(f"Dry run: #{number} would get a comment on why no loop is started.")
         return
     try:
         known = scene.forge.find_post(number, REFUSED) or ""
         scene.forge.put_comment(number, known, text, REFUSED)
     except (ForgeRefused, ForgeUnavailable) as failure:
-        scene.log.warn(f"It could not be said on #{number}: {failure}")
+        scene.log.warn(f"The comment on #{number} could not be written: {failure}")
 
 
 def _apply_or_queue(

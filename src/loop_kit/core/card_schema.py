@@ -13,7 +13,7 @@ from loop_kit.core.task import TaskCard
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _ID = r"^(?!.*\.\.)(?!.*\.$)(?!.*\.lock$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-_SAYS_SOMETHING = r"\S"
+_NOT_BLANK = r"\S"
 
 _CARD: Mapping[str, str] = {
     "task_id": "Names the loop and its branches. In an issue it may be left out: issue-<number>.",
@@ -32,10 +32,10 @@ _CARD: Mapping[str, str] = {
     "status": "Managed by the loop, in its own copies.",
 }
 _LIMITS: Mapping[str, str] = {
-    "max_rounds": "Rounds at the most.",
-    "max_minutes": "Minutes of agents' time at the most.",
-    "max_tokens": "Tokens at the most, as far as backends report them.",
-    "max_cost_usd": "US dollars at the most, as far as backends report them.",
+    "max_rounds": "Maximum number of rounds.",
+    "max_minutes": "Maximum minutes of agents' time.",
+    "max_tokens": "Maximum tokens, as far as backends report them.",
+    "max_cost_usd": "Maximum cost in US dollars, as far as backends report them.",
     "max_diff_growth": "How many times the diff of round 1 the diff may become.",
 }
 _ROLE: Mapping[str, str] = {
@@ -53,8 +53,8 @@ def card_schema() -> dict[str, Any]:
     _describe(inner["RoleChoice"]["properties"], _ROLE)
     for named in (fields["task_id"], fields["depends_on"]["items"]):
         named["pattern"] = _ID
-    for spoken in (fields["goal"], fields["verify"]["items"]):
-        spoken["pattern"] = _SAYS_SOMETHING
+    for text in (fields["goal"], fields["verify"]["items"]):
+        text["pattern"] = _NOT_BLANK
     schema.pop("description", None)
     return {"$schema": DIALECT, **schema, "title": "Task card of loop-kit"}
 
