@@ -40,7 +40,7 @@ from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.options import Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.watch import Watch
+from loop_kit.engine.watch import CancellationCheck
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import BadSetting
 from loop_kit.ports import Agent, Forge, Reporter, Store, Verifier, Workspaces
@@ -269,9 +269,9 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
     worker = WorkerPass(
         dispatcher, workspaces, verifier, repository, parts.store, briefer, run_options
     )
-    publisher, watch = None, None
+    publisher, cancellation = None, None
     if parts.forge is not None:
-        watch = Watch(parts.forge, reporter)
+        cancellation = CancellationCheck(parts.forge, reporter)
         publisher = Publisher(parts.forge, parts.store, reporter, run_options, worker.diff)
     return Engine(
         store=parts.store,
@@ -283,7 +283,7 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
         reporter=reporter,
         options=run_options,
         publisher=publisher,
-        watch=watch,
+        cancellation=cancellation,
     )
 
 

@@ -10,7 +10,7 @@ from loop_kit.core.render import finding_comment, pull_request_body
 from loop_kit.core.reports import Issue
 from loop_kit.core.sanitize import MAX_BODY
 from loop_kit.core.standing import LABELS, MAX_STATUS, commit_status, status_comment, wanted_label
-from loop_kit.core.state import LoopState, OutboxItem, Outcome, Source
+from loop_kit.core.state import LoopState, OutboxItem, Outcome, Reason, Source
 
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
 
@@ -19,8 +19,9 @@ def rejected(*issues: Issue) -> LoopState:
     return b.after(b.awaiting_review(), b.rejected(1, *issues))
 
 
-def stopped(outcome: Outcome, error: str = "stopped") -> LoopState:
-    return rejected().model_copy(update={"outcome": outcome, "error": error})
+def stopped(outcome: Outcome, error: str = "stopped", *reasons: Reason) -> LoopState:
+    update = {"outcome": outcome, "error": error, "reasons": reasons}
+    return rejected().model_copy(update=update)
 
 
 def without_marker(body: str) -> str:
@@ -48,6 +49,28 @@ def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome,
     body = status_comment(stopped(outcome))
     assert said in body
     assert "To stop it" not in body
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("label_removed", "until the label `loop` is put on again"),
+        ("issue_closed", "until it is opened again"),
+        ("pull_request_closed", "until it is opened again"),
+        ("pull_request_merged", "a person decides"),
+    ],
+)
+def test_a_cancelled_loop_says_by_its_reason_what_starts_it_again(
+    reason: Reason, expected: str
+) -> None:
+    state = stopped(Outcome.CANCELLED, "It is over", reason)
+    assert expected in status_comment(state.model_copy(update={"source": Source(label="loop")}))
+
+
+def test_a_cancelled_loop_that_an_older_version_recorded_without_a_reason_can_be_retried() -> None:
+    body = status_comment(stopped(Outcome.CANCELLED, "The issue #3 was closed."))
+    assert "The issue `#3` was closed." in body
+    assert "a person decides" in body
 
 
 def test_a_draft_that_may_not_be_ended_is_left_to_a_person() -> None:

@@ -6,10 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loop_kit.core.commands import Command
+import pytest
+
 from loop_kit.core.state import Outcome, Phase, Role, Source
 
 if TYPE_CHECKING:
     from tests.engine.world import World
+    from tests.fakes import MemoryIssue
+
+    from loop_kit.engine import Engine
 
 
 def drop(world: World, verb: str, comment: int = 1, **more: Any) -> None:
@@ -62,15 +67,48 @@ def test_a_command_after_the_last_sync_is_carried_out_before_the_next_job_is_dis
     assert world.server.files.keys() & {"inbox/1.json"} == set()
 
 
-def test_a_label_that_was_taken_off_is_seen_before_an_agent_is_paid(world: World) -> None:
+def started_from_an_issue(world: World) -> tuple[Engine, MemoryIssue]:
+    """A loop that a label on an issue asked for, before its first agent."""
     world.watched = True
-    number = world.forge.open_issue("Two bugs").number
-    source = Source(kind="issue", ref=str(number), label="loop")
+    issue = world.forge.open_issue("Two bugs", "", "loop")
+    source = Source(kind="issue", ref=str(issue.number), label="loop")
     engine = world.engine()
     engine.begin(replace(world.start(), source=source))
+    return engine, issue
+
+
+def test_a_label_that_was_taken_off_is_seen_before_an_agent_is_paid(world: World) -> None:
+    engine, issue = started_from_an_issue(world)
+    issue.labels.clear()
 
     state = engine.run(last_round=1)
 
-    assert state.outcome is Outcome.CANCELLED
+    assert (state.outcome, state.reasons) == (Outcome.CANCELLED, ("label_removed",))
     assert "label 'loop' was removed" in state.error
     assert world.asked(Role.WORKER) == []
+
+
+def test_an_issue_that_was_closed_is_seen_before_an_agent_is_paid(world: World) -> None:
+    engine, issue = started_from_an_issue(world)
+    issue.is_open = False
+
+    state = engine.run(last_round=1)
+
+    assert (state.outcome, state.reasons) == (Outcome.CANCELLED, ("issue_closed",))
+    assert world.asked(Role.WORKER) == []
+
+
+@pytest.mark.parametrize(
+    ("merged", "reason"), [(True, "pull_request_merged"), (False, "pull_request_closed")]
+)
+def test_a_pull_request_that_was_closed_or_merged_ends_the_loop_before_its_next_round(
+    world: World, merged: bool, reason: str
+) -> None:
+    world.watched = True
+    world.job()
+    world.forge.pulls[0].close(merged=merged)
+
+    state = world.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.CANCELLED, (reason,))
+    assert world.asked(Role.WORKER) == [1]

@@ -31,7 +31,7 @@ from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.watch import Watch
+from loop_kit.engine.watch import CancellationCheck
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.ports import Job
 
@@ -160,7 +160,7 @@ class World:
             reporter=self.reporter,
             options=options,
             publisher=Publisher(forge, store, self.reporter, options, worker.diff),
-            watch=Watch(forge, self.reporter) if self.watched else None,
+            cancellation=CancellationCheck(forge, self.reporter) if self.watched else None,
         )
 
     def start(self) -> Start:

@@ -247,4 +247,13 @@ class Publish:
     items: tuple[OutboxItem, ...]
 
 
-Effect = Verify | RunAgent | Publish
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the loop with this outcome; `error` says why in a sentence."""
+
+    outcome: Outcome
+    error: str
+    reasons: tuple[Reason, ...] = ()
+
+
+Effect = Verify | RunAgent | Publish | Stop

@@ -69,4 +69,9 @@ Reason = Literal[
     "human_push",
     "protected_path",
     "scope",
+    "label_removed",
+    "issue_closed",
+    "pull_request_closed",
+    "pull_request_merged",
 ]
+"""Why, within an outcome: the last four belong to `cancelled`, the others to `needs_human`."""

@@ -148,9 +148,9 @@ def _next(state: LoopState) -> str:
 def _next_of_a_person(state: LoopState) -> str:
     if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
         return "a person decides: `/loop extend 2` gives it two more rounds."
-    if state.outcome is Outcome.CANCELLED and state.error.endswith("was removed."):
+    if "label_removed" in state.reasons:
         return f"nothing, until the label `{state.source.label}` is put on again."
-    if state.outcome is Outcome.CANCELLED and state.error.endswith("was closed."):
+    if {"issue_closed", "pull_request_closed"} & set(state.reasons):
         return "nothing, until it is opened again and somebody comments `/loop retry`."
     again = "comment `/loop retry`" if outbox.conversation(state) else _RUN.format(state.task_id)
     if outbox.label_of(state.outcome) == outbox.FAILED_LABEL:

@@ -37,7 +37,7 @@ from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options, Start
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.watch import Watch
+from loop_kit.engine.watch import CancellationCheck
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import ForgeUnavailable, StateRefused
 from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier
@@ -57,7 +57,7 @@ class Engine:
         reporter: Reporter,
         options: Options,
         publisher: Publisher | None = None,
-        watch: Watch | None = None,
+        cancellation: CancellationCheck | None = None,
     ) -> None:
         self._store = store
         self._verifier = verifier
@@ -68,7 +68,7 @@ class Engine:
         self._reporter = reporter
         self._options = options
         self._publisher = publisher
-        self._watch = watch
+        self._cancellation = cancellation
         self._journal = Journal(store, clock, reporter)
         self._lease: Lease | None = None
         self._begun: tuple[RunAgent, Context] | None = None
@@ -94,10 +94,10 @@ class Engine:
             begin_fresh(self._journal, start, recorded, self._clock.now())
         else:
             tip, now = self._store.work_tip, self._clock.now()
-            ended = ""
-            if self._watch is not None and is_gone(recorded, start, tip):
-                ended = self._watch.reason_to_stop(recorded)
-            take_up(self._journal, start, recorded, tip, now, ended)
+            cancelled = None
+            if self._cancellation is not None and is_gone(recorded, start, tip):
+                cancelled = self._cancellation.find(recorded)
+            take_up(self._journal, start, recorded, tip, now, cancelled)
         return self.state
 
     def join(self, recorded: LoopState, card: TaskCard) -> None:
@@ -267,9 +267,9 @@ class Engine:
         self._journal.sync()
         if self._journal.heed() or not self.state.is_running:
             return False
-        unwanted = self._watch.reason_to_stop(self.state) if self._watch else ""
-        if unwanted:
-            self._journal.halt(Outcome.CANCELLED, unwanted)
+        cancelled = self._cancellation.find(self.state) if self._cancellation else None
+        if cancelled is not None:
+            self._journal.halt(cancelled.outcome, cancelled.error, cancelled.reasons)
             return False
         self._post(outbox.greetings(self.state))
         return True

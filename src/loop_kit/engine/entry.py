@@ -1,7 +1,7 @@
 """How a run enters a loop: it begins one, or takes one up. Nothing is spent yet."""
 
 from loop_kit.core import bus
-from loop_kit.core.messages import LeaseTaken, LoopResumed, TaskStarted
+from loop_kit.core.messages import LeaseTaken, LoopResumed, Stop, TaskStarted
 from loop_kit.core.state import LoopState, Outcome, Phase
 from loop_kit.engine.journal import Journal
 from loop_kit.engine.options import Start
@@ -41,11 +41,16 @@ def is_gone(recorded: LoopState, start: Start, work_tip: str) -> bool:
 
 
 def take_up(
-    journal: Journal, start: Start, recorded: LoopState, work_tip: str, at: str, ended: str = ""
+    journal: Journal,
+    start: Start,
+    recorded: LoopState,
+    work_tip: str,
+    at: str,
+    cancelled: Stop | None = None,
 ) -> None:
     """Continue the loop `recorded`; `work_tip` is where the work branch is now.
 
-    Where that is gone, `ended` says why nothing more is wanted, or ''.
+    Where that is gone, `cancelled` says why nothing more is wanted, if so.
 
     Raises:
         StateRefused: it cannot be continued, or is not the loop of this card.
@@ -78,8 +83,8 @@ def take_up(
         journal.halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
     if is_gone(recorded, start, work_tip) and journal.state.is_running:
         journal.leaves_work = True
-        if ended:
-            journal.halt(Outcome.CANCELLED, ended)
+        if cancelled is not None:
+            journal.halt(cancelled.outcome, cancelled.error, cancelled.reasons)
         else:
             journal.halt(Outcome.NEEDS_HUMAN, _restore(recorded), ("human_push",))
 
