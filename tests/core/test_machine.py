@@ -5,15 +5,17 @@ import dataclasses
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.machine import IllegalTransition, outstanding, transition
+from loop_kit.core.machine import IllegalTransition, closing_effect, outstanding, transition
 from loop_kit.core.messages import (
     AttemptFailed,
     AttemptStarted,
     BaseVerified,
+    Claim,
     Event,
     Failure,
     Halted,
     HandedOver,
+    HandOver,
     HeadVerified,
     LeaseTaken,
     LoopResumed,
@@ -21,6 +23,7 @@ from loop_kit.core.messages import (
     Published,
     ReviewReported,
     RunAgent,
+    Stop,
     TaskStarted,
     Verify,
     WorkReported,
@@ -209,6 +212,59 @@ def test_the_base_is_verified_before_anything_is_spent_and_only_once() -> None:
     assert outstanding(state) == Verify(b.START, at_base=True)
     failing = transition(state, BaseVerified(b.verified(0, 1), b.AT))
     assert outstanding(failing) == RunAgent(Role.WORKER, round=1, attempt=1)
+
+
+def test_with_a_lease_the_first_attempt_is_claimed_before_the_base_is_verified() -> None:
+    state = b.after(b.awaiting_work(verify=("check 1",)), LeaseTaken(LEASE))
+    effect = outstanding(state)
+    assert effect == Claim(RunAgent(Role.WORKER, round=1, attempt=1))
+
+    state = transition(state, b.attempted(Role.WORKER))
+    assert outstanding(state) == Verify(b.START, at_base=True)
+
+    state = transition(state, BaseVerified(b.verified(0, 0), b.AT))
+    assert outstanding(state) == RunAgent(Role.WORKER, round=1, attempt=1, claimed=True)
+
+
+def test_the_claim_of_a_run_that_died_is_made_again_by_the_next() -> None:
+    state = b.after(b.awaiting_work(verify=("check 1",)), LeaseTaken(LEASE))
+    state = b.after(state, b.attempted(Role.WORKER), LeaseTaken(Lease(holder="holder-2")))
+    again = outstanding(state)
+    assert again == Claim(RunAgent(Role.WORKER, round=1, attempt=2))
+    assert outstanding(transition(state, b.resumed())) == again
+
+
+def test_an_attempt_that_failed_is_claimed_no_more() -> None:
+    state = b.after(b.awaiting_work(), b.attempted(Role.WORKER))
+    state = transition(state, b.failed(Role.WORKER, Failure.NO_REPORT, "nothing"))
+    assert outstanding(state) == RunAgent(Role.WORKER, round=1, attempt=2, feedback="nothing")
+
+
+def test_a_used_up_budget_stops_the_loop_before_anything_is_started() -> None:
+    state = b.after(b.awaiting_work(Limits(max_minutes=0), verify=("check 1",)), LeaseTaken(LEASE))
+    assert outstanding(state) == Stop(
+        Outcome.NEEDS_HUMAN, "0.0 of 0 agent minutes are used.", ("budget",)
+    )
+
+
+def test_a_run_ends_by_asking_for_the_next_round_while_jobs_are_left() -> None:
+    state = b.after(b.awaiting_review(Limits(max_dispatches=1)), b.rejected(1))
+    assert closing_effect(state) == HandOver(2)
+
+    state = b.after(state, HandedOver(2), b.work_reported(2, 2), b.rejected(2))
+    stop = closing_effect(state)
+    assert stop == Stop(Outcome.NEEDS_HUMAN, "All 1 dispatches are used.", ("budget",))
+
+    assert closing_effect(transition(state, b.halted(Outcome.NEEDS_HUMAN))) == HandOver(None)
+
+
+def test_new_verify_commands_before_a_review_are_run_at_the_head_and_later_at_the_base() -> None:
+    refreshed = {"verify": ("check 1",), "baseline": None, "verification": None}
+    state = b.after(b.awaiting_review(), LeaseTaken(LEASE)).model_copy(update=refreshed)
+    assert outstanding(state) == Verify(b.sha(1), at_base=False)
+
+    state = b.after(state, HeadVerified(b.verified(1, 0)), b.rejected(1))
+    assert outstanding(state) == Claim(RunAgent(Role.WORKER, round=2, attempt=1))
 
 
 @pytest.mark.parametrize("exit_code", [126, 127])

@@ -9,6 +9,7 @@ from tests.core import builders as b
 from loop_kit.core.machine import outstanding, transition
 from loop_kit.core.messages import (
     BaseVerified,
+    Claim,
     Event,
     HandedOver,
     HeadVerified,
@@ -194,7 +195,12 @@ def test_what_is_outstanding_never_pays_for_the_same_thing_twice(seed: int) -> N
             if effect.role is Role.REVIEWER and state.verify:
                 assert state.verification
                 assert state.verification.sha == state.head_sha
-            assert effect.attempt == 1 + (state.attempt.number if state.attempt else 0)
+            number = state.attempt.number if state.attempt else 0
+            assert effect.attempt == number + (not effect.claimed)
+        elif isinstance(effect, Claim):
+            assert state.lease
+            assert state.baseline is None
+            assert not effect.attempt.claimed
         else:
             assert isinstance(effect, Verify)
 

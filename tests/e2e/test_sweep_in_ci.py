@@ -376,7 +376,7 @@ def test_a_loop_whose_work_branch_was_deleted_is_handed_to_a_person(hub: Hub) ->
 
     assert (swept.code, len(hub.api.dispatches)) == (0, 1)
     assert "handed to a person" in swept.log
-    assert "The work branch loop/T-001/work is gone" in hub.state()["error"]
+    assert "The work branch loop/T-001/work was deleted" in hub.state()["error"]
 
 
 def test_fifty_loops_are_carried_on_and_the_rest_is_left_for_the_next_sweep(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from loop_kit.core.commands import Command
 import pytest
 
+from loop_kit.core.commands import Command
 from loop_kit.core.state import Outcome, Phase, Role, Source
 
 if TYPE_CHECKING:

@@ -38,8 +38,8 @@ def ending(world: World) -> object:
     return story(world, world.to_the_end())
 
 
-def count_calls(folder: Path, *, local: bool) -> int:
-    world = World(folder, local=local)
+def count_calls(folder: Path, *, local: bool, verify: tuple[str, ...] = ()) -> int:
+    world = World(folder, local=local, verify=verify)
     fuse = Fuse()
     state = world.job(fuse)
     while state.continue_to is not None:
@@ -86,14 +86,18 @@ def crash_and_finish(world: World, fuse: Fuse) -> LoopState:
     return state
 
 
-@pytest.mark.parametrize("local", [False, True], ids=["in CI", "local"])
+@pytest.mark.parametrize(
+    ("local", "verify"),
+    [(False, ()), (True, ()), (False, ("a.py",))],
+    ids=["in CI", "local", "in CI, with a claim before the base is verified"],
+)
 def test_wherever_a_process_dies_the_next_one_finishes_the_same_loop(
-    tmp_path: Path, *, local: bool
+    tmp_path: Path, *, local: bool, verify: tuple[str, ...]
 ) -> None:
-    expected = ending(World(tmp_path, local=local))
+    expected = ending(World(tmp_path, local=local, verify=verify))
 
-    for n in range(1, count_calls(tmp_path, local=local) + 1):
-        world, fuse = World(tmp_path, local=local), Fuse(n)
+    for n in range(1, count_calls(tmp_path, local=local, verify=verify) + 1):
+        world, fuse = World(tmp_path, local=local, verify=verify), Fuse(n)
         assert story(world, crash_and_finish(world, fuse)) == expected, fuse.passed[-1]
         assert posts_per_key(world) <= {1}, fuse.passed[-1]
         assert len(world.forge.pulls) == int(not local), fuse.passed[-1]

@@ -6,6 +6,7 @@ import pytest
 from tests.engine.world import BLOCKER, CARD, Fuse, World, two_rounds
 from tests.fakes import Act
 
+from loop_kit.core.commands import Command
 from loop_kit.core.state import Outcome, Phase, Role
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import ForgeUnavailable, StateRefused
@@ -69,6 +70,64 @@ def test_the_work_is_durable_before_the_reviewer_is_paid(world: World) -> None:
     state = world.job()
 
     assert tips == [world.base, state.head_sha]
+
+
+def test_the_lease_and_the_attempt_are_pushed_before_the_base_is_verified(world: World) -> None:
+    world.verify = ("a.py",)
+    seen: list[tuple[str, int]] = []
+
+    def checking(where: str) -> None:
+        if where == "before verifier.verify" and not seen:
+            recorded = world.server.recorded[-1]
+            assert recorded.lease
+            assert recorded.attempt
+            seen.append((recorded.lease.holder, recorded.attempt.number))
+
+    fuse = Fuse()
+    fuse.burn = checking  # type: ignore[method-assign]
+    world.job(fuse)
+
+    assert seen == [("holder-1", 1)]
+    assert [job.attempt for job in world.jobs] == [1, 1]
+
+
+@pytest.mark.parametrize("verify", [(), ("a.py",)], ids=["no verify", "verify"])
+def test_a_round_pushes_four_times(world: World, verify: tuple[str, ...]) -> None:
+    world.verify = verify
+    assert calls_of(world).count("store.sync") == 4
+
+
+def test_a_local_run_claims_nothing_before_the_base_is_verified(world: World) -> None:
+    world.local, world.verify = True, ("a.py",)
+    calls = calls_of(world)
+    assert "store.sync" not in calls[: calls.index("verifier.verify")]
+
+
+def test_a_command_that_comes_with_the_claim_costs_no_second_attempt(world: World) -> None:
+    world.verify = ("a.py",)
+    engine = world.engine()
+    engine.begin(world.start())
+    extend = Command(comment=1, verb="extend", by="mona", rounds=2)
+    world.server.files[extend.path] = extend.to_json()
+
+    state = engine.run(last_round=1)
+
+    assert (state.extended, extend.path in world.server.files) == (2, False)
+    assert [job.attempt for job in world.jobs] == [1, 1]
+
+
+def test_a_card_that_is_refreshed_with_the_claim_is_what_the_worker_gets(world: World) -> None:
+    world.verify = ("a.py",)
+    engine = world.engine()
+    engine.begin(world.start())
+    card = CARD.model_copy(update={"goal": "It works faster"})
+    refresh = Command(comment=1, verb="refresh", by="mona", card=card, verify=world.verify)
+    world.server.files[refresh.path] = refresh.to_json()
+
+    engine.run(last_round=1)
+
+    assert "It works faster" in world.jobs[0].prompt
+    assert [job.attempt for job in world.jobs] == [2, 1]
 
 
 def test_intents_are_synced_before_anything_is_posted(world: World) -> None:

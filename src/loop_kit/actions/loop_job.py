@@ -19,10 +19,11 @@ from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core import bus, outbox
 from loop_kit.core.branches import Branches
 from loop_kit.core.commands import Command
+from loop_kit.core.entering import Start
 from loop_kit.core.state import Lease, LoopState, Source
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
-from loop_kit.engine.options import Continuation, Start
+from loop_kit.engine.options import Continuation
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.settings import Settings

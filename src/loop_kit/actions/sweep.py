@@ -25,6 +25,7 @@ from loop_kit.core import bus
 from loop_kit.core.branches import Branches
 from loop_kit.core.commands import INBOX
 from loop_kit.core.continuing import extended
+from loop_kit.core.entering import Start
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.core.state import Lease, LoopState
 from loop_kit.core.sweeping import (
@@ -42,7 +43,6 @@ from loop_kit.core.sweeping import (
     summary,
     totals,
 )
-from loop_kit.engine.options import Start
 from loop_kit.errors import BranchRefused, ForgeRefused, ForgeUnavailable, LoopError, StateRefused
 from loop_kit.ports import PushRejected
 from loop_kit.settings import Values

@@ -25,13 +25,13 @@ from loop_kit.cli.card_file import find_card, load_card, read_config
 from loop_kit.cli.fetched_store import FetchedStore
 from loop_kit.cli.resumed import resumed
 from loop_kit.core import bus
+from loop_kit.core.entering import Start
 from loop_kit.core.knowledge import Knowledge, Lesson
 from loop_kit.core.render import headline, used
 from loop_kit.core.sanitize import one_line
 from loop_kit.core.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.task import TaskCard, parse_card
 from loop_kit.engine import Engine
-from loop_kit.engine.options import Start
 from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Agent, Reporter
 from loop_kit.settings import Settings, for_laptop

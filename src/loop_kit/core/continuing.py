@@ -11,10 +11,11 @@ carried out all the same, so that no later run reads it again.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loop_kit.core.commands import Verb
+from loop_kit.core.commands import Command, Verb
 from loop_kit.core.findings import open_findings
 from loop_kit.core.messages import Commanded, LoopResumed
 from loop_kit.core.state import Attempt, Limits, LoopState, Outcome, Phase, Role
+from loop_kit.core.task import TaskCard
 
 _MAX_LOST = 2
 _REMEMBERED = 200
@@ -78,7 +79,7 @@ def continued(state: LoopState, limits: Limits, at: str) -> LoopState:
     attempt = state.attempt
     if attempt is not None:
         lost = attempt.lost if state.is_running else 0
-        fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost}
+        fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
         attempt = attempt.model_copy(update=fresh)
     again = changed(
         state,
@@ -137,6 +138,13 @@ def carried_out(state: LoopState, event: Commanded) -> LoopState:
     return changed(after, heeded=(*state.heeded, command.comment)[-_REMEMBERED:])
 
 
+def changed_card(state: LoopState, command: Command) -> TaskCard | None:
+    """The card that the command puts in the place of the loop's, if it does."""
+    known = command.comment in state.heeded
+    card = command.card if command.verb == "refresh" and not known else None
+    return card if card is not None and card.task_id == state.task_id else None
+
+
 def _pause(state: LoopState, _event: Commanded) -> LoopState:
     if not state.is_running:
         return state
@@ -166,13 +174,17 @@ def _extend(state: LoopState, event: Commanded) -> LoopState:
 
 
 def _refresh(state: LoopState, event: Commanded) -> LoopState:
-    card, verify = event.command.card, event.command.verify
-    if card is None or card.task_id != state.task_id:
+    card, verify = changed_card(state, event.command), event.command.verify
+    if card is None:
         return state
     same = verify == state.verify
+    attempt = state.attempt
+    if attempt is not None:
+        attempt = attempt.model_copy(update={"claimed": False})
     return changed(
         state,
         card_sha256=card.sha256,
+        attempt=attempt,
         verify=verify,
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,

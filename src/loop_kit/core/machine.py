@@ -21,6 +21,7 @@ raises `IllegalTransition`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from loop_kit.core import outbox, sessions
@@ -40,12 +41,14 @@ from loop_kit.core.messages import (
     AttemptFailed,
     AttemptStarted,
     BaseVerified,
+    Claim,
     Commanded,
     Effect,
     Event,
     Failure,
     Halted,
     HandedOver,
+    HandOver,
     HeadVerified,
     LeaseTaken,
     LoopResumed,
@@ -53,11 +56,12 @@ from loop_kit.core.messages import (
     Published,
     ReviewReported,
     RunAgent,
+    Stop,
     TaskStarted,
     Verify,
     WorkReported,
 )
-from loop_kit.core.policy import pause
+from loop_kit.core.policy import over_budget, pause
 from loop_kit.core.state import (
     Attempt,
     LoopState,
@@ -83,6 +87,14 @@ def transition(state: LoopState, event: Event) -> LoopState:
     return after.model_copy(update={"seq": state.seq + 1, "outbox": intents})
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event and the state after it."""
+
+    event: Event
+    after: LoopState
+
+
 def outstanding(state: LoopState, *, posts: bool = True) -> Effect | None:
     """What this state asks to be done next; None when it waits for a person or is finished.
 
@@ -90,32 +102,49 @@ def outstanding(state: LoopState, *, posts: bool = True) -> Effect | None:
     """
     if posts and (due := outbox.due(state)):
         return Publish(due)
-    if state.state not in _ROLES:
+    role = _ROLES.get(state.state)
+    if role is None:
         return None
-    if state.verify and state.baseline is None:
-        return Verify(state.start_sha, at_base=True)
-    if state.verify and state.state is Phase.AWAITING_REVIEW and not _head_is_verified(state):
+    spent = over_budget(state.limits, state.usage)
+    if spent:
+        return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
+    attempt = _next_attempt(state, role)
+    if state.verify and role is Role.WORKER and state.baseline is None:
+        unclaimed = state.lease is not None and not attempt.claimed
+        return Claim(attempt) if unclaimed else Verify(state.start_sha, at_base=True)
+    if state.verify and role is Role.REVIEWER and not _is_head_verified(state):
         return Verify(state.head_sha, at_base=False)
-    return next_attempt(state, _ROLES[state.state])
+    return attempt
 
 
-def _head_is_verified(state: LoopState) -> bool:
+def closing_effect(state: LoopState) -> Stop | HandOver:
+    """What a run does when its round is over: it hands over, unless no more jobs are allowed."""
+    if not state.is_running:
+        return HandOver(continue_to=None)
+    most = state.limits.max_dispatches
+    if state.usage.dispatches >= most:
+        return Stop(Outcome.NEEDS_HUMAN, f"All {most} dispatches are used.", ("budget",))
+    return HandOver(continue_to=state.round)
+
+
+def _is_head_verified(state: LoopState) -> bool:
     return state.verification is not None and state.verification.sha == state.head_sha
 
 
-def next_attempt(state: LoopState, role: Role) -> RunAgent:
-    """The next attempt of `role`, whatever is to be done before it."""
+def _next_attempt(state: LoopState, role: Role) -> RunAgent:
+    """The attempt of `role` that is claimed, or the next one."""
     last = _attempt_of(state, role)
     session, rotated = sessions.due(state, role)
     return RunAgent(
         role=role,
         round=state.round,
-        attempt=last.number + 1,
-        delay=pause(state.limits, last),
+        attempt=last.number if last.claimed else last.number + 1,
+        delay=0 if last.claimed else pause(state.limits, last),
         feedback=last.feedback,
         work_sha=last.work_sha,
         session=session,
         rotated=rotated,
+        claimed=last.claimed,
     )
 
 
@@ -152,8 +181,9 @@ def _task_started(state: LoopState, event: TaskStarted) -> LoopState:
 
 def _lease_taken(state: LoopState, event: LeaseTaken) -> LoopState:
     attempt, before = state.attempt, state.lease
-    if before is not None and before.holder != event.lease.holder and attempt is not None:
-        attempt = attempt.model_copy(update={"lost": attempt.lost + 1})
+    if attempt is not None:
+        lost = before is not None and before.holder != event.lease.holder
+        attempt = attempt.model_copy(update={"claimed": False, "lost": attempt.lost + lost})
     return changed(state, lease=event.lease, attempt=attempt)
 
 
@@ -179,7 +209,9 @@ def _head_verified(state: LoopState, event: HeadVerified) -> LoopState:
 def _attempt_started(state: LoopState, event: AttemptStarted) -> LoopState:
     _expected(state, event.role)
     last = _attempt_of(state, event.role)
-    attempt = last.model_copy(update={"number": last.number + 1, "started_at": event.at})
+    attempt = last.model_copy(
+        update={"number": last.number + 1, "started_at": event.at, "claimed": True}
+    )
     first = event.role is Role.WORKER and last.number == 0
     return changed(state, attempt=attempt, started_at=event.at if first else state.started_at)
 
@@ -191,7 +223,7 @@ def _attempt_failed(state: LoopState, event: AttemptFailed) -> LoopState:
     outcome = OUTCOMES.get((event.role, event.failure))
     if outcome is None:
         raise IllegalTransition(f"{event.failure} of the {event.role}")
-    attempt = _attempt_of(state, event.role)
+    attempt = _attempt_of(state, event.role).model_copy(update={"claimed": False})
     if event.work_sha:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
     left = sessions.after_failure(state, event, attempt.retries)
@@ -215,7 +247,7 @@ def _without_session(state: LoopState, event: AttemptFailed) -> LoopState:
     """The conversation is unknown to the backend, or too long: a new one, at once."""
     if event.role.value not in state.sessions:
         raise IllegalTransition(f"the {event.role} took up no session")
-    attempt = _attempt_of(state, event.role).model_copy(update={"waits": False})
+    attempt = _attempt_of(state, event.role).model_copy(update={"waits": False, "claimed": False})
     usage = state.usage.plus(event.spent)
     left = sessions.without(state, event.role)
     return changed(state, usage=usage, attempt=attempt, sessions=left)

@@ -228,6 +228,7 @@ class RunAgent:
     """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed.
 
     `session` is the conversation to take up again; `rotated` says that there was one, too old.
+    An attempt that is `claimed` is recorded as started already.
     """
 
     role: Role
@@ -238,6 +239,17 @@ class RunAgent:
     work_sha: str = ""
     session: Session | None = None
     rotated: bool = False
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Record the start of this attempt and make it durable, with the lease, before anything long.
+
+    Whoever comments or comes second meanwhile finds a loop that a run is working on.
+    """
+
+    attempt: RunAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +268,11 @@ class Stop:
     reasons: tuple[Reason, ...] = ()
 
 
-Effect = Verify | RunAgent | Publish | Stop
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Release the lease, and ask for the job that runs the round `continue_to`, if there is one."""
+
+    continue_to: int | None
+
+
+Effect = Publish | Stop | Claim | Verify | RunAgent

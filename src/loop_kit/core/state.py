@@ -125,7 +125,9 @@ class Attempt(Kept):
     feedback: str = ""
     work_sha: Sha = ""
     lost: int = 0
-    """How many runs died while it was going on."""
+    """How many runs died during it."""
+    claimed: bool = False
+    """Whether it was recorded before its agent ran, by the run that is to run it."""
 
 
 class CommandResult(Kept):

@@ -2,26 +2,27 @@
 
 An event is recorded in the store and only then part of the state; `sync` makes what was recorded
 durable. Commands that people gave meanwhile are found by that very push: somebody put them on the
-state branch, so it is rejected, taken up and tried again. Reading the inbox thus costs nothing.
+state branch, so it is rejected, merged and tried again. Reading the inbox thus costs nothing.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loop_kit.core import bus
-from loop_kit.core.commands import Command
-from loop_kit.core.continuing import extended
+from loop_kit.core.continuing import changed_card
+from loop_kit.core.entering import Entry, push_during_attempt
 from loop_kit.core.findings import open_findings
-from loop_kit.core.machine import transition
+from loop_kit.core.machine import Step, transition
 from loop_kit.core.messages import (
     Commanded,
     Event,
     Halted,
     LeaseTaken,
-    LoopResumed,
     ReviewReported,
+    Stop,
+    TaskStarted,
 )
-from loop_kit.core.state import Lease, Limits, LoopState, Outcome, Reason, Wip
+from loop_kit.core.state import Lease, LoopState, Wip
 from loop_kit.ports import Clock, Reporter, Store, WorkMoved
 
 if TYPE_CHECKING:
@@ -37,33 +38,38 @@ class Journal:
         self._store = store
         self._clock = clock
         self._reporter = reporter
+        self._pushes_work = True
         self.state = LoopState()
         self.card: TaskCard | None = None
-        self.leaves_work = False
-        """Whether the work branch is a person's matter for now."""
 
     def apply(self, event: Event, files: Files | None = None) -> None:
         """Record one event with the bus files it changes (None removes one)."""
-        before, after = self.state, transition(self.state, event)
+        self.record(Step(event, transition(self.state, event)), files or {})
+
+    def record(self, step: Step, files: Files) -> None:
+        """Record an event whose next state is known already."""
+        before, event, after = self.state, step.event, step.after
+        card = self._card_after(event)
+        changes = {**files, **_changed_files(event, card)}
         try:
-            self._store.save(after, event, files or {})
+            self._store.save(after, event, changes)
         except KeyboardInterrupt:
             # What happened has happened: an interruption waits until it is recorded.
-            self._store.save(after, event, files or {})
-            self.state = after
+            self._store.save(after, event, changes)
+            self.state, self.card = after, card or self.card
             raise
-        self.state = after
-        self._tell(before, event)
+        self.state, self.card = after, card or self.card
+        self._report(before, event)
 
-    def halt(
-        self,
-        outcome: Outcome,
-        error: str,
-        reasons: tuple[Reason, ...] = (),
-        wip: Wip | None = None,
-    ) -> None:
+    def enter(self, entry: Entry) -> None:
+        """Record what happens to the loop that this run found."""
+        self.state = entry.found
+        self._pushes_work = entry.pushes_work
+        self._follow(entry)
+
+    def stop(self, stop: Stop, wip: Wip | None = None) -> None:
         """Record that the loop stops here."""
-        self.apply(Halted(outcome, error, self._clock.now(), reasons, wip))
+        self.apply(Halted(stop.outcome, stop.error, self._clock.now(), stop.reasons, wip))
 
     def sync(self) -> None:
         """Make everything durable; a work branch that a person moved is left where it is.
@@ -71,14 +77,16 @@ class Journal:
         Raises:
             PushRejected: another run owns the loop; nothing of ours was recorded since.
         """
-        moved = self.leaves_work or "human_push" in self.state.reasons
+        pushes_work = self._pushes_work and "human_push" not in self.state.reasons
         try:
-            self._store.sync("" if moved else self.state.branch_tip)
+            self._store.sync(self.state.branch_tip if pushes_work else "")
         except WorkMoved:
-            self._keep_aside()
+            branch = self._store.keep_aside(self.state.branch_tip)
+            self._follow(push_during_attempt(self.state, branch, self._clock.now()))
+            self._store.sync("")
 
-    def heed(self, lease: Lease | None = None, limits: Limits | None = None) -> bool:
-        """Carry out the commands that lie in the inbox; whether there were any.
+    def handle_commands(self, lease: Lease | None = None) -> bool:
+        """Record the commands that wait in the inbox; whether there were any.
 
         When the lease was released already, `lease` is taken back for that: whoever took it
         meanwhile makes our push be rejected.
@@ -87,39 +95,26 @@ class Journal:
         if commands and lease is not None:
             self.apply(LeaseTaken(lease))
         for command in commands:
-            self.carry_out(command, limits)
+            self.apply(Commanded(command, self._clock.now()))
         return bool(commands)
 
-    def carry_out(self, command: Command, limits: Limits | None = None) -> None:
-        """Record one command as carried out, under `limits` where they are known; once."""
-        known = command.comment in self.state.heeded
-        files: dict[str, bytes | None] = {command.path: None}
-        card = command.card if command.verb == "refresh" else None
-        if card is not None and not known and card.task_id == self.state.task_id:
-            files[bus.TASK_CARD] = card.to_json("in_progress")
-            self.card = card
-        self.apply(Commanded(command, self._clock.now(), limits), files)
-        if not known:
-            self._reporter.note(f"/loop {command.verb} by {command.by}: {self.state.state.value}.")
+    def _follow(self, entry: Entry) -> None:
+        for step in entry.steps:
+            self.record(step, {})
+        if entry.warning is not None:
+            self._reporter.warn(entry.warning)
 
-    def _keep_aside(self) -> None:
-        """A person pushed while the worker was at work: lose neither, and ask."""
-        branch = self._store.keep_aside(self.state.branch_tip)
-        error = (
-            f"Somebody pushed to the work branch while an agent was at work. Its commits are on"
-            f" {branch}: take from them what you want, then start the loop again."
-        )
-        if self.state.resume_phase is not None:
-            limits = extended(self.state.limits, -self.state.extended)
-            self.apply(LoopResumed(limits, self._clock.now()))
-        if self.state.is_running:
-            self.halt(Outcome.NEEDS_HUMAN, error, ("human_push",))
-        else:
-            self._reporter.warn(error)
-        self._store.sync("")
+    def _card_after(self, event: Event) -> "TaskCard | None":
+        """The card that counts from this event on, where it changes."""
+        if isinstance(event, TaskStarted):
+            return self.card
+        return changed_card(self.state, event.command) if isinstance(event, Commanded) else None
 
-    def _tell(self, before: LoopState, event: Event) -> None:
+    def _report(self, before: LoopState, event: Event) -> None:
         after = self.state
+        if isinstance(event, Commanded) and event.command.comment not in before.heeded:
+            command = event.command
+            self._reporter.note(f"/loop {command.verb} by {command.by}: {after.state.value}.")
         if isinstance(event, ReviewReported):
             record = after.history[-1]
             still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(after.findings)]
@@ -134,3 +129,13 @@ class Journal:
                 "to_round": after.round,
             }
             self._reporter.event("state_transition", after, move)
+
+
+def _changed_files(event: Event, card: "TaskCard | None") -> Files:
+    """The bus files that an event changes by itself."""
+    files: dict[str, bytes | None] = {}
+    if isinstance(event, Commanded):
+        files[event.command.path] = None
+    if card is not None:
+        files[bus.TASK_CARD] = card.to_json("in_progress")
+    return files

@@ -1,12 +1,9 @@
-"""What the engine is told about this run; everything about the loop itself is in the state."""
+"""How this run works; what is known of the loop itself is in the state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loop_kit.core.commands import Command
 from loop_kit.core.scope import ScopeRules
-from loop_kit.core.state import Lease, Limits, Source
-from loop_kit.core.task import TaskCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +27,3 @@ class Continuation:
 
     workflow: str
     ref: str
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What this run was asked to begin or to continue; `command` is what asked for it, if one did.
-
-    With `retries` a loop that stopped is continued, else only what is running or to be posted.
-    `state_branch` and `pull_request_url` are recorded when it begins.
-    """
-
-    card: TaskCard
-    base_sha: str
-    start_sha: str
-    limits: Limits
-    verify: tuple[str, ...] = ()
-    fresh: bool = True
-    source: Source = field(default_factory=Source)
-    starter: str = ""
-    publishes: bool = False
-    base_branch: str = ""
-    work_branch: str = ""
-    lease: Lease | None = None
-    state_branch: str = ""
-    pull_request_url: str = ""
-    command: Command | None = None
-    retries: bool = True
