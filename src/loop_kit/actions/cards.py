@@ -8,7 +8,7 @@ base, from which everything trusted is read, is the commit where it left its bas
 from dataclasses import dataclass
 
 from loop_kit.actions.events import DEFAULT_CARD
-from loop_kit.actions.scene import Scene
+from loop_kit.actions.scene import JobScene
 from loop_kit.adapters.attachments import fetch_attachment
 from loop_kit.adapters.changed_files import changed_files
 from loop_kit.adapters.git import Git
@@ -48,7 +48,7 @@ class Found:
 class Cards:
     """Reads cards for one invocation."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: JobScene) -> None:
         self._scene = scene
 
     def committed(self, path: str, at: str = "") -> Found:

@@ -26,9 +26,9 @@ _TRIES = 5
 def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
     """Do what a comment asks; None when no round was run for it."""
     scene, command = job.scene, request.command
-    if not all(job.authority.may(login) for login in scene.job.people):
+    if not all(job.authority.may(login) for login in scene.run.people):
         scene.log.note(
-            f"{scene.job.sender} may not write to {scene.job.repository}: nothing to do."
+            f"{scene.run.people[0]} may not write to {scene.repository_name}: nothing to do."
         )
         return None
     if isinstance(command, Misspelt):
@@ -185,6 +185,6 @@ def _reply(scene: Scene, request: Comment, recorded: LoopState) -> None:
         scene.log.note(f"Dry run: {headline(recorded)}")
         return
     mark = marker(recorded.task_id, f"command-{request.id}")
-    again = scene.job.run_attempt > 1
+    again = scene.run.attempt > 1
     known = (scene.forge.find_post(request.number, mark) or "") if again else ""
     scene.forge.put_comment(request.number, known, status_reply(mark, recorded), mark)

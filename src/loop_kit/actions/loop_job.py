@@ -10,7 +10,6 @@ from loop_kit.actions.authority import Authority
 from loop_kit.actions.cards import Found
 from loop_kit.actions.scene import LOOP_DIR, Scene
 from loop_kit.actions.telling import tell
-from loop_kit.actions.trigger import Job
 from loop_kit.adapters.feed import FeedReporter, Tee
 from loop_kit.adapters.git import Identity
 from loop_kit.adapters.git_store import GitStore
@@ -83,8 +82,8 @@ class LoopJob:
         """Whether another run holds the loop."""
         if lease is None:
             return False
-        job = self.scene.job
-        if lease.run_id == job.run_id and lease.run_attempt < job.run_attempt:
+        run = self.scene.run
+        if lease.run_id == run.id and lease.run_attempt < run.attempt:
             return False
         ended = self.scene.forge.run_has_ended(lease)
         return SystemClock().now() <= lease.expires_at if ended is None else not ended
@@ -160,7 +159,7 @@ class LoopJob:
                 verify=settings.verify,
                 fresh=recorded is None,
                 source=found.source if found else Source(),
-                starter=_starter(self.scene.job),
+                starter=self.scene.run.starter,
                 publishes=True,
                 base_branch=found.base_branch if found else "",
                 work_branch=loop.branches.work,
@@ -203,8 +202,8 @@ class LoopJob:
 
     def has_handed_over(self, recorded: LoopState) -> bool:
         """Whether this is a run that is run again after it had handed the loop over."""
-        job = self.scene.job
-        again = job.run_attempt > 1 and recorded.handed_over_by == job.run_id
+        run = self.scene.run
+        again = run.attempt > 1 and recorded.handed_over_by == run.id
         return again and recorded.is_running and recorded.continue_to is not None
 
     def dispatch_again(self, loop: Loop) -> LoopState | None:
@@ -234,7 +233,7 @@ class LoopJob:
         """How the next round is started, or None when somebody else chains the jobs."""
         if settings.continue_ == "none":
             return None
-        workflow = settings.continue_workflow or self.scene.job.workflow
+        workflow = settings.continue_workflow or self.scene.run.workflow
         return Continuation(workflow, self.scene.default_branch)
 
     def _rehearse(self, loop: Loop, found: Found | None, command: Command | None) -> None:
@@ -300,16 +299,10 @@ class LoopJob:
         seconds = settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC
         return Lease(
             holder=secrets.token_hex(8),
-            run_id=self.scene.job.run_id,
-            run_attempt=self.scene.job.run_attempt,
+            run_id=self.scene.run.id,
+            run_attempt=self.scene.run.attempt,
             expires_at=SystemClock().later(seconds),
         )
-
-
-def _starter(job: Job) -> str:
-    """Who started the loop, so that a bot is known as one in every later job."""
-    plain = job.sender_type == "Bot" and not job.sender.endswith("[bot]")
-    return f"{job.sender}[bot]" if plain else job.sender
 
 
 def _card(loop: Loop, found: Found | None) -> TaskCard:

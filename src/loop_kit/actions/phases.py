@@ -79,7 +79,7 @@ def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
     if recorded.lease is None:
         log.note(f"{loop.task_id} is claimed by nobody: this run has handed it over already.")
         return None
-    if recorded.lease.run_id != job.scene.job.run_id:
+    if recorded.lease.run_id != job.scene.run.id:
         log.note(f"busy: run {recorded.lease.run_id} is at work on {loop.task_id}.")
         return None
     return Claimed(loop, recorded, loop.card, recorded.lease)
@@ -177,7 +177,7 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
     if raw is None:
         raise BundleInvalid(f"{folder.name} is missing or empty")
     bundle = parse_bundle(raw)
-    why = mismatch(bundle, recorded, rerun=scene.job.run_attempt > claimed.lease.run_attempt)
+    why = mismatch(bundle, recorded, rerun=scene.run.attempt > claimed.lease.run_attempt)
     if why:
         raise BundleInvalid(why)
     awaited = recorded.state is Phase.AWAITING_WORK and bundle.round == recorded.round

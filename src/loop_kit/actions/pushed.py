@@ -113,9 +113,9 @@ def _new(
 
 def _is_ours(job: LoopJob, recorded: LoopState, path: str) -> bool:
     """Whether a loop of this card was begun by this very run, which is run again."""
-    again = job.scene.job.run_attempt > 1 and recorded.source.ref == path
+    again = job.scene.run.attempt > 1 and recorded.source.ref == path
     run_id = recorded.lease.run_id if recorded.lease else recorded.handed_over_by
-    return again and recorded.is_running and run_id == job.scene.job.run_id
+    return again and recorded.is_running and run_id == job.scene.run.id
 
 
 def _dispatch(job: LoopJob, begun: Begun, failed: list[LoopError]) -> None:

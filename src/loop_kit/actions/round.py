@@ -10,7 +10,7 @@ from loop_kit.actions.events import read_request
 from loop_kit.actions.loop_job import Loop, LoopJob
 from loop_kit.actions.phases import later_phase
 from loop_kit.actions.pushed import start_pushed
-from loop_kit.actions.scene import Scene, open_scene
+from loop_kit.actions.scene import JobScene, open_scene
 from loop_kit.actions.sweep import sweep_all
 from loop_kit.actions.trigger import read_job, read_payload
 from loop_kit.adapters.actions_log import ActionsLog
@@ -58,7 +58,7 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
 class _Invocation:
     """One invocation after its event was understood."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: JobScene) -> None:
         self._scene = scene
         bots = scene.settings.allowed_bots
         sender = [scene.job.sender] if scene.job.sender_type == "Bot" else []

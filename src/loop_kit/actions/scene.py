@@ -26,10 +26,26 @@ _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """One invocation; `settings` are what its `layers` say before any card or configuration."""
+class Run:
+    """The run of CI that this is, and who started it; on a laptop there is none."""
 
-    job: Job
+    id: str = ""
+    attempt: int = 1
+    workflow: str = ""
+    people: tuple[str, ...] = ()
+    starter: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One invocation; `settings` are what its `layers` say before any card or configuration.
+
+    `default_branch` is where the next rounds are dispatched.
+    """
+
+    run: Run = Run()
+    repository_name: str
+    default_branch: str
     environ: Mapping[str, str]
     log: ActionsLog
     git: Git
@@ -42,22 +58,11 @@ class Scene:
     layers: Layers
     supply: Supply = field(default_factory=Complete)
 
-    @property
-    def default_branch(self) -> str:
-        """The repository's default branch, or the one that the job runs on."""
-        return self.job.default_branch or self.job.ref.removeprefix("refs/heads/")
-
     def have(self, sha: str) -> None:
         """Fetch a commit, or what belongs to it, that the checkout does not hold."""
         if not self.git.has(sha):
             fetch_commit(self.git, self.remote, sha)
         self.supply.complete(sha)
-
-    def tip(self, branch: str) -> str:
-        """The tip of a branch: what is checked out when the job runs on that branch."""
-        if self.job.ref == f"refs/heads/{branch}" and self.place.head == self.job.sha:
-            return self.place.head
-        return fetch_branch(self.git, self.remote, branch)
 
     def full_settings(self, card: TaskCard, base_sha: str) -> Settings:
         """The settings for one loop: with its card, and the configuration at its base.
@@ -83,13 +88,26 @@ class Scene:
         return settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobScene(Scene):
+    """The scene of a job, in its checkout."""
+
+    job: Job
+
+    def tip(self, branch: str) -> str:
+        """The tip of a branch: what is checked out when the job runs on that branch."""
+        if self.job.ref == f"refs/heads/{branch}" and self.place.head == self.job.sha:
+            return self.place.head
+        return fetch_branch(self.git, self.remote, branch)
+
+
 def open_scene(
     job: Job,
     environ: Mapping[str, str],
     log: ActionsLog,
     settings: Settings,
     layers: Layers,
-) -> Scene:
+) -> JobScene:
     """The scene of a job in a checkout.
 
     Raises:
@@ -107,8 +125,11 @@ def open_scene(
     supply.complete(place.head)
     parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    return Scene(
+    return JobScene(
         job=job,
+        run=Run(job.run_id, job.run_attempt, job.workflow, job.people, job.starter),
+        repository_name=job.repository,
+        default_branch=job.default_branch or job.ref.removeprefix("refs/heads/"),
         environ=environ,
         log=log,
         git=git,

@@ -196,11 +196,11 @@ class _Sweep:
         engine.hand_over(self._scene.forge, self._job.continuation(entered.settings))
 
     def _lease(self) -> Lease:
-        job = self._scene.job
+        run = self._scene.run
         return Lease(
             holder=secrets.token_hex(8),
-            run_id=job.run_id,
-            run_attempt=job.run_attempt,
+            run_id=run.id,
+            run_attempt=run.attempt,
             expires_at=SystemClock().later(_LEASE_SEC),
         )
 

@@ -49,6 +49,12 @@ class Job(Record):
         names = (self.sender, self.rerun_by)
         return tuple(dict.fromkeys(name for name in names if name))
 
+    @property
+    def starter(self) -> str:
+        """Who starts a loop with this job, so that a bot is known as one in every later job."""
+        plain = self.sender_type == "Bot" and not is_bot(self.sender, "")
+        return f"{self.sender}{_BOT_SUFFIX}" if plain else self.sender
+
 
 def read_payload(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """The event that started the job, as the forge sent it; empty where the runner has none.

@@ -54,7 +54,7 @@ def _swept(scene: "Scene") -> "tuple[Swept, tuple[LoopError, ...]]":
     from loop_kit.actions.sweep import sweep as swept
 
     bots = scene.settings.allowed_bots
-    return swept(LoopJob(scene, Authority(scene.forge, scene.job.repository, bots)))
+    return swept(LoopJob(scene, Authority(scene.forge, scene.repository_name, bots)))
 
 
 @contextmanager
@@ -119,7 +119,6 @@ def _scene(
     layers: "Layers",
 ) -> "Scene":
     from loop_kit.actions.scene import Scene
-    from loop_kit.actions.trigger import Job
     from loop_kit.adapters.git_remote import default_branch
     from loop_kit.adapters.git_repository import GitRepository, Place
     from loop_kit.errors import BadSetting
@@ -129,24 +128,9 @@ def _scene(
         raise BadSetting("GitHub cannot be asked about the loops.", place.hint)
     folder = git.directory / "loop-kit"
     folder.mkdir()
-    job = Job(
-        event="schedule",
-        repository=place.repository,
-        api_url=place.api_url,
-        server_url=place.server_url,
-        ref="",
-        sha="",
-        run_id="",
-        run_attempt=1,
-        workflow="",
-        workspace=str(git.directory),
-        temp="",
-        default_branch=default_branch(git, place.remote) or "",
-        sender="",
-        rerun_by="",
-    )
     return Scene(
-        job=job,
+        repository_name=place.repository,
+        default_branch=default_branch(git, place.remote) or "",
         environ=os.environ,
         log=_log(in_job=False),
         git=git,
