@@ -23,8 +23,19 @@ import sys
 import tempfile
 import threading
 import time
+from typing import Any
 
-USED_LATER = ("github", "markdown_it", "pathspec", "psutil", "requests", "rich.console", "yaml")
+USED_LATER = (
+    "ctypes",
+    "encodings.utf_8_sig",
+    "github",
+    "markdown_it",
+    "pathspec",
+    "psutil",
+    "requests",
+    "rich.console",
+    "yaml",
+)
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -38,8 +49,16 @@ def preload() -> None:
             importlib.import_module(found.name)
     for name in USED_LATER:
         importlib.import_module(name)
+    build(importlib.import_module("pydantic").BaseModel)
     gc.collect()
     gc.freeze()
+
+
+def build(model: Any) -> None:
+    """Build the models below this one, which wait for their first use."""
+    for each in model.__subclasses__():
+        each.model_rebuild()
+        build(each)
 
 
 def serve(control: socket.socket) -> int | None:
