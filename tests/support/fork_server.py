@@ -34,6 +34,7 @@ USED_LATER = (
     "psutil",
     "requests",
     "rich.console",
+    "tenacity",
     "yaml",
 )
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
