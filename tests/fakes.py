@@ -16,14 +16,14 @@ from tests.engine.memory_repository import (
     MemoryWorkspaces,
 )
 
-from loop_kit.core import bus
-from loop_kit.core.activity import Activity
-from loop_kit.core.commands import Command, parse_inbox_file
-from loop_kit.core.knowledge import Knowledge
-from loop_kit.core.messages import Event
-from loop_kit.core.prompts import Guidance
-from loop_kit.core.reports import ReportInvalid
-from loop_kit.core.state import (
+from loop_kit.core.agent.activity import Activity
+from loop_kit.core.agent.reports import ReportInvalid
+from loop_kit.core.briefing.knowledge import Knowledge
+from loop_kit.core.briefing.prompts import Guidance
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.commands import Command, parse_inbox_file
+from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.state import (
     LoopState,
     Role,
     StateCorrupt,

@@ -11,9 +11,14 @@ import pytest
 import yaml
 from tests.pages import blocks, table, text
 
-from loop_kit.actions.outputs import outputs
-from loop_kit.core.state import LoopState
-from loop_kit.settings import ACTION_DEFAULTS, INPUTS, names, resolve
+from loop_kit.adapters.runner.outputs import outputs
+from loop_kit.core.loop.state import LoopState
+from loop_kit.settings import (
+    ACTION_DEFAULTS,
+    INPUTS,
+    names,
+    resolve,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -85,7 +90,7 @@ def test_a_workflow_in_the_readme_is_one_of_the_examples_and_every_example_is_na
 
 
 def test_the_card_on_its_page_is_a_valid_card() -> None:
-    from loop_kit.core.task import parse_card
+    from loop_kit.core.card.task import parse_card
 
     (block,) = blocks("docs/card.md", "json")
     assert parse_card(block.encode(), "card.md").verify == ("make test",)
@@ -93,7 +98,7 @@ def test_the_card_on_its_page_is_a_valid_card() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/card.md"])
 def test_the_issue_on_a_page_is_a_valid_card(page: str) -> None:
-    from loop_kit.core.issue_card import card_in_issue
+    from loop_kit.core.card.issue import card_in_issue
 
     (block,) = blocks(page, "markdown")
     card = card_in_issue(block, 7)
@@ -101,7 +106,7 @@ def test_the_issue_on_a_page_is_a_valid_card(page: str) -> None:
 
 
 def test_the_reports_on_the_page_are_valid_reports() -> None:
-    from loop_kit.core.reports import parse_review_report, parse_work_report
+    from loop_kit.core.agent.reports import parse_review_report, parse_work_report
 
     work, review = (json.loads(block) for block in blocks("docs/agents.md", "json"))
     assert parse_work_report(work, "T-001", 1).notes == "what I did"

@@ -65,7 +65,7 @@ MODULES = {module_of(path): path for path in FILES}
 
 
 def part_of(module: str) -> str:
-    """The part of the house: `core` of `loop_kit.core.state`."""
+    """The part of the house: `core` of `loop_kit.core.loop.state`."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -180,7 +180,10 @@ def test_the_core_opens_nothing_and_prints_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("library", "door"),
-    [("subprocess", "loop_kit.adapters.process"), ("github", "loop_kit.adapters.github_api")],
+    [
+        ("subprocess", "loop_kit.adapters.process.process"),
+        ("github", "loop_kit.adapters.github.api"),
+    ],
 )
 def test_a_dangerous_library_has_one_door(library: str, door: str) -> None:
     users = {

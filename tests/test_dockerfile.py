@@ -7,8 +7,8 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 
-from loop_kit.adapters.agents.known import KNOWN
-from loop_kit.core.checkup import dotted
+from loop_kit.adapters.agents.catalogue import KNOWN
+from loop_kit.core.agent.checkup import dotted
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")

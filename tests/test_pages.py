@@ -13,7 +13,7 @@ from tests.pages import NAMES, ROOT
 from typer.core import TyperGroup
 
 from loop_kit.cli.main import app
-from loop_kit.core.commands import VERBS
+from loop_kit.core.loop.commands import VERBS
 from loop_kit.errors import ExitCode
 
 LINKED = (*NAMES, "CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loop_kit.config_file import MAX_CONFIG, parse_config
-from loop_kit.core.task import card_from
+from loop_kit.core.card.task import card_from
 from loop_kit.errors import BadSetting
 from loop_kit.settings import (
     ACTION_DEFAULTS,

@@ -16,9 +16,14 @@ import pytest
 import yaml
 
 from loop_kit import defaults
-from loop_kit.adapters.agents.known import KNOWN
-from loop_kit.cli.github_files import TRIGGER_LABEL, AgentChoice, Layout, files
-from loop_kit.core.standing import LABELS
+from loop_kit.adapters.agents.catalogue import KNOWN
+from loop_kit.cli.github_files import (
+    TRIGGER_LABEL,
+    AgentChoice,
+    Layout,
+    files,
+)
+from loop_kit.core.forge.status import LABELS
 from loop_kit.settings import INPUTS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,6 +1,12 @@
 """For packages that bring a backend: what they need, under names that stay.
 
-    from loop_kit.backends import CommandLineAgent, Invocation, Job, Setup, on_path
+    from loop_kit.backends import (
+        CommandLineAgent,
+        Invocation,
+        Job,
+        Setup,
+        on_path,
+    )
 
     def backend(setup: Setup) -> CommandLineAgent:
         def call(job: Job, executable: str) -> Invocation:
@@ -24,9 +30,21 @@ from loop_kit.adapters.agents.command_line import (
     json_object,
     on_path,
 )
-from loop_kit.core.activity import Activity, command, edit, message, session, tool
-from loop_kit.core.state import Spent
-from loop_kit.ports import Agent, Ended, Job, Reporter
+from loop_kit.core.agent.activity import (
+    Activity,
+    command,
+    edit,
+    message,
+    session,
+    tool,
+)
+from loop_kit.core.loop.state import Spent
+from loop_kit.ports import (
+    Agent,
+    Ended,
+    Job,
+    Reporter,
+)
 
 
 def register_backend(name: str, factory: Callable[[Setup], Agent]) -> None:

@@ -4,46 +4,64 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.agents import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
-from loop_kit.adapters.agents.beating import BeatingAgent
+from loop_kit.adapters.agents import (
+    COMMAND,
+    DEFAULT_BACKEND,
+    MANUAL,
+    REGISTRY,
+)
+from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Setup
-from loop_kit.adapters.agents.known import KNOWN
+from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
-from loop_kit.adapters.clones import Cloner, Clones, CloneVerifier, Supply
-from loop_kit.adapters.git import Git, Identity
-from loop_kit.adapters.git_repository import GitRepository
-from loop_kit.adapters.guides import TEMPLATES
-from loop_kit.adapters.in_place import InPlace
-from loop_kit.adapters.mailbox import FolderMailbox
+from loop_kit.adapters.git.clones import (
+    Cloner,
+    Clones,
+    CloneVerifier,
+    Supply,
+)
+from loop_kit.adapters.git.command import Git, Identity
+from loop_kit.adapters.git.in_place import InPlace
+from loop_kit.adapters.git.repository import GitRepository
+from loop_kit.adapters.loop_dir.guides import TEMPLATES
+from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.core import environment, policy
-from loop_kit.core.prompts import (
+from loop_kit.core.agent import environment
+from loop_kit.core.briefing.prompts import (
     REVIEWER_PLACEHOLDERS,
     WORKER_PLACEHOLDERS,
     TemplateInvalid,
     filled,
 )
-from loop_kit.core.record import nearest
-from loop_kit.core.sanitize import Redactor
-from loop_kit.core.scope import (
+from loop_kit.core.card.scope import (
     AGENT_CONFIGURATION,
     PROTECTED_ALWAYS,
     PROTECTED_IN_CI,
     ScopeRules,
     patterns,
 )
-from loop_kit.core.state import Limits, Role
-from loop_kit.core.task import TaskCard
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop import policy
+from loop_kit.core.loop.state import Limits, Role
+from loop_kit.core.record import nearest
+from loop_kit.core.sanitize import Redactor
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
+from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.options import Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.watch import CancellationCheck
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import BadSetting
-from loop_kit.ports import Agent, Forge, Reporter, Store, Verifier, Workspaces
+from loop_kit.ports import (
+    Agent,
+    Forge,
+    Reporter,
+    Store,
+    Verifier,
+    Workspaces,
+)
 from loop_kit.ports import Guides as GuidesPort
 from loop_kit.settings import Settings
 

@@ -7,7 +7,7 @@ it: people keep a commented-out YAML file beside the JSON file that counts.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loop_kit.core.documents import read_json, read_yaml
+from loop_kit.core.card.documents import read_json, read_yaml
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Layer, Values, config_values
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.state import Limits
 from loop_kit.core.record import Record, explain, nearest
-from loop_kit.core.state import Limits
-from loop_kit.core.task import TaskCard
 from loop_kit.errors import BadSetting
 
 Values = Mapping[str, object]

@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 
 from loop_kit.actions.events import read_request
-from loop_kit.actions.trigger import read_job
-from loop_kit.core.requests import (
-    NotForUs,
-    Request,
-)
+from loop_kit.adapters.runner.job import read_job
+from loop_kit.core.ci.requests import NotForUs, Request
 from loop_kit.errors import LoopError
 from loop_kit.settings import Settings
 

@@ -17,9 +17,8 @@ from tests.actions.reading import (
     request,
 )
 
-from loop_kit.actions.trigger import BOT
-from loop_kit.core.commands import Command, Misspelt
-from loop_kit.core.requests import (
+from loop_kit.adapters.runner.job import BOT
+from loop_kit.core.ci.requests import (
     Comment,
     PullEvent,
     PushedCards,
@@ -30,6 +29,7 @@ from loop_kit.core.requests import (
     StartPull,
     SweepAll,
 )
+from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.errors import BadSetting, BranchRefused, ForgeRefused
 from loop_kit.settings import Settings
 

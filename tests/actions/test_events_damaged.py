@@ -18,7 +18,7 @@ from tests.actions.reading import (
     request,
 )
 
-from loop_kit.core.requests import (
+from loop_kit.core.ci.requests import (
     NotForUs,
     PushedCards,
     Request,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from tests.support.loopback import LoopbackHandler, LoopbackServer
 
-from loop_kit.adapters.attachments import Hosts, fetch_attachment
+from loop_kit.adapters.github.attachments import Hosts, fetch_attachment
 from loop_kit.errors import BadCard
 
 PATH = "/user-attachments/files/17/card.json"

@@ -12,7 +12,7 @@ from typing import Any
 from tests.fakes import RecordingReporter
 
 from loop_kit.adapters.agents.command_line import Setup
-from loop_kit.core.state import Role
+from loop_kit.core.loop.state import Role
 from loop_kit.ports import Job
 
 STREAMS = Path(__file__).parent / "streams"

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.cli.harness import CARD, LOOP, Repo, Result, assert_refused
 from tests.pages import blocks
 
-from loop_kit.core.task import TaskCard
+from loop_kit.core.card.task import TaskCard
 from loop_kit.defaults import text
 
 ROOT = Path(__file__).parents[2]

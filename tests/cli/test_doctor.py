@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.cli.harness import TWO_ROUNDS, Repo, Result
 
-from loop_kit.adapters.agents.known import KNOWN
+from loop_kit.adapters.agents.catalogue import KNOWN
 
 HELP = "\n".join(f"  {flag} <VALUE>" for known in KNOWN.values() for flag in known.flags)
 VERSIONS = {"codex": "codex-cli 0.169.0", "claude": "2.1.330 (Claude Code)", "opencode": "1.18.33"}

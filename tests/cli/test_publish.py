@@ -18,7 +18,7 @@ from tests.cli.ci_loop import (
 )
 from tests.cli.harness import Repo, Steps, assert_refused
 
-from loop_kit.core.handback import digest
+from loop_kit.core.ci.fetched import digest
 
 FORBIDDEN: Steps = [
     {"write": {".github/workflows/evil.yml": "on: push\n", "calc.py": "VALUE = 2\n"}},

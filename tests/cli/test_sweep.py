@@ -17,7 +17,7 @@ from tests.cli.harness import Repo, Result, assert_refused
 from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
-from loop_kit.core.state import LoopState, Outcome, Phase
+from loop_kit.core.loop.state import LoopState, Outcome, Phase
 
 if TYPE_CHECKING:
     from tests.support.git_repository import BareRepository

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support.github_forge_world import FORGES, HEAD, STATUS, World, forge_world, opened
 
-from loop_kit.core.inline import InlineComment, ReviewPost
-from loop_kit.core.standing import LABELS
-from loop_kit.core.state import Lease
+from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
+from loop_kit.core.forge.status import LABELS
+from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
 
 MARKER = "<!-- loop-kit:T-001:review-r1 -->"

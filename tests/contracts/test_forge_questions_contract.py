@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.github_forge_world import FORGES, HEAD, STATUS, World, forge_world, opened
 
-from loop_kit.core.standing import LABELS
+from loop_kit.core.forge.status import LABELS
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports.forge import Issue, Standing
 

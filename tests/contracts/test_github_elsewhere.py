@@ -14,7 +14,7 @@ from tests.support.git_server import GitServer
 from tests.support.github_proxy import HttpProxy
 from tests.support.github_server import GitHubServer
 
-from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.errors import ForgeUnavailable
 
 if TYPE_CHECKING:

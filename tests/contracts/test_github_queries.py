@@ -8,7 +8,7 @@ import pytest
 from github import GithubException
 from tests.support.graphql_contract import faults_of
 
-from loop_kit.core import forge_queries
+from loop_kit.adapters.github import queries as forge_queries
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import Connect, Open

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.fakes import FakeClock
 
-from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports.forge import Standing
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loop_kit.core import forge_refusals
+from loop_kit.adapters.github import refusals as forge_refusals
 
 
 def answer(data: Any, **error: Any) -> dict[str, Any]:

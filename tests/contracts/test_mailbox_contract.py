@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.fakes import MemoryMailbox
 
-from loop_kit.adapters.mailbox import FolderMailbox
-from loop_kit.core import bus
-from loop_kit.core.reports import ReportInvalid
-from loop_kit.core.state import Role
+from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
+from loop_kit.core.agent.reports import ReportInvalid
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.state import Role
 from loop_kit.ports import Mailbox
 
 

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import REPOSITORY, Hosted
-from tests.adapters.test_git_store import work as commit
+from tests.adapters.git.test_state_branch import work as commit
 from tests.fakes import MemoryServer, MemoryStore
 from tests.support.git_server import GitServer
 
-from loop_kit.adapters.file_store import FileStore
-from loop_kit.core.messages import AttemptStarted, LeaseTaken
-from loop_kit.core.state import Lease, LoopState, Phase, Role
+from loop_kit.adapters.loop_dir.file_store import FileStore
+from loop_kit.core.loop.messages import AttemptStarted, LeaseTaken
+from loop_kit.core.loop.state import (
+    Lease,
+    LoopState,
+    Phase,
+    Role,
+)
 from loop_kit.errors import StateRefused
 from loop_kit.ports import PushRejected, Store, WorkMoved
 

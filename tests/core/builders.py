@@ -1,7 +1,16 @@
 """Small builders for the core's tests: a loop at any point of its life in one line each."""
 
-from loop_kit.core.machine import transition
-from loop_kit.core.messages import (
+from loop_kit.core.agent.reports import (
+    Decision,
+    Disposed,
+    Disposition,
+    Issue,
+    ReviewReport,
+    WorkReport,
+)
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.machine import transition
+from loop_kit.core.loop.messages import (
     AttemptFailed,
     AttemptStarted,
     Event,
@@ -13,8 +22,7 @@ from loop_kit.core.messages import (
     Work,
     WorkReported,
 )
-from loop_kit.core.reports import Decision, Disposed, Disposition, Issue, ReviewReport, WorkReport
-from loop_kit.core.state import (
+from loop_kit.core.loop.state import (
     CommandResult,
     Limits,
     LoopState,
@@ -23,7 +31,6 @@ from loop_kit.core.state import (
     Spent,
     Verification,
 )
-from loop_kit.core.task import TaskCard
 
 AT = "2025-01-02T03:04:05Z"
 LATER = "2025-01-02T04:00:00Z"

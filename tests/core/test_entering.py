@@ -8,11 +8,30 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.commands import Command
-from loop_kit.core.entering import Entry, Start, begin, push_during_attempt, resume
-from loop_kit.core.machine import transition
-from loop_kit.core.messages import Commanded, Halted, LeaseTaken, LoopResumed, Stop, TaskStarted
-from loop_kit.core.state import Lease, Limits, LoopState, Outcome, Phase
+from loop_kit.core.entering import (
+    Entry,
+    Start,
+    begin,
+    push_during_attempt,
+    resume,
+)
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.machine import transition
+from loop_kit.core.loop.messages import (
+    Commanded,
+    Halted,
+    LeaseTaken,
+    LoopResumed,
+    Stop,
+    TaskStarted,
+)
+from loop_kit.core.loop.state import (
+    Lease,
+    Limits,
+    LoopState,
+    Outcome,
+    Phase,
+)
 from loop_kit.errors import StateRefused
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loop_kit.actions.checkout import remote_url
-from loop_kit.actions.trigger import read_job
-from loop_kit.adapters.git import Git
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.runner.job import read_job
+from loop_kit.usecases.checkout import remote_url
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,13 +7,18 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from loop_kit.core.inline import ReviewPost
-from loop_kit.core.markers import read_marker
-from loop_kit.core.standing import Label, StatusState
-from loop_kit.core.state import Lease
+from loop_kit.core.forge.inline_comments import ReviewPost
+from loop_kit.core.forge.markers import read_marker
+from loop_kit.core.forge.status import Label, StatusState
+from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
-from loop_kit.ports.forge import Issue, PullFacts, Reaction, Standing
+from loop_kit.ports.forge import (
+    Issue,
+    PullFacts,
+    Reaction,
+    Standing,
+)
 
 FIRST_ISSUE = 1001
 

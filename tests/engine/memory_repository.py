@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from loop_kit.core.scope import Change, Commit
-from loop_kit.core.state import CommandResult, Role, Verification
+from loop_kit.core.card.scope import Change, Commit
+from loop_kit.core.loop.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
 from loop_kit.ports import Diff, Span
 

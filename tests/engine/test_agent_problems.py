@@ -9,8 +9,8 @@ from tests.engine.test_attempts import every_attempt, first_attempt
 from tests.engine.world import World
 from tests.fakes import Act
 
-from loop_kit.core.diagnosis import Problem, ProblemKind
-from loop_kit.core.state import Outcome, Role
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind
+from loop_kit.core.loop.state import Outcome, Role
 from loop_kit.engine.options import Options
 from loop_kit.ports import Ended
 

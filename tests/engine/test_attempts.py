@@ -11,9 +11,15 @@ import pytest
 from tests.engine.world import BLOCKER, World, approval, two_rounds
 from tests.fakes import Act, MemoryWorkspace
 
-from loop_kit.core.diagnosis import Problem, ProblemKind
-from loop_kit.core.scope import ScopeRules
-from loop_kit.core.state import Limits, Outcome, Phase, Role, Spent
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind
+from loop_kit.core.card.scope import ScopeRules
+from loop_kit.core.loop.state import (
+    Limits,
+    Outcome,
+    Phase,
+    Role,
+    Spent,
+)
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Ended, Job

@@ -9,8 +9,8 @@ import pytest
 from tests.engine.world import CARD, World, two_rounds
 from tests.fakes import Act, FixedGuides
 
-from loop_kit.core.knowledge import Entry, Knowledge
-from loop_kit.core.state import Role
+from loop_kit.core.briefing.knowledge import Entry, Knowledge
+from loop_kit.core.loop.state import Role
 from loop_kit.ports import Job
 
 SECTIONS = (

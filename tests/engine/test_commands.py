@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loop_kit.core.commands import Command
-from loop_kit.core.state import Outcome, Phase, Role, Source
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.state import (
+    Outcome,
+    Phase,
+    Role,
+    Source,
+)
 
 if TYPE_CHECKING:
     from tests.engine.world import World

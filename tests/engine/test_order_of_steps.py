@@ -6,8 +6,8 @@ import pytest
 from tests.engine.world import BLOCKER, CARD, Fuse, World, two_rounds
 from tests.fakes import Act
 
-from loop_kit.core.commands import Command
-from loop_kit.core.state import Outcome, Phase, Role
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.state import Outcome, Phase, Role
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import ForgeUnavailable, StateRefused
 from loop_kit.ports import Job, PushRejected

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.engine.world import World, two_rounds
 from tests.fakes import Act, Ended
 
-from loop_kit.core.state import Outcome, Role
+from loop_kit.core.loop.state import Outcome, Role
 
 if TYPE_CHECKING:
     from loop_kit.ports import Job

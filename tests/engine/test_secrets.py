@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.fakes import FakeClock, RecordingReporter
 
-from loop_kit.adapters.mailbox import FolderMailbox
+from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
+from loop_kit.core.loop.state import Role
 from loop_kit.core.sanitize import Redactor
-from loop_kit.core.state import Role
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.options import Options
 

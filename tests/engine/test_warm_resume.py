@@ -9,8 +9,8 @@ import pytest
 from tests.engine.world import World, two_rounds
 from tests.fakes import Act
 
-from loop_kit.core.diagnosis import Problem, ProblemKind
-from loop_kit.core.state import Limits, Phase, Role
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind
+from loop_kit.core.loop.state import Limits, Phase, Role
 from loop_kit.ports import Ended, Job
 
 UNKNOWN_SESSION = Problem(ProblemKind.INVALID_SESSION)

@@ -23,16 +23,21 @@ from tests.fakes import (
     ScriptedFakeAgent,
 )
 
+from loop_kit.core.card.task import TaskCard
 from loop_kit.core.entering import Start
-from loop_kit.core.state import Lease, Limits, LoopState, Role
-from loop_kit.core.task import TaskCard
+from loop_kit.core.loop.state import (
+    Lease,
+    Limits,
+    LoopState,
+    Role,
+)
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
+from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.options import Continuation, Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.watch import CancellationCheck
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.ports import Job
 

@@ -12,7 +12,7 @@ from tests.fakes import FakeClock, MemoryForge, MemoryPull
 from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
-from loop_kit.adapters.github_forge import Access, GitHubForge
+from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.ports import Forge
 
 FORGES = ("memory", "github")

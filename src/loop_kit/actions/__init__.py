@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Mapping
 
-from loop_kit.adapters.actions_log import ActionsLog
+from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.errors import ExitCode, LoopError
 from loop_kit.settings import read_fail_on
 
 
 def run_action(environ: Mapping[str, str]) -> ExitCode:
     """Run one round; the exit code follows from `fail-on` alone."""
-    from loop_kit.actions.round import run_round
+    from loop_kit.actions.invocation import run_round
 
     log = ActionsLog(sys.stdout)
     try:

@@ -12,10 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loop_kit.actions.trigger import BOT, Job, at, is_allowed_bot, is_bot, under_prefix
-from loop_kit.core.commands import read_command
-from loop_kit.core.record import carried
-from loop_kit.core.requests import (
+from loop_kit.adapters.runner.job import (
+    BOT,
+    Job,
+    at,
+    is_allowed_bot,
+    is_bot,
+    under_prefix,
+)
+from loop_kit.core.card.task import checked_task_id
+from loop_kit.core.ci.requests import (
     Comment,
     NotForUs,
     PullEvent,
@@ -31,8 +37,9 @@ from loop_kit.core.requests import (
     is_sha,
     is_under,
 )
+from loop_kit.core.loop.commands import read_command
+from loop_kit.core.record import carried
 from loop_kit.core.sanitize import MAX_BODY, one_line
-from loop_kit.core.task import checked_task_id
 from loop_kit.errors import BadSetting, BranchRefused, ForgeRefused
 from loop_kit.settings import Settings
 

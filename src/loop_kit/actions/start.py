@@ -51,7 +51,7 @@ def _locked(lock: Path) -> tuple[str, ...]:
 
 
 def _run(*argv: str) -> None:
-    from loop_kit.adapters import process
+    from loop_kit.adapters.process import process
 
     done = process.run(argv, timeout=600)
     if done.code:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from loop_kit.core.commands import Command
-from loop_kit.core.messages import Event
-from loop_kit.core.state import LoopState
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.state import LoopState
 from loop_kit.ports import Store
 
 

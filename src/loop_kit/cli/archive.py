@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from loop_kit.adapters.loop_folder import loop_folder, repository_root, write_atomically
-from loop_kit.adapters.loop_lock import exclusive
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root, write_atomically
+from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.core.sanitize import one_line, visible
 from loop_kit.errors import LoopError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop_kit.adapters.loop_folder import (
+from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     loop_folder,
     read_plain,
@@ -17,7 +17,7 @@ from loop_kit.adapters.loop_folder import (
 from loop_kit.errors import BadCard, ExitCode
 
 if TYPE_CHECKING:
-    from loop_kit.core.task import TaskCard
+    from loop_kit.core.card.task import TaskCard
 
 _STANDARD_INPUT = "-"
 
@@ -62,8 +62,8 @@ def check(
 
 
 def _card_in_file(path: str) -> "TaskCard":
-    from loop_kit.cli.card_file import load_card
-    from loop_kit.core.task import parse_card
+    from loop_kit.core.card.task import parse_card
+    from loop_kit.usecases.local_files import load_card
 
     if path != _STANDARD_INPUT:
         return load_card(Path(path))
@@ -73,7 +73,7 @@ def _card_in_file(path: str) -> "TaskCard":
 
 
 def _card_in_issue_file(path: str) -> "TaskCard":
-    from loop_kit.core.issue_card import card_in_issue
+    from loop_kit.core.card.issue import card_in_issue
 
     raw = _standard_input() if path == _STANDARD_INPUT else _issue_file(Path(path))
     name = "stdin" if path == _STANDARD_INPUT else path
@@ -88,7 +88,7 @@ def _card_in_issue_file(path: str) -> "TaskCard":
 
 
 def _issue_file(path: Path) -> bytes:
-    from loop_kit.core.task import MAX_CARD_BYTES
+    from loop_kit.core.card.task import MAX_CARD_BYTES
 
     try:
         raw = read_plain(path.resolve(), 16 * MAX_CARD_BYTES)
@@ -100,7 +100,7 @@ def _issue_file(path: Path) -> bytes:
 
 
 def _standard_input() -> bytes:
-    from loop_kit.core.task import MAX_CARD_BYTES
+    from loop_kit.core.card.task import MAX_CARD_BYTES
 
     return sys.stdin.buffer.read(16 * MAX_CARD_BYTES)
 
@@ -112,8 +112,8 @@ def show(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Show a card as the loop would use it."""
-    from loop_kit.cli.card_file import find_card, load_card
     from loop_kit.core.sanitize import visible
+    from loop_kit.usecases.local_files import find_card, load_card
 
     root = repository_root(Path.cwd())
     path = find_card(Path.cwd(), loop_folder(root, loop_dir), task)
@@ -135,7 +135,7 @@ def show(
 
 def _scope(root: Path, entries: tuple[str, ...]) -> dict[str, list[str]]:
     """Which entries are compared with paths, and which are only read."""
-    from loop_kit.core.scope import patterns
+    from loop_kit.core.card.scope import patterns
 
     found = patterns(entries, frozenset(entry for entry in entries if _exists(root, entry)))
     prose = [entry for entry in entries if entry.strip() not in found]
@@ -182,6 +182,6 @@ def _indented(text: str) -> list[str]:
 @card.command("schema")
 def schema() -> None:
     """Print the JSON Schema of a card."""
-    from loop_kit.core.card_schema import card_schema_text
+    from loop_kit.core.card.schema import card_schema_text
 
     typer.echo(card_schema_text())

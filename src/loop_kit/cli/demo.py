@@ -22,8 +22,8 @@ def demo(
         raise BadSetting(f"{root} is not empty.", "Name a folder that does not exist yet.")
     _make_repository(root)
     typer.echo(f"A repository with a bug: {root}\n")
-    from loop_kit.cli.local import Request, run_local
     from loop_kit.cli.run import end_on_signals
+    from loop_kit.usecases.local_run import Request, run_local
 
     end_on_signals()
     flags = {
@@ -44,7 +44,7 @@ def demo(
 
 
 def _make_repository(root: Path) -> None:
-    from loop_kit.adapters.git import Git, Identity
+    from loop_kit.adapters.git.command import Git, Identity
 
     loop = root / ".loop"
     loop.mkdir(parents=True)

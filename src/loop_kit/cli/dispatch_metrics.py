@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop_kit.adapters.feed_file import events, feed_exists, feed_path
-from loop_kit.adapters.loop_folder import loop_folder, repository_root
+from loop_kit.adapters.loop_dir.feed_file import events, feed_exists, feed_path
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 
 if TYPE_CHECKING:
-    from loop_kit.core.phases import Summary
+    from loop_kit.core.agent.timing import Summary
 
 _EVENT = "dispatch_phase_metrics"
 _COLUMNS = ("metric", "count", "missing", "avg_ms", "p50_ms", "p95_ms")
@@ -39,7 +39,7 @@ def dispatch_metrics(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Show how long agents took to start, to act and to report."""
-    from loop_kit.core.phases import summaries
+    from loop_kit.core.agent.timing import summaries
 
     logs = loop_folder(repository_root(Path.cwd()), loop_dir) / "logs"
     rows = _Attempts(logs, task_id.strip(), role)
@@ -91,7 +91,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _print(rows: _Attempts, found: Mapping[str, "Summary"]) -> None:
-    from loop_kit.core.phases import PHASES, SUBPHASES
+    from loop_kit.core.agent.timing import PHASES, SUBPHASES
     from loop_kit.core.sanitize import visible
 
     typer.echo("Phases of the dispatched attempts")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from loop_kit.adapters.loop_folder import loop_folder, repository_root
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.errors import ExitCode, LoopError, NotARepository
 
 if TYPE_CHECKING:
-    from loop_kit.adapters.git import Git
-    from loop_kit.core.checkup import Check
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.core.agent.checkup import Check
     from loop_kit.settings import Settings
 
 OLDEST_GIT = (2, 32, 0)
@@ -32,7 +32,7 @@ def doctor(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Check git, settings and the agents' programs: versions, flags, keys, and what to fix."""
-    from loop_kit.core.checkup import lines, verdict
+    from loop_kit.core.agent.checkup import lines, verdict
 
     flags = {"worker_backend": worker_backend, "reviewer_backend": reviewer_backend}
     given = {name: value for name, value in flags.items() if value}
@@ -63,8 +63,8 @@ def _examine(
     cwd: Path, environ: Mapping[str, str], loop_dir: str, flags: Mapping[str, object]
 ) -> _Examined:
     from loop_kit import bootstrap
-    from loop_kit.adapters.git import Git
-    from loop_kit.core.checkup import shown
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.core.agent.checkup import shown
     from loop_kit.core.sanitize import Redactor, one_line
 
     root = repository_root(cwd)
@@ -94,14 +94,19 @@ def _exported_secrets(environ: Mapping[str, str]) -> list[str]:
 
 
 def _python() -> "Check":
-    from loop_kit.core.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, State
 
     return Check("python", State.OK, f"{platform.python_version()}, {sys.executable}")
 
 
 def _git(git: "Git") -> "list[Check]":
     """Git, and the repository when there is a git to ask."""
-    from loop_kit.core.checkup import Check, State, dotted, version_in
+    from loop_kit.core.agent.checkup import (
+        Check,
+        State,
+        dotted,
+        version_in,
+    )
 
     try:
         printed = git.text("version")
@@ -118,8 +123,8 @@ def _git(git: "Git") -> "list[Check]":
 
 
 def _repository(git: "Git") -> "Check":
-    from loop_kit.adapters.git_repository import locate
-    from loop_kit.core.checkup import Check, State
+    from loop_kit.adapters.git.repository import locate
+    from loop_kit.core.agent.checkup import Check, State
 
     try:
         place = locate(git)
@@ -133,7 +138,7 @@ def _repository(git: "Git") -> "Check":
 
 def _folder(folder: Path) -> "Check":
     """Whether everything that a run writes below the loop's folder can be written."""
-    from loop_kit.core.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, State
 
     if os.path.lexists(folder) and not folder.is_dir():
         return Check("loop folder", State.WRONG, f"{folder} is no folder", f"mv {folder} {folder}~")
@@ -158,10 +163,10 @@ def _settings(
     folder: Path, environ: Mapping[str, str], flags: Mapping[str, object]
 ) -> "tuple[list[Check], Settings]":
     """The settings of a run with the default card, and what is wrong with their sources."""
-    from loop_kit.cli.card_file import find_card, load_card, read_config
     from loop_kit.config_file import NAMES
-    from loop_kit.core.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, State
     from loop_kit.settings import Settings, for_laptop
+    from loop_kit.usecases.local_files import find_card, load_card, read_config
 
     checks: list[Check] = []
     try:
@@ -187,8 +192,8 @@ def _roles(
 ) -> "tuple[list[Check], Mapping[str, str]]":
     """Who plays each role in a run with --auto-dispatch, chosen as that run chooses."""
     from loop_kit import bootstrap
-    from loop_kit.adapters.agents.known import KNOWN
-    from loop_kit.core.checkup import Check, State
+    from loop_kit.adapters.agents.catalogue import KNOWN
+    from loop_kit.core.agent.checkup import Check, State
 
     ground = bootstrap.Ground(git, root / ".git", root, folder, folder, folder, folder)
     asked = settings.model_copy(update={"auto_dispatch": True})
@@ -217,10 +222,10 @@ def _programs(
 ) -> "list[Check]":
     """The programs that we know, and the names of the other backends."""
     from loop_kit.adapters.agents import REGISTRY
-    from loop_kit.adapters.agents.checkup import Surroundings, look_at
-    from loop_kit.adapters.agents.known import KNOWN
-    from loop_kit.core import environment
-    from loop_kit.core.checkup import Check, State
+    from loop_kit.adapters.agents.catalogue import KNOWN
+    from loop_kit.adapters.agents.probe import Surroundings, look_at
+    from loop_kit.core.agent import environment
+    from loop_kit.core.agent.checkup import Check, State
 
     plain = environment.allowed(environ)
     checks: list[Check] = []

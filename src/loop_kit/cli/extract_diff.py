@@ -18,8 +18,8 @@ def extract_diff(
 ) -> None:
     """Print the diff between two commits."""
     del loop_dir
-    from loop_kit.adapters.git import Git
-    from loop_kit.adapters.git_repository import GitRepository, locate
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.adapters.git.repository import GitRepository, locate
 
     git = Git(Path.cwd(), os.environ)
     git = git.at(locate(git).root)

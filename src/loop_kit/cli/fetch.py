@@ -18,7 +18,7 @@ def fetch(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Fetch a loop of CI, to go on with it here."""
-    from loop_kit.cli.fetching import FetchRequest, fetch_loop, shown
+    from loop_kit.usecases.fetch import FetchRequest, fetch_loop, shown
 
     request = FetchRequest(
         cwd=Path.cwd(),

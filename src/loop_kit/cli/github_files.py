@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from loop_kit import defaults
-from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.errors import BadSetting, NotARepository
 
 TRIGGER_LABEL = ("loop", "5319e7", "Starts the review loop when someone with write access sets it")

@@ -8,11 +8,11 @@ import os
 import time
 from pathlib import Path
 
-from loop_kit.adapters.git import Git
-from loop_kit.adapters.github_api import Access, GitHubApi
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.github.api import Access, GitHubApi
 from loop_kit.cli.github_files import TRIGGER_LABEL
-from loop_kit.cli.remote_forge import remote_place
-from loop_kit.core.standing import LABELS, Label
+from loop_kit.core.forge.status import LABELS, Label
+from loop_kit.usecases.remote import remote_place
 
 
 def make_labels(root: Path) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
-from loop_kit.adapters.heartbeat import ROLES, beat
-from loop_kit.adapters.heartbeat import health as health_of
-from loop_kit.adapters.loop_folder import loop_folder, repository_root
+from loop_kit.adapters.loop_dir.heartbeat import ROLES, beat
+from loop_kit.adapters.loop_dir.heartbeat import health as health_of
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.errors import BadSetting
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
-from loop_kit.adapters.loop_folder import loop_folder, write_atomically
-from loop_kit.adapters.loop_lock import exclusive
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, write_atomically
+from loop_kit.adapters.loop_dir.loop_lock import exclusive
 
 _STEP = 250
 
@@ -18,11 +18,11 @@ def index(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Index the Python files that git tracks into context/module_map.json."""
-    from loop_kit.adapters import module_index
-    from loop_kit.adapters.context_folder import ContextFolder
-    from loop_kit.adapters.git import Git
-    from loop_kit.adapters.git_repository import locate
-    from loop_kit.core.module_map import document
+    from loop_kit.adapters.git import module_index
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.adapters.git.repository import locate
+    from loop_kit.adapters.loop_dir.context_folder import ContextFolder
+    from loop_kit.core.briefing.module_map import document
 
     git = Git(Path.cwd(), os.environ)
     root = locate(git).root

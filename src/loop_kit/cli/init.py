@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from loop_kit import defaults
-from loop_kit.adapters.loop_folder import (
+from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     exclude_generated,
     loop_folder,
@@ -120,7 +120,7 @@ def _create(path: Path, content: bytes) -> None:
 
 
 def _empty_map() -> bytes:
-    from loop_kit.core.module_map import document
+    from loop_kit.core.briefing.module_map import document
 
     return document((), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop_kit.adapters.loop_folder import DEFAULT, loop_folder, repository_root
+from loop_kit.adapters.loop_dir.loop_folder import DEFAULT, loop_folder, repository_root
 from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:
-    from loop_kit.core.knowledge import Entry, Kind
-    from loop_kit.core.knowledge_files import Swept
+    from loop_kit.core.briefing.knowledge import Entry, Kind
+    from loop_kit.core.briefing.knowledge_files import Swept
 
 _COLUMNS = ("type", "category", "text", "confidence", "source", "source_version")
 
@@ -49,8 +49,8 @@ def list_entries(
     loop_dir: LoopDir = "",
 ) -> None:
     """Show all facts, pitfalls and patterns."""
-    from loop_kit.adapters.context_folder import ContextFolder
-    from loop_kit.core.knowledge import is_stale
+    from loop_kit.adapters.loop_dir.context_folder import ContextFolder
+    from loop_kit.core.briefing.knowledge import is_stale
 
     now = _now()
     entries = ContextFolder(_folder(context, loop_dir)).everything(now).entries
@@ -110,9 +110,14 @@ def add(
     loop_dir: LoopDir = "",
 ) -> None:
     """Add a pattern, or say anew how sure it is."""
-    from loop_kit.adapters.context_folder import ContextFolder
-    from loop_kit.adapters.loop_lock import exclusive
-    from loop_kit.core.knowledge import MAX_CATEGORY, MAX_SOURCE, MAX_TEXT, Entry
+    from loop_kit.adapters.loop_dir.context_folder import ContextFolder
+    from loop_kit.adapters.loop_dir.loop_lock import exclusive
+    from loop_kit.core.briefing.knowledge import (
+        MAX_CATEGORY,
+        MAX_SOURCE,
+        MAX_TEXT,
+        Entry,
+    )
 
     if not 0 <= confidence <= 1:
         raise typer.BadParameter(f"{confidence} is not from 0 to 1.", param_hint="--confidence")
@@ -152,8 +157,8 @@ def prune(
     loop_dir: LoopDir = "",
 ) -> None:
     """Remove patterns that were added or verified too long ago; what has no date stays."""
-    from loop_kit.adapters.context_folder import ContextFolder
-    from loop_kit.adapters.loop_lock import exclusive
+    from loop_kit.adapters.loop_dir.context_folder import ContextFolder
+    from loop_kit.adapters.loop_dir.loop_lock import exclusive
 
     folder = _folder(context, loop_dir)
     with exclusive(folder / "lock"):
@@ -165,8 +170,8 @@ def prune(
 @knowledge.command("dedupe")
 def dedupe(context: typer.Context, loop_dir: LoopDir = "") -> None:
     """Remove what is there twice; of equal patterns the surest stays."""
-    from loop_kit.adapters.context_folder import ContextFolder
-    from loop_kit.adapters.loop_lock import exclusive
+    from loop_kit.adapters.loop_dir.context_folder import ContextFolder
+    from loop_kit.adapters.loop_dir.loop_lock import exclusive
 
     folder = _folder(context, loop_dir)
     with exclusive(folder / "lock"):
@@ -176,7 +181,7 @@ def dedupe(context: typer.Context, loop_dir: LoopDir = "") -> None:
 
 
 def _report(swept: "Mapping[Kind, Swept]") -> None:
-    from loop_kit.adapters.context_folder import NAMES
+    from loop_kit.adapters.loop_dir.context_folder import NAMES
 
     for kind, result in swept.items():
         typer.echo(f"{NAMES[kind]}: removed={result.removed} kept={result.kept}")

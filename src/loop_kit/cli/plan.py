@@ -17,12 +17,17 @@ import typer
 from loop_kit.errors import ExitCode
 
 if TYPE_CHECKING:
-    from loop_kit.adapters.git import Git
-    from loop_kit.adapters.remote_loops import Recorded, Tips
-    from loop_kit.cli.remote_forge import RemotePlace
-    from loop_kit.core.planning import CardAt, LoopGlance, Plan, Refused
-    from loop_kit.core.task import TaskCard
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.adapters.git.remote_loops import Recorded, Tips
+    from loop_kit.core.card.task import TaskCard
+    from loop_kit.core.ci.planning import (
+        CardAt,
+        LoopGlance,
+        Plan,
+        Refused,
+    )
     from loop_kit.ports.forge import Forge
+    from loop_kit.usecases.remote import RemotePlace
 
 _SUFFIXES = (".json", ".yml", ".yaml")
 _MAX_CARDS = 1000
@@ -58,13 +63,13 @@ def _plan(
     cwd: Path, loop_dir: str, remote: str, environ: Mapping[str, str]
 ) -> "tuple[Plan, list[str]]":
     """The plan, and what a person should know about how it was made."""
-    from loop_kit.adapters.git import Git
-    from loop_kit.adapters.git_repository import locate
-    from loop_kit.adapters.loop_folder import loop_folder
-    from loop_kit.cli.card_file import read_config
-    from loop_kit.cli.remote_forge import remote_place
-    from loop_kit.core.planning import asked_of_the_forge, planned
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.adapters.git.repository import locate
+    from loop_kit.adapters.loop_dir.loop_folder import loop_folder
+    from loop_kit.core.ci.planning import asked_of_the_forge, planned
     from loop_kit.settings import for_laptop
+    from loop_kit.usecases.local_files import read_config
+    from loop_kit.usecases.remote import remote_place
 
     in_job = environ.get("GITHUB_ACTIONS") == "true"
     git = Git.in_job(cwd, environ, timeout=120) if in_job else Git(cwd, environ)
@@ -96,7 +101,7 @@ class _Seen:
 
     def glances(self) -> "dict[str, LoopGlance]":
         """How each loop stands."""
-        from loop_kit.core.planning import LoopGlance
+        from loop_kit.core.ci.planning import LoopGlance
 
         found = {}
         for name in self.tips:
@@ -111,7 +116,7 @@ class _Seen:
 
 
 def _look(git: "Git", place: "RemotePlace", prefix: str, cards: "Iterable[CardAt]") -> _Seen:
-    from loop_kit.adapters.remote_loops import RemoteLoops, scratch_repository
+    from loop_kit.adapters.git.remote_loops import RemoteLoops, scratch_repository
 
     names = {each.task_id for each in cards}
     names |= {name for each in cards for name in each.card.depends_on}
@@ -137,7 +142,7 @@ def _is_merged(forge: "Forge", prefix: str, task_id: str) -> bool:
 
     A task that a pull request brought has that one and none of ours.
     """
-    from loop_kit.core.branches import Branches
+    from loop_kit.core.ci.branches import Branches
 
     kind, _, number = task_id.partition("-")
     if kind == "pr" and number.isascii() and number.isdigit() and len(number) < 10:
@@ -148,8 +153,8 @@ def _is_merged(forge: "Forge", prefix: str, task_id: str) -> bool:
 
 def _cards(folder: Path, root: Path) -> "tuple[list[CardAt], list[Refused]]":
     """The cards in the loop's folder, and what is there but is none."""
-    from loop_kit.core import bus
-    from loop_kit.core.planning import CardAt, Refused
+    from loop_kit.core.ci.planning import CardAt, Refused
+    from loop_kit.core.loop import bus
     from loop_kit.errors import BadCard
 
     tasks = folder / "tasks"
@@ -178,8 +183,8 @@ def _card(path: Path, shown: str) -> "TaskCard | None":
     Raises:
         BadCard: it cannot be read, is no card, or has a name that no workflow should carry.
     """
-    from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
-    from loop_kit.core.task import MAX_CARD_BYTES, parse_card
+    from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+    from loop_kit.core.card.task import MAX_CARD_BYTES, parse_card
     from loop_kit.errors import BadCard
 
     if not shown.isprintable():

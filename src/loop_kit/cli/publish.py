@@ -18,8 +18,8 @@ def publish(
     loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
 ) -> None:
     """Bring a loop that was fetched back to CI: its state and its work."""
-    from loop_kit.cli.published import shown
-    from loop_kit.cli.publishing import PublishRequest, publish_loop
+    from loop_kit.usecases.publish import PublishRequest, publish_loop
+    from loop_kit.usecases.published import shown
 
     if not workflow:
         raise BadSetting("--workflow is empty.", "Name the file of the workflow.")

@@ -72,7 +72,7 @@ def _check(*, single_round: bool, round_: int | None, resume: bool, reset: bool)
 
 
 def _run_here(settings: dict[str, Any], task: str, loop_dir: str, which: dict[str, Any]) -> int:
-    from loop_kit.cli.local import Request, run_local
+    from loop_kit.usecases.local_run import Request, run_local
 
     request = Request(
         cwd=Path.cwd(),

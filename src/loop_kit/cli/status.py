@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from loop_kit.adapters.loop_folder import loop_folder, read_plain, repository_root
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repository_root
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
 _SHOWN = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
@@ -68,8 +68,13 @@ class _ContextFile:
 
 
 def _context(folder: Path) -> dict[str, _ContextFile]:
-    from loop_kit.adapters.context_folder import NAMES, ContextFolder
-    from loop_kit.core.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
+    from loop_kit.adapters.loop_dir.context_folder import NAMES, ContextFolder
+    from loop_kit.core.briefing.knowledge import (
+        HIGH_CONFIDENCE,
+        KINDS,
+        Kind,
+        is_stale,
+    )
 
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     files = ContextFolder(folder)

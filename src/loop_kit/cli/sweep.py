@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from loop_kit.actions.scene import Scene
-    from loop_kit.adapters.actions_log import ActionsLog
-    from loop_kit.adapters.git import Git
-    from loop_kit.cli.remote_forge import RemotePlace
-    from loop_kit.core.sweeping import Swept
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.adapters.runner.log import ActionsLog
+    from loop_kit.core.ci.sweeping import Swept
     from loop_kit.errors import LoopError
     from loop_kit.settings import Layers, Settings, Values
+    from loop_kit.usecases.job_context import Scene
+    from loop_kit.usecases.remote import RemotePlace
 
 
 def sweep(
@@ -49,9 +49,9 @@ def sweep(
 
 
 def _swept(scene: "Scene") -> "tuple[Swept, tuple[LoopError, ...]]":
-    from loop_kit.actions.authority import Authority
-    from loop_kit.actions.loop_job import LoopJob
-    from loop_kit.actions.sweep import sweep as swept
+    from loop_kit.usecases.authority import Authority
+    from loop_kit.usecases.job import LoopJob
+    from loop_kit.usecases.sweep import sweep as swept
 
     bots = scene.settings.allowed_bots
     return swept(LoopJob(scene, Authority(scene.forge, scene.repository_name, bots)))
@@ -61,10 +61,10 @@ def _swept(scene: "Scene") -> "tuple[Swept, tuple[LoopError, ...]]":
 def _job(environ: Mapping[str, str], flags: "Values") -> "Iterator[Scene]":
     """The scene of a job, with the settings that the action would have on a schedule."""
     from loop_kit.actions.events import read_request
-    from loop_kit.actions.scene import open_scene
-    from loop_kit.actions.trigger import read_job
+    from loop_kit.adapters.runner.job import read_job
     from loop_kit.errors import BadSetting
     from loop_kit.settings import for_job
+    from loop_kit.usecases.job_context import open_scene
 
     layers = for_job(environ).over("flags", flags)
     settings = layers.resolve()
@@ -83,14 +83,14 @@ def _job(environ: Mapping[str, str], flags: "Values") -> "Iterator[Scene]":
 @contextmanager
 def _laptop(cwd: Path, loop_dir: str, remote: str, flags: "Values") -> "Iterator[Scene]":
     """The scene of a person whose repository has the loops on its remote."""
-    from loop_kit.adapters.git import Git
-    from loop_kit.adapters.git_repository import locate
-    from loop_kit.adapters.loop_folder import loop_folder
-    from loop_kit.adapters.remote_loops import scratch_repository
-    from loop_kit.cli.card_file import read_config
-    from loop_kit.cli.remote_forge import remote_place
+    from loop_kit.adapters.git.command import Git
+    from loop_kit.adapters.git.remote_loops import scratch_repository
+    from loop_kit.adapters.git.repository import locate
+    from loop_kit.adapters.loop_dir.loop_folder import loop_folder
     from loop_kit.errors import BadSetting
     from loop_kit.settings import for_job
+    from loop_kit.usecases.local_files import read_config
+    from loop_kit.usecases.remote import remote_place
 
     git = Git(cwd, os.environ, timeout=120)
     git = git.at(locate(git).root)
@@ -118,10 +118,10 @@ def _scene(
     settings: "Settings",
     layers: "Layers",
 ) -> "Scene":
-    from loop_kit.actions.scene import Scene
-    from loop_kit.adapters.git_remote import default_branch
-    from loop_kit.adapters.git_repository import GitRepository, Place
+    from loop_kit.adapters.git.remote import default_branch
+    from loop_kit.adapters.git.repository import GitRepository, Place
     from loop_kit.errors import BadSetting
+    from loop_kit.usecases.job_context import Scene
 
     forge = place.forge()
     if forge is None:
@@ -146,7 +146,7 @@ def _scene(
 
 def _log(*, in_job: bool) -> "ActionsLog":
     """What the engine says goes to standard error; only a runner makes annotations of it."""
-    from loop_kit.adapters.actions_log import ActionsLog
+    from loop_kit.adapters.runner.log import ActionsLog
     from loop_kit.core.sanitize import one_line
 
     class Plain(ActionsLog):
@@ -170,8 +170,8 @@ def _as_json(swept: "Swept") -> dict[str, object]:
 
 
 def _show(swept: "Swept") -> None:
+    from loop_kit.core.ci.sweeping import totals
     from loop_kit.core.sanitize import one_line
-    from loop_kit.core.sweeping import totals
 
     width = max((len(row.task_id) for row in swept.rows), default=0)
     for row in swept.rows:

@@ -13,10 +13,10 @@ Nothing is spent yet. A run begins a loop, or continues the recorded one:
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from loop_kit.core.commands import Command
-from loop_kit.core.continuing import extended
-from loop_kit.core.machine import Step, transition
-from loop_kit.core.messages import (
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.machine import Step, transition
+from loop_kit.core.loop.messages import (
     Commanded,
     Event,
     Halted,
@@ -25,8 +25,15 @@ from loop_kit.core.messages import (
     Stop,
     TaskStarted,
 )
-from loop_kit.core.state import Lease, Limits, LoopState, Outcome, Phase, Source
-from loop_kit.core.task import TaskCard
+from loop_kit.core.loop.resuming import extended
+from loop_kit.core.loop.state import (
+    Lease,
+    Limits,
+    LoopState,
+    Outcome,
+    Phase,
+    Source,
+)
 from loop_kit.errors import StateRefused
 
 

@@ -4,16 +4,40 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loop_kit.core import bus, failures, policy, sessions
-from loop_kit.core.diagnosis import ProblemKind
-from loop_kit.core.messages import AttemptFailed, Event, Failure, RunAgent
-from loop_kit.core.prompts import Guidance, Paths
+from loop_kit.core.agent.diagnosis import ProblemKind
+from loop_kit.core.agent.reports import ReportInvalid, report_document
+from loop_kit.core.briefing.prompts import Guidance, Paths
+from loop_kit.core.loop import (
+    bus,
+    failures,
+    policy,
+    sessions,
+)
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    Event,
+    Failure,
+    RunAgent,
+)
+from loop_kit.core.loop.state import (
+    LoopState,
+    Role,
+    Session,
+    Wip,
+)
 from loop_kit.core.record import carried
-from loop_kit.core.reports import ReportInvalid, report_document
-from loop_kit.core.state import LoopState, Role, Session, Wip
+from loop_kit.engine.attempt_metrics import Stopwatch
 from loop_kit.engine.options import Options
-from loop_kit.engine.stopwatch import Stopwatch
-from loop_kit.ports import Agent, Clock, Delivery, Ended, Guides, Job, Mailbox, Reporter
+from loop_kit.ports import (
+    Agent,
+    Clock,
+    Delivery,
+    Ended,
+    Guides,
+    Job,
+    Mailbox,
+    Reporter,
+)
 
 Raw = bytes | ReportInvalid | None
 

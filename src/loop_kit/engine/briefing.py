@@ -2,15 +2,21 @@
 
 from dataclasses import dataclass
 
-from loop_kit.core import bus, handoff, knowledge
-from loop_kit.core.bus import Document
-from loop_kit.core.prompts import Context
-from loop_kit.core.quickstart import quickstart
-from loop_kit.core.reports import ReportInvalid, report_document
-from loop_kit.core.scope import patterns
-from loop_kit.core.state import LoopState, Role
-from loop_kit.core.task import TaskCard
-from loop_kit.core.task_packet import MAX_FILES, TaskPacket, sources, task_packet
+from loop_kit.core.agent.reports import ReportInvalid, report_document
+from loop_kit.core.briefing import handoff, knowledge
+from loop_kit.core.briefing.prompts import Context
+from loop_kit.core.briefing.quickstart import quickstart
+from loop_kit.core.briefing.task_packet import (
+    MAX_FILES,
+    TaskPacket,
+    sources,
+    task_packet,
+)
+from loop_kit.core.card.scope import patterns
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.ports import Guides, Repository, Store
 
 

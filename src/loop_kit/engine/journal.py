@@ -8,12 +8,11 @@ state branch, so it is rejected, merged and tried again. Reading the inbox thus 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from loop_kit.core import bus
-from loop_kit.core.continuing import changed_card
 from loop_kit.core.entering import Entry, push_during_attempt
-from loop_kit.core.findings import open_findings
-from loop_kit.core.machine import Step, transition
-from loop_kit.core.messages import (
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.machine import Step, transition
+from loop_kit.core.loop.messages import (
     Commanded,
     Event,
     Halted,
@@ -22,11 +21,17 @@ from loop_kit.core.messages import (
     Stop,
     TaskStarted,
 )
-from loop_kit.core.state import Lease, LoopState, Wip
-from loop_kit.ports import Clock, Reporter, Store, WorkMoved
+from loop_kit.core.loop.resuming import changed_card
+from loop_kit.core.loop.state import Lease, LoopState, Wip
+from loop_kit.ports import (
+    Clock,
+    Reporter,
+    Store,
+    WorkMoved,
+)
 
 if TYPE_CHECKING:
-    from loop_kit.core.task import TaskCard
+    from loop_kit.core.card.task import TaskCard
 
 Files = Mapping[str, bytes | None]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loop_kit.core.scope import ScopeRules
+from loop_kit.core.card.scope import ScopeRules
 
 
 @dataclass(frozen=True, slots=True)

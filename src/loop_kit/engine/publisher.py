@@ -8,9 +8,16 @@ a comment whose id is known) needs no look: doing it again changes nothing.
 
 from collections.abc import Callable, Mapping
 
-from loop_kit.core import bus, inline, outbox, standing
-from loop_kit.core.messages import Published
-from loop_kit.core.render import (
+from loop_kit.core.agent.reports import (
+    ReportInvalid,
+    ReviewReport,
+    parse_review_report,
+    report_document,
+)
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.forge import inline_comments as inline
+from loop_kit.core.forge import status as standing
+from loop_kit.core.forge.render import (
     finding_comment,
     finding_key,
     marker,
@@ -18,12 +25,23 @@ from loop_kit.core.render import (
     pull_request_title,
     review_body,
 )
-from loop_kit.core.reports import ReportInvalid, ReviewReport, parse_review_report, report_document
-from loop_kit.core.state import LoopState, OutboxItem, Outcome, RoundRecord
-from loop_kit.core.task import TaskCard
+from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop.messages import Published
+from loop_kit.core.loop.state import (
+    LoopState,
+    OutboxItem,
+    Outcome,
+    RoundRecord,
+)
 from loop_kit.engine.options import Options
 from loop_kit.errors import ForgeRefused
-from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
+from loop_kit.ports import (
+    Diff,
+    Forge,
+    PullRequest,
+    Reporter,
+    Store,
+)
 
 _Post = Callable[[LoopState, OutboxItem], Published]
 

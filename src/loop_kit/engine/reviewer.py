@@ -3,13 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from loop_kit.core import bus
-from loop_kit.core.bus import Document
-from loop_kit.core.evidence import objection
-from loop_kit.core.findings import contradiction
-from loop_kit.core.messages import Failure, ReviewReported, RunAgent
-from loop_kit.core.prompts import reviewer_prompt
-from loop_kit.core.reports import (
+from loop_kit.core.agent.reports import (
     ReportInvalid,
     ReviewReport,
     WorkReport,
@@ -17,12 +11,30 @@ from loop_kit.core.reports import (
     parse_work_report,
     report_document,
 )
-from loop_kit.core.state import LoopState, Role
-from loop_kit.core.task import TaskCard
-from loop_kit.engine.attempt import Dispatcher, Outcome, Raw, kept_report
+from loop_kit.core.briefing.prompts import reviewer_prompt
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.evidence import objection
+from loop_kit.core.loop.findings import contradiction
+from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent
+from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.engine.attempt import (
+    Dispatcher,
+    Outcome,
+    Raw,
+    kept_report,
+)
 from loop_kit.engine.briefing import Briefer
 from loop_kit.errors import GitFailed
-from loop_kit.ports import Diff, Ended, Repository, Store, Workspace, Workspaces
+from loop_kit.ports import (
+    Diff,
+    Ended,
+    Repository,
+    Store,
+    Workspace,
+    Workspaces,
+)
 
 
 class ReviewerPass:

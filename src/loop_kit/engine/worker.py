@@ -2,19 +2,48 @@
 
 from collections.abc import Mapping
 
-from loop_kit.core import bus
-from loop_kit.core.bus import Document
-from loop_kit.core.messages import Failure, RunAgent, Work, WorkReported
-from loop_kit.core.prompts import Context, Paths, worker_prompt
-from loop_kit.core.reports import ReportInvalid, WorkReport, parse_work_report, report_document
-from loop_kit.core.scope import Violation, judge
-from loop_kit.core.state import LoopState, Role, Verification, Wip
-from loop_kit.core.task import TaskCard
-from loop_kit.engine.attempt import Dispatcher, Interrupted, Outcome, kept_report
+from loop_kit.core.agent.reports import (
+    ReportInvalid,
+    WorkReport,
+    parse_work_report,
+    report_document,
+)
+from loop_kit.core.briefing.prompts import Context, Paths, worker_prompt
+from loop_kit.core.card.scope import Violation, judge
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.messages import (
+    Failure,
+    RunAgent,
+    Work,
+    WorkReported,
+)
+from loop_kit.core.loop.state import (
+    LoopState,
+    Role,
+    Verification,
+    Wip,
+)
+from loop_kit.engine.attempt import (
+    Dispatcher,
+    Interrupted,
+    Outcome,
+    kept_report,
+)
 from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import Diff, Ended, Repository, Span, Store, Verifier, Workspace, Workspaces
+from loop_kit.ports import (
+    Diff,
+    Ended,
+    Repository,
+    Span,
+    Store,
+    Verifier,
+    Workspace,
+    Workspaces,
+)
 
 
 class WorkerPass:

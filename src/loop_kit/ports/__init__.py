@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from loop_kit.core.activity import Activity
-from loop_kit.core.commands import Command
-from loop_kit.core.diagnosis import Problem
-from loop_kit.core.knowledge import Knowledge
-from loop_kit.core.messages import Event
-from loop_kit.core.prompts import Guidance
-from loop_kit.core.scope import Commit
-from loop_kit.core.state import LoopState, Role, Session, Spent, Verification
+from loop_kit.core.agent.activity import Activity
+from loop_kit.core.agent.diagnosis import Problem
+from loop_kit.core.briefing.knowledge import Knowledge
+from loop_kit.core.briefing.prompts import Guidance
+from loop_kit.core.card.scope import Commit
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.state import (
+    LoopState,
+    Role,
+    Session,
+    Spent,
+    Verification,
+)
 from loop_kit.ports.forge import Forge, PullRequest
 
 

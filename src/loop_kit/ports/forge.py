@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from loop_kit.core.inline import ReviewPost
-from loop_kit.core.standing import Label, StatusState
-from loop_kit.core.state import Lease
+from loop_kit.core.forge.inline_comments import ReviewPost
+from loop_kit.core.forge.status import Label, StatusState
+from loop_kit.core.loop.state import Lease
 
 Reaction = Literal["eyes", "+1", "confused"]
 

@@ -24,13 +24,19 @@ from loop_kit.adapters.agents.command_line import (
     on_path,
     whole_number,
 )
-from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.core.activity import Activity, command, edit, message, session
-from loop_kit.core.bus import MAX_REPORT
-from loop_kit.core.diagnosis import Problem
-from loop_kit.core.schemas import report_schema
-from loop_kit.core.sessions import session_name
-from loop_kit.core.state import Spent
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.core.agent.activity import (
+    Activity,
+    command,
+    edit,
+    message,
+    session,
+)
+from loop_kit.core.agent.diagnosis import Problem
+from loop_kit.core.agent.report_schemas import report_schema
+from loop_kit.core.loop.bus import MAX_REPORT
+from loop_kit.core.loop.sessions import session_name
+from loop_kit.core.loop.state import Spent
 from loop_kit.ports import Job
 
 _SCHEMA = "report_schema.json"

@@ -9,7 +9,12 @@ cannot put another one in its place in the workspace.
 import os
 from pathlib import Path
 
-from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup, on_path
+from loop_kit.adapters.agents.command_line import (
+    CommandLineAgent,
+    Invocation,
+    Setup,
+    on_path,
+)
 from loop_kit.errors import BadSetting
 from loop_kit.ports import Job
 

@@ -13,19 +13,25 @@ from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
 
-from loop_kit.adapters import process
-from loop_kit.adapters.loop_folder import (
+from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     RotatingFile,
     read_plain,
     write_atomically,
 )
-from loop_kit.core.activity import Activity
-from loop_kit.core.bus import MAX_REPORT
-from loop_kit.core.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
+from loop_kit.adapters.process import process
+from loop_kit.core.agent.activity import Activity
+from loop_kit.core.agent.diagnosis import (
+    Problem,
+    ProblemKind,
+    from_exit,
+    from_stderr,
+    problem,
+)
+from loop_kit.core.agent.report_schemas import without_nulls
+from loop_kit.core.loop.bus import MAX_REPORT
+from loop_kit.core.loop.state import Spent
 from loop_kit.core.sanitize import StreamRedactor
-from loop_kit.core.schemas import without_nulls
-from loop_kit.core.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
 
 _STDERR_TAIL = 4096

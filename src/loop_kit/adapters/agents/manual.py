@@ -8,11 +8,11 @@ in the middle of saving it.
 import time
 from pathlib import Path
 
-from loop_kit.adapters.heartbeat import health
-from loop_kit.adapters.loop_folder import BusFileUnreadable, read_plain, write_atomically
-from loop_kit.core import bus
-from loop_kit.core.reports import ReportInvalid, report_document
-from loop_kit.core.state import Role, Spent
+from loop_kit.adapters.loop_dir.heartbeat import health
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.core.agent.reports import ReportInvalid, report_document
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.state import Role, Spent
 from loop_kit.ports import Ended, Job, Reporter
 
 _POLL = 0.2

@@ -1,7 +1,7 @@
 """An agent that ran in another job: it delivers the report that this job was handed."""
 
-from loop_kit.adapters.loop_folder import write_atomically
-from loop_kit.core.state import Spent
+from loop_kit.adapters.loop_dir.loop_folder import write_atomically
+from loop_kit.core.loop.state import Spent
 from loop_kit.ports import Ended, Job, Reporter
 
 

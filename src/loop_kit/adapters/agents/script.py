@@ -16,9 +16,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from loop_kit.core.documents import read_yaml
-from loop_kit.core.record import Record, Spoken, Text, explain
-from loop_kit.core.state import Role
+from loop_kit.core.card.documents import read_yaml
+from loop_kit.core.loop.state import Role
+from loop_kit.core.record import (
+    Record,
+    Spoken,
+    Text,
+    explain,
+)
 from loop_kit.errors import BadBusFile
 
 

@@ -11,9 +11,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from loop_kit.adapters import process
-from loop_kit.adapters.agents.script import Edit, Script, Step, Write, parse_script
-from loop_kit.core.state import Role
+from loop_kit.adapters.agents.script import (
+    Edit,
+    Script,
+    Step,
+    Write,
+    parse_script,
+)
+from loop_kit.adapters.process import process
+from loop_kit.core.loop.state import Role
 
 _NO_SCENE = 64
 

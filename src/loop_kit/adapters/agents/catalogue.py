@@ -1,0 +1,114 @@
+"""The agent programs that we know: their versions, flags, keys and installation, in one table.
+
+`checked` is the version that our flags were checked with and that `install` fetches; `oldest` is
+the oldest one that a loop was tried with. What a key is called in our settings stands beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from loop_kit.core.agent.checkup import Version, dotted
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProgram:
+    """What is known of one backend's program, before anything is run.
+
+    Attributes:
+        keys: Each variable with a key, and the setting it comes from ('' where it is none of ours).
+        homes: Variables that say where it looks for its settings, logins and sessions.
+        caches: Variables that say where it keeps what it can fetch again.
+        log_in: What to type to log in, without a key.
+        login_status: What to type to see whether it is logged in.
+    """
+
+    name: str
+    package: str
+    oldest: Version
+    checked: Version
+    help_args: tuple[str, ...]
+    flags: tuple[str, ...]
+    keys: Mapping[str, str]
+    homes: tuple[str, ...]
+    caches: tuple[str, ...]
+    log_in: str
+    login_status: str
+    extra: Mapping[str, str]
+
+    @property
+    def install(self) -> str:
+        """What to type to get the version that our flags were checked with."""
+        return f"npm install --global {self.package}@{dotted(self.checked)}"
+
+
+_CODEX = KnownProgram(
+    name="codex",
+    package="@openai/codex",
+    oldest=(0, 169, 0),
+    checked=(0, 169, 0),
+    help_args=("exec", "--help"),
+    flags=(
+        *("--json", "--color", "--dangerously-bypass-approvals-and-sandbox", "-c", "--disable"),
+        *("--skip-git-repo-check", "-C", "-m", "--output-schema", "-o", "resume"),
+    ),
+    keys=MappingProxyType({"CODEX_API_KEY": "openai_api_key", "CODEX_ACCESS_TOKEN": ""}),
+    homes=("CODEX_HOME",),
+    caches=(),
+    log_in="codex login",
+    login_status="codex login status",
+    extra=MappingProxyType({}),
+)
+_CLAUDE = KnownProgram(
+    name="claude",
+    package="@anthropic-ai/claude-code",
+    oldest=(2, 1, 197),
+    checked=(2, 1, 330),
+    help_args=("--help",),
+    flags=(
+        *("-p", "--output-format", "--verbose", "--dangerously-skip-permissions", "--model"),
+        *("--strict-mcp-config", "--setting-sources", "--add-dir", "--session-id", "--resume"),
+        *("--json-schema", "--max-budget-usd"),
+    ),
+    keys=MappingProxyType(
+        {
+            "ANTHROPIC_API_KEY": "anthropic_api_key",
+            "CLAUDE_CODE_OAUTH_TOKEN": "claude_code_oauth_token",
+            "ANTHROPIC_AUTH_TOKEN": "",
+            "CLAUDE_CODE_USE_BEDROCK": "",
+            "CLAUDE_CODE_USE_VERTEX": "",
+            "CLAUDE_CODE_USE_FOUNDRY": "",
+        }
+    ),
+    homes=("CLAUDE_CONFIG_DIR",),
+    caches=(),
+    log_in="claude auth login",
+    login_status="claude auth status",
+    extra=MappingProxyType(
+        {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
+    ),
+)
+_OPENCODE = KnownProgram(
+    name="opencode",
+    package="opencode-ai",
+    oldest=(1, 18, 33),
+    checked=(1, 18, 33),
+    help_args=("run", "--help"),
+    flags=("--format", "--auto", "--dir", "--title", "--session", "-m"),
+    keys=MappingProxyType({}),
+    homes=("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
+    caches=("XDG_CACHE_HOME",),
+    log_in="opencode auth login",
+    login_status="opencode auth list",
+    extra=MappingProxyType(
+        {
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
+        }
+    ),
+)
+
+KNOWN: Mapping[str, KnownProgram] = MappingProxyType(
+    {program.name: program for program in (_CODEX, _CLAUDE, _OPENCODE)}
+)

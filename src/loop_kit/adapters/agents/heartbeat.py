@@ -1,0 +1,51 @@
+"""An agent with a heartbeat: while it runs, its file says so to whoever asks `loop health`."""
+
+import threading
+from pathlib import Path
+
+from loop_kit.adapters.loop_dir.heartbeat import beat
+from loop_kit.ports import (
+    Agent,
+    Ended,
+    Job,
+    Reporter,
+)
+
+
+class BeatingAgent:
+    """Beats for `agent` every half `ttl` (seconds), at least once a second apart."""
+
+    def __init__(self, agent: Agent, folder: Path, ttl: float) -> None:
+        self._agent = agent
+        self._folder = folder
+        self._interval = max(1.0, ttl / 2)
+
+    @property
+    def name(self) -> str:
+        """The name of the agent that is watched."""
+        return self._agent.name
+
+    @property
+    def is_program(self) -> bool:
+        """As the agent that is watched."""
+        return self._agent.is_program
+
+    def check(self) -> str:
+        """As the agent that is watched."""
+        return self._agent.check()
+
+    def run(self, job: Job, reporter: Reporter) -> Ended:
+        """Run the agent, and beat until it is over."""
+        over = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(job, over), daemon=True)
+        heart.start()
+        try:
+            return self._agent.run(job, reporter)
+        finally:
+            over.set()
+            heart.join()
+
+    def _beat(self, job: Job, over: threading.Event) -> None:
+        while not over.is_set():
+            beat(self._folder, job.role.value, job.task_id, job.round)
+            over.wait(self._interval)

@@ -1,0 +1,1 @@
+"""Git repositories: commands, clones, remotes, the state branch."""

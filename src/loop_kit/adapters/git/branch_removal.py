@@ -1,0 +1,95 @@
+"""Deletes the branches of loops from the git server, and only as they were seen.
+
+All branches of all loops go in one push. When the server takes no part of it, each loop is pushed
+by itself, so that one whose branch moved or is protected does not keep the others; what belongs to
+one loop goes together or stays together.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.refusals import raced, refusal
+from loop_kit.adapters.git.remote import Remote, ask_server
+from loop_kit.core.ci.branches import Branches
+from loop_kit.errors import BranchRefused
+
+_HEADS = "refs/heads/"
+_HELD = re.compile(r"held-[0-9a-f]{4,64}")
+_TIMEOUT_SEC = 300
+
+Tips = Mapping[str, str]
+"""Branches and the commits that they are at."""
+
+
+class BranchRemoval:
+    """Branches under `prefix` on the server."""
+
+    def __init__(self, git: Git, remote: Remote, prefix: str) -> None:
+        self._git = git
+        self._remote = remote
+        self._prefix = prefix
+
+    def listed(self, task_ids: Iterable[str]) -> dict[str, Tips]:
+        """The branches of these loops, by task id: state, work and what was kept aside.
+
+        The branch of a person's own pull request is never among them.
+
+        Raises:
+            BranchRefused: the server refuses, or does not answer.
+        """
+        names = sorted(task_ids)
+        if not names:
+            return {}
+        patterns = [f"{_HEADS}{self._prefix}/{name}/*" for name in names]
+        command = ("ls-remote", "--heads", "--", self._remote.url, *patterns)
+        done = ask_server(self._git, self._remote, *command)
+        if done.code:
+            raise self._no(done.err)
+        rows = (line.split("\t") for line in done.out.decode("utf-8", "replace").splitlines())
+        tips = {row[1].removeprefix(_HEADS): row[0] for row in rows if len(row) == 2}
+        return {name: dict(self._own(name, tips)) for name in names}
+
+    def remove(self, loops: Mapping[str, Tips]) -> dict[str, BranchRefused | None]:
+        """Delete these branches where they still are at these commits: why not, or None, by loop.
+
+        A loop of which a branch moved meanwhile is left out.
+        """
+        if not loops:
+            return {}
+        said = self._push(loops.values())
+        if not said:
+            return dict.fromkeys(loops)
+        if len(loops) == 1:
+            branches = Branches(self._prefix, next(iter(loops)))
+            return {} if raced(said) else dict.fromkeys(loops, refusal(said, branches))
+        outcome: dict[str, BranchRefused | None] = {}
+        for name, tips in loops.items():
+            outcome |= self.remove({name: tips})
+        return outcome
+
+    def _own(self, name: str, tips: Tips) -> Iterator[tuple[str, str]]:
+        start = f"{self._prefix}/{name}/"
+        for branch, sha in tips.items():
+            last = branch.removeprefix(start)
+            if branch.startswith(start) and (last in {"state", "work"} or _HELD.fullmatch(last)):
+                yield branch, sha
+
+    def _push(self, loops: Iterable[Tips]) -> str:
+        """Delete all of them at once; returns '' or what was said against it."""
+        tips = {branch: sha for each in loops for branch, sha in each.items()}
+        if not tips:  # without a refspec git would push what is checked out
+            return ""
+        done = self._git.run(
+            *("push", "--porcelain", "--atomic", "--no-verify"),
+            *(f"--force-with-lease={_HEADS}{branch}:{sha}" for branch, sha in tips.items()),
+            *(self._remote.url, *(f":{_HEADS}{branch}" for branch in tips)),
+            ok=range(256),
+            env=self._remote.authorization(),
+            timeout=_TIMEOUT_SEC,
+        )
+        said = (done.out + b"\n" + done.err).decode("utf-8", "replace")
+        return said if done.code else ""
+
+    def _no(self, said: bytes) -> BranchRefused:
+        return refusal(said.decode("utf-8", "replace"), Branches(self._prefix, "*"))

@@ -1,0 +1,181 @@
+"""The folder that three jobs hand on as an artifact: written by one, taken apart by another.
+
+What is read may have been put there by an agent. It is copied within a bound before git sees it;
+git sees it only when it holds one ref on one known commit; and its objects pass the checks that a
+server makes of a push before anything else looks at them. (Git itself checks them only from 2.46
+on when it fetches from a bundle.)
+"""
+
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from loop_kit.adapters.git.command import FETCH, Git, GitPrintedTooMuch
+from loop_kit.adapters.loop_dir.loop_folder import (
+    BusFileUnreadable,
+    open_plain,
+    read_plain,
+    write_atomically,
+)
+from loop_kit.core.ci.bundle import (
+    COMMITS,
+    MAX_COMMITS,
+    MAX_COMMITS_BYTES,
+    MAX_FILES,
+    MAX_HEADER,
+    MAX_RECORD,
+    RECORD,
+    REF,
+    BundleInvalid,
+    parse_header,
+)
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import GitFailed
+
+_PARENT = "refs/loop-kit/bundle-parent"
+_INCOMING = "refs/loop-kit/bundle"
+_PARTIAL = r"^(extensions\.partialclone|remote\..*\.promisor)$"
+_IMPOSSIBLE = frozenset({"", ".", "..", ".git", "git~1"})
+_LONGEST_LISTING = 8 * 1024 * 1024
+_TIMEOUT = 600
+
+
+def write_bundle(git: Git, folder: Path, record: bytes, parent: str, head: str) -> None:
+    """Write a bundle to `folder`, which is emptied first; `head` is '' or `parent` without work.
+
+    Raises:
+        GitFailed: git cannot write it.
+    """
+    _emptied(folder)
+    if head not in {"", parent}:
+        git.run("update-ref", REF, head)
+        commits = folder / COMMITS
+        git.run("bundle", "create", "--quiet", str(commits), REF, f"^{parent}", timeout=_TIMEOUT)
+    write_atomically(folder / RECORD, record)
+
+
+def discard_bundle(folder: Path) -> None:
+    """Remove a bundle, or whatever is in its place."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_record(folder: Path) -> bytes | None:
+    """The record of the bundle in `folder`, or None when there is none.
+
+    Raises:
+        BundleInvalid: it is no regular file in a plain folder, or over its bound.
+    """
+    if folder.is_symlink():
+        raise BundleInvalid(f"{folder.name} is a symbolic link")
+    try:
+        return read_plain(folder / RECORD, MAX_RECORD)
+    except BusFileUnreadable as error:
+        raise BundleInvalid(str(error)) from None
+
+
+def fetch_commits(git: Git, folder: Path, scratch: Path, parent: str, head: str) -> None:
+    """Bring the commits from `parent` to `head` into the repository of `git`, after every check.
+
+    Raises:
+        BundleInvalid: there are none, or they are not what a worker's commits can be.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    copy = scratch / COMMITS
+    try:
+        _copy(folder / COMMITS, copy, parent, head)
+        _take(git, copy, scratch, parent, head)
+    except BusFileUnreadable as error:
+        raise BundleInvalid(str(error)) from None
+    except GitFailed as error:
+        git.run("update-ref", "-d", _INCOMING)
+        raise BundleInvalid(f"{COMMITS} is refused: {one_line(error.sentence, 300)}") from None
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _emptied(folder: Path) -> None:
+    discard_bundle(folder)
+    folder.mkdir(parents=True)
+
+
+def _copy(source: Path, target: Path, parent: str, head: str) -> None:
+    stream = open_plain(source)
+    if stream is None:
+        raise BundleInvalid(f"{COMMITS} is missing")
+    with stream:
+        if os.fstat(stream.fileno()).st_size > MAX_COMMITS_BYTES:
+            raise BundleInvalid(f"{COMMITS} is longer than {MAX_COMMITS_BYTES} bytes")
+        parse_header(stream.read(MAX_HEADER), parent, head)
+        stream.seek(0)
+        with target.open("wb") as copy:
+            _copy_at_most(stream, copy)
+
+
+def _copy_at_most(stream: BinaryIO, copy: BinaryIO) -> None:
+    left = MAX_COMMITS_BYTES
+    while piece := stream.read(min(1024 * 1024, left + 1)):
+        left -= len(piece)
+        if left < 0:
+            raise BundleInvalid(f"{COMMITS} grows while it is read")
+        copy.write(piece)
+
+
+def _take(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
+    # Git wants the commit that a bundle builds on to be in its history, not only in its objects.
+    git.run("update-ref", _PARENT, parent)
+    git.run(
+        *FETCH,
+        *("--no-auto-maintenance", str(copy), f"+{REF}:{_INCOMING}"),
+        timeout=_TIMEOUT,
+    )
+    if git.text("rev-parse", "--verify", f"{_INCOMING}^{{commit}}") != head:
+        raise BundleInvalid(f"{COMMITS} does not hold the commit that {RECORD} names")
+    if git.run("merge-base", "--is-ancestor", parent, head, ok=(0, 1)).code:
+        raise BundleInvalid(f"{head[:10]} does not build on {parent[:10]}")
+    _count(git, parent, head)
+    _check_objects(git, scratch, parent, head)
+
+
+def _count(git: Git, parent: str, head: str) -> None:
+    most = f"--max-count={MAX_COMMITS + 1}"
+    if int(git.text("rev-list", "--count", most, f"{parent}..{head}")) > MAX_COMMITS:
+        raise BundleInvalid(f"it holds more than {MAX_COMMITS} commits")
+    listing = ("log", "--format=", "--name-only", "--no-renames", "--no-ext-diff", "-z")
+    try:
+        listed = git.run(*listing, f"{parent}..{head}", "--", limit=_LONGEST_LISTING).out
+    except GitPrintedTooMuch:
+        raise BundleInvalid(f"it changes more than {MAX_FILES} files") from None
+    paths = listed.split(b"\0")[:-1]
+    if len(paths) > MAX_FILES:
+        raise BundleInvalid(f"it changes more than {MAX_FILES} files")
+    for path in paths:
+        _check_path(path.decode("utf-8", "surrogateescape"))
+
+
+def _check_path(path: str) -> None:
+    """Refuse a path that no checkout could hold; git only warns of some of them."""
+    parts = path.split("/")
+    if _IMPOSSIBLE.intersection(part.lower() for part in parts):
+        shown = one_line(str(PurePosixPath(path)), 100)
+        raise BundleInvalid(f"it holds a file that no repository can have: {shown}")
+
+
+def _check_objects(git: Git, scratch: Path, parent: str, head: str) -> None:
+    """Have git check every new object, as a server does with a push.
+
+    A checkout without all blobs cannot be asked whether each is there: it would fetch them one by
+    one. That nothing is missing was then seen by the fetch.
+    """
+    pack = scratch / "check.pack"
+    wanted = f"{head}\n^{parent}\n".encode()
+    partial = git.run("config", "--get-regexp", _PARTIAL, ok=(0, 1)).code == 0
+    try:
+        git.run("pack-objects", "--quiet", "--revs", "--stdout", stdin=wanted, stdout=pack)
+        check = "--fsck-objects" if partial else "--strict"
+        git.run("index-pack", check, str(pack), timeout=_TIMEOUT)
+    finally:
+        for left in (pack, pack.with_suffix(".idx"), pack.with_suffix(".rev")):
+            left.unlink(missing_ok=True)

@@ -1,0 +1,285 @@
+"""How this program runs git: never with what an agent, or the caller's shell, may have configured.
+
+Hooks, fsmonitor, external protocols, replace refs and the variables that redirect a repository are
+off in every call. `isolated` also turns the user's own configuration off, which is right in a CI
+job, where an agent can write to the home folder, and wrong on a laptop (ignores, line endings).
+How a runner reaches its server (a company's proxy and certificates) is all that is taken from that
+configuration: once, before an agent runs (`in_job`). The token is handed over in the environment of
+one call: never in an argument, a URL or a file.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from loop_kit import defaults
+from loop_kit.adapters.process import process
+from loop_kit.errors import GitFailed
+
+_FIXED = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.attributesFile": os.devnull,
+    "core.quotePath": "false",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.ext.allow": "never",
+    "fetch.fsckObjects": "true",
+    "push.gpgSign": "false",
+    "submodule.recurse": "false",
+}
+_ISOLATED = {
+    "safe.directory": "*",
+    "core.excludesFile": os.devnull,
+    "core.sparseCheckout": "false",
+    "core.autocrlf": "false",
+    "filter.lfs.process": "",
+    "filter.lfs.smudge": "",
+    "filter.lfs.clean": "",
+    "filter.lfs.required": "false",
+}
+"""In a job also: a sparse checkout hides no file of a clone, and LFS pointers stay pointers."""
+
+FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+"""A fetch of nothing but what is asked for."""
+
+_TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
+"""Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
+of a local fetch, and because before 2.38 it ignored one for `safe.directory`."""
+
+_NETWORK = re.compile(
+    r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
+)
+_BLOB_BATCH = 32 * 1024 * 1024
+_KEPT = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who commits what we commit."""
+
+    name: str = "github-actions[bot]"
+    email: str = "41898282+github-actions[bot]@users.noreply.github.com"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make git use this identity."""
+        return {
+            "GIT_AUTHOR_NAME": self.name,
+            "GIT_AUTHOR_EMAIL": self.email,
+            "GIT_COMMITTER_NAME": self.name,
+            "GIT_COMMITTER_EMAIL": self.email,
+        }
+
+
+ANONYMOUS = Identity("loop-kit", "loop-kit@localhost")
+"""Who commits on a machine whose user git does not know."""
+
+
+class GitPrintedTooMuch(GitFailed):
+    """A git command printed more than its caller can use."""
+
+
+class Git:
+    """Runs git in one directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environ: Mapping[str, str],
+        *,
+        isolated: bool = False,
+        timeout: float = 30,
+        network: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.directory = directory
+        self._timeout = timeout
+        self.isolated = isolated
+        self._environ = environ
+        self._network = network
+        config = _FIXED | (_ISOLATED if isolated else {})
+        self._config = [part for item in config.items() for part in ("-c", "=".join(item))]
+        self._env = _clean(environ, isolated=isolated)
+
+    @classmethod
+    def in_job(cls, directory: Path, environ: Mapping[str, str], timeout: float) -> Self:
+        """Isolated git that reaches the network as the runner's own configuration says.
+
+        To be made before an agent runs: whoever writes that configuration sees the token pass.
+        """
+        trust = ("-c", "safe.directory=*")
+        asked = (*trust, "config", "--show-scope", "--includes", "-z", "--get-regexp", r"^http\.")
+        plain = Git(directory, environ, timeout=timeout)
+        listed = plain.run(*asked, ok=range(256)).out.decode("utf-8", "surrogateescape")
+        network = tuple(_network_settings(listed))
+        return cls(directory, environ, isolated=True, timeout=timeout, network=network)
+
+    def at(self, directory: Path) -> "Git":
+        """The same git in another directory."""
+        return Git(
+            directory,
+            self._environ,
+            isolated=self.isolated,
+            timeout=self._timeout,
+            network=self._network,
+        )
+
+    def run(
+        self,
+        *args: str,
+        ok: Sequence[int] = (0,),
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        stdout: Path | None = None,
+        limit: int = 64 * 1024 * 1024,
+    ) -> process.Completed:
+        """Run `git *args`.
+
+        Raises:
+            GitFailed: git is missing, hangs, prints too much, or ends with a code not in `ok`.
+        """
+        command = f"git {args[0]}"
+        try:
+            done = process.run(
+                ["git", *self._config, *args],
+                cwd=self.directory,
+                env=_configured({**self._env, **(env or {})}, self._network),
+                stdin=stdin,
+                timeout=timeout or self._timeout,
+                stdout=stdout,
+                limit=limit,
+            )
+        except FileNotFoundError:
+            raise GitFailed("git is not installed.", "Install git and put it on PATH.") from None
+        except process.CommandTimeout:
+            limit_text = f"{timeout or self._timeout:g} s"
+            raise GitFailed(
+                f"`{command}` took longer than {limit_text}.",
+                "Look for a lock or a slow disk or network, then run again.",
+            ) from None
+        except process.OutputTooLong:
+            said = f"`{command}` printed more than {limit} bytes."
+            raise GitPrintedTooMuch(said, "Make smaller commits.") from None
+        if done.code not in ok:
+            said = done.err.decode("utf-8", "replace").strip()[-600:] or f"exit code {done.code}"
+            raise GitFailed(f"`{command}` failed: {said}", "Fix what git reports and run again.")
+        return done
+
+    def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
+        """What `git *args` prints, without its last line end."""
+        return self.run(*args, env=env).out.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def has(self, sha: str) -> bool:
+        """Whether the commit `sha` is here."""
+        return self.run("cat-file", "-e", f"{sha}^{{commit}}", ok=(0, 1, 128)).code == 0
+
+
+def committer(git: Git) -> Identity:
+    """Who commits for the user: whom the repository's configuration names, else loop-kit."""
+    asked = ("config", "--get-regexp", r"^user\.(name|email)$")
+    lines = git.run(*asked, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
+    known = dict(line.split(" ", 1) for line in lines if " " in line)
+    name, email = known.get("user.name", ""), known.get("user.email", "")
+    plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
+    return Identity(name, email) if plain else ANONYMOUS
+
+
+def read_blobs(git: Git, wanted: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+    """The contents of blobs, given by their id and size, in as few commands as may print them."""
+    batch: dict[str, tuple[str, int]] = {}
+    total = 0
+    for key, (oid, size) in wanted.items():
+        if batch and total + size > _BLOB_BATCH:
+            yield from _read_batch(git, batch)
+            batch, total = {}, 0
+        batch[key] = oid, size
+        total += size
+    if batch:
+        yield from _read_batch(git, batch)
+
+
+def _read_batch(git: Git, batch: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
+    asked = "".join(f"{oid}\n" for oid, _ in batch.values()).encode()
+    out = git.run("cat-file", "--batch", stdin=asked).out
+    at = 0
+    for key, (_, size) in batch.items():
+        start = out.index(b"\n", at) + 1
+        yield key, out[start : start + size]
+        at = start + size + 1
+
+
+def authorization(server: str, token: str) -> dict[str, str]:
+    """The variables that make git send `token` to `server`, and no other header it may know.
+
+    An empty value first: it resets what a checkout step left in a configuration file.
+    """
+    if not token:
+        return {}
+    key = f"http.{server.rstrip('/')}/.extraheader"
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": key,
+        "GIT_CONFIG_VALUE_0": "",
+        "GIT_CONFIG_KEY_1": key,
+        "GIT_CONFIG_VALUE_1": f"AUTHORIZATION: basic {basic}",
+    }
+
+
+def _network_settings(listed: str) -> Iterator[tuple[str, str]]:
+    """What the system's and the user's configuration say of proxies and certificates."""
+    parts = listed.split("\x00")
+    for scope, setting in zip(parts[::2], parts[1::2], strict=False):
+        name, _, value = setting.partition("\n")
+        if scope in {"system", "global"} and _NETWORK.fullmatch(name):
+            yield name, value
+
+
+def _configured(env: dict[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """`env` with more settings; not as arguments, for a proxy's address may hold a password."""
+    if not settings:
+        return env
+    first = int(env.get("GIT_CONFIG_COUNT", "0"))
+    for number, (name, value) in enumerate(settings, first):
+        env[f"GIT_CONFIG_KEY_{number}"] = name
+        env[f"GIT_CONFIG_VALUE_{number}"] = value
+    return {**env, "GIT_CONFIG_COUNT": str(first + len(settings))}
+
+
+def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
+    env = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or name.startswith(_KEPT)
+    }
+    env |= {
+        "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_ASKPASS": "",
+        "GIT_PAGER": "cat",
+    }
+    if isolated:
+        env |= {
+            "GIT_CONFIG_GLOBAL": str(_TRUSTING),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_NO_LAZY_FETCH": "1",
+        }
+    return env
+
+
+def digest(*parts: bytes) -> str:
+    """One word for `parts`."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big"))
+        whole.update(part)
+    return whole.hexdigest()

@@ -1,0 +1,174 @@
+"""The files and branches of a fetched loop: read from a state branch, written here, taken back.
+
+A state branch and the loop's folder may hold anything. What is read is regular, of a known name and
+a bounded size; the folder's files are read and written without following a link.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git, GitPrintedTooMuch, read_blobs
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.core.ci import fetched as handback
+from loop_kit.core.loop import bus
+from loop_kit.errors import BadBusFile, StateRefused
+
+_FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
+_ASIDE = "runtime/before-fetch"
+_REGULAR = {"100644", "100755"}
+_MAX_LISTING = 16 * 1024 * 1024
+_MAX_RECORD = 1024 * 1024
+
+
+def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
+    """The bus files of a loop at commit `sha` of its state branch, with the state and the card.
+
+    Raises:
+        StateRefused: there are far too many files, or one of them is far too long.
+    """
+    try:
+        listed = git.run("ls-tree", "-r", "-l", "-z", "--full-tree", sha, limit=_MAX_LISTING).out
+    except GitPrintedTooMuch:
+        raise _too_much(task_id) from None
+    wanted: dict[str, tuple[str, int]] = {}
+    for row in listed.decode("utf-8", "surrogateescape").split("\x00"):
+        about, _, name = row.partition("\t")
+        mode, _, oid, size = [*about.split(), "", "", "", ""][:4]
+        own = name in {bus.STATE, bus.TASK_CARD} or handback.is_bus_file(name, task_id)
+        if not own or mode not in _REGULAR:
+            continue
+        if int(size) > handback.MAX_FILE or len(wanted) >= handback.MAX_FILES:
+            raise _too_much(task_id)
+        wanted[name] = (oid, int(size))
+    return dict(read_blobs(git, wanted))
+
+
+def _too_much(task_id: str) -> StateRefused:
+    return StateRefused(
+        f"The state branch of {task_id} holds more than {handback.MAX_FILES} files, or one of more"
+        f" than {handback.MAX_FILE} bytes.",
+        "Look at what is there, and remove what no loop has written.",
+    )
+
+
+def read_folder(folder: Path, task_id: str) -> dict[str, bytes]:
+    """The bus files of a loop in the loop's folder, without the state and the card.
+
+    Raises:
+        BadBusFile: one of them is no regular file of a sane size.
+    """
+    names = list(handback.TOP)
+    for below in (f"archive/{task_id}", f"handoff/{task_id}"):
+        where = folder / below
+        if where.is_dir() and not where.is_symlink():
+            names += [f"{below}/{entry.name}" for entry in os.scandir(where)]
+    found = {}
+    for name in sorted(names):
+        if handback.is_bus_file(name, task_id):
+            raw = _read(folder / name, handback.MAX_FILE)
+            if raw is not None:
+                found[name] = raw
+    return found
+
+
+def _read(path: Path, limit: int) -> bytes | None:
+    try:
+        return read_plain(path, limit)
+    except BusFileUnreadable as error:
+        raise BadBusFile(f"{path}: {error}.", "Move it away, or write it again.") from None
+
+
+def load_record(folder: Path) -> handback.FetchedLoop | None:
+    """What was fetched into this folder, or None when nothing was."""
+    try:
+        raw = read_plain(folder / handback.RECORD, _MAX_RECORD)
+    except BusFileUnreadable:
+        return None
+    return None if raw is None else handback.parse_fetched(raw)
+
+
+def save_record(folder: Path, record: handback.FetchedLoop) -> None:
+    """Keep what was fetched; nothing is written when that is kept already."""
+    if load_record(folder) != record:
+        write_atomically(folder / handback.RECORD, record.to_json())
+
+
+def write_loop(folder: Path, files: Mapping[str, bytes], state: bytes) -> None:
+    """Write the bus files of a loop, the card that counts, and last of all the state.
+
+    The card in the loop's folder is the user's own file and stays as it is.
+    """
+    for name, content in sorted(files.items()):
+        if name != bus.STATE:
+            target = _FROZEN_CARD if name == bus.TASK_CARD else name
+            _write(folder, target, content)
+    _write(folder, bus.STATE, state)
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    """Write one file below the folder, whose folders are real ones."""
+    path = folder / name
+    for parent in path.relative_to(folder).parents:
+        if (folder / parent).is_symlink() and parent != Path():
+            said = f"{folder / parent} is a link, and a fetched loop is not written through it."
+            raise BadBusFile(said, "Put a folder in its place.")
+    try:
+        same = read_plain(path, handback.MAX_FILE) == content
+    except BusFileUnreadable:
+        same = False
+    if not same:
+        write_atomically(path, content)
+
+
+def set_aside(folder: Path, names: tuple[str, ...]) -> Path | None:
+    """Move those of the files `names` that are there out of the way, and say where they went."""
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if not there:
+        return None
+    number = 1
+    while os.path.lexists(folder / f"{_ASIDE}-{number}"):
+        number += 1
+    aside = folder / f"{_ASIDE}-{number}"
+    aside.mkdir(parents=True)
+    for name in there:
+        (folder / name).replace(aside / Path(name).name)
+    return aside
+
+
+def state_and_files(*, state: bool) -> tuple[str, ...]:
+    """What is moved aside before a loop is fetched over another one."""
+    return (*((bus.STATE, _FROZEN_CARD) if state else ()), *handback.TOP)
+
+
+def tip_of(git: Git, branch: str) -> str:
+    """The commit that a local branch is at, or '' when there is none."""
+    asked = (
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        f"refs/heads/{branch}^{{commit}}",
+    )
+    done = git.run(*asked, ok=(0, 1, 128))
+    return done.out.decode().strip() if done.code == 0 else ""
+
+
+def builds_on(git: Git, parent: str, sha: str) -> bool:
+    """Whether `sha` is `parent` or one of its descendants."""
+    asked = ("merge-base", "--is-ancestor", parent, sha)
+    return parent == sha or git.run(*asked, ok=range(256)).code == 0
+
+
+def borrow_objects(borrower: Git, git_dir: Path) -> None:
+    """Let a bare repository use the commits of another one, whose git directory is `git_dir`.
+
+    What is fetched into the borrower leaves the other alone: a fetch with a depth would make it a
+    shallow one, of which other tools complain.
+    """
+    info = borrower.directory / "objects" / "info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "alternates").write_bytes(os.fsencode(git_dir / "objects") + b"\n")
+    shallow = read_plain(git_dir / "shallow", _MAX_LISTING)
+    if shallow is not None:
+        (borrower.directory / "shallow").write_bytes(shallow)

@@ -1,0 +1,48 @@
+"""The store of a loop here that may have been fetched from CI, where people push to its branch.
+
+As in a job, commits that a person pushed stop the loop once, and starting it again accepts them.
+What only this machine has committed is no such push: an agent may have done that before its run
+was killed.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.fetched_loop import builds_on, load_record, tip_of
+from loop_kit.adapters.loop_dir.file_store import FileStore
+from loop_kit.core.loop.state import LoopState
+
+
+class FetchedStore(FileStore):
+    """Keeps one loop in a folder, and knows where its work was in CI."""
+
+    def __init__(
+        self,
+        folder: Path,
+        git: Git,
+        *,
+        keep_card: bool = False,
+        keep_work: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(folder, keep_card=keep_card, keep_work=keep_work)
+        self._where = folder
+        self._git = git
+
+    @property
+    def work_tip(self) -> str:
+        """Where people have pushed the work of a fetched loop to; '' where they have not."""
+        state = self.load()
+        if state is None or not state.publishes:
+            return ""
+        if "human_push" in state.reasons:
+            return tip_of(self._git, state.work_branch)
+        return self._pushed(state)
+
+    def _pushed(self, state: LoopState) -> str:
+        """The work as it was fetched, when it is further than the loop had left it."""
+        record = load_record(self._where)
+        if record is None or record.task_id != state.task_id or not record.work_tip:
+            return ""
+        left, there = state.branch_tip, record.work_tip
+        return there if left != there and builds_on(self._git, left, there) else ""

@@ -1,0 +1,257 @@
+"""What the git server knows of many loops at once: their branches, and the states in them.
+
+However many loops there are, it is one listing, one fetch and a fixed number of git processes
+(arguments come in portions, since an argument list has an end). Only `all_states`, the sweep's
+question, asks for loops that the caller did not name.
+
+A state is hostile input. One that is missing, oversize, damaged or of another loop is reported for
+that loop alone, and so is a branch that cannot be fetched while the others can.
+"""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.git.command import FETCH, Git, read_blobs
+from loop_kit.adapters.git.refusals import printable
+from loop_kit.adapters.git.remote import Remote, ask_server
+from loop_kit.core.card.task import checked_task_id
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
+from loop_kit.errors import BranchRefused, GitFailed
+
+MAX_STATE_BYTES = 2 * 1024 * 1024
+_PER_LISTING = 500
+_PER_FETCH = 200
+_HEADS = "refs/heads/"
+_LOCAL = "refs/loop-kit/"
+_ROW = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(refs/heads/.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Tips:
+    """The commits that a loop's branches are at; '' where there is no such branch."""
+
+    state: str = ""
+    work: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The state branch of one loop.
+
+    Attributes:
+        sha: Its tip; '' when it could not be fetched.
+        committed_at: The committer time of the tip, UTC as YYYY-MM-DDTHH:MM:SSZ.
+        state: What it records, or None.
+        why: Why there is no state, in a few words.
+    """
+
+    sha: str = ""
+    committed_at: str = ""
+    state: LoopState | None = None
+    why: str = ""
+
+
+class RemoteLoops:
+    """Asks the git server about loops. What is fetched is kept in the repository of `git`."""
+
+    def __init__(
+        self,
+        git: Git,
+        remote: Remote,
+        prefix: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._git = git
+        self._remote = remote
+        self._prefix = prefix
+        self._sleep = sleep
+
+    def tips(self, task_ids: Iterable[str]) -> dict[str, Tips]:
+        """The branches of these loops; a loop without any is left out.
+
+        Raises:
+            BranchRefused: the git server refuses, or does not answer.
+        """
+        found: dict[str, Tips] = {}
+        for some in _portions(sorted(set(task_ids)), _PER_LISTING):
+            loops = [Branches(self._prefix, task_id) for task_id in some]
+            listed = self._listed([name for loop in loops for name in (loop.state, loop.work)])
+            for loop in loops:
+                tips = Tips(listed.get(loop.state, ""), listed.get(loop.work, ""))
+                if tips != Tips():
+                    found[loop.task_id] = tips
+        return found
+
+    def all_states(self) -> dict[str, str]:
+        """The tip of every state branch under the prefix, by task id: for the sweep alone.
+
+        Raises:
+            BranchRefused: the git server refuses, or does not answer.
+        """
+        listed = self._listed([f"{self._prefix}/*/state"])
+        start, end = f"{self._prefix}/", "/state"
+        named = {
+            branch.removeprefix(start).removesuffix(end): sha
+            for branch, sha in listed.items()
+            if branch.startswith(start) and branch.endswith(end)
+        }
+        return {name: sha for name, sha in named.items() if _is_task_id(name)}
+
+    def states(self, task_ids: Iterable[str]) -> dict[str, Recorded]:
+        """What the state branches of these loops record; one without a branch is left out.
+
+        Raises:
+            BranchRefused: the git server refuses, or does not answer.
+        """
+        outcome: dict[str, str] = {}
+        for some in _portions(sorted(set(task_ids)), _PER_FETCH):
+            outcome |= self._fetched(some)
+        broken = {name: Recorded(why=why) for name, why in outcome.items() if why}
+        return {**broken, **self._read({name for name in outcome if name not in broken})}
+
+    def _listed(self, branches: Sequence[str]) -> dict[str, str]:
+        """The tips of the branches that match, by name.
+
+        `--heads` is said although each pattern says it too: by a pattern alone git has the server
+        send every ref that it has, those of all pull requests too.
+        """
+        code, said = self._talk(
+            "ls-remote",
+            "--heads",
+            "--",
+            self._remote.url,
+            *(f"{_HEADS}{name}" for name in branches),
+        )
+        if code:
+            raise _no(said)
+        rows = filter(None, map(_ROW.fullmatch, said.splitlines()))
+        exact = not any("*" in name for name in branches)
+        tips = {row[2].removeprefix(_HEADS): row[1] for row in rows}
+        return {name: tips[name] for name in branches if name in tips} if exact else tips
+
+    def _fetched(self, task_ids: Sequence[str]) -> dict[str, str]:
+        """Fetch these state branches: '' or why not, by task id; without those that are gone.
+
+        One fetch takes all or nothing. When it takes nothing, it is found out which is to blame.
+        """
+        if not task_ids:
+            return {}
+        code, said = self._talk(
+            *FETCH,
+            *("--depth=1", "--", self._remote.url),
+            *(f"+{_HEADS}{Branches(self._prefix, name).state}:{_local(name)}" for name in task_ids),
+        )
+        if code == 0:
+            return dict.fromkeys(task_ids, "")
+        there = [name for name, tips in self.tips(task_ids).items() if tips.state]
+        if len(there) < len(task_ids):
+            return self._fetched(there)
+        if len(task_ids) == 1:
+            return {task_ids[0]: f"its branch cannot be fetched ({printable(said)[-200:]})"}
+        half = len(task_ids) // 2
+        return self._fetched(task_ids[:half]) | self._fetched(task_ids[half:])
+
+    def _read(self, task_ids: Collection[str]) -> dict[str, Recorded]:
+        """The states of branches that have been fetched."""
+        form = "%(refname) %(objectname) %(committerdate:format-local:%Y-%m-%dT%H:%M:%SZ)"
+        utc = {"TZ": "UTC0"}
+        lines = self._git.text("for-each-ref", f"--format={form}", _LOCAL, env=utc).splitlines()
+        rows = {ref: (sha, at) for ref, sha, at in (line.split(" ") for line in lines)}
+        found = {name: rows[_local(name)] for name in sorted(task_ids) if _local(name) in rows}
+        blobs = self._blobs({name: f"{sha}:{bus.STATE}" for name, (sha, _) in found.items()})
+        return {
+            name: _recorded(name, sha, at, *blobs.get(name, (None, f"there is no {bus.STATE}")))
+            for name, (sha, at) in found.items()
+        }
+
+    def _blobs(self, wanted: Mapping[str, str]) -> dict[str, tuple[bytes | None, str]]:
+        """The files `wanted`, each a commit and a path, or why one cannot be used."""
+        asked = "".join(f"{name}\n" for name in wanted.values()).encode()
+        listed = self._git.run("cat-file", "--batch-check", stdin=asked).out.decode().splitlines()
+        found: dict[str, tuple[bytes | None, str]] = {}
+        sized: dict[str, tuple[str, int]] = {}
+        for key, line in zip(wanted, listed, strict=True):
+            oid, kind, size = [*line.split(" "), "", ""][:3]
+            if kind == "blob" and int(size) <= MAX_STATE_BYTES:
+                sized[key] = oid, int(size)
+            elif kind == "blob":
+                found[key] = (None, f"{bus.STATE} is longer than {MAX_STATE_BYTES} bytes")
+        return found | {key: (raw, "") for key, raw in read_blobs(self._git, sized)}
+
+    def _talk(self, *args: str) -> tuple[int, str]:
+        """A question to the server: git's exit code, and what it printed or complained of."""
+        try:
+            done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
+        except GitFailed as error:
+            raise BranchRefused(error.sentence, error.remedy) from None
+        printed = done.err if done.code else done.out
+        return done.code, printed.decode("utf-8", "replace")
+
+
+@contextmanager
+def scratch_repository(git: Git, folder: Path | None = None) -> Iterator[Git]:
+    """A bare repository of a moment that reaches the same servers as the repository of `git`.
+
+    A fetch with a depth makes a repository shallow, which other tools then complain of. So that
+    this does not happen to the one people work in, states are read in another.
+    """
+    out = git.text(
+        "rev-parse", "--path-format=absolute", "--git-common-dir", "--show-object-format"
+    )
+    common, _, kind = out.rpartition("\n")
+    with tempfile.TemporaryDirectory(
+        prefix="loop-kit-", dir=folder, ignore_cleanup_errors=True
+    ) as made:
+        scratch = git.at(Path(made))
+        scratch.run("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", ".")
+        scratch.run("config", "include.path", str(Path(common) / "config"))
+        yield scratch
+
+
+def _recorded(name: str, sha: str, at: str, raw: bytes | None, why: str) -> Recorded:
+    if raw is None:
+        return Recorded(sha, at, None, why)
+    try:
+        state = parse_state(raw)
+    except StateCorrupt as error:
+        return Recorded(sha, at, None, str(error))
+    if state.task_id != name:
+        return Recorded(sha, at, None, f"{bus.STATE} is of the task {state.task_id[:80]!r}")
+    return Recorded(sha, at, state)
+
+
+def _local(task_id: str) -> str:
+    return f"{_LOCAL}{task_id}/state"
+
+
+def _is_task_id(name: str) -> bool:
+    try:
+        return bool(checked_task_id(name))
+    except ValueError:
+        return False
+
+
+def _portions(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _no(said: str) -> BranchRefused:
+    low = said.lower()
+    words = ("error: 403", "error: 401", "authentication failed", "could not read", "denied")
+    if any(word in low for word in words):
+        return BranchRefused(
+            f"The git server refused the credentials: {printable(said)}",
+            "Give a job `permissions: contents: read`; elsewhere see that `git fetch` works.",
+        )
+    return BranchRefused(
+        f"The git server refused: {printable(said)}",
+        "Check the address of the remote, then run again.",
+    )

@@ -1,0 +1,331 @@
+"""Named questions to git about the commits of a loop."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
+from loop_kit.core.card.scope import SYMLINK, Change, Commit
+from loop_kit.errors import GitFailed, NotARepository
+from loop_kit.ports import Diff, Span
+
+_MAX_FILE = 1024 * 1024
+_NULL_OID = "0" * 40
+
+_DIFF = (
+    "diff",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--no-relative",
+    "--full-index",
+    "--find-renames",
+    "--diff-algorithm=myers",
+    "--submodule=short",
+    "--ignore-submodules=none",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--unified=3",
+    "--inter-hunk-context=0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a repository is: its root, its git directory, and the commit checked out."""
+
+    root: Path
+    git_dir: Path
+    head: str
+    branch: str
+
+
+def locate(git: Git) -> Place:
+    """The repository that `git.directory` is in, found from any subfolder.
+
+    Raises:
+        NotARepository: there is none, it is bare, or it has no commit.
+    """
+    done = git.run(
+        *("rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"),
+        *("HEAD", "--abbrev-ref", "HEAD"),
+        ok=(0, 128),
+    )
+    lines = done.out.decode("utf-8", "surrogateescape").splitlines()
+    if done.code == 0 and len(lines) == 4:
+        return Place(Path(lines[0]), Path(lines[1]), lines[2], lines[3])
+    said = done.err.decode("utf-8", "replace")
+    if len(lines) >= 2:
+        raise NotARepository(
+            f"The git repository {lines[0]} has no commit.",
+            "Make a first commit: a loop needs one to compare with.",
+        )
+    if "dubious ownership" in said:
+        raise NotARepository(
+            f"git does not trust {git.directory}: it belongs to another user.",
+            f"Run: git config --global --add safe.directory {git.directory}",
+        )
+    raise NotARepository(
+        f"{git.directory} is not in a git work tree.", "Change to your repository, or: git init"
+    )
+
+
+class GitRepository:
+    """The repository that the loop's commits are in."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._last_diff: tuple[str, str, Diff] | None = None
+
+    def read(self, sha: str, path: str) -> bytes | None:
+        """The file `path` at commit `sha`, or None; at most 1 MiB."""
+        try:
+            done = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE)
+        except GitPrintedTooMuch:
+            return None
+        return done.out if done.code == 0 else None
+
+    def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of the files `paths` that there are at commit `sha`, by one git process.
+
+        A link is followed as long as it stays inside the commit.
+        """
+        asked = [path for path in paths if "\n" not in path]
+        stdin = "".join(f"{sha}:{path}\n" for path in asked).encode(errors="surrogateescape")
+        limit = _MAX_FILE * 4
+        try:
+            batch = ("cat-file", "--batch", "--follow-symlinks")
+            done = self._git.run(*batch, stdin=stdin, limit=limit)
+        except GitPrintedTooMuch:
+            found = ((path, self.read(sha, path)) for path in asked)
+            return {path: content for path, content in found if content is not None}
+        return dict(_parse_batch(asked, done.out))
+
+    def top(self, sha: str) -> tuple[str, ...]:
+        """The names at the top of the tree of commit `sha`."""
+        return _names(self._git.run("ls-tree", "--name-only", "-z", sha).out)
+
+    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+        """The first `limit` files of commit `sha` that fit `patterns` (gitignore style).
+
+        Only the folders that the patterns begin with are listed.
+        """
+        from pathspec import GitIgnoreSpec
+
+        folders = {_literal_folder(pattern) for pattern in patterns}
+        below = () if "" in folders else tuple(sorted(folders))
+        listed = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
+        fitting = GitIgnoreSpec.from_lines(patterns).match_files(_names(self._git.run(*listed).out))
+        return tuple(islice(fitting, limit))
+
+    def resolve(self, revision: str) -> str:
+        """The full id of the commit that `revision` names, or ''."""
+        done = self._git.run(
+            *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
+            ok=(0, 1, 128),
+        )
+        return done.out.decode().strip() if done.code == 0 else ""
+
+    def span(self, parent: str, head: str) -> Span:
+        """What lies between two commits, per commit and newest first."""
+        done = self._git.run(
+            "log",
+            "--left-right",
+            "--format=%x01%m%H %P%x02%s",
+            "--raw",
+            "--no-renames",
+            "--no-abbrev",
+            "--no-ext-diff",
+            "--no-color",
+            "--no-show-signature",
+            "--root",
+            "-z",
+            f"{parent}...{head}",
+            "--",
+        )
+        sides, commits = _parse_log(done.out.decode("utf-8", "surrogateescape"))
+        return self._completed(parent, head, commits, descends="<" not in sides)
+
+    def net_change(self, parent: str, head: str) -> Commit:
+        """Everything between two commits as if it were one."""
+        done = self._git.run(
+            *("diff", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z"),
+            *("--ignore-submodules=none", parent, head, "--"),
+        )
+        raw = f"\x01>{head} {parent}\x02\x00" + done.out.decode("utf-8", "surrogateescape")
+        return self._completed(parent, head, _parse_log(raw)[1], descends=True).commits[0]
+
+    def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
+        """The diff from `base` to `head`; over `limit` bytes the whole is left in `patch`."""
+        if self._last_diff is not None and self._last_diff[:2] == (base, head):
+            return self._last_diff[2]
+        patch.parent.mkdir(parents=True, exist_ok=True)
+        args = (*_DIFF, "--numstat", "--patch", base, head, "--")
+        if self._attributes_changed(base, head):
+            self._run_with_attributes_of(base, args, patch)
+        else:
+            self._git.run(*args, stdout=patch, timeout=120)
+        files = added = deleted = 0
+        with patch.open("rb") as stream:
+            for line in stream:
+                if not line.strip():
+                    break
+                plus, minus, _ = line.split(b"\t", 2)
+                files += 1
+                added += int(plus) if plus.isdigit() else 0
+                deleted += int(minus) if minus.isdigit() else 0
+            text = stream.read(limit + 1)
+        truncated = len(text) > limit
+        if not truncated:
+            patch.unlink()
+        diff = Diff(
+            text=text[:limit].decode("utf-8", "replace"),
+            truncated=truncated,
+            patch=patch if truncated else None,
+            files=files,
+            lines_added=added,
+            lines_deleted=deleted,
+        )
+        self._last_diff = (base, head, diff)
+        return diff
+
+    def write_patch(self, base: str, head: str, patch: Path) -> None:
+        """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
+        self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
+
+    def _attributes_changed(self, base: str, head: str) -> bool:
+        asked = ("diff", "--quiet", "--no-ext-diff", base, head, "--", ":(glob)**/.gitattributes")
+        return self._git.run(*asked, ok=(0, 1)).code == 1
+
+    def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
+        """Run a diff in which git reads .gitattributes at `sha` and nowhere else.
+
+        A worker could hide its change by calling a file binary. Git looks into the work tree first
+        and into the index where a file is missing there: so an empty tree, and an index of `sha`.
+        """
+        with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
+            env = {
+                "GIT_DIR": self._git.text("rev-parse", "--absolute-git-dir"),
+                "GIT_WORK_TREE": folder,
+                "GIT_INDEX_FILE": str(Path(folder) / ".index"),
+            }
+            inside = self._git.at(Path(folder))
+            inside.run("read-tree", sha, env=env, timeout=120)
+            asked = ("ls-files", "-z", "--", ":(glob)**/.gitattributes")
+            listed = inside.run(*asked, env=env).out
+            inside.run("checkout-index", "--quiet", "-z", "--stdin", stdin=listed, env=env)
+            inside.run(*args, stdout=patch, env=env, timeout=120)
+
+    def _completed(self, parent: str, head: str, commits: list["_Raw"], *, descends: bool) -> Span:
+        """Add what `log` does not tell: the trees, the sizes, and where links lead."""
+        oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
+        asked = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]
+        listing = self._git.run(
+            *("cat-file", "--batch-check=%(objectname) %(objectsize)"),
+            stdin=("\n".join(asked) + "\n").encode(),
+        ).out.decode()
+        rows = [line.split(" ") for line in listing.splitlines()]
+        if len(rows) < 2 or "missing" in rows[0] + rows[1]:
+            raise GitFailed(f"{head[:10]} or {parent[:10]} is not here.", "Fetch it, run again.")
+        sizes = {row[0]: int(row[1]) for row in rows[2:] if row[-1].isdigit()}
+        links = {c.oid for raw in commits for c in raw.changes if c.new_mode == SYMLINK}
+        targets = {oid: self._link(oid) for oid in sorted(links) if sizes.get(oid, 0) <= 4096}
+        return Span(
+            descends=descends,
+            same_tree=rows[0][0] == rows[1][0],
+            commits=tuple(raw.commit(sizes, targets) for raw in commits),
+        )
+
+    def _link(self, oid: str) -> str:
+        return self._git.text("cat-file", "blob", oid)
+
+
+@dataclass(frozen=True, slots=True)
+class _RawChange:
+    old_mode: str
+    new_mode: str
+    oid: str
+    path: str
+
+    @property
+    def is_blob(self) -> bool:
+        return self.oid != _NULL_OID and self.new_mode != "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    sha: str
+    parents: int
+    subject: str
+    changes: list[_RawChange]
+
+    def commit(self, sizes: dict[str, int], links: dict[str, str]) -> Commit:
+        return Commit(
+            sha=self.sha,
+            subject=f"{self.sha[:7]} {_printable(self.subject)}",
+            parents=self.parents,
+            changes=tuple(
+                Change(
+                    path=_printable(change.path),
+                    mode=change.new_mode,
+                    old_mode=change.old_mode,
+                    size=sizes.get(change.oid, 0),
+                    link=_printable(links.get(change.oid, "")),
+                )
+                for change in self.changes
+            ),
+        )
+
+
+def _names(raw: bytes) -> tuple[str, ...]:
+    return tuple(raw.decode("utf-8", "surrogateescape").split("\0")[:-1])
+
+
+def _literal_folder(pattern: str) -> str:
+    """The folder or file that everything `pattern` fits lies in; '' for the whole tree."""
+    rooted = "/" in pattern.rstrip("/")
+    parts = pattern.strip("/").split("/") if rooted else []
+    literal = list(takewhile(lambda part: part and not set(part) & set("*?[\\"), parts))
+    return "/".join(literal) if not pattern.startswith("!") and ".." not in literal else ""
+
+
+def _parse_batch(asked: Sequence[str], raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """The blobs in what `cat-file --batch` prints, in the order they were asked for."""
+    at = 0
+    for path in asked:
+        end = raw.index(b"\n", at)
+        *kind, size = raw[at:end].rsplit(b" ", 2)
+        at = end + 1
+        if size.isdigit():
+            content = raw[at : at + int(size)]
+            at += int(size) + 1
+            if kind[-1] == b"blob" and len(content) <= _MAX_FILE:
+                yield path, content
+
+
+def _parse_log(text: str) -> tuple[set[str], list[_Raw]]:
+    """The sides (`<`, `>`) and commits in `git log --raw -z`; a path cannot pose as anything else.
+
+    A token that starts with ':' is followed by exactly one path, every other token is a header.
+    """
+    sides: set[str] = set()
+    commits: list[_Raw] = []
+    tokens = iter(text.split("\x00"))
+    for token in tokens:
+        entry = token.lstrip("\n")
+        if entry.startswith(":"):
+            old_mode, new_mode, _, oid, _ = entry[1:].split(" ", 4)
+            commits[-1].changes.append(_RawChange(old_mode, new_mode, oid, next(tokens)))
+        elif entry.startswith("\x01"):
+            ids, _, subject = entry[2:].partition("\x02")
+            sha, *parents = ids.split()
+            sides.add(entry[1])
+            commits.append(_Raw(sha, len(parents), subject, []))
+    return sides, commits
+
+
+def _printable(text: str) -> str:
+    """Text that can be encoded; bytes that are not UTF-8 stay tellable apart."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

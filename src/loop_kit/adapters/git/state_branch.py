@@ -1,0 +1,367 @@
+"""The store of a loop in CI: one commit per transition on the state branch, pushed with the work.
+
+Transitions are collected in memory and written by one `git fast-import` when they have to become
+durable, so that a push costs two processes however many transitions it carries. A push is atomic
+over both branches and fast-forward only: that fence, not a clock, is what makes the lease hold.
+
+When a push is rejected because somebody else wrote to the state branch, the branch is fetched
+again. If its `state.json` is the one we built on (a command was dropped into `inbox/`), our
+transitions are put on top of the new tip. Otherwise the lease is lost.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from loop_kit.adapters.git.command import FETCH, Git, Identity
+from loop_kit.adapters.git.refusals import passing, raced, refusal
+from loop_kit.adapters.git.remote import Remote, ask_server
+from loop_kit.adapters.retry import retry
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.commands import INBOX, Command, parse_inbox_file
+from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
+from loop_kit.errors import BranchRefused, StateRefused
+from loop_kit.ports import PushRejected, WorkMoved
+
+_MAX_RACES = 3
+_SEEN = "refs/loop-kit-seen/"
+_MOST_COMMANDS = 50
+_COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Transition:
+    subject: str
+    state: bytes
+    files: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """A push that was begun: its commits are written once, so that it is recognized there."""
+
+    state_tip: str
+    work_sha: str
+    transitions: int
+
+
+class GitStore:
+    """Keeps one loop on the state branch of a remote."""
+
+    def __init__(
+        self,
+        git: Git,
+        remote: Remote,
+        branches: Branches,
+        identity: Identity,
+        sleep: Callable[[float], None] = time.sleep,
+        complete: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._complete = complete
+        self._sleep = sleep
+        self._git = git
+        self._remote = remote
+        self._branches = branches
+        self._identity = identity
+        self._tips: dict[str, str] = {}
+        self._built_on = b""
+        self._files: dict[str, bytes | None] = {}
+        self._pending: list[_Transition] = []
+        self._in_flight: _Push | None = None
+        self._inbox_is_new = False
+
+    @property
+    def work_tip(self) -> str:
+        """Where the work branch was when the state was loaded; '' when there is none."""
+        return self._tips.get(self._branches.work, "")
+
+    @property
+    def state_tip(self) -> str:
+        """Where the state branch was when it was loaded or pushed; '' when there is none."""
+        return self._tips.get(self._branches.state, "")
+
+    def load(self) -> LoopState | None:
+        """Fetch both branches and read the state, or None when there is no loop yet.
+
+        Raises:
+            BranchRefused: the server refuses.
+            StateRefused: the state cannot be read.
+        """
+        self._tips = self._look()
+        state_tip = self._tips.get(self._branches.state)
+        if state_tip is None:
+            return None
+        self._complete(state_tip)
+        self._built_on = self._blob(bus.STATE) or b""
+        try:
+            state = parse_state(self._built_on)
+        except StateCorrupt as error:
+            raise StateRefused(
+                f"{bus.STATE} on {self._branches.state} cannot be read: {error}.",
+                f"Fix it there, or delete the branch {self._branches.state} to start again.",
+            ) from None
+        self._inbox_is_new = True
+        own = state.work_branch if state.source.pull is not None else ""
+        if own not in {"", state.base_branch, self._branches.work}:
+            self._branches = replace(self._branches, own_work=own)
+            self._tips = {**self._look(), self._branches.state: state_tip}
+        if self.work_tip and state.wip and self._is_shallow():
+            self._fetch(self._branches.work, depth=1 + state.wip.commits)
+        return state
+
+    def read(self, name: str) -> bytes | None:
+        """A bus file as last saved, or None."""
+        if name in self._files:
+            return self._files[name]
+        return self._blob(name)
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Keep one transition for the next `sync`."""
+        changed = {name: _slim(name, content) for name, content in (files or {}).items()}
+        self._files.update(changed)
+        subject = f"{type(event).__name__}: {state.task_id} round {state.round}, {state.state}"
+        latest = state.to_json()
+        if self._pending and self._pending[-1].state == latest:
+            self._pending.pop()
+        self._pending.append(_Transition(subject, latest, {**changed, bus.STATE: latest}))
+
+    def sync(self, work_sha: str = "") -> None:
+        """Push everything saved, and the work branch, in one atomic push.
+
+        Raises:
+            PushRejected: another run owns the loop.
+            BranchRefused: the server refuses for a reason that trying again does not remove.
+        """
+        if self._in_flight is not None and self._arrived(self._ask()):
+            self._settle()
+        if not self._pending and work_sha in {"", self.work_tip}:
+            return
+        for _ in range(_MAX_RACES):
+            self._in_flight = self._in_flight or _Push(self._write(), work_sha, len(self._pending))
+            said, tips = retry(
+                partial(self._push_and_look, self._in_flight),
+                self._sleep,
+                if_result=lambda answer: passing(answer[0]) and not raced(answer[0]),
+            )
+            if not said:
+                self._settle()
+                return
+            if not raced(said):
+                raise refusal(said, self._branches)
+            self._in_flight = None
+            self._rebase(tips)
+        raise PushRejected(f"{self._branches.state} moves faster than we can push")
+
+    def commands(self) -> tuple[Command, ...]:
+        """The commands in the inbox; looked for once after the branch was loaded or taken up."""
+        if not self._inbox_is_new:
+            return ()
+        self._inbox_is_new = False
+        tip = self._tips[self._branches.state]
+        listed = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{INBOX}", ok=(0, 128))
+        names = listed.out.decode("utf-8", "replace").split("\0")
+        wanted = [name for name in names if _COMMAND_FILE.fullmatch(name)][:_MOST_COMMANDS]
+        contents = ((name, self.read(f"{INBOX}/{name}")) for name in wanted)
+        found = ((name, parse_inbox_file(raw)) for name, raw in contents if raw is not None)
+        commands = [c for name, c in found if c is not None and c.path == f"{INBOX}/{name}"]
+        return tuple(sorted(commands, key=lambda command: command.comment))
+
+    def drop(self, command: Command) -> None:
+        """Put a command into the inbox of the loop as it was loaded; its state is not touched.
+
+        Raises:
+            PushRejected: somebody wrote meanwhile; load again and decide again.
+            BranchRefused: the server refuses.
+        """
+        if self._blob(command.path) is not None:
+            return
+        subject = f"Command: {command.verb} by comment {command.comment}"
+        files = {command.path: command.to_json()}
+        self._pending = [_Transition(subject, self._built_on, files)]
+        push = _Push(self._write(), "", 1)
+        said = self._push(push)
+        self._pending = []
+        if said and raced(said):
+            raise PushRejected(f"{self._branches.state} was written meanwhile")
+        if said:
+            raise refusal(said, self._branches)
+        self._tips[self._branches.state] = push.state_tip
+
+    def keep_aside(self, work_sha: str) -> str:
+        """Push commits that the work branch cannot take to a branch of their own."""
+        branch = f"{self._branches.prefix}/{self._branches.task_id}/held-{work_sha[:10]}"
+        self._talk("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
+        return branch
+
+    def _arrived(self, tips: Mapping[str, str]) -> bool:
+        """Whether the push under way is on the server although its answer was lost."""
+        push = self._in_flight
+        if push is None or not push.state_tip:
+            return False
+        work = not push.work_sha or tips.get(self._branches.work) == push.work_sha
+        return work and tips.get(self._branches.state) == push.state_tip
+
+    def _settle(self) -> None:
+        """Take note that the push under way was taken."""
+        push = self._in_flight
+        assert push is not None  # noqa: S101
+        if push.transitions:
+            self._tips[self._branches.state] = push.state_tip
+            self._built_on = self._pending[push.transitions - 1].state
+        if push.work_sha:
+            self._tips[self._branches.work] = push.work_sha
+        del self._pending[: push.transitions]
+        self._in_flight = None
+
+    def _look(self) -> dict[str, str]:
+        """Fetch the branches of this loop, as they are at one moment, and say where they are.
+
+        Not by `ls-remote`: to that a server answers with every branch that it has.
+        """
+        own = f"{self._branches.prefix}/{self._branches.task_id}"
+        wanted = [f"+refs/heads/{own}/*:{_SEEN}{own}/*"]
+        if not self._branches.work.startswith(f"{own}/"):
+            wanted.append(f"+refs/heads/{self._branches.work}:{_SEEN}{self._branches.work}")
+        depth = ("--depth=1",) if self._is_shallow() else ()
+        command = (*FETCH, "--prune", *depth, self._remote.url)
+        tries = [wanted, wanted[:1]][: len(wanted)]
+        if all(self._talk(*command, *refs, absent=True) is None for refs in tries):
+            return {}
+        listed = self._git.text("for-each-ref", "--format=%(refname) %(objectname)", _SEEN)
+        rows = (line.split(" ") for line in listed.splitlines())
+        return {ref.removeprefix(_SEEN): oid for ref, oid in rows}
+
+    def _is_shallow(self) -> bool:
+        return self._git.text("rev-parse", "--is-shallow-repository") == "true"
+
+    def _ask(self) -> dict[str, str]:
+        """Which branches of this loop the server has; only after it refused a push."""
+        names = (self._branches.state, self._branches.work, self._branches.prefix)
+        out = self._talk("ls-remote", self._remote.url, *(f"refs/heads/{name}" for name in names))
+        rows = [line.split("\t") for line in (out or "").splitlines() if "\t" in line]
+        tips = {ref.removeprefix("refs/heads/"): oid for oid, ref in rows}
+        if self._branches.prefix in tips:
+            raise BranchRefused(
+                f"A branch named {self._branches.prefix!r} is in the way of the loop's branches.",
+                "Delete or rename it, or set `branch-prefix` to another prefix.",
+            )
+        return tips
+
+    def _fetch(self, branch: str, depth: int) -> None:
+        self._talk(
+            *FETCH,
+            *((f"--depth={depth}",) if depth else ()),
+            self._remote.url,
+            f"+refs/heads/{branch}:{self._local(branch)}",
+        )
+
+    def _local(self, branch: str) -> str:
+        kind = "state" if branch == self._branches.state else "work"
+        return f"refs/loop-kit/{self._branches.task_id}/{kind}"
+
+    def _blob(self, name: str) -> bytes | None:
+        tip = self._tips.get(self._branches.state)
+        if tip is None:
+            return None
+        done = self._git.run("cat-file", "blob", f"{tip}:{name}", ok=(0, 128))
+        return done.out if done.code == 0 else None
+
+    def _write(self) -> str:
+        """The pending transitions as commits on the known tip; returns the new tip."""
+        tip = self._tips.get(self._branches.state, "")
+        if not self._pending:
+            return tip
+        ref = self._local(self._branches.state)
+        script = b"".join(
+            self._commit(ref, transition, tip if n == 0 else "", first=n == 0)
+            for n, transition in enumerate(self._pending)
+        )
+        self._git.run(
+            "fast-import",
+            "--quiet",
+            "--force",
+            "--done",
+            "--date-format=now",
+            stdin=script + b"done\n",
+        )
+        return self._git.text("rev-parse", ref)
+
+    def _commit(self, ref: str, transition: _Transition, parent: str, *, first: bool) -> bytes:
+        who = f"{self._identity.name} <{self._identity.email}> now"
+        out = f"reset {ref}\n\n".encode() if first and not parent else b""
+        out += f"commit {ref}\ncommitter {who}\n".encode() + _data(transition.subject.encode())
+        out += f"from {parent}\n".encode() if parent else b""
+        for name, content in sorted(transition.files.items()):
+            if content is None:
+                out += f"D {name}\n".encode()
+            else:
+                out += f"M 100644 inline {name}\n".encode() + _data(content)
+        return out + b"\n"
+
+    def _push(self, push: "_Push") -> str:
+        """Push both branches at once; returns '' or what the server said against it."""
+        refspecs = []
+        if push.transitions:
+            refspecs.append(f"{push.state_tip}:refs/heads/{self._branches.state}")
+        if push.work_sha and push.work_sha != self.work_tip:
+            refspecs.append(f"{push.work_sha}:refs/heads/{self._branches.work}")
+        done = self._git.run(
+            *("push", "--porcelain", "--atomic", "--no-verify", self._remote.url, *refspecs),
+            ok=range(256),
+            env=self._remote.authorization(),
+            timeout=600,
+        )
+        said = (done.out + b"\n" + done.err).decode("utf-8", "replace")
+        return said if done.code else ""
+
+    def _push_and_look(self, push: _Push) -> tuple[str, dict[str, str]]:
+        """Push; what the server said against it and has instead, nothing when the push arrived."""
+        said = self._push(push)
+        tips = self._ask() if said else {}
+        return ("", {}) if self._arrived(tips) else (said, tips)
+
+    def _rebase(self, tips: dict[str, str]) -> None:
+        """Take up what somebody else put on the state branch, if it left the state alone."""
+        before, work_before = self._tips.get(self._branches.state, ""), self.work_tip
+        self._tips = tips
+        tip = tips.get(self._branches.state, "")
+        if tip:
+            self._fetch(self._branches.state, depth=1)
+            self._complete(tip)
+            self._inbox_is_new = True
+        changed = tip != before and self._blob(bus.STATE) != self._built_on
+        if not before or changed:
+            raise PushRejected(f"{self._branches.state} was written by another run")
+        if self.work_tip != work_before:
+            raise WorkMoved(f"{self._branches.work} was pushed to by somebody else")
+
+    def _talk(self, *args: str, absent: bool = False) -> str | None:
+        """A question to the server; it changes nothing there, so it is asked again.
+
+        None where `absent` is allowed for and the branches are; a shallow fetch is mute about that.
+        """
+        done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
+        said = done.err.decode("utf-8", "replace")
+        if done.code == 0:
+            return done.out.decode("utf-8", "replace")
+        if absent and ("couldn't find remote ref" in said or not said.strip()):
+            return None
+        raise refusal(said, self._branches)
+
+
+def _slim(name: str, content: bytes | None) -> bytes | None:
+    """A review request without its diff: whoever wants that asks git."""
+    if content is None or not name.endswith(bus.REVIEW_REQUEST):
+        return content
+    return bus.encoded(bus.without_diff(json.loads(content)))
+
+
+def _data(content: bytes) -> bytes:
+    return f"data {len(content)}\n".encode() + content + b"\n"

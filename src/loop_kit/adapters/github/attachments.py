@@ -1,0 +1,201 @@
+"""Fetches a task card that is attached to an issue or a pull request.
+
+The link is outside text. It is asked for without a token, cookies or a login of the machine, and
+followed by hand to GitHub's own hosts only: a link must not make a job with a token and a network
+of its own fetch what its author cannot. A file that needs a login is therefore out of reach, which
+is what GitHub does with attachments of private repositories too.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from loop_kit.core.card.task import MAX_CARD_BYTES
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import BadCard, ForgeUnavailable, LoopError
+
+if TYPE_CHECKING:
+    import requests
+
+R = TypeVar("R")
+
+_PATH = re.compile(
+    r"/(?:user-attachments|[\w.-]{1,100}/[\w.-]{1,100})/files/[0-9]{1,20}"
+    r"/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.(?:json|yml|yaml)",
+    re.ASCII | re.IGNORECASE,
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_AT_ANOTHER_TIME = frozenset({408, 429})
+_MAX_REDIRECTS = 3
+_PIECE = 16 * 1024
+_PASTE = "Paste it as a block into the text."
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Where attachments are linked, and where they may be kept: patterns of whole host names.
+
+    The two buckets are named in full, because anybody can have one with a similar name. Times are
+    seconds: `timeout` for each wait, `pace` between two tries, and after `deadline` nothing more is
+    asked or read.
+    """
+
+    page: str = "github.com"
+    storage: tuple[str, ...] = (
+        r"[a-z0-9-]+\.githubusercontent\.com",
+        r"github-production-repository-file-5c1aeb\.s3\.amazonaws\.com",
+        r"github-production-user-asset-6210df\.s3\.amazonaws\.com",
+    )
+    scheme: str = "https"
+    timeout: float = 15
+    deadline: float = 60
+    pace: float = 0.5
+
+    def has_page(self, url: str) -> bool:
+        """Whether `url` is one of an attachment, as a text links it."""
+        scheme, host, path = _parts(url)
+        linked = scheme == self.scheme and host == self.page
+        return linked and bool(_PATH.fullmatch(path)) and not re.search(r"[?#]", url)
+
+    def has_file(self, url: str) -> bool:
+        """Whether `url` is in the storage; a login or a port in it makes it another host."""
+        scheme, host, _ = _parts(url)
+        kept = any(re.fullmatch(pattern, host) for pattern in self.storage)
+        return scheme == self.scheme and kept
+
+
+GITHUB = Hosts()
+
+
+def fetch_attachment(url: str, limit: int = MAX_CARD_BYTES, hosts: Hosts = GITHUB) -> bytes:
+    """The bytes of the attachment at `url`, as they are, at most `limit`.
+
+    Raises:
+        BadCard: the link is none to an attachment, leads elsewhere, is private, gone or too long.
+        ForgeUnavailable: there is no answer, or not now.
+    """
+    if not hosts.has_page(url):
+        raise BadCard(f"{_shown(url)} is no attachment on {hosts.page}.", _PASTE)
+    import requests
+    import urllib3
+
+    until = time.monotonic() + hosts.deadline
+    try:
+        with _session(hosts) as session:
+            return _followed(session, url, limit, hosts, until)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise _silent(url, type(error).__name__) from None
+
+
+def _session(hosts: Hosts) -> "requests.Session":
+    """A session that honours proxies and certificates of the environment, and no login of it."""
+    from http.cookiejar import DefaultCookiePolicy
+
+    import requests
+    from requests.adapters import HTTPAdapter
+    from requests.cookies import RequestsCookieJar
+    from urllib3 import Retry
+
+    class ByHand(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            """Nowhere: the library would read the answer to its end to prepare what comes next."""
+
+    session = ByHand()
+    session.auth = _without_login
+    session.headers["Accept-Encoding"] = "identity"
+    session.cookies = RequestsCookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    retry = Retry(
+        total=2,
+        redirect=False,
+        status_forcelist={500, 502, 503, 504},
+        backoff_factor=hosts.pace,
+        backoff_jitter=hosts.pace,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+    )
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _without_login(request: R) -> R:
+    """Stands where the library would put a login from ~/.netrc."""
+    return request
+
+
+def _followed(
+    session: "requests.Session", url: str, limit: int, hosts: Hosts, until: float
+) -> bytes:
+    place = url
+    for _ in range(_MAX_REDIRECTS + 1):
+        _refuse_slowness(url, until)
+        with session.get(place, stream=True, allow_redirects=False, timeout=hosts.timeout) as reply:
+            if reply.status_code not in _REDIRECTS:
+                _refuse_status(url, reply.status_code)
+                return _read(reply, url, limit, until)
+            place = _next(place, reply.headers.get("Location", ""))
+        if not hosts.has_page(place) and not hosts.has_file(place):
+            host = _parts(place)[1]
+            raise BadCard(
+                f"{_shown(url)} leads to {one_line(host, 80) or 'nowhere'},"
+                " which keeps no attachments: it may be private.",
+                _PASTE,
+            )
+    raise BadCard(f"{_shown(url)} leads from one place to the next without end.", _PASTE)
+
+
+def _refuse_status(url: str, status: int) -> None:
+    if status >= 500 or status in _AT_ANOTHER_TIME:
+        raise _silent(url, str(status))
+    if status != 200:
+        raise BadCard(f"{_shown(url)} is private or gone ({status}).", _PASTE)
+
+
+def _read(reply: "requests.Response", url: str, limit: int, until: float) -> bytes:
+    """The body; read as it comes, so that one that trickles in cannot hold up the job."""
+    found = bytearray()
+    while piece := reply.raw.read1(_PIECE, decode_content=True):
+        found += piece
+        if len(found) > limit:
+            raise BadCard(
+                f"{_shown(url)} is over the limit of {limit} bytes.",
+                "Say the goal in fewer words and point to files in the repository.",
+            )
+        _refuse_slowness(url, until)
+    return bytes(found)
+
+
+def _refuse_slowness(url: str, until: float) -> None:
+    if time.monotonic() > until:
+        raise _silent(url, "too slow")
+
+
+def _silent(url: str, why: str) -> LoopError:
+    return ForgeUnavailable(
+        f"{_shown(url)} cannot be fetched now ({why}).", f"Run the job again. Or: {_PASTE}"
+    )
+
+
+def _next(place: str, location: str) -> str:
+    try:
+        return urljoin(place, location) if location else ""
+    except ValueError:
+        return ""
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Scheme, host with a login and port, and path; all '' where `url` is no plain address."""
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return "", "", ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", "", ""
+    return parts.scheme, parts.netloc.lower(), parts.path
+
+
+def _shown(url: str) -> str:
+    """An address in an error, without a signature."""
+    return f"The attachment {one_line(url.partition('?')[0], 200)}"

@@ -1,0 +1,345 @@
+"""The port of the forge in terms of GitHub's API: which requests answer or post what.
+
+What REST cannot do, or only one by one, is GraphQL. A job's token may read all of a public
+repository; in a private one each `permissions:` line is needed that a refusal names.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from loop_kit.adapters.github import queries as forge_queries
+from loop_kit.adapters.github import refusals as forge_refusals
+from loop_kit.adapters.github.answers import (
+    is_ours,
+    is_post,
+    issue_of,
+    listed_pull,
+    pull_of,
+    standing_of,
+)
+from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
+from loop_kit.adapters.github.refusals import Refused
+from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
+from loop_kit.core.forge.markers import first_line, read_marker
+from loop_kit.core.forge.status import (
+    MAX_STATUS,
+    STATUS_CONTEXT,
+    Label,
+    StatusState,
+)
+from loop_kit.core.loop.state import Lease
+from loop_kit.core.sanitize import MAX_BODY, cut
+from loop_kit.errors import ForgeRefused, LoopError
+from loop_kit.ports import PullRequest
+from loop_kit.ports.forge import (
+    Issue,
+    PullFacts,
+    Reaction,
+    Standing,
+)
+
+__all__ = ["Access", "GitHubForge"]
+
+_DISPATCH_INPUTS = """      task-id: {type: string}
+      round: {type: string}
+      expected-state: {type: string}"""
+
+
+class GitHubForge:
+    """One repository on GitHub."""
+
+    def __init__(self, access: Access, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._access = access
+        self._api = GitHubApi(access, sleep)
+        self._github = self._api.github
+
+    def close(self) -> None:
+        """Hang up; the forge can still be asked."""
+        self._github.close()
+
+    def may_write(self, login: str) -> bool:
+        """Whether this person's permission is write or more; unknown names may nothing."""
+        repository = self._api.repository
+        try:
+            held = self._api.ask("", lambda: repository.get_collaborator_permission(login))
+        except Refused as error:
+            if error.status == 404:
+                return False
+            raise
+        return held in {"admin", "maintain", "write"}
+
+    def run_has_ended(self, lease: Lease) -> bool | None:
+        """Whether the run that holds `lease` is over; None when the API cannot tell."""
+        if not lease.run_id.isdigit():
+            return None
+        try:
+            run = self._api.read("actions: read", f"/actions/runs/{lease.run_id}")
+        except LoopError:
+            return None
+        later = int(run.get("run_attempt") or 1) > lease.run_attempt
+        return later or run.get("status") == "completed"
+
+    def issue(self, number: int) -> Issue | None:
+        """The issue; one that was moved to another repository is none here any more."""
+        if not _is_number(number):
+            return None
+        return issue_of(self._api.inside(forge_queries.ISSUE, {"number": number}))
+
+    def pull(self, number: int) -> PullFacts | None:
+        """The pull request, with what GitHub says it closes."""
+        if not _is_number(number):
+            return None
+        return pull_of(self._api.inside(forge_queries.PULL, {"number": number}))
+
+    def newest_pull(self, head: str) -> PullFacts | None:
+        """The newest pull request from branch `head`; `closes` is not asked for.
+
+        By REST, since GraphQL finds those of forks too that have a branch of that name.
+        """
+        wanted = f"{self._access.owner}:{head}"
+        listed = self._api.read(
+            "pull-requests: read",
+            "/pulls",
+            head=wanted,
+            state="all",
+            sort="created",
+            direction="desc",
+            per_page=10,
+        )
+        pulls = [listed_pull(pull) for pull in listed]
+        here = self._access.repository.lower()
+        return next((p for p in pulls if p.head_repository.lower() == here), None)
+
+    def standing(self, issue: int | None, pull: int | None) -> Standing:
+        """How an issue and a pull request stand; nothing is asked when both are None."""
+        issue_asked = issue if issue is not None and _is_number(issue) else None
+        pull_asked = pull if pull is not None and _is_number(pull) else None
+        found = {}
+        if issue_asked is not None or pull_asked is not None:
+            found = self._api.inside(*forge_queries.standing(issue_asked, pull_asked))
+        return standing_of(found, issue, pull)
+
+    def merge_base(self, base: str, head: str) -> str:
+        """The commit at which two branches or commits part."""
+        path = f"/compare/{quote(base, safe='')}...{quote(head, safe='')}"
+        compared = self._api.read("contents: read", path, per_page=1)
+        return str(compared["merge_base_commit"]["sha"])
+
+    def loop_of(self, number: int) -> str:
+        """The task id in the marker of our newest comment on `number`, or ''."""
+        me = self._api.login()
+        talk = self._api.repository.get_issue(number)
+
+        def search() -> str:
+            ours = (comment for comment in talk.get_comments() if is_ours(comment, me))
+            marked = [found for c in ours if (found := read_marker(c.body or ""))]
+            return marked[-1].task_id if marked else ""
+
+        try:
+            return self._api.ask("issues: read", search)
+        except Refused as error:
+            if error.status in {404, 410}:
+                return ""
+            raise
+
+    def react(self, comment: int, content: Reaction) -> None:
+        """Answer a comment with a sign; nothing when it is gone or may not be done."""
+        path = f"/issues/comments/{comment}/reactions"
+        try:
+            self._api.set("issues: write", "POST", path, {"content": content})
+        except Refused as error:
+            if error.status not in {403, 404, 410, 422}:
+                raise
+
+    def find_pull_request(self, head: str) -> PullRequest | None:
+        """The open pull request from branch `head`."""
+        repository = self._api.repository
+
+        def first() -> PullRequest | None:
+            for pull in repository.get_pulls(state="open", head=f"{self._access.owner}:{head}"):
+                return _pull_request(pull)
+            return None
+
+        return self._api.ask("pull-requests: read", first)
+
+    def open_pull_request(
+        self, head: str, base: str, title: str, body: str, *, draft: bool
+    ) -> PullRequest:
+        """Open one; not as a draft where drafts are not supported."""
+        repository = self._api.repository
+
+        def create() -> PullRequest:
+            made = repository.create_pull(base, head, title=title, body=body, draft=draft)
+            return _pull_request(made)
+
+        try:
+            return self._api.create(
+                "pull-requests: write", create, lambda: self.find_pull_request(head)
+            )
+        except ForgeRefused as error:
+            said = error.sentence.lower()
+            if draft and "draft" in said:
+                return self.open_pull_request(head, base, title, body, draft=False)
+            found = self.find_pull_request(head) if "already exists" in said else None
+            if found:
+                return found
+            if "not permitted to create" in said:
+                link = f"{self._access.page}/compare/{base}...{head}?expand=1"
+                raise forge_refusals.pulls_forbidden(link) from None
+            raise
+
+    def find_post(self, number: int, marker: str) -> str | None:
+        """The id of our review or comment that carries `marker`, searched over all pages.
+
+        Only pull requests have reviews; of an issue GitHub says that there are none to be found.
+        """
+        me = self._api.login()
+        repository = self._api.repository
+        found = self._api.ask(
+            "issues: read",
+            lambda: _post_id(repository.get_issue(number).get_comments(), marker, me),
+        )
+        if found is not None:
+            return found
+        try:
+            return self._api.ask(
+                "pull-requests: read",
+                lambda: _post_id(repository.get_pull(number).get_reviews(), marker, me),
+            )
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
+        """Post a review that neither approves nor rejects, or a comment where none is taken.
+
+        GitHub takes all inline comments or none; on a no, everything goes into the body.
+        """
+        pull = self._api.repository.get_pull(number)
+        commit = self._api.repository.get_commit(sha)
+
+        def find() -> str | None:
+            return self.find_post(number, marker)
+
+        def review(body: str, comments: list[ReviewComment]) -> Callable[[], str]:
+            return lambda: str(
+                pull.create_review(commit, body, event="COMMENT", comments=comments).id
+            )
+
+        tries = [review(post.whole, [])]
+        if post.comments:
+            tries.insert(0, review(post.body, [_review_comment(c) for c in post.comments]))
+        for attempt in tries:
+            try:
+                return self._api.create("pull-requests: write", attempt, find)
+            except Refused as error:
+                if error.status not in {404, 422}:
+                    raise
+        return self._api.create(
+            "pull-requests: write", lambda: str(pull.create_issue_comment(post.whole).id), find
+        )
+
+    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
+        """Replace the inline comments of `reviews` that begin with one of the keys, markers."""
+        pull = self._api.repository.get_pull(number)
+
+        def search() -> list[tuple[str, str]]:
+            comments = pull.get_review_comments()
+            ours = [c for c in comments if str(c.pull_request_review_id) in reviews]
+            firsts = ((c.node_id, first_line(c.body)) for c in ours)
+            return [(node, bodies[first]) for node, first in firsts if first in bodies]
+
+        found = self._api.ask("pull-requests: read", search)
+        if found:
+            self._api.graphql(*forge_queries.edits(found), permission="pull-requests: write")
+
+    def mark_ready(self, number: int) -> None:
+        """End the draft; nothing when it is none."""
+        pull = self._api.repository.get_pull(number)
+        if self._api.ask("pull-requests: read", lambda: pull.draft):
+            self._api.graphql(forge_queries.READY, {"id": pull.node_id}, "contents: write")
+
+    def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
+        """Replace the body of our comment `id_`, or post one where there is none; its id."""
+        issue = self._api.repository.get_issue(number)
+        if id_.isdigit():
+            path = f"/issues/comments/{id_}"
+            if self._api.set("issues: write", "PATCH", path, {"body": body}, unless=404):
+                return id_
+        return self._api.create(
+            "issues: write",
+            lambda: str(issue.create_comment(body).id),
+            lambda: self.find_post(number, marker),
+        )
+
+    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
+        """Set the commit status of the loop, cut to what GitHub takes."""
+        status = {"state": state, "context": STATUS_CONTEXT, "description": said[:MAX_STATUS]}
+        if run_id.isdigit():
+            status["target_url"] = f"{self._access.page}/actions/runs/{run_id}"
+        self._api.set("statuses: write", "POST", f"/statuses/{sha}", status)
+
+    def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
+        """Put `label` on a pull request or an issue, and take `others` off."""
+        if label is not None:
+            made = {"name": label.name, "color": label.color, "description": label.description}
+            self._api.set("issues: write", "POST", "/labels", made, unless=422)
+            labels = {"labels": [label.name]}
+            self._api.set("issues: write", "POST", f"/issues/{number}/labels", labels)
+        for name in others:
+            path = f"/issues/{number}/labels/{quote(name, safe='')}"
+            self._api.set("issues: write", "DELETE", path, unless=404)
+
+    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
+        """Start the workflow that runs the next round."""
+        repository = self._api.repository
+
+        def start() -> bool:
+            found = repository.get_workflow(workflow)
+            return found.create_dispatch(ref, dict(inputs), throw=True)
+
+        try:
+            self._api.ask("actions: write", start)
+        except Refused as error:
+            if error.status == 422 and "workflow_dispatch" in error.sentence:
+                raise ForgeRefused(
+                    error.sentence,
+                    "Add `workflow_dispatch` to its `on:`, or name the workflow that runs the"
+                    " rounds with `continue-workflow`.",
+                ) from None
+            if error.status == 422 and "input" in error.sentence.lower():
+                raise ForgeRefused(
+                    f"{workflow} does not declare the inputs that continue a loop.",
+                    f"Add to its `on: workflow_dispatch: inputs:`\n{_DISPATCH_INPUTS}",
+                ) from None
+            if error.status == 404:
+                raise ForgeRefused(
+                    f"{workflow} is not on the default branch, so it cannot be dispatched.",
+                    "Merge it there, or name another with `continue-workflow`.",
+                ) from None
+            raise
+
+
+def _is_number(number: int) -> bool:
+    """Whether anything can have this number; GraphQL takes no larger ones, even to say no."""
+    return 0 < number <= forge_queries.LARGEST_INT
+
+
+def _pull_request(pull: Any) -> PullRequest:
+    return PullRequest(pull.number, pull.html_url, pull.user.login)
+
+
+def _post_id(posts: Iterable[Any], marker: str, login: str) -> str | None:
+    return next((str(post.id) for post in posts if is_post(post, marker, login)), None)
+
+
+def _review_comment(comment: InlineComment) -> ReviewComment:
+    return {
+        "path": comment.path,
+        "line": comment.line,
+        "side": "RIGHT",
+        "body": cut(comment.body, MAX_BODY),
+    }

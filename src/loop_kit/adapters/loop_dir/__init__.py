@@ -1,0 +1,1 @@
+"""The folder `.loop/` on disk."""

@@ -1,0 +1,163 @@
+"""What was learned, in `<loop-dir>/context`. Read by commands that start fast: nothing heavy here.
+
+A file that is a link, a folder, not UTF-8 or over 4 MiB is damaged: to who reads it is empty, and
+who would write it is refused, so that nothing is lost that we could not read. Callers that write
+hold the loop's lock.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.core.briefing.knowledge import (
+    KINDS,
+    Entry,
+    Kind,
+    Knowledge,
+    Lesson,
+    learned,
+    parse,
+    pattern_lines,
+    read,
+)
+from loop_kit.errors import BadBusFile
+
+if TYPE_CHECKING:
+    from loop_kit.core.briefing.knowledge_files import Swept
+
+NAMES: dict[Kind, str] = {
+    "facts": "project_facts.md",
+    "pitfalls": "pitfalls.md",
+    "patterns": "patterns.jsonl",
+}
+MAX_FILE = 4 * 1024 * 1024
+
+Presence = Literal["EXISTS", "missing", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFolder:
+    """The context files of the loop's folder `folder`; `now` is UTC, `YYYY-MM-DDTHH:MM:SSZ`."""
+
+    folder: Path
+
+    def path(self, kind: Kind) -> Path:
+        """Where the entries of this kind are."""
+        return self.folder / "context" / NAMES[kind]
+
+    def module_map(self) -> Path:
+        """Where the map of the modules is.
+
+        Raises:
+            BadBusFile: its folder is a link, which may lead anywhere.
+        """
+        self._check_folder()
+        return self.folder / "context" / "module_map.json"
+
+    def load(self, now: str) -> Knowledge:
+        """What prompts may use; a damaged file counts as empty."""
+        return parse(*self._readable(), now)
+
+    def everything(self, now: str) -> Knowledge:
+        """All entries, also those that are too many for a prompt; a damaged file has none."""
+        return read(*self._readable(), now)
+
+    def presence(self, kind: Kind) -> Presence:
+        """Whether the file is there and can be read."""
+        try:
+            return "missing" if self._read(kind) is None else "EXISTS"
+        except BadBusFile:
+            return "unreadable"
+
+    def learn(self, lessons: Sequence[Lesson], now: str) -> int:
+        """Write down `lessons`; the number of new entries, of which a lesson makes up to two.
+
+        Raises:
+            BadBusFile: a file is damaged; nothing is written.
+        """
+        from loop_kit.core.briefing import knowledge_files as files
+
+        pitfalls, patterns = self._text("pitfalls"), self._text("patterns")
+        before = parse("", pitfalls, patterns, now)
+        after = learned(before, lessons, now)
+        self._write("pitfalls", pitfalls, files.pitfalls_md(pitfalls, after))
+        self._write("patterns", patterns, files.patterns_jsonl(after, patterns))
+        known = {(entry.kind, *entry.identity) for entry in before.entries}
+        return sum((entry.kind, *entry.identity) not in known for entry in after.entries)
+
+    def add(self, pattern: Entry) -> int:
+        """Write down `pattern` instead of what was said of it before; the number of patterns.
+
+        Raises:
+            BadBusFile: the file is damaged; nothing is written.
+        """
+        from loop_kit.core.briefing import knowledge_files as files
+
+        old = self._text("patterns")
+        new = files.with_pattern(old, pattern)
+        self._write("patterns", old, new)
+        return sum(said is not None for _, _, said in pattern_lines(new))
+
+    def dedupe(self) -> "dict[Kind, Swept]":
+        """Remove what is there twice.
+
+        Raises:
+            BadBusFile: a file is damaged; nothing is written.
+        """
+        from loop_kit.core.briefing import knowledge_files as files
+
+        texts = {kind: self._text(kind) for kind in KINDS}
+        return self._swept(texts, {kind: files.dedupe(kind, texts[kind]) for kind in KINDS})
+
+    def prune(self, older_than_days: int, now: str) -> "dict[Kind, Swept]":
+        """Remove patterns whose newest date is over `older_than_days` days before `now`.
+
+        Raises:
+            BadBusFile: a file is damaged; nothing is written.
+        """
+        from loop_kit.core.briefing import knowledge_files as files
+
+        texts = {kind: self._text(kind) for kind in KINDS}
+        swept = {kind: files.prune(kind, texts[kind], older_than_days, now) for kind in KINDS}
+        return self._swept(texts, swept)
+
+    def _swept(self, old: dict[Kind, str], new: "dict[Kind, Swept]") -> "dict[Kind, Swept]":
+        for kind, swept in new.items():
+            self._write(kind, old[kind], swept.text)
+        return new
+
+    def _readable(self) -> tuple[str, str, str]:
+        """The texts of the three files, '' for a damaged one."""
+        texts: dict[Kind, str] = dict.fromkeys(KINDS, "")
+        for kind in KINDS:
+            with contextlib.suppress(BadBusFile):
+                texts[kind] = self._text(kind)
+        return texts["facts"], texts["pitfalls"], texts["patterns"]
+
+    def _text(self, kind: Kind) -> str:
+        return self._read(kind) or ""
+
+    def _read(self, kind: Kind) -> str | None:
+        self._check_folder()
+        path = self.path(kind)
+        remedy = "Mend it or move it away, then run again."
+        try:
+            raw = read_plain(path, MAX_FILE)
+            return None if raw is None else raw.decode("utf-8")
+        except BusFileUnreadable as error:
+            raise BadBusFile(f"{path}: {error}.", remedy) from None
+        except UnicodeDecodeError:
+            raise BadBusFile(f"{path} is not UTF-8.", remedy) from None
+
+    def _check_folder(self) -> None:
+        folder = self.folder / "context"
+        if folder.is_symlink():
+            raise BadBusFile(f"{folder} is a link.", "Put a folder in its place.")
+
+    def _write(self, kind: Kind, old: str, new: str) -> None:
+        """Half a character stands only in a JSON string, where its escape says the same."""
+        if new != old:
+            write_atomically(self.path(kind), new.encode("utf-8", "backslashreplace"))

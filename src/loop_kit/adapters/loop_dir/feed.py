@@ -1,0 +1,104 @@
+"""The feed: `logs/feed.jsonl` and `logs/orchestrator.log`, one JSON object a line, rotated."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from loop_kit.adapters.loop_dir.loop_folder import RotatingFile
+from loop_kit.core.agent.activity import Activity
+from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.ports import Clock, Reporter
+
+
+class FeedReporter:
+    """Writes structured events; what an agent says goes to its transcript, not here."""
+
+    def __init__(self, logs: Path, clock: Clock) -> None:
+        self._feed = RotatingFile(logs / "feed.jsonl")
+        self._log = RotatingFile(logs / "orchestrator.log")
+        self._clock = clock
+        self._task_id = ""
+
+    def note(self, message: str) -> None:
+        """One line for both logs."""
+        self._write("info", "log", {"message": message})
+        self._append(self._log, self._line({"msg": message}))
+
+    def warn(self, message: str) -> None:
+        """One warning for both logs."""
+        self._write("warning", "log", {"message": message})
+        self._append(self._log, self._line({"msg": message}))
+
+    def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
+        """One event of the loop."""
+        self._task_id = state.task_id
+        level = "error" if name.endswith("_fail") else "info"
+        self._write(level, name, {"task_id": state.task_id, "round": state.round, **data})
+
+    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+        """Nothing: `dispatch_start` says it."""
+
+    def activity(self, role: Role, activity: Activity) -> None:
+        """Nothing: the transcript has it."""
+
+    def output(self, role: Role, line: str) -> None:
+        """Nothing: the transcript has it."""
+
+    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+        """Nothing: `dispatch_complete` and `dispatch_fail` say it."""
+
+    def _write(self, level: str, event: str, data: Mapping[str, object]) -> None:
+        if self._task_id:
+            data = {"task_id": self._task_id, **data}
+        entry = {"ts": self._clock.now(), "level": level, "event": event, "data": data}
+        self._append(self._feed, entry)
+
+    def _line(self, entry: dict[str, str]) -> dict[str, str]:
+        task = {"task_id": self._task_id} if self._task_id else {}
+        return {"ts": self._clock.now(), **entry, **task}
+
+    def _append(self, file: RotatingFile, entry: Mapping[str, object]) -> None:
+        text = json.dumps(entry, ensure_ascii=False) + "\n"
+        file.append(text.encode(errors="replace"))
+
+
+class Tee:
+    """Tells several reporters the same."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self._reporters = reporters
+
+    def note(self, message: str) -> None:
+        """One line that is worth reading."""
+        for reporter in self._reporters:
+            reporter.note(message)
+
+    def warn(self, message: str) -> None:
+        """One line that somebody should act on."""
+        for reporter in self._reporters:
+            reporter.warn(message)
+
+    def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
+        """One structured event."""
+        for reporter in self._reporters:
+            reporter.event(name, state, data)
+
+    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+        """An agent starts."""
+        for reporter in self._reporters:
+            reporter.attempt_started(role, round_, attempt, backend)
+
+    def activity(self, role: Role, activity: Activity) -> None:
+        """One thing the agent did or said."""
+        for reporter in self._reporters:
+            reporter.activity(role, activity)
+
+    def output(self, role: Role, line: str) -> None:
+        """One line that the agent printed."""
+        for reporter in self._reporters:
+            reporter.output(role, line)
+
+    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+        """The agent is gone."""
+        for reporter in self._reporters:
+            reporter.attempt_ended(role, seconds, note)

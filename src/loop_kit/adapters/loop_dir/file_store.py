@@ -1,0 +1,168 @@
+"""The store of a local loop: the bus in `.loop/`, each file replaced whole, the state last."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.core.card.task import checked_task_id, parse_card
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.messages import AttemptStarted, Event
+from loop_kit.core.loop.state import (
+    LoopState,
+    Outcome,
+    Phase,
+    Role,
+    StateCorrupt,
+    parse_state,
+)
+from loop_kit.errors import BadCard, StateRefused
+
+_MAX_STATE = 16 * 1024 * 1024
+_DERIVED = ("handoff/", bus.TASK_PACKET)
+_FROZEN_CARD = f"runtime/{bus.TASK_CARD}"
+
+
+class FileStore:
+    """Keeps one loop in a folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep_card: bool = False,
+        keep_work: Callable[[str], None] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._keep_card = keep_card
+        self._keep_work = keep_work
+
+    @property
+    def work_tip(self) -> str:
+        """Nothing: the work is on the user's own branch, which the workspace looks at."""
+        return ""
+
+    def load(self) -> LoopState | None:
+        """The recorded state, or None when there is none.
+
+        Raises:
+            StateRefused: it cannot be read.
+        """
+        path = self._folder / bus.STATE
+        try:
+            raw = read_plain(path, _MAX_STATE)
+            return None if raw is None else parse_state(raw, self._plain)
+        except (BusFileUnreadable, StateCorrupt) as error:
+            raise _corrupt(path, str(error)) from None
+
+    def set_aside(self) -> Path | None:
+        """Move a state that cannot be read out of the way, and say where it went."""
+        try:
+            self.load()
+        except StateRefused:
+            path = self._folder / bus.STATE
+            aside = path.with_name(f"{path.name}.corrupt")
+            path.replace(aside)
+            return aside
+        return None
+
+    def reset(self) -> None:
+        """Remove the state and the reports of an earlier loop; cards, archive and logs stay."""
+        for name in (*bus.RESET, _FROZEN_CARD):
+            path = self._folder / name
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+
+    def read(self, name: str) -> bytes | None:
+        """A bus file, or None; of the card, the frozen copy.
+
+        Raises:
+            BadCard: the frozen copy is no regular file of a sane size.
+        """
+        if name != bus.TASK_CARD:
+            return self._plain(name)
+        try:
+            return read_plain(self._folder / _FROZEN_CARD, _MAX_STATE)
+        except BusFileUnreadable as error:
+            raise BadCard(
+                f"The card that the loop was started with cannot be read: {error}.",
+                f"Restore {self._folder / _FROZEN_CARD}, or start anew without --resume.",
+            ) from None
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Write the bus files, then the state."""
+        changed = dict(files or {})
+        if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
+            name = bus.archived(state.task_id, state.round, bus.STATE)
+            changed[name] = self._plain(bus.STATE)
+        card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
+        if card is not None:
+            self._write_card(card)
+        for name, content in changed.items():
+            path = self._folder / name
+            if content is not None:
+                write_atomically(path, content, durable=not name.startswith(_DERIVED))
+            elif path.is_file() or path.is_symlink():
+                self._keep_unarchived(name, state)
+                path.unlink()
+        write_atomically(self._folder / bus.STATE, state.to_json())
+
+    def _keep_unarchived(self, name: str, state: LoopState) -> None:
+        """Archive a report that another run or a person left, by the round it speaks of."""
+        raw = self._plain(name) or b""
+        try:
+            said = json.loads(raw)
+            task_id, round_ = checked_task_id(said["task_id"]), int(said["round"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            task_id, round_ = state.task_id, state.round
+        path = self._folder / bus.archived(task_id, round_, name)
+        if raw and not path.exists():
+            write_atomically(path, raw)
+
+    def _plain(self, name: str) -> bytes | None:
+        path = self._folder / name
+        if not path.is_file() or path.is_symlink() or path.stat().st_size > _MAX_STATE:
+            return None
+        return path.read_bytes()
+
+    def _write_card(self, card: bytes) -> None:
+        """Keep the frozen copy, and the one on the bus unless that is the user's own file."""
+        ours = self._plain(_FROZEN_CARD)
+        shown = self._plain(bus.TASK_CARD)
+        write_atomically(self._folder / _FROZEN_CARD, card)
+        there = os.path.lexists(self._folder / bus.TASK_CARD)
+        if not there or (ours is not None and shown == ours and not self._keep_card):
+            write_atomically(self._folder / bus.TASK_CARD, card)
+
+    def _marked_card(self, state: LoopState) -> bytes | None:
+        """The frozen card with the status that follows from a finished loop."""
+        frozen = self._plain(_FROZEN_CARD) if state.state is Phase.DONE else None
+        if frozen is None:
+            return None
+        status = "done" if state.outcome is Outcome.APPROVED else "blocked"
+        return parse_card(frozen, bus.TASK_CARD).to_json(status)
+
+    def sync(self, work_sha: str = "") -> None:
+        """Keep the work on a branch, where it is not on the user's own; the rest is on the disk."""
+        if work_sha and self._keep_work is not None:
+            self._keep_work(work_sha)
+
+    def commands(self) -> tuple[Command, ...]:
+        """None: on a laptop a person types them."""
+        return ()
+
+    def keep_aside(self, work_sha: str) -> str:
+        """Nothing: the user's own branch has them."""
+        del work_sha
+        return ""
+
+
+def _corrupt(path: Path, why: str) -> StateRefused:
+    return StateRefused(
+        f"{path} cannot be read: {why}.",
+        "Restore it from archive/, or start anew without --resume (it is then set aside).",
+    )

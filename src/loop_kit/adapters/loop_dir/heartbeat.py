@@ -1,0 +1,62 @@
+"""Heartbeat files `runtime/<role>.heartbeat.json`: alive while young enough. Nothing heavy here.
+
+Only the file's age counts (its content is whoever wrote it talking), and a file from the future is
+as good as new: clocks of two machines differ.
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.loop_dir.loop_folder import read_plain, write_atomically
+
+ROLES = ("worker", "reviewer")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a role is alive, and why we think so."""
+
+    alive: bool
+    reason: str
+    age: float | None = None
+    pid: int | None = None
+
+
+def path_of(folder: Path, role: str) -> Path:
+    """Where the heartbeat of `role` is."""
+    return folder / "runtime" / f"{role}.heartbeat.json"
+
+
+def beat(folder: Path, role: str, task_id: str = "", round_: int | None = None) -> None:
+    """Say that `role` is alive now."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    said: dict[str, object] = {"role": role, "pid": os.getpid(), "updated_at": stamp}
+    said["cwd"] = str(Path.cwd())
+    if task_id:
+        said |= {"task_id": task_id, "round_num": round_, "timestamp": stamp}
+    write_atomically(path_of(folder, role), (json.dumps(said) + "\n").encode())
+
+
+def health(folder: Path, role: str, ttl: float) -> Health:
+    """Whether the heartbeat of `role` is at most `ttl` seconds old."""
+    path = path_of(folder, role)
+    try:
+        age = max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return Health(alive=False, reason="missing")
+    pid = _pid(path)
+    if age > ttl:
+        return Health(alive=False, reason=f"stale: age={age:.1f}s > ttl={ttl:g}s", age=age, pid=pid)
+    return Health(alive=True, reason=f"alive (pid={pid}, age={age:.1f}s)", age=age, pid=pid)
+
+
+def _pid(path: Path) -> int | None:
+    try:
+        said = json.loads(read_plain(path, 64 * 1024) or b"")
+    except (ValueError, RecursionError):
+        return None
+    pid = said.get("pid") if isinstance(said, dict) else None
+    return pid if isinstance(pid, int) else None

@@ -1,0 +1,269 @@
+"""The one door to other programs: `run` for short commands of ours, `stream` for agents."""
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from loop_kit.adapters.process.namespace import Bare, Namespace
+from loop_kit.adapters.process.pipes import (
+    LineSplitter,
+    Listener,
+    Pipes,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.process.tree import ProcessTree
+
+_CHUNK = 64 * 1024
+
+
+class CommandTimeout(Exception):
+    """A command of ours did not end in time and was killed."""
+
+
+class OutputTooLong(Exception):
+    """A command of ours printed more than the caller can use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a short command ended and what it printed."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout: float = 30,
+    limit: int = 64 * 1024 * 1024,
+    stdout: Path | None = None,
+) -> Completed:
+    """Run a short command to its end, with at most `limit` bytes of output, or into `stdout`.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+        CommandTimeout: it ran longer than `timeout` seconds.
+        OutputTooLong: it printed more than `limit` bytes.
+    """
+    with contextlib.ExitStack() as stack:
+        errors = stack.enter_context(tempfile.TemporaryFile())
+        feed: IO[bytes] | int = subprocess.DEVNULL
+        if stdin is not None:
+            feed = stack.enter_context(tempfile.TemporaryFile())
+            feed.write(stdin)
+            feed.seek(0)
+        sink: IO[bytes] | int = subprocess.PIPE
+        if stdout is not None:
+            sink = stack.enter_context(stdout.open("wb"))
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=feed,
+            stdout=sink,
+            stderr=errors,
+            start_new_session=True,
+        )
+        out, late = _finish(child, timeout, limit)
+        errors.seek(0)
+        err = errors.read(_CHUNK)
+    if late:
+        raise CommandTimeout(f"{' '.join(argv[:3])} took longer than {timeout:g} s")
+    if len(out) > limit:
+        raise OutputTooLong(f"{' '.join(argv[:3])} printed more than {limit} bytes")
+    return Completed(child.returncode, out, err)
+
+
+def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tuple[bytes, bool]:
+    """The output of `child`, and whether it had to be killed for being late."""
+    late = threading.Event()
+
+    def expire() -> None:
+        late.set()
+        _kill_group(child)
+
+    timer = threading.Timer(timeout, expire)
+    timer.daemon = True
+    timer.start()
+    out = b""
+    try:
+        if child.stdout is not None:
+            with child.stdout:
+                out = child.stdout.read(limit + 1)
+            if len(out) > limit:
+                _kill_group(child)
+        child.wait()
+    except BaseException:
+        _kill_group(child)
+        child.wait()
+        raise
+    finally:
+        timer.cancel()
+    return out, late.is_set()
+
+
+def _kill_group(child: "subprocess.Popen[bytes]") -> None:
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """How a program ended; `timed_out` says in words which of our clocks, or why else, ended it."""
+
+    exit_code: int
+    timed_out: str = ""
+
+
+def stream(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes,
+    listener: Listener,
+    timeout: float | None = None,
+    idle_timeout: float | None = None,
+    linger: float = 0,
+    settled: Callable[[], bool] = lambda: True,
+    grace: float = 5,
+    namespace: bool = False,
+) -> Streamed:
+    """Run a program that may be hostile, and leave nothing of it alive.
+
+    After a clean end without `settled()`, what it left running gets up to `linger` seconds. With
+    `namespace` it gets a process namespace of its own, where that is allowed.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    from loop_kit.adapters.process.tree import ProcessTree
+
+    if shutil.which(argv[0], path=env.get("PATH")) is None:
+        raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
+    tree = ProcessTree()
+    box = Namespace() if namespace and namespace_allowed() else Bare()
+    child = _started(box, argv, cwd, env)
+    pipes = Pipes(child, stdin)
+    clock = _Deadlines(timeout, idle_timeout)
+    expired = ""
+    try:
+        while _code(box, child) is None and not (expired := clock.expired or listener.enough()):
+            if pipes.deliver(listener):
+                clock.heard()
+            listener.tick()
+        end = time.monotonic() + (linger if _code(box, child) == 0 else 0)
+        while time.monotonic() < end and not settled() and tree.alive(box.helpers(child.pid)):
+            pipes.deliver(listener)
+            listener.tick()
+    finally:
+        code = _ended(box, tree, child, grace)
+        try:
+            pipes.drain(listener)
+        finally:
+            pipes.close()
+    return Streamed(code, expired)
+
+
+def _started(
+    box: Bare, argv: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            box.argv(argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except BaseException:
+        box.release()
+        box.close()
+        raise
+
+
+def _ended(box: Bare, tree: "ProcessTree", child: "subprocess.Popen[bytes]", grace: float) -> int:
+    """End everything that is left, and return the program's exit code."""
+    box.release()
+    tree.end(grace, keep=child.pid if child.returncode is None else 0)
+    child.wait()
+    told = box.told()
+    box.close()
+    return child.returncode if told is None else told
+
+
+def _code(box: Bare, child: "subprocess.Popen[bytes]") -> int | None:
+    told = box.told()
+    return child.poll() if told is None else told
+
+
+@cache
+def namespace_allowed() -> bool:
+    """Whether this user may make a process namespace here; tried once per process."""
+    trial = Namespace.trial()
+    try:
+        return bool(trial) and run(trial, timeout=5).code == 0
+    except (OSError, CommandTimeout):
+        return False
+
+
+class _Deadlines:
+    """Our two clocks: the whole time, and the time since the last byte."""
+
+    def __init__(self, timeout: float | None, idle: float | None) -> None:
+        self._started = self._heard = time.monotonic()
+        self._timeout = timeout
+        self._idle = idle
+
+    def heard(self) -> None:
+        """A byte arrived."""
+        self._heard = time.monotonic()
+
+    @property
+    def expired(self) -> str:
+        """Which clock ran out, in words, or ''."""
+        now = time.monotonic()
+        if self._timeout is not None and now - self._started >= self._timeout:
+            return f"timed out after {self._timeout:g} s (--dispatch-timeout)"
+        if self._idle is not None and now - self._heard >= self._idle:
+            return f"no output for {self._idle:g} s (--idle-timeout)"
+        return ""
+
+
+__all__ = [
+    "CommandTimeout",
+    "Completed",
+    "LineSplitter",
+    "Listener",
+    "OutputTooLong",
+    "Source",
+    "Streamed",
+    "namespace_allowed",
+    "run",
+    "stream",
+]

@@ -1,0 +1,1 @@
+"""The Actions runner: its variables, command files and log."""

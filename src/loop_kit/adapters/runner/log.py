@@ -1,0 +1,101 @@
+"""The log of an Actions job: one group per attempt, and nothing an agent prints is a command.
+
+While an agent runs, command processing is stopped by a token that it cannot know. Its lines are
+prefixed as well, and the old form of a command, which is found anywhere in a line, is broken up.
+"""
+
+import secrets
+import threading
+from collections.abc import Mapping
+from typing import TextIO
+
+from loop_kit.core.agent.activity import Activity
+from loop_kit.core.forge.render import verdict_lines
+from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.sanitize import command_data, one_line
+
+_MAX_LINE = 400
+
+
+class ActionsLog:
+    """Writes to the job's log."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._token = ""
+        self._last = ""
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let commands be processed again; called before anything of ours is the last word."""
+        if self._token:
+            self._write(f"::{self._token}::")
+            self._write("::endgroup::")
+            self._token = ""
+
+    def mask(self, secret: str) -> None:
+        """Have the runner hide `secret`, each line of it, from here on."""
+        for line in secret.splitlines():
+            self._write(f"::add-mask::{command_data(line)}")
+
+    def note(self, message: str) -> None:
+        """One line that is worth reading."""
+        for line in message.splitlines():
+            self._write(_plain(line))
+
+    def warn(self, message: str) -> None:
+        """A warning annotation."""
+        self._annotate("warning", message)
+
+    def fail(self, message: str) -> None:
+        """An error annotation."""
+        self._annotate("error", message)
+
+    def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
+        """The verdict of a review is said; the rest is for the feed."""
+        del state
+        if name == "review_verdict":
+            for line in verdict_lines(data):
+                self._write(_plain(line))
+
+    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+        """Open a group, and stop command processing inside it."""
+        self.close()
+        title = f"Round {round_}, {role.value} ({backend}), attempt {attempt}"
+        self._write(f"::group::{command_data(title)}")
+        self._token = secrets.token_hex(16)
+        self._write(f"::stop-commands::{self._token}")
+
+    def activity(self, role: Role, activity: Activity) -> None:
+        """One thing the agent did; repeats are shown once."""
+        if activity.begins:
+            return
+        shown = f"[{role.value}] {_plain(one_line(activity.line, _MAX_LINE))}"
+        if shown != self._last or activity.is_message:
+            self._write(shown)
+        self._last = shown
+
+    def output(self, role: Role, line: str) -> None:
+        """Nothing: the transcript has it."""
+
+    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+        """Close the group."""
+        self.close()
+        self._last = ""
+        self._write(_plain(f"[{role.value}] {note} after {seconds:.1f} s"))
+
+    def _annotate(self, kind: str, message: str) -> None:
+        self.close()
+        self._write(f"::{kind} title=loop-kit::{command_data(message)}")
+
+    def _write(self, line: str) -> None:
+        with self._lock:
+            encoding = self._out.encoding or "utf-8"
+            self._out.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self._out.flush()
+
+
+def _plain(line: str) -> str:
+    """A line that the runner does not take for a command."""
+    line = line.replace("##[", "## [")
+    return f". {line}" if line.lstrip().startswith("::") else line

@@ -1,0 +1,62 @@
+"""What a job says to the steps after it: outputs, the job summary, and files for artifacts."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.state import LoopState
+
+_MAX_VALUE = 100_000
+
+
+def outputs(
+    state: LoopState, state_branch: str, files: Mapping[str, str], *, claimed: bool = False
+) -> dict[str, str]:
+    """The action's outputs; `files` holds `report-path` and `state-path`.
+
+    With `claimed` the agents run in a later job of the same run.
+    """
+    usage = state.usage
+    tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
+    decisions = [record.decision for record in state.history if record.decision]
+    return {
+        "task-id": state.task_id,
+        "round": str(state.history[-1].round if state.history else state.round),
+        "decision": decisions[-1] if decisions else "",
+        "state": state.state.value,
+        "outcome": state.outcome.value if state.outcome else "",
+        "continue": "true" if state.is_running and (state.continue_to or claimed) else "false",
+        "pull-request-number": str(state.pull_request or ""),
+        "pull-request-url": state.pull_request_url,
+        "work-branch": state.work_branch,
+        "state-branch": state_branch,
+        "base-sha": state.base_sha,
+        "head-sha": state.head_sha,
+        "findings-open": str(len(open_findings(state.findings))),
+        "tokens": "unknown" if usage.tokens_in is None else str(tokens),
+        "cost-usd": "unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f}",
+        **files,
+    }
+
+
+def write_outputs(path: str, values: Mapping[str, str]) -> None:
+    """Append `values` to the file `path` (GITHUB_OUTPUT), each in a delimiter nobody can guess."""
+    if not path:
+        return
+    text = "".join(_entry(name, value[:_MAX_VALUE]) for name, value in values.items())
+    with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as stream:
+        stream.write(text)
+
+
+def write_summary(path: str, markdown: str) -> None:
+    """Append `markdown` to the file `path` (GITHUB_STEP_SUMMARY)."""
+    if not path:
+        return
+    with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as stream:
+        stream.write(markdown)
+
+
+def _entry(name: str, value: str) -> str:
+    delimiter = f"loop-kit-{secrets.token_hex(16)}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

@@ -1,0 +1,1 @@
+"""What agents say to us: their reports, what they do, and why they fail."""

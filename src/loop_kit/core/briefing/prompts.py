@@ -1,0 +1,358 @@
+"""Worker and reviewer prompts: strings in, a string out.
+
+What a person with write access wrote (templates, role documents, AGENTS.md at the base commit) is
+instruction. Everything else (card, findings, notes) is quoted as data in a fence it cannot close.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.bus import Document
+from loop_kit.core.record import Record
+from loop_kit.core.sanitize import fenced
+
+WORKER_PLACEHOLDERS = (
+    "task_id",
+    "round_num",
+    "agents_md",
+    "role_md",
+    "orchestrator_path",
+    "function_index",
+    "task_card_section",
+    "prior_context_section",
+    "fix_list_section",
+    "feedback_section",
+    "report_section",
+    "work_report_path",
+    "quickstart_section",
+    "handoff_section",
+    "knowledge_section",
+    "task_packet_section",
+)
+REVIEWER_PLACEHOLDERS = (
+    "task_id",
+    "round_num",
+    "agents_md",
+    "role_md",
+    "task_card_section",
+    "prior_context_section",
+    "review_section",
+    "feedback_section",
+    "report_section",
+    "review_report_path",
+    "handoff_section",
+)
+
+_WORKER_MUST = {
+    "task_card_section": "## Task card\n\n{task_card_section}",
+    "fix_list_section": "## Fix list\n\n{fix_list_section}",
+    "prior_context_section": "## Prior round\n\n{prior_context_section}",
+    "feedback_section": "{feedback_section}",
+    "report_section": "## Report\n\n{report_section}",
+}
+_REVIEWER_MUST = {
+    "task_card_section": "## Task card\n\n{task_card_section}",
+    "review_section": "## What to review\n\n{review_section}",
+    "feedback_section": "{feedback_section}",
+    "report_section": "## Report\n\n{report_section}",
+}
+"""What reaches every prompt, whether or not a template of an older version has a place for it."""
+
+_ANSWER = " (and when you are asked for a structured answer, answer with the same object)"
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
+
+
+class TemplateInvalid(ValueError):
+    """A template names a placeholder that does not exist."""
+
+
+class Guidance(Record):
+    """The trusted texts for one role: template, role document, the repository's AGENTS.md."""
+
+    template: str
+    role_md: str
+    agents_md: str
+
+
+class Paths(Record):
+    """The paths as the agent sees them."""
+
+    report: str
+    mailbox: str
+
+
+class Context(Record):
+    """What is told besides the task, each a text that is quoted as data; '' where nothing is."""
+
+    quickstart: str = ""
+    handoff: str = ""
+    knowledge: str = ""
+    task_packet: str = ""
+    scope: str = ""
+    function_index: str = ""
+
+
+def worker_prompt(
+    guidance: Guidance,
+    card: TaskCard,
+    round_: int,
+    paths: Paths,
+    fix_list: Document | None,
+    feedback: str,
+    context: Context,
+    wip_sha: str = "",
+) -> str:
+    """The worker's prompt for one attempt.
+
+    Raises:
+        TemplateInvalid: the template names an unknown placeholder.
+    """
+    values = {
+        "task_id": card.task_id,
+        "round_num": str(round_),
+        "agents_md": guidance.agents_md.strip(),
+        "role_md": guidance.role_md.strip(),
+        "orchestrator_path": context.scope or "the files in scope",
+        "function_index": _told(context.function_index),
+        "task_card_section": _card(card),
+        "fix_list_section": _fixes(fix_list),
+        "prior_context_section": _prior(fix_list),
+        "feedback_section": _unfinished(wip_sha) + _feedback(feedback),
+        "report_section": _work_report_form(card, round_, paths, fix_list),
+        "work_report_path": paths.report,
+        "quickstart_section": _told(context.quickstart),
+        "handoff_section": _told(context.handoff),
+        "knowledge_section": _told(context.knowledge),
+        "task_packet_section": _told(context.task_packet),
+    }
+    must = dict(_WORKER_MUST)
+    if fix_list is None:
+        del must["fix_list_section"], must["prior_context_section"]
+    return filled(_completed(guidance.template, must), values)
+
+
+def reviewer_prompt(
+    guidance: Guidance,
+    card: TaskCard,
+    request: Document,
+    paths: Paths,
+    feedback: str,
+    handoff: str,
+) -> str:
+    """The reviewer's prompt for one attempt.
+
+    Raises:
+        TemplateInvalid: the template names an unknown placeholder.
+    """
+    agents = guidance.agents_md.strip()
+    values = {
+        "task_id": card.task_id,
+        "round_num": str(request["round"]),
+        "agents_md": f"\n## Instructions of this repository\n\n{agents}\n" if agents else "",
+        "role_md": guidance.role_md.strip(),
+        "task_card_section": _card(card),
+        "prior_context_section": "",
+        "review_section": _review(request, paths),
+        "feedback_section": _feedback(feedback),
+        "report_section": _review_report_form(card, request, paths),
+        "review_report_path": paths.report,
+        "handoff_section": _told(handoff),
+    }
+    return filled(_completed(guidance.template, _REVIEWER_MUST), values)
+
+
+def _completed(template: str, must: Mapping[str, str]) -> str:
+    """`template` with what every prompt has to say and it does not place, at its end."""
+    missing = [part for name, part in must.items() if f"{{{name}}}" not in template]
+    return template + "".join(f"\n{part}\n" for part in missing)
+
+
+def _told(text: str) -> str:
+    return _data(text) if text else "- <none>"
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """`template` with `{name}` replaced and doubled braces made single.
+
+    A value of several lines gets lines of its own: a fence that begins elsewhere is none, and old
+    templates have two sections on one line.
+
+    Raises:
+        TemplateInvalid: a name that is not in `values`.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name is None:
+            return match.group(0)[0]
+        if name not in values:
+            raise TemplateInvalid(f"unknown placeholder {{{name}}}")
+        text = values[name]
+        if "\n" not in text:
+            return text
+        before, after = template[: match.start()], template[match.end() :]
+        text = text if not before or before.endswith("\n") else f"\n{text}"
+        return text if not after or after.startswith("\n") else f"{text}\n"
+
+    return _PLACEHOLDER.sub(value, template)
+
+
+def _card(card: TaskCard) -> str:
+    criteria = [f"{id_}: {text}" for id_, text in card.criteria]
+    lists = (
+        ("In scope", card.in_scope),
+        ("Out of scope", card.out_of_scope),
+        ("Acceptance criteria", tuple(criteria)),
+        ("Constraints", card.constraints),
+        ("Verify commands, run by the orchestrator", card.verify),
+    )
+    parts = [f"Goal: {card.goal}"]
+    for title, items in lists:
+        parts.append(f"{title}:")
+        parts.extend(f"- {item}" for item in items or ("<none>",))
+    return _data("\n".join(parts))
+
+
+def _fixes(fix_list: Document | None) -> str:
+    fixes = _sent_back(fix_list)
+    if not fixes:
+        return "None: nothing was sent back."
+    lines = []
+    for fix in fixes:
+        where = fix.get("file") or "<no file>"
+        line = f":{fix['line']}" if fix.get("line") else ""
+        head = f"{fix.get('id')} [{fix.get('severity')}] {where}{line}"
+        lines.append(f"{head}: {fix.get('reason')}")
+        lines.extend(
+            f"    {label}: {fix[key]}"
+            for label, key in (("required change", "required_change"), ("scenario", "scenario"))
+            if fix.get(key)
+        )
+        if fix.get("note"):
+            lines.append(f"    reviewer's note: {fix['note']}")
+    return _data("\n".join(lines))
+
+
+def _sent_back(fix_list: Document | None) -> list[Document]:
+    """The fixes; a list that somebody damaged in the loop's folder is read as far as it goes."""
+    listed = fix_list.get("fixes") if isinstance(fix_list, dict) else None
+    return [fix for fix in listed if isinstance(fix, dict)] if isinstance(listed, list) else []
+
+
+def _prior(fix_list: Document | None) -> str:
+    if not isinstance(fix_list, dict) or not fix_list:
+        return "None: this is the first round."
+    lines = [f"Reviewed commit: {fix_list.get('head_sha')}"]
+    if fix_list.get("prior_review_summary"):
+        lines.append(f"Reviewer's summary: {fix_list['prior_review_summary']}")
+    if fix_list.get("prior_round_notes"):
+        lines.append(f"Worker's notes: {fix_list['prior_round_notes']}")
+    changed = fix_list.get("prior_files_changed") or []
+    if changed:
+        lines.append(f"Files the worker says it changed: {', '.join(map(str, changed))}")
+    lines.extend(f"Not blocking: {t}" for t in fix_list.get("prior_review_non_blocking") or [])
+    verification = fix_list.get("verification")
+    if verification:
+        lines.extend(
+            f"verify `{result['command']}`: exit code {result['exit_code']}"
+            for result in verification.get("results") or []
+        )
+    return _data("\n".join(lines))
+
+
+def _feedback(feedback: str) -> str:
+    if not feedback:
+        return ""
+    return (
+        "\n## Your last attempt was not accepted\n\n"
+        f"{_data(feedback)}\n\nMend exactly this; you will not get another chance in this round.\n"
+    )
+
+
+def _unfinished(wip_sha: str) -> str:
+    if not wip_sha:
+        return ""
+    return (
+        "\n## Where you are\n\nAn earlier attempt of this round was cut short. What it had done is"
+        f" committed here, up to {wip_sha}. Look at it and go on from there.\n"
+    )
+
+
+def _review(request: Document, paths: Paths) -> str:
+    verification = request["verification"]
+    checked = "No verify commands are configured."
+    if verification:
+        checked = (
+            f"Verify commands {'passed' if verification['passed'] else 'FAILED'} at this commit."
+        )
+    findings = [
+        f"{f['id']} [{f['severity']}] {f['file'] or '<no file>'}: {f['reason']}"
+        for f in request["open_findings"]
+    ]
+    return (
+        f"Read `{paths.mailbox}/review_request.json` first: it holds the diff, the worker's report,"
+        " the criteria by id and the open findings.\n"
+        f"Commits {request['base_sha']}..{request['head_sha']} are checked out here. {checked}\n\n"
+        f"Open findings:\n{_data(chr(10).join(findings) or '<none>')}"
+    )
+
+
+def _work_report_form(card: TaskCard, round_: int, paths: Paths, fix_list: Document | None) -> str:
+    form: dict[str, object] = {
+        "task_id": card.task_id,
+        "round": round_,
+        "head_sha": "<the commit you finished with>",
+        "files_changed": ["<path>"],
+        "tests": [{"name": "<command or test>", "result": "pass"}],
+        "notes": "<what you did and why, in a few sentences>",
+    }
+    fixes = _sent_back(fix_list)
+    if fixes:
+        form["responses"] = [
+            {"id": fix.get("id"), "action": "fixed", "evidence": "<commit, test or reason>"}
+            for fix in fixes
+        ]
+    return f"Write this JSON object to {paths.report}, filled in{_ANSWER}:\n\n{_data(_json(form))}"
+
+
+def _review_report_form(card: TaskCard, request: Document, paths: Paths) -> str:
+    form = {
+        "task_id": card.task_id,
+        "round": request["round"],
+        "head_sha": request["head_sha"],
+        "decision": "approve or changes_required",
+        "summary": "<your verdict in a few sentences>",
+        "dispositions": [
+            {"id": f["id"], "status": "fixed", "note": "<how you know>"}
+            for f in request["open_findings"]
+        ],
+        "criteria": [
+            {"id": id_, "met": True, "evidence": "<how you know>"} for id_, _ in card.criteria
+        ],
+        "files_examined": ["<path>"],
+        "blocking_issues": [
+            {
+                "severity": "high, medium or low",
+                "file": "<path>",
+                "line": 1,
+                "reason": "<what is wrong>",
+                "scenario": "<how it fails, concretely>",
+                "required_change": "<what must change>",
+            }
+        ],
+        "non_blocking_suggestions": ["<text>"],
+    }
+    return (
+        f"Write this JSON object to {paths.report}, filled in{_ANSWER}. An approval has an empty"
+        f" `blocking_issues`:\n\n{_data(_json(form))}"
+    )
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _data(text: str) -> str:
+    return fenced(text)

@@ -1,0 +1,176 @@
+"""A loop of CI that a person has on a laptop: which files it has there, and what may go back.
+
+The names on a state branch are hostile: whoever may push can put anything there. So a file is taken
+only when its name is one that this program writes, and whatever else lies there stays there.
+
+A state is *held* by CI when it was fetched from there, or pushed there for certain; it is *tried*
+when a push was begun that may have arrived. A held state can be replaced here without a loss. And
+when the state on the server is none of these, somebody else wrote it, and nothing goes back.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from loop_kit.core.card.task import TaskId
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.machine import transition
+from loop_kit.core.loop.messages import HandedOver
+from loop_kit.core.loop.state import LoopState, Sha
+from loop_kit.core.record import Record, Text
+
+RECORD = "runtime/fetched.json"
+"""Where the record of what was fetched is, relative to the loop's folder."""
+
+MAX_FILE = bus.MAX_REPORT
+MAX_FILES = 5000
+_MAX_KEPT = 200
+
+TOP = (
+    *(bus.WORK_REPORT, bus.REVIEW_REQUEST, bus.REVIEW_REPORT, bus.FIX_LIST),
+    *(bus.SUMMARY, bus.TASK_PACKET),
+)
+"""The bus files of the round at hand, besides the state and the card."""
+
+_REPORT = "|".join(re.escape(name) for name in TOP)
+_ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}")
+_HANDOFF = re.compile(r"(worker|reviewer)_r[0-9]{1,6}\.json")
+
+_Name = Annotated[Text, Field(min_length=1, max_length=244)]
+
+
+class FetchedLoop(Record):
+    """What was fetched from where, and which states CI has had since.
+
+    Attributes:
+        remote: The name of the git remote.
+        state_tip: The commit of the state branch that was fetched, or pushed since.
+        work_tip: The same of the work branch; '' when there was none.
+        held: The digests of states that CI has for certain, oldest first.
+        tried: The digests of states whose push was begun.
+        dispatched: The `seq` of the state whose next round was dispatched from here.
+    """
+
+    task_id: TaskId
+    remote: _Name
+    branch_prefix: _Name
+    state_tip: Sha
+    work_branch: _Name
+    work_tip: Sha = ""
+    held: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
+    tried: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
+    dispatched: int = -1
+
+    def holding(self, *states: bytes) -> "FetchedLoop":
+        """The record, when CI has these states for certain."""
+        return self.model_copy(update={"held": _more(self.held, map(digest, states))})
+
+    def trying(self, state: bytes) -> "FetchedLoop":
+        """The record, when a push of this state is begun."""
+        return self.model_copy(update={"tried": _more(self.tried, [digest(state)])})
+
+    def is_held(self, state: bytes) -> bool:
+        """Whether CI has this state for certain."""
+        return digest(state) in self.held
+
+    def is_ours(self, state: bytes) -> bool:
+        """Whether this state was fetched, or may have been pushed from here."""
+        return digest(state) in {*self.held, *self.tried}
+
+    def to_json(self) -> bytes:
+        """The record as it is written."""
+        return bus.encoded(self.model_dump(mode="json"))
+
+
+def _more(kept: tuple[str, ...], new: "map[str] | list[str]") -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*kept, *new)))[-_MAX_KEPT:]
+
+
+def parse_fetched(raw: bytes) -> FetchedLoop | None:
+    """The record in `raw`, or None where it holds none."""
+    try:
+        return FetchedLoop.model_validate_json(raw)
+    except (ValidationError, ValueError, RecursionError):
+        return None
+
+
+def digest(state: bytes) -> str:
+    """The SHA-256 of a state as it is written."""
+    return hashlib.sha256(state).hexdigest()
+
+
+def is_bus_file(name: str, task_id: str) -> bool:
+    """Whether `name`, relative to the loop's folder, is a file that CI keeps of this loop.
+
+    The state and the card are not among them: they have rules of their own.
+    """
+    if name in TOP:
+        return True
+    folder, _, last = name.rpartition("/")
+    if folder == f"archive/{task_id}":
+        return _ARCHIVED.fullmatch(last) is not None
+    return folder == f"handoff/{task_id}" and _HANDOFF.fullmatch(last) is not None
+
+
+def without_lease(state: LoopState) -> LoopState:
+    """The state as it is on a laptop, which holds no lease."""
+    return state if state.lease is None else state.model_copy(update={"lease": None})
+
+
+def handed_back(here: LoopState, there: LoopState, *, continues: bool) -> LoopState:
+    """The state to push: `here`, later than `there`, without a lease.
+
+    With `continues` it records that the job of its round is dispatched, as a job would.
+    """
+    later = here.model_copy(update={"seq": max(here.seq, there.seq), "lease": None})
+    return transition(later, HandedOver(here.round if continues else None))
+
+
+def foreign_branch(state: LoopState, branches: Branches) -> str:
+    """Why the work branch that a state names is not one to write to, or ''.
+
+    A loop works on its own branch or, when it came from a pull request, on the head of that.
+    """
+    named = state.work_branch
+    if named in {"", branches.work}:
+        return ""
+    if named in {state.base_branch, branches.state}:
+        return f"its work branch is {named}"
+    return "" if state.source.pull is not None else f"its work branch is {named}, not its own"
+
+
+def changes(
+    here: Mapping[str, bytes], there: Mapping[str, bytes]
+) -> tuple[dict[str, bytes | None], str]:
+    """What has to change on the state branch so that it has the files that are `here`.
+
+    Returns:
+        The files (None: removed), and the name of one that is no JSON object, or ''. What was
+        archived is never removed.
+    """
+    changed: dict[str, bytes | None] = {}
+    for name, content in here.items():
+        kept = _kept(name, content)
+        if kept is None:
+            return {}, name
+        if kept != there.get(name):
+            changed[name] = kept
+    gone = {name: None for name in there if name in TOP and name not in here}
+    return {**changed, **gone}, ""
+
+
+def _kept(name: str, content: bytes) -> bytes | None:
+    """The file as the state branch keeps it: a review request without its diff."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    is_request = name.endswith(bus.REVIEW_REQUEST)
+    return bus.encoded(bus.without_diff(document)) if is_request else content

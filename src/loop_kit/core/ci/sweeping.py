@@ -1,0 +1,181 @@
+"""Which loops stand still, and what the sweep says about them: pure rules over recorded states.
+
+A job that died tells nobody. What is left of it is a state that waits for somebody, and its age: a
+loop is looked after when something is outstanding and nothing was recorded for ten minutes. Whether
+a run is still at work on it is asked only then. A loop that stopped with a reason to act on waits
+for a person, and one that is paused for a command: these are left alone, unless a command lies in
+the inbox that no job lived to read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from loop_kit.core.forge.render import headline
+from loop_kit.core.loop import outbox
+from loop_kit.core.loop.state import LoopState, Phase
+from loop_kit.core.sanitize import cut, inline
+
+PATIENCE_SEC = 600
+"""How long a job may take from one transition to the next before anybody asks after it."""
+QUEUE_SEC = 3 * 3600
+"""For how long a job that was dispatched may wait for a runner.
+
+Until then its dispatch is repeated as it was recorded: a transition would make the one in the queue
+stale, and a sweep that comes more often than runners do would keep the loop from ever going on.
+"""
+KEPT_SEC = 30 * 24 * 3600
+"""How long the branches of a loop are kept after what it was talked about in was closed."""
+MOST = 50
+"""How many loops one sweep carries on, and of how many it asks whether they were closed.
+
+GitHub takes 500 posts and dispatches in an hour, and a storm of jobs helps nobody.
+"""
+_MOST_ROWS = 200
+
+
+class Need(StrEnum):
+    """What a loop that stands still waits for."""
+
+    JOB = "job"
+    POSTS = "posts"
+    COMMANDS = "commands"
+    NOTHING = "nothing"
+
+
+class Did(StrEnum):
+    """What the sweep did about one loop."""
+
+    DISPATCHED = "dispatched"
+    HANDED = "handed to a person"
+    POSTED = "posted"
+    HEEDED = "commands carried out"
+    DELETED = "deleted"
+    WOULD = "dry run"
+    LEFT = "left alone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A loop as the sweep found it.
+
+    Attributes:
+        sha: The tip of its state branch.
+        age: Seconds since that was committed; below 0 where clocks disagree.
+        has_inbox: Whether there is something in its inbox, a command or not.
+    """
+
+    task_id: str
+    sha: str
+    state: LoopState
+    age: float
+    has_inbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was found of one loop and what was done; `said` is one sentence."""
+
+    task_id: str
+    found: str
+    did: Did
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One sweep: of all `loops`, those that got attention, and how many are `left` for the next."""
+
+    loops: int
+    rows: tuple[Row, ...]
+    left: int = 0
+
+
+def need(glance: Glance) -> Need:
+    """What the loop waits for, whoever may be at work on it."""
+    state = glance.state
+    if abs(glance.age) <= PATIENCE_SEC:
+        return Need.NOTHING
+    if state.is_running:
+        return Need.JOB
+    if state.state is Phase.DONE and outbox.pending(state):
+        return Need.POSTS
+    begun = state.state in {Phase.DONE, Phase.PAUSED}
+    return Need.COMMANDS if begun and glance.has_inbox and not state.finished else Need.NOTHING
+
+
+def is_queued(glance: Glance) -> bool:
+    """Whether the loop's next job was dispatched, and may wait for a runner still."""
+    state = glance.state
+    handed = state.is_running and state.lease is None and state.continue_to is not None
+    return handed and 0 <= glance.age < QUEUE_SEC
+
+
+def due(glances: Iterable[Glance]) -> list[Glance]:
+    """The loops that wait for something, the one that stands still for longest first."""
+    waiting = (glance for glance in glances if need(glance) is not Need.NOTHING)
+    return sorted(waiting, key=lambda glance: (-glance.age, glance.task_id))
+
+
+def may_be_deleted(glance: Glance) -> bool:
+    """Whether the loop is over for so long that it is worth asking since when it is closed."""
+    return glance.state.state is Phase.DONE and glance.age > KEPT_SEC
+
+
+def situation(glance: Glance) -> str:
+    """How the loop stood, in a few words."""
+    state, wants = glance.state, need(glance)
+    where = state.outcome.value if state.outcome else state.state.value
+    if wants is Need.JOB:
+        gone = "its job was lost" if state.lease is None else f"run {state.lease.run_id} has it"
+        return f"round {state.round}, {where}: {gone}"
+    if wants is Need.POSTS:
+        return f"{where}: {len(outbox.pending(state))} post(s) outstanding"
+    return f"{where}: something is in its inbox" if wants is Need.COMMANDS else where
+
+
+def result(task_id: str, found: str, wanted: Need, after: LoopState) -> Row:
+    """What has become of a loop that was carried on."""
+    if after.is_running:
+        return Row(task_id, found, Did.DISPATCHED, f"Round {after.round} is dispatched.")
+    if outbox.pending(after):
+        return Row(task_id, found, Did.LEFT, "What was to be posted stays outstanding.")
+    did = {Need.POSTS: Did.POSTED, Need.COMMANDS: Did.HEEDED}.get(wanted, Did.HANDED)
+    return Row(task_id, found, did, headline(after))
+
+
+def totals(swept: Swept) -> str:
+    """One sentence: how many loops there are and what was done."""
+    counted = Counter(row.did for row in swept.rows)
+    parts = [f"{counted[did]} {did.value}" for did in Did if counted[did]]
+    rest = swept.loops - len({row.task_id for row in swept.rows}) - swept.left
+    if swept.left:
+        parts.append(f"{swept.left} left for the next sweep")
+    if rest:
+        parts.append(f"{rest} need nothing")
+    loops = "1 loop" if swept.loops == 1 else f"{swept.loops} loops"
+    return f"{loops}: {', '.join(parts)}." if parts else "There is no loop."
+
+
+def summary(swept: Swept) -> str:
+    """The job summary: the sentence, and a table of the loops that got attention."""
+    parts = ["## loop-kit: sweep", "", totals(swept), ""]
+    if swept.rows:
+        parts += ["| loop | found | done | |", "|---|---|---|---|", *_lines(swept.rows)]
+    more = len(swept.rows) - _MOST_ROWS
+    if more > 0:
+        parts += ["", f"{more} more are in the log."]
+    return cut("\n".join(parts) + "\n", 900_000)
+
+
+def _lines(rows: Sequence[Row]) -> list[str]:
+    return [
+        f"| `{row.task_id}` | {_cell(row.found)} | {row.did.value} | {_cell(row.said)} |"
+        for row in rows[:_MOST_ROWS]
+    ]
+
+
+def _cell(text: str) -> str:
+    return inline(text, 500).replace("|", "\\|")

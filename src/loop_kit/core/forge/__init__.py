@@ -1,0 +1,1 @@
+"""What is posted, one file for each place it is posted to."""

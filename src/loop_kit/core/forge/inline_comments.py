@@ -1,0 +1,79 @@
+"""Where in the diff a finding can be shown: GitHub takes comments on lines of its diff alone.
+
+The diff is parsed file by file, so that a file which cannot be read, or the one in whose middle a
+long diff was cut, costs the others nothing. A finding whose line is not shown on the right side
+stays in the review's body.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from loop_kit.core.loop.findings import Finding
+
+MAX_COMMENTS = 50
+_FILE = re.compile(r"^diff --git ", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineComment:
+    """A comment on `line` of `path` as it is after the change."""
+
+    path: str
+    line: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPost:
+    """One review: its body, its comments, and the body to post where no comments are taken."""
+
+    body: str
+    comments: tuple[InlineComment, ...] = ()
+    plain: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The body that says everything by itself."""
+        return self.plain or self.body
+
+
+def placed(findings: Iterable[Finding], diff: str) -> Mapping[str, tuple[str, int]]:
+    """Path and line of those `findings` whose line `diff` shows, by finding id."""
+    asked = [(f.id, _normal(f.file), f.line) for f in findings if f.file and f.line]
+    shown = _shown_lines(diff, {path for _, path, _ in asked})
+    found = [(id_, path, line) for id_, path, line in asked if line in shown.get(path, ())]
+    return {id_: (path, line) for id_, path, line in found[:MAX_COMMENTS] if line}
+
+
+def _normal(path: str) -> str:
+    return path.strip().removeprefix("./")
+
+
+def _shown_lines(diff: str, paths: Collection[str]) -> dict[str, frozenset[int]]:
+    """The line numbers, after the change, that the diff shows of each of `paths`."""
+    starts = [match.start() for match in _FILE.finditer(diff)]
+    found: dict[str, frozenset[int]] = {}
+    for start, end in pairwise([*starts, len(diff)]):
+        part = diff[start:end]
+        header = part.partition("\n@@ ")[0]
+        if any(f" b/{path}\n" in f"{header}\n" for path in paths):
+            found |= _lines_of(part)
+    return found
+
+
+def _lines_of(part: str) -> dict[str, frozenset[int]]:
+    from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
+
+    try:
+        patch = PatchSet.from_string(part)
+    except (UnidiffParseError, ValueError):
+        return {}
+    return {
+        file.path: frozenset(
+            line.target_line_no for hunk in file for line in hunk if line.target_line_no
+        )
+        for file in patch
+    }

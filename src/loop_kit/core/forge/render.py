@@ -1,0 +1,258 @@
+"""What people read on the forge: the pull request, the reviews, the job summary, as Markdown.
+
+Every text of an agent or a card goes through `sanitize.markdown`; what GitHub limits is cut with a
+pointer to the whole. A marker names the loop and the post, so that it is found and never repeated.
+"""
+
+from collections.abc import Collection, Mapping
+
+from loop_kit.core.agent.reports import ReviewReport
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.findings import Finding, open_findings
+from loop_kit.core.loop.state import (
+    LoopState,
+    Outcome,
+    Phase,
+    RoundRecord,
+)
+from loop_kit.core.sanitize import (
+    MAX_BODY,
+    code,
+    cut,
+    inline,
+    markdown,
+    one_line,
+    quoted,
+)
+
+MAX_TITLE = 200
+_BODY = MAX_BODY - 512
+
+
+def marker(task_id: str, key: str) -> str:
+    """The invisible line by which one post of one loop is found again."""
+    return f"<!-- loop-kit:{task_id}:{key} -->"
+
+
+def pull_request_title(card: TaskCard) -> str:
+    """One line: the card's title, or its goal."""
+    return one_line(card.title or card.goal, MAX_TITLE)
+
+
+def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
+    """What the pull request says about where it comes from."""
+    issue = state.source.ref if state.source.kind == "issue" else ""
+    parts = [
+        marker(state.task_id, key),
+        *([f"Closes #{issue}", ""] if issue.isdigit() else []),
+        markdown(card.goal),
+        "",
+        f"Written by agents in the review loop `{state.task_id}`, from"
+        f" `{state.start_sha[:10]}` on. Each round's review is posted below.",
+    ]
+    if card.acceptance_criteria:
+        parts += ["", "### Acceptance criteria", ""]
+        parts += [f"- **{id_}** {inline(text, 500)}" for id_, text in card.criteria]
+    return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{branch(state)}`.")
+
+
+def review_body(
+    state: LoopState, round_: int, review: ReviewReport, key: str, inline_ids: Collection[str] = ()
+) -> str:
+    """One round's review report; `state` is any state after that review.
+
+    Of the findings `inline_ids` it has one line each; the rest is in a comment on their line.
+    """
+    record = next(r for r in state.history if r.round == round_)
+    approved = record.decision == "approve"
+    verdict = "approved" if approved else "changes required"
+    parts = [
+        marker(state.task_id, key),
+        f"## Round {round_}: {verdict}",
+        "",
+        f"Reviewed `{record.head_sha[:10]}`"
+        f" ({record.files} files, +{record.lines_added} −{record.lines_deleted}).",
+    ]
+    if review.decision == "approve" and not approved:
+        parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
+    if review.summary:
+        parts += ["", markdown(review.summary)]
+    parts += _findings_section("Blocking", _raised_or_open(state, round_), inline_ids)
+    closed = [f for f in state.findings if f.closed_round == round_]
+    if closed:
+        parts += ["", "### Settled", ""]
+        parts += [f"- **{f.id}** {f.status}: {inline(f.reason)}" for f in closed]
+    if review.criteria:
+        parts += ["", "### Acceptance criteria", ""]
+        parts += [
+            f"- {'✅' if c.met else '❌'} **{inline(c.id, 20)}** {inline(c.evidence, 500)}"
+            for c in review.criteria
+        ]
+    if review.non_blocking:
+        parts += ["", "### Not blocking", ""]
+        parts += [f"- {inline(text, 1000)}" for text in review.non_blocking]
+    parts += _verification_section(state, record)
+    pointer = f"The whole report is `archive/` on `{branch(state)}`."
+    return cut("\n".join(parts), _BODY, pointer)
+
+
+def finding_comment(state: LoopState, finding: Finding) -> str:
+    """The comment on the line of one finding; once that is settled, it says so.
+
+    No text in it may begin a line: a fence of `suggestion` would become a button.
+    """
+    parts = [marker(state.task_id, finding_key(finding.id))]
+    settled = next((r for r in state.history if r.round == finding.closed_round), None)
+    if settled is not None:
+        how = "Withdrawn" if finding.status == "withdrawn" else f"Fixed in {settled.head_sha}"
+        parts += [f"✅ **{how}** (round {settled.round})", ""]
+    parts.append(f"**{finding.id}** [{finding.severity}] {inline(finding.reason, 2000)}")
+    if finding.required_change:
+        parts += ["", f"Required: {inline(finding.required_change, 2000)}"]
+    if finding.scenario:
+        parts += ["", f"Fails when: {inline(finding.scenario, 2000)}"]
+    return "\n".join(parts)
+
+
+def finding_key(id_: str) -> str:
+    """The key in the marker of the comment on a finding's line."""
+    return f"finding-{id_}"
+
+
+def job_summary(state: LoopState, headline: str) -> str:
+    """The job summary: what happened, the rounds as a picture and as a table, what is next."""
+    parts = [f"## loop-kit: `{state.task_id}`", "", inline(headline, 1000), ""]
+    if state.pull_request_url:
+        parts += [f"Pull request: {state.pull_request_url}", ""]
+    if state.history:
+        parts += ["```mermaid", "timeline", *_timeline(state), "```", ""]
+        parts += rounds_table(state)
+    still = open_findings(state.findings)
+    if still:
+        parts += _findings_section("Open findings", still)
+    if state.error:
+        parts += ["", quoted(state.error)]
+    refused = [item for item in state.outbox if item.status == "refused" and item.why]
+    if refused:
+        parts += ["", "### Not posted", ""]
+        parts += [f"- {item.key}: {inline(item.why, 1000)}" for item in refused]
+    parts += ["", f"Used: {used(state)}."]
+    return cut("\n".join(parts) + "\n", 900_000)
+
+
+def rounds_table(state: LoopState) -> list[str]:
+    """The rounds so far, one row each."""
+    return [
+        "| round | commit | change | verified | decision | new findings |",
+        "|---|---|---|---|---|---|",
+        *(_row(record) for record in state.history),
+    ]
+
+
+def headline(state: LoopState) -> str:
+    """One sentence: where the loop stands and what happens next."""
+    if state.outcome is Outcome.APPROVED:
+        return f"Approved in round {state.round}."
+    if state.outcome is not None:
+        reasons = f" ({', '.join(state.reasons)})" if state.reasons else ""
+        return f"Stopped in round {state.round}: {state.outcome.value}{reasons}. {state.error}"
+    still = len(open_findings(state.findings))
+    if state.state is Phase.AWAITING_WORK and state.history:
+        return f"Round {state.round} is next; {still} finding(s) are open."
+    return f"Round {state.round}, {state.state.value}."
+
+
+def used(state: LoopState) -> str:
+    """The usage in words; what is not reported is called unknown."""
+    usage = state.usage
+    tokens = (
+        "tokens unknown"
+        if usage.tokens_in is None
+        else f"{usage.tokens_in} tokens in, {usage.tokens_out or 0} out"
+    )
+    cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.2f} USD"
+    return f"{usage.rounds} round(s), {usage.agent_seconds:.0f} agent seconds, {tokens}, {cost}"
+
+
+def branch(state: LoopState) -> str:
+    """The name of the state branch."""
+    return state.state_branch or state.work_branch.removesuffix("/work") + "/state"
+
+
+def _raised_or_open(state: LoopState, round_: int) -> list[Finding]:
+    """The findings that blocked at the end of that round."""
+    return [
+        f
+        for f in state.findings
+        if f.round <= round_ and (f.closed_round is None or f.closed_round > round_)
+    ]
+
+
+def _findings_section(
+    title: str, findings: Collection[Finding], inline_ids: Collection[str] = ()
+) -> list[str]:
+    if not findings:
+        return []
+    parts = ["", f"### {title}", ""]
+    for finding in findings:
+        line = f":{finding.line}" if finding.line else ""
+        where = f" {code(finding.file + line)}" if finding.file else ""
+        parts.append(f"- **{finding.id}** [{finding.severity}]{where} {inline(finding.reason)}")
+        if finding.id in inline_ids:
+            continue
+        if finding.required_change:
+            parts.append(f"  - Required: {inline(finding.required_change, 1000)}")
+        if finding.scenario:
+            parts.append(f"  - Fails when: {inline(finding.scenario, 1000)}")
+    return parts
+
+
+def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
+    verification = state.verification
+    if verification is None or verification.sha != record.head_sha:
+        return []
+    parts = ["", "### Verification", ""]
+    for result in verification.results:
+        mark = "✅" if result.exit_code == 0 else "❌"
+        parts.append(f"- {mark} {code(result.command)} (exit code {result.exit_code})")
+    failed = next((r for r in verification.results if r.exit_code), None)
+    if failed and failed.tail:
+        parts += ["", quoted(failed.tail[-3000:])]
+    return parts
+
+
+def _timeline(state: LoopState) -> list[str]:
+    """Mermaid's lines: a period per round, and in it what the worker, git and the reviewer did."""
+    lines = [f"    title {state.task_id}"]
+    for record in state.history:
+        decision = (record.decision or "not reviewed").replace("_", " ")
+        verified = {True: " : verify passed", False: " : verify failed", None: ""}[record.verified]
+        new = len(record.new_findings)
+        found = f" : {new} new finding{'s' if new > 1 else ''}" if new else ""
+        worker = f"worker {record.head_sha[:7]}"
+        lines.append(f"    Round {record.round} : {worker}{verified} : {decision}{found}")
+    if state.outcome is not None:
+        lines.append(f"    End : {state.outcome.value.replace('_', ' ')}")
+    elif state.history:
+        lines.append(f"    Next : round {state.round}")
+    return lines
+
+
+def _row(record: RoundRecord) -> str:
+    verified = {True: "passed", False: "failed", None: "–"}[record.verified]
+    change = f"+{record.lines_added} −{record.lines_deleted}"
+    new = ", ".join(record.new_findings) or "–"
+    decision = record.decision or "–"
+    cells = (record.round, f"`{record.head_sha[:10]}`", change, verified, decision, new)
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def verdict_lines(data: Mapping[str, object]) -> list[str]:
+    """A review verdict for a log: the decision, whether it verified, and what is open."""
+    verified = {"True": ", verify passed", "False": ", verify FAILED"}.get(
+        str(data["verified"]), ""
+    )
+    still = data["open"]
+    findings = [one_line(str(finding)) for finding in still] if isinstance(still, list) else []
+    decision = str(data["decision"]).replace("_", " ")
+    return [f"[verdict] {decision}{verified}", *(f"[verdict]   {line}" for line in findings)]

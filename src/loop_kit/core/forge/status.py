@@ -1,0 +1,185 @@
+"""How the loop stands, where a glance is enough: the status comment, the commit status, the labels.
+
+All of it is made from the state at the moment of posting, never from the moment of intending: a
+post that was left open for a day shows how the loop stands today.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loop_kit.core.forge.render import (
+    branch,
+    headline,
+    marker,
+    rounds_table,
+    used,
+)
+from loop_kit.core.loop import outbox
+from loop_kit.core.loop.state import LoopState, Outcome, Phase
+from loop_kit.core.sanitize import (
+    MAX_BODY,
+    cut,
+    fenced,
+    inline,
+    one_line,
+)
+
+STATUS_CONTEXT = "loop-kit"
+MAX_STATUS = 140
+_JOB_TOKEN = "github-actions[bot]"  # noqa: S105
+
+REFUSED = "<!-- loop-kit:refused -->"
+"""The marker of the comment that says why no loop was started."""
+
+StatusState = Literal["pending", "success", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label; `color` is six hexadecimal digits, `description` at most 100 characters."""
+
+    name: str
+    color: str
+    description: str
+
+
+LABELS = (
+    Label(outbox.APPROVED_LABEL, "0e8a16", "The review loop approved this; a person merges it"),
+    Label(outbox.PERSON_LABEL, "fbca04", "The review loop stopped and waits for a person"),
+    Label(outbox.FAILED_LABEL, "d93f0b", "The review loop failed and can be continued"),
+)
+
+
+def wanted_label(state: LoopState) -> Label | None:
+    """The label that shows the outcome, or None when there is none to show."""
+    name = outbox.label_of(state.outcome)
+    return next((label for label in LABELS if label.name == name), None)
+
+
+def commit_status(state: LoopState) -> tuple[StatusState, str]:
+    """The state of the commit status and its description."""
+    said = one_line(headline(state), MAX_STATUS)
+    if state.outcome is None:
+        return "pending", said
+    return ("success" if state.outcome is Outcome.APPROVED else "failure"), said
+
+
+def status_comment(state: LoopState) -> str:
+    """The one comment on the pull request that is kept up to date."""
+    parts = [
+        marker(state.task_id, outbox.STATUS_COMMENT),
+        f"### Review loop `{state.task_id}`",
+        "",
+        inline(headline(state), 1000),
+        "",
+        *rounds_table(state),
+        "",
+        f"Used so far: {used(state)}.",
+        "",
+        f"- **Next:** {_next(state)}",
+        *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
+        f"- **CI:** {_ci(state)}",
+        f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
+    ]
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def acknowledgement(state: LoopState) -> str:
+    """The one comment on the issue that the card came from, kept up to date."""
+    parts = [
+        marker(state.task_id, outbox.ACKNOWLEDGEMENT),
+        f"### Review loop `{state.task_id}`",
+        "",
+        inline(headline(state), 1000),
+        "",
+        *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
+        f"- **Next:** {_next(state)}",
+        *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
+        *_frozen(state),
+    ]
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def status_reply(mark: str, state: LoopState) -> str:
+    """The answer to `/loop status`; `mark` is its marker."""
+    parts = [
+        mark,
+        f"`{state.task_id}`: {inline(headline(state), 1000)}",
+        "",
+        f"- **Next:** {_next(state)}",
+        *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
+        f"- **Used so far:** {used(state)}.",
+        *([f"- **At work:** run {state.lease.run_id}."] if state.lease else []),
+    ]
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def refusal(sentence: str, remedy: str) -> str:
+    """Why no loop is started, and what to do; the remedy may be a card to copy."""
+    parts = [REFUSED, "### No review loop was started", "", inline(sentence, 1000), ""]
+    said, _, example = remedy.partition("\n\n")
+    parts.append(inline(said, 2000))
+    if example:
+        parts += ["", fenced(example)]
+    parts += ["", "Then put the label on again."]
+    return cut("\n".join(parts), MAX_BODY - 512)
+
+
+_STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
+
+
+def _pull(state: LoopState) -> str:
+    """The pull request's number, or why there is none."""
+    if state.pull_request is not None:
+        return f"#{state.pull_request}"
+    opened = outbox.item_of(state, outbox.PULL_REQUEST)
+    return inline(opened.why, 1000) if opened is not None and opened.why else ""
+
+
+def _frozen(state: LoopState) -> list[str]:
+    if state.outcome is Outcome.APPROVED:
+        return []
+    return [
+        "- **The task** is what this issue said when the loop was started. An edit counts only"
+        " after `/loop refresh`."
+    ]
+
+
+def _next(state: LoopState) -> str:
+    if state.state is Phase.PAUSED:
+        return "nothing, until somebody comments `/loop resume`."
+    if state.outcome is None:
+        return f"round {state.round} runs in the next job." if state.history else "it is at work."
+    if state.outcome is Outcome.APPROVED:
+        ready = outbox.item_of(state, outbox.READY)
+        click = ready is not None and ready.status == "refused"
+        return _CLICK if click else "a person reads and merges it; the loop never does."
+    return _next_of_a_person(state)
+
+
+def _next_of_a_person(state: LoopState) -> str:
+    if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
+        return "a person decides: `/loop extend 2` gives it two more rounds."
+    if "label_removed" in state.reasons:
+        return f"nothing, until the label `{state.source.label}` is put on again."
+    if {"issue_closed", "pull_request_closed"} & set(state.reasons):
+        return "nothing, until it is opened again and somebody comments `/loop retry`."
+    again = "comment `/loop retry`" if outbox.conversation(state) else _RUN.format(state.task_id)
+    if outbox.label_of(state.outcome) == outbox.FAILED_LABEL:
+        return f"mend what failed, then {again}: it goes on where it stopped."
+    return f"a person decides. To go on where it stopped, {again}."
+
+
+_CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
+_RUN = "run the workflow again with `task-id: {}`"
+
+
+def _ci(state: LoopState) -> str:
+    opened = outbox.item_of(state, outbox.PULL_REQUEST)
+    if opened is not None and opened.by == _JOB_TOKEN:
+        return (
+            "GitHub starts no checks by itself for what a job's own token pushes. Approve the"
+            " waiting runs where GitHub offers it, or close and reopen the pull request; the"
+            " token of a GitHub App as `github-token` makes them start by themselves."
+        )
+    return "checks run on each push as they do for anybody's."

@@ -1,0 +1,1 @@
+"""The loop itself: its state machine, and what is recorded of it."""

@@ -1,0 +1,147 @@
+"""The documents on the file bus, built from records under the names agent-task-runner gave them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from loop_kit.core.agent.reports import ReviewReport, WorkReport
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.findings import Finding, open_findings
+from loop_kit.core.loop.state import LoopState, Role
+
+TASK_CARD = "task_card.json"
+WORK_REPORT = "work_report.json"
+REVIEW_REQUEST = "review_request.json"
+REVIEW_REPORT = "review_report.json"
+FIX_LIST = "fix_list.json"
+STATE = "state.json"
+SUMMARY = "summary.json"
+TASK_PACKET = "task_packet.json"
+PATCH = "review_request.patch"
+
+RESET = (
+    *(STATE, f"{STATE}.corrupt", f".{STATE}.bak", SUMMARY, TASK_PACKET),
+    *(WORK_REPORT, REVIEW_REQUEST, REVIEW_REPORT, FIX_LIST),
+)
+"""What `--reset` removes of an earlier loop, a backup of agent-task-runner's among it."""
+
+REPORTS = {Role.WORKER: WORK_REPORT, Role.REVIEWER: REVIEW_REPORT}
+MAX_DIFF = 1024 * 1024
+MAX_REPORT = 4 * 1024 * 1024
+
+Document = Mapping[str, Any]
+
+
+def encoded(document: Document) -> bytes:
+    """`document` as every bus file is written: JSON, UTF-8, two spaces."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="replace")
+
+
+def archived(task_id: str, round_: int, name: str) -> str:
+    """Where the bus file `name` of one round is kept, relative to the loop's folder."""
+    if name == SUMMARY:
+        return f"archive/{task_id}/{SUMMARY}"
+    return f"archive/{task_id}/r{round_}_{name}"
+
+
+def review_request(
+    card: TaskCard, state: LoopState, report: WorkReport, commits: str, diff: Document
+) -> Document:
+    """What the reviewer is asked; `diff` holds `diff`, `diff_truncated` and `diff_file`."""
+    record = state.history[-1]
+    return {
+        "task_id": state.task_id,
+        "round": state.round,
+        "goal": card.goal,
+        "base_sha": state.base_sha,
+        "head_sha": state.head_sha,
+        "in_scope": list(card.in_scope),
+        "out_of_scope": list(card.out_of_scope),
+        "acceptance_criteria": list(card.acceptance_criteria),
+        "criteria": [{"id": id_, "text": text} for id_, text in card.criteria],
+        "constraints": list(card.constraints),
+        "open_findings": [_finding(f) for f in open_findings(state.findings)],
+        "responses": [response.model_dump() for response in report.responses],
+        "verification": _verification(state),
+        "worker_notes": report.notes,
+        "worker_tests": list(report.tests),
+        "commits": commits,
+        "diff_stat": {
+            "files": record.files,
+            "lines_added": record.lines_added,
+            "lines_deleted": record.lines_deleted,
+        },
+        **diff,
+    }
+
+
+def without_diff(request: Document) -> Document:
+    """The request as it is kept on the state branch: whoever wants the diff asks git."""
+    return {key: value for key, value in request.items() if key not in {"diff", "diff_file"}}
+
+
+def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:
+    """What the worker of the next round has to do; `state` is the one after the review."""
+    detail = state.round_details[-1]
+    return {
+        "task_id": state.task_id,
+        "round": state.round,
+        "base_sha": state.base_sha,
+        "head_sha": state.head_sha,
+        "fixes": [_finding(f) for f in open_findings(state.findings)],
+        "prior_round_notes": detail.worker_notes,
+        "prior_files_changed": list(report.files_changed),
+        "prior_review_summary": review.summary,
+        "prior_review_non_blocking": list(review.non_blocking),
+        "verification": _verification(state),
+    }
+
+
+def with_open_findings(kept: Document, state: LoopState) -> Document:
+    """The fix list as it was kept, with the findings as the state has them.
+
+    The state is what the reviewer's next answers are counted against; the file may have been
+    damaged in the loop's folder, or be one of agent-task-runner, which knows no ids of ours.
+    """
+    findings = open_findings(state.findings)
+    return {**kept, "fixes": [_finding(f) for f in findings]} if findings else kept
+
+
+def summary(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:
+    """What an approved loop leaves behind."""
+    return {
+        "task_id": state.task_id,
+        "outcome": state.outcome,
+        "rounds": state.round,
+        "base_sha": state.base_sha,
+        "head_sha": state.head_sha,
+        "files_changed": list(report.files_changed),
+        "review_non_blocking": list(review.non_blocking),
+        "round_details": [detail.model_dump(mode="json") for detail in state.round_details],
+    }
+
+
+def _finding(finding: Finding) -> Document:
+    return {
+        "id": finding.id,
+        "round": finding.round,
+        "severity": finding.severity,
+        "file": finding.file,
+        "line": finding.line,
+        "reason": finding.reason,
+        "required_change": finding.required_change,
+        "scenario": finding.scenario,
+        "not_fixed": finding.not_fixed,
+        "note": finding.note,
+    }
+
+
+def _verification(state: LoopState) -> Document | None:
+    if state.verification is None:
+        return None
+    return {
+        "sha": state.verification.sha,
+        "passed": state.verification.passed,
+        "results": [result.model_dump() for result in state.verification.results],
+    }

@@ -1,0 +1,64 @@
+"""What an approval has to show before it is believed.
+
+A reviewer that was talked into "approve" has usually looked at nothing. Strict evidence asks for
+the reviewed commit, a verdict per criterion and the files examined; none of it can be given by a
+reviewer who did not do the work, or is cheap to check when it was made up.
+"""
+
+from typing import Literal
+
+from loop_kit.core.agent.reports import Issue, ReviewReport
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.findings import Finding
+from loop_kit.core.loop.state import LoopState
+
+_SHORTEST_SHA = 7
+
+
+def objection(
+    review: ReviewReport, card: TaskCard, head_sha: str, evidence: Literal["lenient", "strict"]
+) -> str:
+    """Why this review cannot be taken as one of `head_sha`, as a sentence, or ''."""
+    said = review.head_sha.lower()
+    if said and not (len(said) >= _SHORTEST_SHA and head_sha.startswith(said)):
+        return f"review_report.json is about commit {said[:40]}, the work to review is {head_sha}"
+    if review.decision != "approve":
+        return ""
+    unmet = [c.id for c in review.criteria if not c.met]
+    if unmet:
+        return f"review_report.json approves and says that {', '.join(unmet)} is not met"
+    return _missing(review, card) if evidence == "strict" else ""
+
+
+def _missing(review: ReviewReport, card: TaskCard) -> str:
+    if not review.head_sha:
+        return "review_report.json approves without 'head_sha', the commit that was reviewed"
+    judged = {criterion.id for criterion in review.criteria}
+    left_out = [id_ for id_, _ in card.criteria if id_ not in judged]
+    if left_out:
+        return f"review_report.json approves without a verdict on {', '.join(left_out)}"
+    if not review.files_examined:
+        return "review_report.json approves without naming a file in 'files_examined'"
+    return ""
+
+
+def rejection_of_unverified(state: LoopState, findings: tuple[Finding, ...]) -> ReviewReport | None:
+    """The rejection that takes the place of an approval of what does not verify."""
+    verification = state.verification
+    if verification is None or verification.passed:
+        return None
+    failed = next(r for r in verification.results if r.exit_code != 0)
+    reason = f"verify command failed: {failed.command}"
+    issue = Issue(
+        id=next((finding.id for finding in findings if finding.reason == reason), ""),
+        severity="high",
+        reason=reason,
+        required_change="Make this command succeed in a fresh clone of the branch.",
+        scenario=f"exit code {failed.exit_code}\n{failed.tail}",
+    )
+    return ReviewReport(
+        task_id=state.task_id,
+        round=state.round,
+        decision="changes_required",
+        blocking_issues=(issue,),
+    )

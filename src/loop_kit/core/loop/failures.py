@@ -1,0 +1,110 @@
+"""What becomes of an attempt that failed: tried again, sent back once, or the loop's outcome."""
+
+from collections.abc import Mapping
+
+from loop_kit.core.agent.diagnosis import UNFINISHED, Problem, ProblemKind
+from loop_kit.core.agent.remedies import remedy
+from loop_kit.core.loop.messages import Failure
+from loop_kit.core.loop.policy import backoff
+from loop_kit.core.loop.state import LoopState, Outcome, Role
+
+RETRIED = {Failure.TRANSIENT}
+FORGETTING = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
+"""After these the conversation is not taken up again: it may be what is broken."""
+REPAIRED = {
+    Failure.NO_REPORT,
+    Failure.INVALID_REPORT,
+    Failure.SCOPE,
+    Failure.PROTECTED_PATH,
+    Failure.VOID_VERDICT,
+    Failure.HISTORY,
+}
+
+OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
+    (Role.WORKER, Failure.TRANSIENT): Outcome.WORKER_DISPATCH_FAILED,
+    (Role.WORKER, Failure.PERMANENT): Outcome.WORKER_DISPATCH_FAILED,
+    (Role.WORKER, Failure.DEFERRED): Outcome.WORKER_DISPATCH_FAILED,
+    (Role.WORKER, Failure.BUDGET): Outcome.NEEDS_HUMAN,
+    (Role.WORKER, Failure.TIMEOUT): Outcome.WORKER_TIMEOUT,
+    (Role.WORKER, Failure.NO_REPORT): Outcome.WORKER_DISPATCH_FAILED,
+    (Role.WORKER, Failure.INVALID_REPORT): Outcome.INVALID_WORK_REPORT,
+    (Role.WORKER, Failure.NOOP): Outcome.WORKER_NOOP,
+    (Role.WORKER, Failure.HISTORY): Outcome.GIT_COMPARE_FAILED,
+    (Role.WORKER, Failure.SCOPE): Outcome.NEEDS_HUMAN,
+    (Role.WORKER, Failure.PROTECTED_PATH): Outcome.NEEDS_HUMAN,
+    (Role.REVIEWER, Failure.TRANSIENT): Outcome.REVIEWER_DISPATCH_FAILED,
+    (Role.REVIEWER, Failure.PERMANENT): Outcome.REVIEWER_DISPATCH_FAILED,
+    (Role.REVIEWER, Failure.DEFERRED): Outcome.REVIEWER_DISPATCH_FAILED,
+    (Role.REVIEWER, Failure.BUDGET): Outcome.NEEDS_HUMAN,
+    (Role.REVIEWER, Failure.TIMEOUT): Outcome.REVIEWER_TIMEOUT,
+    (Role.REVIEWER, Failure.NO_REPORT): Outcome.REVIEWER_DISPATCH_FAILED,
+    (Role.REVIEWER, Failure.INVALID_REPORT): Outcome.INVALID_REVIEW_REPORT,
+    (Role.REVIEWER, Failure.VOID_VERDICT): Outcome.INVALID_REVIEW_REPORT,
+}
+
+
+def of_process(
+    exit_code: int, timed_out: str, problem: Problem | None, *, resumed: bool
+) -> Failure | None:
+    """The failure of the agent's own process, which left no report that can be used.
+
+    None when the process is not to blame, or did not finish what it can be told to finish; then
+    what the report lacks is the failure. `resumed` says that it went on in a conversation: one
+    that is unknown or has become too long is replaced by a new one.
+    """
+    kind = problem.kind if problem else None
+    if resumed and kind is ProblemKind.INVALID_SESSION:
+        return Failure.STALE_SESSION
+    if timed_out:
+        return Failure.TIMEOUT
+    if resumed and kind is ProblemKind.CONTEXT_LENGTH:
+        return Failure.STALE_SESSION
+    if kind in UNFINISHED or (problem is None and exit_code == 0):
+        return None
+    if kind is ProblemKind.LIMIT:
+        return Failure.BUDGET
+    return Failure.PERMANENT if problem is not None and problem.permanent else Failure.TRANSIENT
+
+
+def next_pause(state: LoopState, role: Role, asked: float | None) -> float:
+    """Seconds until the next attempt, if this one is tried again: `asked`, or our own backoff."""
+    last = state.attempt
+    retries = last.retries if last is not None and last.role is role else 0
+    return max(asked or 0, backoff(state.limits.dispatch_retry_base_sec, retries + 1))
+
+
+def explained(
+    backend: str, role: Role, exit_code: int, problem: Problem | None, failure: Failure
+) -> str:
+    """A failed process in sentences: how it ended, what it said, and what to do about it."""
+    kind = problem.kind if problem else ProblemKind.UNKNOWN
+    named = "" if kind is ProblemKind.UNKNOWN else f"{kind.value.replace('_', ' ')}, "
+    severity = "a permanent error, not retrying" if failure is Failure.PERMANENT else "an error"
+    how = f"{backend} ended with {severity} ({named}exit code {exit_code})"
+    quoted = _quoted(problem)
+    said = f"{how}: {quoted}" if quoted else how
+    return f"{said.rstrip('.')}. {remedy(kind, backend, role.value)}"
+
+
+def late(timed_out: str, backend: str, problem: Problem | None) -> str:
+    """A timeout, with what the backend was waiting for where it said so."""
+    if problem is None or not problem.message:
+        return timed_out
+    return f"{timed_out.rstrip('.')}. Before that, {backend} said: {problem.message}"
+
+
+def unfinished(message: str, backend: str, role: Role, problem: Problem | None) -> str:
+    """What a report lacks, with why the agent did not finish where its backend says so."""
+    if problem is None or problem.kind not in UNFINISHED:
+        return message
+    how = f"{message.rstrip('.')}: {problem.message}".rstrip(".")
+    return f"{how}. {remedy(problem.kind, backend, role.value)}"
+
+
+def _quoted(problem: Problem | None) -> str:
+    if problem is None:
+        return ""
+    if problem.kind is not ProblemKind.REFUSAL:
+        return problem.message
+    said = f", and said: {problem.message}" if problem.message else ""
+    return f"the model refused{said}"

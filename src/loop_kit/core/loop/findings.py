@@ -1,0 +1,123 @@
+"""The finding ledger: every blocking issue gets an id from us and keeps it over the rounds.
+
+Ids that agents invent would let a reviewer rename an old complaint into a new one for ever. So a
+reviewer disposes of open findings by our id, and only what repeats no known id is new.
+"""
+
+from typing import Literal
+
+from loop_kit.core.agent.reports import (
+    Disposition,
+    Issue,
+    ReviewReport,
+    Severity,
+)
+from loop_kit.core.record import Kept
+
+Status = Literal["open", "fixed", "withdrawn"]
+
+
+class Finding(Kept):
+    """One blocking issue over its life. `not_fixed` counts the rounds it was sent back."""
+
+    id: str
+    round: int
+    status: Status = "open"
+    severity: Severity = "medium"
+    file: str = ""
+    line: int | None = None
+    reason: str = ""
+    required_change: str = ""
+    scenario: str = ""
+    closed_round: int | None = None
+    not_fixed: int = 0
+    upheld: int = 0
+    note: str = ""
+
+
+Ledger = tuple[Finding, ...]
+
+
+def open_findings(ledger: Ledger) -> Ledger:
+    """The findings that still block."""
+    return tuple(finding for finding in ledger if finding.status == "open")
+
+
+def applied(ledger: Ledger, review: ReviewReport) -> Ledger:
+    """The ledger after `review`: dispositions first, then what is new, with ids from us.
+
+    An approval closes what it leaves unmentioned; a rejection leaves it open.
+    """
+    disposed = {item.id: item for item in review.dispositions}
+    repeated: dict[str, Issue] = {}
+    fresh: list[Issue] = []
+    known = {finding.id for finding in ledger}
+    for issue in review.blocking_issues:
+        if issue.id in known and issue.id not in repeated:
+            repeated[issue.id] = issue
+        else:
+            fresh.append(issue)
+    kept = tuple(
+        _disposed(finding, disposed.get(finding.id), repeated.get(finding.id), review)
+        for finding in ledger
+    )
+    start = len(ledger) + 1
+    return kept + tuple(_issued(issue, n, review.round) for n, issue in enumerate(fresh, start))
+
+
+def contradiction(ledger: Ledger, review: ReviewReport) -> str:
+    """Why `review` contradicts itself given the ledger, or ''."""
+    still = [d.id for d in review.dispositions if d.status in {"not_fixed", "upheld"}]
+    blocking = [finding.id for finding in open_findings(ledger) if finding.id in still]
+    if review.decision == "approve" and blocking:
+        return f"review_report.json approves and says that {', '.join(blocking)} is not fixed"
+    if review.decision == "changes_required" and not review.blocking_issues and not blocking:
+        return (
+            "review_report.json says changes_required without a blocking issue"
+            " or an open finding that is not fixed"
+        )
+    return ""
+
+
+def _disposed(
+    finding: Finding, said: Disposition | None, repeat: Issue | None, review: ReviewReport
+) -> Finding:
+    if repeat is not None:
+        said_now: dict[str, str | int | None] = {
+            "file": repeat.file,
+            "line": repeat.line,
+            "reason": repeat.reason,
+            "required_change": repeat.required_change,
+            "scenario": repeat.scenario,
+            "note": said.note if said else "",
+        }
+        changes: dict[str, object] = {key: value for key, value in said_now.items() if value}
+        changes |= {"status": "open", "closed_round": None, "not_fixed": finding.not_fixed + 1}
+        return finding.model_copy(update=changes)
+    if finding.status != "open":
+        return finding
+    if said is None:
+        return _closed(finding, "fixed", review.round) if review.decision == "approve" else finding
+    noted = finding.model_copy(update={"note": said.note})
+    if said.status == "not_fixed":
+        return noted.model_copy(update={"not_fixed": finding.not_fixed + 1})
+    if said.status == "upheld":
+        return noted.model_copy(update={"upheld": finding.upheld + 1})
+    return _closed(noted, said.status, review.round)
+
+
+def _closed(finding: Finding, status: str, round_: int) -> Finding:
+    return finding.model_copy(update={"status": status, "closed_round": round_})
+
+
+def _issued(issue: Issue, number: int, round_: int) -> Finding:
+    return Finding(
+        id=f"F{number}",
+        round=round_,
+        severity=issue.severity,
+        file=issue.file,
+        line=issue.line,
+        reason=issue.reason,
+        required_change=issue.required_change,
+        scenario=issue.scenario,
+    )

@@ -1,0 +1,278 @@
+"""What happened (events, past tense) and what to do next (effects, imperative)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loop_kit.core.agent.reports import ReviewReport, WorkReport
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.state import (
+    Lease,
+    Limits,
+    OutboxItem,
+    Outcome,
+    Reason,
+    Role,
+    Session,
+    Source,
+    Spent,
+    Verification,
+    Wip,
+)
+
+
+class Failure(StrEnum):
+    """Why an attempt yielded nothing that can be used.
+
+    `deferred` may pass, but not before this run is over; `budget` is one of the backend's own.
+    """
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    DEFERRED = "deferred"
+    BUDGET = "budget"
+    TIMEOUT = "timeout"
+    NO_REPORT = "no_report"
+    INVALID_REPORT = "invalid_report"
+    NOOP = "noop"
+    HISTORY = "history"
+    SCOPE = "scope"
+    PROTECTED_PATH = "protected_path"
+    VOID_VERDICT = "void_verdict"
+    STALE_SESSION = "stale_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What git says that the worker did: `commits` are one-line subjects, newest first."""
+
+    head_sha: str
+    commits: tuple[str, ...] = ()
+    files: int = 0
+    lines_added: int = 0
+    lines_deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A loop begins at `start_sha`; `publishes` when there is a forge to post to."""
+
+    task_id: str
+    card_sha256: str
+    base_sha: str
+    start_sha: str
+    limits: Limits
+    at: str
+    verify: tuple[str, ...] = ()
+    source: Source = field(default_factory=Source)
+    starter: str = ""
+    publishes: bool = False
+    base_branch: str = ""
+    work_branch: str = ""
+    state_branch: str = ""
+    pull_request_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopResumed:
+    """A person, or the next job, continues with these limits.
+
+    `head_sha` is set when a person's own push to the work branch is accepted as the new head.
+    `starter` is that person, whose permission counts from now on, or ''.
+    """
+
+    limits: Limits
+    at: str
+    head_sha: str = ""
+    starter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTaken:
+    """This run owns the loop from here."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class BaseVerified:
+    """The verify commands ran at the commit where the work starts."""
+
+    verification: Verification
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadVerified:
+    """The verify commands ran at a head that no worker of ours reported: a person pushed it."""
+
+    verification: Verification
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An agent is about to be paid."""
+
+    role: Role
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The attempt ended without a usable result.
+
+    `wip` is what it committed and may stay; `work_sha` what it has to mend before that.
+    `session` is the conversation in which the agent can be told what was wrong. `retry_after` is
+    how many seconds the backend asked to wait.
+    """
+
+    role: Role
+    failure: Failure
+    message: str
+    at: str
+    spent: Spent = field(default_factory=Spent)
+    repairable: bool = True
+    work_sha: str = ""
+    wip: Wip | None = None
+    session: Session | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReported:
+    """The worker's commits passed every check."""
+
+    report: WorkReport
+    work: Work
+    at: str
+    spent: Spent = field(default_factory=Spent)
+    verification: Verification | None = None
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewReported:
+    """The reviewer's verdict is valid and its workspace untouched."""
+
+    report: ReviewReport
+    at: str
+    spent: Spent = field(default_factory=Spent)
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """The loop stops here, and may be continued at the same phase, from `wip` if there is some."""
+
+    outcome: Outcome
+    error: str
+    at: str
+    reasons: tuple[Reason, ...] = ()
+    wip: Wip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A post exists now (`done`), or will never (`refused`)."""
+
+    item: OutboxItem
+    pull_request: int | None = None
+    pull_request_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """The lease holder has read a command that a person gave in a comment.
+
+    `limits` are the operator's now, where the run that reads it knows them.
+    """
+
+    command: Command
+    at: str
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The run ends and releases its lease; `continue_to` is the round it asks to be dispatched."""
+
+    continue_to: int | None
+
+
+Event = (
+    TaskStarted
+    | LoopResumed
+    | LeaseTaken
+    | BaseVerified
+    | HeadVerified
+    | AttemptStarted
+    | AttemptFailed
+    | WorkReported
+    | ReviewReported
+    | Halted
+    | Published
+    | Commanded
+    | HandedOver
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Run the verify commands: at the base before anything is spent, or at a head not seen yet."""
+
+    sha: str
+    at_base: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunAgent:
+    """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed.
+
+    `session` is the conversation to take up again; `rotated` says that there was one, too old.
+    An attempt that is `claimed` is recorded as started already.
+    """
+
+    role: Role
+    round: int
+    attempt: int
+    delay: float = 0
+    feedback: str = ""
+    work_sha: str = ""
+    session: Session | None = None
+    rotated: bool = False
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Record the start of this attempt and make it durable, with the lease, before anything long.
+
+    Whoever comments or comes second meanwhile finds a loop that a run is working on.
+    """
+
+    attempt: RunAgent
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Make these posts exist; look first for one that another run may have made."""
+
+    items: tuple[OutboxItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the loop with this outcome; `error` says why in a sentence."""
+
+    outcome: Outcome
+    error: str
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Release the lease, and ask for the job that runs the round `continue_to`, if there is one."""
+
+    continue_to: int | None
+
+
+Effect = Publish | Stop | Claim | Verify | RunAgent

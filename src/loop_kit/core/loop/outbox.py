@@ -1,0 +1,206 @@
+"""What the loop intends to post: the keys of the outbox, and when each is intended (again).
+
+Some posts are made once: the pull request, each round's review, the marks on what it settled, the
+end of the draft. Others show how the loop stands and are made anew whenever that changes: the
+status comment on the pull request and the acknowledgement on the issue (always the same ones,
+found by the `ref` that their items keep), the commit status and the labels. Nothing is intended
+that has no place: a worker that fails in the first round leaves no pull request, and its loop's
+head is a commit of the base branch, which gets no status of ours.
+
+A no of the forge is final until a person starts the loop again: they may have mended the setting.
+The first word that the loop is at work costs no push of its own: it waits for the push that starts
+the first agent. An interrupted run intends nothing; its runner is about to kill it, and the loop
+goes on from there.
+"""
+
+from collections.abc import Mapping
+
+from loop_kit.core.loop.state import (
+    LoopState,
+    OutboxItem,
+    Outcome,
+    Phase,
+)
+
+PULL_REQUEST = "pull-request"
+READY = "ready"
+LABELS = "labels"
+COMMIT_STATUS = "commit-status"
+STATUS_COMMENT = "status-comment"
+REVIEW = "review"
+MARKS = "marks"
+ACKNOWLEDGEMENT = "acknowledgement"
+
+APPROVED_LABEL = "loop:approved"
+PERSON_LABEL = "loop:needs-human"
+FAILED_LABEL = "loop:failed"
+
+_ORDER = (
+    *(PULL_REQUEST, REVIEW, MARKS, READY, LABELS, COMMIT_STATUS),
+    *(STATUS_COMMENT, ACKNOWLEDGEMENT),
+)
+"""The comments that show how it stands come last: they tell what the others could not do."""
+
+_GREETINGS = frozenset({STATUS_COMMENT, ACKNOWLEDGEMENT})
+
+_Intents = dict[str, OutboxItem]
+
+
+def review_key(round_: int) -> str:
+    """The key of one round's review."""
+    return f"{REVIEW}-r{round_}"
+
+
+def marks_key(round_: int) -> str:
+    """The key of the marks on inline comments whose findings that round settled."""
+    return f"{MARKS}-r{round_}"
+
+
+def kind_of(key: str) -> str:
+    """The key without its round."""
+    return key.partition("-r")[0] if key.partition("-r")[2].isdigit() else key
+
+
+def round_of(key: str) -> int:
+    """The round in the key of a review or of marks."""
+    return int(key.rpartition("-r")[2])
+
+
+def label_of(outcome: Outcome | None) -> str:
+    """The label that shows `outcome`, or '' when none does."""
+    if outcome in {None, Outcome.CANCELLED, Outcome.INTERRUPTED}:
+        return ""
+    if outcome is Outcome.APPROVED:
+        return APPROVED_LABEL
+    by_person = outcome in {Outcome.NEEDS_HUMAN, Outcome.MAX_ROUNDS_EXHAUSTED}
+    return PERSON_LABEL if by_person else FAILED_LABEL
+
+
+def conversation(state: LoopState) -> int | None:
+    """Where the loop is talked about: its pull request, or what its card came from."""
+    if state.pull_request is not None:
+        return state.pull_request
+    return state.source.issue or state.source.pull
+
+
+def item_of(state: LoopState, key: str) -> OutboxItem | None:
+    """The outbox item of that key, if there is one."""
+    return next((item for item in state.outbox if item.key == key), None)
+
+
+def pending(state: LoopState) -> tuple[OutboxItem, ...]:
+    """What is still to be posted, in the order in which it is."""
+    items = (item for item in state.outbox if item.status == "pending")
+    return tuple(sorted(items, key=_rank))
+
+
+def unposted_commits(state: LoopState) -> tuple[str, ...]:
+    """The commits whose review is still to be posted, on their lines."""
+    rounds = {round_of(item.key) for item in pending(state) if kind_of(item.key) == REVIEW}
+    return tuple(r.head_sha for r in state.history if r.round in rounds and r.head_sha)
+
+
+def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
+    """Those of `pending` that only say that the loop is at work now."""
+    if not state.is_running or state.history:
+        return ()
+    return tuple(i for i in pending(state) if i.key in _GREETINGS and not i.ref)
+
+
+def due(state: LoopState) -> tuple[OutboxItem, ...]:
+    """Those of `pending` that are posted before an agent is started."""
+    waiting = greetings(state)
+    return tuple(item for item in pending(state) if item not in waiting)
+
+
+def intended(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
+    """The outbox after a transition from `before` to `after`."""
+    if not after.publishes or after.outcome is Outcome.INTERRUPTED:
+        return after.outbox
+    items = {item.key: item for item in after.outbox}
+    reviewed = _reviewed(after) - _reviewed(before)
+    if reviewed:
+        _intend_review(items, after, min(reviewed))
+    shown = None if before.outcome is Outcome.INTERRUPTED else before.outcome
+    if shown is not None and after.outcome is None:
+        _try_again(items, after)
+    if (
+        reviewed
+        or shown is not after.outcome
+        or before.state is Phase.IDLE
+        or _paused(before, after)
+    ):
+        _intend_standing(items, after)
+    if _pull(before) != _pull(after):
+        _intend(items, ACKNOWLEDGEMENT, after)
+    return tuple(items.values())
+
+
+def _pull(state: LoopState) -> tuple[int | None, str]:
+    """What an acknowledgement says about the pull request."""
+    opened = item_of(state, PULL_REQUEST)
+    return state.pull_request, opened.why if opened else ""
+
+
+def _paused(before: LoopState, after: LoopState) -> bool:
+    return Phase.PAUSED in {before.state, after.state} and before.state is not after.state
+
+
+def _rank(item: OutboxItem) -> tuple[int, int]:
+    kind = kind_of(item.key)
+    rank = _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+    return rank, round_of(item.key) if kind in {REVIEW, MARKS} else 0
+
+
+def _reviewed(state: LoopState) -> set[int]:
+    return {record.round for record in state.history if record.decision}
+
+
+def _holder(state: LoopState) -> str:
+    return state.lease.holder if state.lease else ""
+
+
+def _intend_review(items: _Intents, after: LoopState, round_: int) -> None:
+    own = after.source.pull is None
+    wanted = [*([PULL_REQUEST] if own else []), review_key(round_)]
+    refused = PULL_REQUEST in items and items[PULL_REQUEST].status == "refused"
+    if not refused and any(f.closed_round == round_ and f.file and f.line for f in after.findings):
+        wanted.append(marks_key(round_))
+    if not refused and own and after.outcome is Outcome.APPROVED:
+        wanted.append(READY)
+    for key in wanted:
+        items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
+
+
+def _intend_standing(items: _Intents, after: LoopState) -> None:
+    opened = items.get(PULL_REQUEST)
+    posted = after.pull_request is not None or (opened is not None and opened.status != "refused")
+    labels = items.get(LABELS)
+    relabelled = label_of(after.outcome) != (labels.ref if labels else "")
+    wanted: Mapping[str, bool] = {
+        LABELS: relabelled and (posted or conversation(after) is not None),
+        COMMIT_STATUS: bool(after.head_sha),
+        STATUS_COMMENT: posted,
+        ACKNOWLEDGEMENT: after.source.issue is not None,
+    }
+    for key in (key for key, is_wanted in wanted.items() if is_wanted):
+        _intend(items, key, after)
+
+
+def _intend(items: _Intents, key: str, after: LoopState) -> None:
+    """Intend what shows how the loop stands, unless it was refused."""
+    if key == ACKNOWLEDGEMENT and after.source.issue is None:
+        return
+    item = items.get(key, OutboxItem(key=key, status="done"))
+    if item.status == "done":
+        items[key] = _pending(item, after)
+
+
+def _try_again(items: _Intents, after: LoopState) -> None:
+    for key, item in items.items():
+        if item.status == "refused":
+            items[key] = _pending(item, after)
+
+
+def _pending(item: OutboxItem, state: LoopState) -> OutboxItem:
+    return item.model_copy(update={"status": "pending", "holder": _holder(state), "why": ""})

@@ -1,0 +1,66 @@
+"""Small decisions about time and money: how long to wait, and what may still be spent."""
+
+from typing import TypeVar
+
+from loop_kit.core.agent.diagnosis import patience
+from loop_kit.core.card.task import CardLimits
+from loop_kit.core.loop.state import Attempt, Limits, Usage
+
+MAX_BACKOFF_SEC = 60.0
+
+N = TypeVar("N", int, float)
+
+
+def backoff(base: float, retry: int) -> float:
+    """Seconds to wait before the `retry`th retry (1, 2, ...): base, 2 base, ..., at most 60."""
+    return min(MAX_BACKOFF_SEC, max(1.0, base) * 2.0 ** min(retry - 1, 16))
+
+
+def pause(limits: Limits, last: Attempt) -> float:
+    """Seconds to wait before the attempt after `last`: the backoff, or longer when asked to."""
+    if not last.waits:
+        return 0
+    asked = patience(last.retry_after) or 0
+    return max(asked, backoff(limits.dispatch_retry_base_sec, last.retries))
+
+
+def over_budget(limits: Limits, usage: Usage) -> str:
+    """Which cumulative budget is used up, as a sentence, or ''. Unknown usage never counts."""
+    minutes = usage.agent_seconds / 60
+    tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
+    cost = usage.cost_usd or 0
+    if limits.max_minutes is not None and minutes >= limits.max_minutes:
+        return f"{minutes:.1f} of {limits.max_minutes:g} agent minutes are used."
+    if limits.max_tokens is not None and tokens >= limits.max_tokens:
+        return f"{tokens} of {limits.max_tokens} tokens are used."
+    if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:
+        return f"{cost:.2f} of {limits.max_cost_usd:.2f} USD are used."
+    return ""
+
+
+def money_left(limits: Limits, usage: Usage) -> float | None:
+    """US dollars that the next attempt may cost, or None where there is no limit."""
+    return None if limits.max_cost_usd is None else limits.max_cost_usd - (usage.cost_usd or 0)
+
+
+def seconds_left(limits: Limits, usage: Usage) -> float | None:
+    """Seconds that agents may still run, or None where there is no limit."""
+    return None if limits.max_minutes is None else limits.max_minutes * 60 - usage.agent_seconds
+
+
+def lowered(limits: Limits, card: CardLimits) -> Limits:
+    """The operator's limits after the card has lowered them; a card can raise nothing."""
+    return limits.model_copy(
+        update={
+            "max_rounds": _least(limits.max_rounds, card.max_rounds),
+            "max_minutes": _least(limits.max_minutes, card.max_minutes),
+            "max_tokens": _least(limits.max_tokens, card.max_tokens),
+            "max_cost_usd": _least(limits.max_cost_usd, card.max_cost_usd),
+        }
+    )
+
+
+def _least(operator: N | None, card: N | None) -> N | None:
+    if operator is None or card is None:
+        return card if operator is None else operator
+    return min(operator, card)

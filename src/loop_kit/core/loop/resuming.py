@@ -1,0 +1,210 @@
+"""How a loop ends, how it continues after that, and what the command of a person does to it.
+
+A run that dies without a word leaves its lease behind. When two of them die while the same agent
+is running at the same commit, the third would die too, and be paid for: the loop ends instead, and
+a person looks at the logs.
+
+A command changes nothing where it makes no sense (`pause` of a loop that is done); it is noted as
+carried out all the same, so that no later run reads it again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.commands import Command, Verb
+from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.messages import Commanded, LoopResumed
+from loop_kit.core.loop.state import (
+    Attempt,
+    Limits,
+    LoopState,
+    Outcome,
+    Phase,
+    Role,
+)
+
+_MAX_LOST = 2
+_REMEMBERED = 200
+
+
+class IllegalTransition(RuntimeError):
+    """An event that cannot happen in this phase: a bug, never a user's mistake."""
+
+
+def changed(before: LoopState, /, **changes: Any) -> LoopState:
+    """`before` with these fields replaced."""
+    return before.model_copy(update=changes)
+
+
+def done(state: LoopState, outcome: Outcome, error: str, at: str, **changes: Any) -> LoopState:
+    """The loop ends here; unless it is approved, a later run continues at this phase."""
+    approved = outcome is Outcome.APPROVED
+    outstanding = state.resume_phase if state.state is Phase.PAUSED else state.state
+    return changed(
+        state,
+        state=Phase.DONE,
+        outcome=outcome,
+        error=error,
+        failed_at="" if approved else at,
+        resume_phase=None if approved else outstanding,
+        **changes,
+    )
+
+
+def within_rounds(state: LoopState, at: str) -> LoopState:
+    """`state`, or its end when it is in a round that it may not have."""
+    if state.round <= state.limits.max_rounds:
+        return state
+    still = len(open_findings(state.findings))
+    error = f"All {state.limits.max_rounds} rounds are used and {still} finding(s) are open."
+    return done(state, Outcome.MAX_ROUNDS_EXHAUSTED, error, at)
+
+
+def resumed(state: LoopState, event: LoopResumed) -> LoopState:
+    """The loop goes on under the operator's limits, and what was added to them by command.
+
+    Raises:
+        IllegalTransition: nothing is outstanding, for it was approved.
+    """
+    if event.head_sha:
+        pushed = {"head_sha": event.head_sha, "verified": None}
+        history = with_round(state.history, state.round, **pushed)
+        state = changed(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
+    state = changed(state, starter=event.starter or state.starter)
+    return continued(state, extended(event.limits, state.extended), event.at)
+
+
+def continued(state: LoopState, limits: Limits, at: str) -> LoopState:
+    """The loop goes on at the phase that is outstanding, under `limits`.
+
+    Raises:
+        IllegalTransition: nothing is outstanding, for it was approved.
+    """
+    if state.state is Phase.DONE and state.resume_phase is None:
+        raise IllegalTransition("an approved loop is resumed")
+    attempt = state.attempt
+    if attempt is not None:
+        lost = attempt.lost if state.is_running else 0
+        fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
+        attempt = attempt.model_copy(update=fresh)
+    again = changed(
+        state,
+        state=state.resume_phase or state.state,
+        outcome=None,
+        reasons=(),
+        error="",
+        failed_at="",
+        resume_phase=None,
+        continue_to=None,
+        limits=limits,
+        attempt=attempt,
+        baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
+    )
+    if attempt is not None and attempt.lost >= _MAX_LOST:
+        return _lost(again, attempt, at)
+    return within_rounds(again, at)
+
+
+def _lost(state: LoopState, attempt: Attempt, at: str) -> LoopState:
+    worker = attempt.role is Role.WORKER
+    outcome = Outcome.WORKER_DISPATCH_FAILED if worker else Outcome.REVIEWER_DISPATCH_FAILED
+    error = (
+        f"{attempt.lost} runs died while the {attempt.role.value} was at work, without a word of"
+        " ours. Look at the end of their logs: out of memory or disk, or a lost runner?"
+    )
+    return done(state, outcome, error, at)
+
+
+def extended(limits: Limits, rounds: int) -> Limits:
+    """The limits with `rounds` more rounds, and the dispatches for them."""
+    more = {
+        "max_rounds": limits.max_rounds + rounds,
+        "max_dispatches": limits.max_dispatches + rounds,
+    }
+    return limits.model_copy(update=more) if rounds else limits
+
+
+def with_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any, ...]:
+    """`records` with these fields of round `round_` replaced."""
+    return tuple(
+        record.model_copy(update=changes) if record.round == round_ else record
+        for record in records
+    )
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def carried_out(state: LoopState, event: Commanded) -> LoopState:
+    """The state after the command; the same command again changes nothing."""
+    command = event.command
+    if command.comment in state.heeded:
+        return state
+    after = _RULES[command.verb](state, event)
+    return changed(after, heeded=(*state.heeded, command.comment)[-_REMEMBERED:])
+
+
+def changed_card(state: LoopState, command: Command) -> TaskCard | None:
+    """The card that the command puts in the place of the loop's, if it does."""
+    known = command.comment in state.heeded
+    card = command.card if command.verb == "refresh" and not known else None
+    return card if card is not None and card.task_id == state.task_id else None
+
+
+def _pause(state: LoopState, _event: Commanded) -> LoopState:
+    if not state.is_running:
+        return state
+    return changed(state, state=Phase.PAUSED, resume_phase=state.state, continue_to=None)
+
+
+def _stop(state: LoopState, event: Commanded) -> LoopState:
+    if state.state is Phase.DONE:
+        return state
+    by = event.command.by or "a command"
+    return done(state, Outcome.CANCELLED, f"Stopped by {by}.", event.at)
+
+
+def _continue(state: LoopState, event: Commanded) -> LoopState:
+    if state.is_running or state.resume_phase is None:
+        return state
+    again = changed(state, starter=event.command.by or state.starter)
+    limits = extended(event.limits, state.extended) if event.limits else state.limits
+    return continued(again, limits, event.at)
+
+
+def _extend(state: LoopState, event: Commanded) -> LoopState:
+    rounds = event.command.rounds
+    more = changed(state, limits=extended(state.limits, rounds), extended=state.extended + rounds)
+    used_up = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED or "budget" in state.reasons
+    return _continue(more, event) if used_up else more
+
+
+def _refresh(state: LoopState, event: Commanded) -> LoopState:
+    card, verify = changed_card(state, event.command), event.command.verify
+    if card is None:
+        return state
+    same = verify == state.verify
+    attempt = state.attempt
+    if attempt is not None:
+        attempt = attempt.model_copy(update={"claimed": False})
+    return changed(
+        state,
+        card_sha256=card.sha256,
+        attempt=attempt,
+        verify=verify,
+        baseline=state.baseline if same else None,
+        verification=state.verification if same else None,
+    )
+
+
+_Rule = Callable[[LoopState, Commanded], LoopState]
+_RULES: Mapping[Verb, _Rule] = {
+    "status": lambda state, _event: state,
+    "pause": _pause,
+    "resume": _continue,
+    "stop": _stop,
+    "retry": _continue,
+    "refresh": _refresh,
+    "extend": _extend,
+}

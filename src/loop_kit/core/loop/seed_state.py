@@ -1,0 +1,223 @@
+"""A state that agent-task-runner 0.3.x left, turned into one of ours.
+
+A person who changes from that tool to this one in the middle of a task must be able to continue.
+What its state does not say is taken from the bus files beside it, because its outer process
+overwrites what a failed round had recorded: a review request and a work report of the same round
+and commit prove that the worker is done, and the fix list holds the findings that are open. What
+nobody says stays unknown: what was spent, and the diffs of earlier rounds.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from loop_kit.core.agent.reports import (
+    ReportInvalid,
+    parse_review_report,
+    parse_work_report,
+    report_document,
+)
+from loop_kit.core.loop.findings import applied
+from loop_kit.core.record import carried
+
+Document = dict[str, Any]
+Read = Callable[[str], bytes | None]
+
+_WORK_REPORT = "work_report.json"
+_REVIEW_REQUEST = "review_request.json"
+_FIX_LIST = "fix_list.json"
+
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_MAX_COMMITS = 100
+_MAX_ROUNDS = 1000
+_DECISIONS = ("approve", "changes_required")
+
+_OF_THE_REVIEWER = ("reviewer_timeout", "reviewer_dispatch_failed", "invalid_review_report")
+_OURS = (
+    *_OF_THE_REVIEWER,
+    *("worker_timeout", "worker_dispatch_failed", "invalid_work_report", "worker_noop"),
+    *("git_compare_failed", "max_rounds_exhausted", "interrupted"),
+)
+
+
+def nothing(name: str) -> bytes | None:
+    """The bus when there is none: `name` is not there, whatever it is."""
+    del name
+    return None
+
+
+def is_of_agent_task_runner(document: Document) -> bool:
+    """Whether agent-task-runner wrote this: ours always say their `schema_version`."""
+    return "schema_version" not in document and document.get("state") is not None
+
+
+def migrated(document: Document, read: Read = nothing) -> Document:
+    """Our state for one of agent-task-runner; fields that do not fit are left to validation.
+
+    Args:
+        document: the parsed `state.json`.
+        read: gives a bus file by its name, for what the state itself does not say.
+    """
+    state = {
+        key: carried(value) if isinstance(value, str) else value
+        for key, value in document.items()
+        if value is not None and key != "version"
+    }
+    details = _details(state.get("round_details"))
+    state |= {
+        "round_details": details,
+        "sessions": _sessions(state.get("sessions")),
+        "usage": {"rounds": sum("review_decision" in detail for detail in details)},
+    }
+    if "base_sha" in state:
+        state["start_sha"] = state["base_sha"]
+    goes_on = state["state"] in ("awaiting_work", "awaiting_review")
+    failed = state["state"] == "done" and state.get("outcome") != "approved"
+    if goes_on or failed:
+        state = _outstanding(state, read)
+        state["findings"] = _findings(state, read)
+    return state
+
+
+def _outstanding(state: Document, read: Read) -> Document:
+    """The state with the phase at which it continues and all that this phase needs."""
+    request = _request_under_review(state, read)
+    parent = state.get("head_sha") if request else None
+    head = request["head_sha"] if request else state.get("head_sha")
+    reviewing = bool(request) or (
+        _is_commit(head)
+        and (state["state"] == "awaiting_review" or state.get("outcome") in _OF_THE_REVIEWER)
+    )
+    if _is_commit(head):
+        state = {**state, "head_sha": head}
+    elif "head_sha" in state:
+        # It was taken from the worker's report, which may say `HEAD`: the worker goes again.
+        state = {key: value for key, value in state.items() if key != "head_sha"}
+        state["state"] = "done" if state["state"] == "done" else "awaiting_work"
+    state = _ended(state, "awaiting_review" if reviewing else "awaiting_work")
+    return _under_review(state, parent, request or {}, read) if reviewing else state
+
+
+def _ended(state: Document, phase: str) -> Document:
+    """How a failed loop ended, in our words; one that goes on has not ended."""
+    if state["state"] != "done":
+        kept = {k: v for k, v in state.items() if k not in ("outcome", "error", "failed_at")}
+        return {**kept, "state": phase} if phase == "awaiting_review" else kept
+    outcome = state.get("outcome")
+    if outcome == "single_round_failed":
+        outcome = f"{'reviewer' if phase == 'awaiting_review' else 'worker'}_dispatch_failed"
+    elif outcome not in _OURS:
+        outcome = "interrupted"
+    return {**state, "outcome": outcome, "resume_phase": phase}
+
+
+def _request_under_review(state: Document, read: Read) -> Document:
+    """The review request of this round, if the work report beside it is of the same commit.
+
+    A state that says awaiting_work is believed: somebody may have restored it to do a round again.
+    """
+    if state["state"] == "awaiting_work":
+        return {}
+    request, report = _document(read, _REVIEW_REQUEST), _document(read, _WORK_REPORT)
+    fits = _of_this_round(state, request) and _of_this_round(state, report)
+    same_base = request.get("base_sha") == state.get("base_sha")
+    head = request.get("head_sha")
+    known = _is_commit(head) and report.get("head_sha") == head
+    return request if fits and same_base and known else {}
+
+
+def _under_review(state: Document, parent: object, request: Document, read: Read) -> Document:
+    """The state with the round's record, which the review is written into."""
+    round_, commits = state.get("round"), carried(request.get("commits")).splitlines()
+    record = {
+        "round": round_,
+        "parent_sha": parent if _is_commit(parent) else state.get("base_sha"),
+        "head_sha": state["head_sha"],
+        "commits": commits[:_MAX_COMMITS],
+    }
+    detail = {"round": round_, "started_at": state.get("started_at", "")}
+    try:
+        raw = report_document(read(_WORK_REPORT))
+        report = parse_work_report(raw, state.get("task_id", ""), state.get("round", 0))
+        detail |= {
+            "worker_notes": report.notes,
+            "tests_summary": report.tests_summary.to_seed(),
+        }
+    except ReportInvalid:
+        detail["worker_notes"] = carried(request.get("worker_notes"))
+    others = [other for other in state["round_details"] if other["round"] != round_]
+    return {**state, "history": [record], "round_details": [*others, detail]}
+
+
+def _findings(state: Document, read: Read) -> list[Document]:
+    """The findings in this round's fix list, numbered as ours are."""
+    fixes = _document(read, _FIX_LIST)
+    listed = isinstance(fixes.get("fixes"), list) and _of_this_round(state, fixes)
+    if not listed or state["round"] < 2:
+        return []
+    said = {"task_id": state["task_id"], "round": state["round"] - 1}
+    said |= {"decision": "changes_required", "blocking_issues": fixes["fixes"]}
+    try:
+        review = parse_review_report(said, said["task_id"], said["round"])
+    except ReportInvalid:
+        return []
+    return [finding.model_dump() for finding in applied((), review)]
+
+
+def _document(read: Read, name: str) -> Document:
+    try:
+        body = report_document(read(name))
+    except ReportInvalid:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _of_this_round(state: Document, body: Document) -> bool:
+    task_id, round_ = state.get("task_id"), state.get("round")
+    known = isinstance(task_id, str) and type(round_) is int
+    return known and body.get("task_id") == task_id and body.get("round") == round_
+
+
+def _is_commit(value: object) -> bool:
+    return isinstance(value, str) and _COMMIT.fullmatch(value) is not None
+
+
+def _details(said: object) -> list[Document]:
+    """The rounds so far; the notes of a work report may have been anything."""
+    rounds = said[:_MAX_ROUNDS] if isinstance(said, list) else []
+    return [_detail(item) for item in rounds if isinstance(item, dict) and _has_round(item)]
+
+
+def _has_round(item: Document) -> bool:
+    return type(item.get("round")) is int
+
+
+def _detail(item: Document) -> Document:
+    counts = item.get("tests_summary")
+    whole = counts if isinstance(counts, dict) else {}
+    detail = {
+        "round": item["round"],
+        "started_at": carried(item.get("started_at")),
+        "worker_notes": carried(item.get("worker_notes")),
+        "tests_summary": {name: n for name, n in whole.items() if type(n) is int},
+    }
+    if item.get("review_decision") in _DECISIONS:
+        detail["review_decision"] = item["review_decision"]
+    return detail
+
+
+def _sessions(said: object) -> Document:
+    """The conversations that can be taken up again; one without a name is none."""
+    sessions = said if isinstance(said, dict) else {}
+    return {
+        role: {
+            "session_id": carried(session["session_id"]),
+            "backend": carried(session["backend"]),
+            "started_round": session["started_round"],
+        }
+        for role, session in sessions.items()
+        if isinstance(session, dict)
+        and isinstance(session.get("session_id"), str)
+        and isinstance(session.get("backend"), str)
+        and type(session.get("started_round")) is int
+    }

@@ -1,0 +1,47 @@
+"""Which conversation an agent takes up again ("warm resume"), and when it is given up.
+
+A conversation knows the repository already, so the next round in it is cheaper. It is given up
+when it is too old, when the code under it was changed by somebody else, when its backend does not
+know it any more, and after failures that it may be the cause of: the next attempt starts afresh.
+"""
+
+import re
+
+from loop_kit.core.loop.failures import FORGETTING, RETRIED
+from loop_kit.core.loop.messages import AttemptFailed
+from loop_kit.core.loop.state import LoopState, Role, Session
+
+Sessions = dict[str, Session]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+
+
+def session_name(value: object) -> str:
+    """A conversation's id that can be an argument, or '': it comes back to a command line."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
+
+
+def due(state: LoopState, role: Role) -> tuple[Session | None, bool]:
+    """The conversation to take up again, and whether there was one that is too old for that."""
+    held, most = state.sessions.get(role.value), state.limits.session_rounds
+    if held is None or most is None or not session_name(held.session_id):
+        return None, False
+    rotated = most > 0 and state.round - held.started_round >= most
+    return (None if rotated else held), rotated
+
+
+def kept(state: LoopState, role: Role, session: Session | None) -> Sessions:
+    """The sessions with the one that this attempt left, if it told one."""
+    return {**state.sessions, role.value: session} if session else state.sessions
+
+
+def without(state: LoopState, role: Role) -> Sessions:
+    """The sessions without this role's."""
+    return {name: held for name, held in state.sessions.items() if name != role.value}
+
+
+def after_failure(state: LoopState, event: AttemptFailed, retries: int) -> Sessions:
+    """The sessions after a failure; one that failed in a retry already is given up."""
+    if event.failure in FORGETTING or (event.failure in RETRIED and retries):
+        return without(state, event.role)
+    return kept(state, event.role, event.session)

@@ -1,0 +1,374 @@
+"""The state of one loop: everything the next process needs, and nothing it could ask git for.
+
+`state.json` keeps the names that agent-task-runner gave its fields; ours are added beside them.
+Unknown keys survive a round trip, so that an older program does not lose what a newer one wrote.
+"""
+
+import json
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from loop_kit.core.agent.reports import Decision
+from loop_kit.core.loop import seed_state
+from loop_kit.core.loop.findings import Finding
+from loop_kit.core.loop.outcomes import (
+    EXIT_CODES,
+    Outcome,
+    Phase,
+    Reason,
+    Role,
+)
+from loop_kit.core.record import Kept, Record, explain
+from loop_kit.errors import ExitCode
+
+__all__ = [
+    "EXIT_CODES",
+    "SCHEMA_VERSION",
+    "Attempt",
+    "CommandResult",
+    "Lease",
+    "Limits",
+    "LoopState",
+    "OutboxItem",
+    "Outcome",
+    "Phase",
+    "Reason",
+    "Role",
+    "RoundDetail",
+    "RoundRecord",
+    "Session",
+    "Sha",
+    "Source",
+    "Spent",
+    "StateCorrupt",
+    "Usage",
+    "Verification",
+    "Wip",
+    "parse_state",
+]
+
+SCHEMA_VERSION = 2
+
+N = TypeVar("N", int, float)
+
+Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
+"""A commit, or ''. These words end up in the arguments of git, where `--output=x` is no commit."""
+
+Branch = Annotated[
+    str, Field(pattern=r"^([^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*)?$", max_length=244)
+]
+"""A branch, or ''. It is part of a refspec, where `a:b` and `*` would be others."""
+
+
+class Limits(Kept):
+    """What one loop may spend, the operator's word after the card has lowered it."""
+
+    max_rounds: int = 3
+    dispatch_retries: int = 2
+    dispatch_retry_base_sec: float = 5
+    max_dispatches: int = 20
+    max_minutes: float | None = None
+    max_tokens: int | None = None
+    max_cost_usd: float | None = None
+    evidence: Literal["lenient", "strict"] = "lenient"
+    session_rounds: int | None = None
+    """For how many rounds a conversation is taken up again: None never, 0 without end."""
+
+
+class Spent(Record):
+    """What one attempt used. None means that the backend does not say, not that it was nothing."""
+
+    agent_seconds: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+
+
+class Usage(Kept):
+    """What the loop has used so far; `unreported` counts attempts that told no token numbers."""
+
+    rounds: int = 0
+    agent_seconds: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    dispatches: int = 0
+    unreported: int = 0
+
+    def plus(self, spent: Spent) -> "Usage":
+        """The usage after one more attempt."""
+        return self.model_copy(
+            update={
+                "agent_seconds": round(self.agent_seconds + spent.agent_seconds, 3),
+                "tokens_in": _sum(self.tokens_in, spent.tokens_in),
+                "tokens_out": _sum(self.tokens_out, spent.tokens_out),
+                "cost_usd": _sum(self.cost_usd, spent.cost_usd),
+                "unreported": self.unreported + (spent.tokens_in is None),
+            }
+        )
+
+
+def _sum(total: N | None, more: N | None) -> N | None:
+    if total is None or more is None:
+        return more if total is None else total
+    return total + more
+
+
+class Attempt(Kept):
+    """The running or the last try of one agent in this round; `waits` when a pause is due.
+
+    The pause is at least the `retry_after` seconds that the backend asked for.
+    """
+
+    role: Role
+    number: int = 0
+    started_at: str = ""
+    retries: int = 0
+    repairs: int = 0
+    waits: bool = False
+    retry_after: float = 0
+    feedback: str = ""
+    work_sha: Sha = ""
+    lost: int = 0
+    """How many runs died during it."""
+    claimed: bool = False
+    """Whether it was recorded before its agent ran, by the run that is to run it."""
+
+
+class CommandResult(Kept):
+    """One verify command: its exit code and the tail of what it printed."""
+
+    command: str
+    exit_code: int
+    tail: str = ""
+    seconds: float = 0
+
+
+class Verification(Kept):
+    """What the verify commands said about one commit."""
+
+    sha: Sha
+    results: tuple[CommandResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every command succeeded."""
+        return all(result.exit_code == 0 for result in self.results)
+
+    @property
+    def unavailable(self) -> CommandResult | None:
+        """The first command that could not even be started (exit 126 or 127), if any."""
+        return next((r for r in self.results if r.exit_code in {126, 127}), None)
+
+
+class RoundDetail(Kept):
+    """One round as agent-task-runner's `round_details` has it."""
+
+    round: int
+    started_at: str = ""
+    worker_notes: str = ""
+    tests_summary: dict[str, int] = Field(default_factory=dict)
+    review_decision: Decision | None = None
+
+
+class RoundRecord(Kept):
+    """One round as the audit trail has it."""
+
+    round: int
+    parent_sha: Sha
+    head_sha: Sha
+    commits: tuple[str, ...] = ()
+    lines_added: int = 0
+    lines_deleted: int = 0
+    files: int = 0
+    verified: bool | None = None
+    decision: Decision | None = None
+    new_findings: tuple[str, ...] = ()
+
+
+class Session(Kept):
+    """The conversation that a backend can take up again.
+
+    `tokens_in` and `tokens_out` are what the backend has reported for the whole of it so far; None
+    where a backend reports each run by itself.
+    """
+
+    session_id: str
+    backend: str
+    started_round: int = 1
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+
+class Wip(Kept):
+    """Work in progress: `commits` on the work branch, up to `sha`, that no report speaks of yet."""
+
+    sha: Sha
+    commits: int
+
+
+class OutboxItem(Kept):
+    """One post, identified by its key; `holder` is the run that intended it.
+
+    `ref` is what the forge calls the post, `by` the login that made it, `why` why it was refused.
+    """
+
+    key: str
+    status: Literal["pending", "done", "refused"] = "pending"
+    holder: str = ""
+    ref: str = ""
+    by: str = ""
+    why: str = ""
+
+
+class Lease(Kept):
+    """Who may write this loop. It is fenced by the git server, not by clocks."""
+
+    holder: str
+    run_id: str = ""
+    run_attempt: int = 1
+    expires_at: str = ""
+
+
+class Source(Kept):
+    """Where the card came from; `label` is the label that asked for it, if one did."""
+
+    kind: Literal["file", "issue", "pull_request"] = "file"
+    ref: str = ""
+    label: str = ""
+
+    @property
+    def issue(self) -> int | None:
+        """The number of the issue, if it is one."""
+        return int(self.ref) if self.kind == "issue" and self.ref.isdigit() else None
+
+    @property
+    def pull(self) -> int | None:
+        """The number of the pull request, if it is one."""
+        return int(self.ref) if self.kind == "pull_request" and self.ref.isdigit() else None
+
+
+class LoopState(Kept):
+    """A snapshot of one loop; `seq` grows by one per transition."""
+
+    schema_version: int = SCHEMA_VERSION
+    seq: int = 0
+    state: Phase = Phase.IDLE
+    round: int = 0
+    task_id: str = ""
+    base_sha: Sha = ""
+    start_sha: Sha = ""
+    head_sha: Sha = ""
+    card_sha256: str = ""
+    started_at: str = ""
+    outcome: Outcome | None = None
+    reasons: tuple[Reason, ...] = ()
+    error: str = ""
+    failed_at: str = ""
+    resume_phase: Phase | None = None
+    continue_to: int | None = None
+    publishes: bool = False
+    starter: str = ""
+    source: Source = Source()
+    base_branch: Branch = ""
+    work_branch: Branch = ""
+    state_branch: Branch = ""
+    pull_request: int | None = None
+    pull_request_url: str = ""
+    limits: Limits = Limits()
+    usage: Usage = Usage()
+    verify: tuple[str, ...] = ()
+    baseline: Verification | None = None
+    verification: Verification | None = None
+    attempt: Attempt | None = None
+    wip: Wip | None = None
+    findings: tuple[Finding, ...] = ()
+    sessions: dict[str, Session] = Field(default_factory=dict)
+    round_details: tuple[RoundDetail, ...] = ()
+    history: tuple[RoundRecord, ...] = ()
+    outbox: tuple[OutboxItem, ...] = ()
+    lease: Lease | None = None
+    handed_over_by: str = ""
+    """The run that released the lease last: when it is run again, its work is done."""
+    extended: int = 0
+    """Rounds and dispatches that `/loop extend` has added to the operator's limits."""
+    heeded: tuple[int, ...] = ()
+    """The newest comments whose commands were carried out."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an agent is awaited."""
+        return self.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}
+
+    @property
+    def tip(self) -> str:
+        """The last commit that a report spoke of, or where the work starts."""
+        return self.head_sha or self.start_sha
+
+    @property
+    def branch_tip(self) -> str:
+        """Where the work branch is: at the tip, or at work in progress on top of it."""
+        return self.wip.sha if self.wip else self.tip
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is outstanding and nothing can be continued."""
+        posted = all(item.status != "pending" for item in self.outbox)
+        return self.state is Phase.DONE and self.resume_phase is None and posted
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code for the outcome; a loop that is not done has none but 0."""
+        return EXIT_CODES[self.outcome] if self.outcome else ExitCode.OK
+
+    @property
+    def contradiction(self) -> str:
+        """Why nobody can go on from this state, whoever wrote it, or ''."""
+        running = (Phase.AWAITING_WORK, Phase.AWAITING_REVIEW)
+        phase = self.resume_phase or self.state
+        if self.state is Phase.DONE and self.outcome is None:
+            return "it is done without an outcome"
+        if phase not in running:
+            ended = self.state is Phase.DONE and self.resume_phase is None
+            return "" if ended else f"nothing continues at {phase}"
+        if self.round < 1 or not (self.task_id and self.base_sha and self.start_sha):
+            return f"{phase} without task_id, base_sha, start_sha or round"
+        recorded = [record.round for record in self.history][-1:] == [self.round]
+        detailed = [detail.round for detail in self.round_details][-1:] == [self.round]
+        if phase is Phase.AWAITING_REVIEW and not (self.head_sha and recorded and detailed):
+            return f"{phase} without the work of round {self.round}"
+        return ""
+
+    def to_json(self) -> bytes:
+        """The snapshot as it is written, without what is not set."""
+        body = self.model_dump(mode="json", exclude_none=True)
+        slim = {key: value for key, value in body.items() if value not in ("", [], {}, ())}
+        text = json.dumps(slim, indent=2, ensure_ascii=False) + "\n"
+        return text.encode(errors="replace")
+
+
+class StateCorrupt(ValueError):
+    """The bytes are not a state."""
+
+
+def parse_state(raw: bytes, read: seed_state.Read = seed_state.nothing) -> LoopState:
+    """The state in `raw`; `read` gives the bus files beside one of agent-task-runner.
+
+    Raises:
+        StateCorrupt: not UTF-8, not JSON, not an object, or a field that does not fit.
+    """
+    try:
+        document = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise StateCorrupt(f"not readable as JSON: {str(error)[:120]}") from None
+    if not isinstance(document, dict):
+        raise StateCorrupt(f"an object is expected, this is a {type(document).__name__}")
+    if document.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        raise StateCorrupt(f"schema_version {document['schema_version']!r} is not known here")
+    if seed_state.is_of_agent_task_runner(document):
+        document = seed_state.migrated(document, read)
+    try:
+        return LoopState.model_validate(document)
+    except ValidationError as error:
+        raise StateCorrupt(explain(error, LoopState)[0]) from None

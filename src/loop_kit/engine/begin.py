@@ -1,0 +1,31 @@
+"""How a run enters a loop: what is recorded is looked up, and what `core.entering` makes of it."""
+
+from loop_kit.core import entering
+from loop_kit.core.entering import Start
+from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.journal import Journal
+from loop_kit.ports import Clock, Store
+
+
+def enter(
+    journal: Journal,
+    start: Start,
+    store: Store,
+    clock: Clock,
+    cancellation: CancellationCheck | None,
+) -> None:
+    """Begin a loop, or continue the recorded one; nothing is spent yet.
+
+    Raises:
+        StateRefused: there is no such loop to continue, or it belongs to another task.
+    """
+    recorded = store.load()
+    journal.card = start.card
+    if start.fresh or recorded is None:
+        journal.enter(entering.begin(start, recorded, clock.now()))
+        return
+    tip, cancelled = store.work_tip, None
+    commands = () if entering.is_left_alone(recorded, start) else store.commands()
+    if cancellation is not None and entering.is_work_branch_deleted(recorded, start, tip):
+        cancelled = cancellation.find(recorded)
+    journal.enter(entering.resume(start, recorded, tip, commands, clock.now(), cancelled))

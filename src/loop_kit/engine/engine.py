@@ -1,0 +1,327 @@
+"""The engine: performs what the state asks for, through ports, and records what happened.
+
+One small method per effect. Nothing here decides what comes next (`core.machine` does) and nothing
+here knows what a port is made of. The order of durable steps is the rule this file owns:
+
+1. before an agent is paid, the attempt is recorded and made durable;
+2. before anything is posted, the intents are made durable;
+3. after posting, the posts, the handing over and the released lease are made durable;
+4. the next round is dispatched last of all.
+"""
+
+from collections.abc import Mapping
+
+from loop_kit.core.briefing import handoff
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.ci.requests import resume_inputs
+from loop_kit.core.entering import Start
+from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop.machine import (
+    Step,
+    closing_effect,
+    outstanding,
+    transition,
+)
+from loop_kit.core.loop.messages import (
+    AttemptStarted,
+    BaseVerified,
+    Claim,
+    Effect,
+    Event,
+    HandedOver,
+    HeadVerified,
+    Publish,
+    ReviewReported,
+    RunAgent,
+    Stop,
+    Verify,
+    WorkReported,
+)
+from loop_kit.core.loop.state import (
+    Lease,
+    LoopState,
+    OutboxItem,
+    Outcome,
+    Role,
+)
+from loop_kit.engine.attempt import Interrupted
+from loop_kit.engine.begin import enter
+from loop_kit.engine.briefing import Briefing
+from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.journal import Files, Journal
+from loop_kit.engine.options import Continuation, Options
+from loop_kit.engine.publisher import Publisher
+from loop_kit.engine.reviewer import ReviewerPass
+from loop_kit.engine.worker import WorkerPass
+from loop_kit.errors import ForgeUnavailable
+from loop_kit.ports import (
+    Agent,
+    Clock,
+    Forge,
+    Reporter,
+    Store,
+    Verifier,
+)
+
+
+class Engine:
+    """Runs one loop for as long as this run is asked to."""
+
+    def __init__(
+        self,
+        store: Store,
+        verifier: Verifier,
+        agents: Mapping[Role, Agent],
+        worker: WorkerPass,
+        reviewer: ReviewerPass,
+        clock: Clock,
+        reporter: Reporter,
+        options: Options,
+        publisher: Publisher | None = None,
+        cancellation: CancellationCheck | None = None,
+    ) -> None:
+        self._store = store
+        self._verifier = verifier
+        self._agents = agents
+        self._worker = worker
+        self._reviewer = reviewer
+        self._clock = clock
+        self._reporter = reporter
+        self._options = options
+        self._publisher = publisher
+        self._cancellation = cancellation
+        self._journal = Journal(store, clock, reporter)
+        self._lease: Lease | None = None
+        self._forge_is_down = False
+
+    def begin(self, start: Start) -> LoopState:
+        """Begin the loop, or continue it where it stopped; nothing is spent yet.
+
+        Raises:
+            StateRefused: there is no such loop to continue, or it belongs to another task.
+        """
+        local = ("depends_on",) if start.card.depends_on and start.lease is None else ()
+        for key in (*start.card.unheeded, *local):
+            self._reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
+        self._lease = start.lease
+        enter(self._journal, start, self._store, self._clock, self._cancellation)
+        return self.state
+
+    def join(self, recorded: LoopState, card: TaskCard) -> None:
+        """Continue as one of the jobs of the run that already holds the lease of this loop."""
+        self._journal.state, self._journal.card = recorded, card
+        self._lease = recorded.lease
+
+    def run(self, last_round: int | None = None) -> LoopState:
+        """Perform what is outstanding until the loop, or its round `last_round`, is over.
+
+        Raises:
+            PushRejected: another run owns the loop; nothing of ours was recorded since.
+        """
+        try:
+            self._check_agents()
+            while (effect := self._outstanding()) and not self._is_beyond(effect, last_round):
+                if isinstance(effect, Publish) and self._forge_is_down:
+                    break
+                self._perform(effect)
+        except KeyboardInterrupt as stop:
+            if self.state.is_running:
+                wip = stop.wip if isinstance(stop, Interrupted) else None
+                self._journal.stop(Stop(Outcome.INTERRUPTED, "The run was interrupted."), wip)
+        return self.state
+
+    def stop(self, outcome: Outcome, error: str) -> None:
+        """End a running loop, and post that."""
+        if self.state.is_running:
+            self._stop(Stop(outcome, error))
+
+    def claim(self) -> LoopState:
+        """Make the lease durable and post that the loop is running; another job runs the agents."""
+        self._journal.sync()
+        self._post(outbox.greetings(self.state))
+        return self.state
+
+    def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
+        """Release the lease, record which round is to follow, and dispatch it last of all."""
+        if self._journal.handle_commands():
+            self._publish_the_end()
+        self._release()
+        while self._journal.handle_commands(self._lease):
+            self._publish_the_end()
+            self._release()
+        self.dispatch(forge, continuation)
+        return self.state
+
+    def dispatch(self, forge: Forge | None, continuation: Continuation | None) -> None:
+        """Start the job that was recorded as the next one; again, when its start was lost."""
+        state = self.state
+        if state.is_running and forge and continuation and continuation.workflow:
+            forge.dispatch(continuation.workflow, continuation.ref, resume_inputs(state))
+            self._reporter.note(f"Round {state.round} is dispatched.")
+
+    def _release(self) -> None:
+        while isinstance(effect := closing_effect(self.state), Stop):
+            self._stop(effect)
+        self._journal.apply(HandedOver(effect.continue_to))
+        self._journal.sync()
+
+    def _stop(self, stop: Stop) -> None:
+        self._journal.stop(stop)
+        self._publish_the_end()
+
+    @property
+    def state(self) -> LoopState:
+        """The state as last recorded."""
+        return self._journal.state
+
+    @property
+    def card(self) -> TaskCard:
+        """The card that counts now."""
+        card = self._journal.card
+        assert card is not None  # noqa: S101
+        return card
+
+    def _outstanding(self) -> Effect | None:
+        return outstanding(self.state, posts=self._publisher is not None)
+
+    def _check_agents(self) -> None:
+        if not self.state.is_running:
+            return
+        outcomes = {
+            Role.WORKER: Outcome.WORKER_DISPATCH_FAILED,
+            Role.REVIEWER: Outcome.REVIEWER_DISPATCH_FAILED,
+        }
+        for role, agent in self._agents.items():
+            why = agent.check()
+            if why:
+                self._journal.stop(Stop(outcomes[role], why))
+                return
+
+    def _perform(self, effect: Effect) -> None:
+        if isinstance(effect, Publish):
+            self._publish(effect)
+        elif isinstance(effect, Stop):
+            self._journal.stop(effect)
+        elif isinstance(effect, Claim):
+            self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
+        elif isinstance(effect, Verify):
+            self._verify(effect)
+        else:
+            self._run_agent(effect)
+
+    def _verify(self, effect: Verify) -> None:
+        where = "the base commit" if effect.at_base else effect.sha[:10]
+        self._reporter.note(f"Running the verify commands at {where}.")
+        timeout = self._options.verify_timeout
+        verification = self._verifier.verify(effect.sha, self.state.verify, timeout)
+        for result in verification.results:
+            if result.exit_code:
+                self._reporter.note(f"It fails: {result.command} (exit code {result.exit_code})")
+        if effect.at_base:
+            self._journal.apply(BaseVerified(verification, self._clock.now()))
+        else:
+            self._journal.apply(HeadVerified(verification))
+
+    def _run_agent(self, effect: RunAgent) -> None:
+        if effect.delay:
+            self._reporter.note(f"Waiting {effect.delay:g} s before the next attempt.")
+            self._clock.sleep(effect.delay)
+        if effect.role is Role.WORKER:
+            self._run_worker(effect)
+        else:
+            self._run_reviewer(effect)
+
+    def _run_worker(self, effect: RunAgent) -> None:
+        briefing = self._worker.briefing(self.state, self.card)
+        if effect.claimed or self._start_worker(effect, briefing):
+            outcome = self._worker.run(self.state, self.card, effect, briefing.context)
+            self._apply_work(outcome.event, dict(outcome.files))
+
+    def _start_worker(self, effect: RunAgent, briefing: Briefing) -> bool:
+        """Start an attempt of the worker; whether its agent may run right away."""
+        if effect.attempt == 1:
+            self._reporter.event("round_start", self.state, {})
+        packet = {bus.TASK_PACKET: bus.encoded(briefing.packet.document())}
+        return self._start(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet})
+
+    def _run_reviewer(self, effect: RunAgent) -> None:
+        card = self.card
+        request, diff = self._reviewer.request(self.state, card)
+        files = self._bus_and_archive(self.state, bus.REVIEW_REQUEST, request)
+        if effect.claimed or self._start(effect, {**files, bus.REVIEW_REPORT: None}):
+            outcome = self._reviewer.run(self.state, card, effect, request, diff)
+            self._apply_review(outcome.event, dict(outcome.files))
+
+    def _start(self, effect: RunAgent, files: Files) -> bool:
+        """Make the attempt durable; whether its agent may run right away.
+
+        It may not when the loop is not wanted any more, or when commands were read: what the agent
+        is to be given may have changed.
+        """
+        self._journal.apply(AttemptStarted(effect.role, self._clock.now()), files)
+        self._journal.sync()
+        commanded = self._journal.handle_commands()
+        if not self.state.is_running:
+            return False
+        cancelled = self._cancellation.find(self.state) if self._cancellation else None
+        if cancelled is not None:
+            self._journal.stop(cancelled)
+            return False
+        self._post(outbox.greetings(self.state))
+        return not commanded
+
+    def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:
+        """Record the work together with what it hands over."""
+        step = Step(event, transition(self.state, event))
+        if isinstance(event, WorkReported):
+            after = step.after
+            handed = handoff.of_worker(after, event.report, event.at)
+            files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encoded(handed)
+        self._journal.record(step, files)
+
+    def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
+        """Record a review together with the fix list or the summary that follows from it."""
+        before, step = self.state, Step(event, transition(self.state, event))
+        if isinstance(event, ReviewReported):
+            after = step.after
+            report = self._reviewer.work_report(before)
+            handed = handoff.of_reviewer(after, event.report, event.at)
+            files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encoded(handed)
+            approved = after.outcome is Outcome.APPROVED
+            name, build = (bus.SUMMARY, bus.summary) if approved else (bus.FIX_LIST, bus.fix_list)
+            files |= self._bus_and_archive(after, name, build(after, report, event.report))
+        self._journal.record(step, files)
+
+    def _bus_and_archive(
+        self, state: LoopState, name: str, document: bus.Document
+    ) -> dict[str, bytes | None]:
+        encoded = bus.encoded(document)
+        return {name: encoded, bus.archived(state.task_id, state.round, name): encoded}
+
+    def _publish(self, effect: Publish) -> None:
+        self._journal.sync()
+        self._post(effect.items)
+
+    def _post(self, items: tuple[OutboxItem, ...]) -> None:
+        """Make these posts exist; their intents are durable."""
+        if self._publisher is None or self._forge_is_down:
+            return
+        try:
+            for item in items:
+                if item in self.state.outbox:
+                    posted = self._publisher.publish(self.state, self.card, item)
+                    self._journal.apply(posted)
+        except ForgeUnavailable as error:
+            self._reporter.warn(f"{error} What was to be posted stays outstanding.")
+            self._forge_is_down = True
+
+    def _publish_the_end(self) -> None:
+        """Post a stop that was found only when the round was over."""
+        effect = self._outstanding()
+        if isinstance(effect, Publish) and not self._forge_is_down:
+            self._publish(effect)
+
+    def _is_beyond(self, effect: Effect, last_round: int | None) -> bool:
+        """Whether `effect` belongs to a later round than this run was asked for."""
+        posts = isinstance(effect, Publish)
+        return not posts and last_round is not None and self.state.round > last_round

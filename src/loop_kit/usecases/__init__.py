@@ -1,0 +1,1 @@
+"""What a person or an event asks for, one file for each."""

@@ -1,0 +1,241 @@
+"""Finds the card that an event asks for: in the repository, in an issue or in a pull request.
+
+What counts is the text of the event, which the person saw who put the label on; only where the
+event does not bring it along is the API asked. A pull request is worked on at its own head, so its
+base, from which everything trusted is read, is the commit where it left its base branch.
+"""
+
+from dataclasses import dataclass
+
+from loop_kit.actions.events import DEFAULT_CARD
+from loop_kit.adapters.git.changed_files import changed_files
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.github.attachments import fetch_attachment
+from loop_kit.core.card.issue import (
+    Origin,
+    attachment_links,
+    card_if_any,
+    card_in_attachment,
+    no_card,
+)
+from loop_kit.core.card.task import TaskCard, parse_card
+from loop_kit.core.ci.requests import (
+    PullEvent,
+    StartIssue,
+    StartPull,
+    is_branch_name,
+    is_under,
+)
+from loop_kit.core.loop.state import Source
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
+from loop_kit.usecases.job_context import JobScene
+
+_FOLDER = ".loop/"
+_TASKS = ".loop/tasks/"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A card, where it came from, and the commits between which its loop is to work.
+
+    `own_work` is the head branch of the pull request that the loop works on, else ''.
+    """
+
+    card: TaskCard
+    source: Source
+    base_branch: str
+    base_sha: str
+    start_sha: str
+    own_work: str = ""
+    pull_url: str = ""
+
+
+class Cards:
+    """Reads cards for one invocation."""
+
+    def __init__(self, scene: JobScene) -> None:
+        self._scene = scene
+
+    def committed(self, path: str, at: str = "") -> Found:
+        """The card in the file `path` of the commit `at`, or of the one that is checked out.
+
+        Raises:
+            BadCard: there is none, or it does not fit.
+        """
+        head = at or self._scene.place.head
+        raw = self._scene.repository.read(head, path)
+        if raw is None:
+            raise BadCard(
+                f"The task card {path} is not committed at {head[:10]}.",
+                "Commit it there, or name another with the input `task`.",
+            )
+        card = parse_card(raw, path)
+        return self._on_base(card, Source(kind="file", ref=path))
+
+    def of_issue(self, asked: StartIssue) -> Found:
+        """The card in an issue: in its text, else in a file attached to it.
+
+        Raises:
+            BadCard: there is none, or it does not fit.
+        """
+        card = self.in_issue(asked.number, asked.title, asked.body)
+        return self._on_base(card, self._source("issue", asked.number, labelled=asked.labelled))
+
+    def in_issue(self, number: int, title: str, body: str | None) -> TaskCard:
+        """The card in the issue; its text is asked of the API where `body` is None."""
+        if body is None:
+            issue = self._scene.forge.issue(number)
+            if issue is None or not issue.is_open:
+                raise BadCard(f"There is no open issue #{number}.", "Give the number of one.")
+            title, body = issue.title, issue.body
+        origin = Origin("issue", number, title)
+        card = card_if_any(body, origin) or self._attached(body, origin)
+        if card is None:
+            raise no_card(origin)
+        return card
+
+    def of_pull(self, asked: StartPull) -> Found:
+        """The card for a pull request: in its text, in its changes, else in what it closes.
+
+        Raises:
+            BadCard: there is none, more than one, or one that does not fit.
+            BranchRefused: its head or base is a branch of ours.
+            ForgeRefused: it comes from a fork, or its head is not where it was.
+        """
+        pull = asked.facts or self._pull(asked.number)
+        check_head(pull.head, self._scene.default_branch, pull.number)
+        base_sha = self._scene.forge.merge_base(pull.base, pull.head_sha)
+        self._scene.have(base_sha)
+        self._scene.have(pull.head_sha)
+        card = self.in_pull(pull, base_sha)
+        return Found(
+            card=card,
+            source=self._source("pull_request", asked.number, labelled=asked.labelled),
+            base_branch=pull.base,
+            base_sha=base_sha,
+            start_sha=pull.head_sha,
+            own_work=pull.head,
+            pull_url=pull.url,
+        )
+
+    def in_pull(self, pull: PullEvent, base_sha: str) -> TaskCard:
+        """The card for a pull request whose base and head are at hand."""
+        origin = Origin("pull request", pull.number, pull.title)
+        card = card_if_any(pull.body, origin)
+        if card is None:
+            self._scene.have(base_sha)
+            self._scene.have(pull.head_sha)
+            card = self._added(pull, base_sha, origin)
+        if card is not None:
+            return card
+        facts = self._scene.forge.pull(pull.number)
+        issue = self._scene.forge.issue(facts.closes) if facts and facts.closes else None
+        closed = Origin("issue", issue.number, issue.title) if issue else None
+        card = card_if_any(issue.body, closed) if issue and closed else None
+        if card is None:
+            raise no_card(origin, ", changes none and closes no issue with one")
+        if closed is not None and card.task_id == closed.task_id:
+            return card.model_copy(update={"task_id": origin.task_id})
+        return card
+
+    def pull_event(self, number: int) -> PullEvent:
+        """What an event would say of a pull request, asked of the API."""
+        return self._pull(number)
+
+    def tip(self, branch: str) -> str:
+        """The tip of a branch of the repository."""
+        return self._scene.tip(branch)
+
+    def _source(self, kind: str, number: int, *, labelled: bool) -> Source:
+        label = self._scene.settings.trigger_label if labelled else ""
+        return Source.model_validate({"kind": kind, "ref": str(number), "label": label})
+
+    def _on_base(self, card: TaskCard, source: Source) -> Found:
+        named = self._scene.settings.base_branch or card.base_branch
+        base_branch = named or self._scene.default_branch
+        if not is_branch_name(base_branch):
+            raise BadCard(
+                f"{one_line(base_branch, 100)!r} is no name of a branch.", "Correct `base_branch`."
+            )
+        if is_under(base_branch, self._scene.settings.branch_prefix):
+            raise BranchRefused(
+                f"The base branch {base_branch} is one of the loop's own.",
+                "Name another with `base-branch`, or in the card.",
+            )
+        base_sha = self._scene.tip(base_branch)
+        return Found(card, source, base_branch, base_sha, base_sha)
+
+    def _attached(self, body: str, origin: Origin) -> TaskCard | None:
+        links = attachment_links(body, self._scene.job.repository)
+        if not links:
+            return None
+        if len(links) > 1:
+            raise BadCard(
+                f"{origin.name} holds {len(links)} attached files that may be a card.",
+                "Leave one, or paste the card as a block.",
+            )
+        return card_in_attachment(fetch_attachment(links[0]), links[0], origin)
+
+    def _pull(self, number: int) -> PullEvent:
+        facts = self._scene.forge.pull(number)
+        if facts is None or not facts.is_open:
+            raise BadCard(f"There is no open pull request #{number}.", "Give the number of one.")
+        if facts.head_repository.lower() != self._scene.job.repository.lower():
+            raise ForgeRefused(
+                f"The pull request #{number} comes from a fork.",
+                "Push the branch to this repository and open the pull request from there.",
+            )
+        for branch in (facts.head, facts.base):
+            if is_under(branch, self._scene.settings.branch_prefix):
+                raise BranchRefused(
+                    f"The branch {branch} of the pull request #{number} is the loop's.",
+                    "Comment `/loop retry` there to go on with its loop.",
+                )
+        return PullEvent(
+            number=number,
+            title=facts.title,
+            body=facts.body,
+            head=facts.head,
+            head_sha=facts.head_sha,
+            head_repository=facts.head_repository,
+            base=facts.base,
+            url=facts.url,
+        )
+
+    def _added(self, pull: PullEvent, base_sha: str, origin: Origin) -> TaskCard | None:
+        """The one card that the pull request adds or changes."""
+        changed = changed_cards(self._scene.git, base_sha, pull.head_sha)
+        if not changed:
+            return None
+        if len(changed) > 1:
+            raise BadCard(
+                f"{origin.name} changes {len(changed)} task cards: which one is meant?",
+                "Write the one that is meant into its text.",
+            )
+        raw = self._scene.repository.read(pull.head_sha, changed[0])
+        return parse_card(raw, changed[0]) if raw is not None else None
+
+
+def changed_cards(git: Git, before: str, after: str) -> tuple[str, ...]:
+    """The card files that were added or changed between two commits; all without `before`."""
+    ends = (".json", ".yml", ".yaml")
+    return tuple(
+        path
+        for path in changed_files(git, before, after, _FOLDER)
+        if path == DEFAULT_CARD
+        or (path.startswith(_TASKS) and path.count("/") == 2 and path.endswith(ends))
+    )
+
+
+def check_head(head: str, default_branch: str, number: int) -> None:
+    """Refuse a pull request whose head is the default branch: agents commit to the head.
+
+    Raises:
+        BranchRefused: it is.
+    """
+    if head == default_branch:
+        raise BranchRefused(
+            f"The head of the pull request #{number} is the default branch {head}.",
+            "Open it from a branch of its own.",
+        )

@@ -1,0 +1,195 @@
+"""Commands in comments, and what is answered on an issue or a pull request.
+
+While another run holds the loop, a command is put into its inbox, which it reads before it spends
+anything; otherwise this run takes the loop, carries the command out and continues from there. Who
+may not command gets no answer at all: strangers must not make us answer.
+"""
+
+from loop_kit.core.card.issue import Origin, card_if_any
+from loop_kit.core.card.task import TaskCard, checked_task_id
+from loop_kit.core.ci.requests import Comment, StartIssue
+from loop_kit.core.forge.render import headline, marker
+from loop_kit.core.forge.status import REFUSED, refusal, status_reply
+from loop_kit.core.loop.commands import Command, Misspelt
+from loop_kit.core.loop.state import LoopState
+from loop_kit.errors import (
+    BadCard,
+    ForgeRefused,
+    ForgeUnavailable,
+    LoopError,
+)
+from loop_kit.ports import PushRejected
+from loop_kit.ports.forge import Reaction
+from loop_kit.usecases.cards import Cards
+from loop_kit.usecases.job import Loop, LoopJob
+from loop_kit.usecases.job_context import Scene
+
+_TRIES = 5
+"""How often a loop is loaded that is written to while a command is put into its inbox."""
+
+
+def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
+    """Do what a comment asks; None when no round was run for it."""
+    scene, command = job.scene, request.command
+    if not all(job.authority.may(login) for login in scene.run.people):
+        scene.log.note(
+            f"{scene.run.people[0]} may not write to {scene.repository_name}: nothing to do."
+        )
+        return None
+    if isinstance(command, Misspelt):
+        _decline(scene, request, command.sentence)
+        return None
+    task_id = _task_id(job, request)
+    for _ in range(_TRIES):
+        try:
+            return _apply_or_queue(job, cards, request, command, job.load(task_id))
+        except PushRejected:
+            scene.log.note(f"{task_id} was written meanwhile: looking again.")
+    scene.log.warn(f"{task_id} changes faster than the command can be recorded: comment it again.")
+    _react(scene, request, "confused")
+    return None
+
+
+def refuse(scene: Scene, number: int, error: LoopError) -> None:
+    """Say on an issue or a pull request why no loop is started; always in the same comment."""
+    text = refusal(error.sentence, error.remedy)
+    if scene.settings.dry_run:
+        scene.log.note(f"Dry run: #{number} would get a comment on why no loop is started.")
+        return
+    try:
+        known = scene.forge.find_post(number, REFUSED) or ""
+        scene.forge.put_comment(number, known, text, REFUSED)
+    except (ForgeRefused, ForgeUnavailable) as failure:
+        scene.log.warn(f"The comment on #{number} could not be written: {failure}")
+
+
+def _apply_or_queue(
+    job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
+) -> LoopState | None:
+    scene, recorded = job.scene, loop.recorded
+    if recorded is None or request.number not in _numbers(recorded):
+        _decline(scene, request, f"#{request.number} has no loop that can be commanded.")
+        return None
+    is_handled = request.id in recorded.heeded
+    if recorded.finished and command.verb != "status" and not is_handled:
+        over = f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
+        _decline(scene, request, over)
+        return None
+    if command.verb == "status":
+        _reply(scene, request, recorded)
+        return None
+    live = job.is_live(recorded.lease)
+    if is_handled:
+        scene.log.note(f"/loop {command.verb} was carried out already.")
+        return _continue_lost_run(job, loop, recorded, live=live)
+    if command.verb == "refresh":
+        command = _with_card(job, cards, request, command, recorded)
+    if live:
+        _queue_command(scene, request, loop, command)
+        return None
+    _react(scene, request, "+1")
+    return job.work(loop, command=command)
+
+
+def _continue_lost_run(
+    job: LoopJob, loop: Loop, recorded: LoopState, *, live: bool
+) -> LoopState | None:
+    """Continue if the run that carried the command out died after that; None if it did not."""
+    if job.has_handed_over(recorded):
+        return job.dispatch_again(loop)
+    died = recorded.lease is not None and not live
+    return job.round(loop, retries=False) if died else None
+
+
+def _decline(scene: Scene, request: Comment, why: str) -> None:
+    scene.log.note(why)
+    _react(scene, request, "confused")
+
+
+def _queue_command(scene: Scene, request: Comment, loop: Loop, command: Command) -> None:
+    if scene.settings.dry_run:
+        scene.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
+        return
+    loop.store.drop(command)
+    _react(scene, request, "eyes")
+    lease = loop.recorded.lease if loop.recorded else None
+    run = lease.run_id if lease else ""
+    scene.log.note(f"Run {run} is running: it reads the command before it spends anything.")
+
+
+def _with_card(
+    job: LoopJob, cards: Cards, request: Comment, command: Command, recorded: LoopState
+) -> Command:
+    """A `refresh` with the card as it is now, and its verify commands."""
+    try:
+        card = _reread(cards, request, recorded)
+    except LoopError as error:
+        refuse(job.scene, request.number, error)
+        raise
+    verify = job.scene.full_settings(card, recorded.base_sha).verify
+    return command.model_copy(update={"card": card, "verify": verify})
+
+
+def _reread(cards: Cards, request: Comment, recorded: LoopState) -> TaskCard:
+    """The card as it is now, where it came from."""
+    source = recorded.source
+    if source.issue is not None:
+        same = source.issue == request.number
+        title, body = (request.title, request.body) if same else ("", None)
+        card = cards.of_issue(StartIssue(source.issue, title, body, labelled=False)).card
+    elif source.pull is not None:
+        pull = cards.pull_event(source.pull)
+        card = cards.in_pull(pull, recorded.base_sha)
+    else:
+        card = cards.committed(source.ref, cards.tip(recorded.base_branch)).card
+    if card.task_id != recorded.task_id:
+        raise BadCard(
+            f"The card is {card.task_id} now, the loop is {recorded.task_id}.",
+            "Give it back its task_id, or start a loop of its own for it.",
+        )
+    return card
+
+
+def _task_id(job: LoopJob, request: Comment) -> str:
+    """Which loop a comment is about; the loop itself is asked whether that is so."""
+    prefix = f"{job.scene.settings.branch_prefix}/"
+    if request.on_pull:
+        facts = job.scene.forge.pull(request.number)
+        head = facts.head if facts else ""
+        if head.startswith(prefix) and head.endswith("/work"):
+            return _checked(head.removeprefix(prefix).removesuffix("/work"), request)
+    known = job.scene.forge.loop_of(request.number)
+    if known:
+        return known
+    origin = Origin("pull request" if request.on_pull else "issue", request.number)
+    try:
+        card = card_if_any(request.body, origin)
+    except BadCard:
+        card = None
+    return card.task_id if card else origin.task_id
+
+
+def _checked(task_id: str, request: Comment) -> str:
+    try:
+        return checked_task_id(task_id)
+    except ValueError:
+        return f"pr-{request.number}"
+
+
+def _react(scene: Scene, request: Comment, sign: Reaction) -> None:
+    if not scene.settings.dry_run:
+        scene.forge.react(request.id, sign)
+
+
+def _numbers(recorded: LoopState) -> set[int | None]:
+    return {recorded.source.issue, recorded.source.pull, recorded.pull_request}
+
+
+def _reply(scene: Scene, request: Comment, recorded: LoopState) -> None:
+    if scene.settings.dry_run:
+        scene.log.note(f"Dry run: {headline(recorded)}")
+        return
+    mark = marker(recorded.task_id, f"command-{request.id}")
+    again = scene.run.attempt > 1
+    known = (scene.forge.find_post(request.number, mark) or "") if again else ""
+    scene.forge.put_comment(request.number, known, status_reply(mark, recorded), mark)

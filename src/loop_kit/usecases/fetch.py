@@ -1,0 +1,388 @@
+"""Brings a loop of CI onto a laptop: its files into the loop's folder, its work onto a branch.
+
+Nothing on the server changes, and nothing here is lost: a loop that only this machine has is moved
+aside (`--force`), and a branch with commits that the server lacks is left alone.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.fetched_loop import (
+    builds_on,
+    load_record,
+    read_tree,
+    save_record,
+    set_aside,
+    state_and_files,
+    tip_of,
+    write_loop,
+)
+from loop_kit.adapters.git.in_place import read_status, require_clean
+from loop_kit.adapters.git.remote import fetch_commit
+from loop_kit.adapters.git.remote_loops import MAX_STATE_BYTES, RemoteLoops, scratch_repository
+from loop_kit.adapters.git.repository import Place, locate
+from loop_kit.adapters.loop_dir.loop_folder import (
+    BusFileUnreadable,
+    exclude_generated,
+    loop_folder,
+    read_plain,
+)
+from loop_kit.adapters.loop_dir.loop_lock import exclusive
+from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.core.card.task import checked_task_id, parse_card
+from loop_kit.core.ci import fetched as handback
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.ci.fetched import FetchedLoop
+from loop_kit.core.forge.render import headline
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.state import (
+    Lease,
+    LoopState,
+    Outcome,
+    StateCorrupt,
+    parse_state,
+)
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import BadSetting, BranchRefused, StateRefused
+from loop_kit.ports.forge import Forge
+from loop_kit.settings import for_laptop
+from loop_kit.usecases.local_files import read_config
+from loop_kit.usecases.remote import RemotePlace, remote_place
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """What the command line was asked; `branch_prefix` is '' where the settings say it."""
+
+    cwd: Path
+    environ: Mapping[str, str]
+    task_id: str
+    remote: str = "origin"
+    branch_prefix: str = ""
+    loop_dir: str = ".loop"
+    switch: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was fetched.
+
+    Attributes:
+        state: The loop as it is here now.
+        branch: Our branch with its work.
+        work_sha: The commit that the branch is at.
+        lease: The lease of a run that is at work on it, if one is.
+        aside: Where another loop was moved to, if one was.
+        switched: Whether the branch is checked out.
+        go_on: The command that goes on with it, '' when nothing is outstanding.
+    """
+
+    state: LoopState
+    branch: str
+    work_sha: str
+    lease: Lease | None
+    aside: Path | None
+    switched: bool
+    go_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A loop as the git server has it."""
+
+    state_tip: str
+    files: Mapping[str, bytes]
+    state: LoopState
+    work_branch: str
+    work_sha: str
+
+
+def fetch_loop(request: FetchRequest) -> Fetched:
+    """Fetch a loop.
+
+    Raises:
+        LoopError: there is none, the server refuses, or something here would be lost.
+    """
+    task_id = _task_id(request.task_id)
+    in_job = request.environ.get("GITHUB_ACTIONS") == "true"
+    git = Git(request.cwd, request.environ, isolated=in_job)
+    place = locate(git)
+    git = git.at(place.root)
+    folder = loop_folder(place.root, request.loop_dir)
+    if folder.exists() and not folder.is_dir():
+        raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
+    server = remote_place(git, request.environ, request.remote)
+    with exclusive(folder / "lock"):
+        return _Fetching(request, task_id, git, place, folder, server).run()
+
+
+class _Fetching:
+    """One `loop fetch`, by the holder of the lock."""
+
+    def __init__(
+        self,
+        request: FetchRequest,
+        task_id: str,
+        git: Git,
+        place: Place,
+        folder: Path,
+        server: RemotePlace,
+    ) -> None:
+        self._request = request
+        self._git = git
+        self._place = place
+        self._folder = folder
+        self._server = server
+        self._branches = Branches(_prefix(request, folder), task_id)
+
+    def run(self) -> Fetched:
+        """Look at everything, then change what is here; the state comes last."""
+        seen = self._look()
+        state = handback.without_lease(seen.state)
+        raw = state.to_json()
+        replaced = self._checked_state(state, raw)
+        local = self._checked_branch(seen)
+        if self._request.switch and self._place.branch != seen.work_branch:
+            require_clean(read_status(self._git, self._shown_folder()))
+        self._hide()
+        aside = set_aside(self._folder, state_and_files(state=True)) if replaced else None
+        self._move_branch(seen, local)
+        if self._request.switch and self._place.branch != seen.work_branch:
+            self._git.run("switch", "--quiet", seen.work_branch, timeout=600)
+        gone = tuple(name for name in handback.TOP if name not in seen.files)
+        set_aside(self._folder, gone)
+        save_record(self._folder, self._record(seen, raw))
+        write_loop(self._folder, seen.files, raw)
+        switched = self._request.switch or self._place.branch == seen.work_branch
+        return Fetched(
+            state=state,
+            branch=seen.work_branch,
+            work_sha=seen.work_sha,
+            lease=seen.state.lease if self._is_at_work(seen.state.lease) else None,
+            aside=aside,
+            switched=switched,
+            go_on=self._go_on(state, seen.work_branch, switched=switched),
+        )
+
+    # --- what the server has -----------------------------------------------------------------
+
+    def _look(self) -> _Seen:
+        """The loop at one moment: state and work are pushed at once, so they are read at once."""
+        task_id, remote = self._branches.task_id, self._server.remote
+        with scratch_repository(self._git) as scratch:
+            loops = RemoteLoops(scratch, remote, self._branches.prefix)
+            for _ in range(_TRIES):
+                recorded = loops.states([task_id]).get(task_id)
+                if recorded is None:
+                    raise StateRefused(
+                        f"There is no loop {task_id} on {self._request.remote}: it has no branch"
+                        f" {self._branches.state}.",
+                        "Check the task id, --remote and --branch-prefix.",
+                    )
+                if recorded.state is None:
+                    raise StateRefused(
+                        f"{bus.STATE} on {self._branches.state} cannot be read: {recorded.why}.",
+                        "Mend it there, or delete that branch to start anew.",
+                    )
+                files = read_tree(scratch, recorded.sha, task_id)
+                seen = self._with_work(recorded.sha, files, recorded.state)
+                tips = loops.tips([task_id]).get(task_id)
+                if tips is not None and tips.state == recorded.sha:
+                    return seen
+        raise BranchRefused(f"{self._branches.state} moves while it is fetched.", "Run it again.")
+
+    def _with_work(self, tip: str, files: Mapping[str, bytes], state: LoopState) -> _Seen:
+        """Fetch the work, and the base that it is compared with, into the repository here."""
+        why = handback.foreign_branch(state, self._branches)
+        if why:
+            raise StateRefused(
+                f"The state of {state.task_id} is not one that a job wrote: {why}.",
+                "Look at who pushed to the state branch, then delete it.",
+            )
+        card = parse_card(files.get(bus.TASK_CARD, b""), f"{bus.TASK_CARD} on the state branch")
+        if card.task_id != state.task_id:
+            raise StateRefused(
+                f"The card on {self._branches.state} is of the task {card.task_id}.",
+                "Mend it there, or delete that branch to start anew.",
+            )
+        branch = state.work_branch or self._branches.work
+        depth = 1 + (state.wip.commits if state.wip else 0)
+        shallow = self._git.text("rev-parse", "--is-shallow-repository") == "true"
+        work = self._fetched(f"refs/heads/{branch}", "work", depth if shallow else 0)
+        for sha, kind in ((state.base_sha, "base"), (state.start_sha, "start")):
+            if sha and not self._git.has(sha):
+                self._fetched(sha, kind, 1 if shallow else 0)
+        return _Seen(tip, files, state, branch, work)
+
+    def _fetched(self, source: str, kind: str, depth: int) -> str:
+        ref = f"refs/loop-kit/{self._branches.task_id}/{kind}"
+        return fetch_commit(self._git, self._server.remote, source, ref=ref, depth=depth)
+
+    def _is_at_work(self, lease: Lease | None) -> bool:
+        forge = self._server.forge() if lease is not None else None
+        try:
+            return is_live(lease, forge)
+        finally:
+            if forge is not None:
+                forge.close()
+
+    # --- what is here ------------------------------------------------------------------------
+
+    def _checked_state(self, state: LoopState, new: bytes) -> bool:
+        """Whether a loop that only this machine has is to be moved aside.
+
+        Raises:
+            StateRefused: there is one, and nobody said that it may be.
+        """
+        path = self._folder / bus.STATE
+        try:
+            raw = read_plain(path, MAX_STATE_BYTES)
+            local = None if raw is None else parse_state(raw)
+        except (BusFileUnreadable, StateCorrupt):
+            raw, local = b"", None
+        if raw is None or raw == new or self._is_known(raw, local, state):
+            return False
+        if self._request.force:
+            return True
+        task_id = self._branches.task_id
+        ours = local is not None and local.task_id == task_id
+        said, remedy = f"{path} cannot be read", "Move it away"
+        if local is not None:
+            said = f"{path} is of the local loop {one_line(local.task_id)} (round {local.round})"
+            remedy = "Finish it"
+        if local is not None and ours:
+            said = f"{task_id} went on here ({one_line(headline(local), 200)})"
+            remedy = f"Bring it back with `loop publish {task_id}`"
+        raise StateRefused(
+            f"{said}.", f"{remedy}, or move it to {self._folder / 'runtime'} with --force."
+        )
+
+    def _is_known(self, raw: bytes, local: LoopState | None, state: LoopState) -> bool:
+        """Whether the server has the local state, too."""
+        record = load_record(self._folder)
+        if record is None or local is None or not record.is_held(raw):
+            return False
+        return local.task_id != state.task_id or local.seq <= state.seq
+
+    def _checked_branch(self, seen: _Seen) -> str:
+        """Where our work branch is, '' when there is none.
+
+        Raises:
+            StateRefused: it has commits that the server's lacks.
+        """
+        local = tip_of(self._git, seen.work_branch)
+        if local and not builds_on(self._git, local, seen.work_sha):
+            branch = seen.work_branch
+            raise StateRefused(
+                f"The branch {branch} here has commits that {self._request.remote} lacks.",
+                f"Bring them back with `loop publish {self._branches.task_id}`, or keep them:"
+                f" git branch -m {branch} {branch}-mine",
+            )
+        return local
+
+    def _move_branch(self, seen: _Seen, local: str) -> None:
+        """Put our branch at the work; one that is checked out takes its files along."""
+        if local == seen.work_sha:
+            return
+        if self._place.branch == seen.work_branch:
+            require_clean(read_status(self._git, self._shown_folder()))
+            self._git.run("merge", "--quiet", "--ff-only", seen.work_sha, timeout=600)
+        else:
+            forced = ("branch", "--quiet", "--no-track", "--force", "--")
+            self._git.run(*forced, seen.work_branch, seen.work_sha)
+
+    def _record(self, seen: _Seen, written: bytes) -> FetchedLoop:
+        task_id, known = self._branches.task_id, load_record(self._folder)
+        base = FetchedLoop(
+            task_id=task_id,
+            remote=self._request.remote,
+            branch_prefix=self._branches.prefix,
+            state_tip=seen.state_tip,
+            work_branch=seen.work_branch,
+            work_tip=seen.work_sha,
+        )
+        if known is not None and known.task_id == task_id:
+            keys = ("held", "tried", "dispatched")
+            base = base.model_copy(update={key: getattr(known, key) for key in keys})
+        return base.holding(seen.files[bus.STATE], written)
+
+    def _hide(self) -> None:
+        if self._folder.is_relative_to(self._place.root):
+            exclude_generated(self._place.git_dir, self._shown_folder(), run=False)
+
+    def _shown_folder(self) -> str:
+        """The loop's folder relative to the repository, or the default when it is outside."""
+        inside = self._folder.is_relative_to(self._place.root)
+        return self._folder.relative_to(self._place.root).as_posix() if inside else ".loop"
+
+    def _go_on(self, state: LoopState, branch: str, *, switched: bool) -> str:
+        if not state.is_running and state.resume_phase is None:
+            return ""
+        words = ["loop", "run", "--auto-dispatch", "--resume"]
+        if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
+            words += ["--max-rounds", str(state.round)]
+        if self._request.loop_dir != ".loop":
+            words += ["--loop-dir", self._request.loop_dir]
+        command = shlex.join(words)
+        return command if switched else f"{shlex.join(['git', 'switch', branch])} && {command}"
+
+
+def is_live(lease: Lease | None, forge: Forge | None) -> bool:
+    """Whether the run that holds a lease is still at work; its end counts where nobody can tell."""
+    if lease is None:
+        return False
+    ended = forge.run_has_ended(lease) if forge is not None else None
+    return SystemClock().now() <= lease.expires_at if ended is None else not ended
+
+
+def shown(fetched: Fetched, *, as_json: bool) -> str:
+    """What `loop fetch` prints."""
+    state, lease = fetched.state, fetched.lease
+    if as_json:
+        return json.dumps(
+            {
+                "task_id": state.task_id,
+                "round": state.round,
+                "state": state.state.value,
+                "outcome": state.outcome.value if state.outcome else "",
+                "work_branch": fetched.branch,
+                "head_sha": fetched.work_sha,
+                "busy": lease is not None,
+                "aside": str(fetched.aside or ""),
+                "go_on": fetched.go_on,
+            },
+            indent=2,
+        )
+    lines = [f"Fetched {state.task_id}: {one_line(headline(state), 400)}"]
+    if fetched.aside is not None:
+        lines.append(f"The loop that was here is now in {fetched.aside}.")
+    lines.append(f"Its work is on the branch {fetched.branch}, at {fetched.work_sha[:10]}.")
+    if lease is not None:
+        run = f"run {one_line(lease.run_id, 40)}" if lease.run_id else "another machine"
+        lines.append(
+            f"Warning: {run} is at work on it. What is done here meanwhile will be refused when it"
+            " is brought back."
+        )
+    if fetched.go_on:
+        lines += ["Go on with:", f"  {fetched.go_on}"]
+        lines += ["Bring it back with:", f"  loop publish {state.task_id}"]
+    return "\n".join(lines)
+
+
+def _task_id(given: str) -> str:
+    try:
+        return checked_task_id(given)
+    except ValueError as error:
+        raise BadSetting(f"The task id {given[:80]!r} {error}.", "Give a plain task id.") from None
+
+
+def _prefix(request: FetchRequest, folder: Path) -> str:
+    flags = {"branch_prefix": request.branch_prefix} if request.branch_prefix else {}
+    return for_laptop(request.environ, flags).resolve(read_config(folder).layer).branch_prefix

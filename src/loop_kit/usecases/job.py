@@ -1,0 +1,321 @@
+"""One loop in one job: found on the server, entered, worked on for a round, and handed over."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from loop_kit import bootstrap
+from loop_kit.adapters.git.command import Identity
+from loop_kit.adapters.git.state_branch import GitStore
+from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
+from loop_kit.adapters.loop_dir.guides import Guides, committed_knowledge
+from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.core.card.task import TaskCard, parse_card
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.entering import Start
+from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.state import Lease, LoopState, Source
+from loop_kit.engine import Engine
+from loop_kit.engine.options import Continuation
+from loop_kit.errors import (
+    BadCard,
+    ForgeRefused,
+    ForgeUnavailable,
+    LoopError,
+)
+from loop_kit.ports import PushRejected
+from loop_kit.settings import Settings
+from loop_kit.usecases.authority import Authority
+from loop_kit.usecases.cards import Found
+from loop_kit.usecases.job_context import LOOP_DIR, Scene
+from loop_kit.usecases.telling import tell
+
+Change = Callable[[bootstrap.Ground, bootstrap.Parts], bootstrap.Parts]
+"""What another job than the ordinary one puts in the place of an engine's parts."""
+
+_LEASE_MARGIN_SEC = 600
+"""How long after its round a lease holds where the API cannot tell whether the run is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop as it is on the server; `recorded` is None when it has not begun.
+
+    `card` is the frozen one, None when there is no loop.
+    """
+
+    task_id: str
+    branches: Branches
+    store: GitStore
+    recorded: LoopState | None
+    card: TaskCard | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A loop that this run works on: its engine, and the settings that count for it."""
+
+    loop: Loop
+    engine: Engine
+    settings: Settings
+
+
+class LoopJob:
+    """What one invocation does with loops."""
+
+    def __init__(self, scene: Scene, authority: Authority) -> None:
+        self.scene = scene
+        self.authority = authority
+
+    def load(self, task_id: str, own_work: str = "") -> Loop:
+        """Find a loop on the server; `own_work` is the pull request's branch that it works on."""
+        scene = self.scene
+        branches = Branches(scene.settings.branch_prefix, task_id, own_work)
+        store = GitStore(
+            *(scene.git, scene.remote, branches, Identity()), complete=scene.supply.complete
+        )
+        recorded = store.load()
+        card = None
+        if recorded is not None:
+            frozen = store.read(bus.TASK_CARD)
+            card = parse_card(frozen or b"", f"{bus.TASK_CARD} on {branches.state}")
+        return Loop(task_id, branches, store, recorded, card)
+
+    def is_live(self, lease: Lease | None) -> bool:
+        """Whether another run holds the loop."""
+        if lease is None:
+            return False
+        run = self.scene.run
+        if lease.run_id == run.id and lease.run_attempt < run.attempt:
+            return False
+        ended = self.scene.forge.run_has_ended(lease)
+        return SystemClock().now() <= lease.expires_at if ended is None else not ended
+
+    def unmerged(self, card: TaskCard) -> tuple[str, ...]:
+        """Those of the tasks that a card depends on whose pull request is not merged."""
+        return tuple(id_ for id_ in card.depends_on if not self._is_merged(id_))
+
+    def round(
+        self, loop: Loop, found: Found | None = None, *, retries: bool = True
+    ) -> LoopState | None:
+        """Run one round, hand over and tell; None when another run owns the loop.
+
+        With `retries` a loop that stopped is continued; without, only what is outstanding is done.
+
+        Raises:
+            LoopError: a setting, a card, a branch or a permission that a person has to mend.
+        """
+        try:
+            return self.work(loop, found, retries=retries)
+        except PushRejected as error:
+            self.scene.log.warn(f"busy: another run took over {loop.task_id} ({error}).")
+            return None
+
+    def work(
+        self,
+        loop: Loop,
+        found: Found | None = None,
+        command: Command | None = None,
+        *,
+        retries: bool = True,
+    ) -> LoopState | None:
+        """Like `round`, for callers who want to know that the loop was lost.
+
+        Raises:
+            PushRejected: another run owns the loop.
+            LoopError: as in `round`.
+        """
+        if self.scene.settings.dry_run:
+            self._rehearse(loop, found, command)
+            return None
+        try:
+            entered = self.enter(loop, found, command, retries=retries)
+            if self.scene.settings.phase == "claim" and entered.engine.state.is_running:
+                entered.engine.claim()
+                undispatched = None
+            else:
+                entered.engine.run(last_round=entered.engine.state.round)
+                undispatched = self.hand_over(entered)
+        finally:
+            self.scene.log.close()
+        self.tell(entered, undispatched)
+        return entered.engine.state
+
+    def enter(
+        self,
+        loop: Loop,
+        found: Found | None = None,
+        command: Command | None = None,
+        *,
+        retries: bool = True,
+    ) -> Entered:
+        """Take the lease of a loop, or begin it; nothing is pushed and nothing spent yet."""
+        entered = self.prepared(loop, found)
+        recorded, settings = loop.recorded, entered.settings
+        card = _card(loop, found)
+        entered.engine.begin(
+            Start(
+                card=card,
+                base_sha=recorded.base_sha if recorded else found.base_sha if found else "",
+                start_sha=recorded.start_sha if recorded else found.start_sha if found else "",
+                limits=bootstrap.limits(settings, card, ci=True),
+                verify=settings.verify,
+                fresh=recorded is None,
+                source=found.source if found else Source(),
+                starter=self.scene.run.starter,
+                publishes=True,
+                base_branch=found.base_branch if found else "",
+                work_branch=loop.branches.work,
+                state_branch=loop.branches.state,
+                pull_request_url=found.pull_url if found else "",
+                lease=self._lease(settings),
+                command=command,
+                retries=retries,
+            )
+        )
+        return entered
+
+    def prepared(self, loop: Loop, found: Found | None, change: Change | None = None) -> Entered:
+        """An engine for a loop, with everything that is read at its base commit."""
+        scene, card = self.scene, _card(loop, found)
+        base_sha = loop.recorded.base_sha if loop.recorded else found.base_sha if found else ""
+        tip = loop.recorded.branch_tip if loop.recorded else found.start_sha if found else ""
+        scene.have(base_sha)
+        for sha in outbox.unposted_commits(loop.recorded) if loop.recorded else ():
+            scene.have(sha)
+        scene.supply.complete(tip)
+        settings = scene.full_settings(card, base_sha)
+        if settings.isolation == "in-place":
+            scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
+        ground = self._ground()
+        parts = self._parts(settings, ground, loop.store, base_sha)
+        if change is not None:
+            parts = change(ground, parts)
+        options = bootstrap.options(settings, card, ground, scene.environ, ci=True)
+        reporter = Tee(scene.log, FeedReporter(ground.logs, SystemClock()))
+        return Entered(loop, bootstrap.engine(ground, parts, reporter, options), settings)
+
+    def hand_over(self, entered: Entered) -> LoopError | None:
+        """Hand over; a next round that could not be dispatched is told after the outputs are."""
+        try:
+            entered.engine.hand_over(self.scene.forge, self.continuation(entered.settings))
+        except (ForgeRefused, ForgeUnavailable) as error:
+            return error
+        return None
+
+    def has_handed_over(self, recorded: LoopState) -> bool:
+        """Whether this is a run that is run again after it had handed the loop over."""
+        run = self.scene.run
+        again = run.attempt > 1 and recorded.handed_over_by == run.id
+        return again and recorded.is_running and recorded.continue_to is not None
+
+    def dispatch_again(self, loop: Loop) -> LoopState | None:
+        """Start the next job once more, for a run whose round is over and that is run again."""
+        if loop.recorded is None or loop.card is None:
+            return None
+        if self.scene.settings.dry_run:
+            self._rehearse(loop, None, None)
+            return None
+        entered = self.prepared(loop, None)
+        entered.engine.join(loop.recorded, loop.card)
+        entered.engine.dispatch(self.scene.forge, self.continuation(entered.settings))
+        self.tell(entered, None)
+        return loop.recorded
+
+    def tell(self, entered: Entered, undispatched: LoopError | None) -> None:
+        """Outputs, summary and annotations.
+
+        Raises:
+            LoopError: `undispatched`, after everything was told.
+        """
+        tell(self.scene, entered.settings, entered.engine.state, entered.loop.store)
+        if undispatched is not None:
+            raise undispatched
+
+    def continuation(self, settings: Settings) -> Continuation | None:
+        """How the next round is started, or None when somebody else chains the jobs."""
+        if settings.continue_ == "none":
+            return None
+        workflow = settings.continue_workflow or self.scene.run.workflow
+        return Continuation(workflow, self.scene.default_branch)
+
+    def _rehearse(self, loop: Loop, found: Found | None, command: Command | None) -> None:
+        card = _card(loop, found)
+        entered = self.prepared(loop, found)
+        settings, recorded = entered.settings, loop.recorded
+        where = f"round {recorded.round}, {recorded.state.value}" if recorded else "a new loop"
+        asked = f"/loop {command.verb} on " if command else ""
+        self.scene.log.note(f"Dry run: {asked}{card.task_id}, {where}. Nothing is changed.")
+        self.scene.log.note(f"Branches: {loop.branches.work} and {loop.branches.state}.")
+        worker, reviewer = settings.worker_backend, settings.reviewer_backend
+        self.scene.log.note(f"Worker: {worker or 'codex'}; reviewer: {reviewer or 'codex'}.")
+        tip = recorded.base_sha if recorded else found.base_sha if found else ""
+        self.scene.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
+
+    def _is_merged(self, task_id: str) -> bool:
+        kind, _, number = task_id.partition("-")
+        if kind == "pr" and number.isdigit():
+            return bool(self.scene.forge.standing(None, int(number)).pull_merged)
+        prefix = self.scene.settings.branch_prefix
+        pull = self.scene.forge.newest_pull(f"{prefix}/{task_id}/work")
+        return pull is not None and pull.merged
+
+    def _ground(self) -> bootstrap.Ground:
+        scene = self.scene
+        return bootstrap.Ground(
+            git=scene.git,
+            git_dir=scene.place.git_dir,
+            root=scene.place.root,
+            loop_dir=scene.place.root / LOOP_DIR,
+            logs=scene.folder / "logs",
+            scratch=scene.folder / "scratch",
+            mailboxes=scene.folder / "scratch" / "mailbox",
+        )
+
+    def _parts(
+        self, settings: Settings, ground: bootstrap.Ground, store: GitStore, base_sha: str
+    ) -> bootstrap.Parts:
+        scene = self.scene
+        identity = Identity()
+        extra = identity.environment()
+        return bootstrap.Parts(
+            store=store,
+            agents=bootstrap.agents(settings, ground, scene.environ, extra, scene.folder),
+            guides=self._guides(base_sha),
+            isolated=settings.isolation == "clone",
+            identity=identity,
+            environ=scene.environ,
+            forge=scene.forge,
+            supply=scene.supply,
+            base_sha=base_sha,
+        )
+
+    def _guides(self, base_sha: str) -> Guides:
+        """The texts at the base commit, which nothing that a worker writes can change."""
+        read = partial(self.scene.repository.read_many, base_sha)
+        now = SystemClock().now()
+        return Guides(
+            read, LOOP_DIR, lambda: committed_knowledge(read, LOOP_DIR, now), self.scene.log.warn
+        )
+
+    def _lease(self, settings: Settings) -> Lease:
+        seconds = settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC
+        return Lease(
+            holder=secrets.token_hex(8),
+            run_id=self.scene.run.id,
+            run_attempt=self.scene.run.attempt,
+            expires_at=SystemClock().later(seconds),
+        )
+
+
+def _card(loop: Loop, found: Found | None) -> TaskCard:
+    """The frozen card where there is a loop, else the one that was found."""
+    card = loop.card or (found.card if found else None)
+    if card is None:
+        raise BadCard(
+            f"There is no loop {loop.task_id} to continue.",
+            "Start it by naming its card with the input `task`.",
+        )
+    return card

@@ -1,0 +1,345 @@
+"""Brings a fetched loop back to CI: its state and its work, in one push.
+
+The fence is the one of every job: nobody else wrote the state since it was fetched, no live lease,
+fast-forward only, both branches at once. And the work is judged by the rules of a job before it is
+pushed, since here nobody has done that. What is to be posted stays in the outbox, for the next job
+or the sweep. Interrupted anywhere, the next call completes it: before a state is pushed it is
+recorded that it may be there.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from loop_kit import bootstrap
+from loop_kit.adapters.git.command import Git, committer
+from loop_kit.adapters.git.fetched_loop import (
+    borrow_objects,
+    builds_on,
+    load_record,
+    read_folder,
+    read_tree,
+    save_record,
+    tip_of,
+    write_loop,
+)
+from loop_kit.adapters.git.remote import default_branch
+from loop_kit.adapters.git.remote_loops import scratch_repository
+from loop_kit.adapters.git.repository import GitRepository, Place, locate
+from loop_kit.adapters.git.state_branch import GitStore
+from loop_kit.adapters.loop_dir.file_store import FileStore
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder
+from loop_kit.adapters.loop_dir.loop_lock import exclusive
+from loop_kit.config_file import first_config
+from loop_kit.core.card.scope import ScopeRules, Violation, judge
+from loop_kit.core.card.task import TaskCard, parse_card
+from loop_kit.core.ci import fetched as handback
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.ci.fetched import FetchedLoop
+from loop_kit.core.ci.requests import resume_inputs
+from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop.messages import HandedOver
+from loop_kit.core.loop.state import LoopState, Phase
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
+from loop_kit.ports import PushRejected
+from loop_kit.ports.forge import Forge
+from loop_kit.settings import for_job
+from loop_kit.usecases.fetch import is_live
+from loop_kit.usecases.published import Published
+from loop_kit.usecases.remote import RemotePlace, remote_place
+
+_LOOP_DIR = ".loop"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """What the command line was asked; `workflow` runs the next round, `continues` asks for it."""
+
+    cwd: Path
+    environ: Mapping[str, str]
+    task_id: str = ""
+    loop_dir: str = ".loop"
+    workflow: str = "loop.yml"
+    continues: bool = False
+
+
+def publish_loop(request: PublishRequest) -> Published:
+    """Bring the loop in the loop's folder back to where it was fetched from.
+
+    Raises:
+        LoopError: it was not fetched, moved on in CI meanwhile, or somebody refuses.
+    """
+    in_job = request.environ.get("GITHUB_ACTIONS") == "true"
+    git = Git(request.cwd, request.environ, isolated=in_job)
+    place = locate(git)
+    git = git.at(place.root)
+    folder = loop_folder(place.root, request.loop_dir)
+    _require_state(folder)
+    with exclusive(folder / "lock"):
+        local = FileStore(folder).load() or _require_state(folder)
+        record = _require_fetched(folder, local, request.task_id)
+        server = remote_place(git, request.environ, record.remote)
+        with scratch_repository(git) as scratch:
+            borrow_objects(scratch, place.git_dir)
+            return _Publishing(request, git, place, folder, server, scratch, local, record).run()
+
+
+class _Publishing:
+    """One `loop publish`, by the holder of the lock."""
+
+    def __init__(
+        self,
+        request: PublishRequest,
+        git: Git,
+        place: Place,
+        folder: Path,
+        server: RemotePlace,
+        scratch: Git,
+        local: LoopState,
+        record: FetchedLoop,
+    ) -> None:
+        self._request = request
+        self._git = git
+        self._root = place.root
+        self._folder = folder
+        self._server = server
+        self._scratch = scratch
+        self._local = local
+        self._record = record
+        branches = Branches(record.branch_prefix, record.task_id)
+        self._store = GitStore(scratch, server.remote, branches, committer(git))
+
+    def run(self) -> Published:
+        """Check, judge, push, dispatch; and take what CI has then as the loop here."""
+        forge = self._server.forge()
+        try:
+            there = self._loaded(forge)
+            changed = self._is_news(there)
+            state = self._local if changed else there
+            continues = self._continues(forge, state)
+            pushed = changed or there.lease is not None
+            pushed = pushed or (continues and state.continue_to != state.round)
+            card = parse_card(self._store.read(bus.TASK_CARD) or b"", f"{bus.TASK_CARD} in CI")
+            refused = self._refused(state, card)
+            if refused:
+                return Published(there, refused=refused)
+            if pushed:
+                state = self._saved(state, there, changed=changed, continues=continues)
+            self._store.sync("" if "human_push" in state.reasons else state.branch_tip)
+            self._settle(state, card, behind=not changed and self._local.seq < there.seq)
+            if continues and forge is not None:
+                self._dispatch(forge, state)
+            return self._published(state, pushed=pushed, dispatched=continues)
+        except PushRejected as error:
+            raise self._moved(str(error)) from None
+        finally:
+            if forge is not None:
+                forge.close()
+
+    # --- what CI has -------------------------------------------------------------------------
+
+    def _loaded(self, forge: Forge | None) -> LoopState:
+        record = self._record
+        there = self._store.load()
+        if there is None:
+            raise StateRefused(
+                f"{record.task_id} is no more on {record.remote}: its state branch is gone.",
+                "Start it there again with its card.",
+            )
+        if there.task_id != record.task_id:
+            raise self._moved(f"it is {one_line(there.task_id)} now")
+        why = handback.foreign_branch(there, Branches(record.branch_prefix, record.task_id))
+        if why:
+            raise self._moved(why)
+        lease = there.lease
+        if lease and is_live(lease, forge):
+            run = f"Run {one_line(lease.run_id, 40)}" if lease.run_id else "Another machine"
+            asked = "" if forge is not None else f" {self._server.hint}"
+            raise AlreadyRunning(
+                f"{run} is at work on {record.task_id}, until {lease.expires_at} at the most.",
+                f"Wait for it, then fetch the loop again.{asked}",
+            )
+        if not record.is_ours(self._store.read(bus.STATE) or b""):
+            raise self._moved("another run, or a person, wrote its state")
+        return there
+
+    def _moved(self, why: str) -> StateRefused:
+        task_id = self._record.task_id
+        return StateRefused(
+            f"{task_id} moved on in CI since it was fetched: {why}.",
+            f"Fetch it again: loop fetch {task_id} --force (what was done here is moved aside).",
+        )
+
+    def _is_news(self, there: LoopState) -> bool:
+        """Whether the loop continued here.
+
+        Raises:
+            StateRefused: it has not begun.
+        """
+        raw = (self._folder / bus.STATE).read_bytes()
+        changed = self._local.seq > there.seq or not self._record.is_ours(raw)
+        if (self._local if changed else there).state is Phase.IDLE:
+            raise StateRefused(
+                f"The loop {self._record.task_id} has not begun.", "Start it in CI with its card."
+            )
+        return changed
+
+    def _continues(self, forge: Forge | None, state: LoopState) -> bool:
+        """Whether the next round is to be dispatched from here.
+
+        Raises:
+            StateRefused: the loop has used all its dispatches.
+        """
+        wanted = self._request.continues and forge is not None and state.is_running
+        if not wanted or self._record.dispatched == state.seq:
+            return False
+        maximum = state.limits.max_dispatches
+        if state.usage.dispatches >= maximum and state.continue_to != state.round:
+            raise StateRefused(
+                f"All {maximum} dispatches of {state.task_id} are used.",
+                "Publish it without --continue, then comment /loop extend 1 where it is discussed.",
+            )
+        return True
+
+    # --- what goes there ---------------------------------------------------------------------
+
+    def _refused(self, state: LoopState, card: TaskCard) -> tuple[Violation, ...]:
+        """Why the work may not be pushed, by the rules of a job.
+
+        Raises:
+            StateRefused: it does not build on what is there.
+        """
+        tip, head, branch = self._store.work_tip, state.branch_tip, self._record.work_branch
+        if tip == head or "human_push" in state.reasons:
+            return ()
+        if not tip:
+            raise StateRefused(
+                f"The branch {branch} is gone from {self._record.remote}: was it merged?",
+                "Use a new task id for new work.",
+            )
+        if not self._git.has(head):
+            raise StateRefused(
+                f"The commit {head[:10]} of the loop is not in this repository.",
+                "Publish from where it was made.",
+            )
+        if not (self._git.has(tip) and builds_on(self._git, tip, head)):
+            raise self._moved(f"{branch} has commits that the loop here lacks")
+        span = GitRepository(self._git).span(tip, head)
+        return judge(span.commits, self._rules(card, state.base_sha))
+
+    def _rules(self, card: TaskCard, base_sha: str) -> ScopeRules:
+        """The rules that a job applies: the configuration is read at the base commit."""
+        config = first_config(partial(GitRepository(self._git).read, base_sha), _LOOP_DIR)
+        settings = for_job(self._request.environ).resolve(config.layer, card)
+        return bootstrap.rules(settings, card, self._root, ci=True)
+
+    def _saved(
+        self, state: LoopState, there: LoopState, *, changed: bool, continues: bool
+    ) -> LoopState:
+        """The state that replaces `there` with the next push."""
+        files = self._files() if changed else {}
+        state = handback.handed_back(state, there, continues=continues)
+        self._note((self._folder / bus.STATE).read_bytes())
+        self._note(state.to_json())
+        self._store.save(state, HandedOver(state.continue_to), files)
+        return state
+
+    def _files(self) -> dict[str, bytes | None]:
+        task_id = self._record.task_id
+        here = read_folder(self._folder, task_id)
+        there = read_tree(self._scratch, self._store.state_tip, task_id)
+        changed, damaged = handback.changes(here, there)
+        if damaged:
+            raise BadBusFile(
+                f"{self._folder / damaged} holds no JSON object.", "Mend it, or move it away."
+            )
+        return changed
+
+    def _settle(self, end: LoopState, card: TaskCard, *, behind: bool) -> None:
+        """Take what CI has now as the loop that is here."""
+        raw = end.to_json()
+        files = {bus.TASK_CARD: self._store.read(bus.TASK_CARD) or card.to_json()}
+        if behind:
+            files = read_tree(self._scratch, self._store.state_tip, end.task_id)
+        self._keep(
+            self._record.holding(self._store.read(bus.STATE) or raw, raw).model_copy(
+                update={"state_tip": self._store.state_tip, "work_tip": self._store.work_tip}
+            )
+        )
+        write_loop(self._folder, files, raw)
+
+    def _dispatch(self, forge: Forge, state: LoopState) -> None:
+        """Start the job of the next round, on the default branch.
+
+        Raises:
+            ForgeRefused: the token may not, or the workflow lacks inputs.
+        """
+        branch = default_branch(self._scratch, self._server.remote) or state.base_branch
+        forge.dispatch(self._request.workflow, branch, resume_inputs(state))
+        self._keep(self._record.model_copy(update={"dispatched": state.seq}))
+
+    def _published(self, state: LoopState, *, pushed: bool, dispatched: bool) -> Published:
+        asked = ("gh", "workflow", "run", self._request.workflow, "-f", f"task-id={state.task_id}")
+        return Published(
+            state=state,
+            pushed=pushed,
+            outstanding=tuple(item.key for item in outbox.due(state)),
+            dispatched=dispatched,
+            ahead=self._ahead(state),
+            next_job=shlex.join(asked),
+            hint=self._server.hint if self._request.continues else "",
+        )
+
+    def _ahead(self, end: LoopState) -> int:
+        tip = tip_of(self._git, self._record.work_branch)
+        if tip in {"", end.branch_tip} or not builds_on(self._git, end.branch_tip, tip):
+            return 0
+        return int(self._git.text("rev-list", "--count", f"{end.branch_tip}..{tip}"))
+
+    def _note(self, state: bytes) -> None:
+        self._keep(self._record.trying(state))
+
+    def _keep(self, record: FetchedLoop) -> None:
+        self._record = record
+        save_record(self._folder, record)
+
+
+def _require_state(folder: Path) -> LoopState:
+    """Nothing, where there is a state.
+
+    Raises:
+        StateRefused: there is none.
+    """
+    if not (folder / bus.STATE).exists():
+        raise StateRefused(
+            f"There is no loop in {folder}.", "Fetch one of CI first: loop fetch TASK_ID"
+        )
+    return LoopState()
+
+
+def _require_fetched(folder: Path, local: LoopState, task_id: str) -> FetchedLoop:
+    """The record of how this loop was fetched.
+
+    Raises:
+        StateRefused: it was not, or another one is asked for.
+    """
+    shown = one_line(local.task_id) or "the loop here"
+    if task_id and task_id != local.task_id:
+        raise StateRefused(
+            f"The loop in {folder} is {shown}, not {one_line(task_id)}.",
+            f"Fetch that one first: loop fetch {one_line(task_id)}",
+        )
+    if not local.publishes:
+        raise StateRefused(
+            f"{shown} never was in CI: it was started on a machine.",
+            "Push its work yourself, or start its card in CI with the label or the workflow.",
+        )
+    record = load_record(folder)
+    if record is None or record.task_id != local.task_id:
+        raise StateRefused(
+            f"Nothing tells where {shown} was fetched from.", f"Run: loop fetch {shown} --force"
+        )
+    return record

@@ -1,0 +1,179 @@
+"""Which git server and which forge the repository at hand is on, and with whose word we go there.
+
+In a job that is what the runner says. On a laptop it is what the remote's URL says, and git goes
+there with the user's own credentials. A URL can come from anybody, so the token is sent to
+github.com, to tenants on ghe.com, and else only to the host that GH_HOST or GITHUB_SERVER_URL
+names: whoever clones a repository from somewhere must not have their token follow it there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.remote import Remote
+from loop_kit.errors import BadSetting
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.github.forge import GitHubForge
+
+_GITHUB = "https://github.com"
+_TOKENS = ("LOOP_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
+_REPOSITORY = re.compile(r"(?!\.\.?/)[A-Za-z0-9_.-]+/(?!\.\.?$)[A-Za-z0-9_.-]+")
+_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]")
+"""Programs disagree on where a host ends that holds a backslash or the like: there is none here."""
+_SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]{2,}):(?!//)(.+)")
+"""`user@host:path`; one letter before the colon is a drive."""
+_GIT_SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "ssh+git")
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePlace:
+    """A repository on a git server, and on a forge if it is on one that we know.
+
+    Attributes:
+        repository: "owner/name" on the forge, '' when it is on none.
+        server_url: The forge as people see it, without a slash at the end.
+        api_url: Its REST API.
+        token: What may be sent there, '' for none.
+        remote: Where git goes, with a token of its own only in a job.
+        hint: What to do so that the forge can be asked, '' when it can.
+    """
+
+    repository: str
+    server_url: str
+    api_url: str
+    token: str
+    remote: Remote
+    hint: str = ""
+
+    def __repr__(self) -> str:
+        return f"RemotePlace({self.repository!r}, {self.server_url!r})"
+
+    def forge(self) -> "GitHubForge | None":
+        """The forge, or None when it cannot be asked."""
+        from loop_kit.adapters.github.forge import Access, GitHubForge
+
+        if not (self.token and self.repository):
+            return None
+        return GitHubForge(Access(self.api_url, self.server_url, self.repository, self.token))
+
+
+def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> RemotePlace:
+    """Where the repository of `git` is, whose directory is the root of the work tree.
+
+    Raises:
+        BadSetting: there is no remote of that name, or GITHUB_REPOSITORY is no repository.
+    """
+    in_job = environ.get("GITHUB_ACTIONS") == "true"
+    url = _url_of(git, name)
+    named = environ.get("GITHUB_REPOSITORY", "").strip()
+    if not url and not (in_job and named):
+        raise BadSetting(
+            f"There is no remote named {name!r}.",
+            f"Add it with `git remote add {name} <url>`, or name another with --remote.",
+        )
+    server, repository = _forge_of(url, environ)
+    if named:
+        server, repository = _own_server(environ), named
+    if repository and not _REPOSITORY.fullmatch(repository):
+        raise BadSetting(
+            f"GITHUB_REPOSITORY: {repository[:80]!r} is no repository.", "Write owner/name."
+        )
+    token = next((t for key in _TOKENS if (t := environ.get(key, "").strip())), "")
+    hint = _hint(server, repository, token, environ)
+    token = "" if hint else token
+    if in_job and repository:
+        remote = Remote(_in_job(url, server, repository), server, token)
+    else:
+        remote = Remote(_absolute(git, url), server, "")
+    return RemotePlace(repository, server, _api_of(server, environ), token, remote, hint)
+
+
+def _url_of(git: Git, name: str) -> str:
+    """The URL of a remote as git would use it, or ''."""
+    if name.startswith("-"):
+        return ""
+    done = git.run("remote", "get-url", name, ok=range(256))
+    said = done.out.decode("utf-8", "surrogateescape").splitlines() if done.code == 0 else []
+    return said[0] if said else ""
+
+
+def _forge_of(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The server and the "owner/name" that a git URL speaks of; '' for what is on no forge."""
+    scp = _SCP.fullmatch(url) if "://" not in url else None
+    parts = SplitResult("ssh", scp[1], scp[2], "", "") if scp else _split(url)
+    if parts.scheme not in _GIT_SCHEMES or not _HOST.fullmatch(_host(parts)):
+        return _GITHUB, ""
+    path = parts.path.strip("/").removesuffix(".git")
+    repository = path if _REPOSITORY.fullmatch(path) else ""
+    host = "github.com" if parts.hostname == "ssh.github.com" else _host(parts)
+    own = _own_server(environ)
+    if _host(_split(own)) == host:
+        return own, repository
+    web = parts.scheme in {"http", "https"}
+    return (f"{parts.scheme}://{_without_login(parts)}" if web else f"https://{host}"), repository
+
+
+def _own_server(environ: Mapping[str, str]) -> str:
+    """The forge that the environment names."""
+    server = environ.get("GITHUB_SERVER_URL", "").strip().rstrip("/")
+    host = environ.get("GH_HOST", "").strip()
+    return server or (f"https://{host}" if host else _GITHUB)
+
+
+def _api_of(server: str, environ: Mapping[str, str]) -> str:
+    given = environ.get("GITHUB_API_URL", "").strip().rstrip("/")
+    if given and server == _own_server(environ):
+        return given
+    host = _host(_split(server))
+    if host == "github.com":
+        return "https://api.github.com"
+    return f"https://api.{host}" if host.endswith(".ghe.com") else f"{server}/api/v3"
+
+
+def _hint(server: str, repository: str, token: str, environ: Mapping[str, str]) -> str:
+    host = _host(_split(server))
+    if not repository:
+        return "The remote is on no forge that can be asked: set GITHUB_REPOSITORY=owner/name."
+    if not token:
+        return "Set GITHUB_TOKEN, to a token that may read pull requests."
+    is_github = host == "github.com" or host.endswith(".ghe.com")
+    if is_github or server == _own_server(environ):
+        return ""
+    return f"Set GH_HOST={host}, if the token may be sent there."
+
+
+def _in_job(url: str, server: str, repository: str) -> str:
+    """The checkout's URL where it is this repository on this server, without any login in it."""
+    ours, parts = _split(server), _split(url)
+    same = (parts.scheme, parts.netloc.rpartition("@")[2]) == (ours.scheme, ours.netloc)
+    path = parts.path.strip("/").removesuffix(".git")
+    if same and (path == repository or path.endswith(f"/{repository}")):
+        return urlunsplit((parts.scheme, _without_login(parts), parts.path, "", ""))
+    return f"{server}/{repository}"
+
+
+def _absolute(git: Git, url: str) -> str:
+    """`url`, which may be a path that counts from the work tree."""
+    is_path = "://" not in url and not _SCP.fullmatch(url)
+    return str(git.directory / url) if is_path else url
+
+
+def _host(parts: SplitResult) -> str:
+    """The host in lower case, an IPv6 address in its brackets; '' where there is none."""
+    host = parts.hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
+def _without_login(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")

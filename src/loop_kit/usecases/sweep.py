@@ -1,0 +1,256 @@
+"""The sweep: has every loop that stands still carried on, and deletes what was closed long ago.
+
+It runs no round and no agent. Where a round is outstanding it takes the lease and hands over again,
+so that every dispatch is counted and capped as any other, and so that the second run that dies at
+the same work ends the loop. What needs no agent is done here: posts that an earlier job left open,
+commands that none lived to read, and the word that a person is needed.
+
+One loop that cannot be carried on keeps no other from it; the sweep fails after all of them.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from traceback import extract_tb
+
+from loop_kit import bootstrap
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.remote_loops import Recorded, RemoteLoops, scratch_repository
+from loop_kit.adapters.runner.outputs import write_summary
+from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.ci.sweeping import (
+    MOST,
+    Did,
+    Glance,
+    Need,
+    Row,
+    Swept,
+    due,
+    is_queued,
+    need,
+    result,
+    situation,
+    summary,
+    totals,
+)
+from loop_kit.core.entering import Start
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.commands import INBOX
+from loop_kit.core.loop.resuming import extended
+from loop_kit.core.loop.state import Lease, LoopState
+from loop_kit.core.sanitize import Redactor, one_line
+from loop_kit.errors import (
+    BranchRefused,
+    ForgeRefused,
+    ForgeUnavailable,
+    LoopError,
+    StateRefused,
+)
+from loop_kit.ports import PushRejected
+from loop_kit.settings import Values
+from loop_kit.usecases.job import Entered, Loop, LoopJob
+from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
+
+_NO_AGENTS: Values = {
+    "isolation": "clone",
+    "worker_backend": "codex",
+    "reviewer_backend": "codex",
+}
+"""No agent is run, so neither the checkout is changed nor are the loop's own backends needed."""
+
+_LEASE_SEC = 600
+_DONE = {Did.DISPATCHED, Did.HANDED, Did.POSTED, Did.HEEDED, Did.WOULD}
+
+
+def sweep_all(job: LoopJob) -> None:
+    """Sweep, and tell it in the log and in the job summary.
+
+    Raises:
+        LoopError: the first that a person has to mend, after all other loops were looked after.
+    """
+    swept, errors = sweep(job)
+    scene = job.scene
+    for row in swept.rows:
+        said = one_line(f"{row.found}. {row.did}: {row.said}", 1000)
+        scene.log.note(f"{row.task_id}: {said}")
+    scene.log.note(totals(swept))
+    redact = Redactor(bootstrap.secrets(scene.settings, scene.environ))
+    write_summary(scene.environ.get("GITHUB_STEP_SUMMARY", ""), redact(summary(swept)))
+    for error in errors[1:]:
+        scene.log.fail(str(error))
+    if errors:
+        raise errors[0]
+
+
+def sweep(job: LoopJob) -> tuple[Swept, tuple[LoopError, ...]]:
+    """Look after every loop under the prefix: what was done, and what went wrong.
+
+    Raises:
+        BranchRefused: the git server does not tell which loops there are.
+    """
+    ledger = Ledger()
+    sweep_ = _Sweep(job, ledger)
+    glances = sweep_.look()
+    loops = len(glances) + len(ledger.rows)
+    left = sweep_.carry_on(due(glances))
+    carried = {row.task_id for row in ledger.rows if row.did in _DONE}
+    delete_old(job.scene, [g for g in glances if g.task_id not in carried], ledger)
+    return Swept(loops, tuple(ledger.rows), left), tuple(ledger.errors)
+
+
+class _Sweep:
+    """One sweep over all loops under the prefix; the ledger is told what came of each."""
+
+    def __init__(self, job: LoopJob, ledger: Ledger) -> None:
+        scene = replace(job.scene, layers=job.scene.layers.over("sweep", _NO_AGENTS))
+        self._job = LoopJob(scene, job.authority)
+        self._scene = scene
+        self._ledger = ledger
+
+    def look(self) -> list[Glance]:
+        """All loops, in one listing and one fetch; one that cannot be read is told of at once."""
+        scene = self._scene
+        with scratch_repository(scene.git, scene.folder) as scratch:
+            loops = RemoteLoops(scratch, scene.remote, scene.settings.branch_prefix)
+            recorded = loops.states(loops.all_states())
+            inboxes = _with_inbox(scratch, recorded)
+        now, glances = SystemClock().now(), []
+        for name, found in sorted(recorded.items()):
+            if found.state is None:
+                self._ledger.fail(
+                    name, "unreadable", _unreadable(scene.settings.branch_prefix, name, found)
+                )
+            else:
+                age = seconds_since(found.committed_at, now)
+                glances.append(Glance(name, found.sha, found.state, age, name in inboxes))
+        return glances
+
+    def carry_on(self, waiting: Sequence[Glance]) -> int:
+        """Look after these loops in turn; how many are left for the next sweep."""
+        carried = 0
+        for number, glance in enumerate(waiting):
+            if carried == MOST:
+                return len(waiting) - number
+            found = situation(glance)
+            try:
+                row = self._looked_after(glance, found)
+            except PushRejected:
+                row = Row(glance.task_id, found, Did.LEFT, "Another run took it over.")
+            except (ForgeRefused, ForgeUnavailable) as error:
+                self._ledger.fail(glance.task_id, found, error)
+                return len(waiting) - number - 1
+            except LoopError as error:
+                self._ledger.fail(glance.task_id, found, error)
+                continue
+            except Exception as error:
+                self._ledger.fail(glance.task_id, found, _unexpected(glance.task_id, error))
+                continue
+            self._ledger.add(row)
+            carried += row.did in _DONE
+        return 0
+
+    def _looked_after(self, glance: Glance, found: str) -> Row:
+        """What came of one loop that waits for something.
+
+        Raises:
+            PushRejected: another run owns it.
+            LoopError: it cannot be carried on.
+        """
+        loop, wanted = self._loaded(glance), need(glance)
+        if isinstance(loop, str):
+            return Row(glance.task_id, found, Did.LEFT, loop)
+        if self._scene.settings.dry_run:
+            return Row(glance.task_id, found, Did.WOULD, f"It waits for {wanted}.")
+        entered = self._job.prepared(loop, None)
+        if glance.state.is_running and not self._dispatches(entered):
+            why = "`continue` is none: whoever chains its jobs starts the next."
+            return Row(glance.task_id, found, Did.LEFT, why)
+        if is_queued(glance) and loop.card is not None:
+            entered.engine.join(glance.state, loop.card)
+            entered.engine.dispatch(self._scene.forge, self._job.continuation(entered.settings))
+        else:
+            self._hand_over(entered, glance.state)
+        return result(glance.task_id, found, wanted, entered.engine.state)
+
+    def _dispatches(self, entered: Entered) -> bool:
+        next_ = self._job.continuation(entered.settings)
+        return next_ is not None and bool(next_.workflow)
+
+    def _loaded(self, glance: Glance) -> Loop | str:
+        """The loop as it is on the server, or why it is left alone."""
+        lease = glance.state.lease
+        if self._job.is_live(lease):
+            return f"Run {lease.run_id if lease else ''} is at work on it."
+        loop = self._job.load(glance.task_id)
+        if need(glance) is Need.COMMANDS:
+            if not loop.store.commands():
+                return "What is in its inbox is no command."
+            loop = self._job.load(glance.task_id)  # the engine reads the commands itself, and once
+        recorded = loop.recorded
+        if recorded is None or recorded.seq != glance.state.seq:
+            return "It was written meanwhile."
+        return loop
+
+    def _hand_over(self, entered: Entered, recorded: LoopState) -> None:
+        """Take the lease, say what is to be said, and hand over to a job of the loop's own."""
+        engine, loop = entered.engine, entered.loop
+        engine.begin(_start(loop, recorded, self._lease()))
+        if not engine.state.is_running:
+            engine.run(last_round=0)
+        engine.hand_over(self._scene.forge, self._job.continuation(entered.settings))
+
+    def _lease(self) -> Lease:
+        run = self._scene.run
+        return Lease(
+            holder=secrets.token_hex(8),
+            run_id=run.id,
+            run_attempt=run.attempt,
+            expires_at=SystemClock().later(_LEASE_SEC),
+        )
+
+
+def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
+    """Take the loop up under the limits that it has: those of the sweep's own job are others."""
+    assert loop.card is not None  # noqa: S101
+    return Start(
+        card=loop.card,
+        base_sha=recorded.base_sha,
+        start_sha=recorded.start_sha,
+        limits=extended(recorded.limits, -recorded.extended),
+        verify=recorded.verify,
+        fresh=False,
+        publishes=recorded.publishes,
+        lease=lease,
+        retries=False,
+    )
+
+
+def _with_inbox(git: Git, recorded: Mapping[str, Recorded]) -> frozenset[str]:
+    """The loops that have something in their inbox, asked of what was fetched."""
+    shas = {name: found.sha for name, found in recorded.items() if found.state is not None}
+    asked = "".join(f"{sha}:{INBOX}\n" for sha in shas.values()).encode()
+    lines = git.run("cat-file", "--batch-check", stdin=asked).out.decode().splitlines()
+    return frozenset(name for name, line in zip(shas, lines, strict=True) if " tree " in line)
+
+
+def _unexpected(task_id: str, error: Exception) -> StateRefused:
+    """A state that nobody thought of must not keep other loops from going on."""
+    at = extract_tb(error.__traceback__)[-1]
+    said = one_line(str(error), 200)
+    where = f"{PurePath(at.filename).name}:{at.lineno}"
+    return StateRefused(
+        f"{task_id} cannot be carried on: {type(error).__name__} in {where}: {said}.",
+        f"If its {bus.STATE} is sound, this is a bug in loop-kit: please report it.",
+    )
+
+
+def _unreadable(prefix: str, name: str, found: Recorded) -> LoopError:
+    branch = Branches(prefix, name).state
+    if not found.sha:
+        return BranchRefused(f"{branch}: {found.why}.", "Mend the branch, or delete it.")
+    return StateRefused(
+        f"{bus.STATE} on {branch} cannot be read: {found.why}.",
+        f"Mend it there, or delete the branch {branch} to start anew.",
+    )

@@ -1,0 +1,129 @@
+"""The other half of the sweep: deletes the branches of loops that were closed long ago.
+
+Since when a loop is closed is asked only when its own last word is as old. What is under the prefix
+is ours to delete; the head of a person's own pull request is not, and nothing of a loop is deleted
+that has neither a pull request nor an issue.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from loop_kit.adapters.git.branch_removal import BranchRemoval
+from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.core.ci.branches import Branches
+from loop_kit.core.ci.sweeping import (
+    KEPT_SEC,
+    MOST,
+    PATIENCE_SEC,
+    Did,
+    Glance,
+    Row,
+    may_be_deleted,
+    situation,
+)
+from loop_kit.errors import ForgeUnavailable, LoopError
+from loop_kit.usecases.job_context import Scene
+
+_FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Ledger:
+    """What a sweep has done so far, and what went wrong."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.errors: list[LoopError] = []
+
+    def add(self, row: Row) -> None:
+        """Take down what came of one loop."""
+        self.rows.append(row)
+
+    def fail(self, task_id: str, found: str, error: LoopError) -> None:
+        """Take down what went wrong with one loop."""
+        self.rows.append(Row(task_id, found, Did.FAILED, str(error)))
+        self.errors.append(error)
+
+
+def seconds_since(at: str, now: str) -> float:
+    """The seconds from `at` to `now`, both UTC as YYYY-MM-DDTHH:MM:SSZ.
+
+    A commit may claim any time. One that is none is neither new nor old enough for anything final.
+    """
+    try:
+        return (_moment(now) - _moment(at)).total_seconds()
+    except ValueError:
+        return PATIENCE_SEC + 1
+
+
+def _moment(at: str) -> datetime:
+    return datetime.strptime(at, _FORM).replace(tzinfo=UTC)
+
+
+def delete_old(scene: Scene, glances: Iterable[Glance], ledger: Ledger) -> None:
+    """Delete the branches of those that were closed long ago, as they were seen."""
+    old = [glance for glance in glances if may_be_deleted(glance)]
+    # Not always the same ones are asked after: most of them may stay open for ever.
+    closed = _closed(scene, random.sample(old, min(MOST, len(old))), ledger)
+    try:
+        _delete(scene, closed, ledger)
+    except LoopError as error:
+        ledger.errors.append(error)
+
+
+def _closed(scene: Scene, old: Iterable[Glance], ledger: Ledger) -> dict[str, tuple[str, Glance]]:
+    """Those that were closed long ago, and what is to be said of it."""
+    now, closed = SystemClock().now(), {}
+    for glance in old:
+        try:
+            at = _closed_at(scene, glance)
+        except LoopError as error:
+            ledger.fail(glance.task_id, situation(glance), error)
+            if isinstance(error, ForgeUnavailable):
+                break
+            continue
+        if at and seconds_since(at, now) > KEPT_SEC:
+            closed[glance.task_id] = (f"{situation(glance)}, closed on {at[:10]}", glance)
+    return closed
+
+
+def _closed_at(scene: Scene, glance: Glance) -> str:
+    """Since when the loop's pull request, or its issue where there is none, is closed; else ''.
+
+    A person may have opened another one from the same branch, so the newest counts.
+    """
+    own = glance.state.source.pull
+    if own is not None:
+        pull = scene.forge.pull(own)
+    else:
+        work = Branches(scene.settings.branch_prefix, glance.task_id).work
+        pull = scene.forge.newest_pull(work)
+    number = glance.state.source.issue
+    if pull is None and number is not None:
+        issue = scene.forge.issue(number)
+        return issue.closed_at if issue is not None and not issue.is_open else ""
+    return pull.closed_at if pull is not None and not pull.is_open else ""
+
+
+def _delete(scene: Scene, closed: Mapping[str, tuple[str, Glance]], ledger: Ledger) -> None:
+    prefix = scene.settings.branch_prefix
+    removal = BranchRemoval(scene.git, scene.remote, prefix)
+    listed = removal.listed(closed)
+    tips = {
+        name: listed[name]
+        for name, (_, glance) in closed.items()
+        if listed[name].get(Branches(prefix, name).state) == glance.sha
+    }
+    if scene.settings.dry_run:
+        for name, found in tips.items():
+            ledger.add(Row(name, closed[name][0], Did.WOULD, f"To be deleted: {_shown(found)}."))
+        return
+    for name, error in removal.remove(tips).items():
+        if error is not None:
+            ledger.fail(name, closed[name][0], error)
+        else:
+            ledger.add(Row(name, closed[name][0], Did.DELETED, f"{_shown(tips[name])}."))
+
+
+def _shown(branches: Iterable[str]) -> str:
+    return ", ".join(branches)

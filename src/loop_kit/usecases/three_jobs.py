@@ -1,0 +1,246 @@
+"""Several jobs instead of one: what the jobs after `claim` do with the loop that it claimed.
+
+    claim    write token   takes the lease and pushes it; runs nothing
+    agents   may only read  runs worker and reviewer; what they leave goes into a bundle
+    publish  write token   judges the bundle again, pushes, posts, hands over; runs nothing
+
+The jobs of one run share its lease. A job that finds the lease of another run leaves the loop
+alone: it was taken over, or this run is run again after it had handed over.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from loop_kit.adapters.git.bundle import (
+    discard_bundle,
+    fetch_commits,
+    read_record,
+    write_bundle,
+)
+from loop_kit.adapters.replay import LateStore
+from loop_kit.adapters.unpushed_store import UnpushedStore
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.ci.bundle import (
+    FOLDER,
+    MAX_RECORD,
+    Bundle,
+    BundleInvalid,
+    gathered,
+    mismatch,
+    parse_bundle,
+    without_reports,
+)
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.state import (
+    Lease,
+    LoopState,
+    Outcome,
+    Phase,
+    Role,
+)
+from loop_kit.errors import GitFailed
+from loop_kit.ports import PushRejected, Store
+from loop_kit.usecases.job import (
+    Change,
+    Entered,
+    Loop,
+    LoopJob,
+)
+from loop_kit.usecases.replay import replayed
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A loop whose lease this run holds."""
+
+    loop: Loop
+    recorded: LoopState
+    card: TaskCard
+    lease: Lease
+
+
+def later_phase(job: LoopJob, task_id: str) -> LoopState | None:
+    """Do the part of the phase `agents` or `publish`; None when the loop is not this run's.
+
+    Raises:
+        LoopError: a setting, a branch or a permission that a person has to mend.
+    """
+    log, loop = job.scene.log, job.load(task_id)
+    if job.scene.settings.dry_run:
+        return job.work(loop)
+    claimed = _claimed(job, loop)
+    if claimed is None:
+        return None
+    if job.scene.settings.phase == "agents":
+        _run_agents(job, claimed)
+        return None
+    try:
+        return _publish(job, claimed)
+    except PushRejected as error:
+        log.warn(f"busy: another run took over {task_id} ({error}).")
+        return None
+    finally:
+        log.close()
+
+
+def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
+    recorded, log = loop.recorded, job.scene.log
+    if recorded is None or loop.card is None:
+        log.note(f"There is no loop {loop.task_id}: nothing was claimed.")
+        return None
+    if recorded.lease is None:
+        log.note(f"{loop.task_id} is claimed by nobody: this run has handed it over already.")
+        return None
+    if recorded.lease.run_id != job.scene.run.id:
+        log.note(f"busy: run {recorded.lease.run_id} is at work on {loop.task_id}.")
+        return None
+    return Claimed(loop, recorded, loop.card, recorded.lease)
+
+
+# --- agents ----------------------------------------------------------------------------------
+
+
+class _Gathering(UnpushedStore):
+    """Keeps what happened too, for the bundle."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.events: list[Event] = []
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Keep one transition and its event."""
+        super().save(state, event, files)
+        self.events.append(event)
+
+
+def _run_agents(job: LoopJob, claimed: Claimed) -> None:
+    loop, recorded, log = claimed.loop, claimed.recorded, job.scene.log
+    folder = _folder(job)
+    discard_bundle(folder)
+    if _stopping(loop.store.commands()):
+        log.note(f"A command that stops {loop.task_id} waits: no agent is run.")
+        return
+    store = _Gathering(loop.store)
+    entered = job.prepared(loop, None, _built_on(store, posts=False))
+    entered.engine.join(recorded, claimed.card)
+    try:
+        entered.engine.run(last_round=recorded.round)
+    finally:
+        log.close()
+    reports = {role: store.read(name) or b"" for role, name in bus.REPORTS.items()}
+    bundle = gathered(recorded, entered.engine.state, store.events, reports)
+    if len(bundle.to_json()) > MAX_RECORD:
+        bundle = without_reports(bundle)
+    head = bundle.work.head_sha if bundle.work else ""
+    write_bundle(job.scene.git, folder, bundle.to_json(), recorded.tip, head)
+    log.note(f"What the agents did is in {folder}; the phase publish checks and publishes it.")
+    job.tell(entered, None)
+
+
+def _stopping(commands: Iterable[Command]) -> bool:
+    return any(command.verb in {"pause", "stop"} for command in commands)
+
+
+def _built_on(store: Store, *, posts: bool = True) -> Change:
+    """Another store, and without `posts` no forge."""
+    return lambda _, parts: replace(parts, store=store, forge=parts.forge if posts else None)
+
+
+def _folder(job: LoopJob) -> Path:
+    """Where the workflow's artifact is taken from, and put back to."""
+    return job.scene.folder.parent / FOLDER
+
+
+# --- publish ---------------------------------------------------------------------------------
+
+
+def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
+    try:
+        bundle = _bundle(job, claimed)
+    except BundleInvalid as error:
+        why = f"The agents' job left no usable bundle: {error}. Look at its log for the reason."
+        return _stopped(job, claimed, _dispatch_failed(claimed.recorded), why)
+    if _stopped_at_base(bundle, claimed.recorded):
+        outcome = _dispatch_failed(claimed.recorded)
+        if bundle.outcome is Outcome.INTERRUPTED:
+            outcome = Outcome.INTERRUPTED
+        return _stopped(job, claimed, outcome, bundle.failure(Role.WORKER)[1])
+    recorded = _inherited(claimed.recorded)
+    entered = job.prepared(claimed.loop, None, partial(replayed, bundle, recorded.branch_tip))
+    entered.engine.join(recorded, claimed.card)
+    try:
+        entered.engine.run(last_round=bundle.round)
+    except GitFailed as error:
+        entered.engine.stop(_dispatch_failed(entered.engine.state), str(error))
+    return _handed_over(job, entered)
+
+
+def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
+    """The bundle of this run's agents, its commits fetched.
+
+    Raises:
+        BundleInvalid: there is none, or it is not one that agents of this claim can leave.
+    """
+    scene, recorded = job.scene, claimed.recorded
+    folder = _folder(job)
+    raw = read_record(folder)
+    if raw is None:
+        raise BundleInvalid(f"{folder.name} is missing or empty")
+    bundle = parse_bundle(raw)
+    why = mismatch(bundle, recorded, rerun=scene.run.attempt > claimed.lease.run_attempt)
+    if why:
+        raise BundleInvalid(why)
+    awaited = recorded.state is Phase.AWAITING_WORK and bundle.round == recorded.round
+    if awaited and bundle.work and bundle.work.head_sha != recorded.tip:
+        scratch = scene.folder / "scratch"
+        fetch_commits(scene.git, folder, scratch, recorded.tip, bundle.work.head_sha)
+    return bundle
+
+
+def _stopped_at_base(bundle: Bundle, recorded: LoopState) -> bool:
+    """Whether the agents' job did not even get to verify the base commit, which comes first."""
+    awaited = recorded.is_running and bool(recorded.verify) and recorded.baseline is None
+    return awaited and bundle.verification(recorded.start_sha, recorded.verify) is None
+
+
+def _inherited(recorded: LoopState) -> LoopState:
+    """The state, with what is to be posted marked as intended by another job.
+
+    The phase `claim` posts without recording it; what it posted is then looked for.
+    """
+    items = (
+        item.model_copy(update={"holder": ""}) if item.status == "pending" else item
+        for item in recorded.outbox
+    )
+    return recorded.model_copy(update={"outbox": tuple(items)})
+
+
+def _dispatch_failed(state: LoopState) -> Outcome:
+    reviewing = state.state is Phase.AWAITING_REVIEW
+    return Outcome.REVIEWER_DISPATCH_FAILED if reviewing else Outcome.WORKER_DISPATCH_FAILED
+
+
+def _stopped(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> LoopState:
+    """End the loop, unless it is over already, or a command that waits is to pause or stop it."""
+    loop, recorded = claimed.loop, claimed.recorded
+    store = LateStore(loop.store, recorded.branch_tip)
+    entered = job.prepared(loop, None, _built_on(store))
+    entered.engine.join(_inherited(recorded), claimed.card)
+    if not recorded.is_running:
+        entered.engine.run()
+    elif not _stopping(store.waiting()):
+        entered.engine.stop(outcome, why)
+    return _handed_over(job, entered)
+
+
+def _handed_over(job: LoopJob, entered: Entered) -> LoopState:
+    undispatched = job.hand_over(entered)
+    job.scene.log.close()
+    job.tell(entered, undispatched)
+    return entered.engine.state

@@ -1,0 +1,89 @@
+"""Questions to the git server: what is fetched, and what is said when it does not answer."""
+
+from __future__ import annotations
+
+import pytest
+from tests.adapters.conftest import Hosted
+
+from loop_kit.adapters.git.command import ANONYMOUS, Git, committer
+from loop_kit.adapters.git.remote import Remote, default_branch, fetch_commit
+from loop_kit.errors import BranchRefused
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def remote(hosted: Hosted, token: str = "bot") -> Remote:
+    return Remote(hosted.url, hosted.server.url, token)
+
+
+def test_a_commit_is_fetched_as_the_ref_that_is_asked_for(hosted: Hosted) -> None:
+    git = hosted.checkout()
+    tip = hosted.bare.commit_files("main", {"later.py": "x\n"}, "Later")
+
+    assert fetch_commit(git, remote(hosted), tip, ref="refs/loop-kit/T-001/base") == tip
+    assert git.text("rev-parse", "refs/loop-kit/T-001/base") == tip
+
+
+def test_a_commit_comes_with_as_much_history_as_is_asked_for(hosted: Hosted) -> None:
+    git = hosted.checkout()
+    tip = hosted.bare.commit_files("main", {"later.py": "x\n"}, "Later")
+
+    fetch_commit(git, remote(hosted), tip, depth=2)
+
+    assert git.text("rev-list", "--count", tip) == "2"
+
+
+def test_a_commit_that_the_server_lacks_is_asked_for_once(hosted: Hosted) -> None:
+    with pytest.raises(BranchRefused, match="cannot be fetched"):
+        fetch_commit(hosted.checkout(), remote(hosted), "1" * 40, sleep=hosted.clock.sleep)
+    assert hosted.clock.slept == []
+
+
+def test_a_server_that_does_not_answer_is_asked_again_and_its_login_is_not_shown(
+    hosted: Hosted,
+) -> None:
+    dead = Remote("http://mona:hunter2@127.0.0.1:9/octo/demo", NOBODY)
+    with pytest.raises(BranchRefused, match="does not answer") as fetched:
+        fetch_commit(hosted.checkout(), dead, "main", sleep=hosted.clock.sleep)
+    with pytest.raises(BranchRefused, match="does not answer") as asked:
+        default_branch(hosted.checkout(), dead, hosted.clock.sleep)
+
+    assert len(hosted.clock.slept) == 4
+    assert "hunter2" not in f"{fetched.value}{asked.value}"
+
+
+def test_the_default_branch_is_the_one_that_the_servers_head_names(hosted: Hosted) -> None:
+    git = hosted.checkout()
+    assert default_branch(git, remote(hosted)) == "main"
+
+    hosted.bare.git("symbolic-ref", "HEAD", "refs/heads/feature/trunk")
+    assert default_branch(git, remote(hosted)) is None
+    hosted.bare.set_branch("feature/trunk", hosted.bare.head("main") or "")
+
+    assert default_branch(git, remote(hosted)) == "feature/trunk"
+
+
+def test_a_token_that_is_refused_is_not_asked_with_again(hosted: Hosted) -> None:
+    with pytest.raises(BranchRefused, match="The git server refused"):
+        default_branch(hosted.checkout(), remote(hosted, "stranger"), hosted.clock.sleep)
+    assert hosted.clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "known"),
+    [
+        ("Mona Lisa", "mona@example.org", True),
+        ("Mona Lisa", "", False),
+        ("Mona <Lisa>", "mona@example.org", False),
+    ],
+)
+def test_the_user_commits_where_git_knows_one_by_a_name_that_git_can_write(
+    hosted: Hosted, name: str, email: str, *, known: bool
+) -> None:
+    git = Git(hosted.checkout().directory, {"PATH": "/usr/bin:/bin"}, isolated=True)
+    git.run("config", "user.name", name)
+    git.run("config", "user.email", email)
+
+    who = committer(git)
+
+    assert (who.name, who.email) == ((name, email) if known else (ANONYMOUS.name, ANONYMOUS.email))

@@ -1,0 +1,101 @@
+"""The folder `.loop/`: what git must not see of it, and logs that do not grow for ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.adapters.conftest import Local
+
+from loop_kit.adapters.loop_dir.loop_folder import (
+    GENERATED,
+    RotatingFile,
+    exclude_generated,
+    loop_folder,
+    remove_drafts,
+    repository_root,
+    write_atomically,
+)
+
+
+def test_generated_files_are_hidden_and_what_is_the_users_is_not(local: Local) -> None:
+    exclude_generated(local.root / ".git", ".loop", run=False)
+    for name in (*GENERATED, "config.yaml", "tasks/a.json", "templates/t.txt", "task_card.json"):
+        local.write(f".loop/{name}x" if name.endswith("/") else f".loop/{name}", "x")
+    shown = local.git.text("status", "--porcelain", "--untracked-files=all").splitlines()
+    assert shown == [
+        "?? .loop/config.yaml",
+        "?? .loop/task_card.json",
+        "?? .loop/tasks/a.json",
+        "?? .loop/templates/t.txt",
+    ]
+
+
+def test_the_card_is_hidden_only_while_a_run_lasts(local: Local) -> None:
+    local.write(".loop/task_card.json", "{}")
+    release = exclude_generated(local.root / ".git", ".loop", run=True)
+    assert local.git.text("status", "--porcelain") == ""
+    release()
+    assert local.git.text("status", "--porcelain") == "?? .loop/"
+
+
+def test_the_block_is_written_once_and_the_users_lines_are_kept(tmp_path: Path) -> None:
+    exclude = tmp_path / "info" / "exclude"
+    exclude.parent.mkdir()
+    exclude.write_bytes(b"# mine\n*.bak\n\xff\n")
+    for _ in range(3):
+        exclude_generated(tmp_path, ".loop", run=False)
+    once = exclude.read_bytes()
+    assert once.startswith(b"# mine\n*.bak\n\xff\n# loop-kit: generated files\n")
+    assert once.count(b"/.loop/state.json\n") == 1
+    exclude.write_bytes(once + b"later\n")
+    exclude_generated(tmp_path, ".loop", run=False)
+    assert exclude.read_bytes().count(b"/.loop/state.json\n") == 1
+    assert b"later\n" in exclude.read_bytes()
+
+
+def test_a_block_without_its_end_loses_no_line_of_the_user(tmp_path: Path) -> None:
+    exclude = tmp_path / "info" / "exclude"
+    exclude.parent.mkdir()
+    exclude.write_text("# loop-kit: generated files\nmine\n")
+    exclude_generated(tmp_path, ".loop", run=False)
+    assert "mine\n" in exclude.read_text()
+
+
+def test_a_link_in_place_of_the_draft_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (tmp_path / f"state.json.{os.getpid()}.tmp").symlink_to(outside)
+    write_atomically(tmp_path / "state.json", b"{}")
+    assert outside.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "state.json"]
+
+
+def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("state.json.123.tmp", "work_report.json.9.tmp", "mine.tmp", "state.json"):
+        (tmp_path / name).write_text("x")
+    remove_drafts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.tmp", "state.json"]
+
+
+def test_a_log_rotates_and_keeps_three_older_ones(tmp_path: Path) -> None:
+    log = RotatingFile(tmp_path / "logs" / "x.log", limit=10)
+    for number in range(6):
+        log.append(str(number).encode() * 8)
+    found = {p.name: p.read_bytes()[:1] for p in (tmp_path / "logs").iterdir()}
+    assert found == {"x.log": b"5", "x.log.1": b"4", "x.log.2": b"3", "x.log.3": b"2"}
+
+
+def test_an_entry_longer_than_the_limit_is_written_whole(tmp_path: Path) -> None:
+    log = RotatingFile(tmp_path / "x.log", limit=10)
+    log.append(b"x" * 100)
+    assert (tmp_path / "x.log").stat().st_size == 100
+
+
+def test_the_root_is_found_without_git_and_a_folder_counts_from_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    assert repository_root(inside) == tmp_path
+    assert loop_folder(tmp_path, "") == tmp_path / ".loop"
+    assert loop_folder(tmp_path, "/elsewhere") == Path("/elsewhere")

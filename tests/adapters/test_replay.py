@@ -1,0 +1,131 @@
+"""Ports that tell what another job did: nothing runs, and what was not told counts as failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.core.builders import (
+    START,
+    TASK,
+    after,
+    attempted,
+    awaiting_work,
+    sha,
+    work_reported,
+)
+from tests.fakes import MemoryServer, MemoryStore, RecordingReporter
+
+from loop_kit.adapters.agents.replayed import ReplayedAgent
+from loop_kit.adapters.replay import LateStore, ReplayedVerifier, ReplayedWorkspaces
+from loop_kit.core.ci.bundle import Bundle, Result, Results
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.state import Role, Spent
+from loop_kit.ports import Job, WorkMoved
+
+
+def job(folder: Path) -> Job:
+    return Job(Role.WORKER, TASK, 1, 1, START, folder, folder, folder / "report.json", "")
+
+
+STOP = Command(comment=7, verb="stop", by="mona")
+
+
+def bundle(*verifications: Results) -> Bundle:
+    return Bundle(version=1, task_id=TASK, round=1, holder="a", seq=1, verifications=verifications)
+
+
+def test_a_replayed_agent_delivers_the_report_and_what_it_cost(tmp_path: Path) -> None:
+    agent = ReplayedAgent('{"notes": "é"}', Spent(agent_seconds=3))
+
+    ended = agent.run(job(tmp_path), RecordingReporter())
+
+    assert (tmp_path / "report.json").read_text("utf-8") == '{"notes": "é"}'
+    assert (ended.exit_code, ended.spent) == (0, Spent(agent_seconds=3))
+    assert (agent.check(), agent.is_program) == ("", False)
+
+
+def test_a_replayed_agent_without_a_report_delivers_none(tmp_path: Path) -> None:
+    ReplayedAgent(None, Spent()).run(job(tmp_path), RecordingReporter())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_is_replayed_as_one(tmp_path: Path) -> None:
+    agent = ReplayedAgent(None, Spent(), interrupted=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        agent.run(job(tmp_path), RecordingReporter())
+
+
+def test_a_replayed_workspace_holds_the_head_or_where_it_began(tmp_path: Path) -> None:
+    worked, idle = ReplayedWorkspaces(tmp_path, sha(7)), ReplayedWorkspaces(tmp_path, "")
+
+    assert worked.open(Role.WORKER, sha(1)).collect("") == sha(7)
+    assert idle.open(Role.WORKER, sha(1)).collect("") == sha(1)
+    assert idle.open(Role.WORKER, sha(1), "", sha(2)).collect("") == sha(2)
+    reviewed = worked.open(Role.REVIEWER, sha(7))
+    assert reviewed.fingerprint() == reviewed.fingerprint() != ""
+
+
+def test_what_was_not_verified_is_failed() -> None:
+    told = Results(sha=sha(1), results=(Result(command="make", exit_code=0),))
+    verifier = ReplayedVerifier(bundle(told))
+
+    assert verifier.verify(sha(1), ["make"], 1).passed
+    assert not verifier.verify(sha(2), ["make"], 1).passed
+    assert not verifier.verify(sha(1), ["make", "make test"], 1).passed
+    assert verifier.verify(sha(2), [], 1).passed
+
+
+def saved(server: MemoryServer) -> LateStore:
+    """A store in which a worker's attempt and its work were saved, and nothing was pushed."""
+    late = LateStore(loaded(server), START)
+    begun = after(awaiting_work(), attempted(Role.WORKER))
+    late.save(begun, attempted(Role.WORKER))
+    late.sync(START)
+    assert server.recorded == []
+    worked = after(begun, work_reported(1, 1))
+    late.save(worked, work_reported(1, 1))
+    late.save(after(worked, attempted(Role.REVIEWER)), attempted(Role.REVIEWER))
+    return late
+
+
+def loaded(server: MemoryServer) -> MemoryStore:
+    server.state, server.work_tip = awaiting_work().to_json(), server.work_tip or START
+    store = MemoryStore(server)
+    assert store.load() == awaiting_work()
+    return store
+
+
+def test_an_attempt_is_pushed_with_its_work_and_not_before() -> None:
+    server = MemoryServer()
+
+    saved(server).sync(sha(1))
+
+    assert len(server.recorded) == 3
+    assert server.work_tip == sha(1)
+
+
+def test_a_command_waits_until_what_was_paid_for_is_pushed() -> None:
+    server = MemoryServer(files={STOP.path: STOP.to_json()})
+    late = saved(server)
+    assert late.waiting() == (STOP,)
+    assert late.commands() == ()
+
+    late.sync(sha(1))
+
+    assert late.commands() == (STOP,)
+    assert late.commands() == ()
+
+
+def test_work_on_a_branch_that_a_person_pushed_to_is_not_pushed_over_it() -> None:
+    server = MemoryServer(work_tip=sha(9))
+    late = saved(server)
+
+    with pytest.raises(WorkMoved):
+        late.sync(sha(1))
+
+    late.sync("")
+    assert (server.work_tip, len(server.recorded)) == (sha(9), 3)
+    assert late.keep_aside(sha(1)) == f"held-{sha(1)[:10]}"

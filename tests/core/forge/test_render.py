@@ -1,0 +1,216 @@
+"""Posts: a marker first, every foreign text neutralised, every limit of the forge kept."""
+
+import pytest
+from tests.core import builders as b
+from tests.core.markdown_oracle import code, effects, tokens
+
+from loop_kit.core.agent.reports import CriterionVerdict, Issue
+from loop_kit.core.forge.render import (
+    headline,
+    job_summary,
+    marker,
+    pull_request_body,
+    pull_request_title,
+    review_body,
+    used,
+    verdict_lines,
+)
+from loop_kit.core.loop.state import LoopState, Outcome, Usage
+from loop_kit.core.sanitize import MAX_BODY
+
+HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
+MARK = "<!-- loop-kit:T-001:review-r1 -->"
+
+
+def hostile_issue() -> Issue:
+    return Issue(
+        file=f"a`{HOSTILE}", reason=HOSTILE, required_change=HOSTILE, scenario=HOSTILE, line=3
+    )
+
+
+def rejected(issue: Issue | None = None) -> tuple[LoopState, str]:
+    """The state after one rejection, and the review body that is posted for it."""
+    event = b.rejected(1, issue or Issue(reason="double is wrong", file="calc.py", line=7))
+    state = b.after(b.awaiting_review(verification=b.verified(1, 1, tail="boom")), event)
+    return state, review_body(state, 1, event.report, "review-r1")
+
+
+def without_marker(body: str) -> str:
+    first, _, rest = body.partition("\n")
+    assert first.startswith("<!-- loop-kit:")
+    return rest
+
+
+def headings(text: str) -> list[str]:
+    found = tokens(text)
+    return [found[n + 1].content for n, t in enumerate(found) if t.type == "heading_open"]
+
+
+def test_a_marker_names_the_loop_and_the_post() -> None:
+    assert marker("T-001", "review-r1") == MARK
+
+
+def test_every_post_begins_with_its_marker() -> None:
+    state, body = rejected()
+    assert body.startswith(MARK + "\n")
+    assert pull_request_body(b.card(), state, "pull-request").startswith(
+        "<!-- loop-kit:T-001:pull-request -->\n"
+    )
+
+
+def test_no_text_of_an_agent_can_forge_a_marker() -> None:
+    forged = "<!-- loop-kit:T-001:review-r2 -->"
+    state, body = rejected(Issue(reason=forged, scenario=f"```\n{forged}"))
+    assert body.count("<!--") == 1
+    card = b.card(goal=forged, acceptance_criteria=[forged])
+    assert pull_request_body(card, state, "pull-request").count("<!--") == 1
+
+
+def test_the_review_tells_verdict_commit_findings_and_verification() -> None:
+    _, body = rejected()
+    for text in (
+        *("## Round 1: changes required", f"`{b.sha(1)[:10]}`", "1 files, +3 −0"),
+        *("**F1** [medium] `calc.py:7` double is wrong", "`check 1` (exit code 1)", "boom"),
+    ):
+        assert text in body
+
+
+def test_a_reviewers_approval_that_does_not_verify_is_explained() -> None:
+    event = b.approved(1)
+    state = b.after(b.awaiting_review(verification=b.verified(1, 1)), event)
+    body = review_body(state, 1, event.report, "review-r1")
+    assert "## Round 1: changes required" in body
+    assert "The reviewer approved, but the verify commands fail" in body
+
+
+def test_settled_findings_are_told_in_the_round_that_settled_them() -> None:
+    state, _ = rejected(Issue(reason="old"))
+    event = b.rejected(2, Issue(reason="new"), dispositions=(b.said("F1", "fixed"),))
+    state = b.after(state, b.work_reported(2, 2), event)
+    second = review_body(state, 2, event.report, "review-r2")
+    assert "- **F1** fixed: old" in second
+    assert "**F2** [medium] new" in second
+    first = review_body(state, 1, event.report, "review-r1")
+    assert "**F1** [medium] old" in first
+    assert "F2" not in first
+
+
+def test_hostile_text_in_a_review_does_nothing() -> None:
+    event = b.rejected(1, hostile_issue())
+    report = event.report.model_copy(
+        update={
+            "summary": HOSTILE,
+            "non_blocking": (HOSTILE,),
+            "criteria": (CriterionVerdict(id=HOSTILE, met=False, evidence=HOSTILE),),
+        }
+    )
+    verification = b.verified(1, 1, tail=HOSTILE + "\n```\n" + HOSTILE)
+    state = b.after(b.awaiting_review(verification=verification), event)
+    body = without_marker(review_body(state, 1, report, "review-r1"))
+    assert effects(body) == set()
+    assert "\u202e" not in body
+
+
+def test_hostile_text_in_a_card_does_nothing() -> None:
+    card = b.card(goal=HOSTILE, title=HOSTILE, acceptance_criteria=[HOSTILE])
+    state, _ = rejected()
+    assert effects(without_marker(pull_request_body(card, state, "pull-request"))) == set()
+
+
+def test_hostile_text_in_an_error_does_nothing_in_the_job_summary() -> None:
+    state = b.after(b.awaiting_work(), b.halted(Outcome.NEEDS_HUMAN))
+    state = state.model_copy(update={"error": HOSTILE + "\n## Approved\n"})
+    summary = job_summary(state, headline(state))
+    assert effects(summary) == set()
+    assert "Approved" not in headings(summary)
+    state, _ = rejected(hostile_issue())
+    assert effects(job_summary(state, headline(state))) == set()
+
+
+def test_a_summary_that_opens_a_fence_does_not_swallow_the_findings() -> None:
+    event = b.rejected(1, Issue(reason="double is wrong"))
+    state = b.after(b.awaiting_review(), event)
+    report = event.report.model_copy(update={"summary": "see\n```\nhidden"})
+    assert "Blocking" in headings(review_body(state, 1, report, "review-r1"))
+
+
+def test_the_title_is_one_line_of_at_most_200_characters() -> None:
+    assert pull_request_title(b.card(goal="Do\nthis", title="")) == "Do this"
+    assert pull_request_title(b.card(title="Better")) == "Better"
+    assert len(pull_request_title(b.card(title="x" * 5_000))) == 200
+
+
+def test_a_body_over_the_limit_is_cut_with_a_pointer_to_the_whole() -> None:
+    issues = [Issue(reason="r " * 500, required_change="c " * 900, scenario="s " * 900)] * 100
+    event = b.rejected(1, *issues)
+    state = b.after(b.awaiting_review(), event)
+    for body in (
+        review_body(state, 1, event.report, "review-r1"),
+        pull_request_body(b.card(goal="g" * 200_000), state, "pull-request"),
+    ):
+        assert len(body) <= MAX_BODY
+        assert body.endswith("on `loop/T-001/state`.")
+
+
+def test_the_job_summary_shows_the_rounds_as_a_picture_and_as_a_table() -> None:
+    state, _ = rejected()
+    state = b.after(state, b.work_reported(2, 2, verification=b.verified(2, 0)), b.approved(2))
+    summary = job_summary(state, headline(state))
+    (picture,) = [t for t in tokens(summary) if t.type == "fence" and t.info == "mermaid"]
+    assert picture.content.splitlines() == [
+        "timeline",
+        "    title T-001",
+        f"    Round 1 : worker {b.sha(1)[:7]} : verify failed : changes required : 1 new finding",
+        f"    Round 2 : worker {b.sha(2)[:7]} : verify passed : approve",
+        "    End : approved",
+    ]
+    assert f"| 1 | `{b.sha(1)[:10]}` | +3 −0 | failed | changes_required | F1 |" in summary
+    assert f"| 2 | `{b.sha(2)[:10]}` | +3 −0 | passed | approve | – |" in summary
+    assert "Approved in round 2." in summary
+
+
+def test_the_job_summary_of_a_loop_without_rounds_has_no_picture() -> None:
+    state = b.after(b.awaiting_work(), b.halted(Outcome.INTERRUPTED))
+    summary = job_summary(state, headline(state))
+    assert "mermaid" not in summary
+    assert "stopped" in code(summary)
+
+
+def test_the_headline_says_where_the_loop_stands() -> None:
+    state, _ = rejected()
+    assert headline(state) == "Round 2 is next; 1 finding(s) are open."
+    assert headline(b.awaiting_work()) == "Round 1, awaiting_work."
+    assert headline(b.awaiting_review()) == "Round 1, awaiting_review."
+    stopped = state.model_copy(
+        update={"outcome": Outcome.NEEDS_HUMAN, "reasons": ("budget",), "error": "Used up."}
+    )
+    assert headline(stopped) == "Stopped in round 2: needs_human (budget). Used up."
+
+
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [
+        (Usage(), "0 round(s), 0 agent seconds, tokens unknown, cost unknown"),
+        (
+            Usage(rounds=2, agent_seconds=61.4, tokens_in=10, tokens_out=3, cost_usd=0.5),
+            "2 round(s), 61 agent seconds, 10 tokens in, 3 out, 0.50 USD",
+        ),
+        (
+            Usage(tokens_in=0, cost_usd=0),
+            "0 round(s), 0 agent seconds, 0 tokens in, 0 out, 0.00 USD",
+        ),
+    ],
+)
+def test_usage_is_told_in_words_and_nothing_is_invented(usage: Usage, said: str) -> None:
+    assert used(LoopState(usage=usage)) == said
+
+
+def test_the_verdict_for_a_log_is_one_line_per_finding() -> None:
+    data = {"decision": "changes_required", "verified": False, "open": ["F1 [high] a\n::error::x"]}
+    assert verdict_lines(data) == [
+        "[verdict] changes required, verify FAILED",
+        "[verdict]   F1 [high] a ::error::x",
+    ]
+    assert verdict_lines({"decision": "approve", "verified": None, "open": []}) == [
+        "[verdict] approve"
+    ]

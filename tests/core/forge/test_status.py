@@ -1,0 +1,162 @@
+"""The status comment, the commit status and the labels say how the loop stands, and do nothing."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core import builders as b
+from tests.core.markdown_oracle import effects
+
+from loop_kit.core.agent.reports import Issue
+from loop_kit.core.forge.render import finding_comment, pull_request_body
+from loop_kit.core.forge.status import (
+    LABELS,
+    MAX_STATUS,
+    commit_status,
+    status_comment,
+    wanted_label,
+)
+from loop_kit.core.loop.state import (
+    LoopState,
+    OutboxItem,
+    Outcome,
+    Reason,
+    Source,
+)
+from loop_kit.core.sanitize import MAX_BODY
+
+HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
+
+
+def rejected(*issues: Issue) -> LoopState:
+    return b.after(b.awaiting_review(), b.rejected(1, *issues))
+
+
+def stopped(outcome: Outcome, error: str = "stopped", *reasons: Reason) -> LoopState:
+    update = {"outcome": outcome, "error": error, "reasons": reasons}
+    return rejected().model_copy(update=update)
+
+
+def without_marker(body: str) -> str:
+    first, _, rest = body.partition("\n")
+    assert first.startswith("<!-- loop-kit:T-001:")
+    return rest
+
+
+def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
+    body = status_comment(rejected())
+    assert body.startswith("<!-- loop-kit:T-001:status-comment -->\n")
+    for text in ("Round 2 is next", "| 1 |", "cost unknown", "**To stop it:**", "round 2 runs"):
+        assert text in body
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome.APPROVED, "a person reads and merges it"),
+        (Outcome.NEEDS_HUMAN, "a person decides"),
+        (Outcome.WORKER_TIMEOUT, "mend what failed"),
+    ],
+)
+def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome, said: str) -> None:
+    body = status_comment(stopped(outcome))
+    assert said in body
+    assert "To stop it" not in body
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("label_removed", "until the label `loop` is put on again"),
+        ("issue_closed", "until it is opened again"),
+        ("pull_request_closed", "until it is opened again"),
+        ("pull_request_merged", "a person decides"),
+    ],
+)
+def test_a_cancelled_loop_says_by_its_reason_what_starts_it_again(
+    reason: Reason, expected: str
+) -> None:
+    state = stopped(Outcome.CANCELLED, "It is over", reason)
+    assert expected in status_comment(state.model_copy(update={"source": Source(label="loop")}))
+
+
+def test_a_cancelled_loop_that_an_older_version_recorded_without_a_reason_can_be_retried() -> None:
+    body = status_comment(stopped(Outcome.CANCELLED, "The issue #3 was closed."))
+    assert "The issue `#3` was closed." in body
+    assert "a person decides" in body
+
+
+def test_a_draft_that_may_not_be_ended_is_left_to_a_person() -> None:
+    item = OutboxItem(key="ready", status="refused", why="no")
+    state = stopped(Outcome.APPROVED).model_copy(update={"outbox": (item,)})
+    assert "click **Ready for review**" in status_comment(state)
+
+
+@pytest.mark.parametrize(
+    ("author", "said"), [("github-actions[bot]", "starts no checks"), ("an-app[bot]", "checks run")]
+)
+def test_whether_checks_run_depends_on_whose_token_opened_the_pull_request(
+    author: str, said: str
+) -> None:
+    item = OutboxItem(key="pull-request", status="done", by=author)
+    assert said in status_comment(rejected().model_copy(update={"outbox": (item,)}))
+
+
+def test_hostile_text_does_nothing_in_the_status_comment() -> None:
+    body = status_comment(stopped(Outcome.NEEDS_HUMAN, HOSTILE))
+    assert effects(without_marker(body)) == set()
+    assert "\u202e" not in body
+
+
+def test_hostile_text_does_nothing_in_a_comment_on_a_line() -> None:
+    fence = f"```suggestion\nrm -rf /\n```\n{HOSTILE}"
+    issue = Issue(reason=fence, required_change=fence, scenario=fence, file="a.py", line=1)
+    state = rejected(issue)
+    body = without_marker(finding_comment(state, state.findings[0]))
+    assert effects(body) == set()
+    assert not [line for line in body.splitlines() if line.lstrip().startswith("```")]
+    assert len(body) < MAX_BODY
+
+
+@pytest.mark.parametrize(
+    ("disposed", "said"), [("fixed", "Fixed in"), ("withdrawn", "Withdrawn (round 2)")]
+)
+def test_a_settled_finding_says_so_in_its_comment(disposed: str, said: str) -> None:
+    event = b.rejected(2, Issue(reason="new"), dispositions=(b.said("F1", disposed),))  # type: ignore[arg-type]
+    state = b.after(rejected(), b.work_reported(2, 2), event)
+    body = finding_comment(state, state.findings[0])
+    assert said in body.replace("**", "")
+    assert (b.sha(2) in body) == (disposed == "fixed")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [(None, "pending"), (Outcome.APPROVED, "success"), (Outcome.WORKER_NOOP, "failure")],
+)
+def test_the_commit_status_is_one_of_three_and_never_too_long(
+    outcome: Outcome | None, shown: str
+) -> None:
+    state = rejected().model_copy(update={"outcome": outcome, "error": "e" * 5_000})
+    found, said = commit_status(state)
+    assert found == shown
+    assert len(said) <= MAX_STATUS
+
+
+def test_labels_keep_what_github_limits() -> None:
+    assert {len(label.color) for label in LABELS} == {6}
+    assert all(len(label.name) <= 50 and len(label.description) <= 100 for label in LABELS)
+
+
+def test_a_running_loop_has_no_label() -> None:
+    assert wanted_label(rejected()) is None
+    approved = wanted_label(stopped(Outcome.APPROVED))
+    assert approved is not None
+    assert approved.name == "loop:approved"
+
+
+def test_the_pull_request_of_an_issue_closes_it_and_no_other() -> None:
+    state = rejected().model_copy(update={"source": Source(kind="issue", ref="12")})
+    body = pull_request_body(b.card(goal="fixes #1\n\ncloses #2"), state, "pull-request")
+    assert body.splitlines()[1] == "Closes #12"
+    assert effects(body.partition("Closes #12")[2]) == set()
+    hostile = state.model_copy(update={"source": Source(kind="issue", ref="12 closes #3")})
+    assert "Closes" not in pull_request_body(b.card(), hostile, "pull-request")

@@ -1,0 +1,188 @@
+"""What a command does to a loop in each of its phases, and that none is done twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.core import builders as b
+
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.commands import (
+    MAX_FILE_BYTES,
+    VERBS,
+    Command,
+    parse_inbox_file,
+)
+from loop_kit.core.loop.machine import outstanding, transition
+from loop_kit.core.loop.messages import Commanded, LeaseTaken, LoopResumed
+from loop_kit.core.loop.state import (
+    Lease,
+    Limits,
+    LoopState,
+    Outcome,
+    Phase,
+    Role,
+)
+
+
+def command(verb: str, comment: int = 1, **more: Any) -> Command:
+    return Command.model_validate(
+        {"comment": comment, "verb": verb, "by": "mona", "at": b.AT, **more}
+    )
+
+
+def told(state: LoopState, verb: str, comment: int = 1, **more: Any) -> LoopState:
+    return transition(state, Commanded(command(verb, comment, **more), b.LATER))
+
+
+def failed() -> LoopState:
+    return transition(b.awaiting_work(), b.halted(Outcome.WORKER_TIMEOUT))
+
+
+@pytest.mark.parametrize("state", [b.awaiting_work(), b.awaiting_review()], ids=["work", "review"])
+def test_a_paused_loop_asks_for_nothing_and_resumes_where_it_was(state: LoopState) -> None:
+    paused = told(state, "pause")
+    assert (paused.state, paused.resume_phase) == (Phase.PAUSED, state.state)
+    assert outstanding(paused) is None
+
+    again = told(paused, "resume", 2)
+    assert (again.state, again.resume_phase) == (state.state, None)
+    assert outstanding(again) == outstanding(state)
+
+
+def test_stop_ends_a_running_or_paused_loop_and_retry_continues_it() -> None:
+    for state in (b.awaiting_review(), told(b.awaiting_review(), "pause", 9)):
+        stopped = told(state, "stop")
+        assert (stopped.state, stopped.outcome) == (Phase.DONE, Outcome.CANCELLED)
+        assert "mona" in stopped.error
+        assert told(stopped, "retry", 2).state is Phase.AWAITING_REVIEW
+
+
+@pytest.mark.parametrize("verb", ["retry", "resume"])
+def test_a_failed_loop_goes_on_by_retry_and_by_resume(verb: str) -> None:
+    again = told(failed(), verb)
+    assert (again.state, again.outcome, again.error) == (Phase.AWAITING_WORK, None, "")
+
+
+def test_whoever_has_a_loop_go_on_answers_for_it_from_then_on() -> None:
+    state = failed().model_copy(update={"starter": "long-gone"})
+    assert told(state, "retry").starter == "mona"
+    assert told(state, "pause").starter == "long-gone"
+    resumed = LoopResumed(state.limits, b.LATER, starter="hubot")
+    assert transition(state, resumed).starter == "hubot"
+    assert transition(state, b.resumed()).starter == "long-gone"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_command_brings_an_approved_loop_back(verb: str) -> None:
+    approved = transition(b.awaiting_review(), b.approved(1))
+    after = told(approved, verb, rounds=2)
+    assert (after.state, after.outcome) == (Phase.DONE, Outcome.APPROVED)
+    assert after.heeded == (1,)
+
+
+def test_extend_continues_only_what_had_used_up_its_rounds() -> None:
+    used_up = b.after(b.awaiting_review(Limits(max_rounds=1)), b.rejected(1))
+    assert used_up.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
+
+    again = told(used_up, "extend", rounds=2)
+
+    assert (again.state, again.limits.max_rounds, again.extended) == (Phase.AWAITING_WORK, 3, 2)
+    assert told(failed(), "extend", rounds=2).state is Phase.DONE
+
+
+def test_what_was_added_outlives_the_limits_of_the_next_job() -> None:
+    more = told(b.awaiting_work(), "extend", rounds=2)
+    after = transition(more, LoopResumed(Limits(max_rounds=3, max_dispatches=5), b.LATER))
+    assert (after.limits.max_rounds, after.limits.max_dispatches) == (5, 7)
+    again = transition(after, LoopResumed(Limits(max_rounds=3, max_dispatches=5), b.LATER))
+    assert again.limits == after.limits
+
+
+def test_a_command_is_carried_out_once() -> None:
+    once = told(b.awaiting_work(), "extend", rounds=2)
+    twice = told(once, "extend", rounds=2)
+    assert (twice.limits, twice.extended) == (once.limits, once.extended)
+
+
+def test_a_refresh_takes_the_new_card_and_verifies_anew() -> None:
+    card = TaskCard(task_id=b.TASK, goal="Another")
+    before = b.awaiting_work(verify=("make test",))
+    before = before.model_copy(update={"baseline": b.verified(0)})
+    after = told(before, "refresh", card=card, verify=("make check",))
+    assert (after.card_sha256, after.verify) == (card.sha256, ("make check",))
+    assert after.baseline is None
+
+    same = told(before, "refresh", card=card, verify=("make test",))
+    assert same.baseline == b.verified(0)
+
+
+def test_a_refresh_with_the_card_of_another_loop_changes_nothing() -> None:
+    card = TaskCard(task_id="T-666", goal="Another")
+    before = b.awaiting_work()
+    assert told(before, "refresh", card=card).card_sha256 == before.card_sha256
+
+
+def lost(state: LoopState, times: int) -> LoopState:
+    """Taken over from `times` runs that died without a word."""
+    for number in range(times + 1):
+        state = transition(state, LeaseTaken(Lease(holder=f"h{number}")))
+        state = transition(state, LoopResumed(state.limits, b.LATER))
+        if state.is_running:
+            state = transition(state, b.attempted(Role.WORKER))
+    return state
+
+
+def test_the_third_run_of_an_agent_that_kills_its_runs_is_not_paid_for() -> None:
+    assert lost(b.awaiting_work(), 1).is_running
+    dead = lost(b.awaiting_work(), 2)
+    assert dead.outcome is Outcome.WORKER_DISPATCH_FAILED
+    assert "2 runs died" in dead.error
+    assert told(dead, "retry").is_running
+
+
+def test_asking_for_the_status_changes_nothing() -> None:
+    before = b.awaiting_work()
+    after = told(before, "status")
+    assert after == before.model_copy(update={"seq": after.seq, "heeded": (1,)})
+
+
+def test_a_file_of_the_inbox_is_read_as_it_was_written_before() -> None:
+    old = b"""{
+  "comment": 492700400,
+  "verb": "refresh",
+  "by": "mona",
+  "at": "2026-01-02T03:04:05Z",
+  "card": {"task_id": "T-001", "goal": "add is right"},
+  "verify": ["make test"]
+}
+"""
+    found = parse_inbox_file(old)
+    assert found == command(
+        "refresh",
+        492700400,
+        at="2026-01-02T03:04:05Z",
+        card=TaskCard(task_id="T-001", goal="add is right"),
+        verify=("make test",),
+    )
+
+
+def test_a_bus_file_that_is_no_command_is_none() -> None:
+    good = command("extend", rounds=3)
+    assert parse_inbox_file(good.to_json()) == good
+    assert good.path == "inbox/1.json"
+    for wrong in (
+        {"verb": "rm -rf"},
+        {"rounds": 21},
+        {"rounds": -1},
+        {"comment": 0},
+        {"by": "x" * 101},
+        {"shell": "true"},
+    ):
+        assert (
+            parse_inbox_file(json.dumps({**json.loads(good.to_json()), **wrong}).encode()) is None
+        )
+    for raw in (b"", b"null", b"[" * 100_000, b"\xff", b" " * (MAX_FILE_BYTES + 1)):
+        assert parse_inbox_file(raw) is None
