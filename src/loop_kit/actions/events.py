@@ -22,6 +22,7 @@ from loop_kit.adapters.runner.job import (
 )
 from loop_kit.core.card.task import checked_task_id
 from loop_kit.core.ci.requests import (
+    DEFAULT_CARD,
     Comment,
     NotForUs,
     PullEvent,
@@ -42,8 +43,6 @@ from loop_kit.core.record import carried
 from loop_kit.core.sanitize import MAX_BODY, one_line
 from loop_kit.errors import BadSetting, BranchRefused, ForgeRefused
 from loop_kit.settings import Settings
-
-DEFAULT_CARD = ".loop/task_card.json"
 
 _MAX_TITLE = 1_000
 _MAX_NUMBER = 2**63

@@ -7,7 +7,6 @@ base, from which everything trusted is read, is the commit where it left its bas
 
 from dataclasses import dataclass
 
-from loop_kit.actions.events import DEFAULT_CARD
 from loop_kit.adapters.git.changed_files import changed_files
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.github.attachments import fetch_attachment
@@ -20,6 +19,7 @@ from loop_kit.core.card.issue import (
 )
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.requests import (
+    DEFAULT_CARD,
     PullEvent,
     StartIssue,
     StartPull,

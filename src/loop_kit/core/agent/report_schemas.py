@@ -8,7 +8,7 @@ https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 from collections.abc import Mapping
 from typing import Any
 
-from loop_kit.core.loop.state import Role
+from loop_kit.core.agent.role import Role
 
 Schema = Mapping[str, Any]
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.state import LoopState
 
+DEFAULT_CARD = ".loop/task_card.json"
+
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MAX_BRANCH_BYTES = 244
 _NOT_IN_REFS = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//")

@@ -17,13 +17,6 @@ class Phase(StrEnum):
     PAUSED = "paused"
 
 
-class Role(StrEnum):
-    """Who runs in an attempt."""
-
-    WORKER = "worker"
-    REVIEWER = "reviewer"
-
-
 class Outcome(StrEnum):
     """How a loop that is `done` ended."""
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from loop_kit.core.agent.reports import Decision
+from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import (
@@ -17,7 +18,6 @@ from loop_kit.core.loop.outcomes import (
     Outcome,
     Phase,
     Reason,
-    Role,
 )
 from loop_kit.core.record import Kept, Record, explain
 from loop_kit.errors import ExitCode
