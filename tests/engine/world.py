@@ -24,7 +24,7 @@ from tests.fakes import (
 )
 
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.entering import Start
+from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import (
     Lease,
     Limits,

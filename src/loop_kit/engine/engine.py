@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from loop_kit.core.briefing import handoff
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.requests import resume_inputs
-from loop_kit.core.entering import Start
 from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.machine import (
     Step,
     closing_effect,

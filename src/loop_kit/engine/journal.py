@@ -8,8 +8,8 @@ state branch, so it is rejected, merged and tried again. Reading the inbox thus 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from loop_kit.core.entering import Entry, push_during_attempt
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.entering import Entry, push_during_attempt
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.machine import Step, transition
 from loop_kit.core.loop.messages import (

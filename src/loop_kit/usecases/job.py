@@ -13,9 +13,9 @@ from loop_kit.adapters.loop_dir.guides import Guides, committed_knowledge
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.branches import Branches
-from loop_kit.core.entering import Start
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Lease, LoopState, Source
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation

@@ -24,9 +24,9 @@ from loop_kit.adapters.loop_dir.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.briefing.knowledge import Knowledge, Lesson
 from loop_kit.core.card.task import TaskCard, parse_card
-from loop_kit.core.entering import Start
 from loop_kit.core.forge.render import headline, used
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import (
     LoopState,
     Outcome,

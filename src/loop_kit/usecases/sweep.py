@@ -35,9 +35,9 @@ from loop_kit.core.ci.sweeping import (
     summary,
     totals,
 )
-from loop_kit.core.entering import Start
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX
+from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.resuming import extended
 from loop_kit.core.loop.state import Lease, LoopState
 from loop_kit.core.sanitize import Redactor, one_line

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.entering import (
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.entering import (
     Entry,
     Start,
     begin,
     push_during_attempt,
     resume,
 )
-from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import (
     Commanded,
