@@ -1,6 +1,6 @@
 """How a run enters a loop: what is recorded is looked up, and what `core.entering` makes of it."""
 
-from loop_kit.core import entering
+from loop_kit.core.loop import entering
 from loop_kit.core.loop.entering import Start
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.journal import Journal
