@@ -4,7 +4,7 @@
 # Node.js is there for codex alone, and python3-venv for action.yml, which installs its own loop-kit
 # when a `container:` job uses it. uid 1001 is the one that GitHub's runners own the workspace with.
 # git's `safe.directory` is left as it is: the action trusts its checkout in each git call it makes
-# (adapters/git.py), and anyone else's folder is to be worked on as its owner (docs/container.md).
+# (adapters/git/command.py), and anyone else's folder is to be worked on as its owner (docs/container.md).
 
 FROM docker.io/library/debian:trixie-20261005-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f AS base
 SHELL ["/bin/sh", "-eu", "-c"]

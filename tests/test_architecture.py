@@ -377,7 +377,17 @@ def test_a_local_loop_never_loads_the_forge(tmp_path: Path) -> None:
 
 def test_every_file_that_the_map_of_the_house_names_is_there() -> None:
     text = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
-    named = re.findall(r"`((?:core|engine|actions|adapters|cli|defaults|ports)/[\w/.]*)`", text)
+    named = re.findall(
+        r"`((?:core|engine|actions|adapters|cli|defaults|ports|usecases)/[\w/.]*)`", text
+    )
 
     assert len(named) > 30
     assert [name for name in named if not (PACKAGE / name).exists()] == []
+
+
+def test_every_room_is_on_the_map_of_the_house() -> None:
+    rows = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    packages = {path.parent.relative_to(PACKAGE) for path in PACKAGE.rglob("__init__.py")}
+    rooms = packages - {path.parent for path in packages}
+
+    assert [room for room in rooms if f"| `{room.as_posix()}/` |" not in rows] == []
