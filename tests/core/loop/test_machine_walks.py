@@ -7,7 +7,7 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import Disposed, Issue
-from loop_kit.core.loop.machine import outstanding, transition
+from loop_kit.core.loop.machine import TABLE, outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,
     Claim,
@@ -137,6 +137,7 @@ def walked(seed: int, check: Callable[[LoopState, Event, LoopState], None]) -> W
     for _ in range(STEPS):
         event = walk.event()
         before, walk.state = walk.state, transition(walk.state, event)
+        assert walk.state.state in TABLE[before.state][type(event)][1]
         check(before, event, walk.state)
     return walk
 

@@ -1,0 +1,249 @@
+"""What each event does to a loop: the handlers that the table in `machine` names.
+
+A handler is pure, and knows nothing of what comes next.
+"""
+
+from collections.abc import Mapping
+
+from loop_kit.core.loop import sessions
+from loop_kit.core.loop.evidence import rejection_of_unverified
+from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
+from loop_kit.core.loop.findings import applied
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    AttemptStarted,
+    BaseVerified,
+    Failure,
+    Halted,
+    HandedOver,
+    HeadVerified,
+    LeaseTaken,
+    Published,
+    ReviewReported,
+    TaskStarted,
+    WorkReported,
+)
+from loop_kit.core.loop.resuming import (
+    IllegalTransition,
+    changed,
+    done,
+    with_round,
+    within_rounds,
+)
+from loop_kit.core.loop.state import (
+    Attempt,
+    LoopState,
+    Outcome,
+    Phase,
+    Role,
+    RoundDetail,
+    RoundRecord,
+)
+
+ROLES: Mapping[Phase, Role] = {
+    Phase.AWAITING_WORK: Role.WORKER,
+    Phase.AWAITING_REVIEW: Role.REVIEWER,
+}
+"""Whose attempt is awaited."""
+
+
+def attempt_of(state: LoopState, role: Role) -> Attempt:
+    """The running or the last attempt of `role` in this round."""
+    if state.attempt is not None and state.attempt.role is role:
+        return state.attempt
+    return Attempt(role=role)
+
+
+def start_task(state: LoopState, event: TaskStarted) -> LoopState:
+    """A new loop in round 1; of the one before it only `seq` and the lease stay."""
+    fresh = LoopState(
+        seq=state.seq,
+        state=Phase.AWAITING_WORK,
+        round=1,
+        task_id=event.task_id,
+        base_sha=event.base_sha,
+        start_sha=event.start_sha,
+        card_sha256=event.card_sha256,
+        started_at=event.at,
+        publishes=event.publishes,
+        starter=event.starter,
+        source=event.source,
+        base_branch=event.base_branch,
+        work_branch=event.work_branch,
+        state_branch=event.state_branch,
+        pull_request=event.source.pull,
+        pull_request_url=event.pull_request_url,
+        limits=event.limits,
+        verify=event.verify,
+        lease=state.lease,
+    )
+    return within_rounds(fresh, event.at)
+
+
+def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
+    """Another run owns the loop; an attempt that its last owner left counts as lost."""
+    attempt, before = state.attempt, state.lease
+    if attempt is not None:
+        lost = before is not None and before.holder != event.lease.holder
+        attempt = attempt.model_copy(update={"claimed": False, "lost": attempt.lost + lost})
+    return changed(state, lease=event.lease, attempt=attempt)
+
+
+def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState:
+    """The base is known; commands that cannot even start end the loop before anything is spent."""
+    verified = changed(state, baseline=event.verification)
+    broken = event.verification.unavailable
+    if broken is None:
+        return verified
+    error = f"The verify command {broken.command!r} cannot run (exit code {broken.exit_code})."
+    return done(verified, Outcome.VERIFY_UNAVAILABLE, error, event.at)
+
+
+def _expect(state: LoopState, role: Role) -> None:
+    if ROLES[state.state] is not role:
+        raise IllegalTransition(f"an attempt of the {role} while {state.state}")
+
+
+def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState:
+    """The head that a person pushed is verified, or is not."""
+    history = with_round(state.history, state.round, verified=event.verification.passed)
+    return changed(state, verification=event.verification, history=history)
+
+
+def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
+    """The next attempt is claimed."""
+    _expect(state, event.role)
+    last = attempt_of(state, event.role)
+    attempt = last.model_copy(
+        update={"number": last.number + 1, "started_at": event.at, "claimed": True}
+    )
+    first = event.role is Role.WORKER and last.number == 0
+    return changed(state, attempt=attempt, started_at=event.at if first else state.started_at)
+
+
+def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
+    """Try again after a pause, send it back to be repaired once, or end the loop."""
+    _expect(state, event.role)
+    if event.failure is Failure.STALE_SESSION:
+        return _forget_session(state, event)
+    outcome = OUTCOMES.get((event.role, event.failure))
+    if outcome is None:
+        raise IllegalTransition(f"{event.failure} of the {event.role}")
+    attempt = attempt_of(state, event.role).model_copy(update={"claimed": False})
+    if event.work_sha:
+        attempt = attempt.model_copy(update={"work_sha": event.work_sha})
+    left = sessions.after_failure(state, event, attempt.retries)
+    used = state.usage.plus(event.spent)
+    spent = changed(state, usage=used, sessions=left, wip=event.wip or state.wip)
+    if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
+        pause_due = {"waits": True, "retry_after": event.retry_after or 0}
+        again = {"retries": attempt.retries + 1, **pause_due}
+        return changed(spent, attempt=attempt.model_copy(update=again))
+    if event.failure in REPAIRED and event.repairable and attempt.repairs < 1:
+        changes = {"repairs": attempt.repairs + 1, "feedback": event.message, "waits": False}
+        return changed(spent, attempt=attempt.model_copy(update=changes))
+    reasons = (event.failure.value,) if outcome is Outcome.NEEDS_HUMAN else ()
+    message = event.message
+    if event.failure is Failure.TRANSIENT and attempt.retries:
+        message = f"{message} Given up after {attempt.retries + 1} attempts."
+    return done(spent, outcome, message, event.at, reasons=reasons, attempt=attempt)
+
+
+def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
+    """The conversation is unknown to the backend, or too long: a new one, at once."""
+    if event.role.value not in state.sessions:
+        raise IllegalTransition(f"the {event.role} took up no session")
+    attempt = attempt_of(state, event.role).model_copy(update={"waits": False, "claimed": False})
+    usage = state.usage.plus(event.spent)
+    left = sessions.without(state, event.role)
+    return changed(state, usage=usage, attempt=attempt, sessions=left)
+
+
+def accept_work(state: LoopState, event: WorkReported) -> LoopState:
+    """The work goes to the reviewer."""
+    work = event.work
+    detail = RoundDetail(
+        round=state.round,
+        started_at=state.started_at,
+        worker_notes=event.report.notes,
+        tests_summary=event.report.tests_summary.to_seed(),
+    )
+    record = RoundRecord(
+        round=state.round,
+        parent_sha=state.tip,
+        head_sha=work.head_sha,
+        commits=work.commits,
+        lines_added=work.lines_added,
+        lines_deleted=work.lines_deleted,
+        files=work.files,
+        verified=event.verification.passed if event.verification else None,
+    )
+    return changed(
+        state,
+        state=Phase.AWAITING_REVIEW,
+        head_sha=work.head_sha,
+        usage=state.usage.plus(event.spent),
+        verification=event.verification,
+        attempt=None,
+        wip=None,
+        sessions=sessions.kept(state, Role.WORKER, event.session),
+        round_details=(*(d for d in state.round_details if d.round != state.round), detail),
+        history=(*(r for r in state.history if r.round != state.round), record),
+    )
+
+
+def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
+    """The verdict ends the loop or begins the next round; what does not verify is not approved."""
+    findings = applied(state.findings, event.report)
+    decision = event.report.decision
+    rejection = rejection_of_unverified(state, findings) if decision == "approve" else None
+    if rejection is not None:
+        findings = applied(findings, rejection)
+        decision = rejection.decision
+    known = {finding.id for finding in state.findings}
+    fresh = tuple(finding.id for finding in findings if finding.id not in known)
+    usage = state.usage.plus(event.spent)
+    reviewed = changed(
+        state,
+        findings=findings,
+        usage=usage.model_copy(update={"rounds": usage.rounds + 1}),
+        attempt=None,
+        sessions=sessions.kept(state, Role.REVIEWER, event.session),
+        round_details=with_round(state.round_details, state.round, review_decision=decision),
+        history=with_round(state.history, state.round, decision=decision, new_findings=fresh),
+    )
+    if decision == "approve":
+        return done(reviewed, Outcome.APPROVED, "", event.at)
+    again = changed(reviewed, state=Phase.AWAITING_WORK, round=state.round + 1)
+    return within_rounds(again, event.at)
+
+
+def halt(state: LoopState, event: Halted) -> LoopState:
+    """The loop ends from outside, and keeps what an interrupted worker had done."""
+    kept = {"reasons": event.reasons, "wip": event.wip or state.wip}
+    return done(state, event.outcome, event.error, event.at, **kept)
+
+
+def record_post(state: LoopState, event: Published) -> LoopState:
+    """One post was made, or refused."""
+    items = tuple(event.item if old.key == event.item.key else old for old in state.outbox)
+    return changed(
+        state,
+        outbox=items,
+        pull_request=event.pull_request or state.pull_request,
+        pull_request_url=event.pull_request_url or state.pull_request_url,
+    )
+
+
+def hand_over(state: LoopState, event: HandedOver) -> LoopState:
+    """The lease is released, and the job of the next round counted."""
+    usage = state.usage
+    if event.continue_to is not None:
+        usage = usage.model_copy(update={"dispatches": usage.dispatches + 1})
+    return changed(
+        state,
+        lease=None,
+        continue_to=event.continue_to,
+        usage=usage,
+        handed_over_by=state.lease.run_id if state.lease else "",
+    )

@@ -1,0 +1,125 @@
+"""The table of states, every phase with every event, and the diagram that is drawn from it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import get_args
+
+import pytest
+from tests.core import builders as b
+from tests.core.loop import state_diagram
+
+from loop_kit.core.loop.commands import VERBS, Command
+from loop_kit.core.loop.machine import TABLE, IllegalTransition, transition
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    AttemptStarted,
+    BaseVerified,
+    Commanded,
+    Event,
+    Failure,
+    Halted,
+    HandedOver,
+    HeadVerified,
+    LeaseTaken,
+    LoopResumed,
+    Published,
+    ReviewReported,
+    TaskStarted,
+    WorkReported,
+)
+from loop_kit.core.loop.state import Lease, Limits, LoopState, OutboxItem, Outcome, Phase, Role
+
+NO_ROUNDS = Limits(max_rounds=0)
+RUNNING = (b.awaiting_work(), b.awaiting_review())
+
+
+def commanded(verb: str, limits: Limits | None = None, comment: int = 1) -> Commanded:
+    rounds = 2 if verb == "extend" else 0
+    command = Command.model_validate({"comment": comment, "verb": verb, "rounds": rounds})
+    return Commanded(command, b.AT, limits)
+
+
+STATES: dict[Phase, tuple[LoopState, ...]] = {
+    Phase.IDLE: (LoopState(), LoopState(seq=7)),
+    Phase.AWAITING_WORK: (b.awaiting_work(),),
+    Phase.AWAITING_REVIEW: (b.awaiting_review(),),
+    Phase.PAUSED: tuple(transition(state, commanded("pause", comment=9)) for state in RUNNING),
+    Phase.DONE: tuple(transition(state, b.halted(Outcome.NEEDS_HUMAN)) for state in RUNNING),
+}
+
+
+def events(kind: type, phase: Phase) -> tuple[Event, ...]:
+    """Examples of one kind of event, of the role that is awaited in `phase`."""
+    role = Role.REVIEWER if phase is Phase.AWAITING_REVIEW else Role.WORKER
+    examples: dict[type, tuple[Event, ...]] = {
+        TaskStarted: (b.task_started(), b.task_started(NO_ROUNDS)),
+        LoopResumed: (b.resumed(), b.resumed(NO_ROUNDS)),
+        LeaseTaken: (LeaseTaken(Lease(holder="holder-1")),),
+        BaseVerified: tuple(BaseVerified(b.verified(0, code), b.AT) for code in (0, 1, 127)),
+        HeadVerified: tuple(HeadVerified(b.verified(1, code)) for code in (0, 1)),
+        AttemptStarted: (b.attempted(role),),
+        AttemptFailed: (b.failed(role, Failure.TRANSIENT), b.failed(role, Failure.PERMANENT)),
+        WorkReported: (b.work_reported(1, 1),),
+        ReviewReported: (b.approved(1), b.rejected(1)),
+        Halted: tuple(b.halted(outcome) for outcome in Outcome if outcome != Outcome.APPROVED),
+        Published: tuple(
+            Published(OutboxItem(key="labels", status=status)) for status in ("done", "refused")
+        ),
+        Commanded: (
+            *(commanded(verb) for verb in VERBS),
+            commanded("resume", NO_ROUNDS),
+        ),
+        HandedOver: (HandedOver(1), HandedOver(None)),
+    }
+    return examples[kind]
+
+
+PAIRS = list(itertools.product(Phase, get_args(Event)))
+LEGAL = [(phase, kind) for phase, kind in PAIRS if kind in TABLE[phase]]
+ILLEGAL = [pair for pair in PAIRS if pair not in LEGAL]
+
+
+def cases(phase: Phase, kind: type) -> list[tuple[LoopState, Event]]:
+    return list(itertools.product(STATES[phase], events(kind, phase)))
+
+
+def test_the_table_has_a_row_for_every_phase_and_every_event_in_it_is_one() -> None:
+    assert set(TABLE) == set(Phase)
+    assert {kind for row in TABLE.values() for kind in row} == set(get_args(Event))
+
+
+@pytest.mark.parametrize(("phase", "kind"), LEGAL)
+def test_an_event_leads_to_the_phases_that_the_table_names_and_to_no_other(
+    phase: Phase, kind: type
+) -> None:
+    _, targets = TABLE[phase][kind]
+    drawn = {
+        to
+        for source, event, to in state_diagram.arrows()
+        if (source, event) == (phase, kind.__name__)
+    }
+
+    reached = set()
+    for before, event in cases(phase, kind):
+        written = before.to_json()
+        after = transition(before, event)
+        assert after.seq == before.seq + 1
+        assert before.to_json() == written, "the old state was changed"
+        reached.add(after.state)
+
+    assert reached == targets
+    assert {target.value for target in reached - {phase}} == drawn
+
+
+@pytest.mark.parametrize(("phase", "kind"), ILLEGAL)
+def test_a_pair_that_is_not_in_the_table_is_a_bug(phase: Phase, kind: type) -> None:
+    for before, event in cases(phase, kind):
+        with pytest.raises(IllegalTransition, match=f"{kind.__name__} while {phase}"):
+            transition(before, event)
+
+
+def test_the_diagram_in_the_docs_is_the_one_that_the_table_draws() -> None:
+    assert state_diagram.published() == state_diagram.draw(), (
+        "run: .venv/bin/python -m tests.core.loop.state_diagram"
+    )
