@@ -11,14 +11,14 @@ from tests.fakes import FakeClock, RecordingReporter
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.core.loop.state import Role
 from loop_kit.core.sanitize import Redactor
-from loop_kit.engine.attempt import Dispatcher
+from loop_kit.engine.attempt import Dispatcher, Report
 from loop_kit.engine.options import Options
 
 SECRET = "sk-proj-0123456789abcdef"
 ESCAPED = "".join(f"\\u{ord(c):04x}" for c in SECRET)
 
 
-def collected(tmp_path: Path, raw: bytes) -> object:
+def received(tmp_path: Path, raw: bytes) -> Report:
     mailbox = FolderMailbox(tmp_path)
     delivery = mailbox.post(Role.WORKER, 1, 1, {})
     delivery.report.write_bytes(raw)
@@ -32,18 +32,20 @@ def collected(tmp_path: Path, raw: bytes) -> object:
         options,
         tmp_path,  # type: ignore[arg-type]
     )
-    return dispatcher._collected(delivery)
+    report = dispatcher._receive(delivery)
+    assert isinstance(report, Report)
+    return report
 
 
 @pytest.mark.parametrize("spelled", [SECRET, ESCAPED, SECRET[:10]])
 def test_a_secret_is_gone_however_the_report_spells_it(tmp_path: Path, spelled: str) -> None:
-    clean = collected(tmp_path, f'{{"notes": "the key is {spelled}"}}'.encode())
+    report = received(tmp_path, f'{{"notes": "the key is {spelled}"}}'.encode())
 
-    assert isinstance(clean, bytes)
-    assert json.loads(clean) == {"notes": "the key is ***"}
+    assert json.loads(report.content) == {"notes": "the key is ***"}
+    assert report.document == {"notes": "the key is ***"}
 
 
 def test_a_report_without_a_secret_stays_byte_for_byte(tmp_path: Path) -> None:
     raw = b'{ "notes":\t"\\u0073" }\r\n'
 
-    assert collected(tmp_path, raw) == raw
+    assert received(tmp_path, raw) == Report(raw, {"notes": "s"})

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.agent.reports import ReportInvalid, report_document
@@ -26,7 +27,7 @@ from loop_kit.core.loop.state import (
     Wip,
 )
 from loop_kit.core.record import carried
-from loop_kit.engine.attempt_metrics import Stopwatch
+from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.options import Options
 from loop_kit.ports import (
     Agent,
@@ -39,13 +40,23 @@ from loop_kit.ports import (
     Reporter,
 )
 
-Raw = bytes | ReportInvalid | None
 
-_LONGEST_PAUSE = 15 * 60.0
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an agent delivered, and the JSON document in it."""
+
+    content: bytes
+    document: Any
+
+
+Delivered = Report | ReportInvalid | None
+"""A report, why it cannot be read, or None where there is none."""
+
+_MAX_PAUSE_SEC = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptResult:
     """An event and the bus files that go with it."""
 
     event: Event
@@ -93,12 +104,13 @@ class Dispatcher:
         workspace: Path,
         inputs: Mapping[str, bytes | Path],
         prompt: Callable[[Paths], str],
-    ) -> tuple[Ended, Raw]:
-        """Run the agent; the report is returned raw, or as the reason why it cannot be read."""
+    ) -> tuple[Ended, Delivered]:
+        """Run the agent; how it ended, and what it delivered."""
         agent = self._agents[effect.role]
         delivery = self._mailbox.post(effect.role, effect.round, effect.attempt, inputs)
         paths = Paths(
-            report=_shown(delivery.report, workspace), mailbox=_shown(delivery.folder, workspace)
+            report=_visible_path(delivery.report, workspace),
+            mailbox=_visible_path(delivery.folder, workspace),
         )
         job = Job(
             role=effect.role,
@@ -113,24 +125,24 @@ class Dispatcher:
             timeout=self._timeout(state),
             idle_timeout=self._options.idle_timeout,
             artifact_timeout=self._options.artifact_timeout,
-            session=_resumable(agent, effect.session),
+            session=_resumable_session(agent, effect.session),
             max_turns=self._options.max_turns,
             max_cost_usd=policy.money_left(state.limits, state.usage),
         )
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
-        self._tell_session(state, effect, job, where)
+        self._report_session(state, effect, job, where)
         self._reporter.event("dispatch_start", state, where)
         self._reporter.attempt_started(effect.role, effect.round, effect.attempt, agent.name)
-        watch = Stopwatch(self._reporter, self._clock, state, where)
+        metrics = AttemptMetrics(self._reporter, self._clock, state, where)
         try:
-            ended = agent.run(job, watch)
-            raw = self._collected(delivery)
+            ended = agent.run(job, metrics)
+            delivered = self._receive(delivery)
         finally:
             self._mailbox.discard(delivery)
-        self._report_end(state, effect, ended, raw, watch)
-        return ended, raw
+        self._report_end(state, effect, ended, delivered, metrics)
+        return ended, delivered
 
-    def _tell_session(
+    def _report_session(
         self, state: LoopState, effect: RunAgent, job: Job, where: Mapping[str, object]
     ) -> None:
         """Say whether a conversation is taken up again, where any could be."""
@@ -144,7 +156,7 @@ class Dispatcher:
             said["session_started_round"] = started
         self._reporter.event("dispatch_resume", state, {**where, **said})
 
-    def _collected(self, delivery: Delivery) -> Raw:
+    def _receive(self, delivery: Delivery) -> Delivered:
         """The report without secrets, so that nothing behind this line ever holds one.
 
         It is parsed before it is redacted, since JSON can spell a secret in escapes. A report that
@@ -154,14 +166,23 @@ class Dispatcher:
             raw = self._mailbox.collect(delivery)
             if raw is None:
                 return None
-            text = carried(report_document(raw))
+            document = report_document(raw)
+            text = carried(document)
+            clean = self._options.redact(text)
+            if clean == text:
+                return Report(raw, document)
+            content = clean.encode(errors="replace")
+            return Report(content, report_document(content))
         except ReportInvalid as error:
             return ReportInvalid(self._options.redact(str(error)))
-        clean = self._options.redact(text)
-        return raw if clean == text else clean.encode(errors="replace")
 
     def _report_end(
-        self, state: LoopState, effect: RunAgent, ended: Ended, raw: Raw, watch: Stopwatch
+        self,
+        state: LoopState,
+        effect: RunAgent,
+        ended: Ended,
+        delivered: Delivered,
+        metrics: AttemptMetrics,
     ) -> None:
         data: dict[str, object] = {
             "role": effect.role.value,
@@ -174,15 +195,15 @@ class Dispatcher:
             data["problem"] = kind.value
         broken = ended.exit_code != 0 or bool(ended.timed_out)
         self._reporter.event("dispatch_fail" if broken else "dispatch_complete", state, data)
-        if raw is not None:
+        if delivered is not None:
             self._reporter.event("dispatch_artifact_written", state, data)
         if self._agents[effect.role].is_program:
-            watch.ended(reported=raw is not None)
+            metrics.end(reported=delivered is not None)
         if kind is ProblemKind.INVALID_SESSION:
             fallback = {"status": "fallback_invalid_resume", "role": effect.role.value}
             self._reporter.event("dispatch_resume", state, fallback)
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
-        self._reporter.attempt_ended(effect.role, watch.seconds, note)
+        self._reporter.attempt_ended(effect.role, metrics.seconds, note)
 
     def failed(
         self,
@@ -202,9 +223,9 @@ class Dispatcher:
         agent = self._agents[role]
         asked = ended.problem.retry_after if ended.problem else None
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
-            failure, message = self._blamed(state, role, ended, failure, message)
+            failure, message = self._find_cause(state, role, ended, failure, message)
         wait = failures.next_pause(state, role, asked)
-        if failure is Failure.TRANSIENT and wait > self._patience():
+        if failure is Failure.TRANSIENT and wait > self._longest_pause():
             failure = Failure.DEFERRED
             until = self._clock.later(wait)
             message = f"{message} A pause of {wait:.0f} s is due: try again after {until}."
@@ -221,12 +242,12 @@ class Dispatcher:
             retry_after=asked,
         )
 
-    def _blamed(
+    def _find_cause(
         self, state: LoopState, role: Role, ended: Ended, failure: Failure, message: str
     ) -> tuple[Failure, str]:
         """The failure and its message, of the process where that is to blame."""
         agent, code, problem = self._agents[role], ended.exit_code, ended.problem
-        resumed = _resumable(agent, sessions.due(state, role)[0]) is not None
+        resumed = _resumable_session(agent, sessions.due(state, role)[0]) is not None
         found = failures.of_process(code, ended.timed_out, problem, resumed=resumed)
         if found is None:
             return failure, failures.unfinished(message, agent.name, role, problem)
@@ -271,27 +292,40 @@ class Dispatcher:
         known = [bound for bound in bounds if bound is not None]
         return max(1.0, min(known)) if known else None
 
-    def _patience(self) -> float:
+    def _longest_pause(self) -> float:
         """The longest pause, in seconds, that this run can make before the next attempt."""
         if self._deadline is None:
-            return _LONGEST_PAUSE
+            return _MAX_PAUSE_SEC
         return self._deadline - self._clock.seconds()
 
 
-def _resumable(agent: Agent, held: Session | None) -> Session | None:
+def _resumable_session(agent: Agent, held: Session | None) -> Session | None:
     """The conversation that is due, unless it is one of another backend."""
     return held if held is not None and held.backend == agent.name else None
 
 
-def _shown(path: Path, workspace: Path) -> str:
+def _visible_path(path: Path, workspace: Path) -> str:
     """`path` as the agent should see it: relative inside its workspace, with forward slashes."""
     if path.is_relative_to(workspace):
         return path.relative_to(workspace).as_posix()
     return str(path)
 
 
-def kept_report(state: LoopState, role: Role, raw: Raw) -> dict[str, bytes | None]:
+def report_files(state: LoopState, role: Role, delivered: Delivered) -> dict[str, bytes | None]:
     """The report of an accepted attempt, on the bus and in the archive of its round."""
     name = bus.REPORTS[role]
-    content = raw if isinstance(raw, bytes) else b""
+    content = delivered.content if isinstance(delivered, Report) else b""
     return {name: content, bus.archived(state.task_id, state.round, name): content}
+
+
+def document_of(delivered: Delivered, role: Role) -> Any:
+    """The JSON document that an agent delivered.
+
+    Raises:
+        ReportInvalid: there is no report, or it cannot be read.
+    """
+    if delivered is None:
+        raise ReportInvalid(f"the {role.value} ended without writing {bus.REPORTS[role]}")
+    if isinstance(delivered, ReportInvalid):
+        raise delivered
+    return delivered.document

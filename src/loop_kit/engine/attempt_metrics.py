@@ -10,7 +10,7 @@ from loop_kit.ports import Clock, Reporter
 _NOT_OBSERVED = {"latency_ms": None, "status": "not_observed"}
 
 
-class Stopwatch:
+class AttemptMetrics:
     """A reporter that passes everything on, and tells the feed when the agent did what first.
 
     The events and their fields are those of agent-task-runner: `dispatch_first_stdout`,
@@ -33,7 +33,7 @@ class Stopwatch:
         """Seconds since the attempt started."""
         return self._clock.seconds() - self._started
 
-    def ended(self, *, reported: bool) -> None:
+    def end(self, *, reported: bool) -> None:
         """Tell the metrics of the attempt; `reported` when it left a report."""
         for name in ("first_stdout", "first_meaningful_action", "first_work_action"):
             if name not in self._seen:

@@ -20,10 +20,11 @@ from loop_kit.core.loop.findings import contradiction
 from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.engine.attempt import (
+    AttemptResult,
+    Delivered,
     Dispatcher,
-    Outcome,
-    Raw,
-    kept_report,
+    document_of,
+    report_files,
 )
 from loop_kit.engine.briefing import Briefer
 from loop_kit.errors import GitFailed
@@ -73,12 +74,12 @@ class ReviewerPass:
 
     def run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
-    ) -> Outcome:
+    ) -> AttemptResult:
         """Run one attempt and return its event with the bus files that it changes."""
         workspace = self._workspaces.open(Role.REVIEWER, state.head_sha)
         try:
             before = workspace.fingerprint()
-            ended, raw = self._dispatcher.dispatch(
+            ended, delivered = self._dispatcher.dispatch(
                 state,
                 effect,
                 workspace.path,
@@ -97,8 +98,8 @@ class ReviewerPass:
             workspace.close()
         if touched:
             message = "the reviewer changed HEAD, a ref, the index or a tracked file"
-            return self._failed(state, ended, Failure.VOID_VERDICT, message)
-        return self._judged(state, card, ended, raw)
+            return self._fail(state, ended, Failure.VOID_VERDICT, message)
+        return self._judge(state, card, ended, delivered)
 
     def work_report(self, state: LoopState) -> WorkReport:
         """The report of the round under review, as it was saved."""
@@ -117,26 +118,27 @@ class ReviewerPass:
             files[bus.PATCH] = diff.patch
         return files
 
-    def _judged(self, state: LoopState, card: TaskCard, ended: Ended, raw: Raw) -> Outcome:
+    def _judge(
+        self, state: LoopState, card: TaskCard, ended: Ended, delivered: Delivered
+    ) -> AttemptResult:
         try:
-            report = self._report(state, card, raw)
+            report = self._report(state, card, delivered)
         except ReportInvalid as error:
-            failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
-            return self._failed(state, ended, failure, str(error))
-        return Outcome(
+            failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
+            return self._fail(state, ended, failure, str(error))
+        return AttemptResult(
             event=ReviewReported(
                 report=report,
                 at=self._dispatcher.now(),
                 spent=ended.spent,
                 session=self._dispatcher.session(state, Role.REVIEWER, ended),
             ),
-            files=kept_report(state, Role.REVIEWER, raw),
+            files=report_files(state, Role.REVIEWER, delivered),
         )
 
-    def _report(self, state: LoopState, card: TaskCard, raw: Raw) -> ReviewReport:
-        if raw is None:
-            raise ReportInvalid("the reviewer ended without writing review_report.json")
-        report = parse_review_report(report_document(raw), state.task_id, state.round)
+    def _report(self, state: LoopState, card: TaskCard, delivered: Delivered) -> ReviewReport:
+        document = document_of(delivered, Role.REVIEWER)
+        report = parse_review_report(document, state.task_id, state.round)
         why = contradiction(state.findings, report) or objection(
             report, card, state.head_sha, state.limits.evidence
         )
@@ -144,9 +146,11 @@ class ReviewerPass:
             raise ReportInvalid(why)
         return report
 
-    def _failed(self, state: LoopState, ended: Ended, failure: Failure, message: str) -> Outcome:
+    def _fail(
+        self, state: LoopState, ended: Ended, failure: Failure, message: str
+    ) -> AttemptResult:
         event = self._dispatcher.failed(state, Role.REVIEWER, ended, failure, message)
-        return Outcome(event=event)
+        return AttemptResult(event=event)
 
 
 def _fingerprint(workspace: Workspace) -> str:

@@ -26,10 +26,12 @@ from loop_kit.core.loop.state import (
     Wip,
 )
 from loop_kit.engine.attempt import (
+    AttemptResult,
+    Delivered,
     Dispatcher,
     Interrupted,
-    Outcome,
-    kept_report,
+    document_of,
+    report_files,
 )
 from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.options import Options
@@ -71,14 +73,16 @@ class WorkerPass:
         """What the worker is told besides its task."""
         return self._briefer.worker(state, card)
 
-    def run(self, state: LoopState, card: TaskCard, effect: RunAgent, context: Context) -> Outcome:
+    def run(
+        self, state: LoopState, card: TaskCard, effect: RunAgent, context: Context
+    ) -> AttemptResult:
         """Run one attempt and return its event with the bus files that it changes."""
         wip_sha = state.wip.sha if state.wip else ""
         workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha, wip_sha)
         leftovers = f"Round {state.round}: what the worker left uncommitted"
         try:
             try:
-                ended, raw = self._dispatcher.dispatch(
+                ended, delivered = self._dispatcher.dispatch(
                     state,
                     effect,
                     workspace.path,
@@ -86,16 +90,16 @@ class WorkerPass:
                     lambda paths: self._prompt(state, card, effect, paths, context),
                 )
             except KeyboardInterrupt:
-                raise Interrupted(self._rescued(state, workspace, leftovers)) from None
+                raise Interrupted(self._rescue(state, workspace, leftovers)) from None
             try:
                 head = workspace.collect(leftovers)
             except GitFailed as error:
-                return self._failed(state, ended, Failure.HISTORY, str(error), "")
-            return self._judged(state, ended, raw, head)
+                return self._fail(state, ended, Failure.HISTORY, str(error), "")
+            return self._judge(state, ended, delivered, head)
         finally:
             workspace.close()
 
-    def _rescued(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
+    def _rescue(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
         """What an interrupted worker had done, as far as it can be kept."""
         try:
             return self._wip(state, workspace.collect(message))
@@ -142,31 +146,29 @@ class WorkerPass:
             wip_sha=state.wip.sha if state.wip else "",
         )
 
-    def _judged(
-        self, state: LoopState, ended: Ended, raw: bytes | ReportInvalid | None, head: str
-    ) -> Outcome:
+    def _judge(
+        self, state: LoopState, ended: Ended, delivered: Delivered, head: str
+    ) -> AttemptResult:
         try:
-            report = self._report(state, raw)
+            report = self._report(state, delivered)
         except ReportInvalid as error:
-            failure = Failure.NO_REPORT if raw is None else Failure.INVALID_REPORT
-            return self._failed(state, ended, failure, str(error), head)
+            failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
+            return self._fail(state, ended, failure, str(error), head)
         span = self._repository.span(state.tip, head)
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
-            return self._failed(state, ended, Failure.HISTORY, message, head)
+            return self._fail(state, ended, Failure.HISTORY, message, head)
         if span.same_tree and not _only_disputes(state, report):
             message = "the worker reported, but the code is the same as before"
-            return self._failed(state, ended, Failure.NOOP, message, "")
+            return self._fail(state, ended, Failure.NOOP, message, "")
         violations = self._violations(state, head, span)
         if violations:
             protected = any(v.kind == "protected_path" for v in violations)
             failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
             listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
-            return self._failed(
-                state, ended, failure, f"These changes were refused:\n{listed}", head
-            )
-        work, verification = self._measured(state, head, [c.subject for c in span.commits])
-        return Outcome(
+            return self._fail(state, ended, failure, f"These changes were refused:\n{listed}", head)
+        work, verification = self._measure(state, head, [c.subject for c in span.commits])
+        return AttemptResult(
             event=WorkReported(
                 report=report,
                 work=work,
@@ -175,7 +177,7 @@ class WorkerPass:
                 verification=verification,
                 session=self._dispatcher.session(state, Role.WORKER, ended),
             ),
-            files=kept_report(state, Role.WORKER, raw),
+            files=report_files(state, Role.WORKER, delivered),
         )
 
     def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:
@@ -185,12 +187,11 @@ class WorkerPass:
             return judge((self._repository.net_change(state.tip, head),), self._options.rules)
         return found
 
-    def _report(self, state: LoopState, raw: bytes | ReportInvalid | None) -> WorkReport:
-        if raw is None:
-            raise ReportInvalid("the worker ended without writing work_report.json")
-        return parse_work_report(report_document(raw), state.task_id, state.round)
+    def _report(self, state: LoopState, delivered: Delivered) -> WorkReport:
+        document = document_of(delivered, Role.WORKER)
+        return parse_work_report(document, state.task_id, state.round)
 
-    def _measured(
+    def _measure(
         self, state: LoopState, head: str, subjects: list[str]
     ) -> tuple[Work, Verification | None]:
         diff = self.diff(state, head)
@@ -212,14 +213,14 @@ class WorkerPass:
         patch = self._dispatcher.patch_path(state)
         return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
 
-    def _failed(
+    def _fail(
         self, state: LoopState, ended: Ended, failure: Failure, message: str, work_sha: str
-    ) -> Outcome:
+    ) -> AttemptResult:
         wip = self._wip(state, work_sha)
         event = self._dispatcher.failed(
             state, Role.WORKER, ended, failure, message, work_sha="" if wip else work_sha, wip=wip
         )
-        return Outcome(event=event)
+        return AttemptResult(event=event)
 
 
 def _only_disputes(state: LoopState, report: WorkReport) -> bool:
