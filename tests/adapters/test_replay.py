@@ -16,8 +16,12 @@ from tests.core.builders import (
 )
 from tests.fakes import MemoryServer, MemoryStore, RecordingReporter
 
-from loop_kit.adapters.agents.replayed import ReplayedAgent
-from loop_kit.adapters.replay import LateStore, ReplayedVerifier, ReplayedWorkspaces
+from loop_kit.adapters.replay import (
+    LateStore,
+    ReplayedAgent,
+    ReplayedVerifier,
+    ReplayedWorkspaces,
+)
 from loop_kit.core.ci.bundle import Bundle, Result, Results
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import Role, Spent

@@ -1,6 +1,8 @@
-"""The ports of a job in which nothing runs: commits, verification and time come from another job.
+"""The ports with which several jobs share one loop: one runs the agents, another publishes.
 
-Nothing here starts a program of the repository. What the agents' job did not tell counts as failed.
+The agents' job pushes nothing, so its store only gathers what happens, for the bundle. In the job
+that publishes nothing runs: reports, commits, verification and time come from the bundle. What the
+agents' job did not report counts as failed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,20 +15,54 @@ from loop_kit.core.loop.state import (
     CommandResult,
     LoopState,
     Role,
+    Spent,
     Verification,
 )
-from loop_kit.ports import Store, WorkMoved, Workspace
+from loop_kit.ports import Ended, Job, Reporter, Store, WorkMoved, Workspace
+
+
+class ReplayedAgent:
+    """An agent that ran in another job: delivers the report that this job was handed.
+
+    `spent` is what it cost in its own job. Without a report (None), `interrupted` means that its
+    job was stopped before it wrote one.
+    """
+
+    name = "replayed"
+    is_program = False
+
+    def __init__(self, report: str | None, spent: Spent, *, interrupted: bool = False) -> None:
+        self._report = report
+        self._spent = spent
+        self._interrupted = interrupted
+
+    def check(self) -> str:
+        """A report needs no program."""
+        return ""
+
+    def run(self, job: Job, reporter: Reporter) -> Ended:
+        """Write the report where the agent would have written it.
+
+        Raises:
+            KeyboardInterrupt: as it was raised in the agent's own job.
+        """
+        del reporter
+        if self._report is not None:
+            job.report.write_bytes(self._report.encode(errors="replace"))
+        elif self._interrupted:
+            raise KeyboardInterrupt
+        return Ended(spent=self._spent)
 
 
 class ReplayedWorkspace:
-    """Where an agent has worked: nothing is there any more but the commit it left."""
+    """Where an agent worked: only the commit it left still exists."""
 
     def __init__(self, path: Path, head: str) -> None:
         self.path = path
         self._head = head
 
     def collect(self, message: str) -> str:
-        """The head that was handed over, in this repository since it was checked."""
+        """The head that was handed over; it is in this repository since it was checked."""
         del message
         return self._head
 
@@ -52,7 +88,7 @@ class ReplayedWorkspaces:
 
 
 class ReplayedVerifier:
-    """Tells what the verify commands said in the agents' job."""
+    """Reports how the verify commands ended in the agents' job."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
@@ -60,28 +96,20 @@ class ReplayedVerifier:
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
         """The results for exactly this commit and these commands, else a failure."""
         del timeout
-        told = self._bundle.verification(sha, commands)
-        if told is not None or not commands:
-            return told or Verification(sha=sha)
-        missing = "The agents' job did not tell what this command said about this commit."
+        reported = self._bundle.verification(sha, commands)
+        if reported is not None or not commands:
+            return reported or Verification(sha=sha)
+        missing = "The agents' job reported no result of this command for this commit."
         return Verification(
             sha=sha, results=(CommandResult(command=commands[0], exit_code=1, tail=missing),)
         )
 
 
-class LateStore:
-    """A store for which no attempt has to be durable before it: it is paid for already.
+class StoreProxy:
+    """Forwards to another store; what a job does differently, a subclass overrides."""
 
-    So work and report go out in one push with the first record of their attempt. Commands wait for
-    that push too: what was paid for is saved before anybody's word to stop is carried out.
-    """
-
-    def __init__(self, store: Store, work_tip: str) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._work_tip = work_tip
-        self._attempts = False
-        self._pushed = False
-        self._waiting: tuple[Command, ...] = ()
 
     @property
     def work_tip(self) -> str:
@@ -89,7 +117,7 @@ class LateStore:
         return self._store.work_tip
 
     def load(self) -> LoopState | None:
-        """The recorded state, or None when there is no loop."""
+        """The recorded state, or None when there is no loop yet."""
         return self._store.load()
 
     def read(self, name: str) -> bytes | None:
@@ -99,15 +127,74 @@ class LateStore:
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
     ) -> None:
-        """Keep one transition for the next `sync`."""
-        self._attempts = isinstance(event, AttemptStarted)
+        """Record one transition."""
         self._store.save(state, event, files)
+
+    def sync(self, work_sha: str = "") -> None:
+        """Make everything saved so far durable."""
+        self._store.sync(work_sha)
+
+    def commands(self) -> tuple[Command, ...]:
+        """The commands of people that nobody has carried out yet."""
+        return self._store.commands()
+
+    def keep_aside(self, work_sha: str) -> str:
+        """Keep commits that the work branch cannot take; returns the name of their branch."""
+        return self._store.keep_aside(work_sha)
+
+
+class UnpushedStore(StoreProxy):
+    """The store of a job that may only read: what is saved stays in memory, for the bundle."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.events: list[Event] = []
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Record one transition and its event."""
+        super().save(state, event, files)
+        self.events.append(event)
+
+    def sync(self, work_sha: str = "") -> None:
+        """Nothing is made durable; another job does that."""
+
+    def commands(self) -> tuple[Command, ...]:
+        """None: the job that pushes the branches reads them."""
+        return ()
+
+    def keep_aside(self, work_sha: str) -> str:
+        """Nothing is pushed: the commits stay in the repository itself."""
+        return work_sha
+
+
+class LateStore(StoreProxy):
+    """A store for which no attempt has to be durable before it: it is paid for already.
+
+    So work and report go out in one push with the first record of their attempt. Commands wait for
+    that push too: what was paid for is saved before anybody's command to stop is carried out.
+    """
+
+    def __init__(self, store: Store, work_tip: str) -> None:
+        super().__init__(store)
+        self._work_tip = work_tip
+        self._attempts = False
+        self._pushed = False
+        self._waiting: tuple[Command, ...] = ()
+
+    def save(
+        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Record one transition for the next `sync`."""
+        self._attempts = isinstance(event, AttemptStarted)
+        super().save(state, event, files)
 
     def sync(self, work_sha: str = "") -> None:
         """Push, unless all that is new is that a replayed attempt begins.
 
         Raises:
-            WorkMoved: a person pushed to the work branch while the agents were at work.
+            WorkMoved: a person pushed to the work branch while the agents were running.
             PushRejected: another run owns the loop.
         """
         new = work_sha if work_sha != self._work_tip else ""
@@ -130,7 +217,3 @@ class LateStore:
         """The commands that `commands` will give; they are kept for it."""
         self._waiting += self._store.commands()
         return self._waiting
-
-    def keep_aside(self, work_sha: str) -> str:
-        """Keep commits that the work branch cannot take; returns the name of their branch."""
-        return self._store.keep_aside(work_sha)

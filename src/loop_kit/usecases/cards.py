@@ -7,8 +7,8 @@ base, from which everything trusted is read, is the commit where it left its bas
 
 from dataclasses import dataclass
 
-from loop_kit.adapters.git.changed_files import changed_files
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.repository import changed_files
 from loop_kit.adapters.github.attachments import fetch_attachment
 from loop_kit.core.card.issue import (
     Origin,

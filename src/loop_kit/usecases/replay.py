@@ -4,8 +4,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from loop_kit.adapters.agents.replayed import ReplayedAgent
-from loop_kit.adapters.replay import LateStore, ReplayedVerifier, ReplayedWorkspaces
+from loop_kit.adapters.replay import (
+    LateStore,
+    ReplayedAgent,
+    ReplayedVerifier,
+    ReplayedWorkspaces,
+)
 from loop_kit.bootstrap import Ground, Parts
 from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop.messages import AttemptFailed, Failure

@@ -8,7 +8,7 @@ The jobs of one run share its lease. A job that finds the lease of another run l
 alone: it was taken over, or this run is run again after it had handed over.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,7 @@ from loop_kit.adapters.git.bundle import (
     read_record,
     write_bundle,
 )
-from loop_kit.adapters.replay import LateStore
-from loop_kit.adapters.unpushed_store import UnpushedStore
+from loop_kit.adapters.replay import LateStore, UnpushedStore
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.bundle import (
     FOLDER,
@@ -34,7 +33,6 @@ from loop_kit.core.ci.bundle import (
 )
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import Event
 from loop_kit.core.loop.state import (
     Lease,
     LoopState,
@@ -104,21 +102,6 @@ def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
 # --- agents ----------------------------------------------------------------------------------
 
 
-class _Gathering(UnpushedStore):
-    """Keeps what happened too, for the bundle."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self.events: list[Event] = []
-
-    def save(
-        self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
-    ) -> None:
-        """Keep one transition and its event."""
-        super().save(state, event, files)
-        self.events.append(event)
-
-
 def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     loop, recorded, log = claimed.loop, claimed.recorded, job.scene.log
     folder = _folder(job)
@@ -126,7 +109,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     if _stopping(loop.store.commands()):
         log.note(f"A command that stops {loop.task_id} waits: no agent is run.")
         return
-    store = _Gathering(loop.store)
+    store = UnpushedStore(loop.store)
     entered = job.prepared(loop, None, _built_on(store, posts=False))
     entered.engine.join(recorded, claimed.card)
     try:

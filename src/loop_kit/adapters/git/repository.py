@@ -13,6 +13,7 @@ from loop_kit.ports import Diff, Span
 
 _MAX_FILE = 1024 * 1024
 _NULL_OID = "0" * 40
+_FILE_MODES = frozenset({"100644", "100755"})
 
 _DIFF = (
     "diff",
@@ -240,6 +241,24 @@ class GitRepository:
 
     def _link(self, oid: str) -> str:
         return self._git.text("cat-file", "blob", oid)
+
+
+def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, ...]:
+    """Paths of regular files below `folder` that differ at `after`; all of them without `before`.
+
+    Both commits are at hand. Links and submodules are left out: they hold no text of their own.
+    """
+    if before:
+        diff = ("diff", "--raw", "-z", "--no-renames", "--diff-filter=AM", before, after)
+        fields = git.run(*diff, "--", folder).out.decode("utf-8", "replace").split("\0")
+        rows = zip(fields[::2], fields[1::2], strict=False)
+        found = [path for row, path in rows if row.split(" ")[1] in _FILE_MODES]
+    else:
+        tree = ("ls-tree", "-r", "-z", "--full-tree", after)
+        lines = git.run(*tree, "--", folder).out.decode("utf-8", "replace").split("\0")
+        entries = (line.partition("\t") for line in lines)
+        found = [path for row, _, path in entries if row[:6] in _FILE_MODES]
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)
