@@ -20,7 +20,7 @@ from tests.actions.reading import (
 from loop_kit.adapters.runner.job import BOT
 from loop_kit.core.ci.requests import (
     Comment,
-    PullEvent,
+    PullFacts,
     PushedCards,
     Request,
     Resume,
@@ -154,7 +154,7 @@ def test_a_pull_request_that_comes_as_an_issue_starts_nothing_twice() -> None:
 
 def test_the_label_on_a_pull_request_starts_its_loop_at_the_head_that_was_labelled() -> None:
     found = request("pull_request", payload("pull-request-labeled"))
-    facts = PullEvent(
+    facts = PullFacts(
         number=2,
         title="Update the README with new information.",
         body="This is a pretty simple change that we need to pull into master.",
@@ -163,6 +163,8 @@ def test_the_label_on_a_pull_request_starts_its_loop_at_the_head_that_was_labell
         head_repository=REPOSITORY,
         base="master",
         url=f"https://github.com/{REPOSITORY}/pull/2",
+        is_open=True,
+        merged=False,
     )
     assert found == StartPull(2, facts, labelled=True)
 

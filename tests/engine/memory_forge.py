@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.markers import read_marker
 from loop_kit.core.forge.status import Label, StatusState
@@ -15,7 +16,6 @@ from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import (
     Issue,
-    PullFacts,
     Reaction,
     Standing,
 )

@@ -25,7 +25,7 @@ from loop_kit.core.ci.requests import (
     DEFAULT_CARD,
     Comment,
     NotForUs,
-    PullEvent,
+    PullFacts,
     PushedCards,
     Request,
     Resume,
@@ -33,6 +33,7 @@ from loop_kit.core.ci.requests import (
     StartIssue,
     StartPull,
     SweepAll,
+    check_pull,
     is_branch_name,
     is_no_commit,
     is_sha,
@@ -203,31 +204,19 @@ def _labelled_pull(event: _Event) -> Request:
     number = event.number("pull_request", "number")
     if at(event.payload, "pull_request", "state") != "open":
         return NotForUs(f"The pull request #{number} is not open.")
-    source = event.repository("pull_request", "head", "repo", "full_name")
-    if source.lower() != event.job.repository.lower():
-        fork = f"the fork {source}" if source else "a fork that is gone"
-        raise ForgeRefused(
-            f"The pull request #{number} comes from {fork}.",
-            "Push the branch to this repository and open the pull request from there.",
-        )
-    head = event.branch("pull_request", "head", "ref")
-    base = event.branch("pull_request", "base", "ref")
-    for branch in (head, base):
-        if is_under(branch, event.settings.branch_prefix):
-            raise BranchRefused(
-                f"The branch {one_line(branch, 100)} of the pull request #{number} is the loop's.",
-                "Comment `/loop retry` there to go on with its loop.",
-            )
-    facts = PullEvent(
+    facts = PullFacts(
         number=number,
         title=event.text("pull_request", "title", limit=_MAX_TITLE),
         body=event.text("pull_request", "body"),
-        head=head,
+        head=event.branch("pull_request", "head", "ref"),
         head_sha=event.sha("pull_request", "head", "sha"),
-        head_repository=source,
-        base=base,
+        head_repository=event.repository("pull_request", "head", "repo", "full_name"),
+        base=event.branch("pull_request", "base", "ref"),
         url=f"{event.job.server_url}/{event.job.repository}/pull/{number}",
+        is_open=True,
+        merged=False,
     )
+    check_pull(facts, event.job.repository, event.settings.branch_prefix)
     return StartPull(number, facts, labelled=True)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.status import Label, StatusState
 from loop_kit.core.loop.state import Lease
@@ -32,29 +33,6 @@ class Issue:
     body: str
     is_open: bool
     labels: tuple[str, ...] = ()
-    closed_at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PullFacts:
-    """A pull request as it is now; repositories are "owner/name", '' where the fork is gone.
-
-    `closes` is the issue that merging it closes, if it names exactly one.
-    `closed_at` is UTC as YYYY-MM-DDTHH:MM:SSZ, '' while it is open.
-    """
-
-    number: int
-    url: str
-    title: str
-    body: str
-    head: str
-    head_sha: str
-    head_repository: str
-    base: str
-    is_open: bool
-    merged: bool
-    labels: tuple[str, ...] = ()
-    closes: int | None = None
     closed_at: str = ""
 
 

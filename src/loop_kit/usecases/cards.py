@@ -20,15 +20,17 @@ from loop_kit.core.card.issue import (
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.requests import (
     DEFAULT_CARD,
-    PullEvent,
+    PullFacts,
     StartIssue,
     StartPull,
+    check_head,
+    check_pull,
     is_branch_name,
     is_under,
 )
 from loop_kit.core.loop.state import Source
 from loop_kit.core.sanitize import one_line
-from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
+from loop_kit.errors import BadCard, BranchRefused
 from loop_kit.usecases.job_context import JobScene
 
 _FOLDER = ".loop/"
@@ -103,8 +105,8 @@ class Cards:
             BranchRefused: its head or base is a branch of ours.
             ForgeRefused: it comes from a fork, or its head is not where it was.
         """
-        pull = asked.facts or self._pull(asked.number)
-        check_head(pull.head, self._scene.default_branch, pull.number)
+        pull = asked.facts or self.open_pull(asked.number)
+        check_head(pull, self._scene.default_branch)
         base_sha = self._scene.forge.merge_base(pull.base, pull.head_sha)
         self._scene.have(base_sha)
         self._scene.have(pull.head_sha)
@@ -119,7 +121,7 @@ class Cards:
             pull_url=pull.url,
         )
 
-    def in_pull(self, pull: PullEvent, base_sha: str) -> TaskCard:
+    def in_pull(self, pull: PullFacts, base_sha: str) -> TaskCard:
         """The card for a pull request whose base and head are at hand."""
         origin = Origin("pull request", pull.number, pull.title)
         card = card_if_any(pull.body, origin)
@@ -138,10 +140,6 @@ class Cards:
         if closed is not None and card.task_id == closed.task_id:
             return card.model_copy(update={"task_id": origin.task_id})
         return card
-
-    def pull_event(self, number: int) -> PullEvent:
-        """What an event would say of a pull request, asked of the API."""
-        return self._pull(number)
 
     def tip(self, branch: str) -> str:
         """The tip of a branch of the repository."""
@@ -177,33 +175,21 @@ class Cards:
             )
         return card_in_attachment(fetch_attachment(links[0]), links[0], origin)
 
-    def _pull(self, number: int) -> PullEvent:
+    def open_pull(self, number: int) -> PullFacts:
+        """The open pull request `number`, asked of the API and checked.
+
+        Raises:
+            BadCard: there is none.
+            BranchRefused: its head or base is one of the loop's own branches.
+            ForgeRefused: it comes from a fork.
+        """
         facts = self._scene.forge.pull(number)
         if facts is None or not facts.is_open:
             raise BadCard(f"There is no open pull request #{number}.", "Give the number of one.")
-        if facts.head_repository.lower() != self._scene.job.repository.lower():
-            raise ForgeRefused(
-                f"The pull request #{number} comes from a fork.",
-                "Push the branch to this repository and open the pull request from there.",
-            )
-        for branch in (facts.head, facts.base):
-            if is_under(branch, self._scene.settings.branch_prefix):
-                raise BranchRefused(
-                    f"The branch {branch} of the pull request #{number} is the loop's.",
-                    "Comment `/loop retry` there to go on with its loop.",
-                )
-        return PullEvent(
-            number=number,
-            title=facts.title,
-            body=facts.body,
-            head=facts.head,
-            head_sha=facts.head_sha,
-            head_repository=facts.head_repository,
-            base=facts.base,
-            url=facts.url,
-        )
+        check_pull(facts, self._scene.job.repository, self._scene.settings.branch_prefix)
+        return facts
 
-    def _added(self, pull: PullEvent, base_sha: str, origin: Origin) -> TaskCard | None:
+    def _added(self, pull: PullFacts, base_sha: str, origin: Origin) -> TaskCard | None:
         """The one card that the pull request adds or changes."""
         changed = changed_cards(self._scene.git, base_sha, pull.head_sha)
         if not changed:
@@ -226,16 +212,3 @@ def changed_cards(git: Git, before: str, after: str) -> tuple[str, ...]:
         if path == DEFAULT_CARD
         or (path.startswith(_TASKS) and path.count("/") == 2 and path.endswith(ends))
     )
-
-
-def check_head(head: str, default_branch: str, number: int) -> None:
-    """Refuse a pull request whose head is the default branch: agents commit to the head.
-
-    Raises:
-        BranchRefused: it is.
-    """
-    if head == default_branch:
-        raise BranchRefused(
-            f"The head of the pull request #{number} is the default branch {head}.",
-            "Open it from a branch of its own.",
-        )

@@ -138,7 +138,7 @@ def _reread(cards: Cards, request: Comment, recorded: LoopState) -> TaskCard:
         title, body = (request.title, request.body) if same else ("", None)
         card = cards.of_issue(StartIssue(source.issue, title, body, labelled=False)).card
     elif source.pull is not None:
-        pull = cards.pull_event(source.pull)
+        pull = cards.open_pull(source.pull)
         card = cards.in_pull(pull, recorded.base_sha)
     else:
         card = cards.committed(source.ref, cards.tip(recorded.base_branch)).card

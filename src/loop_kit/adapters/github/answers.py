@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.markers import first_line
-from loop_kit.ports.forge import Issue, PullFacts, Standing
+from loop_kit.ports.forge import Issue, Standing
 
 Json = Mapping[str, Any]
 

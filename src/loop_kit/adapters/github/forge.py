@@ -21,6 +21,7 @@ from loop_kit.adapters.github.answers import (
 )
 from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
 from loop_kit.adapters.github.refusals import Refused
+from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.markers import first_line, read_marker
 from loop_kit.core.forge.status import (
@@ -35,7 +36,6 @@ from loop_kit.errors import ForgeRefused, LoopError
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import (
     Issue,
-    PullFacts,
     Reaction,
     Standing,
 )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.state import LoopState
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import BranchRefused, ForgeRefused
 
 DEFAULT_CARD = ".loop/task_card.json"
 
@@ -40,17 +42,28 @@ class StartIssue:
 
 
 @dataclass(frozen=True, slots=True)
-class PullEvent:
-    """A pull request as it was at the event; `head_sha` is what the person saw who labelled it."""
+class PullFacts:
+    """A pull request, as an event or the API describes it.
+
+    From an event, `head_sha` is what the person saw who labelled it; `labels` and `closes` are
+    empty then. Repositories are "owner/name", '' where the fork is gone. `closes` is the issue that
+    merging it closes, if it names exactly one. `closed_at` is UTC as YYYY-MM-DDTHH:MM:SSZ, '' while
+    it is open.
+    """
 
     number: int
+    url: str
     title: str
     body: str
     head: str
     head_sha: str
     head_repository: str
     base: str
-    url: str
+    is_open: bool
+    merged: bool
+    labels: tuple[str, ...] = ()
+    closes: int | None = None
+    closed_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class StartPull:
     """Start the loop of a pull request; `facts` is None when the API is to be asked."""
 
     number: int
-    facts: PullEvent | None
+    facts: PullFacts | None
     labelled: bool
 
 
@@ -147,3 +160,39 @@ def is_branch_name(name: str) -> bool:
 def is_under(branch: str, prefix: str) -> bool:
     """Whether an agent may have written what is on `branch`, since it is one of our own."""
     return branch == prefix or branch.startswith(f"{prefix}/")
+
+
+def check_pull(pull: PullFacts, repository: str, prefix: str) -> None:
+    """Refuse a pull request from a fork, or from or to one of the loop's own branches.
+
+    Raises:
+        ForgeRefused: it comes from a fork.
+        BranchRefused: its head or base is under `prefix`.
+    """
+    source = pull.head_repository
+    if source.lower() != repository.lower():
+        fork = f"the fork {source}" if source else "a fork that is gone"
+        raise ForgeRefused(
+            f"The pull request #{pull.number} comes from {fork}.",
+            "Push the branch to this repository and open the pull request from there.",
+        )
+    for branch in (pull.head, pull.base):
+        if is_under(branch, prefix):
+            raise BranchRefused(
+                f"The branch {one_line(branch, 100)} of the pull request #{pull.number} belongs to"
+                " a loop.",
+                "Comment `/loop retry` there to continue its loop.",
+            )
+
+
+def check_head(pull: PullFacts, default_branch: str) -> None:
+    """Refuse a pull request whose head is the default branch: agents commit to the head.
+
+    Raises:
+        BranchRefused: it is.
+    """
+    if pull.head == default_branch:
+        raise BranchRefused(
+            f"The head of the pull request #{pull.number} is the default branch {pull.head}.",
+            "Open it from another branch.",
+        )
