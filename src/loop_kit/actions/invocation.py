@@ -27,6 +27,7 @@ from loop_kit.usecases.cards import Cards, Found
 from loop_kit.usecases.comments import handle_comment, refuse
 from loop_kit.usecases.job import Loop, LoopJob
 from loop_kit.usecases.job_context import JobScene, open_scene
+from loop_kit.usecases.merged import is_pull_merged
 from loop_kit.usecases.pushed_cards import start_pushed
 from loop_kit.usecases.sweep import sweep_all
 from loop_kit.usecases.three_jobs import later_phase
@@ -190,7 +191,7 @@ class _Invocation:
 
     def _is_merged(self, recorded: LoopState) -> bool:
         pull = recorded.pull_request
-        return pull is not None and bool(self._scene.forge.standing(None, pull).pull_merged)
+        return pull is not None and is_pull_merged(self._scene.forge, pull)
 
     def _check_dependencies(self, card: TaskCard) -> None:
         waits = self._job.unmerged(card)

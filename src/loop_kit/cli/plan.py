@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         Plan,
         Refused,
     )
-    from loop_kit.ports.forge import Forge
     from loop_kit.usecases.remote import RemotePlace
 
 _SUFFIXES = (".json", ".yml", ".yaml")
@@ -128,27 +127,15 @@ def _look(git: "Git", place: "RemotePlace", prefix: str, cards: "Iterable[CardAt
 
 def _merged(place: "RemotePlace", prefix: str, asked: "Iterable[str]") -> frozenset[str] | None:
     """Which of these tasks were merged; None where no forge can be asked."""
+    from loop_kit.usecases.merged import is_task_merged
+
     forge = place.forge()
     if forge is None:
         return None
     try:
-        return frozenset(name for name in sorted(asked) if _is_merged(forge, prefix, name))
+        return frozenset(name for name in sorted(asked) if is_task_merged(forge, prefix, name))
     finally:
         forge.close()
-
-
-def _is_merged(forge: "Forge", prefix: str, task_id: str) -> bool:
-    """Whether the pull request of this task was merged: one request.
-
-    A task that a pull request brought has that one and none of ours.
-    """
-    from loop_kit.core.ci.branches import Branches
-
-    kind, _, number = task_id.partition("-")
-    if kind == "pr" and number.isascii() and number.isdigit() and len(number) < 10:
-        return bool(forge.standing(None, int(number)).pull_merged)
-    pull = forge.newest_pull(Branches(prefix, task_id).work)
-    return pull is not None and pull.merged
 
 
 def _cards(folder: Path, root: Path) -> "tuple[list[CardAt], list[Refused]]":

@@ -48,8 +48,8 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadSetting, BranchRefused, StateRefused
-from loop_kit.ports.forge import Forge
 from loop_kit.settings import for_laptop
+from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.local_files import read_config
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
@@ -228,7 +228,7 @@ class _Fetching:
     def _is_at_work(self, lease: Lease | None) -> bool:
         forge = self._server.forge() if lease is not None else None
         try:
-            return is_live(lease, forge)
+            return is_live(lease, forge, SystemClock().now())
         finally:
             if forge is not None:
                 forge.close()
@@ -332,14 +332,6 @@ class _Fetching:
             words += ["--loop-dir", self._request.loop_dir]
         command = shlex.join(words)
         return command if switched else f"{shlex.join(['git', 'switch', branch])} && {command}"
-
-
-def is_live(lease: Lease | None, forge: Forge | None) -> bool:
-    """Whether the run that holds a lease is still at work; its end counts where nobody can tell."""
-    if lease is None:
-        return False
-    ended = forge.run_has_ended(lease) if forge is not None else None
-    return SystemClock().now() <= lease.expires_at if ended is None else not ended
 
 
 def shown(fetched: Fetched, *, as_json: bool) -> str:

@@ -30,6 +30,8 @@ from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
 from loop_kit.usecases.job_context import LOOP_DIR, Scene
+from loop_kit.usecases.leases import is_live
+from loop_kit.usecases.merged import is_task_merged
 from loop_kit.usecases.telling import tell
 
 Change = Callable[[bootstrap.Ground, bootstrap.Parts], bootstrap.Parts]
@@ -85,17 +87,12 @@ class LoopJob:
 
     def is_live(self, lease: Lease | None) -> bool:
         """Whether another run holds the loop."""
-        if lease is None:
-            return False
-        run = self.scene.run
-        if lease.run_id == run.id and lease.run_attempt < run.attempt:
-            return False
-        ended = self.scene.forge.run_has_ended(lease)
-        return SystemClock().now() <= lease.expires_at if ended is None else not ended
+        return is_live(lease, self.scene.forge, SystemClock().now(), self.scene.run)
 
     def unmerged(self, card: TaskCard) -> tuple[str, ...]:
         """Those of the tasks that a card depends on whose pull request is not merged."""
-        return tuple(id_ for id_ in card.depends_on if not self._is_merged(id_))
+        forge, prefix = self.scene.forge, self.scene.settings.branch_prefix
+        return tuple(id_ for id_ in card.depends_on if not is_task_merged(forge, prefix, id_))
 
     def round(
         self, loop: Loop, found: Found | None = None, *, retries: bool = True
@@ -253,14 +250,6 @@ class LoopJob:
         self.scene.log.note(f"Worker: {worker or 'codex'}; reviewer: {reviewer or 'codex'}.")
         tip = recorded.base_sha if recorded else found.base_sha if found else ""
         self.scene.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
-
-    def _is_merged(self, task_id: str) -> bool:
-        kind, _, number = task_id.partition("-")
-        if kind == "pr" and number.isdigit():
-            return bool(self.scene.forge.standing(None, int(number)).pull_merged)
-        prefix = self.scene.settings.branch_prefix
-        pull = self.scene.forge.newest_pull(f"{prefix}/{task_id}/work")
-        return pull is not None and pull.merged
 
     def _ground(self) -> bootstrap.Ground:
         scene = self.scene

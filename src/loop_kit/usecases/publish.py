@@ -32,6 +32,7 @@ from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.loop_dir.file_store import FileStore
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
+from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.config_file import first_config
 from loop_kit.core.card.scope import ScopeRules, Violation, judge
 from loop_kit.core.card.task import TaskCard, parse_card
@@ -47,7 +48,7 @@ from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge
 from loop_kit.settings import for_job
-from loop_kit.usecases.fetch import is_live
+from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.published import Published
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
@@ -155,7 +156,7 @@ class _Publishing:
         if why:
             raise self._moved(why)
         lease = there.lease
-        if lease and is_live(lease, forge):
+        if lease and is_live(lease, forge, SystemClock().now()):
             run = f"Run {one_line(lease.run_id, 40)}" if lease.run_id else "Another machine"
             asked = "" if forge is not None else f" {self._server.hint}"
             raise AlreadyRunning(

@@ -1,0 +1,23 @@
+"""Whether a lease is alive: whether a run still works on the loop that it leased.
+
+The forge knows whether a run has ended. Where it cannot be asked, or does not know, the lease
+counts until it expires.
+"""
+
+from typing import TYPE_CHECKING
+
+from loop_kit.core.loop.state import Lease
+from loop_kit.ports.forge import Forge
+
+if TYPE_CHECKING:
+    from loop_kit.usecases.job_context import Run
+
+
+def is_live(lease: Lease | None, forge: Forge | None, now: str, run: "Run | None" = None) -> bool:
+    """Whether another run than `run` holds the lease; an earlier attempt of `run` has ended."""
+    if lease is None:
+        return False
+    if run is not None and lease.run_id == run.id and lease.run_attempt < run.attempt:
+        return False
+    ended = forge.run_has_ended(lease) if forge is not None else None
+    return now <= lease.expires_at if ended is None else not ended
