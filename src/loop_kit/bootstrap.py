@@ -188,7 +188,7 @@ def secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
     """The operator's limits, lowered by the card."""
-    return policy.lowered(settings.limits(ci=ci), card.limits)
+    return policy.lower_limits(settings.limits(ci=ci), card.limits)
 
 
 def options(

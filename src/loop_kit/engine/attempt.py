@@ -247,15 +247,15 @@ class Dispatcher:
     ) -> tuple[Failure, str]:
         """The failure and its message, of the process where that is to blame."""
         agent, code, problem = self._agents[role], ended.exit_code, ended.problem
-        resumed = _resumable_session(agent, sessions.due(state, role)[0]) is not None
-        found = failures.of_process(code, ended.timed_out, problem, resumed=resumed)
+        resumed = _resumable_session(agent, sessions.due_session(state, role)[0]) is not None
+        found = failures.process_failure(code, ended.timed_out, problem, resumed=resumed)
         if found is None:
-            return failure, failures.unfinished(message, agent.name, role, problem)
+            return failure, failures.explain_unfinished(message, agent.name, role, problem)
         if found is Failure.TIMEOUT:
-            return found, failures.late(ended.timed_out, agent.name, problem)
+            return found, failures.explain_timeout(ended.timed_out, agent.name, problem)
         if found is Failure.STALE_SESSION:
             self._reporter.note(f"{agent.name} cannot go on in its conversation: it starts anew.")
-        return found, failures.explained(agent.name, role, code, problem, found)
+        return found, failures.explain_failure(agent.name, role, code, problem, found)
 
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""
@@ -315,7 +315,7 @@ def report_files(state: LoopState, role: Role, delivered: Delivered) -> dict[str
     """The report of an accepted attempt, on the bus and in the archive of its round."""
     name = bus.REPORTS[role]
     content = delivered.content if isinstance(delivered, Report) else b""
-    return {name: content, bus.archived(state.task_id, state.round, name): content}
+    return {name: content, bus.archive_path(state.task_id, state.round, name): content}
 
 
 def document_of(delivered: Delivered, role: Role) -> Any:

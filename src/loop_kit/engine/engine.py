@@ -241,7 +241,7 @@ class Engine:
         """Start an attempt of the worker; whether its agent may run right away."""
         if effect.attempt == 1:
             self._reporter.event("round_start", self.state, {})
-        packet = {bus.TASK_PACKET: bus.encoded(briefing.packet.document())}
+        packet = {bus.TASK_PACKET: bus.encode(briefing.packet.document())}
         return self._start(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet})
 
     def _run_reviewer(self, effect: RunAgent) -> None:
@@ -276,7 +276,7 @@ class Engine:
         if isinstance(event, WorkReported):
             after = step.after
             handed = handoff.of_worker(after, event.report, event.at)
-            files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encoded(handed)
+            files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encode(handed)
         self._journal.record(step, files)
 
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
@@ -286,7 +286,7 @@ class Engine:
             after = step.after
             report = self._reviewer.work_report(before)
             handed = handoff.of_reviewer(after, event.report, event.at)
-            files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encoded(handed)
+            files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encode(handed)
             approved = after.outcome is Outcome.APPROVED
             name, build = (bus.SUMMARY, bus.summary) if approved else (bus.FIX_LIST, bus.fix_list)
             files |= self._bus_and_archive(after, name, build(after, report, event.report))
@@ -295,8 +295,8 @@ class Engine:
     def _bus_and_archive(
         self, state: LoopState, name: str, document: bus.Document
     ) -> dict[str, bytes | None]:
-        encoded = bus.encoded(document)
-        return {name: encoded, bus.archived(state.task_id, state.round, name): encoded}
+        encoded = bus.encode(document)
+        return {name: encoded, bus.archive_path(state.task_id, state.round, name): encoded}
 
     def _publish(self, effect: Publish) -> None:
         self._journal.sync()

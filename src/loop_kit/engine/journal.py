@@ -21,7 +21,7 @@ from loop_kit.core.loop.messages import (
     Stop,
     TaskStarted,
 )
-from loop_kit.core.loop.resuming import changed_card
+from loop_kit.core.loop.resuming import new_card
 from loop_kit.core.loop.state import Lease, LoopState, Wip
 from loop_kit.ports import (
     Clock,
@@ -113,7 +113,7 @@ class Journal:
         """The card that counts from this event on, where it changes."""
         if isinstance(event, TaskStarted):
             return self.card
-        return changed_card(self.state, event.command) if isinstance(event, Commanded) else None
+        return new_card(self.state, event.command) if isinstance(event, Commanded) else None
 
     def _report(self, before: LoopState, event: Event) -> None:
         after = self.state

@@ -190,7 +190,7 @@ class Publisher:
         return Published(_done(item, posted))
 
     def _reported(self, state: LoopState, round_: int) -> ReviewReport:
-        name = bus.archived(state.task_id, round_, bus.REVIEW_REPORT)
+        name = bus.archive_path(state.task_id, round_, bus.REVIEW_REPORT)
         try:
             document = report_document(self._store.read(name))
             return parse_review_report(document, state.task_id, round_)

@@ -112,7 +112,7 @@ class ReviewerPass:
     def _inputs(self, card: TaskCard, request: Document, diff: Diff) -> Mapping[str, bytes | Path]:
         files: dict[str, bytes | Path] = {
             bus.TASK_CARD: card.to_json(),
-            bus.REVIEW_REQUEST: bus.encoded(request),
+            bus.REVIEW_REQUEST: bus.encode(request),
         }
         if diff.patch is not None:
             files[bus.PATCH] = diff.patch

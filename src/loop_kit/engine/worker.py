@@ -120,7 +120,7 @@ class WorkerPass:
         fixes = self._fix_list(state)
         if fixes is not None and "round" not in fixes:
             self._dispatcher.warn(f"{bus.FIX_LIST} cannot be read: only the findings are told.")
-        return files if fixes is None else {**files, bus.FIX_LIST: bus.encoded(fixes)}
+        return files if fixes is None else {**files, bus.FIX_LIST: bus.encode(fixes)}
 
     def _fix_list(self, state: LoopState) -> Document | None:
         """What is to be mended; a list that lies there in round 1 is a leftover of another loop.
@@ -130,7 +130,7 @@ class WorkerPass:
         raw = self._store.read(bus.FIX_LIST) if state.round > 1 else None
         if raw is None:
             return None
-        return bus.with_open_findings(_readable(raw) or {}, state)
+        return bus.add_open_findings(_readable(raw) or {}, state)
 
     def _prompt(
         self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths, context: Context

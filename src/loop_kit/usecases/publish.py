@@ -287,7 +287,7 @@ class _Publishing:
         return Published(
             state=state,
             pushed=pushed,
-            outstanding=tuple(item.key for item in outbox.due(state)),
+            outstanding=tuple(item.key for item in outbox.due_posts(state)),
             dispatched=dispatched,
             ahead=self._ahead(state),
             next_job=shlex.join(asked),

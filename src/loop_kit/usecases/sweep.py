@@ -38,7 +38,7 @@ from loop_kit.core.ci.sweeping import (
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.resuming import extended
+from loop_kit.core.loop.resuming import extend_limits
 from loop_kit.core.loop.state import Lease, LoopState
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.errors import (
@@ -218,7 +218,7 @@ def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
         card=loop.card,
         base_sha=recorded.base_sha,
         start_sha=recorded.start_sha,
-        limits=extended(recorded.limits, -recorded.extended),
+        limits=extend_limits(recorded.limits, -recorded.extended),
         verify=recorded.verify,
         fresh=False,
         publishes=recorded.publishes,

@@ -107,7 +107,7 @@ def test_a_file_can_be_removed_and_what_was_saved_is_read_before_it_is_pushed(
 
 def test_a_review_request_is_kept_without_its_diff(hosted: Hosted) -> None:
     store = begun(hosted)
-    request = bus.encoded({"goal": "g", "diff": "x" * 1000, "diff_file": None})
+    request = bus.encode({"goal": "g", "diff": "x" * 1000, "diff_file": None})
     store.save(state(2), STARTED, {bus.REVIEW_REQUEST: request})
     store.sync()
     assert json.loads(hosted.state(bus.REVIEW_REQUEST) or b"") == {"goal": "g"}

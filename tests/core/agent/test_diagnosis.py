@@ -20,10 +20,10 @@ from loop_kit.core.agent.diagnosis import (
 )
 from loop_kit.core.agent.remedies import remedy
 from loop_kit.core.loop.failures import (
-    explained,
-    late,
-    of_process,
-    unfinished,
+    explain_failure,
+    explain_timeout,
+    explain_unfinished,
+    process_failure,
 )
 from loop_kit.core.loop.messages import Failure
 from loop_kit.core.loop.state import Role
@@ -228,19 +228,22 @@ def test_a_problem_decides_what_becomes_of_the_attempt(
     kind: str | None, code: int, resumed: bool, failure: str | None
 ) -> None:
     told = problem(ProblemKind(kind), "x") if kind else None
-    assert of_process(code, "", told, resumed=resumed) == failure
+    assert process_failure(code, "", told, resumed=resumed) == failure
 
 
 def test_a_timeout_is_a_timeout_and_tells_what_was_waited_for() -> None:
     told = problem(ProblemKind.CONTEXT_LENGTH, "Reconnecting")
-    assert of_process(-9, "timed out", told, resumed=True) is Failure.TIMEOUT
-    assert late("timed out", "codex", told) == "timed out. Before that, codex said: Reconnecting"
-    assert late("timed out", "codex", None) == "timed out"
+    assert process_failure(-9, "timed out", told, resumed=True) is Failure.TIMEOUT
+    assert (
+        explain_timeout("timed out", "codex", told)
+        == "timed out. Before that, codex said: Reconnecting"
+    )
+    assert explain_timeout("timed out", "codex", None) == "timed out"
 
 
 def test_a_refusal_says_that_the_model_refused_and_quotes_it() -> None:
     told = problem(ProblemKind.REFUSAL, "I can't help with that.")
-    said = explained("claude", Role.WORKER, 0, told, Failure.PERMANENT)
+    said = explain_failure("claude", Role.WORKER, 0, told, Failure.PERMANENT)
     assert said == (
         "claude ended with a permanent error, not retrying (refusal, exit code 0): the model"
         " refused, and said: I can't help with that. Reword the task card, or choose another model"
@@ -249,13 +252,13 @@ def test_a_refusal_says_that_the_model_refused_and_quotes_it() -> None:
 
 
 def test_a_program_that_said_nothing_is_told_by_its_exit_code() -> None:
-    said = explained("codex", Role.REVIEWER, 3, None, Failure.TRANSIENT)
+    said = explain_failure("codex", Role.REVIEWER, 3, None, Failure.TRANSIENT)
     assert said.startswith("codex ended with an error (exit code 3). Check codex's login")
 
 
 def test_what_a_report_lacks_is_told_with_why_the_agent_did_not_finish() -> None:
     told = problem(ProblemKind.DENIED, "claude denied it Bash")
-    said = unfinished("no report", "claude", Role.WORKER, told)
+    said = explain_unfinished("no report", "claude", Role.WORKER, told)
     assert said.startswith("no report: claude denied it Bash. Allow claude the tools")
     other = problem(ProblemKind.OVERLOAD, "x")
-    assert unfinished("no report", "claude", Role.WORKER, other) == "no report"
+    assert explain_unfinished("no report", "claude", Role.WORKER, other) == "no report"

@@ -121,4 +121,4 @@ def test_what_a_worker_nests_can_be_written_into_the_review_request() -> None:
         except ReportInvalid:
             continue
         request = {"worker_tests": list(report.tests)}
-        assert deeper(20, functools.partial(bus.encoded, request))
+        assert deeper(20, functools.partial(bus.encode, request))

@@ -66,7 +66,7 @@ def test_the_review_request_tells_open_findings_only() -> None:
 
 def test_what_is_archived_of_a_request_has_no_diff() -> None:
     found = request(b.awaiting_review())
-    kept = bus.without_diff(found)
+    kept = bus.remove_diff(found)
     assert set(found) - set(kept) == {"diff", "diff_file"}
     assert kept["diff_stat"] == found["diff_stat"]
 
@@ -96,17 +96,17 @@ def test_the_fix_list_of_an_approval_that_does_not_verify_carries_the_output() -
 def test_the_summary_has_one_entry_per_round() -> None:
     event = b.approved(2)
     state = b.after(b.awaiting_review(), b.rejected(1), b.work_reported(2, 2), event)
-    found = json.loads(bus.encoded(bus.summary(state, REPORT, event.report)))
+    found = json.loads(bus.encode(bus.summary(state, REPORT, event.report)))
     assert (found["outcome"], found["rounds"], found["head_sha"]) == ("approved", 2, b.sha(2))
     assert [d["review_decision"] for d in found["round_details"]] == ["changes_required", "approve"]
     assert found["files_changed"] == ["calc.py"]
 
 
 def test_files_are_archived_under_the_round_of_their_content() -> None:
-    assert bus.archived("T-001", 3, bus.WORK_REPORT) == "archive/T-001/r3_work_report.json"
-    assert bus.archived("T-001", 3, bus.SUMMARY) == "archive/T-001/summary.json"
+    assert bus.archive_path("T-001", 3, bus.WORK_REPORT) == "archive/T-001/r3_work_report.json"
+    assert bus.archive_path("T-001", 3, bus.SUMMARY) == "archive/T-001/summary.json"
 
 
 def test_documents_are_written_as_readable_utf_8_whatever_they_hold() -> None:
-    assert bus.encoded({"a": "Größe"}) == '{\n  "a": "Größe"\n}\n'.encode()
-    assert json.loads(bus.encoded({"a": "\ud800\x00"})) == {"a": "?\x00"}
+    assert bus.encode({"a": "Größe"}) == '{\n  "a": "Größe"\n}\n'.encode()
+    assert json.loads(bus.encode({"a": "\ud800\x00"})) == {"a": "?\x00"}

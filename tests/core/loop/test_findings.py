@@ -7,7 +7,7 @@ from loop_kit.core.agent.reports import Disposed, Issue
 from loop_kit.core.loop.findings import (
     Finding,
     Ledger,
-    applied,
+    apply_review,
     contradiction,
     open_findings,
 )
@@ -15,12 +15,12 @@ from loop_kit.core.loop.findings import (
 
 def raised(*reasons: str) -> Ledger:
     """The ledger after a first review that blocks for these reasons."""
-    return applied((), b.review(1, "changes_required", *(Issue(reason=r) for r in reasons)))
+    return apply_review((), b.review(1, "changes_required", *(Issue(reason=r) for r in reasons)))
 
 
 def test_every_new_issue_gets_the_next_id_from_us() -> None:
     ledger = raised("one", "two")
-    ledger = applied(ledger, b.review(2, "changes_required", Issue(reason="three")))
+    ledger = apply_review(ledger, b.review(2, "changes_required", Issue(reason="three")))
     assert [(f.id, f.round, f.reason) for f in ledger] == [
         ("F1", 1, "one"),
         ("F2", 1, "two"),
@@ -37,7 +37,7 @@ def test_an_issue_is_kept_with_everything_it_says() -> None:
         required_change="add",
         scenario="f(0)",
     )
-    assert applied((), b.review(1, "changes_required", issue)) == (
+    assert apply_review((), b.review(1, "changes_required", issue)) == (
         Finding(id="F1", round=1, **issue.model_dump(exclude={"id"})),
     )
 
@@ -45,19 +45,19 @@ def test_an_issue_is_kept_with_everything_it_says() -> None:
 @pytest.mark.parametrize("invented", ["", "F9", "BUG-1", "f1", "F1 "])
 def test_an_id_that_we_did_not_issue_makes_a_new_finding_with_an_id_of_ours(invented: str) -> None:
     ledger = raised("one")
-    ledger = applied(ledger, b.review(2, "changes_required", Issue(id=invented, reason="two")))
+    ledger = apply_review(ledger, b.review(2, "changes_required", Issue(id=invented, reason="two")))
     assert [(f.id, f.reason) for f in ledger] == [("F1", "one"), ("F2", "two")]
 
 
 def test_a_repeated_issue_stays_the_finding_it_was() -> None:
     ledger = raised("one", "two")
-    ledger = applied(ledger, b.review(2, "changes_required", Issue(id="F2", reason="two")))
+    ledger = apply_review(ledger, b.review(2, "changes_required", Issue(id="F2", reason="two")))
     assert [(f.id, f.round, f.not_fixed) for f in ledger] == [("F1", 1, 0), ("F2", 1, 1)]
 
 
 def test_a_repeated_issue_that_was_closed_is_open_again() -> None:
-    ledger = applied(raised("one"), b.review(2, "approve"))
-    ledger = applied(ledger, b.review(3, "changes_required", Issue(id="F1", reason="one")))
+    ledger = apply_review(raised("one"), b.review(2, "approve"))
+    ledger = apply_review(ledger, b.review(3, "changes_required", Issue(id="F1", reason="one")))
     assert [(f.id, f.status, f.closed_round) for f in ledger] == [("F1", "open", None)]
 
 
@@ -75,33 +75,33 @@ def test_a_disposition_is_applied_and_its_note_kept(
 ) -> None:
     disposed = (b.said("F1", said, "I looked"),)
     report = b.review(2, "changes_required", Issue(reason="new"), dispositions=disposed)
-    finding = applied(raised("one"), report)[0]
+    finding = apply_review(raised("one"), report)[0]
     assert (finding.status, finding.note) == (status, "I looked")
     assert (finding.not_fixed, finding.upheld) == counts
     assert finding.closed_round == (None if status == "open" else 2)
 
 
 def test_a_closed_finding_is_not_disposed_of_again() -> None:
-    closed = applied(raised("one"), b.review(2, "approve"))
+    closed = apply_review(raised("one"), b.review(2, "approve"))
     report = b.review(3, "changes_required", dispositions=(b.said("F1", "withdrawn"),))
-    assert applied(closed, report) == closed
+    assert apply_review(closed, report) == closed
 
 
 def test_a_disposition_of_an_unknown_finding_changes_nothing() -> None:
     report = b.review(2, "changes_required", dispositions=(b.said("F7", "fixed"),))
-    assert applied(raised("one"), report) == raised("one")
+    assert apply_review(raised("one"), report) == raised("one")
 
 
 def test_an_approval_closes_what_it_leaves_unmentioned_and_a_rejection_does_not() -> None:
-    assert open_findings(applied(raised("one", "two"), b.review(2, "approve"))) == ()
+    assert open_findings(apply_review(raised("one", "two"), b.review(2, "approve"))) == ()
     rejection = b.review(2, "changes_required", Issue(reason="three"))
-    still = open_findings(applied(raised("one", "two"), rejection))
+    still = open_findings(apply_review(raised("one", "two"), rejection))
     assert [f.id for f in still] == ["F1", "F2", "F3"]
 
 
 def test_what_a_reviewer_says_while_repeating_a_finding_is_not_lost() -> None:
     repeat = Issue(id="F1", reason="it still fails for 0", required_change="handle 0")
-    finding = applied(raised("one"), b.review(2, "changes_required", repeat))[0]
+    finding = apply_review(raised("one"), b.review(2, "changes_required", repeat))[0]
     text = finding.model_dump_json()
     assert "it still fails for 0" in text
     assert "handle 0" in text
@@ -114,7 +114,7 @@ def test_the_note_of_a_finding_that_is_disposed_of_and_repeated_is_kept() -> Non
         Issue(id="F1", reason="one"),
         dispositions=(b.said("F1", "not_fixed", "the test is still red"),),
     )
-    finding = applied(raised("one"), report)[0]
+    finding = apply_review(raised("one"), report)[0]
     assert finding.note == "the test is still red"
     assert finding.not_fixed == 1
 
@@ -123,7 +123,7 @@ def test_no_reported_issue_disappears_when_two_bear_the_same_id() -> None:
     issues = (Issue(id="F1", reason="first"), Issue(id="F1", reason="second"))
     text = "".join(
         f.model_dump_json()
-        for f in applied(raised("one"), b.review(2, "changes_required", *issues))
+        for f in apply_review(raised("one"), b.review(2, "changes_required", *issues))
     )
     assert "first" in text
     assert "second" in text
@@ -138,7 +138,7 @@ def test_an_approval_that_says_not_fixed_contradicts_itself(status: Disposed) ->
 
 
 def test_an_approval_may_say_that_a_closed_finding_was_not_fixed_then() -> None:
-    closed = applied(raised("one"), b.review(2, "approve"))
+    closed = apply_review(raised("one"), b.review(2, "approve"))
     report = b.review(3, "approve", dispositions=(b.said("F1", "not_fixed"),))
     assert contradiction(closed, report) == ""
 

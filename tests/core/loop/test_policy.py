@@ -5,9 +5,9 @@ import pytest
 from loop_kit.core.card.task import CardLimits
 from loop_kit.core.loop.policy import (
     backoff,
-    lowered,
+    exceeded_budget,
+    lower_limits,
     money_left,
-    over_budget,
     pause,
     seconds_left,
 )
@@ -49,38 +49,38 @@ def test_a_pause_is_as_long_as_the_backend_asks_and_never_shorter_than_ours(
     ("limits", "usage", "sentence"),
     [
         (Limits(max_minutes=2), Usage(agent_seconds=120), "2.0 of 2 agent minutes are used."),
-        (Limits(max_minutes=2), Usage(agent_seconds=119), ""),
+        (Limits(max_minutes=2), Usage(agent_seconds=119), None),
         (Limits(max_tokens=10), Usage(tokens_in=6, tokens_out=4), "10 of 10 tokens are used."),
-        (Limits(max_tokens=10), Usage(tokens_in=9), ""),
+        (Limits(max_tokens=10), Usage(tokens_in=9), None),
         (Limits(max_cost_usd=1), Usage(cost_usd=1.004), "1.00 of 1.00 USD are used."),
-        (Limits(max_cost_usd=1), Usage(cost_usd=0.99), ""),
+        (Limits(max_cost_usd=1), Usage(cost_usd=0.99), None),
     ],
 )
 def test_a_budget_is_used_up_when_it_is_reached(
-    limits: Limits, usage: Usage, sentence: str
+    limits: Limits, usage: Usage, sentence: str | None
 ) -> None:
-    assert over_budget(limits, usage) == sentence
+    assert exceeded_budget(limits, usage) == sentence
 
 
 def test_what_is_unknown_or_unlimited_never_stops_a_loop() -> None:
-    assert over_budget(Limits(max_tokens=1, max_cost_usd=0.1), Usage(unreported=9)) == ""
+    assert exceeded_budget(Limits(max_tokens=1, max_cost_usd=0.1), Usage(unreported=9)) is None
     spent = Usage(agent_seconds=1e9, tokens_in=10**12, cost_usd=1e6)
-    assert over_budget(Limits(), spent) == ""
+    assert exceeded_budget(Limits(), spent) is None
 
 
 def test_a_card_lowers_limits_and_raises_none() -> None:
     operator = Limits(max_rounds=3, max_tokens=100, dispatch_retries=7)
     lower = CardLimits(max_rounds=2, max_tokens=50, max_minutes=5, max_cost_usd=1)
-    got = lowered(operator, lower)
+    got = lower_limits(operator, lower)
     assert (got.max_rounds, got.max_tokens, got.max_minutes, got.max_cost_usd) == (2, 50, 5, 1)
     assert got.dispatch_retries == 7
     higher = CardLimits(max_rounds=99, max_tokens=10**9)
-    assert lowered(operator, higher) == operator
-    assert lowered(operator, CardLimits()) == operator
+    assert lower_limits(operator, higher) == operator
+    assert lower_limits(operator, CardLimits()) == operator
 
 
 def test_a_card_cannot_wake_a_loop_that_the_operator_allows_no_round() -> None:
-    assert lowered(Limits(max_rounds=0), CardLimits(max_rounds=3)).max_rounds == 0
+    assert lower_limits(Limits(max_rounds=0), CardLimits(max_rounds=3)).max_rounds == 0
 
 
 def test_what_is_left_of_a_budget_is_told_and_nothing_where_there_is_none() -> None:

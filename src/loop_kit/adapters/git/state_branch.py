@@ -360,7 +360,7 @@ def _slim(name: str, content: bytes | None) -> bytes | None:
     """A review request without its diff: whoever wants that asks git."""
     if content is None or not name.endswith(bus.REVIEW_REQUEST):
         return content
-    return bus.encoded(bus.without_diff(json.loads(content)))
+    return bus.encode(bus.remove_diff(json.loads(content)))
 
 
 def _data(content: bytes) -> bytes:

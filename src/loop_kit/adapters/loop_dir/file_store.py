@@ -97,7 +97,7 @@ class FileStore:
         """Write the bus files, then the state."""
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
-            name = bus.archived(state.task_id, state.round, bus.STATE)
+            name = bus.archive_path(state.task_id, state.round, bus.STATE)
             changed[name] = self._plain(bus.STATE)
         card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
         if card is not None:
@@ -119,7 +119,7 @@ class FileStore:
             task_id, round_ = checked_task_id(said["task_id"]), int(said["round"])
         except (ValueError, TypeError, KeyError, RecursionError):
             task_id, round_ = state.task_id, state.round
-        path = self._folder / bus.archived(task_id, round_, name)
+        path = self._folder / bus.archive_path(task_id, round_, name)
         if raw and not path.exists():
             write_atomically(path, raw)
 

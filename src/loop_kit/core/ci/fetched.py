@@ -84,7 +84,7 @@ class FetchedLoop(Record):
 
     def to_json(self) -> bytes:
         """The record as it is written."""
-        return bus.encoded(self.model_dump(mode="json"))
+        return bus.encode(self.model_dump(mode="json"))
 
 
 def _more(kept: tuple[str, ...], new: "map[str] | list[str]") -> tuple[str, ...]:
@@ -173,4 +173,4 @@ def _kept(name: str, content: bytes) -> bytes | None:
     if not isinstance(document, dict):
         return None
     is_request = name.endswith(bus.REVIEW_REQUEST)
-    return bus.encoded(bus.without_diff(document)) if is_request else content
+    return bus.encode(bus.remove_diff(document)) if is_request else content

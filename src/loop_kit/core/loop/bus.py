@@ -32,13 +32,13 @@ MAX_REPORT = 4 * 1024 * 1024
 Document = Mapping[str, Any]
 
 
-def encoded(document: Document) -> bytes:
+def encode(document: Document) -> bytes:
     """`document` as every bus file is written: JSON, UTF-8, two spaces."""
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return text.encode(errors="replace")
 
 
-def archived(task_id: str, round_: int, name: str) -> str:
+def archive_path(task_id: str, round_: int, name: str) -> str:
     """Where the bus file `name` of one round is kept, relative to the loop's folder."""
     if name == SUMMARY:
         return f"archive/{task_id}/{SUMMARY}"
@@ -76,7 +76,7 @@ def review_request(
     }
 
 
-def without_diff(request: Document) -> Document:
+def remove_diff(request: Document) -> Document:
     """The request as it is kept on the state branch: whoever wants the diff asks git."""
     return {key: value for key, value in request.items() if key not in {"diff", "diff_file"}}
 
@@ -98,7 +98,7 @@ def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Docu
     }
 
 
-def with_open_findings(kept: Document, state: LoopState) -> Document:
+def add_open_findings(kept: Document, state: LoopState) -> Document:
     """The fix list as it was kept, with the findings as the state has them.
 
     The state is what the reviewer's next answers are counted against; the file may have been

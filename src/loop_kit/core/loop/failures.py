@@ -9,7 +9,7 @@ from loop_kit.core.loop.policy import backoff
 from loop_kit.core.loop.state import LoopState, Outcome, Role
 
 RETRIED = {Failure.TRANSIENT}
-FORGETTING = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
+DROPS_SESSION = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
 """After these the conversation is not taken up again: it may be what is broken."""
 REPAIRED = {
     Failure.NO_REPORT,
@@ -43,7 +43,7 @@ OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
 }
 
 
-def of_process(
+def process_failure(
     exit_code: int, timed_out: str, problem: Problem | None, *, resumed: bool
 ) -> Failure | None:
     """The failure of the agent's own process, which left no report that can be used.
@@ -73,7 +73,7 @@ def next_pause(state: LoopState, role: Role, asked: float | None) -> float:
     return max(asked or 0, backoff(state.limits.dispatch_retry_base_sec, retries + 1))
 
 
-def explained(
+def explain_failure(
     backend: str, role: Role, exit_code: int, problem: Problem | None, failure: Failure
 ) -> str:
     """A failed process in sentences: how it ended, what it said, and what to do about it."""
@@ -81,19 +81,19 @@ def explained(
     named = "" if kind is ProblemKind.UNKNOWN else f"{kind.value.replace('_', ' ')}, "
     severity = "a permanent error, not retrying" if failure is Failure.PERMANENT else "an error"
     how = f"{backend} ended with {severity} ({named}exit code {exit_code})"
-    quoted = _quoted(problem)
+    quoted = _quote(problem)
     said = f"{how}: {quoted}" if quoted else how
     return f"{said.rstrip('.')}. {remedy(kind, backend, role.value)}"
 
 
-def late(timed_out: str, backend: str, problem: Problem | None) -> str:
+def explain_timeout(timed_out: str, backend: str, problem: Problem | None) -> str:
     """A timeout, with what the backend was waiting for where it said so."""
     if problem is None or not problem.message:
         return timed_out
     return f"{timed_out.rstrip('.')}. Before that, {backend} said: {problem.message}"
 
 
-def unfinished(message: str, backend: str, role: Role, problem: Problem | None) -> str:
+def explain_unfinished(message: str, backend: str, role: Role, problem: Problem | None) -> str:
     """What a report lacks, with why the agent did not finish where its backend says so."""
     if problem is None or problem.kind not in UNFINISHED:
         return message
@@ -101,7 +101,7 @@ def unfinished(message: str, backend: str, role: Role, problem: Problem | None) 
     return f"{how}. {remedy(problem.kind, backend, role.value)}"
 
 
-def _quoted(problem: Problem | None) -> str:
+def _quote(problem: Problem | None) -> str:
     if problem is None:
         return ""
     if problem.kind is not ProblemKind.REFUSAL:

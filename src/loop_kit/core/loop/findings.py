@@ -43,7 +43,7 @@ def open_findings(ledger: Ledger) -> Ledger:
     return tuple(finding for finding in ledger if finding.status == "open")
 
 
-def applied(ledger: Ledger, review: ReviewReport) -> Ledger:
+def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
     """The ledger after `review`: dispositions first, then what is new, with ids from us.
 
     An approval closes what it leaves unmentioned; a rejection leaves it open.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from loop_kit.core.loop import sessions
 from loop_kit.core.loop.evidence import rejection_of_unverified
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
-from loop_kit.core.loop.findings import applied
+from loop_kit.core.loop.findings import apply_review
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     AttemptStarted,
@@ -25,10 +25,10 @@ from loop_kit.core.loop.messages import (
 )
 from loop_kit.core.loop.resuming import (
     IllegalTransition,
-    changed,
-    done,
-    with_round,
-    within_rounds,
+    end_if_rounds_used_up,
+    end_loop,
+    update,
+    update_round,
 )
 from loop_kit.core.loop.state import (
     Attempt,
@@ -77,7 +77,7 @@ def start_task(state: LoopState, event: TaskStarted) -> LoopState:
         verify=event.verify,
         lease=state.lease,
     )
-    return within_rounds(fresh, event.at)
+    return end_if_rounds_used_up(fresh, event.at)
 
 
 def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
@@ -86,17 +86,17 @@ def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
     if attempt is not None:
         lost = before is not None and before.holder != event.lease.holder
         attempt = attempt.model_copy(update={"claimed": False, "lost": attempt.lost + lost})
-    return changed(state, lease=event.lease, attempt=attempt)
+    return update(state, lease=event.lease, attempt=attempt)
 
 
 def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState:
     """The base is known; commands that cannot even start end the loop before anything is spent."""
-    verified = changed(state, baseline=event.verification)
+    verified = update(state, baseline=event.verification)
     broken = event.verification.unavailable
     if broken is None:
         return verified
     error = f"The verify command {broken.command!r} cannot run (exit code {broken.exit_code})."
-    return done(verified, Outcome.VERIFY_UNAVAILABLE, error, event.at)
+    return end_loop(verified, Outcome.VERIFY_UNAVAILABLE, error, event.at)
 
 
 def _expect(state: LoopState, role: Role) -> None:
@@ -106,8 +106,8 @@ def _expect(state: LoopState, role: Role) -> None:
 
 def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState:
     """The head that a person pushed is verified, or is not."""
-    history = with_round(state.history, state.round, verified=event.verification.passed)
-    return changed(state, verification=event.verification, history=history)
+    history = update_round(state.history, state.round, verified=event.verification.passed)
+    return update(state, verification=event.verification, history=history)
 
 
 def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
@@ -118,7 +118,7 @@ def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
         update={"number": last.number + 1, "started_at": event.at, "claimed": True}
     )
     first = event.role is Role.WORKER and last.number == 0
-    return changed(state, attempt=attempt, started_at=event.at if first else state.started_at)
+    return update(state, attempt=attempt, started_at=event.at if first else state.started_at)
 
 
 def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
@@ -132,21 +132,21 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     attempt = attempt_of(state, event.role).model_copy(update={"claimed": False})
     if event.work_sha:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
-    left = sessions.after_failure(state, event, attempt.retries)
+    left = sessions.update_after_failure(state, event, attempt.retries)
     used = state.usage.plus(event.spent)
-    spent = changed(state, usage=used, sessions=left, wip=event.wip or state.wip)
+    spent = update(state, usage=used, sessions=left, wip=event.wip or state.wip)
     if event.failure in RETRIED and attempt.retries < state.limits.dispatch_retries:
         pause_due = {"waits": True, "retry_after": event.retry_after or 0}
         again = {"retries": attempt.retries + 1, **pause_due}
-        return changed(spent, attempt=attempt.model_copy(update=again))
+        return update(spent, attempt=attempt.model_copy(update=again))
     if event.failure in REPAIRED and event.repairable and attempt.repairs < 1:
         changes = {"repairs": attempt.repairs + 1, "feedback": event.message, "waits": False}
-        return changed(spent, attempt=attempt.model_copy(update=changes))
+        return update(spent, attempt=attempt.model_copy(update=changes))
     reasons = (event.failure.value,) if outcome is Outcome.NEEDS_HUMAN else ()
     message = event.message
     if event.failure is Failure.TRANSIENT and attempt.retries:
         message = f"{message} Given up after {attempt.retries + 1} attempts."
-    return done(spent, outcome, message, event.at, reasons=reasons, attempt=attempt)
+    return end_loop(spent, outcome, message, event.at, reasons=reasons, attempt=attempt)
 
 
 def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
@@ -155,8 +155,8 @@ def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
         raise IllegalTransition(f"the {event.role} took up no session")
     attempt = attempt_of(state, event.role).model_copy(update={"waits": False, "claimed": False})
     usage = state.usage.plus(event.spent)
-    left = sessions.without(state, event.role)
-    return changed(state, usage=usage, attempt=attempt, sessions=left)
+    left = sessions.drop_session(state, event.role)
+    return update(state, usage=usage, attempt=attempt, sessions=left)
 
 
 def accept_work(state: LoopState, event: WorkReported) -> LoopState:
@@ -178,7 +178,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         files=work.files,
         verified=event.verification.passed if event.verification else None,
     )
-    return changed(
+    return update(
         state,
         state=Phase.AWAITING_REVIEW,
         head_sha=work.head_sha,
@@ -186,7 +186,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         verification=event.verification,
         attempt=None,
         wip=None,
-        sessions=sessions.kept(state, Role.WORKER, event.session),
+        sessions=sessions.keep_session(state, Role.WORKER, event.session),
         round_details=(*(d for d in state.round_details if d.round != state.round), detail),
         history=(*(r for r in state.history if r.round != state.round), record),
     )
@@ -194,40 +194,40 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
 
 def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
     """The verdict ends the loop or begins the next round; what does not verify is not approved."""
-    findings = applied(state.findings, event.report)
+    findings = apply_review(state.findings, event.report)
     decision = event.report.decision
     rejection = rejection_of_unverified(state, findings) if decision == "approve" else None
     if rejection is not None:
-        findings = applied(findings, rejection)
+        findings = apply_review(findings, rejection)
         decision = rejection.decision
     known = {finding.id for finding in state.findings}
     fresh = tuple(finding.id for finding in findings if finding.id not in known)
     usage = state.usage.plus(event.spent)
-    reviewed = changed(
+    reviewed = update(
         state,
         findings=findings,
         usage=usage.model_copy(update={"rounds": usage.rounds + 1}),
         attempt=None,
-        sessions=sessions.kept(state, Role.REVIEWER, event.session),
-        round_details=with_round(state.round_details, state.round, review_decision=decision),
-        history=with_round(state.history, state.round, decision=decision, new_findings=fresh),
+        sessions=sessions.keep_session(state, Role.REVIEWER, event.session),
+        round_details=update_round(state.round_details, state.round, review_decision=decision),
+        history=update_round(state.history, state.round, decision=decision, new_findings=fresh),
     )
     if decision == "approve":
-        return done(reviewed, Outcome.APPROVED, "", event.at)
-    again = changed(reviewed, state=Phase.AWAITING_WORK, round=state.round + 1)
-    return within_rounds(again, event.at)
+        return end_loop(reviewed, Outcome.APPROVED, "", event.at)
+    again = update(reviewed, state=Phase.AWAITING_WORK, round=state.round + 1)
+    return end_if_rounds_used_up(again, event.at)
 
 
 def halt(state: LoopState, event: Halted) -> LoopState:
     """The loop ends from outside, and keeps what an interrupted worker had done."""
     kept = {"reasons": event.reasons, "wip": event.wip or state.wip}
-    return done(state, event.outcome, event.error, event.at, **kept)
+    return end_loop(state, event.outcome, event.error, event.at, **kept)
 
 
 def record_post(state: LoopState, event: Published) -> LoopState:
     """One post was made, or refused."""
     items = tuple(event.item if old.key == event.item.key else old for old in state.outbox)
-    return changed(
+    return update(
         state,
         outbox=items,
         pull_request=event.pull_request or state.pull_request,
@@ -240,7 +240,7 @@ def hand_over(state: LoopState, event: HandedOver) -> LoopState:
     usage = state.usage
     if event.continue_to is not None:
         usage = usage.model_copy(update={"dispatches": usage.dispatches + 1})
-    return changed(
+    return update(
         state,
         lease=None,
         continue_to=event.continue_to,

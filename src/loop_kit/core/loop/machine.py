@@ -47,8 +47,8 @@ from loop_kit.core.loop.messages import (
     Verify,
     WorkReported,
 )
-from loop_kit.core.loop.policy import over_budget, pause
-from loop_kit.core.loop.resuming import IllegalTransition, carried_out, resumed
+from loop_kit.core.loop.policy import exceeded_budget, pause
+from loop_kit.core.loop.resuming import IllegalTransition, handle_command, resume_loop
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
 
 Handler = Callable[[LoopState, Any], LoopState]
@@ -65,39 +65,39 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
     },
     _WORK: {
         LeaseTaken: (handlers.take_lease, {_WORK}),
-        LoopResumed: (resumed, {_WORK, _DONE}),
+        LoopResumed: (resume_loop, {_WORK, _DONE}),
         AttemptStarted: (handlers.start_attempt, {_WORK}),
         BaseVerified: (handlers.record_base_verification, {_WORK, _DONE}),
         AttemptFailed: (handlers.fail_attempt, {_WORK, _DONE}),
         WorkReported: (handlers.accept_work, {_REVIEW}),
         Halted: (handlers.halt, {_DONE}),
-        Commanded: (carried_out, {_WORK, _PAUSED, _DONE}),
+        Commanded: (handle_command, {_WORK, _PAUSED, _DONE}),
         Published: (handlers.record_post, {_WORK}),
         HandedOver: (handlers.hand_over, {_WORK}),
     },
     _REVIEW: {
         LeaseTaken: (handlers.take_lease, {_REVIEW}),
-        LoopResumed: (resumed, {_REVIEW, _DONE}),
+        LoopResumed: (resume_loop, {_REVIEW, _DONE}),
         HeadVerified: (handlers.record_head_verification, {_REVIEW}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),
         ReviewReported: (handlers.accept_review, {_WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
-        Commanded: (carried_out, {_REVIEW, _PAUSED, _DONE}),
+        Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
         Published: (handlers.record_post, {_REVIEW}),
         HandedOver: (handlers.hand_over, {_REVIEW}),
     },
     _PAUSED: {
         LeaseTaken: (handlers.take_lease, {_PAUSED}),
-        LoopResumed: (resumed, {_WORK, _REVIEW, _DONE}),
-        Commanded: (carried_out, {_PAUSED, _WORK, _REVIEW, _DONE}),
+        LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
+        Commanded: (handle_command, {_PAUSED, _WORK, _REVIEW, _DONE}),
         Published: (handlers.record_post, {_PAUSED}),
         HandedOver: (handlers.hand_over, {_PAUSED}),
     },
     _DONE: {
         LeaseTaken: (handlers.take_lease, {_DONE}),
-        LoopResumed: (resumed, {_WORK, _REVIEW, _DONE}),
-        Commanded: (carried_out, {_DONE, _WORK, _REVIEW}),
+        LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
+        Commanded: (handle_command, {_DONE, _WORK, _REVIEW}),
         Published: (handlers.record_post, {_DONE}),
         HandedOver: (handlers.hand_over, {_DONE}),
     },
@@ -115,7 +115,7 @@ def transition(state: LoopState, event: Event) -> LoopState:
         raise IllegalTransition(f"{type(event).__name__} while {state.state}")
     handle, _ = row
     after = handle(state, event)
-    intents = outbox.intended(state, after)
+    intents = outbox.plan_posts(state, after)
     return after.model_copy(update={"seq": state.seq + 1, "outbox": intents})
 
 
@@ -132,12 +132,12 @@ def outstanding(state: LoopState, *, posts: bool = True) -> Effect | None:
 
     Without `posts` there is no forge at hand: what is to be posted is left for a run that has one.
     """
-    if posts and (due := outbox.due(state)):
+    if posts and (due := outbox.due_posts(state)):
         return Publish(due)
     role = ROLES.get(state.state)
     if role is None:
         return None
-    spent = over_budget(state.limits, state.usage)
+    spent = exceeded_budget(state.limits, state.usage)
     if spent:
         return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
     attempt = _next_attempt(state, role)
@@ -166,7 +166,7 @@ def _is_head_verified(state: LoopState) -> bool:
 def _next_attempt(state: LoopState, role: Role) -> RunAgent:
     """The attempt of `role` that is claimed, or the next one."""
     last = attempt_of(state, role)
-    session, rotated = sessions.due(state, role)
+    session, rotated = sessions.due_session(state, role)
     return RunAgent(
         role=role,
         round=state.round,

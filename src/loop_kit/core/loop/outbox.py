@@ -107,13 +107,13 @@ def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(i for i in pending(state) if i.key in _GREETINGS and not i.ref)
 
 
-def due(state: LoopState) -> tuple[OutboxItem, ...]:
+def due_posts(state: LoopState) -> tuple[OutboxItem, ...]:
     """Those of `pending` that are posted before an agent is started."""
     waiting = greetings(state)
     return tuple(item for item in pending(state) if item not in waiting)
 
 
-def intended(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
+def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     """The outbox after a transition from `before` to `after`."""
     if not after.publishes or after.outcome is Outcome.INTERRUPTED:
         return after.outbox

@@ -24,8 +24,8 @@ def pause(limits: Limits, last: Attempt) -> float:
     return max(asked, backoff(limits.dispatch_retry_base_sec, last.retries))
 
 
-def over_budget(limits: Limits, usage: Usage) -> str:
-    """Which cumulative budget is used up, as a sentence, or ''. Unknown usage never counts."""
+def exceeded_budget(limits: Limits, usage: Usage) -> str | None:
+    """Which cumulative budget is used up, as a sentence, or None. Unknown usage never counts."""
     minutes = usage.agent_seconds / 60
     tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
     cost = usage.cost_usd or 0
@@ -35,7 +35,7 @@ def over_budget(limits: Limits, usage: Usage) -> str:
         return f"{tokens} of {limits.max_tokens} tokens are used."
     if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:
         return f"{cost:.2f} of {limits.max_cost_usd:.2f} USD are used."
-    return ""
+    return None
 
 
 def money_left(limits: Limits, usage: Usage) -> float | None:
@@ -48,7 +48,7 @@ def seconds_left(limits: Limits, usage: Usage) -> float | None:
     return None if limits.max_minutes is None else limits.max_minutes * 60 - usage.agent_seconds
 
 
-def lowered(limits: Limits, card: CardLimits) -> Limits:
+def lower_limits(limits: Limits, card: CardLimits) -> Limits:
     """The operator's limits after the card has lowered them; a card can raise nothing."""
     return limits.model_copy(
         update={

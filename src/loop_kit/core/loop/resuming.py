@@ -25,23 +25,23 @@ from loop_kit.core.loop.state import (
 )
 
 _MAX_LOST = 2
-_REMEMBERED = 200
+_MAX_HANDLED = 200
 
 
 class IllegalTransition(RuntimeError):
     """An event that cannot happen in this phase: a bug, never a user's mistake."""
 
 
-def changed(before: LoopState, /, **changes: Any) -> LoopState:
+def update(before: LoopState, /, **changes: Any) -> LoopState:
     """`before` with these fields replaced."""
     return before.model_copy(update=changes)
 
 
-def done(state: LoopState, outcome: Outcome, error: str, at: str, **changes: Any) -> LoopState:
+def end_loop(state: LoopState, outcome: Outcome, error: str, at: str, **changes: Any) -> LoopState:
     """The loop ends here; unless it is approved, a later run continues at this phase."""
     approved = outcome is Outcome.APPROVED
     outstanding = state.resume_phase if state.state is Phase.PAUSED else state.state
-    return changed(
+    return update(
         state,
         state=Phase.DONE,
         outcome=outcome,
@@ -52,16 +52,16 @@ def done(state: LoopState, outcome: Outcome, error: str, at: str, **changes: Any
     )
 
 
-def within_rounds(state: LoopState, at: str) -> LoopState:
+def end_if_rounds_used_up(state: LoopState, at: str) -> LoopState:
     """`state`, or its end when it is in a round that it may not have."""
     if state.round <= state.limits.max_rounds:
         return state
     still = len(open_findings(state.findings))
     error = f"All {state.limits.max_rounds} rounds are used and {still} finding(s) are open."
-    return done(state, Outcome.MAX_ROUNDS_EXHAUSTED, error, at)
+    return end_loop(state, Outcome.MAX_ROUNDS_EXHAUSTED, error, at)
 
 
-def resumed(state: LoopState, event: LoopResumed) -> LoopState:
+def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
     """The loop goes on under the operator's limits, and what was added to them by command.
 
     Raises:
@@ -69,13 +69,13 @@ def resumed(state: LoopState, event: LoopResumed) -> LoopState:
     """
     if event.head_sha:
         pushed = {"head_sha": event.head_sha, "verified": None}
-        history = with_round(state.history, state.round, **pushed)
-        state = changed(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
-    state = changed(state, starter=event.starter or state.starter)
-    return continued(state, extended(event.limits, state.extended), event.at)
+        history = update_round(state.history, state.round, **pushed)
+        state = update(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
+    state = update(state, starter=event.starter or state.starter)
+    return continue_loop(state, extend_limits(event.limits, state.extended), event.at)
 
 
-def continued(state: LoopState, limits: Limits, at: str) -> LoopState:
+def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
     """The loop goes on at the phase that is outstanding, under `limits`.
 
     Raises:
@@ -88,7 +88,7 @@ def continued(state: LoopState, limits: Limits, at: str) -> LoopState:
         lost = attempt.lost if state.is_running else 0
         fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
         attempt = attempt.model_copy(update=fresh)
-    again = changed(
+    again = update(
         state,
         state=state.resume_phase or state.state,
         outcome=None,
@@ -102,21 +102,21 @@ def continued(state: LoopState, limits: Limits, at: str) -> LoopState:
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
     if attempt is not None and attempt.lost >= _MAX_LOST:
-        return _lost(again, attempt, at)
-    return within_rounds(again, at)
+        return _end_after_lost_runs(again, attempt, at)
+    return end_if_rounds_used_up(again, at)
 
 
-def _lost(state: LoopState, attempt: Attempt, at: str) -> LoopState:
+def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:
     worker = attempt.role is Role.WORKER
     outcome = Outcome.WORKER_DISPATCH_FAILED if worker else Outcome.REVIEWER_DISPATCH_FAILED
     error = (
         f"{attempt.lost} runs died while the {attempt.role.value} was at work, without a word of"
         " ours. Look at the end of their logs: out of memory or disk, or a lost runner?"
     )
-    return done(state, outcome, error, at)
+    return end_loop(state, outcome, error, at)
 
 
-def extended(limits: Limits, rounds: int) -> Limits:
+def extend_limits(limits: Limits, rounds: int) -> Limits:
     """The limits with `rounds` more rounds, and the dispatches for them."""
     more = {
         "max_rounds": limits.max_rounds + rounds,
@@ -125,7 +125,7 @@ def extended(limits: Limits, rounds: int) -> Limits:
     return limits.model_copy(update=more) if rounds else limits
 
 
-def with_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any, ...]:
+def update_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any, ...]:
     """`records` with these fields of round `round_` replaced."""
     return tuple(
         record.model_copy(update=changes) if record.round == round_ else record
@@ -136,16 +136,16 @@ def with_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[A
 # --- commands -----------------------------------------------------------------------------------
 
 
-def carried_out(state: LoopState, event: Commanded) -> LoopState:
+def handle_command(state: LoopState, event: Commanded) -> LoopState:
     """The state after the command; the same command again changes nothing."""
     command = event.command
     if command.comment in state.heeded:
         return state
-    after = _RULES[command.verb](state, event)
-    return changed(after, heeded=(*state.heeded, command.comment)[-_REMEMBERED:])
+    after = _COMMANDS[command.verb](state, event)
+    return update(after, heeded=(*state.heeded, command.comment)[-_MAX_HANDLED:])
 
 
-def changed_card(state: LoopState, command: Command) -> TaskCard | None:
+def new_card(state: LoopState, command: Command) -> TaskCard | None:
     """The card that the command puts in the place of the loop's, if it does."""
     known = command.comment in state.heeded
     card = command.card if command.verb == "refresh" and not known else None
@@ -155,40 +155,42 @@ def changed_card(state: LoopState, command: Command) -> TaskCard | None:
 def _pause(state: LoopState, _event: Commanded) -> LoopState:
     if not state.is_running:
         return state
-    return changed(state, state=Phase.PAUSED, resume_phase=state.state, continue_to=None)
+    return update(state, state=Phase.PAUSED, resume_phase=state.state, continue_to=None)
 
 
 def _stop(state: LoopState, event: Commanded) -> LoopState:
     if state.state is Phase.DONE:
         return state
     by = event.command.by or "a command"
-    return done(state, Outcome.CANCELLED, f"Stopped by {by}.", event.at)
+    return end_loop(state, Outcome.CANCELLED, f"Stopped by {by}.", event.at)
 
 
 def _continue(state: LoopState, event: Commanded) -> LoopState:
     if state.is_running or state.resume_phase is None:
         return state
-    again = changed(state, starter=event.command.by or state.starter)
-    limits = extended(event.limits, state.extended) if event.limits else state.limits
-    return continued(again, limits, event.at)
+    again = update(state, starter=event.command.by or state.starter)
+    limits = extend_limits(event.limits, state.extended) if event.limits else state.limits
+    return continue_loop(again, limits, event.at)
 
 
 def _extend(state: LoopState, event: Commanded) -> LoopState:
     rounds = event.command.rounds
-    more = changed(state, limits=extended(state.limits, rounds), extended=state.extended + rounds)
+    more = update(
+        state, limits=extend_limits(state.limits, rounds), extended=state.extended + rounds
+    )
     used_up = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED or "budget" in state.reasons
     return _continue(more, event) if used_up else more
 
 
 def _refresh(state: LoopState, event: Commanded) -> LoopState:
-    card, verify = changed_card(state, event.command), event.command.verify
+    card, verify = new_card(state, event.command), event.command.verify
     if card is None:
         return state
     same = verify == state.verify
     attempt = state.attempt
     if attempt is not None:
         attempt = attempt.model_copy(update={"claimed": False})
-    return changed(
+    return update(
         state,
         card_sha256=card.sha256,
         attempt=attempt,
@@ -199,7 +201,7 @@ def _refresh(state: LoopState, event: Commanded) -> LoopState:
 
 
 _Rule = Callable[[LoopState, Commanded], LoopState]
-_RULES: Mapping[Verb, _Rule] = {
+_COMMANDS: Mapping[Verb, _Rule] = {
     "status": lambda state, _event: state,
     "pause": _pause,
     "resume": _continue,

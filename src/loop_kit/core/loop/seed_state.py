@@ -17,7 +17,7 @@ from loop_kit.core.agent.reports import (
     parse_work_report,
     report_document,
 )
-from loop_kit.core.loop.findings import applied
+from loop_kit.core.loop.findings import apply_review
 from loop_kit.core.record import carried
 
 Document = dict[str, Any]
@@ -40,7 +40,7 @@ _OURS = (
 )
 
 
-def nothing(name: str) -> bytes | None:
+def read_nothing(name: str) -> bytes | None:
     """The bus when there is none: `name` is not there, whatever it is."""
     del name
     return None
@@ -51,7 +51,7 @@ def is_of_agent_task_runner(document: Document) -> bool:
     return "schema_version" not in document and document.get("state") is not None
 
 
-def migrated(document: Document, read: Read = nothing) -> Document:
+def migrate(document: Document, read: Read = read_nothing) -> Document:
     """Our state for one of agent-task-runner; fields that do not fit are left to validation.
 
     Args:
@@ -161,7 +161,7 @@ def _findings(state: Document, read: Read) -> list[Document]:
         review = parse_review_report(said, said["task_id"], said["round"])
     except ReportInvalid:
         return []
-    return [finding.model_dump() for finding in applied((), review)]
+    return [finding.model_dump() for finding in apply_review((), review)]
 
 
 def _document(read: Read, name: str) -> Document:

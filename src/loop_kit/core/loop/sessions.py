@@ -7,7 +7,7 @@ know it any more, and after failures that it may be the cause of: the next attem
 
 import re
 
-from loop_kit.core.loop.failures import FORGETTING, RETRIED
+from loop_kit.core.loop.failures import DROPS_SESSION, RETRIED
 from loop_kit.core.loop.messages import AttemptFailed
 from loop_kit.core.loop.state import LoopState, Role, Session
 
@@ -21,7 +21,7 @@ def session_name(value: object) -> str:
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
 
-def due(state: LoopState, role: Role) -> tuple[Session | None, bool]:
+def due_session(state: LoopState, role: Role) -> tuple[Session | None, bool]:
     """The conversation to take up again, and whether there was one that is too old for that."""
     held, most = state.sessions.get(role.value), state.limits.session_rounds
     if held is None or most is None or not session_name(held.session_id):
@@ -30,18 +30,18 @@ def due(state: LoopState, role: Role) -> tuple[Session | None, bool]:
     return (None if rotated else held), rotated
 
 
-def kept(state: LoopState, role: Role, session: Session | None) -> Sessions:
+def keep_session(state: LoopState, role: Role, session: Session | None) -> Sessions:
     """The sessions with the one that this attempt left, if it told one."""
     return {**state.sessions, role.value: session} if session else state.sessions
 
 
-def without(state: LoopState, role: Role) -> Sessions:
+def drop_session(state: LoopState, role: Role) -> Sessions:
     """The sessions without this role's."""
     return {name: held for name, held in state.sessions.items() if name != role.value}
 
 
-def after_failure(state: LoopState, event: AttemptFailed, retries: int) -> Sessions:
+def update_after_failure(state: LoopState, event: AttemptFailed, retries: int) -> Sessions:
     """The sessions after a failure; one that failed in a retry already is given up."""
-    if event.failure in FORGETTING or (event.failure in RETRIED and retries):
-        return without(state, event.role)
-    return kept(state, event.role, event.session)
+    if event.failure in DROPS_SESSION or (event.failure in RETRIED and retries):
+        return drop_session(state, event.role)
+    return keep_session(state, event.role, event.session)

@@ -352,7 +352,7 @@ class StateCorrupt(ValueError):
     """The bytes are not a state."""
 
 
-def parse_state(raw: bytes, read: seed_state.Read = seed_state.nothing) -> LoopState:
+def parse_state(raw: bytes, read: seed_state.Read = seed_state.read_nothing) -> LoopState:
     """The state in `raw`; `read` gives the bus files beside one of agent-task-runner.
 
     Raises:
@@ -367,7 +367,7 @@ def parse_state(raw: bytes, read: seed_state.Read = seed_state.nothing) -> LoopS
     if document.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         raise StateCorrupt(f"schema_version {document['schema_version']!r} is not known here")
     if seed_state.is_of_agent_task_runner(document):
-        document = seed_state.migrated(document, read)
+        document = seed_state.migrate(document, read)
     try:
         return LoopState.model_validate(document)
     except ValidationError as error:
