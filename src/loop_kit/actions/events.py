@@ -18,7 +18,7 @@ from loop_kit.adapters.runner.job import (
     at,
     is_allowed_bot,
     is_bot,
-    under_prefix,
+    require_trusted_ref,
 )
 from loop_kit.core.card.task import checked_task_id
 from loop_kit.core.ci.requests import (
@@ -63,11 +63,7 @@ def read_request(job: Job, payload: Mapping[str, Any], settings: Settings) -> Re
     reader = _resumed if later else _READERS.get(job.event)
     if reader is None:
         return NotForUs(f"The event {_named(job.event)} is not one this action acts on.")
-    if under_prefix(job, settings.branch_prefix):
-        raise BranchRefused(
-            f"The job runs on {job.ref}, where an agent may have written the workflow.",
-            "Run the workflow on the default branch.",
-        )
+    require_trusted_ref(job, settings.branch_prefix)
     request = reader(_Event(job, payload, settings))
     if not job.people and not isinstance(request, NotForUs | SweepAll):
         raise ForgeRefused("The event does not say who sent it.", "Start the loop by hand.")

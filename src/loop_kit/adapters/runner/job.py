@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from loop_kit.core.ci.requests import is_under
 from loop_kit.core.record import Record
-from loop_kit.errors import BadSetting
+from loop_kit.errors import BadSetting, BranchRefused
 
 BOT = "github-actions[bot]"
 _BOT_SUFFIX = "[bot]"
@@ -115,6 +115,19 @@ def read_job(environ: Mapping[str, str], payload: Mapping[str, Any] | None = Non
 def under_prefix(job: Job, prefix: str) -> bool:
     """Whether the job runs on a loop branch, where an agent may have written the workflow."""
     return is_under(job.ref.removeprefix("refs/heads/"), prefix)
+
+
+def require_trusted_ref(job: Job, prefix: str) -> None:
+    """Refuse a job on a loop branch, where an agent may have written the workflow.
+
+    Raises:
+        BranchRefused: the job runs on one.
+    """
+    if under_prefix(job, prefix):
+        raise BranchRefused(
+            f"The job runs on {job.ref}, where an agent may have written the workflow.",
+            "Run the workflow on the default branch.",
+        )
 
 
 def is_bot(login: str, type_: object) -> bool:

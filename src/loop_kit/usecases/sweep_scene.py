@@ -1,0 +1,114 @@
+"""What a sweep works in: a job of CI, or a laptop whose repository has the loops on its remote.
+
+On a laptop git goes to the server with the user's own credentials, and fetches go to a temporary
+repository.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.remote import default_branch
+from loop_kit.adapters.git.remote_loops import scratch_repository
+from loop_kit.adapters.git.repository import GitRepository, Place, locate
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder
+from loop_kit.adapters.runner.job import read_job, require_trusted_ref
+from loop_kit.adapters.runner.log import ActionsLog
+from loop_kit.core.sanitize import one_line
+from loop_kit.errors import BadSetting
+from loop_kit.settings import Layers, Settings, Values, for_job
+from loop_kit.usecases.job_context import Scene, open_scene
+from loop_kit.usecases.local_files import read_config
+from loop_kit.usecases.remote import RemotePlace, remote_place
+
+
+@contextmanager
+def job_scene(environ: Mapping[str, str], flags: Values) -> Iterator[Scene]:
+    """The scene of a job, with the settings that the action would have on a schedule.
+
+    Raises:
+        BadSetting: there is no token.
+        BranchRefused: the job runs on a branch that an agent may have written.
+    """
+    layers = for_job(environ).over("flags", flags)
+    settings = layers.resolve()
+    if not settings.github_token.get_secret_value():
+        raise BadSetting("There is no token.", "Set GITHUB_TOKEN in the step's `env`.")
+    job = read_job({**environ, "GITHUB_EVENT_NAME": "schedule"})
+    require_trusted_ref(job, settings.branch_prefix)
+    scene = open_scene(job, environ, ActionsLog(sys.stderr), settings, layers)
+    try:
+        yield scene
+    finally:
+        scene.forge.close()
+        shutil.rmtree(scene.folder, ignore_errors=True)
+
+
+@contextmanager
+def laptop_scene(
+    cwd: Path, environ: Mapping[str, str], loop_dir: str, remote: str, flags: Values
+) -> Iterator[Scene]:
+    """The scene of a person whose repository has the loops on its remote.
+
+    Raises:
+        BadSetting: nobody named the workflow that runs the rounds, or the forge cannot be asked.
+    """
+    git = Git(cwd, environ, timeout=120)
+    git = git.at(locate(git).root)
+    layers = for_job(environ).over("flags", flags)
+    settings = layers.resolve(read_config(loop_folder(git.directory, loop_dir)).layer)
+    # The file on disk counts here, not the one at the commit where a loop began.
+    layers = layers.over("config", {"continue_workflow": settings.continue_workflow})
+    if not settings.continue_workflow and not settings.dry_run:
+        raise BadSetting(
+            "Which workflow runs the rounds is not known here.",
+            "Name its file: --workflow loop.yml.",
+        )
+    place = remote_place(git, environ, remote)
+    with scratch_repository(git) as scratch:
+        scene = _scratch_scene(scratch, environ, place, settings, layers)
+        try:
+            yield scene
+        finally:
+            scene.forge.close()
+
+
+def _scratch_scene(
+    git: Git,
+    environ: Mapping[str, str],
+    place: RemotePlace,
+    settings: Settings,
+    layers: Layers,
+) -> Scene:
+    forge = place.forge()
+    if forge is None:
+        raise BadSetting("GitHub cannot be asked about the loops.", place.hint)
+    folder = git.directory / "loop-kit"
+    folder.mkdir()
+    return Scene(
+        repository_name=place.repository,
+        default_branch=default_branch(git, place.remote) or "",
+        environ=environ,
+        log=_PlainLog(sys.stderr),
+        git=git,
+        place=Place(git.directory, git.directory, "", ""),
+        repository=GitRepository(git),
+        forge=forge,
+        remote=place.remote,
+        folder=folder,
+        settings=settings,
+        layers=layers,
+    )
+
+
+class _PlainLog(ActionsLog):
+    """The log for people: without the commands of a runner."""
+
+    def note(self, message: str) -> None:
+        super().note(one_line(message, 1000))
+
+    def warn(self, message: str) -> None:
+        self.note(f"Warning: {message}")
