@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
-from loop_kit.core.forge.markers import read_marker
+from loop_kit.core.forge.render import read_marker
 from loop_kit.core.forge.status import Label, StatusState
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused

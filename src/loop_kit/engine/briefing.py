@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.briefing import handoff, knowledge
 from loop_kit.core.briefing.prompts import Context
-from loop_kit.core.briefing.quickstart import quickstart
 from loop_kit.core.briefing.task_packet import (
     MAX_FILES,
     TaskPacket,
+    quickstart,
     sources,
     task_packet,
 )

@@ -16,9 +16,9 @@ from loop_kit.core.agent.diagnosis import (
     from_status,
     from_stderr,
     problem,
+    remedy,
     retry_after,
 )
-from loop_kit.core.agent.remedies import remedy
 from loop_kit.core.loop.failures import (
     explain_failure,
     explain_timeout,

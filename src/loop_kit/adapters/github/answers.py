@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loop_kit.core.ci.requests import PullFacts
-from loop_kit.core.forge.markers import first_line
+from loop_kit.core.forge.render import first_line
 from loop_kit.ports.forge import Issue, Standing
 
 Json = Mapping[str, Any]

@@ -23,7 +23,7 @@ from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
 from loop_kit.adapters.github.refusals import Refused
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
-from loop_kit.core.forge.markers import first_line, read_marker
+from loop_kit.core.forge.render import first_line, read_marker
 from loop_kit.core.forge.status import (
     MAX_STATUS,
     STATUS_CONTEXT,

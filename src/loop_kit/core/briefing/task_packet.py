@@ -4,7 +4,7 @@
 the commit that the round starts from, from the card, and from the open findings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from loop_kit.core.briefing.module_map import exports
@@ -20,6 +20,13 @@ _MAX_RISKS = 60
 _LONGEST = 300
 _MAX_SOURCE = 100_000
 _SOURCE = (".py", ".pyi")
+_BUILD_FILES = (
+    *("readme", "contributing", "agents.md", "makefile", "justfile", "taskfile", "dockerfile"),
+    *("pyproject.toml", "setup.py", "tox.ini", "noxfile.py", "package.json", "deno.json"),
+    *("cargo.toml", "go.mod", "pom.xml", "build.gradle", "cmakelists.txt", "meson.build"),
+    *("gemfile", "composer.json", "mix.exs", "package.swift", "build.zig", ".pre-commit-config"),
+)
+_MAX_NAMES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +87,16 @@ def _symbols(read: Mapping[str, bytes]) -> tuple[str, ...]:
         named, _ = exports(content.decode("utf-8", "replace"))
         found.extend(f"{path}: {each}" for each in named)
     return tuple(found[:_MAX_SYMBOLS])
+
+
+def quickstart(top: Iterable[str]) -> str:
+    """How to build and test the repository; `top` are the names in its top folder."""
+    names = sorted(top)
+    build = [name for name in names if name.lower().startswith(_BUILD_FILES)]
+    lines = []
+    if build:
+        lines.append(f"How it is built and tested: {', '.join(build[:_MAX_NAMES])}")
+    if names:
+        more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+        lines.append(f"At the top of the repository: {', '.join(names[:_MAX_NAMES])}{more}")
+    return "\n".join(lines)

@@ -2,12 +2,16 @@
 
 Every text of an agent or a card goes through `sanitize.markdown`; what GitHub limits is cut with a
 pointer to the whole. A marker names the loop and the post, so that it is found and never repeated.
+It counts only as the whole first line of a post; further down it is a quotation. The caller checks
+whose post it is: anybody can write a marker.
 """
 
+import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from loop_kit.core.agent.reports import ReviewReport
-from loop_kit.core.card.task import TaskCard
+from loop_kit.core.card.task import TaskCard, checked_task_id
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.state import (
     LoopState,
@@ -27,11 +31,38 @@ from loop_kit.core.sanitize import (
 
 MAX_TITLE = 200
 _BODY = MAX_BODY - 512
+_MARKER = re.compile(r"<!-- loop-kit:(?P<task>[^:\s]{1,64}):(?P<key>[^:\s]{1,100}) -->")
+_MAX_MARKER_LINE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PostMarker:
+    """The loop and the key of the post that a marker names."""
+
+    task_id: str
+    key: str
 
 
 def marker(task_id: str, key: str) -> str:
     """The invisible line by which one post of one loop is found again."""
     return f"<!-- loop-kit:{task_id}:{key} -->"
+
+
+def first_line(body: str) -> str:
+    """The first line of a post without the spaces around it; '' when it is too long to matter."""
+    line = body.partition("\n")[0]
+    return line.strip() if len(line) <= _MAX_MARKER_LINE else ""
+
+
+def read_marker(body: str) -> PostMarker | None:
+    """The marker in the first line of a post, or None; one with a bad task id is none."""
+    found = _MARKER.fullmatch(first_line(body))
+    if found is None:
+        return None
+    try:
+        return PostMarker(checked_task_id(found["task"]), found["key"])
+    except ValueError:
+        return None
 
 
 def pull_request_title(card: TaskCard) -> str:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from loop_kit.core.agent.diagnosis import UNFINISHED, Problem, ProblemKind
-from loop_kit.core.agent.remedies import remedy
+from loop_kit.core.agent.diagnosis import UNFINISHED, Problem, ProblemKind, remedy
 from loop_kit.core.loop.messages import Failure
 from loop_kit.core.loop.policy import backoff
 from loop_kit.core.loop.state import LoopState, Outcome, Role
