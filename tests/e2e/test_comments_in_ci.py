@@ -180,7 +180,7 @@ def test_a_comment_that_is_rerun_is_carried_out_once(hub: Hub, begun: Issue) -> 
     again = hub.rerun(event, first)
 
     assert again.code == 0, again.log
-    assert hub.state("issue-1")["extended"] == 2
+    assert hub.state("issue-1")["added_rounds"] == 2
 
 
 def while_at_work(hub: Hub, number: int, text: str) -> list[JobResult]:
@@ -217,7 +217,7 @@ def test_a_command_during_a_round_is_read_before_the_reviewer_is_paid(hub: Hub) 
 
 
 @pytest.mark.parametrize("push", [1, 2, 3])
-def test_a_pause_at_any_moment_of_a_round_is_heeded(hub: Hub, push: int) -> None:
+def test_a_pause_at_any_moment_of_a_round_is_read(hub: Hub, push: int) -> None:
     issue = opened(hub)
     asides = while_at_work(hub, push, "/loop pause")
 

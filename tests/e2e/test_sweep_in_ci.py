@@ -289,7 +289,7 @@ def test_a_command_that_no_job_lived_to_read_is_carried_out(hub: Hub, stopped: I
     swept = sweep(hub)
 
     assert swept.code == 0, swept.log
-    assert hub.state("issue-1")["heeded"][-1] == 5005
+    assert hub.state("issue-1")["handled_commands"][-1] == 5005
     assert hub.bare.file("loop/issue-1/state", "inbox/5005.json") is None
     assert hub.continued().outputs["outcome"] == "approved"
 

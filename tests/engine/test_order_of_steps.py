@@ -112,7 +112,7 @@ def test_a_command_that_comes_with_the_claim_costs_no_second_attempt(world: Worl
 
     state = engine.run(last_round=1)
 
-    assert (state.extended, extend.path in world.server.files) == (2, False)
+    assert (state.added_rounds, extend.path in world.server.files) == (2, False)
     assert [job.attempt for job in world.jobs] == [1, 1]
 
 

@@ -97,7 +97,7 @@ def six_rounds_sent_back() -> Mapping[str, Steps]:
     return plan
 
 
-def test_the_flags_of_a_single_round_are_heeded_in_round_seven(repo: Repo) -> None:
+def test_the_flags_of_a_single_round_are_used_in_round_seven(repo: Repo) -> None:
     repo.plan({**six_rounds_sent_back(), "worker/7": REFUSED})
     assert repo.run("--max-rounds", "7").code == 2, repo.state["error"]
     assert repo.state["round"] == 7
@@ -118,7 +118,7 @@ def test_the_flags_of_a_single_round_are_heeded_in_round_seven(repo: Repo) -> No
     assert "a raw line" in result.out
 
 
-def test_the_retries_and_their_base_are_heeded(repo: Repo) -> None:
+def test_the_retries_and_their_base_are_used(repo: Repo) -> None:
     repo.plan({"worker": CRASHED})
     process = repo.start("--dispatch-retries", "4", "--dispatch-retry-base-sec", "7")
     read_until(process, "Waiting 7 s")

@@ -31,8 +31,8 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     ),
     "A4": ("test_a_init::test_the_flags_of_the_removed_backend_are_usage_errors",),
     "A5": (
-        "test_a_init::test_the_flags_of_a_single_round_are_heeded_in_round_seven",
-        "test_a_init::test_the_retries_and_their_base_are_heeded",
+        "test_a_init::test_the_flags_of_a_single_round_are_used_in_round_seven",
+        "test_a_init::test_the_retries_and_their_base_are_used",
         "test_a_init::test_there_are_as_many_calls_as_retries_and_one",
     ),
     "A6": ("test_a_init::test_status_before_any_run_is_idle",),

@@ -125,7 +125,7 @@ def show(
         "criteria": [{"id": id_, "text": text} for id_, text in found.criteria],
         "in_scope": _scope(root, found.in_scope),
         "out_of_scope": _scope(root, found.out_of_scope),
-        "unheeded": list(found.unheeded),
+        "unsupported_fields": list(found.unsupported_fields),
     }
     if as_json:
         typer.echo(json.dumps(view, indent=2))
@@ -164,7 +164,7 @@ def _lines(found: "TaskCard", view: Mapping[str, object]) -> list[str]:
     for label, role in (("Worker", found.worker), ("Reviewer", found.reviewer)):
         lines += _listed(label, _set(role.model_dump(exclude_none=True)))
     lines += _listed("Depends on", found.depends_on)
-    return lines + _listed("Not acted on by this version", found.unheeded)
+    return lines + _listed("Not acted on by this version", found.unsupported_fields)
 
 
 def _set(fields: Mapping[str, object]) -> list[str]:

@@ -93,13 +93,13 @@ def end_on_signals() -> None:
     """
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    heeded = [each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN]
+    handled = [each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: object) -> None:
         del number, frame
-        for each in heeded:
+        for each in handled:
             signal.signal(each, lambda *_: None)
         raise KeyboardInterrupt
 
-    for each in heeded:
+    for each in handled:
         signal.signal(each, interrupt)

@@ -101,7 +101,7 @@ class Engine:
             StateRefused: there is no such loop to continue, or it belongs to another task.
         """
         local = ("depends_on",) if start.card.depends_on and start.lease is None else ()
-        for key in (*start.card.unheeded, *local):
+        for key in (*start.card.unsupported_fields, *local):
             self._reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
         self._lease = start.lease
         enter(self._journal, start, self._store, self._clock, self._cancellation)

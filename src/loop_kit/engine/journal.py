@@ -117,7 +117,7 @@ class Journal:
 
     def _report(self, before: LoopState, event: Event) -> None:
         after = self.state
-        if isinstance(event, Commanded) and event.command.comment not in before.heeded:
+        if isinstance(event, Commanded) and event.command.comment not in before.handled_commands:
             command = event.command
             self._reporter.note(f"/loop {command.verb} by {command.by}: {after.state.value}.")
         if isinstance(event, ReviewReported):

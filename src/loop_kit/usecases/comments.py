@@ -70,7 +70,7 @@ def _apply_or_queue(
     if recorded is None or request.number not in _numbers(recorded):
         _decline(scene, request, f"#{request.number} has no loop that can be commanded.")
         return None
-    is_handled = request.id in recorded.heeded
+    is_handled = request.id in recorded.handled_commands
     if recorded.finished and command.verb != "status" and not is_handled:
         over = f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
         _decline(scene, request, over)

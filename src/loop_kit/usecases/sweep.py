@@ -218,7 +218,7 @@ def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
         card=loop.card,
         base_sha=recorded.base_sha,
         start_sha=recorded.start_sha,
-        limits=extend_limits(recorded.limits, -recorded.extended),
+        limits=extend_limits(recorded.limits, -recorded.added_rounds),
         verify=recorded.verify,
         fresh=False,
         publishes=recorded.publishes,

@@ -80,7 +80,7 @@ def test_no_command_brings_an_approved_loop_back(verb: str) -> None:
     approved = transition(b.awaiting_review(), b.approved(1))
     after = told(approved, verb, rounds=2)
     assert (after.state, after.outcome) == (Phase.DONE, Outcome.APPROVED)
-    assert after.heeded == (1,)
+    assert after.handled_commands == (1,)
 
 
 def test_extend_continues_only_what_had_used_up_its_rounds() -> None:
@@ -89,7 +89,7 @@ def test_extend_continues_only_what_had_used_up_its_rounds() -> None:
 
     again = told(used_up, "extend", rounds=2)
 
-    assert (again.state, again.limits.max_rounds, again.extended) == (Phase.AWAITING_WORK, 3, 2)
+    assert (again.state, again.limits.max_rounds, again.added_rounds) == (Phase.AWAITING_WORK, 3, 2)
     assert told(failed(), "extend", rounds=2).state is Phase.DONE
 
 
@@ -104,7 +104,7 @@ def test_what_was_added_outlives_the_limits_of_the_next_job() -> None:
 def test_a_command_is_carried_out_once() -> None:
     once = told(b.awaiting_work(), "extend", rounds=2)
     twice = told(once, "extend", rounds=2)
-    assert (twice.limits, twice.extended) == (once.limits, once.extended)
+    assert (twice.limits, twice.added_rounds) == (once.limits, once.added_rounds)
 
 
 def test_a_refresh_takes_the_new_card_and_verifies_anew() -> None:
@@ -146,7 +146,7 @@ def test_the_third_run_of_an_agent_that_kills_its_runs_is_not_paid_for() -> None
 def test_asking_for_the_status_changes_nothing() -> None:
     before = b.awaiting_work()
     after = told(before, "status")
-    assert after == before.model_copy(update={"seq": after.seq, "heeded": (1,)})
+    assert after == before.model_copy(update={"seq": after.seq, "handled_commands": (1,)})
 
 
 def test_a_file_of_the_inbox_is_read_as_it_was_written_before() -> None:

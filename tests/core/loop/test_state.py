@@ -1,6 +1,7 @@
 """The snapshot: it reads back as it was written, and what cannot be read is corrupt, not a bug."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.core import builders as b
@@ -8,6 +9,7 @@ from tests.core import builders as b
 from loop_kit.core.loop.state import (
     CommandResult,
     LoopState,
+    Outcome,
     Session,
     Spent,
     StateCorrupt,
@@ -15,6 +17,8 @@ from loop_kit.core.loop.state import (
     Verification,
     parse_state,
 )
+
+BEFORE_RENAMES = Path(__file__).parent / "state_before_renames.json"
 
 
 def finished() -> LoopState:
@@ -111,6 +115,19 @@ def test_a_state_of_agent_task_runner_can_be_read() -> None:
     state = parse_state(json.dumps(raw).encode())
     assert (state.state, state.round) == ("awaiting_review", 1)
     assert state.sessions["worker"] == Session(session_id="s", backend="codex")
+
+
+def test_a_state_that_was_written_before_keys_were_renamed_can_be_read() -> None:
+    state = parse_state(BEFORE_RENAMES.read_bytes())
+    assert (state.handled_commands, state.added_rounds) == ((4711, 4712), 2)
+    assert (state.outcome, state.reasons) == (Outcome.CANCELLED, ())
+    assert state.attempt
+    assert not state.attempt.claimed
+
+    written = json.loads(state.to_json())
+    assert written["handled_commands"] == [4711, 4712]
+    assert written.keys() & {"heeded", "extended"} == set()
+    assert parse_state(state.to_json()) == state
 
 
 def test_usage_adds_up() -> None:

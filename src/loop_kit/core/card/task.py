@@ -90,8 +90,8 @@ class TaskCard(Record):
         return tuple((f"C{n}", text) for n, text in enumerate(self.acceptance_criteria, 1))
 
     @property
-    def unheeded(self) -> tuple[str, ...]:
-        """What the card asks for and this version does not act on: said aloud, never swallowed."""
+    def unsupported_fields(self) -> tuple[str, ...]:
+        """What the card asks for and this version does not act on; a run warns of each."""
         return ("limits.max_diff_growth",) if self.limits.max_diff_growth else ()
 
     @property

@@ -188,7 +188,7 @@ def push_during_attempt(state: LoopState, kept_branch: str, at: str) -> Entry:
     )
     course = _Course(state)
     if state.resume_phase is not None:
-        course.add(LoopResumed(extend_limits(state.limits, -state.extended), at))
+        course.add(LoopResumed(extend_limits(state.limits, -state.added_rounds), at))
     if not course.state.is_running:
         return Entry(state, tuple(course.steps), warning=error)
     course.stop(Stop(Outcome.NEEDS_HUMAN, error, ("human_push",)), at)

@@ -72,7 +72,7 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
         history = update_round(state.history, state.round, **pushed)
         state = update(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
     state = update(state, starter=event.starter or state.starter)
-    return continue_loop(state, extend_limits(event.limits, state.extended), event.at)
+    return continue_loop(state, extend_limits(event.limits, state.added_rounds), event.at)
 
 
 def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
@@ -139,15 +139,17 @@ def update_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple
 def handle_command(state: LoopState, event: Commanded) -> LoopState:
     """The state after the command; the same command again changes nothing."""
     command = event.command
-    if command.comment in state.heeded:
+    if command.comment in state.handled_commands:
         return state
     after = _COMMANDS[command.verb](state, event)
-    return update(after, heeded=(*state.heeded, command.comment)[-_MAX_HANDLED:])
+    return update(
+        after, handled_commands=(*state.handled_commands, command.comment)[-_MAX_HANDLED:]
+    )
 
 
 def new_card(state: LoopState, command: Command) -> TaskCard | None:
     """The card that the command puts in the place of the loop's, if it does."""
-    known = command.comment in state.heeded
+    known = command.comment in state.handled_commands
     card = command.card if command.verb == "refresh" and not known else None
     return card if card is not None and card.task_id == state.task_id else None
 
@@ -169,14 +171,14 @@ def _continue(state: LoopState, event: Commanded) -> LoopState:
     if state.is_running or state.resume_phase is None:
         return state
     again = update(state, starter=event.command.by or state.starter)
-    limits = extend_limits(event.limits, state.extended) if event.limits else state.limits
+    limits = extend_limits(event.limits, state.added_rounds) if event.limits else state.limits
     return continue_loop(again, limits, event.at)
 
 
 def _extend(state: LoopState, event: Commanded) -> LoopState:
     rounds = event.command.rounds
     more = update(
-        state, limits=extend_limits(state.limits, rounds), extended=state.extended + rounds
+        state, limits=extend_limits(state.limits, rounds), added_rounds=state.added_rounds + rounds
     )
     used_up = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED or "budget" in state.reasons
     return _continue(more, event) if used_up else more

@@ -291,10 +291,10 @@ class LoopState(Kept):
     lease: Lease | None = None
     handed_over_by: str = ""
     """The run that released the lease last: when it is run again, its work is done."""
-    extended: int = 0
+    added_rounds: int = 0
     """Rounds and dispatches that `/loop extend` has added to the operator's limits."""
-    heeded: tuple[int, ...] = ()
-    """The newest comments whose commands were carried out."""
+    handled_commands: tuple[int, ...] = ()
+    """The newest comments whose commands were handled."""
 
     @property
     def is_running(self) -> bool:
@@ -348,6 +348,10 @@ class LoopState(Kept):
         return text.encode(errors="replace")
 
 
+_RENAMED = {"heeded": "handled_commands", "extended": "added_rounds"}
+"""What keys of older states are called now."""
+
+
 class StateCorrupt(ValueError):
     """The bytes are not a state."""
 
@@ -368,6 +372,7 @@ def parse_state(raw: bytes, read: seed_state.Read = seed_state.read_nothing) -> 
         raise StateCorrupt(f"schema_version {document['schema_version']!r} is not known here")
     if seed_state.is_of_agent_task_runner(document):
         document = seed_state.migrate(document, read)
+    document = {_RENAMED.get(key, key): value for key, value in document.items()}
     try:
         return LoopState.model_validate(document)
     except ValidationError as error:
