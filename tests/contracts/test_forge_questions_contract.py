@@ -10,7 +10,7 @@ from tests.support.github_forge_world import FORGES, HEAD, STATUS, World, forge_
 
 from loop_kit.core.forge.status import LABELS
 from loop_kit.errors import ForgeRefused
-from loop_kit.ports.forge import Issue, Standing
+from loop_kit.ports.forge import Issue, OpenStatus
 
 
 @pytest.fixture(params=FORGES)
@@ -41,7 +41,7 @@ def test_a_pull_request_is_no_issue_and_an_issue_no_pull_request(world: World) -
 def test_what_has_no_such_number_is_none(world: World, number: int) -> None:
     assert world.forge.issue(number) is None
     assert world.forge.pull(number) is None
-    assert world.forge.standing(number, None) == Standing(issue_open=False)
+    assert world.forge.open_status(number, None) == OpenStatus(issue_open=False)
     assert world.forge.loop_of(99) == ""
 
 
@@ -98,33 +98,33 @@ def test_a_branch_of_the_same_name_in_a_fork_is_not_ours(world: World) -> None:
 def test_how_an_issue_and_a_pull_request_stand_is_told_together(world: World) -> None:
     issue, pull = world.open_issue("Add sub", "", "loop"), opened(world)
     world.label(pull, "other")
-    assert world.forge.standing(issue, pull) == Standing(
+    assert world.forge.open_status(issue, pull) == OpenStatus(
         issue_open=True, pull_open=True, pull_merged=False, labels=frozenset({"loop"})
     )
     world.close(issue)
     world.merge(pull)
-    assert world.forge.standing(issue, pull) == Standing(
+    assert world.forge.open_status(issue, pull) == OpenStatus(
         issue_open=False, pull_open=False, pull_merged=True, labels=frozenset({"loop"})
     )
     world.reopen(issue)
-    assert world.forge.standing(issue, None).issue_open is True
+    assert world.forge.open_status(issue, None).issue_open is True
 
 
 def test_what_was_not_asked_for_is_not_told(world: World) -> None:
     pull = opened(world)
     world.label(pull, "loop")
-    assert world.forge.standing(None, None) == Standing()
-    assert world.forge.standing(None, pull) == Standing(
+    assert world.forge.open_status(None, None) == OpenStatus()
+    assert world.forge.open_status(None, pull) == OpenStatus(
         pull_open=True, pull_merged=False, labels=frozenset({"loop"})
     )
 
 
 def test_one_of_two_that_is_not_there_is_closed_and_the_other_stands(world: World) -> None:
     issue = world.open_issue("Add sub", "", "loop")
-    assert world.forge.standing(issue, 99) == Standing(
+    assert world.forge.open_status(issue, 99) == OpenStatus(
         issue_open=True, pull_open=False, pull_merged=False, labels=frozenset({"loop"})
     )
-    assert world.forge.standing(98, opened(world)) == Standing(
+    assert world.forge.open_status(98, opened(world)) == OpenStatus(
         issue_open=False, pull_open=True, pull_merged=False
     )
 

@@ -71,7 +71,7 @@ def test_everything_is_asked_below_the_api_of_enterprise(
     assert shown is not None
     assert (shown.closes, shown.head) == (1, "work")
     assert shown.url == f"{enterprise.url.removesuffix('/api/v3')}/octo/demo/pull/2"
-    assert forge.standing(1, 2).issue_open
+    assert forge.open_status(1, 2).issue_open
     assert forge.find_post(1, STATUS) is None
     assert forge.put_comment(1, "", STATUS, STATUS) == forge.find_post(1, STATUS)
     forge.mark_ready(2)

@@ -19,9 +19,9 @@ QUERIES = {
     "ready": forge_queries.READY,
     "issue": forge_queries.ISSUE,
     "pull": forge_queries.PULL,
-    "standing": forge_queries.standing(1, 2)[0],
-    "standing-issue": forge_queries.standing(1, None)[0],
-    "standing-pull": forge_queries.standing(None, 2)[0],
+    "standing": forge_queries.open_status(1, 2)[0],
+    "standing-issue": forge_queries.open_status(1, None)[0],
+    "standing-pull": forge_queries.open_status(None, 2)[0],
     "edits": forge_queries.edits([("a", "b"), ("c", "d")])[0],
 }
 
@@ -50,7 +50,7 @@ def test_one_thing_that_is_not_there_leaves_the_other_answered(
 ) -> None:
     open_demo()
     hub.open_issue("octo/demo", "Bug", "Text", "mona", ["loop"])
-    query, numbers = forge_queries.standing(1, 99)
+    query, numbers = forge_queries.open_status(1, 99)
     answer = asked(connect, query, **numbers)
     assert answer["data"]["repository"]["issue"] == {
         "state": "OPEN",
@@ -68,7 +68,7 @@ def test_what_a_token_may_not_read_is_forbidden_field_by_field(
     open_demo()
     hub.open_issue("octo/demo", "Bug", "Text", "mona")
     hub.set_permissions("bot", {"contents": "write"})
-    query, numbers = forge_queries.standing(1, 2)
+    query, numbers = forge_queries.open_status(1, 2)
     errors = asked(connect, query, **numbers)["errors"]
     assert {(error["type"], error["path"][-1]) for error in errors} == {
         ("FORBIDDEN", "issue"),

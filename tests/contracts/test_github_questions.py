@@ -10,7 +10,7 @@ from tests.fakes import FakeClock
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
-from loop_kit.ports.forge import Standing
+from loop_kit.ports.forge import OpenStatus
 
 if TYPE_CHECKING:
     from tests.support.github_server import GitHubServer
@@ -22,7 +22,7 @@ QUESTIONS: dict[str, Question] = {
     "issue": lambda forge: forge.issue(1),
     "pull": lambda forge: forge.pull(2),
     "newest_pull": lambda forge: forge.newest_pull("work"),
-    "standing": lambda forge: forge.standing(1, 2),
+    "standing": lambda forge: forge.open_status(1, 2),
     "merge_base": lambda forge: forge.merge_base("main", "work"),
 }
 
@@ -72,24 +72,24 @@ def test_a_question_is_asked_again_when_its_answer_is_lost(
 def test_an_answer_that_never_comes_is_unavailable(hub: GitHubServer, forge: GitHubForge) -> None:
     hub.fail_next("POST", "/graphql", status=502, times=3)
     with pytest.raises(ForgeUnavailable, match="502"):
-        forge.standing(1, 2)
+        forge.open_status(1, 2)
 
 
 def test_an_answer_that_is_none_of_graphql_is_asked_for_again(
     hub: GitHubServer, forge: GitHubForge
 ) -> None:
     hub.fail_next("POST", "/graphql", status=200)
-    assert forge.standing(1, None).issue_open
+    assert forge.open_status(1, None).issue_open
     hub.fail_next("POST", "/graphql", status=200, times=3)
     with pytest.raises(ForgeUnavailable, match="no GraphQL"):
-        forge.standing(1, None)
+        forge.open_status(1, None)
 
 
 def test_a_rate_limit_of_a_question_is_waited_out(
     hub: GitHubServer, forge: GitHubForge, clock: FakeClock
 ) -> None:
     hub.fail_next("POST", "/graphql", status=403, headers={"Retry-After": "7"})
-    assert forge.standing(1, None).issue_open
+    assert forge.open_status(1, None).issue_open
     assert clock.slept == [7]
 
 
@@ -141,7 +141,7 @@ def test_in_a_public_repository_no_permission_is_needed_to_ask(
 
 def test_a_repository_that_cannot_be_seen_holds_nothing_that_is_closed(hub: GitHubServer) -> None:
     forge = GitHubForge(Access(hub.url, "https://github.test", "octo/other", "bot", 0))
-    assert "octo/other" in refused(lambda: forge.standing(1, 2)).sentence
+    assert "octo/other" in refused(lambda: forge.open_status(1, 2)).sentence
     forge.close()
 
 
@@ -255,6 +255,8 @@ def test_a_sign_that_may_not_be_given_is_left_out(hub: GitHubServer, forge: GitH
 def test_what_does_not_exist_costs_no_second_question(
     hub: GitHubServer, forge: GitHubForge
 ) -> None:
-    assert forge.standing(98, 99) == Standing(issue_open=False, pull_open=False, pull_merged=False)
+    assert forge.open_status(98, 99) == OpenStatus(
+        issue_open=False, pull_open=False, pull_merged=False
+    )
     assert forge.pull(2**40) is None
     assert hub.count() == 1

@@ -16,8 +16,8 @@ from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import (
     Issue,
+    OpenStatus,
     Reaction,
-    Standing,
 )
 
 FIRST_ISSUE = 1001
@@ -130,11 +130,11 @@ class MemoryForge:
         ours = [p for p in self.pulls if (p.head, p.head_repository) == ends]
         return _facts(ours[-1], None) if ours else None
 
-    def standing(self, issue: int | None, pull: int | None) -> Standing:
+    def open_status(self, issue: int | None, pull: int | None) -> OpenStatus:
         of_issue = self.issues.get(issue or 0)
         of_pull = self._pull(pull or 0)
         shown = of_pull if issue is None else of_issue
-        return Standing(
+        return OpenStatus(
             issue_open=None if issue is None else bool(of_issue and of_issue.is_open),
             pull_open=None if pull is None else bool(of_pull and of_pull.is_open),
             pull_merged=None if pull is None else bool(of_pull and of_pull.merged),

@@ -5,7 +5,7 @@ from loop_kit.core.loop.outcomes import Outcome, Reason
 from loop_kit.core.loop.state import LoopState
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import Forge, Reporter
-from loop_kit.ports.forge import Standing
+from loop_kit.ports.forge import OpenStatus
 
 
 class CancellationCheck:
@@ -24,31 +24,31 @@ class CancellationCheck:
         if issue is None and pull is None:
             return None
         try:
-            standing = self._forge.standing(issue, pull)
+            status = self._forge.open_status(issue, pull)
         except (ForgeRefused, ForgeUnavailable) as error:
             self._reporter.warn(
                 f"Could not check whether the issue or pull request is still open: {error}"
             )
             return None
-        return _cancellation(state, standing)
+        return _cancellation(state, status)
 
 
-def _cancellation(state: LoopState, standing: Standing) -> Stop | None:
+def _cancellation(state: LoopState, status: OpenStatus) -> Stop | None:
     issue, pull = state.source.issue, state.pull_request
-    if standing.pull_merged:
+    if status.pull_merged:
         return _cancelled("pull_request_merged", f"The pull request #{pull} was merged.")
-    if standing.pull_open is False:
+    if status.pull_open is False:
         return _cancelled("pull_request_closed", f"The pull request #{pull} was closed.")
-    if standing.issue_open is False:
+    if status.issue_open is False:
         return _cancelled("issue_closed", f"The issue #{issue} was closed.")
-    if _is_label_removed(state, standing):
+    if _is_label_removed(state, status):
         return _cancelled("label_removed", f"The label {state.source.label!r} was removed.")
     return None
 
 
-def _is_label_removed(state: LoopState, standing: Standing) -> bool:
+def _is_label_removed(state: LoopState, status: OpenStatus) -> bool:
     label = state.source.label.casefold()
-    return bool(label) and label not in {name.casefold() for name in standing.labels}
+    return bool(label) and label not in {name.casefold() for name in status.labels}
 
 
 def _cancelled(reason: Reason, sentence: str) -> Stop:

@@ -16,7 +16,7 @@ from loop_kit.core.agent.reports import (
 )
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.forge import inline_comments as inline
-from loop_kit.core.forge import status as standing
+from loop_kit.core.forge import status
 from loop_kit.core.forge.render import (
     finding_comment,
     finding_key,
@@ -156,29 +156,29 @@ class Publisher:
         number = outbox.conversation(state)
         if number is None:
             return _without_pull_request(item)
-        wanted = standing.wanted_label(state)
+        wanted = status.wanted_label(state)
         name = wanted.name if wanted else ""
-        others = {label.name for label in standing.LABELS} - {name}
+        others = {label.name for label in status.LABELS} - {name}
         if not _is_inherited(state, item):
             others &= {item.ref}
         self._forge.set_label(number, wanted, sorted(others))
         return Published(_done(item, name))
 
     def _commit_status(self, state: LoopState, item: OutboxItem) -> Published:
-        status, said = standing.commit_status(state)
+        result, description = status.commit_status(state)
         run_id = state.lease.run_id if state.lease else ""
-        self._forge.set_status(state.head_sha, status, self._options.redact(said), run_id)
+        self._forge.set_status(state.head_sha, result, self._options.redact(description), run_id)
         return Published(_done(item, state.head_sha))
 
     def _status_comment(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
             return _without_pull_request(item)
-        return self._sticky(state, item, state.pull_request, standing.status_comment(state))
+        return self._sticky(state, item, state.pull_request, status.status_comment(state))
 
     def _acknowledgement(self, state: LoopState, item: OutboxItem) -> Published:
         if state.source.issue is None:
             return _refused(item, "the card is from no issue")
-        return self._sticky(state, item, state.source.issue, standing.acknowledgement(state))
+        return self._sticky(state, item, state.source.issue, status.acknowledgement(state))
 
     def _sticky(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:
         """One comment that is edited in place."""

@@ -37,8 +37,8 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How what a loop is talked about in stands; None where it was not asked for.
+class OpenStatus:
+    """Whether the loop's issue and pull request are open; None where it was not asked for.
 
     `labels` are those of the issue, or of the pull request when there is no issue.
     """
@@ -79,8 +79,8 @@ class Forge(Protocol):
         """
         ...
 
-    def standing(self, issue: int | None, pull: int | None) -> Standing:
-        """How an issue and a pull request stand, in one request; what does not exist is closed.
+    def open_status(self, issue: int | None, pull: int | None) -> OpenStatus:
+        """Whether an issue and a pull request are open, in one request; what does not exist is not.
 
         A repository that cannot be seen is a refusal, never taken for closed.
         """

@@ -21,4 +21,4 @@ def is_task_merged(forge: Forge, branch_prefix: str, task_id: str) -> bool:
 
 def is_pull_merged(forge: Forge, number: int) -> bool:
     """Whether the pull request of that number is merged."""
-    return bool(forge.standing(None, number).pull_merged)
+    return bool(forge.open_status(None, number).pull_merged)

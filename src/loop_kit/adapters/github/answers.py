@@ -5,7 +5,7 @@ from typing import Any
 
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.render import first_line
-from loop_kit.ports.forge import Issue, Standing
+from loop_kit.ports.forge import Issue, OpenStatus
 
 Json = Mapping[str, Any]
 
@@ -76,10 +76,10 @@ def listed_pull(pull: Json) -> PullFacts:
     )
 
 
-def standing_of(found: Json, issue: int | None, pull: int | None) -> Standing:
-    """The answer to `forge_queries.standing`; what was asked for and is not there is closed."""
+def standing_of(found: Json, issue: int | None, pull: int | None) -> OpenStatus:
+    """The answer to `queries.open_status`; what was asked for and is not there is closed."""
     of_issue, of_pull = found.get("issue"), found.get("pullRequest")
-    return Standing(
+    return OpenStatus(
         issue_open=None if issue is None else bool(of_issue and of_issue["state"] == "OPEN"),
         pull_open=None if pull is None else bool(of_pull and of_pull["state"] == "OPEN"),
         pull_merged=None if pull is None else bool(of_pull and of_pull["merged"]),

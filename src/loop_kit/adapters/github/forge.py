@@ -36,8 +36,8 @@ from loop_kit.errors import ForgeRefused, LoopError
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import (
     Issue,
+    OpenStatus,
     Reaction,
-    Standing,
 )
 
 __all__ = ["Access", "GitHubForge"]
@@ -112,13 +112,13 @@ class GitHubForge:
         here = self._access.repository.lower()
         return next((p for p in pulls if p.head_repository.lower() == here), None)
 
-    def standing(self, issue: int | None, pull: int | None) -> Standing:
+    def open_status(self, issue: int | None, pull: int | None) -> OpenStatus:
         """How an issue and a pull request stand; nothing is asked when both are None."""
         issue_asked = issue if issue is not None and _is_number(issue) else None
         pull_asked = pull if pull is not None and _is_number(pull) else None
         found = {}
         if issue_asked is not None or pull_asked is not None:
-            found = self._api.inside(*forge_queries.standing(issue_asked, pull_asked))
+            found = self._api.inside(*forge_queries.open_status(issue_asked, pull_asked))
         return standing_of(found, issue, pull)
 
     def merge_base(self, base: str, head: str) -> str:

@@ -33,7 +33,7 @@ PULL = (
 )
 
 
-def standing(issue: int | None, pull: int | None) -> tuple[str, dict[str, int]]:
+def open_status(issue: int | None, pull: int | None) -> tuple[str, dict[str, int]]:
     """The query for how an issue and a pull request stand, and its variables but the repository.
 
     What is None is not asked for; one of the two must be given.

@@ -130,7 +130,7 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
         or before.state is Phase.IDLE
         or _paused(before, after)
     ):
-        _intend_standing(items, after)
+        _intend_status(items, after)
     if _pull(before) != _pull(after):
         _intend(items, ACKNOWLEDGEMENT, after)
     return tuple(items.values())
@@ -172,7 +172,7 @@ def _intend_review(items: _Intents, after: LoopState, round_: int) -> None:
         items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
 
 
-def _intend_standing(items: _Intents, after: LoopState) -> None:
+def _intend_status(items: _Intents, after: LoopState) -> None:
     opened = items.get(PULL_REQUEST)
     posted = after.pull_request is not None or (opened is not None and opened.status != "refused")
     labels = items.get(LABELS)
