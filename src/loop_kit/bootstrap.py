@@ -24,6 +24,7 @@ from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.adapters.git.in_place import InPlace
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.loop_dir.guides import TEMPLATES
+from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.agent import environment
@@ -43,6 +44,7 @@ from loop_kit.core.card.scope import (
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import policy
 from loop_kit.core.loop.state import Limits, Role
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.record import nearest
 from loop_kit.core.sanitize import Redactor
 from loop_kit.engine import Engine
@@ -308,7 +310,8 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
 def _workspaces(ground: Ground, parts: Parts, cloner: Cloner) -> Workspaces:
     if parts.isolated:
         return Clones(cloner, parts.identity)
-    return InPlace(ground.git, ground.root, _shown(ground), parts.identity)
+    folder = path_in_repository(ground.loop_dir, ground.root) or LOOP_DIR
+    return InPlace(ground.git, ground.root, folder, parts.identity)
 
 
 def _check_templates(guides: GuidesPort) -> None:
@@ -320,10 +323,3 @@ def _check_templates(guides: GuidesPort) -> None:
             raise BadSetting(
                 f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
             ) from None
-
-
-def _shown(ground: Ground) -> str:
-    """The loop's folder relative to the repository, or the default when it is outside."""
-    if ground.loop_dir.is_relative_to(ground.root):
-        return ground.loop_dir.relative_to(ground.root).as_posix()
-    return ".loop"

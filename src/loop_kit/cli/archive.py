@@ -8,6 +8,8 @@ import typer
 
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root, write_atomically
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line, visible
 from loop_kit.errors import LoopError
 
@@ -18,7 +20,7 @@ def archive(
     task_id: str = typer.Option(..., help="Which task."),
     restore: str = typer.Option("", help="Put this file back into the loop's folder."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """List the archived files of a task, or restore one."""
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)

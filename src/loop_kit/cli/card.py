@@ -14,6 +14,8 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     read_plain,
     repository_root,
 )
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadCard, ExitCode
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def _standard_input() -> bytes:
 def show(
     task: str = typer.Argument("", metavar="[PATH|ID]", help="Default: .loop/task_card.json"),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show a card as the loop would use it."""
     from loop_kit.core.sanitize import visible

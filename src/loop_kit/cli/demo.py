@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from loop_kit import defaults
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 
 
@@ -37,8 +38,8 @@ def demo(
     typer.echo(
         "\nLook at it:\n"
         f"  git -C {here} log --stat --oneline\n"
-        f"  less {here}/.loop/archive/DEMO-1/r1_review_report.json\n"
-        f"  cat {here}/.loop/summary.json"
+        f"  less {here}/{LOOP_DIR}/archive/DEMO-1/r1_review_report.json\n"
+        f"  cat {here}/{LOOP_DIR}/summary.json"
     )
     raise typer.Exit(int(code))
 
@@ -46,7 +47,7 @@ def demo(
 def _make_repository(root: Path) -> None:
     from loop_kit.adapters.git.command import Git, Identity
 
-    loop = root / ".loop"
+    loop = root / LOOP_DIR
     loop.mkdir(parents=True)
     for name in ("stats.py", "test_stats.py"):
         (root / name).write_text(defaults.text(f"demo/{name}.txt"), "utf-8")

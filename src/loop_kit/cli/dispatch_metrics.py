@@ -14,6 +14,8 @@ import typer
 
 from loop_kit.adapters.loop_dir.feed_file import events, feed_exists, feed_path
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 
 if TYPE_CHECKING:
     from loop_kit.core.agent.timing import Summary
@@ -36,7 +38,7 @@ def dispatch_metrics(
         RoleFilter, typer.Option(help="Only the attempts of this role.")
     ] = RoleFilter.ALL,
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show how long agents took to start, to act and to report."""
     from loop_kit.core.agent.timing import summaries

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import ExitCode, LoopError, NotARepository
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def doctor(
     worker_backend: str | None = typer.Option(None, help="As for `loop run`."),
     reviewer_backend: str | None = typer.Option(None, help="As for `loop run`."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Check git, settings and the agents' programs: versions, flags, keys, and what to fix."""
     from loop_kit.core.agent.checkup import lines, verdict

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import typer
 
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import LoopError
 
 
 def extract_diff(
     base: str = typer.Argument(help="The older commit."),
     head: str = typer.Argument(help="The newer commit."),
-    loop_dir: str = typer.Option(".loop", help="Taken for symmetry; not used.", hidden=True),
+    loop_dir: str = typer.Option(LOOP_DIR, help="Taken for symmetry; not used.", hidden=True),
 ) -> None:
     """Print the diff between two commits."""
     del loop_dir

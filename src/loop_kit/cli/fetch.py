@@ -5,6 +5,9 @@ from pathlib import Path
 
 import typer
 
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
+
 
 def fetch(
     task_id: str = typer.Argument(..., help="Which task."),
@@ -15,7 +18,7 @@ def fetch(
         False, "--force", help="Also over another loop here, which is moved aside."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Fetch a loop of CI, to go on with it here."""
     from loop_kit.usecases.fetch import FetchRequest, fetch_loop, shown

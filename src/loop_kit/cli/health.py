@@ -10,13 +10,15 @@ import typer
 from loop_kit.adapters.loop_dir.heartbeat import ROLES, beat
 from loop_kit.adapters.loop_dir.heartbeat import health as health_of
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 
 
 def health(
     ttl: float = typer.Option(30, help="Seconds after which a heartbeat is stale."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show whether worker and reviewer are alive."""
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)
@@ -35,7 +37,7 @@ def health(
 def heartbeat(
     role: str = typer.Option(..., help="worker or reviewer."),
     interval: float = typer.Option(5, help="Seconds between two beats, at least 1."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Say that you are there, until ^C; `loop health` shows it."""
     if role not in ROLES:

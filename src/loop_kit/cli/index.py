@@ -10,12 +10,14 @@ import typer
 
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, write_atomically
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 
 _STEP = 250
 
 
 def index(
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Index the Python files that git tracks into context/module_map.json."""
     from loop_kit.adapters.git import module_index

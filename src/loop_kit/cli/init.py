@@ -14,12 +14,15 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     exclude_generated,
     loop_folder,
+    path_in_repository,
     read_plain,
     repository_root,
     write_atomically,
 )
 from loop_kit.cli import github_files
+from loop_kit.cli.flags import LoopDir
 from loop_kit.cli.github_files import AgentChoice, Layout
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting, LoopError
 
 _FOLDERS = ("", "examples", "logs", "runtime", "archive", "templates", "handoff", "context")
@@ -35,7 +38,7 @@ _MAX_GIT_CONFIG = 1024 * 1024
 
 
 def init(
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
     github: bool = typer.Option(
         False, "--github", help="Also add the workflows and the issue form, and make the labels."
     ),
@@ -75,8 +78,9 @@ def _make_folder(root: Path, folder: Path, git_dir: Path | None) -> None:
         _create(folder / name, defaults.text(name).encode())
     _create(folder / "context" / "patterns.jsonl", b"")
     _create(folder / "context" / "module_map.json", _empty_map())
-    if git_dir and folder.is_relative_to(root):
-        exclude_generated(git_dir, folder.relative_to(root).as_posix(), run=False)
+    inside = path_in_repository(folder, root)
+    if git_dir and inside is not None:
+        exclude_generated(git_dir, inside, run=False)
 
 
 def _say_next(root: Path, git_dir: Path | None, agent: AgentChoice) -> None:

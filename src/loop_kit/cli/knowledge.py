@@ -8,11 +8,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from loop_kit.adapters.loop_dir.loop_folder import DEFAULT, loop_folder, repository_root
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
     from loop_kit.core.briefing.knowledge_files import Swept
 
 _COLUMNS = ("type", "category", "text", "confidence", "source", "source_version")
-
-LoopDir = Annotated[
-    str, typer.Option(help="The loop's folder, relative to the repository.  [.loop]")
-]
 
 knowledge = typer.Typer(
     rich_markup_mode=None,
@@ -33,7 +31,7 @@ knowledge = typer.Typer(
 
 
 @knowledge.callback(invoke_without_command=True)
-def knowledge_group(context: typer.Context, loop_dir: LoopDir = "") -> None:
+def knowledge_group(context: typer.Context, loop_dir: LoopDir = LOOP_DIR) -> None:
     """See and tend what the loops of this repository have learned."""
     context.obj = loop_dir
     if context.invoked_subcommand is None:
@@ -192,7 +190,7 @@ def _total(swept: "Mapping[Kind, Swept]") -> int:
 
 
 def _folder(context: typer.Context, loop_dir: str) -> Path:
-    return loop_folder(repository_root(Path.cwd()), loop_dir or context.obj or DEFAULT)
+    return loop_folder(repository_root(Path.cwd()), loop_dir or context.obj)
 
 
 def _now() -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def plan(
     ),
     strict: bool = typer.Option(False, "--strict", help="Exit 3 when a card is refused."),
     remote: str = typer.Option("origin", help="The git remote that the loops are on."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show which task cards are ready to be started, and what the others wait for."""
     made, notes = _plan(Path.cwd(), loop_dir, remote, os.environ)

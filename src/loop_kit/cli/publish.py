@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting, ExitCode
 
 
@@ -15,7 +17,7 @@ def publish(
     ),
     workflow: str = typer.Option("loop.yml", help="The workflow that runs the next round."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Bring a loop that was fetched back to CI: its state and its work."""
     from loop_kit.usecases.publish import PublishRequest, publish_loop

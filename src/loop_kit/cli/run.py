@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from loop_kit.cli import flags
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 
 
@@ -42,7 +43,7 @@ def run(
     verify_timeout: flags.VerifyTimeout = None,
     allow_dirty: flags.AllowDirty = None,
     verbose: flags.Verbose = None,
-    loop_dir: flags.LoopDir = ".loop",
+    loop_dir: flags.LoopDir = LOOP_DIR,
 ) -> None:
     """Run a loop here: worker and reviewer take turns until it is approved."""
     given = {key: value for key, value in locals().items() if value is not None}

@@ -9,6 +9,8 @@ from typing import Any
 import typer
 
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repository_root
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
 _SHOWN = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
@@ -18,7 +20,7 @@ _MAX_STATE = 16 * 1024 * 1024
 
 def status(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show where the loop stands."""
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)

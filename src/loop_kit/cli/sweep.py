@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from loop_kit.cli.flags import LoopDir
+from loop_kit.core.loop_dir import LOOP_DIR
+
 if TYPE_CHECKING:
     from loop_kit.core.ci.sweeping import Swept
 
@@ -16,7 +19,7 @@ def sweep(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     remote: str = typer.Option("origin", help="The git remote that the loops are on."),
-    loop_dir: str = typer.Option(".loop", help="The loop's folder, relative to the repository."),
+    loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Have loops of CI carried on whose job died, and delete what was closed a month ago."""
     from loop_kit.usecases.authority import Authority

@@ -29,12 +29,13 @@ from loop_kit.core.ci.requests import (
     is_under,
 )
 from loop_kit.core.loop.state import Source
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadCard, BranchRefused
 from loop_kit.usecases.job_context import JobScene
 
-_FOLDER = ".loop/"
-_TASKS = ".loop/tasks/"
+_FOLDER = f"{LOOP_DIR}/"
+_TASKS = f"{LOOP_DIR}/tasks/"
 
 
 @dataclass(frozen=True, slots=True)

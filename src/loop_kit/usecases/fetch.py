@@ -29,6 +29,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     exclude_generated,
     loop_folder,
+    path_in_repository,
     read_plain,
 )
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
@@ -46,6 +47,7 @@ from loop_kit.core.loop.state import (
     StateCorrupt,
     parse_state,
 )
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadSetting, BranchRefused, StateRefused
 from loop_kit.settings import for_laptop
@@ -65,7 +67,7 @@ class FetchRequest:
     task_id: str
     remote: str = "origin"
     branch_prefix: str = ""
-    loop_dir: str = ".loop"
+    loop_dir: str = LOOP_DIR
     switch: bool = False
     force: bool = False
 
@@ -314,13 +316,13 @@ class _Fetching:
         return base.holding(seen.files[bus.STATE], written)
 
     def _hide(self) -> None:
-        if self._folder.is_relative_to(self._place.root):
-            exclude_generated(self._place.git_dir, self._shown_folder(), run=False)
+        inside = path_in_repository(self._folder, self._place.root)
+        if inside is not None:
+            exclude_generated(self._place.git_dir, inside, run=False)
 
     def _shown_folder(self) -> str:
         """The loop's folder relative to the repository, or the default when it is outside."""
-        inside = self._folder.is_relative_to(self._place.root)
-        return self._folder.relative_to(self._place.root).as_posix() if inside else ".loop"
+        return path_in_repository(self._folder, self._place.root) or LOOP_DIR
 
     def _go_on(self, state: LoopState, branch: str, *, switched: bool) -> str:
         if not state.is_running and state.resume_phase is None:
@@ -328,7 +330,7 @@ class _Fetching:
         words = ["loop", "run", "--auto-dispatch", "--resume"]
         if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
             words += ["--max-rounds", str(state.round)]
-        if self._request.loop_dir != ".loop":
+        if self._request.loop_dir != LOOP_DIR:
             words += ["--loop-dir", self._request.loop_dir]
         command = shlex.join(words)
         return command if switched else f"{shlex.join(['git', 'switch', branch])} && {command}"

@@ -17,6 +17,7 @@ from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Lease, LoopState, Source
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import (
@@ -29,7 +30,7 @@ from loop_kit.ports import PushRejected
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
-from loop_kit.usecases.job_context import LOOP_DIR, Scene
+from loop_kit.usecases.job_context import Scene
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
 from loop_kit.usecases.telling import tell

@@ -16,11 +16,11 @@ from loop_kit.adapters.runner.job import Job
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.config_file import first_config
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Layers, Settings
 from loop_kit.usecases.checkout import find_checkout, remote_url
 
-LOOP_DIR = ".loop"
 _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
 """What the action must know before it knows the commit at which the configuration is read."""
 

@@ -18,7 +18,12 @@ from loop_kit.adapters.git.repository import Place, locate
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
 from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
 from loop_kit.adapters.loop_dir.guides import Guides
-from loop_kit.adapters.loop_dir.loop_folder import exclude_generated, loop_folder, remove_drafts
+from loop_kit.adapters.loop_dir.loop_folder import (
+    exclude_generated,
+    loop_folder,
+    path_in_repository,
+    remove_drafts,
+)
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.loop_dir.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
@@ -33,6 +38,7 @@ from loop_kit.core.loop.state import (
     Phase,
     Role,
 )
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.engine import Engine
 from loop_kit.errors import (
@@ -55,7 +61,7 @@ class Request:
 
     cwd: Path
     environ: Mapping[str, str]
-    loop_dir: str = ".loop"
+    loop_dir: str = LOOP_DIR
     task: str = ""
     flags: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
@@ -230,8 +236,7 @@ class _LocalRun:
         self, settings: Settings, agents: Mapping[Role, Agent], reporter: Reporter
     ) -> bootstrap.Parts:
         root = self._place.root
-        inside = self._folder.is_relative_to(root)
-        shown = self._folder.relative_to(root).as_posix() if inside else str(self._folder)
+        shown = path_in_repository(self._folder, root) or str(self._folder)
         return bootstrap.Parts(
             store=self._store,
             agents=agents,
@@ -259,8 +264,7 @@ class _LocalRun:
             shown.warn(f"Nothing was learned from this loop: {error.sentence}")
 
     def _check_clean(self, settings: Settings, shown: ConsoleReporter) -> None:
-        inside = self._folder.is_relative_to(self._place.root)
-        ignored = self._folder.relative_to(self._place.root).as_posix() if inside else ".loop"
+        ignored = path_in_repository(self._folder, self._place.root) or LOOP_DIR
         status = read_status(self._git, ignored)
         if settings.allow_dirty and status.tracked:
             listed = ", ".join(status.tracked[:20])
@@ -335,9 +339,8 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
 
 
 def _hide(place: Place, folder: Path) -> Callable[[], None]:
-    if not folder.is_relative_to(place.root):
-        return lambda: None
-    return exclude_generated(place.git_dir, folder.relative_to(place.root).as_posix(), run=True)
+    inside = path_in_repository(folder, place.root)
+    return exclude_generated(place.git_dir, inside, run=True) if inside else lambda: None
 
 
 def _tracked(git: Git, path: Path) -> bool:

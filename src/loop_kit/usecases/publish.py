@@ -43,6 +43,7 @@ from loop_kit.core.ci.requests import resume_inputs
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import HandedOver
 from loop_kit.core.loop.state import LoopState, Phase
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
 from loop_kit.ports import PushRejected
@@ -52,8 +53,6 @@ from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.published import Published
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
-_LOOP_DIR = ".loop"
-
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
@@ -62,7 +61,7 @@ class PublishRequest:
     cwd: Path
     environ: Mapping[str, str]
     task_id: str = ""
-    loop_dir: str = ".loop"
+    loop_dir: str = LOOP_DIR
     workflow: str = "loop.yml"
     continues: bool = False
 
@@ -233,7 +232,7 @@ class _Publishing:
 
     def _rules(self, card: TaskCard, base_sha: str) -> ScopeRules:
         """The rules that a job applies: the configuration is read at the base commit."""
-        config = first_config(partial(GitRepository(self._git).read, base_sha), _LOOP_DIR)
+        config = first_config(partial(GitRepository(self._git).read, base_sha), LOOP_DIR)
         settings = for_job(self._request.environ).resolve(config.layer, card)
         return bootstrap.rules(settings, card, self._root, ci=True)
 

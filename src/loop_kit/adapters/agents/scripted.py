@@ -10,10 +10,11 @@ from pathlib import Path
 import loop_kit
 from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup
 from loop_kit.adapters.agents.script import parse_script
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadBusFile, BadSetting
 from loop_kit.ports import Job
 
-DEFAULT_SCRIPT = ".loop/script.yml"
+DEFAULT_SCRIPT = f"{LOOP_DIR}/script.yml"
 
 
 def scripted(setup: Setup) -> CommandLineAgent:

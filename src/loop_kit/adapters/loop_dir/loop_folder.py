@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-DEFAULT = ".loop"
+from loop_kit.core.loop_dir import LOOP_DIR
+
 MAX_LOG = 5 * 1024 * 1024
 _BACKUPS = 3
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -186,4 +187,9 @@ def repository_root(start: Path) -> Path:
 
 def loop_folder(root: Path, loop_dir: str) -> Path:
     """Where the loop's files are; a relative `loop_dir` counts from the repository's root."""
-    return Path(os.path.normpath(root / (loop_dir or DEFAULT)))
+    return Path(os.path.normpath(root / (loop_dir or LOOP_DIR)))
+
+
+def path_in_repository(folder: Path, root: Path) -> str | None:
+    """The loop's folder relative to the repository's root, or None when it is outside."""
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else None

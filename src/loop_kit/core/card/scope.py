@@ -8,12 +8,13 @@ case, because on some disks `.LOOP` is `.loop`.
 from collections.abc import Iterable
 from typing import Literal
 
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.record import Record
 
 GITLINK = "160000"
 SYMLINK = "120000"
 
-PROTECTED_ALWAYS = (".loop/",)
+PROTECTED_ALWAYS = (f"{LOOP_DIR}/",)
 AGENT_CONFIGURATION = (
     *(".claude/", ".codex/", ".opencode/", ".agents/"),
     *("AGENTS.override.md", "CLAUDE.local.md", ".mcp.json", "opencode.json", "opencode.jsonc"),
@@ -21,7 +22,7 @@ AGENT_CONFIGURATION = (
 """What the agents' programs run or obey when they find it: nothing for a worker to leave there."""
 
 PROTECTED_IN_CI = (
-    *(".loop/", ".github/workflows/", ".github/actions/"),
+    *(f"{LOOP_DIR}/", ".github/workflows/", ".github/actions/"),
     *AGENT_CONFIGURATION,
     *("AGENTS.md", "CLAUDE.md", "/docs/roles/"),
 )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BranchRefused, ForgeRefused
 
-DEFAULT_CARD = ".loop/task_card.json"
+DEFAULT_CARD = f"{LOOP_DIR}/task_card.json"
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MAX_BRANCH_BYTES = 244
