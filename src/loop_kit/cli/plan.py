@@ -20,7 +20,7 @@ from loop_kit.errors import ExitCode
 
 if TYPE_CHECKING:
     from loop_kit.adapters.git.command import Git
-    from loop_kit.adapters.git.remote_loops import Recorded, Tips
+    from loop_kit.adapters.git.remote_loops import StateRecord, Tips
     from loop_kit.core.card.task import TaskCard
     from loop_kit.core.ci.planning import (
         CardAt,
@@ -98,7 +98,7 @@ class _Seen:
     """What the git server has of the loops that a plan speaks of."""
 
     tips: "Mapping[str, Tips]"
-    recorded: "Mapping[str, Recorded]"
+    recorded: "Mapping[str, StateRecord]"
 
     def glances(self) -> "dict[str, LoopGlance]":
         """How each loop stands."""

@@ -15,9 +15,9 @@ from loop_kit.adapters.git.fetched_loop import (
     builds_on,
     load_record,
     read_tree,
+    replaced_names,
     save_record,
     set_aside,
-    state_and_files,
     tip_of,
     write_loop,
 )
@@ -154,7 +154,7 @@ class _Fetching:
         if self._request.switch and self._place.branch != seen.work_branch:
             require_clean(read_status(self._git, self._shown_folder()))
         self._hide()
-        aside = set_aside(self._folder, state_and_files(state=True)) if replaced else None
+        aside = set_aside(self._folder, replaced_names(state=True)) if replaced else None
         self._move_branch(seen, local)
         if self._request.switch and self._place.branch != seen.work_branch:
             self._git.run("switch", "--quiet", seen.work_branch, timeout=600)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from loop_kit.adapters.git.clones import Complete, Supply
-from loop_kit.adapters.git.command import Git, authorization
+from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote, fetch_branch, fetch_commit
 from loop_kit.adapters.git.repository import GitRepository, Place
@@ -121,7 +121,7 @@ def open_scene(
     place = find_checkout(git, Path.cwd(), job)
     git = git.at(place.root)
     remote = Remote(remote_url(git, job), job.server_url, token)
-    supply = PartialCheckout(git, remote.url, authorization(remote.server, remote.token))
+    supply = PartialCheckout(git, remote)
     supply.complete(place.head)
     parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from traceback import extract_tb
 
 from loop_kit import bootstrap
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.remote_loops import Recorded, RemoteLoops, scratch_repository
+from loop_kit.adapters.git.remote_loops import RemoteLoops, StateRecord, scratch_repository
 from loop_kit.adapters.runner.outputs import write_summary
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.ci.branches import Branches
@@ -227,7 +227,7 @@ def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
     )
 
 
-def _with_inbox(git: Git, recorded: Mapping[str, Recorded]) -> frozenset[str]:
+def _with_inbox(git: Git, recorded: Mapping[str, StateRecord]) -> frozenset[str]:
     """The loops that have something in their inbox, asked of what was fetched."""
     shas = {name: found.sha for name, found in recorded.items() if found.state is not None}
     asked = "".join(f"{sha}:{INBOX}\n" for sha in shas.values()).encode()
@@ -246,7 +246,7 @@ def _unexpected(task_id: str, error: Exception) -> StateRefused:
     )
 
 
-def _unreadable(prefix: str, name: str, found: Recorded) -> LoopError:
+def _unreadable(prefix: str, name: str, found: StateRecord) -> LoopError:
     branch = Branches(prefix, name).state
     if not found.sha:
         return BranchRefused(f"{branch}: {found.why}.", "Mend the branch, or delete it.")

@@ -108,7 +108,7 @@ def _closed_at(scene: Scene, glance: Glance) -> str:
 def _delete(scene: Scene, closed: Mapping[str, tuple[str, Glance]], ledger: Ledger) -> None:
     prefix = scene.settings.branch_prefix
     removal = BranchRemoval(scene.git, scene.remote, prefix)
-    listed = removal.listed(closed)
+    listed = removal.list_branches(closed)
     tips = {
         name: listed[name]
         for name, (_, glance) in closed.items()

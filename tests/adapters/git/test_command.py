@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, Local, environment, make_local
 
-from loop_kit.adapters.git.command import Git, authorization, digest
+from loop_kit.adapters.git.command import Git, digest
+from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.repository import locate
 from loop_kit.errors import GitFailed, NotARepository
 
@@ -124,12 +125,13 @@ def test_a_replace_ref_replaces_nothing(local: Local) -> None:
 
 def test_the_token_goes_by_the_environment_to_its_server_alone(hosted: Hosted) -> None:
     git = hosted.checkout()
-    auth = authorization(hosted.server.url, "bot")
+    auth = Remote(hosted.url, hosted.server.url, "bot").authorization()
+    elsewhere = Remote(hosted.url, "https://elsewhere.example", "bot").authorization()
     git.run("ls-remote", hosted.url, env=auth)
     with pytest.raises(GitFailed):
         git.run("ls-remote", hosted.url)
     with pytest.raises(GitFailed):
-        git.run("ls-remote", hosted.url, env=authorization("https://elsewhere.example", "bot"))
+        git.run("ls-remote", hosted.url, env=elsewhere)
 
 
 def test_a_header_that_a_checkout_step_left_behind_is_replaced(hosted: Hosted) -> None:
@@ -137,7 +139,8 @@ def test_a_header_that_a_checkout_step_left_behind_is_replaced(hosted: Hosted) -
     wrong = base64.b64encode(b"x-access-token:wrong").decode()
     key = f"http.{hosted.server.url}/.extraheader"
     git.run("config", key, f"AUTHORIZATION: basic {wrong}")
-    git.run("ls-remote", hosted.url, env=authorization(hosted.server.url, "bot"))
+    auth = Remote(hosted.url, hosted.server.url, "bot").authorization()
+    git.run("ls-remote", hosted.url, env=auth)
     assert hosted.server.requests[-1].login == "github-actions[bot]"
 
 
@@ -161,7 +164,7 @@ def test_the_token_is_in_no_argument_and_no_file(hosted: Hosted, tmp_path: Path)
 
 
 def test_no_token_means_no_header() -> None:
-    assert authorization("https://github.com", "") == {}
+    assert Remote("https://github.com/o/r", "https://github.com", "").authorization() == {}
 
 
 def test_a_failure_is_told_in_gits_words_with_the_command(local: Local) -> None:

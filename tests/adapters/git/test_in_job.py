@@ -12,7 +12,8 @@ from tests.support.git_proxy import WebProxy
 from tests.support.git_tls import TlsRefs, company_certificate
 
 from loop_kit.adapters.git.clones import Cloner, Clones
-from loop_kit.adapters.git.command import Git, authorization
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.repository import locate
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed
@@ -32,7 +33,7 @@ def settings_in(home: Path, text: str) -> None:
 
 
 def ask(git: Git, url: str) -> str:
-    return git.run("ls-remote", url, env=authorization(url, "bot")).out.decode()
+    return git.run("ls-remote", url, env=Remote(url, url, "bot").authorization()).out.decode()
 
 
 def test_a_certificate_in_the_runners_own_configuration_is_known(
@@ -116,7 +117,8 @@ def test_nothing_else_is_taken_from_the_runners_own_configuration(
     settings_in(home, f"{setting}\n")
     git = Git.in_job(hosted.checkout().directory, environment(home), timeout=30)
 
-    listed = git.run("config", "--list", "--show-scope", env=authorization(hosted.url, "x")).out
+    auth = Remote(hosted.url, hosted.url, "x").authorization()
+    listed = git.run("config", "--list", "--show-scope", env=auth).out
 
     assert b"global\tsafe.directory=*" in listed
     assert not [word for word in (b"elsewhere", b"X-Mine", b"passwd", b"helper") if word in listed]

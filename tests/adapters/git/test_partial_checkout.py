@@ -9,8 +9,9 @@ from tests.adapters.conftest import IDENTITY, Hosted, environment
 from tests.support.git_client import WorkingCopy
 
 from loop_kit.adapters.git.clones import Cloner, Clones
-from loop_kit.adapters.git.command import Git, authorization
+from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
+from loop_kit.adapters.git.remote import Remote
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BranchRefused, GitFailed
 
@@ -24,7 +25,7 @@ def checkout(hosted: Hosted, *options: str) -> Git:
 
 
 def supply(hosted: Hosted, git: Git, token: str = "bot") -> PartialCheckout:
-    return PartialCheckout(git, hosted.url, authorization(hosted.server.url, token))
+    return PartialCheckout(git, Remote(hosted.url, hosted.server.url, token))
 
 
 def missing(git: Git, sha: str) -> int:

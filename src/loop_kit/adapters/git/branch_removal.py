@@ -1,15 +1,15 @@
-"""Deletes the branches of loops from the git server, and only as they were seen.
+"""Deletes the branches of loops from the git server, unless they moved since they were listed.
 
-All branches of all loops go in one push. When the server takes no part of it, each loop is pushed
-by itself, so that one whose branch moved or is protected does not keep the others; what belongs to
-one loop goes together or stays together.
+All branches of all loops are deleted by one push. When the server rejects it, each loop is pushed
+by itself, so that one with a moved or protected branch does not block the others; the branches of
+one loop are deleted together or not at all.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.refusals import raced, refusal
+from loop_kit.adapters.git.refusals import is_race, refusal
 from loop_kit.adapters.git.remote import Remote, ask_server
 from loop_kit.core.ci.branches import Branches
 from loop_kit.errors import BranchRefused
@@ -30,8 +30,8 @@ class BranchRemoval:
         self._remote = remote
         self._prefix = prefix
 
-    def listed(self, task_ids: Iterable[str]) -> dict[str, Tips]:
-        """The branches of these loops, by task id: state, work and what was kept aside.
+    def list_branches(self, task_ids: Iterable[str]) -> dict[str, Tips]:
+        """The branches of these loops, by task id: state, work and commits that were set aside.
 
         The branch of a person's own pull request is never among them.
 
@@ -45,24 +45,24 @@ class BranchRemoval:
         command = ("ls-remote", "--heads", "--", self._remote.url, *patterns)
         done = ask_server(self._git, self._remote, *command)
         if done.code:
-            raise self._no(done.err)
+            raise self._refusal(done.err)
         rows = (line.split("\t") for line in done.out.decode("utf-8", "replace").splitlines())
         tips = {row[1].removeprefix(_HEADS): row[0] for row in rows if len(row) == 2}
         return {name: dict(self._own(name, tips)) for name in names}
 
     def remove(self, loops: Mapping[str, Tips]) -> dict[str, BranchRefused | None]:
-        """Delete these branches where they still are at these commits: why not, or None, by loop.
+        """Delete these branches unless they moved; the refusal or None, by loop.
 
-        A loop of which a branch moved meanwhile is left out.
+        A loop with a branch that moved meanwhile is left out.
         """
         if not loops:
             return {}
-        said = self._push(loops.values())
-        if not said:
+        output = self._push(loops.values())
+        if output is None:
             return dict.fromkeys(loops)
         if len(loops) == 1:
             branches = Branches(self._prefix, next(iter(loops)))
-            return {} if raced(said) else dict.fromkeys(loops, refusal(said, branches))
+            return {} if is_race(output) else dict.fromkeys(loops, refusal(output, branches))
         outcome: dict[str, BranchRefused | None] = {}
         for name, tips in loops.items():
             outcome |= self.remove({name: tips})
@@ -75,11 +75,11 @@ class BranchRemoval:
             if branch.startswith(start) and (last in {"state", "work"} or _HELD.fullmatch(last)):
                 yield branch, sha
 
-    def _push(self, loops: Iterable[Tips]) -> str:
-        """Delete all of them at once; returns '' or what was said against it."""
+    def _push(self, loops: Iterable[Tips]) -> str | None:
+        """Delete all of them at once; returns what git printed when that failed."""
         tips = {branch: sha for each in loops for branch, sha in each.items()}
         if not tips:  # without a refspec git would push what is checked out
-            return ""
+            return None
         done = self._git.run(
             *("push", "--porcelain", "--atomic", "--no-verify"),
             *(f"--force-with-lease={_HEADS}{branch}:{sha}" for branch, sha in tips.items()),
@@ -88,8 +88,8 @@ class BranchRemoval:
             env=self._remote.authorization(),
             timeout=_TIMEOUT_SEC,
         )
-        said = (done.out + b"\n" + done.err).decode("utf-8", "replace")
-        return said if done.code else ""
+        output = (done.out + b"\n" + done.err).decode("utf-8", "replace")
+        return output if done.code else None
 
-    def _no(self, said: bytes) -> BranchRefused:
-        return refusal(said.decode("utf-8", "replace"), Branches(self._prefix, "*"))
+    def _refusal(self, output: bytes) -> BranchRefused:
+        return refusal(output.decode("utf-8", "replace"), Branches(self._prefix, "*"))

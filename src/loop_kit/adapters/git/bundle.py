@@ -1,9 +1,9 @@
-"""The folder that three jobs hand on as an artifact: written by one, taken apart by another.
+"""The artifact folder of the three jobs: written by one job, checked and read by a later one.
 
-What is read may have been put there by an agent. It is copied within a bound before git sees it;
-git sees it only when it holds one ref on one known commit; and its objects pass the checks that a
-server makes of a push before anything else looks at them. (Git itself checks them only from 2.46
-on when it fetches from a bundle.)
+An agent may have written what is read. It is copied within a size limit before git reads it; git
+reads it only if it holds one ref on one known commit; and its objects pass the checks that a
+server makes of a push before anything else uses them. (Git itself checks them only from 2.46 on
+when it fetches from a bundle.)
 """
 
 import os
@@ -37,7 +37,7 @@ _PARENT = "refs/loop-kit/bundle-parent"
 _INCOMING = "refs/loop-kit/bundle"
 _PARTIAL = r"^(extensions\.partialclone|remote\..*\.promisor)$"
 _IMPOSSIBLE = frozenset({"", ".", "..", ".git", "git~1"})
-_LONGEST_LISTING = 8 * 1024 * 1024
+_MAX_LISTING = 8 * 1024 * 1024
 _TIMEOUT = 600
 
 
@@ -47,7 +47,7 @@ def write_bundle(git: Git, folder: Path, record: bytes, parent: str, head: str) 
     Raises:
         GitFailed: git cannot write it.
     """
-    _emptied(folder)
+    _recreate(folder)
     if head not in {"", parent}:
         git.run("update-ref", REF, head)
         commits = folder / COMMITS
@@ -66,7 +66,7 @@ def read_record(folder: Path) -> bytes | None:
     """The record of the bundle in `folder`, or None when there is none.
 
     Raises:
-        BundleInvalid: it is no regular file in a plain folder, or over its bound.
+        BundleInvalid: it is no regular file in a plain folder, or over its size limit.
     """
     if folder.is_symlink():
         raise BundleInvalid(f"{folder.name} is a symbolic link")
@@ -77,7 +77,7 @@ def read_record(folder: Path) -> bytes | None:
 
 
 def fetch_commits(git: Git, folder: Path, scratch: Path, parent: str, head: str) -> None:
-    """Bring the commits from `parent` to `head` into the repository of `git`, after every check.
+    """Fetch the commits from `parent` to `head` into the repository of `git`, after every check.
 
     Raises:
         BundleInvalid: there are none, or they are not what a worker's commits can be.
@@ -86,7 +86,7 @@ def fetch_commits(git: Git, folder: Path, scratch: Path, parent: str, head: str)
     copy = scratch / COMMITS
     try:
         _copy(folder / COMMITS, copy, parent, head)
-        _take(git, copy, scratch, parent, head)
+        _fetch(git, copy, scratch, parent, head)
     except BusFileUnreadable as error:
         raise BundleInvalid(str(error)) from None
     except GitFailed as error:
@@ -96,7 +96,7 @@ def fetch_commits(git: Git, folder: Path, scratch: Path, parent: str, head: str)
         copy.unlink(missing_ok=True)
 
 
-def _emptied(folder: Path) -> None:
+def _recreate(folder: Path) -> None:
     discard_bundle(folder)
     folder.mkdir(parents=True)
 
@@ -111,10 +111,10 @@ def _copy(source: Path, target: Path, parent: str, head: str) -> None:
         parse_header(stream.read(MAX_HEADER), parent, head)
         stream.seek(0)
         with target.open("wb") as copy:
-            _copy_at_most(stream, copy)
+            _copy_bounded(stream, copy)
 
 
-def _copy_at_most(stream: BinaryIO, copy: BinaryIO) -> None:
+def _copy_bounded(stream: BinaryIO, copy: BinaryIO) -> None:
     left = MAX_COMMITS_BYTES
     while piece := stream.read(min(1024 * 1024, left + 1)):
         left -= len(piece)
@@ -123,7 +123,7 @@ def _copy_at_most(stream: BinaryIO, copy: BinaryIO) -> None:
         copy.write(piece)
 
 
-def _take(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
+def _fetch(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
     # Git wants the commit that a bundle builds on to be in its history, not only in its objects.
     git.run("update-ref", _PARENT, parent)
     git.run(
@@ -135,20 +135,20 @@ def _take(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
         raise BundleInvalid(f"{COMMITS} does not hold the commit that {RECORD} names")
     if git.run("merge-base", "--is-ancestor", parent, head, ok=(0, 1)).code:
         raise BundleInvalid(f"{head[:10]} does not build on {parent[:10]}")
-    _count(git, parent, head)
+    _check_commits(git, parent, head)
     _check_objects(git, scratch, parent, head)
 
 
-def _count(git: Git, parent: str, head: str) -> None:
-    most = f"--max-count={MAX_COMMITS + 1}"
-    if int(git.text("rev-list", "--count", most, f"{parent}..{head}")) > MAX_COMMITS:
+def _check_commits(git: Git, parent: str, head: str) -> None:
+    limit = f"--max-count={MAX_COMMITS + 1}"
+    if int(git.text("rev-list", "--count", limit, f"{parent}..{head}")) > MAX_COMMITS:
         raise BundleInvalid(f"it holds more than {MAX_COMMITS} commits")
     listing = ("log", "--format=", "--name-only", "--no-renames", "--no-ext-diff", "-z")
     try:
-        listed = git.run(*listing, f"{parent}..{head}", "--", limit=_LONGEST_LISTING).out
+        names = git.run(*listing, f"{parent}..{head}", "--", limit=_MAX_LISTING).out
     except GitPrintedTooMuch:
         raise BundleInvalid(f"it changes more than {MAX_FILES} files") from None
-    paths = listed.split(b"\0")[:-1]
+    paths = names.split(b"\0")[:-1]
     if len(paths) > MAX_FILES:
         raise BundleInvalid(f"it changes more than {MAX_FILES} files")
     for path in paths:
@@ -159,15 +159,15 @@ def _check_path(path: str) -> None:
     """Refuse a path that no checkout could hold; git only warns of some of them."""
     parts = path.split("/")
     if _IMPOSSIBLE.intersection(part.lower() for part in parts):
-        shown = one_line(str(PurePosixPath(path)), 100)
-        raise BundleInvalid(f"it holds a file that no repository can have: {shown}")
+        name = one_line(str(PurePosixPath(path)), 100)
+        raise BundleInvalid(f"it holds a file that no repository can have: {name}")
 
 
 def _check_objects(git: Git, scratch: Path, parent: str, head: str) -> None:
     """Have git check every new object, as a server does with a push.
 
-    A checkout without all blobs cannot be asked whether each is there: it would fetch them one by
-    one. That nothing is missing was then seen by the fetch.
+    In a partial checkout git cannot check that each object exists: it would fetch the missing ones
+    one by one. There the fetch has made sure that nothing is missing.
     """
     pack = scratch / "check.pack"
     wanted = f"{head}\n^{parent}\n".encode()

@@ -1,8 +1,8 @@
-"""Fresh clones: what agents work in on a CI job, and what verify commands run in everywhere.
+"""Fresh clones: agents work in them in a CI job, and verify commands run in them everywhere.
 
-We never run git inside an agent's clone with that clone's configuration. Commits are *fetched* from
-it into our repository; what was left uncommitted is read through our own repository and an index
-that was copied before the agent started.
+Git never runs inside an agent's clone with that clone's configuration. Commits are *fetched* from
+it into the loop's repository; what was left uncommitted is read through that repository and an
+index that was copied before the agent started.
 """
 
 import os
@@ -50,7 +50,7 @@ class Supply(Protocol):
         ...
 
     def complete(self, *shas: str) -> None:
-        """Bring every file and folder of these commits."""
+        """Fetch every file and folder of these commits."""
         ...
 
 
@@ -69,8 +69,9 @@ class Cloner:
     Clones hold the commit `base` too, so that an agent can compare with it. Of a partial repository
     a clone gets these two commits without their history, for only they are complete.
 
-    An agent knows where our own repository is, and on many runners it may write there. What steers
-    git in it is therefore remembered before the first agent runs, and put back after each.
+    An agent can find the loop's own repository, and on many runners it may write there. The files
+    that configure git in it are therefore saved before the first agent runs, and restored after
+    each.
     """
 
     def __init__(
@@ -86,13 +87,13 @@ class Cloner:
         self._supply: Supply = supply or Complete()
         self._base = base
         self._scratch = scratch
-        self._steering = {name: _content(git_dir / name) for name in _STEERING}
+        self._steering = {name: _plain_content(git_dir / name) for name in _STEERING}
 
     def restore_steering(self) -> None:
-        """Put back what steers git in our own repository, before git runs there again."""
+        """Restore the files that configure git in the loop's repository, before git runs there."""
         for name, content in self._steering.items():
             path = self.git_dir / name
-            if _content(path) == content:
+            if _plain_content(path) == content:
                 continue
             remove(path)
             if content is not None:
@@ -102,7 +103,7 @@ class Cloner:
         """A new clone with `sha` checked out on a branch, no hooks, and nowhere to push to.
 
         Raises:
-            GitFailed: `sha` is not in our repository, or the disk is full.
+            GitFailed: `sha` is not in the loop's repository, or the disk is full.
         """
         path = self._scratch / name
         remove(path)
@@ -120,7 +121,7 @@ class Cloner:
         depth = depth or int(self._supply.partial)
         self.git.run("init", "--quiet", "--template=", f"--initial-branch={BRANCH}", str(path))
         inside = self.git.at(path)
-        # The wanted commit may be on no branch of ours, so the serving side is told to allow it.
+        # The wanted commit may be on no branch here, so the serving side has to allow it.
         inside.run(
             *("fetch", "--quiet", "--no-tags", "--update-shallow", "--update-head-ok"),
             *("--no-recurse-submodules", "--upload-pack", _ANY_COMMIT),
@@ -145,7 +146,7 @@ class Cloner:
         inside.run("reset", "--quiet", "--soft", sha)
 
 
-def _content(path: Path) -> bytes | None:
+def _plain_content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() and not path.is_symlink() else None
 
 
@@ -166,12 +167,12 @@ class CloneWorkspace:
         shutil.copyfile(path / ".git" / "index", self._index)
 
     def collect(self, message: str) -> str:
-        """Bring the commits home, add what was left uncommitted, and return the head.
+        """Fetch the commits, add what was left uncommitted, and return the head.
 
         Raises:
             GitFailed: the clone's `.git` is no plain folder, or has no commit to fetch.
         """
-        self._plain()
+        self._check_git_folder()
         self._cloner.restore_steering()
         git = self._cloner.git
         git.run(
@@ -184,30 +185,31 @@ class CloneWorkspace:
         view = git.at(self._cloner.git_dir)
         inside["GIT_DIR"] = str(self._cloner.git_dir)
         view.run("read-tree", "--reset", head, env=inside, timeout=120)
-        listed = view.run("ls-files", "--stage", "-z", env=inside).out
-        paths = (".", *_except_submodules(listed.decode("utf-8", "surrogateescape")))
+        listing = view.run("ls-files", "--stage", "-z", env=inside).out
+        paths = (".", *_except_submodules(listing.decode("utf-8", "surrogateescape")))
         view = view.at(self.path)
         view.run("add", "--all", "--", *paths, env=inside, timeout=600)
-        if not self._changed(view, head, inside):
+        if not self._has_changes(view, head, inside):
             return head
         tree = view.text("write-tree", env=inside)
         return git.text(
             *("commit-tree", tree, "-p", head, "-m", message), env=self._identity.environment()
         )
 
-    def _changed(self, view: Git, head: str, inside: Mapping[str, str]) -> bool:
-        """Whether the index differs from `head`, once files that nobody touched are put back.
+    def _has_changes(self, view: Git, head: str, inside: Mapping[str, str]) -> bool:
+        """Whether the index differs from `head`, once files that nobody touched are restored.
 
         A file that was committed with line ends other than its attributes ask for is one that git
         changes by merely adding it.
         """
-        asked = ("diff-index", "--cached", "--raw", "--no-renames", "--no-abbrev", "-z", head)
-        told = view.run(*asked, env=inside, timeout=120).out.split(b"\0")[:-1]
-        rows = [(row[1:].split(), path) for row, path in zip(told[::2], told[1::2], strict=True)]
+        command = ("diff-index", "--cached", "--raw", "--no-renames", "--no-abbrev", "-z", head)
+        fields = view.run(*command, env=inside, timeout=120).out.split(b"\0")[:-1]
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        rows = [(row[1:].split(), path) for row, path in pairs]
         candidates = [
-            (fields[0], fields[2], path)
-            for fields, path in rows
-            if fields[0] == fields[1] and fields[0][:3] == _FILE and _fits_on_a_line(path)
+            (row[0], row[2], path)
+            for row, path in rows
+            if row[0] == row[1] and row[0][:3] == _FILE and _is_one_line(path)
         ]
         if not candidates:
             return bool(rows)
@@ -225,19 +227,19 @@ class CloneWorkspace:
 
     def fingerprint(self) -> str:
         """HEAD, refs, index and tracked bytes in one word."""
-        self._plain()
+        self._check_git_folder()
         self._cloner.restore_steering()
         git = self._cloner.git
         refs = git.run("ls-remote", "--quiet", "--symref", str(self.path / ".git")).out
         base = {"GIT_DIR": str(self._cloner.git_dir), "GIT_WORK_TREE": str(self.path)}
         theirs = {**base, "GIT_INDEX_FILE": str(self.path / ".git" / "index")}
         ours = {**base, "GIT_INDEX_FILE": str(self._index)}
-        listed = git.run("ls-files", "--stage", "-v", "-z", env=theirs).out
+        listing = git.run("ls-files", "--stage", "-v", "-z", env=theirs).out
         inside = git.at(self.path)
         inside.run("update-index", "-q", "--refresh", env=ours, ok=(0, 1), timeout=120)
-        asked = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
-        tracked = inside.run(*asked, env=ours, timeout=120).out
-        return digest(refs, listed, tracked)
+        command = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
+        tracked = inside.run(*command, env=ours, timeout=120).out
+        return digest(refs, listing, tracked)
 
     def close(self) -> None:
         """Remove the clone."""
@@ -245,20 +247,20 @@ class CloneWorkspace:
         remove(self.path)
         self._index.unlink(missing_ok=True)
 
-    def _plain(self) -> None:
+    def _check_git_folder(self) -> None:
         inside = self.path / ".git"
         if inside.is_symlink() or not inside.is_dir():
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
 
 
-def _fits_on_a_line(path: bytes) -> bool:
-    """Whether `--stdin-paths` takes this path for itself; an odd one is taken as it was added."""
+def _is_one_line(path: bytes) -> bool:
+    """Whether `--stdin-paths` can take this path; another one is left as it was added."""
     return b"\n" not in path and not path.startswith(b'"')
 
 
-def _except_submodules(listed: str) -> list[str]:
+def _except_submodules(listing: str) -> list[str]:
     """Pathspecs that keep git out of submodules: it would look into them with *their* config."""
-    entries = (entry.partition("\t") for entry in listed.split("\x00"))
+    entries = (entry.partition("\t") for entry in listing.split("\x00"))
     return [f":(exclude,top,literal){path}" for about, _, path in entries if about[:6] == GITLINK]
 
 
@@ -285,16 +287,16 @@ class _Tail(process.Listener):
     """Keeps the end of what a command prints."""
 
     def __init__(self) -> None:
-        self._kept = b""
+        self._end = b""
 
     def chunk(self, source: process.Source, data: bytes) -> None:
         del source
-        self._kept = (self._kept + data)[-_TAIL:]
+        self._end = (self._end + data)[-_TAIL:]
 
     @property
     def text(self) -> str:
         """The end of the output, as text."""
-        return self._kept.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        return self._end.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 class CloneVerifier:
@@ -311,18 +313,18 @@ class CloneVerifier:
         results: list[CommandResult] = []
         try:
             for command in commands:
-                results.append(self._one(path, command, max(1.0, end - time.monotonic())))
+                results.append(self._run(path, command, max(1.0, end - time.monotonic())))
                 if results[-1].exit_code:
                     break
         finally:
             remove(path)
         return Verification(sha=sha, results=tuple(results))
 
-    def _one(self, path: Path, command: str, timeout: float) -> CommandResult:
+    def _run(self, path: Path, command: str, timeout: float) -> CommandResult:
         tail = _Tail()
         started = time.monotonic()
         ended = process.stream(
-            _shell(command),
+            _shell_argv(command),
             cwd=path,
             env=self._environment,
             stdin=b"",
@@ -340,8 +342,8 @@ class CloneVerifier:
         )
 
 
-def _shell(command: str) -> list[str]:
-    """A verify command is a shell command that a person wrote; it is one argument, not spliced."""
+def _shell_argv(command: str) -> list[str]:
+    """The argument list for a verify command, a shell command that a person wrote."""
     if os.name == "nt":
         return ["cmd", "/d", "/s", "/c", command]
     return ["/bin/sh", "-c", command]
@@ -350,7 +352,7 @@ def _shell(command: str) -> list[str]:
 def remove(path: Path) -> None:
     """Remove a folder with everything in it, whatever its modes."""
 
-    def writable(function: Callable[[str], object], name: str, _: object) -> None:
+    def retry_writable(function: Callable[[str], object], name: str, _: object) -> None:
         parent = Path(name).parent
         try:
             parent.chmod(0o700)
@@ -362,4 +364,4 @@ def remove(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
-        shutil.rmtree(path, onerror=writable)
+        shutil.rmtree(path, onerror=retry_writable)

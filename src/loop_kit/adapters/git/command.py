@@ -1,14 +1,13 @@
-"""How this program runs git: never with what an agent, or the caller's shell, may have configured.
+"""Runs git without any configuration that an agent or the caller's shell may have set.
 
 Hooks, fsmonitor, external protocols, replace refs and the variables that redirect a repository are
 off in every call. `isolated` also turns the user's own configuration off, which is right in a CI
 job, where an agent can write to the home folder, and wrong on a laptop (ignores, line endings).
-How a runner reaches its server (a company's proxy and certificates) is all that is taken from that
-configuration: once, before an agent runs (`in_job`). The token is handed over in the environment of
-one call: never in an argument, a URL or a file.
+Only how a runner reaches its server (a company's proxy and certificates) is taken from that
+configuration: once, before an agent runs (`in_job`). The token is passed in the environment of one
+call: never in an argument, a URL or a file.
 """
 
-import base64
 import hashlib
 import os
 import re
@@ -47,7 +46,7 @@ _ISOLATED = {
 """In a job also: a sparse checkout hides no file of a clone, and LFS pointers stay pointers."""
 
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
-"""A fetch of nothing but what is asked for."""
+"""A fetch of nothing but what is named."""
 
 _TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
 """Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
@@ -57,12 +56,12 @@ _NETWORK = re.compile(
     r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
 )
 _BLOB_BATCH = 32 * 1024 * 1024
-_KEPT = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
+_PASSED_ON = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who commits what we commit."""
+    """Author and committer of the commits that loop-kit makes."""
 
     name: str = "github-actions[bot]"
     email: str = "41898282+github-actions[bot]@users.noreply.github.com"
@@ -78,7 +77,7 @@ class Identity:
 
 
 ANONYMOUS = Identity("loop-kit", "loop-kit@localhost")
-"""Who commits on a machine whose user git does not know."""
+"""The identity on a machine where git has none configured."""
 
 
 class GitPrintedTooMuch(GitFailed):
@@ -110,13 +109,13 @@ class Git:
     def in_job(cls, directory: Path, environ: Mapping[str, str], timeout: float) -> Self:
         """Isolated git that reaches the network as the runner's own configuration says.
 
-        To be made before an agent runs: whoever writes that configuration sees the token pass.
+        Call it before an agent runs: whoever writes that configuration can read the token.
         """
         trust = ("-c", "safe.directory=*")
-        asked = (*trust, "config", "--show-scope", "--includes", "-z", "--get-regexp", r"^http\.")
+        query = (*trust, "config", "--show-scope", "--includes", "-z", "--get-regexp", r"^http\.")
         plain = Git(directory, environ, timeout=timeout)
-        listed = plain.run(*asked, ok=range(256)).out.decode("utf-8", "surrogateescape")
-        network = tuple(_network_settings(listed))
+        listing = plain.run(*query, ok=range(256)).out.decode("utf-8", "surrogateescape")
+        network = tuple(_network_settings(listing))
         return cls(directory, environ, isolated=True, timeout=timeout, network=network)
 
     def at(self, directory: Path) -> "Git":
@@ -149,7 +148,7 @@ class Git:
             done = process.run(
                 ["git", *self._config, *args],
                 cwd=self.directory,
-                env=_configured({**self._env, **(env or {})}, self._network),
+                env=_with_settings({**self._env, **(env or {})}, self._network),
                 stdin=stdin,
                 timeout=timeout or self._timeout,
                 stdout=stdout,
@@ -164,11 +163,11 @@ class Git:
                 "Look for a lock or a slow disk or network, then run again.",
             ) from None
         except process.OutputTooLong:
-            said = f"`{command}` printed more than {limit} bytes."
-            raise GitPrintedTooMuch(said, "Make smaller commits.") from None
+            sentence = f"`{command}` printed more than {limit} bytes."
+            raise GitPrintedTooMuch(sentence, "Make smaller commits.") from None
         if done.code not in ok:
-            said = done.err.decode("utf-8", "replace").strip()[-600:] or f"exit code {done.code}"
-            raise GitFailed(f"`{command}` failed: {said}", "Fix what git reports and run again.")
+            error = done.err.decode("utf-8", "replace").strip()[-600:] or f"exit code {done.code}"
+            raise GitFailed(f"`{command}` failed: {error}", "Fix what git reports and run again.")
         return done
 
     def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
@@ -181,17 +180,17 @@ class Git:
 
 
 def committer(git: Git) -> Identity:
-    """Who commits for the user: whom the repository's configuration names, else loop-kit."""
-    asked = ("config", "--get-regexp", r"^user\.(name|email)$")
-    lines = git.run(*asked, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
-    known = dict(line.split(" ", 1) for line in lines if " " in line)
-    name, email = known.get("user.name", ""), known.get("user.email", "")
+    """The user's identity as the repository's configuration has it, else loop-kit's."""
+    query = ("config", "--get-regexp", r"^user\.(name|email)$")
+    lines = git.run(*query, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
+    configured = dict(line.split(" ", 1) for line in lines if " " in line)
+    name, email = configured.get("user.name", ""), configured.get("user.email", "")
     plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
     return Identity(name, email) if plain else ANONYMOUS
 
 
 def read_blobs(git: Git, wanted: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
-    """The contents of blobs, given by their id and size, in as few commands as may print them."""
+    """The contents of blobs, given by their id and size, by few commands."""
     batch: dict[str, tuple[str, int]] = {}
     total = 0
     for key, (oid, size) in wanted.items():
@@ -205,8 +204,8 @@ def read_blobs(git: Git, wanted: Mapping[str, tuple[str, int]]) -> Iterator[tupl
 
 
 def _read_batch(git: Git, batch: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
-    asked = "".join(f"{oid}\n" for oid, _ in batch.values()).encode()
-    out = git.run("cat-file", "--batch", stdin=asked).out
+    ids = "".join(f"{oid}\n" for oid, _ in batch.values()).encode()
+    out = git.run("cat-file", "--batch", stdin=ids).out
     at = 0
     for key, (_, size) in batch.items():
         start = out.index(b"\n", at) + 1
@@ -214,34 +213,16 @@ def _read_batch(git: Git, batch: Mapping[str, tuple[str, int]]) -> Iterator[tupl
         at = start + size + 1
 
 
-def authorization(server: str, token: str) -> dict[str, str]:
-    """The variables that make git send `token` to `server`, and no other header it may know.
-
-    An empty value first: it resets what a checkout step left in a configuration file.
-    """
-    if not token:
-        return {}
-    key = f"http.{server.rstrip('/')}/.extraheader"
-    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return {
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": key,
-        "GIT_CONFIG_VALUE_0": "",
-        "GIT_CONFIG_KEY_1": key,
-        "GIT_CONFIG_VALUE_1": f"AUTHORIZATION: basic {basic}",
-    }
-
-
-def _network_settings(listed: str) -> Iterator[tuple[str, str]]:
-    """What the system's and the user's configuration say of proxies and certificates."""
-    parts = listed.split("\x00")
+def _network_settings(listing: str) -> Iterator[tuple[str, str]]:
+    """The settings for proxies and certificates in the system's and the user's configuration."""
+    parts = listing.split("\x00")
     for scope, setting in zip(parts[::2], parts[1::2], strict=False):
         name, _, value = setting.partition("\n")
         if scope in {"system", "global"} and _NETWORK.fullmatch(name):
             yield name, value
 
 
-def _configured(env: dict[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _with_settings(env: dict[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
     """`env` with more settings; not as arguments, for a proxy's address may hold a password."""
     if not settings:
         return env
@@ -256,7 +237,7 @@ def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
     env = {
         name: value
         for name, value in environ.items()
-        if not name.startswith("GIT_") or name.startswith(_KEPT)
+        if not name.startswith("GIT_") or name.startswith(_PASSED_ON)
     }
     env |= {
         "LC_ALL": "C",
@@ -277,7 +258,7 @@ def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
 
 
 def digest(*parts: bytes) -> str:
-    """One word for `parts`."""
+    """A hash of `parts`."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(len(part).to_bytes(8, "big"))

@@ -1,7 +1,7 @@
-"""The files and branches of a fetched loop: read from a state branch, written here, taken back.
+"""The files and branches of a fetched loop: read from a state branch, written to a folder.
 
-A state branch and the loop's folder may hold anything. What is read is regular, of a known name and
-a bounded size; the folder's files are read and written without following a link.
+A state branch and the loop's folder may hold anything. Only regular files with a known name and a
+bounded size are read; the folder's files are read and written without following a link.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch, read_blobs
+from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core.ci import fetched as handback
 from loop_kit.core.loop import bus
@@ -28,11 +29,11 @@ def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
         StateRefused: there are far too many files, or one of them is far too long.
     """
     try:
-        listed = git.run("ls-tree", "-r", "-l", "-z", "--full-tree", sha, limit=_MAX_LISTING).out
+        listing = git.run("ls-tree", "-r", "-l", "-z", "--full-tree", sha, limit=_MAX_LISTING).out
     except GitPrintedTooMuch:
         raise _too_much(task_id) from None
     wanted: dict[str, tuple[str, int]] = {}
-    for row in listed.decode("utf-8", "surrogateescape").split("\x00"):
+    for row in listing.decode("utf-8", "surrogateescape").split("\x00"):
         about, _, name = row.partition("\t")
         mode, _, oid, size = [*about.split(), "", "", "", ""][:4]
         own = name in {bus.STATE, bus.TASK_CARD} or handback.is_bus_file(name, task_id)
@@ -48,7 +49,7 @@ def _too_much(task_id: str) -> StateRefused:
     return StateRefused(
         f"The state branch of {task_id} holds more than {handback.MAX_FILES} files, or one of more"
         f" than {handback.MAX_FILE} bytes.",
-        "Look at what is there, and remove what no loop has written.",
+        "Remove the files that no loop has written.",
     )
 
 
@@ -66,17 +67,17 @@ def read_folder(folder: Path, task_id: str) -> dict[str, bytes]:
     found = {}
     for name in sorted(names):
         if handback.is_bus_file(name, task_id):
-            raw = _read(folder / name, handback.MAX_FILE)
+            raw = _read_bus_file(folder / name, handback.MAX_FILE)
             if raw is not None:
                 found[name] = raw
     return found
 
 
-def _read(path: Path, limit: int) -> bytes | None:
+def _read_bus_file(path: Path, limit: int) -> bytes | None:
     try:
         return read_plain(path, limit)
     except BusFileUnreadable as error:
-        raise BadBusFile(f"{path}: {error}.", "Move it away, or write it again.") from None
+        raise BadBusFile(f"{path}: {error}.", "Move it away, or replace it.") from None
 
 
 def load_record(folder: Path) -> handback.FetchedLoop | None:
@@ -89,13 +90,13 @@ def load_record(folder: Path) -> handback.FetchedLoop | None:
 
 
 def save_record(folder: Path, record: handback.FetchedLoop) -> None:
-    """Keep what was fetched; nothing is written when that is kept already."""
+    """Record what was fetched; writes nothing if that is recorded already."""
     if load_record(folder) != record:
         write_atomically(folder / handback.RECORD, record.to_json())
 
 
 def write_loop(folder: Path, files: Mapping[str, bytes], state: bytes) -> None:
-    """Write the bus files of a loop, the card that counts, and last of all the state.
+    """Write the bus files of a loop, its frozen card, and last of all the state.
 
     The card in the loop's folder is the user's own file and stays as it is.
     """
@@ -107,12 +108,12 @@ def write_loop(folder: Path, files: Mapping[str, bytes], state: bytes) -> None:
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
-    """Write one file below the folder, whose folders are real ones."""
+    """Write one file below `folder`; refuse if a folder on the way is a link."""
     path = folder / name
     for parent in path.relative_to(folder).parents:
         if (folder / parent).is_symlink() and parent != Path():
-            said = f"{folder / parent} is a link, and a fetched loop is not written through it."
-            raise BadBusFile(said, "Put a folder in its place.")
+            sentence = f"{folder / parent} is a link, and a fetched loop is not written through it."
+            raise BadBusFile(sentence, "Put a folder in its place.")
     try:
         same = read_plain(path, handback.MAX_FILE) == content
     except BusFileUnreadable:
@@ -122,49 +123,41 @@ def _write(folder: Path, name: str, content: bytes) -> None:
 
 
 def set_aside(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """Move those of the files `names` that are there out of the way, and say where they went."""
-    there = [name for name in names if os.path.lexists(folder / name)]
-    if not there:
+    """Move those of the files `names` that exist out of the way; returns the folder they are in."""
+    existing = [name for name in names if os.path.lexists(folder / name)]
+    if not existing:
         return None
     number = 1
     while os.path.lexists(folder / f"{_ASIDE}-{number}"):
         number += 1
     aside = folder / f"{_ASIDE}-{number}"
     aside.mkdir(parents=True)
-    for name in there:
+    for name in existing:
         (folder / name).replace(aside / Path(name).name)
     return aside
 
 
-def state_and_files(*, state: bool) -> tuple[str, ...]:
-    """What is moved aside before a loop is fetched over another one."""
+def replaced_names(*, state: bool) -> tuple[str, ...]:
+    """The files that are moved aside before a loop is fetched over another one."""
     return (*((bus.STATE, _FROZEN_CARD) if state else ()), *handback.TOP)
 
 
 def tip_of(git: Git, branch: str) -> str:
     """The commit that a local branch is at, or '' when there is none."""
-    asked = (
-        "rev-parse",
-        "--verify",
-        "--quiet",
-        "--end-of-options",
-        f"refs/heads/{branch}^{{commit}}",
-    )
-    done = git.run(*asked, ok=(0, 1, 128))
-    return done.out.decode().strip() if done.code == 0 else ""
+    return GitRepository(git).resolve(f"refs/heads/{branch}")
 
 
 def builds_on(git: Git, parent: str, sha: str) -> bool:
     """Whether `sha` is `parent` or one of its descendants."""
-    asked = ("merge-base", "--is-ancestor", parent, sha)
-    return parent == sha or git.run(*asked, ok=range(256)).code == 0
+    command = ("merge-base", "--is-ancestor", parent, sha)
+    return parent == sha or git.run(*command, ok=range(256)).code == 0
 
 
 def borrow_objects(borrower: Git, git_dir: Path) -> None:
     """Let a bare repository use the commits of another one, whose git directory is `git_dir`.
 
-    What is fetched into the borrower leaves the other alone: a fetch with a depth would make it a
-    shallow one, of which other tools complain.
+    A fetch into the borrower does not change the other one, which a fetch with a depth would make
+    shallow; other tools complain about that.
     """
     info = borrower.directory / "objects" / "info"
     info.mkdir(parents=True, exist_ok=True)

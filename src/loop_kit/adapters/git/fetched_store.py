@@ -1,8 +1,8 @@
-"""The store of a loop here that may have been fetched from CI, where people push to its branch.
+"""The store of a local loop that may have been fetched from CI, where people push to its branch.
 
 As in a job, commits that a person pushed stop the loop once, and starting it again accepts them.
-What only this machine has committed is no such push: an agent may have done that before its run
-was killed.
+Commits that exist only on this machine are no such push: an agent may have made them before its
+run was killed.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from loop_kit.core.loop.state import LoopState
 
 
 class FetchedStore(FileStore):
-    """Keeps one loop in a folder, and knows where its work was in CI."""
+    """Keeps one loop in a folder, and knows the tip of its work in CI."""
 
     def __init__(
         self,
@@ -31,16 +31,16 @@ class FetchedStore(FileStore):
 
     @property
     def work_tip(self) -> str:
-        """Where people have pushed the work of a fetched loop to; '' where they have not."""
+        """The tip that people have pushed the work of a fetched loop to; '' if they have not."""
         state = self.load()
         if state is None or not state.publishes:
             return ""
         if "human_push" in state.reasons:
             return tip_of(self._git, state.work_branch)
-        return self._pushed(state)
+        return self._fetched_tip(state)
 
-    def _pushed(self, state: LoopState) -> str:
-        """The work as it was fetched, when it is further than the loop had left it."""
+    def _fetched_tip(self, state: LoopState) -> str:
+        """The work as it was fetched, if it is ahead of what the loop recorded; else ''."""
         record = load_record(self._where)
         if record is None or record.task_id != state.task_id or not record.work_tip:
             return ""

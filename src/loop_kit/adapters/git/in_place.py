@@ -62,17 +62,17 @@ def require_clean(status: Status) -> None:
     """
     if not status.tracked:
         return
-    shown = "".join(f"\n  {_shown(path)}" for path in status.tracked[:20])
+    paths = "".join(f"\n  {_printable(path)}" for path in status.tracked[:20])
     more = len(status.tracked) - 20
     if more > 0:
-        shown += f"\n  and {more} more"
+        paths += f"\n  and {more} more"
     raise DirtyWorktree(
-        f"{len(status.tracked)} tracked file(s) have uncommitted changes:{shown}\n",
+        f"{len(status.tracked)} tracked file(s) have uncommitted changes:{paths}\n",
         "Commit or stash them, or run with --allow-dirty.",
     )
 
 
-def _shown(path: str) -> str:
+def _printable(path: str) -> str:
     text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
@@ -105,10 +105,10 @@ class InPlace:
         return workspace
 
     def _index(self) -> Path:
-        """Where git keeps the index of this work tree; asked once."""
+        """Where git keeps the index of this work tree; looked up once."""
         if self._index_path is None:
-            asked = ("rev-parse", "--path-format=absolute", "--git-path", "index")
-            self._index_path = Path(self._git.text(*asked))
+            query = ("rev-parse", "--path-format=absolute", "--git-path", "index")
+            self._index_path = Path(self._git.text(*query))
         return self._index_path
 
     def _on_top(self, role: Role, sha: str, head: str) -> bool:
@@ -117,7 +117,7 @@ class InPlace:
         return self._git.run("merge-base", "--is-ancestor", sha, head, ok=(0, 1, 128)).code == 0
 
 
-def _listed(paths: list[str]) -> bytes:
+def _null_separated(paths: list[str]) -> bytes:
     return "\x00".join(paths).encode("utf-8", "surrogateescape")
 
 
@@ -154,18 +154,18 @@ class InPlaceWorkspace:
             return status.head
         gone = [path for path in leftovers if not os.path.lexists(self.path / path)]
         there = sorted({*leftovers} - {*gone})
-        listed = _listed(leftovers)
+        listing = _null_separated(leftovers)
         with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git.run("read-tree", status.head, env=index)
             # Staged and deleted again, a path is nowhere: `add` would refuse it. And without any
             # path `add --all` takes everything, the user's own files too.
             forget = ("update-index", "--force-remove", "-z", "--stdin")
-            self._git.run(*forget, stdin=_listed(gone), env=index)
+            self._git.run(*forget, stdin=_null_separated(gone), env=index)
             if there:
                 self._git.run(
                     *("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"),
-                    stdin=_listed(there),
+                    stdin=_null_separated(there),
                     env={**index, "GIT_LITERAL_PATHSPECS": "1"},
                     timeout=600,
                 )
@@ -177,7 +177,7 @@ class InPlaceWorkspace:
         self._git.run("update-ref", "-m", "loop-kit: leftovers", "HEAD", head, status.head)
         self._git.run(
             *("reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"),
-            stdin=listed,
+            stdin=listing,
             env={"GIT_LITERAL_PATHSPECS": "1"},
         )
         return head
@@ -219,17 +219,17 @@ class InPlaceWorkspace:
     def _take_back(self, now: Status) -> None:
         """Write again every tracked file that the reviewer touched and the user had not."""
         touched = {*now.tracked, *self._after.tracked} - {*self._before.tracked}
-        kept = self._git.run("ls-files", "-z").out.split(b"\x00")
-        changed = sorted(touched & {path.decode("utf-8", "surrogateescape") for path in kept})
+        paths = self._git.run("ls-files", "-z").out.split(b"\x00")
+        changed = sorted(touched & {path.decode("utf-8", "surrogateescape") for path in paths})
         for path in changed:
             file = self.path / path
             if file.is_symlink() or file.is_file():
                 file.unlink()
         if changed:
-            listed = _listed(changed)
-            self._git.run("checkout-index", "--force", "-z", "--stdin", stdin=listed, timeout=600)
+            listing = _null_separated(changed)
+            self._git.run("checkout-index", "--force", "-z", "--stdin", stdin=listing, timeout=600)
 
     def _author(self) -> dict[str, str]:
-        """The user's own identity, or ours where git knows none."""
+        """The user's own identity, or loop-kit's where git has none."""
         known = self._git.run("config", "user.email", ok=(0, 1)).out.strip()
         return {} if known else self._identity.environment()

@@ -1,4 +1,4 @@
-"""Indexes the Python sources that git tracks; files that did not change are not read again.
+"""Indexes the Python sources that git tracks; unchanged files are not read again.
 
 Only regular files below the root are read: no link, no submodule, nothing over 1 MiB.
 """
@@ -51,7 +51,7 @@ def known_modules(path: Path) -> Known:
 def index(
     root: Path, names: list[str], known: Known, progress: Callable[[int], None]
 ) -> Iterator[Indexed]:
-    """The module of every path in `names` that is a regular file; `progress` hears how many."""
+    """The module of every path in `names` that is a regular file; `progress` gets the count."""
     top = root.resolve()
     folders: dict[str, bool] = {}
     for count, name in enumerate(names, 1):
@@ -59,12 +59,12 @@ def index(
         folder = name.rpartition("/")[0]
         if folder not in folders:
             folders[folder] = (top / folder).resolve() == top / folder
-        found = _look_at(top, name, known) if folders[folder] else None
+        found = _index_file(top, name, known) if folders[folder] else None
         if found is not None:
             yield found
 
 
-def _look_at(root: Path, name: str, known: Known) -> Indexed | None:
+def _index_file(root: Path, name: str, known: Known) -> Indexed | None:
     path = root / name
     try:
         seen = path.lstat()

@@ -1,4 +1,4 @@
-"""What a git server says against a fetch or a push, understood: a race, a passing fault, a no."""
+"""Classifies what git reports of a failed fetch or push: a race, a transient failure, a refusal."""
 
 import re
 
@@ -8,15 +8,15 @@ from loop_kit.errors import BranchRefused
 _LOGIN = re.compile(r"//[^/@\s]+@")
 
 
-def printable(said: str) -> str:
-    """What git said on one line, without the login that a URL may hold."""
-    return _LOGIN.sub("//", " ".join(said.split()))[-400:]
+def printable(output: str) -> str:
+    """The output of git on one line, without the login that a URL may hold."""
+    return _LOGIN.sub("//", " ".join(output.split()))[-400:]
 
 
-def refusal(said: str, branches: Branches) -> BranchRefused:
+def refusal(output: str, branches: Branches) -> BranchRefused:
     """The git server's refusal as one sentence and what to change."""
-    low = said.lower()
-    shown = printable(said)
+    low = output.lower()
+    message = printable(output)
     if "without `workflows` permission" in low or ("workflow" in low and "refusing" in low):
         return BranchRefused(
             "The token may not push a commit that touches .github/workflows.",
@@ -25,26 +25,26 @@ def refusal(said: str, branches: Branches) -> BranchRefused:
     denied = ("error: 403", "error: 401", "authentication failed", "could not read")
     if any(word in low for word in denied):
         return BranchRefused(
-            f"The git server refused the token: {shown}",
+            f"The git server refused the token: {message}",
             "Give the job `permissions: contents: write` and pass `github-token`.",
         )
     if "gh006" in low or "protected branch" in low or "gh013" in low or "rule violations" in low:
         return BranchRefused(
-            f"A branch rule forbids pushing {branches.prefix}/**: {shown}",
+            f"A branch rule forbids pushing {branches.prefix}/**: {message}",
             f"Exempt `{branches.prefix}/**` from the rule, or set `branch-prefix`.",
         )
     if "cannot lock ref" in low or "directory file conflict" in low:
         return BranchRefused(
-            f"A branch is in the way of {branches.work}: {shown}",
+            f"A branch is in the way of {branches.work}: {message}",
             "Delete or rename it, or set `branch-prefix` to another prefix.",
         )
-    return BranchRefused(f"The git server refused: {shown}", "Fix what it reports and run again.")
+    return BranchRefused(f"The git server refused: {message}", "Fix what it reports and run again.")
 
 
-def raced(said: str) -> bool:
-    """Whether somebody else moved a branch between our look at it and our push."""
-    low = said.lower()
-    if "cannot create" in low:  # a branch is named like our folder: no race
+def is_race(output: str) -> bool:
+    """Whether somebody else moved a branch between our fetch and our push."""
+    low = output.lower()
+    if "cannot create" in low:  # a branch has the name of our prefix: no race
         return False
     return any(
         word in low
@@ -60,9 +60,9 @@ def raced(said: str) -> bool:
     )
 
 
-def passing(said: str) -> bool:
-    """Whether this is a failure of the network or of the server that may pass."""
-    low = said.lower()
+def is_transient(output: str) -> bool:
+    """Whether this is a failure of the network or of the server that may be over soon."""
+    low = output.lower()
     return any(
         word in low
         for word in (

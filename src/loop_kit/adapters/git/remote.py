@@ -1,30 +1,31 @@
-"""The git server of a repository, how it is asked, and how a branch or a commit is fetched from it.
+"""The git server of a repository: queries to it, and fetching a branch or a commit from it.
 
-A question is asked again when the fault may pass. A push is not: who pushes decides.
+A query is repeated when its failure may be transient. A push is not: the caller decides.
 """
 
+import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loop_kit.adapters.git.command import FETCH, Git, authorization
-from loop_kit.adapters.git.refusals import passing, printable
+from loop_kit.adapters.git.command import FETCH, Git
+from loop_kit.adapters.git.refusals import is_transient, printable
 from loop_kit.adapters.process.process import Completed
 from loop_kit.adapters.retry import retry
 from loop_kit.errors import BranchRefused
 
 _BASE_REF = "refs/loop-kit-base"
 _TIMEOUT = 600
-# A connection that carries nothing for so long is over; git itself would wait for ever.
-_IMPATIENT = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+# Without these git waits for ever on a connection that carries nothing.
+_STALL_LIMIT = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The git server: where, and with which token. The token is never shown.
+    """The git server: its address and the token for it. The token is never printed.
 
     Attributes:
-        url: The repository there.
+        url: The repository on it.
         server: The part of the URL that the token is sent to.
         token: The token, or '' where git has credentials of its own.
     """
@@ -37,23 +38,36 @@ class Remote:
         return f"Remote({self.url!r})"
 
     def authorization(self) -> dict[str, str]:
-        """The variables that make git send the token to the server."""
-        return authorization(self.server, self.token)
+        """The variables that make git send the token to the server, and no other header.
+
+        An empty value first: it resets what a checkout step left in a configuration file.
+        """
+        if not self.token:
+            return {}
+        key = f"http.{self.server.rstrip('/')}/.extraheader"
+        basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
+        return {
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": key,
+            "GIT_CONFIG_VALUE_0": "",
+            "GIT_CONFIG_KEY_1": key,
+            "GIT_CONFIG_VALUE_1": f"AUTHORIZATION: basic {basic}",
+        }
 
 
 def ask_server(
     git: Git, remote: Remote, *command: str, sleep: Callable[[float], None] = time.sleep
 ) -> Completed:
-    """Run a git command that may be repeated as it is; a server's no is an exit code.
+    """Run a git command that may be repeated as it is; a refusal of the server is an exit code.
 
     Raises:
         BranchRefused: the server does not answer.
         GitFailed: git is missing, or takes too long.
     """
-    env = {**_IMPATIENT, **remote.authorization()}
+    env = {**_STALL_LIMIT, **remote.authorization()}
 
     def is_unanswered(done: Completed) -> bool:
-        return done.code != 0 and passing(done.err.decode("utf-8", "replace"))
+        return done.code != 0 and is_transient(done.err.decode("utf-8", "replace"))
 
     done = retry(
         lambda: git.run(*command, ok=range(256), env=env, timeout=_TIMEOUT),
@@ -89,7 +103,7 @@ def fetch_commit(
     depth: int = 1,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Fetch a commit, by its id or by a ref of the server, as our own `ref`, and return its id.
+    """Fetch a commit, by its id or by a ref of the server, as the local `ref`, and return its id.
 
     `depth` is how many commits of its history come with it, 0 for all.
 
@@ -100,9 +114,9 @@ def fetch_commit(
     command = (*FETCH, *limit, "--", remote.url, f"+{source}:{ref}")
     done = ask_server(git, remote, *command, sleep=sleep)
     if done.code:
-        said = printable(done.err.decode("utf-8", "replace"))
+        message = printable(done.err.decode("utf-8", "replace"))
         raise BranchRefused(
-            f"{source.removeprefix('refs/heads/')} cannot be fetched: {said}",
+            f"{source.removeprefix('refs/heads/')} cannot be fetched: {message}",
             "Check `base-branch` and the token in a job, elsewhere that `git fetch` works.",
         )
     return git.text("rev-parse", "--verify", ref)
@@ -121,7 +135,7 @@ def default_branch(
     if done.code:
         raise BranchRefused(
             f"The git server refused: {printable(done.err.decode('utf-8', 'replace'))}",
-            "See that `git fetch` works here, then run again.",
+            "Check that `git fetch` works here, then run again.",
         )
     head = done.out.decode("utf-8", "replace").partition("\t")[0]
     start = "ref: refs/heads/"

@@ -1,8 +1,8 @@
-"""What the git server knows of many loops at once: their branches, and the states in them.
+"""The branches and states of many loops at once, from the git server.
 
-However many loops there are, it is one listing, one fetch and a fixed number of git processes
-(arguments come in portions, since an argument list has an end). Only `all_states`, the sweep's
-question, asks for loops that the caller did not name.
+However many loops there are, it takes one listing, one fetch and a fixed number of git processes
+(arguments are passed in batches, since an argument list is limited). Only `all_states`, for the
+sweep, covers loops that the caller did not name.
 
 A state is hostile input. One that is missing, oversize, damaged or of another loop is reported for
 that loop alone, and so is a branch that cannot be fetched while the others can.
@@ -42,7 +42,7 @@ class Tips:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class StateRecord:
     """The state branch of one loop.
 
     Attributes:
@@ -59,7 +59,7 @@ class Recorded:
 
 
 class RemoteLoops:
-    """Asks the git server about loops. What is fetched is kept in the repository of `git`."""
+    """Queries the git server about loops. Fetched commits stay in the repository of `git`."""
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class RemoteLoops:
             BranchRefused: the git server refuses, or does not answer.
         """
         found: dict[str, Tips] = {}
-        for some in _portions(sorted(set(task_ids)), _PER_LISTING):
-            loops = [Branches(self._prefix, task_id) for task_id in some]
-            listed = self._listed([name for loop in loops for name in (loop.state, loop.work)])
+        for batch in _batches(sorted(set(task_ids)), _PER_LISTING):
+            loops = [Branches(self._prefix, task_id) for task_id in batch]
+            found_tips = self._list_tips([n for loop in loops for n in (loop.state, loop.work)])
             for loop in loops:
-                tips = Tips(listed.get(loop.state, ""), listed.get(loop.work, ""))
+                tips = Tips(found_tips.get(loop.state, ""), found_tips.get(loop.work, ""))
                 if tips != Tips():
                     found[loop.task_id] = tips
         return found
@@ -95,34 +95,34 @@ class RemoteLoops:
         Raises:
             BranchRefused: the git server refuses, or does not answer.
         """
-        listed = self._listed([f"{self._prefix}/*/state"])
+        listing = self._list_tips([f"{self._prefix}/*/state"])
         start, end = f"{self._prefix}/", "/state"
-        named = {
+        tips = {
             branch.removeprefix(start).removesuffix(end): sha
-            for branch, sha in listed.items()
+            for branch, sha in listing.items()
             if branch.startswith(start) and branch.endswith(end)
         }
-        return {name: sha for name, sha in named.items() if _is_task_id(name)}
+        return {name: sha for name, sha in tips.items() if _is_task_id(name)}
 
-    def states(self, task_ids: Iterable[str]) -> dict[str, Recorded]:
+    def states(self, task_ids: Iterable[str]) -> dict[str, StateRecord]:
         """What the state branches of these loops record; one without a branch is left out.
 
         Raises:
             BranchRefused: the git server refuses, or does not answer.
         """
         outcome: dict[str, str] = {}
-        for some in _portions(sorted(set(task_ids)), _PER_FETCH):
-            outcome |= self._fetched(some)
-        broken = {name: Recorded(why=why) for name, why in outcome.items() if why}
-        return {**broken, **self._read({name for name in outcome if name not in broken})}
+        for batch in _batches(sorted(set(task_ids)), _PER_FETCH):
+            outcome |= self._fetch(batch)
+        broken = {name: StateRecord(why=why) for name, why in outcome.items() if why}
+        return {**broken, **self._read_states({name for name in outcome if name not in broken})}
 
-    def _listed(self, branches: Sequence[str]) -> dict[str, str]:
+    def _list_tips(self, branches: Sequence[str]) -> dict[str, str]:
         """The tips of the branches that match, by name.
 
-        `--heads` is said although each pattern says it too: by a pattern alone git has the server
-        send every ref that it has, those of all pull requests too.
+        `--heads` is passed although each pattern implies it: with patterns alone git has the server
+        send every ref that it has, also those of all pull requests.
         """
-        code, said = self._talk(
+        code, output = self._ask(
             "ls-remote",
             "--heads",
             "--",
@@ -130,35 +130,36 @@ class RemoteLoops:
             *(f"{_HEADS}{name}" for name in branches),
         )
         if code:
-            raise _no(said)
-        rows = filter(None, map(_ROW.fullmatch, said.splitlines()))
+            raise _refusal(output)
+        rows = filter(None, map(_ROW.fullmatch, output.splitlines()))
         exact = not any("*" in name for name in branches)
         tips = {row[2].removeprefix(_HEADS): row[1] for row in rows}
         return {name: tips[name] for name in branches if name in tips} if exact else tips
 
-    def _fetched(self, task_ids: Sequence[str]) -> dict[str, str]:
+    def _fetch(self, task_ids: Sequence[str]) -> dict[str, str]:
         """Fetch these state branches: '' or why not, by task id; without those that are gone.
 
-        One fetch takes all or nothing. When it takes nothing, it is found out which is to blame.
+        One fetch takes all or nothing. When it fails, the branches are fetched by halves to find
+        the ones that cannot be fetched.
         """
         if not task_ids:
             return {}
-        code, said = self._talk(
+        code, output = self._ask(
             *FETCH,
             *("--depth=1", "--", self._remote.url),
             *(f"+{_HEADS}{Branches(self._prefix, name).state}:{_local(name)}" for name in task_ids),
         )
         if code == 0:
             return dict.fromkeys(task_ids, "")
-        there = [name for name, tips in self.tips(task_ids).items() if tips.state]
-        if len(there) < len(task_ids):
-            return self._fetched(there)
+        present = [name for name, tips in self.tips(task_ids).items() if tips.state]
+        if len(present) < len(task_ids):
+            return self._fetch(present)
         if len(task_ids) == 1:
-            return {task_ids[0]: f"its branch cannot be fetched ({printable(said)[-200:]})"}
+            return {task_ids[0]: f"its branch cannot be fetched ({printable(output)[-200:]})"}
         half = len(task_ids) // 2
-        return self._fetched(task_ids[:half]) | self._fetched(task_ids[half:])
+        return self._fetch(task_ids[:half]) | self._fetch(task_ids[half:])
 
-    def _read(self, task_ids: Collection[str]) -> dict[str, Recorded]:
+    def _read_states(self, task_ids: Collection[str]) -> dict[str, StateRecord]:
         """The states of branches that have been fetched."""
         form = "%(refname) %(objectname) %(committerdate:format-local:%Y-%m-%dT%H:%M:%SZ)"
         utc = {"TZ": "UTC0"}
@@ -167,17 +168,17 @@ class RemoteLoops:
         found = {name: rows[_local(name)] for name in sorted(task_ids) if _local(name) in rows}
         blobs = self._blobs({name: f"{sha}:{bus.STATE}" for name, (sha, _) in found.items()})
         return {
-            name: _recorded(name, sha, at, *blobs.get(name, (None, f"there is no {bus.STATE}")))
+            name: _parse_record(name, sha, at, *blobs.get(name, (None, f"there is no {bus.STATE}")))
             for name, (sha, at) in found.items()
         }
 
     def _blobs(self, wanted: Mapping[str, str]) -> dict[str, tuple[bytes | None, str]]:
         """The files `wanted`, each a commit and a path, or why one cannot be used."""
-        asked = "".join(f"{name}\n" for name in wanted.values()).encode()
-        listed = self._git.run("cat-file", "--batch-check", stdin=asked).out.decode().splitlines()
+        names = "".join(f"{name}\n" for name in wanted.values()).encode()
+        lines = self._git.run("cat-file", "--batch-check", stdin=names).out.decode().splitlines()
         found: dict[str, tuple[bytes | None, str]] = {}
         sized: dict[str, tuple[str, int]] = {}
-        for key, line in zip(wanted, listed, strict=True):
+        for key, line in zip(wanted, lines, strict=True):
             oid, kind, size = [*line.split(" "), "", ""][:3]
             if kind == "blob" and int(size) <= MAX_STATE_BYTES:
                 sized[key] = oid, int(size)
@@ -185,8 +186,8 @@ class RemoteLoops:
                 found[key] = (None, f"{bus.STATE} is longer than {MAX_STATE_BYTES} bytes")
         return found | {key: (raw, "") for key, raw in read_blobs(self._git, sized)}
 
-    def _talk(self, *args: str) -> tuple[int, str]:
-        """A question to the server: git's exit code, and what it printed or complained of."""
+    def _ask(self, *args: str) -> tuple[int, str]:
+        """Query the server; returns git's exit code, and its output or its errors."""
         try:
             done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
         except GitFailed as error:
@@ -197,10 +198,10 @@ class RemoteLoops:
 
 @contextmanager
 def scratch_repository(git: Git, folder: Path | None = None) -> Iterator[Git]:
-    """A bare repository of a moment that reaches the same servers as the repository of `git`.
+    """A temporary bare repository that reaches the same servers as the repository of `git`.
 
-    A fetch with a depth makes a repository shallow, which other tools then complain of. So that
-    this does not happen to the one people work in, states are read in another.
+    A fetch with a depth makes a repository shallow, which other tools complain about. So states are
+    not fetched into the repository that people work in, but into this one.
     """
     out = git.text(
         "rev-parse", "--path-format=absolute", "--git-common-dir", "--show-object-format"
@@ -208,23 +209,23 @@ def scratch_repository(git: Git, folder: Path | None = None) -> Iterator[Git]:
     common, _, kind = out.rpartition("\n")
     with tempfile.TemporaryDirectory(
         prefix="loop-kit-", dir=folder, ignore_cleanup_errors=True
-    ) as made:
-        scratch = git.at(Path(made))
+    ) as folder_name:
+        scratch = git.at(Path(folder_name))
         scratch.run("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", ".")
         scratch.run("config", "include.path", str(Path(common) / "config"))
         yield scratch
 
 
-def _recorded(name: str, sha: str, at: str, raw: bytes | None, why: str) -> Recorded:
+def _parse_record(name: str, sha: str, at: str, raw: bytes | None, why: str) -> StateRecord:
     if raw is None:
-        return Recorded(sha, at, None, why)
+        return StateRecord(sha, at, None, why)
     try:
         state = parse_state(raw)
     except StateCorrupt as error:
-        return Recorded(sha, at, None, str(error))
+        return StateRecord(sha, at, None, str(error))
     if state.task_id != name:
-        return Recorded(sha, at, None, f"{bus.STATE} is of the task {state.task_id[:80]!r}")
-    return Recorded(sha, at, state)
+        return StateRecord(sha, at, None, f"{bus.STATE} is of the task {state.task_id[:80]!r}")
+    return StateRecord(sha, at, state)
 
 
 def _local(task_id: str) -> str:
@@ -238,20 +239,20 @@ def _is_task_id(name: str) -> bool:
         return False
 
 
-def _portions(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
-def _no(said: str) -> BranchRefused:
-    low = said.lower()
+def _refusal(output: str) -> BranchRefused:
+    low = output.lower()
     words = ("error: 403", "error: 401", "authentication failed", "could not read", "denied")
     if any(word in low for word in words):
         return BranchRefused(
-            f"The git server refused the credentials: {printable(said)}",
-            "Give a job `permissions: contents: read`; elsewhere see that `git fetch` works.",
+            f"The git server refused the credentials: {printable(output)}",
+            "Give a job `permissions: contents: read`; elsewhere check that `git fetch` works.",
         )
     return BranchRefused(
-        f"The git server refused: {printable(said)}",
+        f"The git server refused: {printable(output)}",
         "Check the address of the remote, then run again.",
     )

@@ -1,4 +1,4 @@
-"""Named questions to git about the commits of a loop."""
+"""Queries to git about the commits of a loop."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,13 +57,13 @@ def locate(git: Git) -> Place:
     lines = done.out.decode("utf-8", "surrogateescape").splitlines()
     if done.code == 0 and len(lines) == 4:
         return Place(Path(lines[0]), Path(lines[1]), lines[2], lines[3])
-    said = done.err.decode("utf-8", "replace")
+    error = done.err.decode("utf-8", "replace")
     if len(lines) >= 2:
         raise NotARepository(
             f"The git repository {lines[0]} has no commit.",
             "Make a first commit: a loop needs one to compare with.",
         )
-    if "dubious ownership" in said:
+    if "dubious ownership" in error:
         raise NotARepository(
             f"git does not trust {git.directory}: it belongs to another user.",
             f"Run: git config --global --add safe.directory {git.directory}",
@@ -93,23 +93,23 @@ class GitRepository:
 
         A link is followed as long as it stays inside the commit.
         """
-        asked = [path for path in paths if "\n" not in path]
-        stdin = "".join(f"{sha}:{path}\n" for path in asked).encode(errors="surrogateescape")
+        paths = [path for path in paths if "\n" not in path]
+        stdin = "".join(f"{sha}:{path}\n" for path in paths).encode(errors="surrogateescape")
         limit = _MAX_FILE * 4
         try:
             batch = ("cat-file", "--batch", "--follow-symlinks")
             done = self._git.run(*batch, stdin=stdin, limit=limit)
         except GitPrintedTooMuch:
-            found = ((path, self.read(sha, path)) for path in asked)
+            found = ((path, self.read(sha, path)) for path in paths)
             return {path: content for path, content in found if content is not None}
-        return dict(_parse_batch(asked, done.out))
+        return dict(_parse_batch(paths, done.out))
 
     def top(self, sha: str) -> tuple[str, ...]:
         """The names at the top of the tree of commit `sha`."""
         return _names(self._git.run("ls-tree", "--name-only", "-z", sha).out)
 
     def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
-        """The first `limit` files of commit `sha` that fit `patterns` (gitignore style).
+        """The first `limit` files of commit `sha` that match `patterns` (gitignore style).
 
         Only the folders that the patterns begin with are listed.
         """
@@ -117,9 +117,9 @@ class GitRepository:
 
         folders = {_literal_folder(pattern) for pattern in patterns}
         below = () if "" in folders else tuple(sorted(folders))
-        listed = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
-        fitting = GitIgnoreSpec.from_lines(patterns).match_files(_names(self._git.run(*listed).out))
-        return tuple(islice(fitting, limit))
+        command = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
+        names = _names(self._git.run(*command).out)
+        return tuple(islice(GitIgnoreSpec.from_lines(patterns).match_files(names), limit))
 
     def resolve(self, revision: str) -> str:
         """The full id of the commit that `revision` names, or ''."""
@@ -130,7 +130,7 @@ class GitRepository:
         return done.out.decode().strip() if done.code == 0 else ""
 
     def span(self, parent: str, head: str) -> Span:
-        """What lies between two commits, per commit and newest first."""
+        """The changes between two commits, per commit and newest first."""
         done = self._git.run(
             "log",
             "--left-right",
@@ -147,7 +147,7 @@ class GitRepository:
             "--",
         )
         sides, commits = _parse_log(done.out.decode("utf-8", "surrogateescape"))
-        return self._completed(parent, head, commits, descends="<" not in sides)
+        return self._with_details(parent, head, commits, descends="<" not in sides)
 
     def net_change(self, parent: str, head: str) -> Commit:
         """Everything between two commits as if it were one."""
@@ -156,15 +156,15 @@ class GitRepository:
             *("--ignore-submodules=none", parent, head, "--"),
         )
         raw = f"\x01>{head} {parent}\x02\x00" + done.out.decode("utf-8", "surrogateescape")
-        return self._completed(parent, head, _parse_log(raw)[1], descends=True).commits[0]
+        return self._with_details(parent, head, _parse_log(raw)[1], descends=True).commits[0]
 
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
-        """The diff from `base` to `head`; over `limit` bytes the whole is left in `patch`."""
+        """The diff from `base` to `head`; over `limit` bytes the whole of it stays in `patch`."""
         if self._last_diff is not None and self._last_diff[:2] == (base, head):
             return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
         args = (*_DIFF, "--numstat", "--patch", base, head, "--")
-        if self._attributes_changed(base, head):
+        if self._has_changed_attributes(base, head):
             self._run_with_attributes_of(base, args, patch)
         else:
             self._git.run(*args, stdout=patch, timeout=120)
@@ -196,9 +196,9 @@ class GitRepository:
         """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
         self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
 
-    def _attributes_changed(self, base: str, head: str) -> bool:
-        asked = ("diff", "--quiet", "--no-ext-diff", base, head, "--", ":(glob)**/.gitattributes")
-        return self._git.run(*asked, ok=(0, 1)).code == 1
+    def _has_changed_attributes(self, base: str, head: str) -> bool:
+        command = ("diff", "--quiet", "--no-ext-diff", base, head, "--", ":(glob)**/.gitattributes")
+        return self._git.run(*command, ok=(0, 1)).code == 1
 
     def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
         """Run a diff in which git reads .gitattributes at `sha` and nowhere else.
@@ -214,18 +214,20 @@ class GitRepository:
             }
             inside = self._git.at(Path(folder))
             inside.run("read-tree", sha, env=env, timeout=120)
-            asked = ("ls-files", "-z", "--", ":(glob)**/.gitattributes")
-            listed = inside.run(*asked, env=env).out
-            inside.run("checkout-index", "--quiet", "-z", "--stdin", stdin=listed, env=env)
+            command = ("ls-files", "-z", "--", ":(glob)**/.gitattributes")
+            names = inside.run(*command, env=env).out
+            inside.run("checkout-index", "--quiet", "-z", "--stdin", stdin=names, env=env)
             inside.run(*args, stdout=patch, env=env, timeout=120)
 
-    def _completed(self, parent: str, head: str, commits: list["_Raw"], *, descends: bool) -> Span:
-        """Add what `log` does not tell: the trees, the sizes, and where links lead."""
+    def _with_details(
+        self, parent: str, head: str, commits: list["_Raw"], *, descends: bool
+    ) -> Span:
+        """The span with what `log` does not print: trees, sizes, and the targets of links."""
         oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
-        asked = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]
+        objects = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]
         listing = self._git.run(
             *("cat-file", "--batch-check=%(objectname) %(objectsize)"),
-            stdin=("\n".join(asked) + "\n").encode(),
+            stdin=("\n".join(objects) + "\n").encode(),
         ).out.decode()
         rows = [line.split(" ") for line in listing.splitlines()]
         if len(rows) < 2 or "missing" in rows[0] + rows[1]:
@@ -303,17 +305,17 @@ def _names(raw: bytes) -> tuple[str, ...]:
 
 
 def _literal_folder(pattern: str) -> str:
-    """The folder or file that everything `pattern` fits lies in; '' for the whole tree."""
+    """The folder or file that holds every match of `pattern`; '' for the whole tree."""
     rooted = "/" in pattern.rstrip("/")
     parts = pattern.strip("/").split("/") if rooted else []
     literal = list(takewhile(lambda part: part and not set(part) & set("*?[\\"), parts))
     return "/".join(literal) if not pattern.startswith("!") and ".." not in literal else ""
 
 
-def _parse_batch(asked: Sequence[str], raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """The blobs in what `cat-file --batch` prints, in the order they were asked for."""
+def _parse_batch(paths: Sequence[str], raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """The blobs in what `cat-file --batch` prints, in the order of `paths`."""
     at = 0
-    for path in asked:
+    for path in paths:
         end = raw.index(b"\n", at)
         *kind, size = raw[at:end].rsplit(b" ", 2)
         at = end + 1

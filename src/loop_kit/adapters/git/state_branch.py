@@ -1,12 +1,12 @@
 """The store of a loop in CI: one commit per transition on the state branch, pushed with the work.
 
 Transitions are collected in memory and written by one `git fast-import` when they have to become
-durable, so that a push costs two processes however many transitions it carries. A push is atomic
-over both branches and fast-forward only: that fence, not a clock, is what makes the lease hold.
+durable, so that a push takes two processes for any number of transitions. A push is atomic
+over both branches and fast-forward only: that fence, not a clock, makes the lease safe.
 
 When a push is rejected because somebody else wrote to the state branch, the branch is fetched
-again. If its `state.json` is the one we built on (a command was dropped into `inbox/`), our
-transitions are put on top of the new tip. Otherwise the lease is lost.
+again. If its `state.json` is the one these transitions build on (a command was dropped into
+`inbox/`), they are put on top of the new tip. Otherwise the lease is lost.
 """
 
 import json
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from loop_kit.adapters.git.command import FETCH, Git, Identity
-from loop_kit.adapters.git.refusals import passing, raced, refusal
+from loop_kit.adapters.git.refusals import is_race, is_transient, refusal
 from loop_kit.adapters.git.remote import Remote, ask_server
 from loop_kit.adapters.retry import retry
 from loop_kit.core.ci.branches import Branches
@@ -30,7 +30,7 @@ from loop_kit.ports import PushRejected, WorkMoved
 
 _MAX_RACES = 3
 _SEEN = "refs/loop-kit-seen/"
-_MOST_COMMANDS = 50
+_MAX_COMMANDS = 50
 _COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
 
 
@@ -43,7 +43,7 @@ class _Transition:
 
 @dataclass(frozen=True, slots=True)
 class _Push:
-    """A push that was begun: its commits are written once, so that it is recognized there."""
+    """A push in progress: its commits are written once, so that the server's can be compared."""
 
     state_tip: str
     work_sha: str
@@ -92,7 +92,7 @@ class GitStore:
             BranchRefused: the server refuses.
             StateRefused: the state cannot be read.
         """
-        self._tips = self._look()
+        self._tips = self._fetch_tips()
         state_tip = self._tips.get(self._branches.state)
         if state_tip is None:
             return None
@@ -109,7 +109,7 @@ class GitStore:
         own = state.work_branch if state.source.pull is not None else ""
         if own not in {"", state.base_branch, self._branches.work}:
             self._branches = replace(self._branches, own_work=own)
-            self._tips = {**self._look(), self._branches.state: state_tip}
+            self._tips = {**self._fetch_tips(), self._branches.state: state_tip}
         if self.work_tip and state.wip and self._is_shallow():
             self._fetch(self._branches.work, depth=1 + state.wip.commits)
         return state
@@ -123,8 +123,8 @@ class GitStore:
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
     ) -> None:
-        """Keep one transition for the next `sync`."""
-        changed = {name: _slim(name, content) for name, content in (files or {}).items()}
+        """Record one transition for the next `sync`."""
+        changed = {name: _without_diff(name, content) for name, content in (files or {}).items()}
         self._files.update(changed)
         subject = f"{type(event).__name__}: {state.task_id} round {state.round}, {state.state}"
         latest = state.to_json()
@@ -137,44 +137,44 @@ class GitStore:
 
         Raises:
             PushRejected: another run owns the loop.
-            BranchRefused: the server refuses for a reason that trying again does not remove.
+            BranchRefused: the server refuses, for a reason that a retry does not remove.
         """
-        if self._in_flight is not None and self._arrived(self._ask()):
+        if self._in_flight is not None and self._has_arrived(self._list_tips()):
             self._settle()
         if not self._pending and work_sha in {"", self.work_tip}:
             return
         for _ in range(_MAX_RACES):
             self._in_flight = self._in_flight or _Push(self._write(), work_sha, len(self._pending))
-            said, tips = retry(
-                partial(self._push_and_look, self._in_flight),
+            error, tips = retry(
+                partial(self._push_and_check, self._in_flight),
                 self._sleep,
-                if_result=lambda answer: passing(answer[0]) and not raced(answer[0]),
+                if_result=lambda pushed: is_transient(pushed[0]) and not is_race(pushed[0]),
             )
-            if not said:
+            if not error:
                 self._settle()
                 return
-            if not raced(said):
-                raise refusal(said, self._branches)
+            if not is_race(error):
+                raise refusal(error, self._branches)
             self._in_flight = None
             self._rebase(tips)
-        raise PushRejected(f"{self._branches.state} moves faster than we can push")
+        raise PushRejected(f"{self._branches.state} moves faster than it can be pushed")
 
     def commands(self) -> tuple[Command, ...]:
-        """The commands in the inbox; looked for once after the branch was loaded or taken up."""
+        """The commands in the inbox; read once after the branch was loaded or fetched again."""
         if not self._inbox_is_new:
             return ()
         self._inbox_is_new = False
         tip = self._tips[self._branches.state]
-        listed = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{INBOX}", ok=(0, 128))
-        names = listed.out.decode("utf-8", "replace").split("\0")
-        wanted = [name for name in names if _COMMAND_FILE.fullmatch(name)][:_MOST_COMMANDS]
+        done = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{INBOX}", ok=(0, 128))
+        names = done.out.decode("utf-8", "replace").split("\0")
+        wanted = [name for name in names if _COMMAND_FILE.fullmatch(name)][:_MAX_COMMANDS]
         contents = ((name, self.read(f"{INBOX}/{name}")) for name in wanted)
         found = ((name, parse_inbox_file(raw)) for name, raw in contents if raw is not None)
         commands = [c for name, c in found if c is not None and c.path == f"{INBOX}/{name}"]
         return tuple(sorted(commands, key=lambda command: command.comment))
 
     def drop(self, command: Command) -> None:
-        """Put a command into the inbox of the loop as it was loaded; its state is not touched.
+        """Put a command into the inbox of the loop as it was loaded; its state is not changed.
 
         Raises:
             PushRejected: somebody wrote meanwhile; load again and decide again.
@@ -186,22 +186,22 @@ class GitStore:
         files = {command.path: command.to_json()}
         self._pending = [_Transition(subject, self._built_on, files)]
         push = _Push(self._write(), "", 1)
-        said = self._push(push)
+        error = self._push(push)
         self._pending = []
-        if said and raced(said):
+        if error and is_race(error):
             raise PushRejected(f"{self._branches.state} was written meanwhile")
-        if said:
-            raise refusal(said, self._branches)
+        if error:
+            raise refusal(error, self._branches)
         self._tips[self._branches.state] = push.state_tip
 
     def keep_aside(self, work_sha: str) -> str:
         """Push commits that the work branch cannot take to a branch of their own."""
         branch = f"{self._branches.prefix}/{self._branches.task_id}/held-{work_sha[:10]}"
-        self._talk("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
+        self._ask("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
         return branch
 
-    def _arrived(self, tips: Mapping[str, str]) -> bool:
-        """Whether the push under way is on the server although its answer was lost."""
+    def _has_arrived(self, tips: Mapping[str, str]) -> bool:
+        """Whether the push in progress reached the server although its answer was lost."""
         push = self._in_flight
         if push is None or not push.state_tip:
             return False
@@ -209,7 +209,7 @@ class GitStore:
         return work and tips.get(self._branches.state) == push.state_tip
 
     def _settle(self) -> None:
-        """Take note that the push under way was taken."""
+        """Record that the push in progress was accepted."""
         push = self._in_flight
         assert push is not None  # noqa: S101
         if push.transitions:
@@ -220,10 +220,10 @@ class GitStore:
         del self._pending[: push.transitions]
         self._in_flight = None
 
-    def _look(self) -> dict[str, str]:
-        """Fetch the branches of this loop, as they are at one moment, and say where they are.
+    def _fetch_tips(self) -> dict[str, str]:
+        """Fetch the branches of this loop at one moment; returns their tips.
 
-        Not by `ls-remote`: to that a server answers with every branch that it has.
+        Not by `ls-remote`: a server answers that with every branch that it has.
         """
         own = f"{self._branches.prefix}/{self._branches.task_id}"
         wanted = [f"+refs/heads/{own}/*:{_SEEN}{own}/*"]
@@ -232,19 +232,19 @@ class GitStore:
         depth = ("--depth=1",) if self._is_shallow() else ()
         command = (*FETCH, "--prune", *depth, self._remote.url)
         tries = [wanted, wanted[:1]][: len(wanted)]
-        if all(self._talk(*command, *refs, absent=True) is None for refs in tries):
+        if all(self._ask(*command, *refs, absent=True) is None for refs in tries):
             return {}
-        listed = self._git.text("for-each-ref", "--format=%(refname) %(objectname)", _SEEN)
-        rows = (line.split(" ") for line in listed.splitlines())
+        lines = self._git.text("for-each-ref", "--format=%(refname) %(objectname)", _SEEN)
+        rows = (line.split(" ") for line in lines.splitlines())
         return {ref.removeprefix(_SEEN): oid for ref, oid in rows}
 
     def _is_shallow(self) -> bool:
         return self._git.text("rev-parse", "--is-shallow-repository") == "true"
 
-    def _ask(self) -> dict[str, str]:
-        """Which branches of this loop the server has; only after it refused a push."""
+    def _list_tips(self) -> dict[str, str]:
+        """The branches of this loop on the server; called only after it refused a push."""
         names = (self._branches.state, self._branches.work, self._branches.prefix)
-        out = self._talk("ls-remote", self._remote.url, *(f"refs/heads/{name}" for name in names))
+        out = self._ask("ls-remote", self._remote.url, *(f"refs/heads/{name}" for name in names))
         rows = [line.split("\t") for line in (out or "").splitlines() if "\t" in line]
         tips = {ref.removeprefix("refs/heads/"): oid for oid, ref in rows}
         if self._branches.prefix in tips:
@@ -255,7 +255,7 @@ class GitStore:
         return tips
 
     def _fetch(self, branch: str, depth: int) -> None:
-        self._talk(
+        self._ask(
             *FETCH,
             *((f"--depth={depth}",) if depth else ()),
             self._remote.url,
@@ -306,7 +306,7 @@ class GitStore:
         return out + b"\n"
 
     def _push(self, push: "_Push") -> str:
-        """Push both branches at once; returns '' or what the server said against it."""
+        """Push both branches at once; returns '', or what git printed when that failed."""
         refspecs = []
         if push.transitions:
             refspecs.append(f"{push.state_tip}:refs/heads/{self._branches.state}")
@@ -318,17 +318,17 @@ class GitStore:
             env=self._remote.authorization(),
             timeout=600,
         )
-        said = (done.out + b"\n" + done.err).decode("utf-8", "replace")
-        return said if done.code else ""
+        output = (done.out + b"\n" + done.err).decode("utf-8", "replace")
+        return output if done.code else ""
 
-    def _push_and_look(self, push: _Push) -> tuple[str, dict[str, str]]:
-        """Push; what the server said against it and has instead, nothing when the push arrived."""
-        said = self._push(push)
-        tips = self._ask() if said else {}
-        return ("", {}) if self._arrived(tips) else (said, tips)
+    def _push_and_check(self, push: _Push) -> tuple[str, dict[str, str]]:
+        """Push; returns the error and the tips on the server, both empty when the push arrived."""
+        error = self._push(push)
+        tips = self._list_tips() if error else {}
+        return ("", {}) if self._has_arrived(tips) else (error, tips)
 
     def _rebase(self, tips: dict[str, str]) -> None:
-        """Take up what somebody else put on the state branch, if it left the state alone."""
+        """Build on what somebody else put on the state branch, if the state is unchanged."""
         before, work_before = self._tips.get(self._branches.state, ""), self.work_tip
         self._tips = tips
         tip = tips.get(self._branches.state, "")
@@ -342,22 +342,22 @@ class GitStore:
         if self.work_tip != work_before:
             raise WorkMoved(f"{self._branches.work} was pushed to by somebody else")
 
-    def _talk(self, *args: str, absent: bool = False) -> str | None:
-        """A question to the server; it changes nothing there, so it is asked again.
+    def _ask(self, *args: str, absent: bool = False) -> str | None:
+        """Query the server; as that changes nothing there, it is repeated after a failure.
 
-        None where `absent` is allowed for and the branches are; a shallow fetch is mute about that.
+        None if `absent` allows that the branches do not exist; a shallow fetch reports no error.
         """
         done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
-        said = done.err.decode("utf-8", "replace")
+        error = done.err.decode("utf-8", "replace")
         if done.code == 0:
             return done.out.decode("utf-8", "replace")
-        if absent and ("couldn't find remote ref" in said or not said.strip()):
+        if absent and ("couldn't find remote ref" in error or not error.strip()):
             return None
-        raise refusal(said, self._branches)
+        raise refusal(error, self._branches)
 
 
-def _slim(name: str, content: bytes | None) -> bytes | None:
-    """A review request without its diff: whoever wants that asks git."""
+def _without_diff(name: str, content: bytes | None) -> bytes | None:
+    """The file `name`; of a review request without the diff, which git has."""
     if content is None or not name.endswith(bus.REVIEW_REQUEST):
         return content
     return bus.encode(bus.remove_diff(json.loads(content)))
