@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from loop_kit.adapters.agents.catalogue import KNOWN
-from loop_kit.core.agent.checkup import dotted
+from loop_kit.core.agent.checkup import version_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -38,10 +38,10 @@ def test_agents_have_the_versions_that_their_flags_were_checked_with() -> None:
     arguments = dict(rest.split("=") for rest in _all("ARG"))
 
     assert arguments == {
-        f"{name.upper()}_VERSION": dotted(program.checked) for name, program in KNOWN.items()
+        f"{name.upper()}_VERSION": version_text(program.checked) for name, program in KNOWN.items()
     }
     for program in KNOWN.values():
-        assert f"{program.package}@{dotted(program.checked)}" in CI
+        assert f"{program.package}@{version_text(program.checked)}" in CI
         assert f"{program.package}@$" in DOCKERFILE
 
 

@@ -32,7 +32,7 @@ from loop_kit.core.briefing.prompts import (
     REVIEWER_PLACEHOLDERS,
     WORKER_PLACEHOLDERS,
     TemplateInvalid,
-    filled,
+    fill_template,
 )
 from loop_kit.core.card.scope import (
     AGENT_CONFIGURATION,
@@ -45,7 +45,7 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import policy
 from loop_kit.core.loop.state import Limits, Role
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.record import nearest
+from loop_kit.core.record import suggestion
 from loop_kit.core.sanitize import Redactor
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
@@ -101,7 +101,7 @@ def agents(
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    seen = {**environment.allowed(environ, settings.agent_env), **extra}
+    seen = {**environment.agent_environment(environ, settings.agent_env), **extra}
     return {role: _agent(role, settings, ground, environ, seen, job) for role in Role}
 
 
@@ -167,7 +167,7 @@ def _registered(name: str, role: Role) -> Callable[[Setup], Agent]:
     known = (*REGISTRY.names(), MANUAL)
     raise BadSetting(
         f"Unknown backend {name!r} for the {role.value}; registered are {', '.join(known)}.",
-        nearest(name, known),
+        suggestion(name, known),
     )
 
 
@@ -275,7 +275,7 @@ def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Option
     repository = GitRepository(ground.git)
     cloner = Cloner(ground.git, ground.git_dir, ground.scratch, parts.supply, parts.base_sha)
     workspaces = parts.workspaces or _workspaces(ground, parts, cloner)
-    verifier = parts.verifier or CloneVerifier(cloner, environment.allowed(parts.environ))
+    verifier = parts.verifier or CloneVerifier(cloner, environment.agent_environment(parts.environ))
     dispatcher = parts.dispatcher(
         parts.agents,
         FolderMailbox(ground.mailboxes),
@@ -318,7 +318,7 @@ def _check_templates(guides: GuidesPort) -> None:
     known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
     for role, names in known.items():
         try:
-            filled(guides.guidance(role).template, dict.fromkeys(names, ""))
+            fill_template(guides.guidance(role).template, dict.fromkeys(names, ""))
         except TemplateInvalid as error:
             raise BadSetting(
                 f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.state import Limits
-from loop_kit.core.record import Record, explain, nearest
+from loop_kit.core.record import Record, explain, suggestion
 from loop_kit.errors import BadSetting
 
 Values = Mapping[str, object]
@@ -234,7 +234,7 @@ def flag_values(words: Iterable[str]) -> dict[str, object]:
             value = word.partition("=")[2]
         field = _FLAGS.get(name) or _FLAGS.get(name.removeprefix("no_"))
         if not word.startswith("--") or field is None:
-            raise BadSetting(f"loop-kit-args: {word!r} names no setting.", nearest(name, _FLAGS))
+            raise BadSetting(f"loop-kit-args: {word!r} names no setting.", suggestion(name, _FLAGS))
         if field.annotation is bool:
             values[name.removeprefix("no_")] = value if given else not name.startswith("no_")
         else:
@@ -258,7 +258,7 @@ def config_values(document: object, name: str) -> dict[str, object]:
     values = {str(key).replace("-", "_"): value for key, value in document.items()}
     for key in values:
         if key not in _CONFIGURABLE:
-            raise BadSetting(f"{name}: unknown setting {key!r}.", nearest(key, _CONFIGURABLE))
+            raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, _CONFIGURABLE))
     return values
 
 

@@ -2,8 +2,8 @@
 
 from loop_kit.core.agent.reports import (
     Decision,
-    Disposed,
     Disposition,
+    DispositionStatus,
     Issue,
     ReviewReport,
     WorkReport,
@@ -156,7 +156,7 @@ def rejected(
     return ReviewReported(report, at=AT)
 
 
-def said(id_: str, status: Disposed, note: str = "") -> Disposition:
+def said(id_: str, status: DispositionStatus, note: str = "") -> Disposition:
     """What the reviewer says about one finding."""
     return Disposition(id=id_, status=status, note=note)
 

@@ -11,10 +11,10 @@ from loop_kit.core.sanitize import (
     Redactor,
     StreamRedactor,
     command_data,
-    cut,
-    fenced,
+    fence,
     markdown,
     one_line,
+    truncate,
     visible,
 )
 
@@ -127,26 +127,26 @@ def test_plain_prose_and_code_keep_their_meaning() -> None:
     ["plain", "```", "a\n```\nb", "`````\n````", "~~~", "```python\nx\n```", "\n\n", "    ```"],
 )
 def test_fenced_text_cannot_close_its_fence(text: str) -> None:
-    found = tokens(fenced(text, "text"))
+    found = tokens(fence(text, "text"))
     assert [token.type for token in found] == ["fence"]
     assert found[0].content == text.rstrip() + "\n"
 
 
 def test_fenced_text_is_visible_text() -> None:
-    assert fenced("ap\u200bprove\r\n") == "```\napprove\n```"
+    assert fence("ap\u200bprove\r\n") == "```\napprove\n```"
 
 
 @pytest.mark.parametrize("limit", [140, 500, 65_536])
 def test_what_is_cut_fits_says_so_and_leaves_no_fence_open(limit: int) -> None:
     text = "```\n" + "x" * 100_000
-    short = cut(text, limit, "See the branch.")
+    short = truncate(text, limit, "See the branch.")
     assert len(short) <= limit
     assert short.endswith(f"… cut here, it had {len(text)} characters. See the branch.")
     assert "See the branch." not in code(short)
 
 
 def test_what_fits_is_not_cut() -> None:
-    assert cut("x" * 140, 140, "pointer") == "x" * 140
+    assert truncate("x" * 140, 140, "pointer") == "x" * 140
 
 
 def test_data_of_a_workflow_command_cannot_end_it() -> None:

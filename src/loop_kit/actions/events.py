@@ -20,7 +20,7 @@ from loop_kit.adapters.runner.job import (
     is_bot,
     require_trusted_ref,
 )
-from loop_kit.core.card.task import checked_task_id
+from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.requests import (
     DEFAULT_CARD,
     Comment,
@@ -40,7 +40,7 @@ from loop_kit.core.ci.requests import (
     is_under,
 )
 from loop_kit.core.loop.commands import read_command
-from loop_kit.core.record import carried
+from loop_kit.core.record import clean_text
 from loop_kit.core.sanitize import MAX_BODY, one_line
 from loop_kit.errors import BadSetting, BranchRefused, ForgeRefused
 from loop_kit.settings import Settings
@@ -87,7 +87,7 @@ class _Event:
     def text(self, *path: str, limit: int = MAX_BODY + 1) -> str:
         """Text that can be stored and posted; a body over every limit stays over it."""
         found = at(self.payload, *path)
-        return carried(found[:limit]) if isinstance(found, str) else ""
+        return clean_text(found[:limit]) if isinstance(found, str) else ""
 
     def number(self, *path: str) -> int:
         """A number of the forge, above 0."""
@@ -168,7 +168,7 @@ def _task_id(settings: Settings) -> str:
             "Pass the output task-id of the phase claim.",
         )
     try:
-        return checked_task_id(settings.task_id)
+        return check_task_id(settings.task_id)
     except ValueError as error:
         raise BadSetting(f"The input task-id {error}.", "Correct task-id.") from None
 

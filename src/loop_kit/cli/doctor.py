@@ -66,7 +66,7 @@ def _examine(
 ) -> _Examined:
     from loop_kit import bootstrap
     from loop_kit.adapters.git.command import Git
-    from loop_kit.core.agent.checkup import shown
+    from loop_kit.core.agent.checkup import printable
     from loop_kit.core.sanitize import Redactor, one_line
 
     root = repository_root(cwd)
@@ -82,7 +82,7 @@ def _examine(
     checks += _programs(settings, root, environ, set(roles.values()))
     redact = Redactor((*bootstrap.secrets(settings, environ), *_exported_secrets(environ)))
     safe = [
-        shown(replace(check, detail=redact(check.detail), fix=redact(check.fix)))
+        printable(replace(check, detail=redact(check.detail), fix=redact(check.fix)))
         for check in checks
     ]
     return _Examined(safe, {role: one_line(name) for role, name in roles.items()})
@@ -106,8 +106,8 @@ def _git(git: "Git") -> "list[Check]":
     from loop_kit.core.agent.checkup import (
         Check,
         State,
-        dotted,
         version_in,
+        version_text,
     )
 
     try:
@@ -119,9 +119,9 @@ def _git(git: "Git") -> "list[Check]":
         detail = f"of unknown version (it printed {printed[:60]!r})"
         return [Check("git", State.WARN, detail, _INSTALL_GIT), _repository(git)]
     if version < OLDEST_GIT:
-        detail = f"{dotted(version)} is older than {dotted(OLDEST_GIT)}"
+        detail = f"{version_text(version)} is older than {version_text(OLDEST_GIT)}"
         return [Check("git", State.WRONG, detail, _INSTALL_GIT), _repository(git)]
-    return [Check("git", State.OK, dotted(version)), _repository(git)]
+    return [Check("git", State.OK, version_text(version)), _repository(git)]
 
 
 def _repository(git: "Git") -> "Check":
@@ -229,7 +229,7 @@ def _programs(
     from loop_kit.core.agent import environment
     from loop_kit.core.agent.checkup import Check, State
 
-    plain = environment.allowed(environ)
+    plain = environment.agent_environment(environ)
     checks: list[Check] = []
     for name in REGISTRY.names():
         known = KNOWN.get(name)
@@ -237,7 +237,7 @@ def _programs(
             if name not in used:
                 checks.append(Check(name, State.OK, "registered, no check known", needed=False))
             continue
-        seen = {**environment.allowed(environ, settings.agent_env)}
+        seen = {**environment.agent_environment(environ, settings.agent_env)}
         for variable, setting in known.keys.items():
             held = getattr(settings, setting).get_secret_value() if setting else ""
             if held or (setting and environ.get(variable)):

@@ -19,7 +19,7 @@ from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:
     from loop_kit.core.briefing.knowledge import Entry, Kind
-    from loop_kit.core.briefing.knowledge_files import Swept
+    from loop_kit.core.briefing.knowledge_files import CleanedFile
 
 _COLUMNS = ("type", "category", "text", "confidence", "source", "source_version")
 
@@ -178,14 +178,14 @@ def dedupe(context: typer.Context, loop_dir: LoopDir = "") -> None:
     typer.echo(f"Removed as duplicates: {_total(swept)}")
 
 
-def _report(swept: "Mapping[Kind, Swept]") -> None:
+def _report(swept: "Mapping[Kind, CleanedFile]") -> None:
     from loop_kit.adapters.loop_dir.context_folder import NAMES
 
     for kind, result in swept.items():
         typer.echo(f"{NAMES[kind]}: removed={result.removed} kept={result.kept}")
 
 
-def _total(swept: "Mapping[Kind, Swept]") -> int:
+def _total(swept: "Mapping[Kind, CleanedFile]") -> int:
     return sum(result.removed for result in swept.values())
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loop_kit.core.card.task import TaskCard
     from loop_kit.core.ci.planning import (
         CardAt,
-        LoopGlance,
+        LoopStatus,
         Plan,
         Refused,
     )
@@ -67,7 +67,7 @@ def _plan(
     from loop_kit.adapters.git.command import Git
     from loop_kit.adapters.git.repository import locate
     from loop_kit.adapters.loop_dir.loop_folder import loop_folder
-    from loop_kit.core.ci.planning import asked_of_the_forge, planned
+    from loop_kit.core.ci.planning import plan_cards, task_ids_to_look_up
     from loop_kit.settings import for_laptop
     from loop_kit.usecases.local_files import read_config
     from loop_kit.usecases.remote import remote_place
@@ -79,13 +79,13 @@ def _plan(
     prefix = for_laptop(environ).resolve(read_config(folder).layer).branch_prefix
     cards, refused = _cards(folder, git.directory)
     if not cards:
-        return replace(planned([], {}, ()), refused=tuple(refused)), []
+        return replace(plan_cards([], {}, ()), refused=tuple(refused)), []
     place = remote_place(git, environ, remote)
     seen = _look(git, place, prefix, cards)
     loops = seen.glances()
-    asked = asked_of_the_forge(cards, loops)
+    asked = task_ids_to_look_up(cards, loops)
     merged = _merged(place, prefix, asked)
-    made = planned(cards, loops, merged)
+    made = plan_cards(cards, loops, merged)
     notes = []
     if asked and merged is None:
         lost = "a card whose branches were deleted after the merge looks new"
@@ -100,19 +100,19 @@ class _Seen:
     tips: "Mapping[str, Tips]"
     recorded: "Mapping[str, StateRecord]"
 
-    def glances(self) -> "dict[str, LoopGlance]":
+    def glances(self) -> "dict[str, LoopStatus]":
         """How each loop stands."""
-        from loop_kit.core.ci.planning import LoopGlance
+        from loop_kit.core.ci.planning import LoopStatus
 
         found = {}
         for name in self.tips:
             record = self.recorded.get(name)
             if record is None:
-                found[name] = LoopGlance.unreadable("it has a work branch and no state branch")
+                found[name] = LoopStatus.unreadable("it has a work branch and no state branch")
             elif record.state is None:
-                found[name] = LoopGlance.unreadable(record.why)
+                found[name] = LoopStatus.unreadable(record.why)
             else:
-                found[name] = LoopGlance.of(record.state)
+                found[name] = LoopStatus.of(record.state)
         return found
 
 

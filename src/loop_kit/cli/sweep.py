@@ -11,7 +11,7 @@ from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 
 if TYPE_CHECKING:
-    from loop_kit.core.ci.sweeping import Swept
+    from loop_kit.core.ci.sweeping import SweepReport
 
 
 def sweep(
@@ -48,7 +48,7 @@ def sweep(
         raise errors[0]
 
 
-def _document(swept: "Swept") -> dict[str, object]:
+def _document(swept: "SweepReport") -> dict[str, object]:
     rows = [
         {"task-id": row.task_id, "found": row.found, "did": row.did.value, "said": row.said}
         for row in swept.rows
@@ -56,7 +56,7 @@ def _document(swept: "Swept") -> dict[str, object]:
     return {"loops": swept.loops, "left": swept.left, "swept": rows}
 
 
-def _print(swept: "Swept") -> None:
+def _print(swept: "SweepReport") -> None:
     from loop_kit.core.ci.sweeping import totals
     from loop_kit.core.sanitize import one_line
 

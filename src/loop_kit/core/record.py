@@ -20,32 +20,32 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class Kept(BaseModel):
+class ExtensibleRecord(BaseModel):
     """A frozen record inside a state: unknown keys survive, a newer program may have set them."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
-def _plain(text: str) -> str:
+def _require_encodable(text: str) -> str:
     if _UNUSABLE.search(text):
         raise ValueError("holds a NUL or half of a surrogate pair")
     return text
 
 
-def _spoken(text: str) -> str:
-    if not _plain(text).strip():
+def _require_non_blank(text: str) -> str:
+    if not _require_encodable(text).strip():
         raise ValueError("must not be blank")
     return text
 
 
-Text = Annotated[str, AfterValidator(_plain)]
+Text = Annotated[str, AfterValidator(_require_encodable)]
 """Text that every file system, encoder and argument list can carry."""
 
-Spoken = Annotated[str, AfterValidator(_spoken)]
+NonBlankText = Annotated[str, AfterValidator(_require_non_blank)]
 """`Text` that says something."""
 
 
-def carried(value: object) -> str:
+def clean_text(value: object) -> str:
     """`value`, which an agent or a person wrote, as text that can be stored and posted."""
     text = value if isinstance(value, str) else "" if value is None else _as_json(value)
     return _UNUSABLE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -60,7 +60,7 @@ def _as_json(value: object) -> str:
         return "(nested too deeply)"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known key nearest to `name`, or lists them all.
 
     Returns:
@@ -83,13 +83,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
     kind = str(first["type"])
     if kind == "extra_forbidden":
         holder = _model_at(model, path[:-1])
-        return f"unknown key {where!r}", nearest(str(path[-1]), holder.model_fields)
+        return f"unknown key {where!r}", suggestion(str(path[-1]), holder.model_fields)
     if kind == "missing":
         return f"{where!r} is missing", f"Add {where!r}."
-    return f"{where!r}: {_wanted(kind, first)}", f"Correct {where!r}."
+    return f"{where!r}: {_expectation(kind, first)}", f"Correct {where!r}."
 
 
-def _wanted(kind: str, first: Any) -> str:
+def _expectation(kind: str, first: Any) -> str:
     got = type(first.get("input")).__name__
     wanted = {
         "string_type": "must be text",

@@ -53,37 +53,37 @@ def markdown(text: str) -> str:
     that they notify nobody and close nothing. What still does something when a parser reads it is
     shown as it was written, in a fence.
     """
-    text = cut(text, MAX_BODY)
-    defused = _defused(text)
-    return defused if _is_inert(defused) else quoted(text)
+    text = truncate(text, MAX_BODY)
+    defused = _defuse(text)
+    return defused if _is_inert(defused) else quote(text)
 
 
 def inline(text: str, limit: int = 300) -> str:
     """`text` on one line, for a list item or a table cell, as harmless as `markdown`."""
     line = one_line(text, limit)
-    defused = _defused(line)
+    defused = _defuse(line)
     return defused if _is_inert(defused) else code(line)
 
 
 def code(text: str) -> str:
     """`text` as a code span that it cannot end."""
-    shown = _markless(one_line(text, 300)).replace("`", "'")
+    shown = _break_markers(one_line(text, 300)).replace("`", "'")
     return f"`{shown}`" if shown else ""
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """`text` of an agent or a command in a fence, without anything that looks like our marker."""
-    return fenced(_markless(text))
+    return fence(_break_markers(text))
 
 
-def _markless(text: str) -> str:
+def _break_markers(text: str) -> str:
     return text.replace("<!--", "<! --")
 
 
-def _defused(text: str) -> str:
+def _defuse(text: str) -> str:
     text = _IMAGE.sub(r"[image removed: \1]", _COMMENT.sub("", visible(text)))
     parts = _CODE.split(text)
-    return "".join(part if n % 2 else _inert(part) for n, part in enumerate(parts))
+    return "".join(part if n % 2 else _neutralize(part) for n, part in enumerate(parts))
 
 
 def _is_inert(text: str) -> bool:
@@ -101,22 +101,22 @@ def _is_inert(text: str) -> bool:
     return not any(p.search(part) for part in shown for p in (_PINGS, _REFERS, _CLOSES))
 
 
-def _inert(text: str) -> str:
+def _neutralize(text: str) -> str:
     text = _MENTION.sub(r"`\g<0>`", text)
     text = _REFERENCE.sub(r"`\g<0>`", text)
     text = _CLOSES.sub(lambda m: m.group(0).replace(m.group(1), f"`{m.group(1)}`"), text)
     return _TAG.sub("&lt;", text)
 
 
-def fenced(text: str, language: str = "") -> str:
+def fence(text: str, language: str = "") -> str:
     """`text` in a code fence that it cannot close itself."""
-    shown = visible(text)
-    longest = max((len(run) for run in re.findall(r"`{3,}", shown)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{shown.rstrip()}\n{fence}"
+    content = visible(text)
+    longest = max((len(run) for run in re.findall(r"`{3,}", content)), default=2)
+    marks = "`" * (longest + 1)
+    return f"{marks}{language}\n{content.rstrip()}\n{marks}"
 
 
-def cut(text: str, limit: int, pointer: str = "") -> str:
+def truncate(text: str, limit: int, pointer: str = "") -> str:
     """`text` of at most `limit` characters; what is cut is said, with where the rest is."""
     if len(text) <= limit:
         return text
@@ -150,9 +150,9 @@ class StreamRedactor:
         whole = self._held + data
         for secret in self._secrets:
             whole = whole.replace(secret, b"***")
-        cut = max(0, len(whole) - self._hold)
-        self._held = whole[cut:]
-        return whole[:cut]
+        end = max(0, len(whole) - self._hold)
+        self._held = whole[end:]
+        return whole[:end]
 
     def end(self) -> bytes:
         """What was held back."""

@@ -26,7 +26,7 @@ from loop_kit.core.loop.state import (
     Session,
     Wip,
 )
-from loop_kit.core.record import carried
+from loop_kit.core.record import clean_text
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.options import Options
 from loop_kit.ports import (
@@ -167,7 +167,7 @@ class Dispatcher:
             if raw is None:
                 return None
             document = report_document(raw)
-            text = carried(document)
+            text = clean_text(document)
             clean = self._options.redact(text)
             if clean == text:
                 return Report(raw, document)

@@ -44,7 +44,7 @@ class Briefer:
         files = self._repository.matching(state.branch_tip, named, MAX_FILES) if named else ()
         wanted = sources(files)
         read = self._repository.read_many(state.branch_tip, wanted) if wanted else {}
-        pitfalls = tuple(entry.text for entry in knowledge.useful(known).pitfalls)
+        pitfalls = tuple(entry.text for entry in knowledge.select_useful(known).pitfalls)
         packet = task_packet(card, files, read, pitfalls, state.findings)
         context = Context(
             quickstart=quickstart(top),

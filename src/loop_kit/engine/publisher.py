@@ -120,7 +120,7 @@ class Publisher:
         raised = [f for f in state.findings if f.id in record.new_findings]
         where: Mapping[str, tuple[str, int]] = {}
         if any(finding.file and finding.line for finding in raised):
-            where = inline.placed(raised, self._diff(state, record.head_sha).text)
+            where = inline.positions(raised, self._diff(state, record.head_sha).text)
         return inline.ReviewPost(
             body=redact(review_body(state, record.round, report, key, where)),
             comments=tuple(

@@ -6,7 +6,7 @@ may not command gets no answer at all: strangers must not make us answer.
 """
 
 from loop_kit.core.card.issue import Origin, card_if_any
-from loop_kit.core.card.task import TaskCard, checked_task_id
+from loop_kit.core.card.task import TaskCard, check_task_id
 from loop_kit.core.ci.requests import Comment, StartIssue
 from loop_kit.core.forge.render import headline, marker
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
@@ -171,7 +171,7 @@ def _task_id(job: LoopJob, request: Comment) -> str:
 
 def _checked(task_id: str, request: Comment) -> str:
     try:
-        return checked_task_id(task_id)
+        return check_task_id(task_id)
     except ValueError:
         return f"pr-{request.number}"
 

@@ -34,7 +34,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 )
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.core.card.task import checked_task_id, parse_card
+from loop_kit.core.card.task import check_task_id, parse_card
 from loop_kit.core.ci import fetched as handback
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.fetched import FetchedLoop
@@ -372,7 +372,7 @@ def shown(fetched: Fetched, *, as_json: bool) -> str:
 
 def _task_id(given: str) -> str:
     try:
-        return checked_task_id(given)
+        return check_task_id(given)
     except ValueError as error:
         raise BadSetting(f"The task id {given[:80]!r} {error}.", "Give a plain task id.") from None
 

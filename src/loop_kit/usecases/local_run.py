@@ -29,7 +29,7 @@ from loop_kit.adapters.loop_dir.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.briefing.knowledge import Knowledge, Lesson
 from loop_kit.core.card.task import TaskCard, parse_card
-from loop_kit.core.forge.render import headline, used
+from loop_kit.core.forge.render import headline, usage_text
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import (
@@ -152,7 +152,7 @@ class _LocalRun:
 
     def _tell_end(self, shown: Reporter, state: LoopState) -> None:
         shown.note(headline(state))
-        shown.note(f"Used: {used(state)}.")
+        shown.note(f"Used: {usage_text(state)}.")
         if self._work_branch:
             shown.note(f"The work is on the branch {self._work_branch}.")
         if state.outcome is not None and state.resume_phase is not None:

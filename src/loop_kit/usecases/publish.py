@@ -241,7 +241,7 @@ class _Publishing:
     ) -> LoopState:
         """The state that replaces `there` with the next push."""
         files = self._files() if changed else {}
-        state = handback.handed_back(state, there, continues=continues)
+        state = handback.state_to_push(state, there, continues=continues)
         self._note((self._folder / bus.STATE).read_bytes())
         self._note(state.to_json())
         self._store.save(state, HandedOver(state.continue_to), files)

@@ -21,12 +21,12 @@ from loop_kit.adapters.runner.outputs import write_summary
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.sweeping import (
-    MOST,
-    Did,
-    Glance,
+    MAX_LOOPS,
+    Action,
+    LoopSnapshot,
     Need,
     Row,
-    Swept,
+    SweepReport,
     due,
     is_queued,
     need,
@@ -61,7 +61,7 @@ _NO_AGENTS: Values = {
 """No agent is run, so neither the checkout is changed nor are the loop's own backends needed."""
 
 _LEASE_SEC = 600
-_DONE = {Did.DISPATCHED, Did.HANDED, Did.POSTED, Did.HEEDED, Did.WOULD}
+_DONE = {Action.DISPATCHED, Action.HANDED, Action.POSTED, Action.COMMANDED, Action.WOULD}
 
 
 def sweep_all(job: LoopJob) -> None:
@@ -84,7 +84,7 @@ def sweep_all(job: LoopJob) -> None:
         raise errors[0]
 
 
-def sweep(job: LoopJob) -> tuple[Swept, tuple[LoopError, ...]]:
+def sweep(job: LoopJob) -> tuple[SweepReport, tuple[LoopError, ...]]:
     """Look after every loop under the prefix: what was done, and what went wrong.
 
     Raises:
@@ -97,7 +97,7 @@ def sweep(job: LoopJob) -> tuple[Swept, tuple[LoopError, ...]]:
     left = sweep_.carry_on(due(glances))
     carried = {row.task_id for row in ledger.rows if row.did in _DONE}
     delete_old(job.scene, [g for g in glances if g.task_id not in carried], ledger)
-    return Swept(loops, tuple(ledger.rows), left), tuple(ledger.errors)
+    return SweepReport(loops, tuple(ledger.rows), left), tuple(ledger.errors)
 
 
 class _Sweep:
@@ -109,7 +109,7 @@ class _Sweep:
         self._scene = scene
         self._ledger = ledger
 
-    def look(self) -> list[Glance]:
+    def look(self) -> list[LoopSnapshot]:
         """All loops, in one listing and one fetch; one that cannot be read is told of at once."""
         scene = self._scene
         with scratch_repository(scene.git, scene.folder) as scratch:
@@ -124,20 +124,20 @@ class _Sweep:
                 )
             else:
                 age = seconds_since(found.committed_at, now)
-                glances.append(Glance(name, found.sha, found.state, age, name in inboxes))
+                glances.append(LoopSnapshot(name, found.sha, found.state, age, name in inboxes))
         return glances
 
-    def carry_on(self, waiting: Sequence[Glance]) -> int:
+    def carry_on(self, waiting: Sequence[LoopSnapshot]) -> int:
         """Look after these loops in turn; how many are left for the next sweep."""
         carried = 0
         for number, glance in enumerate(waiting):
-            if carried == MOST:
+            if carried == MAX_LOOPS:
                 return len(waiting) - number
             found = situation(glance)
             try:
                 row = self._looked_after(glance, found)
             except PushRejected:
-                row = Row(glance.task_id, found, Did.LEFT, "Another run took it over.")
+                row = Row(glance.task_id, found, Action.LEFT, "Another run took it over.")
             except (ForgeRefused, ForgeUnavailable) as error:
                 self._ledger.fail(glance.task_id, found, error)
                 return len(waiting) - number - 1
@@ -151,7 +151,7 @@ class _Sweep:
             carried += row.did in _DONE
         return 0
 
-    def _looked_after(self, glance: Glance, found: str) -> Row:
+    def _looked_after(self, glance: LoopSnapshot, found: str) -> Row:
         """What came of one loop that waits for something.
 
         Raises:
@@ -160,13 +160,13 @@ class _Sweep:
         """
         loop, wanted = self._loaded(glance), need(glance)
         if isinstance(loop, str):
-            return Row(glance.task_id, found, Did.LEFT, loop)
+            return Row(glance.task_id, found, Action.LEFT, loop)
         if self._scene.settings.dry_run:
-            return Row(glance.task_id, found, Did.WOULD, f"It waits for {wanted}.")
+            return Row(glance.task_id, found, Action.WOULD, f"It waits for {wanted}.")
         entered = self._job.prepared(loop, None)
         if glance.state.is_running and not self._dispatches(entered):
             why = "`continue` is none: whoever chains its jobs starts the next."
-            return Row(glance.task_id, found, Did.LEFT, why)
+            return Row(glance.task_id, found, Action.LEFT, why)
         if is_queued(glance) and loop.card is not None:
             entered.engine.join(glance.state, loop.card)
             entered.engine.dispatch(self._scene.forge, self._job.continuation(entered.settings))
@@ -178,7 +178,7 @@ class _Sweep:
         next_ = self._job.continuation(entered.settings)
         return next_ is not None and bool(next_.workflow)
 
-    def _loaded(self, glance: Glance) -> Loop | str:
+    def _loaded(self, glance: LoopSnapshot) -> Loop | str:
         """The loop as it is on the server, or why it is left alone."""
         lease = glance.state.lease
         if self._job.is_live(lease):

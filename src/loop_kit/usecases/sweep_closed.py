@@ -13,13 +13,13 @@ from loop_kit.adapters.git.branch_removal import BranchRemoval
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.sweeping import (
-    KEPT_SEC,
-    MOST,
+    MAX_LOOPS,
     PATIENCE_SEC,
-    Did,
-    Glance,
+    RETENTION_SEC,
+    Action,
+    LoopSnapshot,
     Row,
-    may_be_deleted,
+    is_old_enough_to_delete,
     situation,
 )
 from loop_kit.errors import ForgeUnavailable, LoopError
@@ -41,7 +41,7 @@ class Ledger:
 
     def fail(self, task_id: str, found: str, error: LoopError) -> None:
         """Take down what went wrong with one loop."""
-        self.rows.append(Row(task_id, found, Did.FAILED, str(error)))
+        self.rows.append(Row(task_id, found, Action.FAILED, str(error)))
         self.errors.append(error)
 
 
@@ -60,18 +60,20 @@ def _moment(at: str) -> datetime:
     return datetime.strptime(at, _FORM).replace(tzinfo=UTC)
 
 
-def delete_old(scene: Scene, glances: Iterable[Glance], ledger: Ledger) -> None:
+def delete_old(scene: Scene, glances: Iterable[LoopSnapshot], ledger: Ledger) -> None:
     """Delete the branches of those that were closed long ago, as they were seen."""
-    old = [glance for glance in glances if may_be_deleted(glance)]
+    old = [glance for glance in glances if is_old_enough_to_delete(glance)]
     # Not always the same ones are asked after: most of them may stay open for ever.
-    closed = _closed(scene, random.sample(old, min(MOST, len(old))), ledger)
+    closed = _closed(scene, random.sample(old, min(MAX_LOOPS, len(old))), ledger)
     try:
         _delete(scene, closed, ledger)
     except LoopError as error:
         ledger.errors.append(error)
 
 
-def _closed(scene: Scene, old: Iterable[Glance], ledger: Ledger) -> dict[str, tuple[str, Glance]]:
+def _closed(
+    scene: Scene, old: Iterable[LoopSnapshot], ledger: Ledger
+) -> dict[str, tuple[str, LoopSnapshot]]:
     """Those that were closed long ago, and what is to be said of it."""
     now, closed = SystemClock().now(), {}
     for glance in old:
@@ -82,12 +84,12 @@ def _closed(scene: Scene, old: Iterable[Glance], ledger: Ledger) -> dict[str, tu
             if isinstance(error, ForgeUnavailable):
                 break
             continue
-        if at and seconds_since(at, now) > KEPT_SEC:
+        if at and seconds_since(at, now) > RETENTION_SEC:
             closed[glance.task_id] = (f"{situation(glance)}, closed on {at[:10]}", glance)
     return closed
 
 
-def _closed_at(scene: Scene, glance: Glance) -> str:
+def _closed_at(scene: Scene, glance: LoopSnapshot) -> str:
     """Since when the loop's pull request, or its issue where there is none, is closed; else ''.
 
     A person may have opened another one from the same branch, so the newest counts.
@@ -105,7 +107,7 @@ def _closed_at(scene: Scene, glance: Glance) -> str:
     return pull.closed_at if pull is not None and not pull.is_open else ""
 
 
-def _delete(scene: Scene, closed: Mapping[str, tuple[str, Glance]], ledger: Ledger) -> None:
+def _delete(scene: Scene, closed: Mapping[str, tuple[str, LoopSnapshot]], ledger: Ledger) -> None:
     prefix = scene.settings.branch_prefix
     removal = BranchRemoval(scene.git, scene.remote, prefix)
     listed = removal.list_branches(closed)
@@ -116,13 +118,13 @@ def _delete(scene: Scene, closed: Mapping[str, tuple[str, Glance]], ledger: Ledg
     }
     if scene.settings.dry_run:
         for name, found in tips.items():
-            ledger.add(Row(name, closed[name][0], Did.WOULD, f"To be deleted: {_shown(found)}."))
+            ledger.add(Row(name, closed[name][0], Action.WOULD, f"To be deleted: {_shown(found)}."))
         return
     for name, error in removal.remove(tips).items():
         if error is not None:
             ledger.fail(name, closed[name][0], error)
         else:
-            ledger.add(Row(name, closed[name][0], Did.DELETED, f"{_shown(tips[name])}."))
+            ledger.add(Row(name, closed[name][0], Action.DELETED, f"{_shown(tips[name])}."))
 
 
 def _shown(branches: Iterable[str]) -> str:

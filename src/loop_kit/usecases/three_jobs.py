@@ -26,7 +26,7 @@ from loop_kit.core.ci.bundle import (
     MAX_RECORD,
     Bundle,
     BundleInvalid,
-    gathered,
+    build_bundle,
     mismatch,
     parse_bundle,
     without_reports,
@@ -117,7 +117,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     finally:
         log.close()
     reports = {role: store.read(name) or b"" for role, name in bus.REPORTS.items()}
-    bundle = gathered(recorded, entered.engine.state, store.events, reports)
+    bundle = build_bundle(recorded, entered.engine.state, store.events, reports)
     if len(bundle.to_json()) > MAX_RECORD:
         bundle = without_reports(bundle)
     head = bundle.work.head_sha if bundle.work else ""

@@ -7,12 +7,12 @@ import pytest
 from loop_kit.core.agent.checkup import (
     Check,
     State,
-    dotted,
     lines,
-    not_named,
-    shown,
+    missing_flags,
+    printable,
     verdict,
     version_in,
+    version_text,
 )
 
 
@@ -39,14 +39,14 @@ def test_a_version_is_found_wherever_a_program_prints_it(
 
 def test_versions_are_compared_as_numbers() -> None:
     assert (version_in("0.99.0") or (9, 9, 9)) < (0, 169, 0)
-    assert dotted((0, 169, 0)) == "0.169.0"
+    assert version_text((0, 169, 0)) == "0.169.0"
 
 
 def test_a_flag_is_named_only_as_a_word_of_its_own() -> None:
     help_text = "  -C, --cd <DIR>\n      --json-schema <S>\n      --output-format=<F>\n"
 
-    assert not_named(("-C", "--cd", "--output-format"), help_text) == ()
-    assert not_named(("--json", "-c", "--output"), help_text) == ("--json", "-c", "--output")
+    assert missing_flags(("-C", "--cd", "--output-format"), help_text) == ()
+    assert missing_flags(("--json", "-c", "--output"), help_text) == ("--json", "-c", "--output")
 
 
 def test_only_what_is_needed_and_absent_or_unusable_stops_a_loop() -> None:
@@ -87,7 +87,7 @@ def test_no_escape_sequence_or_second_line_is_shown() -> None:
         "codex", State.WARN, "\x1b[31mred\x1b[0m\nsecond\u202e", "a\x07\nb" + "x" * 9999
     )
 
-    clean = shown(hostile)
+    clean = printable(hostile)
 
     assert clean.detail == "red second"
     assert clean.fix.startswith("a b")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from loop_kit.core.agent.diagnosis import (
-    LONGEST_WAIT,
     MAX_MESSAGE,
+    MAX_WAIT,
     PERMANENT,
     UNFINISHED,
     ProblemKind,
@@ -86,7 +86,7 @@ DATED = {"date": "Sun, 22 Nov 2026 14:49:03 GMT", "retry-after": "Sun, 22 Nov 20
         ({"retry-after-ms": "1500", "retry-after": "30"}, 1.5),
         ({"retry-after": "9" * 400}, None),
         ({"retry-after": 10**400}, None),
-        ({"retry-after": "999999999"}, LONGEST_WAIT),
+        ({"retry-after": "999999999"}, MAX_WAIT),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "0"}, None),
         ({"retry-after": "nan"}, None),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loop_kit.core.agent.environment import allowed
+from loop_kit.core.agent.environment import agent_environment
 
 FORBIDDEN = (
     *("GITHUB_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE"),
@@ -28,12 +28,12 @@ SECRET = (
 
 @pytest.mark.parametrize("name", USUAL)
 def test_what_tools_need_is_passed_on(name: str) -> None:
-    assert allowed({name: "x"}) == {name: "x"}
+    assert agent_environment({name: "x"}) == {name: "x"}
 
 
 @pytest.mark.parametrize("name", [*SECRET, *FORBIDDEN, "LOOP_GITHUB_TOKEN", "LOOP_TASK_ID"])
 def test_what_is_not_named_stays_out(name: str) -> None:
-    assert allowed({name: "x"}) == {}
+    assert agent_environment({name: "x"}) == {}
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
@@ -41,21 +41,25 @@ def test_what_is_not_named_stays_out(name: str) -> None:
 def test_the_runners_own_variables_stay_out_even_when_agent_env_asks(
     name: str, extra: list[str] | None
 ) -> None:
-    assert allowed({name: "x"}, [name] if extra is None else extra) == {}
+    assert agent_environment({name: "x"}, [name] if extra is None else extra) == {}
 
 
 @pytest.mark.parametrize(
     "name", ["LOOP_GITHUB_TOKEN", "LOOP_OPENAI_API_KEY", "LOOP_ANTHROPIC_API_KEY"]
 )
 def test_our_own_secrets_stay_out_even_when_agent_env_asks(name: str) -> None:
-    assert allowed({name: "x"}, ["LOOP_*", "*"]) == {}
+    assert agent_environment({name: "x"}, ["LOOP_*", "*"]) == {}
 
 
 def test_agent_env_adds_what_its_globs_name_and_nothing_else() -> None:
     environ = {"NPM_TOKEN": "n", "NPM_CONFIG": "c", "OTHER": "o", "PATH": "/bin"}
-    assert allowed(environ, ["NPM_*"]) == {"NPM_TOKEN": "n", "NPM_CONFIG": "c", "PATH": "/bin"}
-    assert allowed(environ, ["npm_*"]) == {"PATH": "/bin"}
+    assert agent_environment(environ, ["NPM_*"]) == {
+        "NPM_TOKEN": "n",
+        "NPM_CONFIG": "c",
+        "PATH": "/bin",
+    }
+    assert agent_environment(environ, ["npm_*"]) == {"PATH": "/bin"}
 
 
 def test_values_are_passed_on_as_they_are() -> None:
-    assert allowed({"PATH": "", "HOME": "a=b\n"}) == {"PATH": "", "HOME": "a=b\n"}
+    assert agent_environment({"PATH": "", "HOME": "a=b\n"}) == {"PATH": "", "HOME": "a=b\n"}

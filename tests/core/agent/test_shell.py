@@ -10,8 +10,8 @@ from loop_kit.core.agent.shell import (
     CATEGORIES,
     MAX_COMMAND,
     category,
-    files_read,
-    unwrapped,
+    displayed_files,
+    unwrap,
 )
 
 CODEX_HEREDOC = (
@@ -63,7 +63,7 @@ EOF
     ],
 )
 def test_a_command_is_shown_without_what_wraps_it(command: object, plain: str) -> None:
-    assert unwrapped(command) == plain
+    assert unwrap(command) == plain
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_a_command_is_shown_without_what_wraps_it(command: object, plain: str) -
     ],
 )
 def test_what_wraps_no_command_stays(command: str) -> None:
-    assert unwrapped(command) == command
+    assert unwrap(command) == command
 
 
 def test_the_unwrapped_command_of_codex_is_the_one_the_model_wrote() -> None:
-    assert unwrapped(CODEX_HEREDOC) == (
+    assert unwrap(CODEX_HEREDOC) == (
         "mkdir -p \"$(dirname '/repo/greeting.txt')\" && cat > '/repo/greeting.txt'"
         " <<'SCRIPTED_EOF'\nrm -rf it's \"mine\"\npytest\nSCRIPTED_EOF"
     )
@@ -96,7 +96,7 @@ def test_the_unwrapped_command_of_codex_is_the_one_the_model_wrote() -> None:
 
 @pytest.mark.parametrize("command", [None, 7, {"a": "b"}, ["ls", 7], [["ls"]], b"ls", True, []])
 def test_what_is_no_command_is_empty(command: object) -> None:
-    assert unwrapped(command) == ""
+    assert unwrap(command) == ""
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,16 @@ def test_what_is_no_command_is_empty(command: object) -> None:
     ],
 )
 def test_unbalanced_quotes_end_with_the_text(command: str, plain: str) -> None:
-    assert unwrapped(command) == plain
+    assert unwrap(command) == plain
 
 
 def test_only_the_beginning_of_a_long_command_is_looked_at() -> None:
     late = f"echo {'x' * MAX_COMMAND}; pytest"
 
-    assert len(unwrapped(late)) == MAX_COMMAND
+    assert len(unwrap(late)) == MAX_COMMAND
     assert category(late) == "unknown"
-    assert len(unwrapped(["bash", "-lc", "x" * 10**6])) < MAX_COMMAND
-    assert len(unwrapped(["xy"] * 10**6)) <= MAX_COMMAND
+    assert len(unwrap(["bash", "-lc", "x" * 10**6])) < MAX_COMMAND
+    assert len(unwrap(["xy"] * 10**6)) <= MAX_COMMAND
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_the_strongest_of_several_commands_counts(command: str, kind: str) -> No
     ],
 )
 def test_the_files_that_a_command_shows(command: str, files: tuple[str, ...]) -> None:
-    assert files_read(command) == files
+    assert displayed_files(command) == files
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_the_files_that_a_command_shows(command: str, files: tuple[str, ...]) ->
     ],
 )
 def test_a_command_that_does_not_only_show_files_shows_none(command: str) -> None:
-    assert files_read(command) == ()
+    assert displayed_files(command) == ()
 
 
 def test_no_text_makes_the_reader_fail() -> None:
@@ -300,8 +300,8 @@ def test_no_text_makes_the_reader_fail() -> None:
     ]
     for _ in range(3000):
         text = "".join(chosen.choice(parts) for _ in range(chosen.randrange(40)))
-        assert category(unwrapped(text)) in CATEGORIES
-        assert isinstance(files_read(text), tuple)
+        assert category(unwrap(text)) in CATEGORIES
+        assert isinstance(displayed_files(text), tuple)
 
 
 @pytest.mark.parametrize(
@@ -309,4 +309,4 @@ def test_no_text_makes_the_reader_fail() -> None:
 )
 def test_deep_nesting_and_endless_repetition_are_read_to_their_end(part: str) -> None:
     assert category(part * 5000) in CATEGORIES
-    assert unwrapped(part * 5000) == unwrapped((part * 5000)[:MAX_COMMAND])
+    assert unwrap(part * 5000) == unwrap((part * 5000)[:MAX_COMMAND])

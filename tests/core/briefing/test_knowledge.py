@@ -9,18 +9,18 @@ from dataclasses import replace
 import pytest
 
 from loop_kit.core.briefing.knowledge import (
-    LEARNED,
+    LESSON_CATEGORY,
     MAX_READ,
     Entry,
     Knowledge,
     Lesson,
     is_stale,
-    learned,
+    learn,
     parse,
-    read,
+    read_knowledge,
     seconds,
     section,
-    useful,
+    select_useful,
 )
 from loop_kit.core.briefing.knowledge_files import (
     dedupe,
@@ -149,7 +149,7 @@ def test_only_the_newest_of_too_many_are_used_and_all_of_them_are_counted() -> N
     known = parse(many, many, records, NOW)
     assert [len(each) for each in (known.facts, known.pitfalls, known.patterns)] == [50, 50, 200]
     assert (known.facts[-1].text, known.patterns[-1].text) == ("line 59", "pattern 249")
-    assert len(read(many, many, records, NOW).entries) == 60 + 60 + 250
+    assert len(read_knowledge(many, many, records, NOW).entries) == 60 + 60 + 250
 
 
 def test_only_the_first_256_kib_of_a_file_are_read() -> None:
@@ -181,39 +181,39 @@ def test_what_the_seed_said_of_itself_is_never_told() -> None:
     known = parse(SEEDS_FACTS, SEEDS_PITFALLS, records, NOW)
     assert [len(each) for each in (known.facts, known.pitfalls, known.patterns)] == [2, 2, 1]
     assert section(known) == ""
-    assert useful(known) == Knowledge()
+    assert select_useful(known) == Knowledge()
 
 
 def test_a_lesson_becomes_a_pitfall_and_a_pattern_of_middling_confidence() -> None:
-    known = learned(Knowledge(), [LESSON], NOW)
+    known = learn(Knowledge(), [LESSON], NOW)
     assert known.pitfalls == (Entry("pitfalls", LINE),)
     assert known.patterns == (
-        Entry("patterns", "VALUE is wrong", LEARNED, 0.7, "T-001 F2 round 1", "", NOW),
+        Entry("patterns", "VALUE is wrong", LESSON_CATEGORY, 0.7, "T-001 F2 round 1", "", NOW),
     )
     assert LINE in section(known)
     assert "VALUE is wrong (from T-001 F2 round 1, verified 2026-11-22)" in section(known)
 
 
 def test_a_lesson_is_learned_once_and_verified_again() -> None:
-    once = learned(Knowledge(), [LESSON, LESSON], NOW)
-    assert learned(once, [LESSON], NOW) == once
-    again = learned(once, [replace(LESSON, source="T-009 F1 round 3")], LATER)
+    once = learn(Knowledge(), [LESSON, LESSON], NOW)
+    assert learn(once, [LESSON], NOW) == once
+    again = learn(once, [replace(LESSON, source="T-009 F1 round 3")], LATER)
     assert again.pitfalls == once.pitfalls
     assert [entry.last_verified for entry in again.patterns] == [LATER]
     assert again.patterns[0].source == "T-001 F2 round 1"
 
 
 def test_a_lesson_that_grew_stale_counts_again_when_it_is_found_again() -> None:
-    text = patterns_jsonl(learned(Knowledge(), [LESSON], "2026-01-01T00:00:00Z"))
+    text = patterns_jsonl(learn(Knowledge(), [LESSON], "2026-01-01T00:00:00Z"))
     known = parse("", "", text, NOW)
     assert known.patterns[0].confidence == 0
-    again = learned(known, [LESSON], NOW)
+    again = learn(known, [LESSON], NOW)
     assert again.patterns[0].confidence == 0.7
     assert parse("", "", patterns_jsonl(again, text), NOW) == replace(again, pitfalls=())
 
 
 def test_a_lesson_without_a_reason_teaches_nothing() -> None:
-    assert learned(Knowledge(), [replace(LESSON, reason=" \x07\u200b ")], NOW) == Knowledge()
+    assert learn(Knowledge(), [replace(LESSON, reason=" \x07\u200b ")], NOW) == Knowledge()
 
 
 @pytest.mark.parametrize(
@@ -221,13 +221,13 @@ def test_a_lesson_without_a_reason_teaches_nothing() -> None:
     [("HIGH", "high"), ("", "?"), ("a] # b", "?"), ("very important", "?"), ("blocker", "blocker")],
 )
 def test_a_severity_is_one_word(severity: str, shown: str) -> None:
-    (entry,) = learned(Knowledge(), [replace(LESSON, severity=severity)], NOW).pitfalls
+    (entry,) = learn(Knowledge(), [replace(LESSON, severity=severity)], NOW).pitfalls
     assert entry.text == LINE.replace("[high]", f"[{shown}]")
 
 
 def test_a_long_lesson_keeps_where_it_comes_from() -> None:
     long = Lesson("high", "d/" * 200, "because " * 100, "T-1 F1 round 1 " + "x" * 400)
-    (entry,) = learned(Knowledge(), [long], NOW).pitfalls
+    (entry,) = learn(Knowledge(), [long], NOW).pitfalls
     assert len(entry.text) <= 300
     assert "because" in entry.text
     assert entry.text.endswith("...)")
@@ -239,7 +239,7 @@ def test_no_lesson_hides_or_forges_another_line() -> None:
     old = "# Pitfalls\n<!-- open\n- by a person\n"
     for _ in range(300):
         words = ["".join(rng.choices(pieces, k=6)) for _ in range(4)]
-        known = learned(parse("", old, "", NOW), [Lesson(*words)], NOW)
+        known = learn(parse("", old, "", NOW), [Lesson(*words)], NOW)
         assert parse("", pitfalls_md(old, known), "", NOW).pitfalls == known.pitfalls
         text = patterns_jsonl(known)
         assert parse("", "", text, NOW).patterns == known.patterns
@@ -250,7 +250,7 @@ def test_the_oldest_lessons_make_room_and_people_never_do() -> None:
     people = "".join(f"- by a person {n}\n" for n in range(10))
     lessons = [replace(LESSON, reason=f"reason {n}") for n in range(300)]
     old = parse("", people, jsonl(pattern("a person's")), NOW)
-    known = learned(old, lessons, NOW)
+    known = learn(old, lessons, NOW)
     assert texts(known.pitfalls)[:10] == [f"by a person {n}" for n in range(10)]
     assert "reason 260 " in known.pitfalls[10].text
     assert (len(known.pitfalls), len(known.patterns)) == (50, 200)
@@ -263,9 +263,9 @@ def test_pitfalls_are_written_without_touching_what_people_wrote() -> None:
     old += "[low] x: old (T-0 F1 round 1)\nlast"
     known = parse("", old, "", NOW)
     assert pitfalls_md(old, known) == old
-    assert pitfalls_md(old, learned(known, [LESSON], NOW)) == f"{old}\n- {LINE}\n"
+    assert pitfalls_md(old, learn(known, [LESSON], NOW)) == f"{old}\n- {LINE}\n"
     lessons = [replace(LESSON, reason=f"reason {n}") for n in range(60)]
-    full = pitfalls_md(old, learned(known, lessons, NOW))
+    full = pitfalls_md(old, learn(known, lessons, NOW))
     assert full.startswith(old.replace("[low] x: old (T-0 F1 round 1)\n", ""))
     assert full.count("[high]") == 48
 
@@ -276,11 +276,11 @@ def test_patterns_are_written_without_touching_what_people_wrote() -> None:
     old = f"// a note\n{stale}\n\nnot json\n{long}"
     known = parse("", "", old, NOW)
     assert patterns_jsonl(known, old) == old
-    new = patterns_jsonl(learned(known, [LESSON], NOW), old)
+    new = patterns_jsonl(learn(known, [LESSON], NOW), old)
     assert new.startswith(f"{old}\n")
     assert json.loads(new.splitlines()[-1]) == {
         "pattern": "VALUE is wrong",
-        "category": LEARNED,
+        "category": LESSON_CATEGORY,
         "confidence": 0.7,
         "last_verified": NOW,
         "source": "T-001 F2 round 1",
@@ -288,9 +288,9 @@ def test_patterns_are_written_without_touching_what_people_wrote() -> None:
 
 
 def test_a_pattern_that_is_verified_again_keeps_what_else_is_said_of_it() -> None:
-    mine = pattern("VALUE is wrong", category=LEARNED, confidence=0.95, why="because")
+    mine = pattern("VALUE is wrong", category=LESSON_CATEGORY, confidence=0.95, why="because")
     old = jsonl(mine, pattern("other"))
-    known = learned(parse("", "", old, NOW), [LESSON], LATER)
+    known = learn(parse("", "", old, NOW), [LESSON], LATER)
     other, again = patterns_jsonl(known, old).splitlines()
     assert json.loads(other)["pattern"] == "other"
     assert json.loads(again) == {**mine, "last_verified": LATER, "source": LESSON.source}
@@ -298,8 +298,8 @@ def test_a_pattern_that_is_verified_again_keeps_what_else_is_said_of_it() -> Non
 
 def test_too_many_lessons_leave_the_file_and_patterns_of_people_stay() -> None:
     old = jsonl(*(pattern(f"mine {n}") for n in range(5)))
-    old += jsonl(*(pattern(f"learned {n}", category=LEARNED) for n in range(200)))
-    new = patterns_jsonl(learned(parse("", "", old, NOW), [LESSON], NOW), old)
+    old += jsonl(*(pattern(f"learned {n}", category=LESSON_CATEGORY) for n in range(200)))
+    new = patterns_jsonl(learn(parse("", "", old, NOW), [LESSON], NOW), old)
     found = [json.loads(line)["pattern"] for line in new.splitlines()]
     assert found[:6] == [*(f"mine {n}" for n in range(5)), "learned 6"]
     assert len(found) == 200

@@ -15,7 +15,7 @@ from loop_kit.core.briefing.prompts import (
     Guidance,
     Paths,
     TemplateInvalid,
-    filled,
+    fill_template,
     reviewer_prompt,
     worker_prompt,
 )
@@ -270,4 +270,4 @@ def test_an_unknown_placeholder_is_named() -> None:
 def test_braces_are_doubled_to_be_literal_and_values_are_not_read_again(
     template: str, text: str
 ) -> None:
-    assert filled(template, {"a": "1", "b": "{a}"}) == text
+    assert fill_template(template, {"a": "1", "b": "{a}"}) == text

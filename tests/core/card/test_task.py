@@ -8,7 +8,7 @@ from loop_kit.core.card.task import (
     MAX_CARD_BYTES,
     TaskCard,
     card_from,
-    checked_task_id,
+    check_task_id,
     parse_card,
 )
 from loop_kit.errors import BadCard
@@ -143,7 +143,7 @@ def test_an_unknown_key_names_the_nearest_known_one(
     "task_id", ["T-001", "a", "0", "issue-12", "a.b_c-D", "v1.2", "x" * 64, "lock", "a.locks"]
 )
 def test_a_task_id_within_the_grammar_is_taken_as_it_is(task_id: str) -> None:
-    assert checked_task_id(task_id) == task_id
+    assert check_task_id(task_id) == task_id
     assert card_from({**MINIMAL, "task_id": task_id}, "c").task_id == task_id
 
 
@@ -170,7 +170,7 @@ def test_a_task_id_within_the_grammar_is_taken_as_it_is(task_id: str) -> None:
 )
 def test_a_task_id_outside_the_grammar_is_refused_everywhere(task_id: str) -> None:
     with pytest.raises(ValueError, match="must be 1 to 64 letters"):
-        checked_task_id(task_id)
+        check_task_id(task_id)
     assert "card.json: 'task_id': must be 1 to 64 letters" in refusal(encoded(task_id=task_id))
 
 

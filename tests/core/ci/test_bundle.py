@@ -23,7 +23,7 @@ from tests.core.builders import (
 from loop_kit.core.ci.bundle import (
     Bundle,
     BundleInvalid,
-    gathered,
+    build_bundle,
     mismatch,
     parse_bundle,
     parse_header,
@@ -67,7 +67,7 @@ def bundle(**fields: Any) -> Bundle:
 
 def bundle_of(*events: Event, reports: dict[Role, bytes] | None = None) -> Bundle:
     state = recorded(COMMANDS)
-    made = gathered(state, after(state, *events), events, reports or {})
+    made = build_bundle(state, after(state, *events), events, reports or {})
     return parse_bundle(made.to_json())
 
 

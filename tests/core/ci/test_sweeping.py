@@ -8,15 +8,15 @@ import pytest
 from tests.core.builders import after, awaiting_review, awaiting_work, halted
 
 from loop_kit.core.ci.sweeping import (
-    KEPT_SEC,
     PATIENCE_SEC,
-    Did,
-    Glance,
+    RETENTION_SEC,
+    Action,
+    LoopSnapshot,
     Need,
     Row,
-    Swept,
+    SweepReport,
     due,
-    may_be_deleted,
+    is_old_enough_to_delete,
     need,
     result,
     situation,
@@ -39,8 +39,8 @@ WAITS = {**STOPPED, "resume_phase": Phase.AWAITING_WORK}
 
 def glance(
     state: LoopState, age: float = PATIENCE_SEC + 1, task_id: str = "T-001", *, inbox: bool = False
-) -> Glance:
-    return Glance(task_id, "f" * 40, state, age, has_inbox=inbox)
+) -> LoopSnapshot:
+    return LoopSnapshot(task_id, "f" * 40, state, age, has_inbox=inbox)
 
 
 def loop(**fields: Any) -> LoopState:
@@ -59,7 +59,7 @@ def test_whoever_wrote_a_moment_ago_is_not_asked_after(age: float) -> None:
 
 def test_a_commit_from_the_future_does_not_hide_a_loop() -> None:
     assert need(glance(awaiting_work(), -365 * 24 * 3600)) is Need.JOB
-    assert not may_be_deleted(glance(loop(**STOPPED), -365 * 24 * 3600))
+    assert not is_old_enough_to_delete(glance(loop(**STOPPED), -365 * 24 * 3600))
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_the_loop_that_stands_still_for_longest_comes_first() -> None:
 
 def test_only_what_is_over_for_a_month_may_be_deleted() -> None:
     over = after(awaiting_work(), halted(Outcome.CANCELLED))
-    assert may_be_deleted(glance(over, KEPT_SEC + 1))
-    assert not may_be_deleted(glance(over, KEPT_SEC))
-    assert not may_be_deleted(glance(awaiting_work(), KEPT_SEC * 2))
+    assert is_old_enough_to_delete(glance(over, RETENTION_SEC + 1))
+    assert not is_old_enough_to_delete(glance(over, RETENTION_SEC))
+    assert not is_old_enough_to_delete(glance(awaiting_work(), RETENTION_SEC * 2))
     paused = loop(state=Phase.PAUSED, resume_phase=Phase.AWAITING_WORK)
-    assert not may_be_deleted(glance(paused, KEPT_SEC * 2))
+    assert not is_old_enough_to_delete(glance(paused, RETENTION_SEC * 2))
 
 
 def test_the_situation_names_the_run_that_has_the_loop() -> None:
@@ -120,16 +120,16 @@ def test_the_situation_names_the_run_that_has_the_loop() -> None:
 @pytest.mark.parametrize(
     ("wanted", "fields", "did"),
     [
-        (Need.JOB, {}, Did.DISPATCHED),
-        (Need.COMMANDS, {}, Did.DISPATCHED),
-        (Need.JOB, WAITS, Did.HANDED),
-        (Need.POSTS, WAITS, Did.POSTED),
-        (Need.POSTS, {**WAITS, "outbox": PENDING}, Did.LEFT),
-        (Need.COMMANDS, WAITS, Did.HEEDED),
+        (Need.JOB, {}, Action.DISPATCHED),
+        (Need.COMMANDS, {}, Action.DISPATCHED),
+        (Need.JOB, WAITS, Action.HANDED),
+        (Need.POSTS, WAITS, Action.POSTED),
+        (Need.POSTS, {**WAITS, "outbox": PENDING}, Action.LEFT),
+        (Need.COMMANDS, WAITS, Action.COMMANDED),
     ],
 )
 def test_what_was_done_follows_from_how_the_loop_stands_then(
-    wanted: Need, fields: dict[str, Any], did: Did
+    wanted: Need, fields: dict[str, Any], did: Action
 ) -> None:
     row = result("T-001", "x", wanted, loop(**fields))
     assert (row.task_id, row.did) == ("T-001", did)
@@ -138,21 +138,21 @@ def test_what_was_done_follows_from_how_the_loop_stands_then(
 
 def test_the_totals_count_each_loop_once() -> None:
     rows = (
-        Row("A", "x", Did.DISPATCHED, "."),
-        Row("B", "x", Did.LEFT, "."),
-        Row("B", "x", Did.DELETED, "."),
+        Row("A", "x", Action.DISPATCHED, "."),
+        Row("B", "x", Action.LEFT, "."),
+        Row("B", "x", Action.DELETED, "."),
     )
-    said = totals(Swept(9, rows, left=2))
+    said = totals(SweepReport(9, rows, left=2))
     assert said == (
         "9 loops: 1 dispatched, 1 deleted, 1 left alone, 2 left for the next sweep, 5 need nothing."
     )
-    assert totals(Swept(1, rows[:1])) == "1 loop: 1 dispatched."
-    assert totals(Swept(0, ())) == "There is no loop."
+    assert totals(SweepReport(1, rows[:1])) == "1 loop: 1 dispatched."
+    assert totals(SweepReport(0, ())) == "There is no loop."
 
 
 def test_nothing_that_a_state_says_breaks_out_of_the_table() -> None:
     evil = "a | b\n## pwned <img src=x> @mona fixes #1"
-    shown = summary(Swept(1, (Row("A", evil, Did.FAILED, evil),)))
+    shown = summary(SweepReport(1, (Row("A", evil, Action.FAILED, evil),)))
     row = shown.splitlines()[-1]
     assert row.startswith("| `A` |")
     assert row.count("|") - row.count("\\|") == 5
@@ -162,7 +162,7 @@ def test_nothing_that_a_state_says_breaks_out_of_the_table() -> None:
 
 
 def test_a_table_of_very_many_loops_is_cut_and_says_so() -> None:
-    rows = tuple(Row(f"T-{n}", "x" * 400, Did.LEFT, "y" * 400) for n in range(1500))
-    shown = summary(Swept(1500, rows))
+    rows = tuple(Row(f"T-{n}", "x" * 400, Action.LEFT, "y" * 400) for n in range(1500))
+    shown = summary(SweepReport(1500, rows))
     assert "1300 more are in the log." in shown
     assert len(shown) < 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loop_kit.core.forge.inline_comments import MAX_COMMENTS, placed
+from loop_kit.core.forge.inline_comments import MAX_COMMENTS, positions
 from loop_kit.core.loop.findings import Finding
 
 DIFF = """\
@@ -49,7 +49,7 @@ index 5555555..6666666 100644
 
 
 def where(diff: str, file: str, line: int | None) -> tuple[str, int] | None:
-    return placed([Finding(id="F1", round=1, file=file, line=line)], diff).get("F1")
+    return positions([Finding(id="F1", round=1, file=file, line=line)], diff).get("F1")
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_file_that_cannot_be_parsed_costs_the_others_nothing(damage: tuple[str
 
 def test_the_comments_of_one_review_are_capped() -> None:
     findings = [Finding(id=f"F{n}", round=1, file="calc.py", line=2) for n in range(500)]
-    assert len(placed(findings, DIFF)) == MAX_COMMENTS
+    assert len(positions(findings, DIFF)) == MAX_COMMENTS

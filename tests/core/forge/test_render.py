@@ -12,7 +12,7 @@ from loop_kit.core.forge.render import (
     pull_request_body,
     pull_request_title,
     review_body,
-    used,
+    usage_text,
     verdict_lines,
 )
 from loop_kit.core.loop.state import LoopState, Outcome, Usage
@@ -202,7 +202,7 @@ def test_the_headline_says_where_the_loop_stands() -> None:
     ],
 )
 def test_usage_is_told_in_words_and_nothing_is_invented(usage: Usage, said: str) -> None:
-    assert used(LoopState(usage=usage)) == said
+    assert usage_text(LoopState(usage=usage)) == said
 
 
 def test_the_verdict_for_a_log_is_one_line_per_finding() -> None:

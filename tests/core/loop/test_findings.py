@@ -3,7 +3,7 @@
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import Disposed, Issue
+from loop_kit.core.agent.reports import DispositionStatus, Issue
 from loop_kit.core.loop.findings import (
     Finding,
     Ledger,
@@ -71,7 +71,7 @@ def test_a_repeated_issue_that_was_closed_is_open_again() -> None:
     ],
 )
 def test_a_disposition_is_applied_and_its_note_kept(
-    said: Disposed, status: str, counts: tuple[int, int]
+    said: DispositionStatus, status: str, counts: tuple[int, int]
 ) -> None:
     disposed = (b.said("F1", said, "I looked"),)
     report = b.review(2, "changes_required", Issue(reason="new"), dispositions=disposed)
@@ -130,7 +130,7 @@ def test_no_reported_issue_disappears_when_two_bear_the_same_id() -> None:
 
 
 @pytest.mark.parametrize("status", ["not_fixed", "upheld"])
-def test_an_approval_that_says_not_fixed_contradicts_itself(status: Disposed) -> None:
+def test_an_approval_that_says_not_fixed_contradicts_itself(status: DispositionStatus) -> None:
     report = b.review(2, "approve", dispositions=(b.said("F2", status), b.said("F1", "fixed")))
     assert contradiction(raised("one", "two"), report) == (
         "review_report.json approves and says that F2 is not fixed"

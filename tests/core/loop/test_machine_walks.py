@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import Disposed, Issue
+from loop_kit.core.agent.reports import DispositionStatus, Issue
 from loop_kit.core.loop.machine import TABLE, outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,
@@ -127,7 +127,7 @@ class Walk:
             Issue(id=self.random.choice(["", "F77", *ids]), reason=f"reason {n}")
             for n in range(self.random.randint(0, 3))
         ]
-        statuses: tuple[Disposed, ...] = ("fixed", "not_fixed", "withdrawn", "upheld")
+        statuses: tuple[DispositionStatus, ...] = ("fixed", "not_fixed", "withdrawn", "upheld")
         disposed = tuple(b.said(i, self.random.choice(statuses)) for i in ids)
         return b.rejected(self.state.round, *issues, dispositions=disposed)
 

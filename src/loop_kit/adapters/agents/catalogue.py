@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from loop_kit.core.agent.checkup import Version, dotted
+from loop_kit.core.agent.checkup import Version, version_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class KnownProgram:
     @property
     def install(self) -> str:
         """What to type to get the version that our flags were checked with."""
-        return f"npm install --global {self.package}@{dotted(self.checked)}"
+        return f"npm install --global {self.package}@{version_text(self.checked)}"
 
 
 _CODEX = KnownProgram(

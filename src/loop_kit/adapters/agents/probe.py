@@ -20,9 +20,9 @@ from loop_kit.adapters.process import process
 from loop_kit.core.agent.checkup import (
     Check,
     State,
-    dotted,
-    not_named,
+    missing_flags,
     version_in,
+    version_text,
 )
 from loop_kit.core.sanitize import one_line
 
@@ -134,12 +134,15 @@ class _Program:
             said = one_line(answer.text, 60) or "nothing"
             detail = f"of unknown version (it printed {said!r}), {self._program}"
             return Check(known.name, State.WARN, detail, known.install)
-        detail = f"{dotted(version)}, {self._program}"
+        detail = f"{version_text(version)}, {self._program}"
         if version < known.oldest:
-            detail = f"{dotted(version)} is older than {dotted(known.oldest)}, {self._program}"
+            older = f"{version_text(version)} is older than {version_text(known.oldest)}"
+            detail = f"{older}, {self._program}"
             return Check(known.name, State.WARN, detail, known.install)
         if version > known.checked:
-            detail += f" (newer than {dotted(known.checked)}, which loop-kit was checked with)"
+            detail += (
+                f" (newer than {version_text(known.checked)}, which loop-kit was checked with)"
+            )
         return Check(known.name, State.OK, detail)
 
     def flags(self) -> Check:
@@ -149,7 +152,7 @@ class _Program:
         answer = self._ask(*known.help_args)
         if answer.problem:
             return Check(name, State.WARN, answer.problem, known.install)
-        absent = not_named(known.flags, answer.text)
+        absent = missing_flags(known.flags, answer.text)
         if absent:
             detail = f"`{command}` does not name {', '.join(absent)}"
             return Check(name, State.WRONG, detail, known.install)

@@ -19,8 +19,8 @@ from pydantic import Field, ValidationError, model_validator
 from loop_kit.core.card.documents import read_yaml
 from loop_kit.core.loop.state import Role
 from loop_kit.core.record import (
+    NonBlankText,
     Record,
-    Spoken,
     Text,
     explain,
 )
@@ -30,15 +30,15 @@ from loop_kit.errors import BadBusFile
 class Edit(Record):
     """Replace the one place where `find` stands."""
 
-    path: Spoken
-    find: Spoken
+    path: NonBlankText
+    find: NonBlankText
     replace: Text
 
 
 class Write(Record):
     """Write a whole file."""
 
-    path: Spoken
+    path: NonBlankText
     text: Text
 
 
@@ -55,9 +55,9 @@ class Step(Record):
     say: Text | None = None
     edit: Edit | None = None
     write: Write | None = None
-    delete: Spoken | None = None
-    run: tuple[Spoken, ...] | None = None
-    commit: Spoken | None = None
+    delete: NonBlankText | None = None
+    run: tuple[NonBlankText, ...] | None = None
+    commit: NonBlankText | None = None
     report: dict[str, Any] | None = None
     crash: Annotated[int, Field(ge=1, le=255)] | None = None
     hang: Annotated[float, Field(ge=0)] | None = None

@@ -19,7 +19,7 @@ from pathlib import Path
 from loop_kit.adapters.git.command import FETCH, Git, read_blobs
 from loop_kit.adapters.git.refusals import printable
 from loop_kit.adapters.git.remote import Remote, ask_server
-from loop_kit.core.card.task import checked_task_id
+from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
@@ -234,7 +234,7 @@ def _local(task_id: str) -> str:
 
 def _is_task_id(name: str) -> bool:
     try:
-        return bool(checked_task_id(name))
+        return bool(check_task_id(name))
     except ValueError:
         return False
 

@@ -31,7 +31,7 @@ from loop_kit.core.forge.status import (
     StatusState,
 )
 from loop_kit.core.loop.state import Lease
-from loop_kit.core.sanitize import MAX_BODY, cut
+from loop_kit.core.sanitize import MAX_BODY, truncate
 from loop_kit.errors import ForgeRefused, LoopError
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import (
@@ -341,5 +341,5 @@ def _review_comment(comment: InlineComment) -> ReviewComment:
         "path": comment.path,
         "line": comment.line,
         "side": "RIGHT",
-        "body": cut(comment.body, MAX_BODY),
+        "body": truncate(comment.body, MAX_BODY),
     }

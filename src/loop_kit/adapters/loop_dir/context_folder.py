@@ -18,15 +18,15 @@ from loop_kit.core.briefing.knowledge import (
     Kind,
     Knowledge,
     Lesson,
-    learned,
+    learn,
     parse,
     pattern_lines,
-    read,
+    read_knowledge,
 )
 from loop_kit.errors import BadBusFile
 
 if TYPE_CHECKING:
-    from loop_kit.core.briefing.knowledge_files import Swept
+    from loop_kit.core.briefing.knowledge_files import CleanedFile
 
 NAMES: dict[Kind, str] = {
     "facts": "project_facts.md",
@@ -63,7 +63,7 @@ class ContextFolder:
 
     def everything(self, now: str) -> Knowledge:
         """All entries, also those that are too many for a prompt; a damaged file has none."""
-        return read(*self._readable(), now)
+        return read_knowledge(*self._readable(), now)
 
     def presence(self, kind: Kind) -> Presence:
         """Whether the file is there and can be read."""
@@ -82,7 +82,7 @@ class ContextFolder:
 
         pitfalls, patterns = self._text("pitfalls"), self._text("patterns")
         before = parse("", pitfalls, patterns, now)
-        after = learned(before, lessons, now)
+        after = learn(before, lessons, now)
         self._write("pitfalls", pitfalls, files.pitfalls_md(pitfalls, after))
         self._write("patterns", patterns, files.patterns_jsonl(after, patterns))
         known = {(entry.kind, *entry.identity) for entry in before.entries}
@@ -101,7 +101,7 @@ class ContextFolder:
         self._write("patterns", old, new)
         return sum(said is not None for _, _, said in pattern_lines(new))
 
-    def dedupe(self) -> "dict[Kind, Swept]":
+    def dedupe(self) -> "dict[Kind, CleanedFile]":
         """Remove what is there twice.
 
         Raises:
@@ -112,7 +112,7 @@ class ContextFolder:
         texts = {kind: self._text(kind) for kind in KINDS}
         return self._swept(texts, {kind: files.dedupe(kind, texts[kind]) for kind in KINDS})
 
-    def prune(self, older_than_days: int, now: str) -> "dict[Kind, Swept]":
+    def prune(self, older_than_days: int, now: str) -> "dict[Kind, CleanedFile]":
         """Remove patterns whose newest date is over `older_than_days` days before `now`.
 
         Raises:
@@ -124,7 +124,9 @@ class ContextFolder:
         swept = {kind: files.prune(kind, texts[kind], older_than_days, now) for kind in KINDS}
         return self._swept(texts, swept)
 
-    def _swept(self, old: dict[Kind, str], new: "dict[Kind, Swept]") -> "dict[Kind, Swept]":
+    def _swept(
+        self, old: dict[Kind, str], new: "dict[Kind, CleanedFile]"
+    ) -> "dict[Kind, CleanedFile]":
         for kind, swept in new.items():
             self._write(kind, old[kind], swept.text)
         return new

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
-from loop_kit.core.card.task import checked_task_id, parse_card
+from loop_kit.core.card.task import check_task_id, parse_card
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import AttemptStarted, Event
@@ -116,7 +116,7 @@ class FileStore:
         raw = self._plain(name) or b""
         try:
             said = json.loads(raw)
-            task_id, round_ = checked_task_id(said["task_id"]), int(said["round"])
+            task_id, round_ = check_task_id(said["task_id"]), int(said["round"])
         except (ValueError, TypeError, KeyError, RecursionError):
             task_id, round_ = state.task_id, state.round
         path = self._folder / bus.archive_path(task_id, round_, name)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from loop_kit.core.agent.shell import (
     Category,
     category,
-    files_read,
-    unwrapped,
+    displayed_files,
+    unwrap,
 )
 
 _MAX_NAMES = 3
@@ -45,7 +45,7 @@ class Activity:
 
 def message(payload: object) -> Sequence[Activity]:
     """What an agent says: text, or whatever lists and objects its backend wraps text into."""
-    text = _flattened(payload, _MAX_DEPTH).strip()
+    text = _flatten(payload, _MAX_DEPTH).strip()
     return (Activity("Message", text[:_MAX_TEXT]),) if text else ()
 
 
@@ -56,10 +56,10 @@ def session(id_: str) -> Sequence[Activity]:
 
 def command(value: object, *, begins: bool = False) -> Sequence[Activity]:
     """A shell command, as text or as a list of words."""
-    text = unwrapped(value)
+    text = unwrap(value)
     if not text:
         return ()
-    read = files_read(text)
+    read = displayed_files(text)
     verb, detail = ("Reading", _names(read)) if read else ("Running", text)
     return (Activity(verb, detail, category(text), begins=begins),)
 
@@ -119,7 +119,7 @@ def _short(path: str, others: Sequence[str]) -> str:
     return path
 
 
-def _flattened(payload: object, depth: int) -> str:
+def _flatten(payload: object, depth: int) -> str:
     if isinstance(payload, str):
         return payload
     if depth == 0:
@@ -129,4 +129,4 @@ def _flattened(payload: object, depth: int) -> str:
         parts = [payload[key] for key in ("text", "content", "message", "parts") if key in payload]
     elif isinstance(payload, list):
         parts = payload[:100]
-    return " ".join(filter(None, (_flattened(part, depth - 1) for part in parts)))
+    return " ".join(filter(None, (_flatten(part, depth - 1) for part in parts)))

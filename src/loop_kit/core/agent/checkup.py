@@ -12,7 +12,7 @@ from enum import StrEnum
 from loop_kit.core.sanitize import one_line
 
 _VERSION = re.compile(r"(?<![\d.])(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
-_LONGEST = 400
+_MAX_TEXT = 400
 
 Version = tuple[int, int, int]
 
@@ -51,24 +51,24 @@ def version_in(text: str) -> Version | None:
     return int(major), int(minor), int(patch)
 
 
-def dotted(version: Version) -> str:
+def version_text(version: Version) -> str:
     """`version` as people write it."""
     return ".".join(map(str, version))
 
 
-def not_named(flags: Iterable[str], help_text: str) -> tuple[str, ...]:
+def missing_flags(flags: Iterable[str], help_text: str) -> tuple[str, ...]:
     """The `flags` that `help_text` does not name as words of their own."""
     words = set(re.findall(r"(?<![\w-])[\w-]+", help_text))
     return tuple(flag for flag in flags if flag not in words)
 
 
-def shown(check: Check) -> Check:
+def printable(check: Check) -> Check:
     """`check` with every text on one line, safe for a terminal."""
     return replace(
         check,
         name=one_line(check.name, 60),
-        detail=one_line(check.detail, _LONGEST),
-        fix=one_line(check.fix, _LONGEST),
+        detail=one_line(check.detail, _MAX_TEXT),
+        fix=one_line(check.fix, _MAX_TEXT),
     )
 
 

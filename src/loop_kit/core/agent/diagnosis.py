@@ -19,7 +19,7 @@ from enum import StrEnum
 from loop_kit.core.sanitize import visible
 
 MAX_MESSAGE = 2000
-LONGEST_WAIT = 24 * 3600.0
+MAX_WAIT = 24 * 3600.0
 
 
 class ProblemKind(StrEnum):
@@ -70,10 +70,10 @@ class Problem:
 
 def problem(kind: ProblemKind, text: str, retry_after: float | None = None) -> Problem:
     """A `Problem` from text and numbers that are not trusted."""
-    return Problem(kind, shown(text), patience(retry_after))
+    return Problem(kind, printable_tail(text), patience(retry_after))
 
 
-def shown(text: str) -> str:
+def printable_tail(text: str) -> str:
     """The end of `text`, short and without anything that a terminal would obey."""
     return visible(text[-4 * MAX_MESSAGE :]).strip()[-MAX_MESSAGE:]
 
@@ -82,7 +82,7 @@ def patience(seconds: float | None) -> float | None:
     """A wait that was asked for, as a sane one, or None."""
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
         return None
-    return min(seconds, LONGEST_WAIT)
+    return min(seconds, MAX_WAIT)
 
 
 _CODES: Mapping[str, ProblemKind] = {
@@ -230,7 +230,7 @@ def api_error(text: str) -> ApiError | None:
     return ApiError(message if isinstance(message, str) else text, codes)
 
 
-_STARTED = {126: ProblemKind.MISSING_TOOL, 127: ProblemKind.MISSING_TOOL}
+_SHELL_EXITS = {126: ProblemKind.MISSING_TOOL, 127: ProblemKind.MISSING_TOOL}
 _EXITS: Mapping[str, Mapping[int, ProblemKind]] = {
     "scripted": {64: ProblemKind.BAD_FLAGS, 65: ProblemKind.BAD_FLAGS}
 }
@@ -266,7 +266,7 @@ _SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
 
 def from_exit(backend: str, exit_code: int, tail: str) -> Problem:
     """The problem of a program that only its exit code tells about; `tail` is quoted, not read."""
-    known = {**_STARTED, **_EXITS.get(backend, {})}
+    known = {**_SHELL_EXITS, **_EXITS.get(backend, {})}
     return problem(known.get(exit_code, ProblemKind.UNKNOWN), tail)
 
 

@@ -25,7 +25,7 @@ ALLOWED = (
 NEVER = ("GITHUB_*", "ACTIONS_*", "RUNNER_*", "INPUT_*", "LOOP_*_KEY", "LOOP_*_TOKEN")
 
 
-def allowed(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:
+def agent_environment(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:
     """The part of `environ` that an agent may see; `extra` are globs that a user allowed."""
     wanted = (*ALLOWED, *extra)
     return {

@@ -8,13 +8,13 @@ agent as its one chance to repair. Shapes that do not matter are kept as text ra
 import json
 from typing import Any, Literal
 
-from loop_kit.core.record import Record, Text, carried
+from loop_kit.core.record import Record, Text, clean_text
 
 MAX_ITEMS = 200
 MAX_TEXT = 20_000
 
 Severity = Literal["high", "medium", "low"]
-Disposed = Literal["fixed", "not_fixed", "withdrawn", "upheld"]
+DispositionStatus = Literal["fixed", "not_fixed", "withdrawn", "upheld"]
 Decision = Literal["approve", "changes_required"]
 
 _SEVERITIES: dict[str, Severity] = {
@@ -55,7 +55,7 @@ class Disposition(Record):
     """What the reviewer says about a finding of an earlier round."""
 
     id: str
-    status: Disposed
+    status: DispositionStatus
     note: str = ""
 
 
@@ -154,7 +154,7 @@ def parse_work_report(document: object, task_id: str, round_: int) -> WorkReport
         head_sha=_text(body["head_sha"], 200),
         notes=_text(body.get("notes")),
         files_changed=_texts(body.get("files_changed")),
-        tests=tuple(_bounded(test) for test in _items(body.get("tests"))),
+        tests=tuple(_limit_depth(test) for test in _items(body.get("tests"))),
         responses=tuple(_responses(body.get("responses"))),
     )
 
@@ -227,7 +227,7 @@ def _identity(body: dict[str, Any], name: str, task_id: str, round_: int) -> Non
 
 
 def _text(value: object, limit: int = MAX_TEXT) -> str:
-    text = carried(value)
+    text = clean_text(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -235,13 +235,13 @@ def _items(value: object) -> list[Any]:
     return value[:MAX_ITEMS] if isinstance(value, list) else []
 
 
-def _bounded(value: object, depth: int = 4) -> object:
+def _limit_depth(value: object, depth: int = 4) -> object:
     """A test as the worker wrote it, as deep and as long as a reader can use."""
     if isinstance(value, dict) and depth:
         items = list(value.items())[:MAX_ITEMS]
-        return {_text(key, 200): _bounded(item, depth - 1) for key, item in items}
+        return {_text(key, 200): _limit_depth(item, depth - 1) for key, item in items}
     if isinstance(value, list) and depth:
-        return [_bounded(item, depth - 1) for item in value[:MAX_ITEMS]]
+        return [_limit_depth(item, depth - 1) for item in value[:MAX_ITEMS]]
     if isinstance(value, (bool, int, float)) or value is None:
         return value
     return _text(value, 2_000)
@@ -251,7 +251,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(item, 2_000) for item in _items(value) if item)
 
 
-def _known(value: object, *known: str) -> str:
+def _one_of(value: object, *known: str) -> str:
     word = value.strip().lower() if isinstance(value, str) else ""
     return word if word in known else ""
 
@@ -278,7 +278,7 @@ def _responses(value: object) -> list[Response]:
         Response.model_validate(
             {
                 "id": _text(item.get("id"), 20),
-                "action": _known(item.get("action"), "disputed") or "fixed",
+                "action": _one_of(item.get("action"), "disputed") or "fixed",
                 "evidence": _text(item.get("evidence"), 2_000),
             }
         )
@@ -289,7 +289,7 @@ def _responses(value: object) -> list[Response]:
 def _dispositions(value: object) -> list[Disposition]:
     found = []
     for item in _items(value):
-        status = isinstance(item, dict) and _known(
+        status = isinstance(item, dict) and _one_of(
             item.get("status"), "fixed", "not_fixed", "withdrawn", "upheld"
         )
         if status:

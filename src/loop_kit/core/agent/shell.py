@@ -56,7 +56,9 @@ _LINES: Mapping[Category, re.Pattern[str]] = {
     "read": re.compile(r"git (?:show|diff|log|status|blame|ls-files|cat-file)"),
 }
 """How a program and its arguments begin, without most options."""
-_VALUED = _words("-C -c -f -w --prefix --workspace --filter --cwd --dir --git-dir --work-tree")
+_OPTIONS_WITH_VALUE = _words(
+    "-C -c -f -w --prefix --workspace --filter --cwd --dir --git-dir --work-tree"
+)
 """Options with a value before a subcommand."""
 _IN_PLACE = re.compile(r"-[nErsuzplaw\d]*i.*|--in-place.*", re.DOTALL)
 
@@ -67,7 +69,9 @@ _PREFIXES = re.compile(
     r"|(?:python|pypy|py)[\d.]* -m"
 )
 """What runs the rest of its words."""
-_PREFIX_VALUED = _words("-u -g -C -s -I -d -p --signal --with --from --python --package")
+_PREFIX_OPTIONS_WITH_VALUE = _words(
+    "-u -g -C -s -I -d -p --signal --with --from --python --package"
+)
 """Options of those with a value that is no number."""
 _NO_COMMAND = re.compile(r"-.*|[\d.]+[smhd]?", re.DOTALL)
 
@@ -100,7 +104,7 @@ class _Step:
         self.writes = self.writes or (">" in sign and is_file)
 
 
-def unwrapped(command: object) -> str:
+def unwrap(command: object) -> str:
     """What a stream calls a command (text, or a list of words) as one readable command.
 
     Without shells around it, a leading `env A=b` and `cd DIR &&`. Lines stay lines, nothing is made
@@ -124,17 +128,17 @@ def category(command: str, layers: int = 5) -> Category:
     Not counted: filters of another command's output, and what is inside more than `layers` shells.
     """
     found: set[Category] = set()
-    for step in _steps(unwrapped(command)):
+    for step in _steps(unwrap(command)):
         kind = _kind(step.words, layers)
         is_filter = kind in {"read", "search"} and step.piped and step.words[0] != "xargs"
         found |= {"unknown" if is_filter else kind, "edit" if step.writes else "unknown"}
     return next((kind for kind in _PROGRAMS if kind in found), "unknown")
 
 
-def files_read(command: str) -> tuple[str, ...]:
+def displayed_files(command: str) -> tuple[str, ...]:
     """The names of the files that `command` shows, or () when it does anything else as well."""
     found: list[str] = []
-    for step in _steps(unwrapped(command)):
+    for step in _steps(unwrap(command)):
         name, kind = _program(step.words), _kind(step.words, 0)
         if step.writes or kind == "edit":
             return ()
@@ -160,7 +164,8 @@ def _kind(words: list[str], layers: int) -> Category:
     arguments = (
         word
         for before, word in pairwise(bare)
-        if word in {"--", "--test", "-delete"} or not (word.startswith("-") or before in _VALUED)
+        if word in {"--", "--test", "-delete"}
+        or not (word.startswith("-") or before in _OPTIONS_WITH_VALUE)
     )
     line = " ".join((name, *arguments))
     kinds = (kind for kind in _PROGRAMS if name in _PROGRAMS[kind] or _LINES[kind].match(line))
@@ -242,7 +247,7 @@ def _bare(words: list[str]) -> list[str]:
         if _NO_PROGRAM.fullmatch(words[at]):
             at += 1
         elif prefixed and _NO_COMMAND.fullmatch(words[at]):
-            at += 2 if words[at] in _PREFIX_VALUED else 1
+            at += 2 if words[at] in _PREFIX_OPTIONS_WITH_VALUE else 1
         elif prefix:
             at, prefixed = at + 1 + prefix[0].count(" "), True
         else:

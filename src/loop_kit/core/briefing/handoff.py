@@ -13,8 +13,8 @@ from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.sanitize import one_line
 
 _LISTS = ("done", "open_questions", "next_actions", "evidence", "must_read_files")
-_MOST = 30
-_LONGEST = 500
+_MAX_ITEMS = 30
+_MAX_ITEM = 500
 
 
 def path(task_id: str, role: Role, round_: int) -> str:
@@ -70,16 +70,16 @@ def section(documents: Iterable[Document]) -> str:
         parts.append(f"From the {document.get('role')}, round {document.get('round')}")
         for name in _LISTS:
             items = document.get(name)
-            listed = [one_line(str(i), _LONGEST) for i in items] if isinstance(items, list) else []
+            listed = [one_line(str(i), _MAX_ITEM) for i in items] if isinstance(items, list) else []
             if listed:
                 parts.append(f"{name}:")
-                parts.extend(f"- {item}" for item in listed[:_MOST])
+                parts.extend(f"- {item}" for item in listed[:_MAX_ITEMS])
     return "\n".join(parts)
 
 
 def _document(state: LoopState, role: Role, at: str, **lists: Iterable[str]) -> Document:
     kept: Mapping[str, list[str]] = {
-        name: [one_line(item, _LONGEST) for item in lists[name] if item.strip()][:_MOST]
+        name: [one_line(item, _MAX_ITEM) for item in lists[name] if item.strip()][:_MAX_ITEMS]
         for name in _LISTS
     }
     about = {"task_id": state.task_id, "role": role.value, "round": state.round, "created_at": at}

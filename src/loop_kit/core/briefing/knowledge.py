@@ -33,7 +33,7 @@ MAX_PITFALLS = 50
 MAX_PATTERNS = 200
 HIGH_CONFIDENCE = 0.7
 STALE_DAYS = 30
-LEARNED = "review_blocking_issue"
+LESSON_CATEGORY = "review_blocking_issue"
 DAY = 86_400
 
 _LESSON = re.compile(r"(\[(?:[a-z]{1,12}|\?)\] .+) \([^()]+\)")
@@ -100,7 +100,9 @@ class Lesson:
 
 def parse(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Knowledge:
     """What prompts may use of the three files' texts, within the bounds of this module."""
-    known = read(facts_md[:MAX_READ], pitfalls_md[:MAX_READ], patterns_jsonl[:MAX_READ], now)
+    known = read_knowledge(
+        facts_md[:MAX_READ], pitfalls_md[:MAX_READ], patterns_jsonl[:MAX_READ], now
+    )
     return Knowledge(
         known.facts[-MAX_FACTS:],
         _newest(known.pitfalls, MAX_PITFALLS),
@@ -108,7 +110,7 @@ def parse(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Kno
     )
 
 
-def read(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Knowledge:
+def read_knowledge(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Knowledge:
     """Everything in the three files' texts; a pattern of which nobody is sure has confidence 0."""
     best: dict[tuple[str, str], Entry] = {}
     for _, _, said in pattern_lines(patterns_jsonl):
@@ -133,7 +135,7 @@ def is_stale(last_verified: str, now: str) -> bool:
     return not -DAY <= at - verified <= STALE_DAYS * DAY
 
 
-def useful(knowledge: Knowledge) -> Knowledge:
+def select_useful(knowledge: Knowledge) -> Knowledge:
     """What prompts tell of it: sure patterns, and no line that agent-task-runner says of itself."""
     facts, pitfalls, patterns = (
         tuple(entry for entry in entries if entry.text not in _ABOUT_THE_SEED)
@@ -148,7 +150,7 @@ def section(knowledge: Knowledge) -> str:
 
     Of what is too much for a prompt the newest is told.
     """
-    told = useful(knowledge)
+    told = select_useful(knowledge)
     parts = (
         ("Facts about this repository:", told.facts),
         ("Known pitfalls:", told.pitfalls),
@@ -178,7 +180,7 @@ def _prompt_line(entry: Entry) -> str:
     )
 
 
-def learned(knowledge: Knowledge, lessons: Sequence[Lesson], now: str) -> Knowledge:
+def learn(knowledge: Knowledge, lessons: Sequence[Lesson], now: str) -> Knowledge:
     """`knowledge` with each lesson as a pitfall, told once, and as a pattern verified `now`."""
     pitfalls = list(knowledge.pitfalls)
     told = {_finding(entry.text) for entry in pitfalls}
@@ -209,7 +211,7 @@ def _lesson_pattern(lesson: Lesson, now: str) -> Entry:
     return Entry(
         "patterns",
         one_line(lesson.reason, MAX_TEXT),
-        category=LEARNED,
+        category=LESSON_CATEGORY,
         confidence=HIGH_CONFIDENCE,
         source=one_line(lesson.source, MAX_SOURCE),
         last_verified=now,
@@ -242,17 +244,17 @@ def _finding(line: str) -> str:
     return lesson.group(1) if lesson else line
 
 
-def is_learned(entry: Entry) -> bool:
-    """Whether `learned` wrote it, as far as its form tells."""
+def is_lesson(entry: Entry) -> bool:
+    """Whether `learn` wrote it, as far as its form tells."""
     if entry.kind == "patterns":
-        return entry.category == LEARNED
+        return entry.category == LESSON_CATEGORY
     return _LESSON.fullmatch(entry.text) is not None
 
 
 def _newest(entries: tuple[Entry, ...], limit: int) -> tuple[Entry, ...]:
     """At most `limit` entries: the oldest lessons of models make room first."""
     spare = len(entries) - limit
-    lessons = [at for at, entry in enumerate(entries) if is_learned(entry)]
+    lessons = [at for at, entry in enumerate(entries) if is_lesson(entry)]
     dropped = set(lessons[: max(0, spare)])
     return tuple(entry for at, entry in enumerate(entries) if at not in dropped)[-limit:]
 

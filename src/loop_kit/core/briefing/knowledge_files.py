@@ -15,7 +15,7 @@ from loop_kit.core.briefing.knowledge import (
     Entry,
     Kind,
     Knowledge,
-    is_learned,
+    is_lesson,
     markdown_lines,
     pattern_lines,
     seconds,
@@ -24,7 +24,7 @@ from loop_kit.core.sanitize import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class CleanedFile:
     """A file's text after a removal: how many entries went and how many stay."""
 
     text: str
@@ -38,19 +38,19 @@ def pitfalls_md(old_text: str, knowledge: Knowledge) -> str:
     kept, have = [], set()
     for line, text in markdown_lines(old_text):
         entry = Entry("pitfalls", one_line(text, MAX_TEXT))
-        if entry.text and entry.text not in wanted and is_learned(entry):
+        if entry.text and entry.text not in wanted and is_lesson(entry):
             continue
         have.add(entry.text)
         kept.append(line)
     new = [f"- {entry.text}" for entry in knowledge.pitfalls if entry.text not in have]
-    return _joined(kept, new)
+    return _join(kept, new)
 
 
 def patterns_jsonl(knowledge: Knowledge, old_text: str = "") -> str:
     """`old_text` with new and newly verified patterns at its end, without lessons not kept."""
     wanted = {entry.identity: entry for entry in knowledge.patterns}
     found = list(pattern_lines(old_text))
-    standing = {said.identity for _, _, said in found if said and _says(said, wanted)}
+    standing = {said.identity for _, _, said in found if said and _matches(said, wanted)}
     kept: list[str] = []
     old: dict[tuple[str, str], dict[str, Any]] = {}
     for line, record, said in found:
@@ -58,13 +58,13 @@ def patterns_jsonl(knowledge: Knowledge, old_text: str = "") -> str:
             kept.append(line)
         elif said.identity in wanted:
             old[said.identity] = record
-        elif not is_learned(said):
+        elif not is_lesson(said):
             kept.append(line)
     changed = [entry for entry in wanted.values() if entry.identity not in standing]
-    return _joined(kept, [_record(entry, old.get(entry.identity, {})) for entry in changed])
+    return _join(kept, [_record(entry, old.get(entry.identity, {})) for entry in changed])
 
 
-def _says(said: Entry, wanted: dict[tuple[str, str], Entry]) -> bool:
+def _matches(said: Entry, wanted: dict[tuple[str, str], Entry]) -> bool:
     """Whether a line says what is wanted; how sure it was before it grew stale does not matter."""
     entry = wanted.get(said.identity)
     return (
@@ -81,7 +81,7 @@ def with_pattern(old_text: str, entry: Entry) -> str:
         for line, _, said in pattern_lines(old_text)
         if said is None or said.identity != entry.identity
     ]
-    return _joined(lines, [_record(entry, {})])
+    return _join(lines, [_record(entry, {})])
 
 
 def _record(entry: Entry, old: dict[str, Any]) -> str:
@@ -93,14 +93,14 @@ def _record(entry: Entry, old: dict[str, Any]) -> str:
     return json.dumps({**old, **said}, ensure_ascii=False)
 
 
-def _joined(lines: Sequence[str], new: Sequence[str]) -> str:
+def _join(lines: Sequence[str], new: Sequence[str]) -> str:
     text = "\n".join(lines)
     if new and text and not text.endswith("\n"):
         text += "\n"
     return text + "".join(f"{line}\n" for line in new)
 
 
-def dedupe(kind: Kind, text: str) -> Swept:
+def dedupe(kind: Kind, text: str) -> CleanedFile:
     """`text` with every entry once: the first, and of patterns the one of highest confidence."""
     found = list(_identities(kind, text))
     best: dict[tuple[str, ...], int] = {}
@@ -109,7 +109,7 @@ def dedupe(kind: Kind, text: str) -> Swept:
             best[identity] = at
     stays = set(best.values())
     lines = [line for at, (line, name, _) in enumerate(found) if not name or at in stays]
-    return Swept("\n".join(lines), len(found) - len(lines), len(stays))
+    return CleanedFile("\n".join(lines), len(found) - len(lines), len(stays))
 
 
 def _identities(kind: Kind, text: str) -> Iterable[tuple[str, tuple[str, ...], float]]:
@@ -126,13 +126,13 @@ def _identities(kind: Kind, text: str) -> Iterable[tuple[str, tuple[str, ...], f
             yield line, names, said.confidence or 0.0
 
 
-def prune(kind: Kind, text: str, older_than_days: int, now: str) -> Swept:
+def prune(kind: Kind, text: str, older_than_days: int, now: str) -> CleanedFile:
     """`text` without patterns whose newest date is over `older_than_days` days before `now`.
 
     What has no date is never too old: facts, pitfalls, and patterns that tell none.
     """
     if kind != "patterns":
-        return Swept(text, 0, sum(1 for _, entry in markdown_lines(text) if entry))
+        return CleanedFile(text, 0, sum(1 for _, entry in markdown_lines(text) if entry))
     oldest = (seconds(now) or 0) - older_than_days * DAY
     kept, removed, entries = [], 0, 0
     for line, _, said in pattern_lines(text):
@@ -141,7 +141,7 @@ def prune(kind: Kind, text: str, older_than_days: int, now: str) -> Swept:
             continue
         entries += said is not None
         kept.append(line)
-    return Swept("\n".join(kept), removed, entries)
+    return CleanedFile("\n".join(kept), removed, entries)
 
 
 def _date(entry: Entry, default: int) -> int:

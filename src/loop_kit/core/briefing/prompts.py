@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.record import Record
-from loop_kit.core.sanitize import fenced
+from loop_kit.core.sanitize import fence
 
 WORKER_PLACEHOLDERS = (
     "task_id",
@@ -115,22 +115,22 @@ def worker_prompt(
         "agents_md": guidance.agents_md.strip(),
         "role_md": guidance.role_md.strip(),
         "orchestrator_path": context.scope or "the files in scope",
-        "function_index": _told(context.function_index),
+        "function_index": _data_or_none(context.function_index),
         "task_card_section": _card(card),
         "fix_list_section": _fixes(fix_list),
         "prior_context_section": _prior(fix_list),
-        "feedback_section": _unfinished(wip_sha) + _feedback(feedback),
+        "feedback_section": _unfinished_note(wip_sha) + _feedback(feedback),
         "report_section": _work_report_form(card, round_, paths, fix_list),
         "work_report_path": paths.report,
-        "quickstart_section": _told(context.quickstart),
-        "handoff_section": _told(context.handoff),
-        "knowledge_section": _told(context.knowledge),
-        "task_packet_section": _told(context.task_packet),
+        "quickstart_section": _data_or_none(context.quickstart),
+        "handoff_section": _data_or_none(context.handoff),
+        "knowledge_section": _data_or_none(context.knowledge),
+        "task_packet_section": _data_or_none(context.task_packet),
     }
     must = dict(_WORKER_MUST)
     if fix_list is None:
         del must["fix_list_section"], must["prior_context_section"]
-    return filled(_completed(guidance.template, must), values)
+    return fill_template(_complete_template(guidance.template, must), values)
 
 
 def reviewer_prompt(
@@ -158,22 +158,22 @@ def reviewer_prompt(
         "feedback_section": _feedback(feedback),
         "report_section": _review_report_form(card, request, paths),
         "review_report_path": paths.report,
-        "handoff_section": _told(handoff),
+        "handoff_section": _data_or_none(handoff),
     }
-    return filled(_completed(guidance.template, _REVIEWER_MUST), values)
+    return fill_template(_complete_template(guidance.template, _REVIEWER_MUST), values)
 
 
-def _completed(template: str, must: Mapping[str, str]) -> str:
+def _complete_template(template: str, must: Mapping[str, str]) -> str:
     """`template` with what every prompt has to say and it does not place, at its end."""
     missing = [part for name, part in must.items() if f"{{{name}}}" not in template]
     return template + "".join(f"\n{part}\n" for part in missing)
 
 
-def _told(text: str) -> str:
+def _data_or_none(text: str) -> str:
     return _data(text) if text else "- <none>"
 
 
-def filled(template: str, values: Mapping[str, str]) -> str:
+def fill_template(template: str, values: Mapping[str, str]) -> str:
     """`template` with `{name}` replaced and doubled braces made single.
 
     A value of several lines gets lines of its own: a fence that begins elsewhere is none, and old
@@ -271,7 +271,7 @@ def _feedback(feedback: str) -> str:
     )
 
 
-def _unfinished(wip_sha: str) -> str:
+def _unfinished_note(wip_sha: str) -> str:
     if not wip_sha:
         return ""
     return (
@@ -355,4 +355,4 @@ def _json(document: object) -> str:
 
 
 def _data(text: str) -> str:
-    return fenced(text)
+    return fence(text)

@@ -17,7 +17,7 @@ MAX_FILES = 100
 MAX_SOURCES = 20
 _MAX_SYMBOLS = 120
 _MAX_RISKS = 60
-_LONGEST = 300
+_MAX_ITEM = 300
 _MAX_SOURCE = 100_000
 _SOURCE = (".py", ".pyi")
 _BUILD_FILES = (
@@ -51,7 +51,7 @@ class TaskPacket:
             items = getattr(self, name)
             if items:
                 parts.append(f"{name}:")
-                parts.extend(f"- {one_line(item, _LONGEST)}" for item in items)
+                parts.extend(f"- {one_line(item, _MAX_ITEM)}" for item in items)
         return "\n".join(parts)
 
 

@@ -89,7 +89,7 @@ def card_in_issue(body: str, number: int, title: str = "") -> TaskCard:
     Raises:
         BadCard: there is none, more than one, or one that does not fit.
     """
-    return _required(body, Origin("issue", number, title))
+    return _require_card(body, Origin("issue", number, title))
 
 
 def card_if_any(body: str, origin: Origin) -> TaskCard | None:
@@ -172,7 +172,7 @@ def _card(document: _Document, origin: Origin) -> TaskCard:
         raise BadCard(one_line(error.sentence, _MAX_SENTENCE), error.remedy) from None
 
 
-def _required(body: str, origin: Origin) -> TaskCard:
+def _require_card(body: str, origin: Origin) -> TaskCard:
     card = card_if_any(body, origin)
     if card is None:
         raise no_card(origin)
@@ -252,10 +252,10 @@ def _is_card(block: Block, document: dict[Any, Any] | DocumentInvalid) -> bool:
 
 def _without_hidden(fields: Mapping[Any, Any]) -> dict[Any, Any]:
     """The fields without characters that nobody sees, which JSON can also hide as escapes."""
-    return {key: _shown(value) for key, value in fields.items()}
+    return {key: _remove_hidden(value) for key, value in fields.items()}
 
 
-def _shown(value: Any) -> Any:
+def _remove_hidden(value: Any) -> Any:
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, list):
@@ -341,14 +341,14 @@ def _wrong(block: Block, origin: Origin, what: str, remedy: str) -> BadCard:
 
 def _prose(section: _Section, origin: Origin) -> str:
     _refuse_half_seen(section, origin)
-    texts = [block.text for block in _answered(section)]
+    texts = [block.text for block in _answers(section)]
     return "\n\n".join(texts).strip()
 
 
 def _list(name: str, section: _Section, origin: Origin) -> list[str]:
     _refuse_half_seen(section, origin)
     found: list[str] = []
-    for block in _answered(section):
+    for block in _answers(section):
         if block.entries is None or (block.altered and name in _LITERAL):
             raise BadCard(
                 f"{origin.name}, line {block.line}: {HEADINGS[name]!r} is not a plain list here.",
@@ -362,7 +362,7 @@ def _list(name: str, section: _Section, origin: Origin) -> list[str]:
     return [span.group(2).strip() if span else entry for entry, span in spans]
 
 
-def _answered(section: _Section) -> list[Block]:
+def _answers(section: _Section) -> list[Block]:
     return [block for block in section.blocks if block.entries != (_NO_RESPONSE,)]
 
 

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from loop_kit.core.card.documents import DocumentInvalid, read_document
 from loop_kit.core.record import (
+    NonBlankText,
     Record,
-    Spoken,
     Text,
     explain,
 )
@@ -31,7 +31,7 @@ MINIMAL_CARD = """{
 }"""
 
 
-def checked_task_id(task_id: str) -> str:
+def check_task_id(task_id: str) -> str:
     """`task_id` itself: it becomes part of paths and branch names, so its grammar is narrow.
 
     Raises:
@@ -46,7 +46,7 @@ def checked_task_id(task_id: str) -> str:
     return task_id
 
 
-TaskId = Annotated[str, AfterValidator(checked_task_id)]
+TaskId = Annotated[str, AfterValidator(check_task_id)]
 
 
 class CardLimits(Record):
@@ -62,22 +62,22 @@ class CardLimits(Record):
 class RoleChoice(Record):
     """Which agent the card's author would like for one role."""
 
-    backend: Spoken | None = None
-    model: Spoken | None = None
+    backend: NonBlankText | None = None
+    model: NonBlankText | None = None
 
 
 class TaskCard(Record):
     """A task card. Every field but `task_id` and `goal` may be left out."""
 
     task_id: TaskId
-    goal: Spoken
+    goal: NonBlankText
     title: Text = ""
     base_branch: Text = ""
     in_scope: tuple[Text, ...] = ()
     out_of_scope: tuple[Text, ...] = ()
     acceptance_criteria: tuple[Text, ...] = ()
     constraints: tuple[Text, ...] = ()
-    verify: tuple[Spoken, ...] = ()
+    verify: tuple[NonBlankText, ...] = ()
     limits: CardLimits = CardLimits()
     worker: RoleChoice = RoleChoice()
     reviewer: RoleChoice = RoleChoice()

@@ -38,7 +38,7 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.record import (
     Record,
     Text,
-    carried,
+    clean_text,
     explain,
 )
 from loop_kit.core.sanitize import one_line, visible
@@ -72,7 +72,7 @@ Seconds = Annotated[float, Field(ge=0, le=_MAX_SECONDS, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=_MAX_TOKENS)]
 Cost = Annotated[float, Field(ge=0, le=_MAX_COST, allow_inf_nan=False)]
 
-Stopped = Literal[
+StopOutcome = Literal[
     Outcome.WORKER_TIMEOUT,
     Outcome.REVIEWER_TIMEOUT,
     Outcome.WORKER_DISPATCH_FAILED,
@@ -146,7 +146,7 @@ class Results(Record):
     results: Annotated[tuple[Result, ...], Field(max_length=200)] = ()
 
 
-class Work(Record):
+class BundledWork(Record):
     """The commits up to `head_sha`, and the worker's report as it wrote it."""
 
     head_sha: FullSha
@@ -164,11 +164,11 @@ class Bundle(Record):
     round: Annotated[int, Field(ge=1, le=1_000_000)]
     holder: Annotated[str, Field(min_length=1, max_length=64)]
     seq: Annotated[int, Field(ge=0, le=2**31)]
-    work: Work | None = None
+    work: BundledWork | None = None
     review: Text | None = None
     verifications: Annotated[tuple[Results, ...], Field(max_length=4)] = ()
     spent: Costs = Costs()
-    outcome: Stopped | None = None
+    outcome: StopOutcome | None = None
     reasons: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
     error: Annotated[Text, Field(max_length=_MAX_ERROR)] = ""
 
@@ -217,7 +217,9 @@ def parse_bundle(raw: bytes) -> Bundle:
         BundleInvalid: it is not JSON as RFC 8259 has it, repeats a key, or a field does not fit.
     """
     try:
-        json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        json.loads(
+            raw.decode(), object_pairs_hook=_require_unique_keys, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BundleInvalid(f"{RECORD} is not readable as JSON: {one_line(said, 160)}") from None
@@ -267,7 +269,7 @@ def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str:
     )
 
 
-def gathered(
+def build_bundle(
     recorded: LoopState,
     ended: LoopState,
     events: Iterable[Event],
@@ -278,7 +280,7 @@ def gathered(
     `reports` are those on the bus; one counts only when an event says that it was accepted.
     """
     usage = {role: Usage() for role in Role}
-    work: Work | None = None
+    work: BundledWork | None = None
     review: str | None = None
     verified: list[Results] = []
     for event in events:
@@ -286,12 +288,12 @@ def gathered(
             usage[event.role] = usage[event.role].plus(event.spent)
         elif isinstance(event, WorkReported):
             usage[Role.WORKER] = usage[Role.WORKER].plus(event.spent)
-            report = _decoded(reports.get(Role.WORKER, b""))
-            work = Work(head_sha=event.work.head_sha, report=report)
+            report = _decode(reports.get(Role.WORKER, b""))
+            work = BundledWork(head_sha=event.work.head_sha, report=report)
             verified += _results(event.verification)
         elif isinstance(event, ReviewReported):
             usage[Role.REVIEWER] = usage[Role.REVIEWER].plus(event.spent)
-            review = _decoded(reports.get(Role.REVIEWER, b""))
+            review = _decode(reports.get(Role.REVIEWER, b""))
         elif isinstance(event, BaseVerified | HeadVerified):
             verified += _results(event.verification)
     stopped = ended.outcome not in {None, *_CONCLUDED}
@@ -310,7 +312,7 @@ def gathered(
             ),
             "outcome": ended.outcome if stopped else None,
             "reasons": ended.reasons if stopped else (),
-            "error": carried(ended.error)[:_MAX_ERROR] if stopped else "",
+            "error": clean_text(ended.error)[:_MAX_ERROR] if stopped else "",
         }
     )
 
@@ -332,19 +334,19 @@ _CONCLUDED = (Outcome.APPROVED, Outcome.MAX_ROUNDS_EXHAUSTED, Outcome.CANCELLED)
 """Outcomes that follow from reports: the publishing job draws these conclusions itself."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _require_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key is repeated")
     return found
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
 
 
-def _decoded(raw: bytes) -> str:
-    return carried(raw.decode("utf-8-sig", "replace"))
+def _decode(raw: bytes) -> str:
+    return clean_text(raw.decode("utf-8-sig", "replace"))
 
 
 def _results(verification: Verification | None) -> list[Results]:
@@ -354,7 +356,7 @@ def _results(verification: Verification | None) -> list[Results]:
         Result(
             command=r.command,
             exit_code=r.exit_code,
-            tail=carried(r.tail)[-8_192:],
+            tail=clean_text(r.tail)[-8_192:],
             seconds=min(r.seconds, _MAX_SECONDS),
         )
         for r in verification.results

@@ -29,7 +29,7 @@ RECORD = "runtime/fetched.json"
 
 MAX_FILE = bus.MAX_REPORT
 MAX_FILES = 5000
-_MAX_KEPT = 200
+_MAX_DIGESTS = 200
 
 TOP = (
     *(bus.WORK_REPORT, bus.REVIEW_REQUEST, bus.REVIEW_REPORT, bus.FIX_LIST),
@@ -62,17 +62,17 @@ class FetchedLoop(Record):
     state_tip: Sha
     work_branch: _Name
     work_tip: Sha = ""
-    held: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
-    tried: Annotated[tuple[str, ...], Field(max_length=_MAX_KEPT)] = ()
+    held: Annotated[tuple[str, ...], Field(max_length=_MAX_DIGESTS)] = ()
+    tried: Annotated[tuple[str, ...], Field(max_length=_MAX_DIGESTS)] = ()
     dispatched: int = -1
 
     def holding(self, *states: bytes) -> "FetchedLoop":
         """The record, when CI has these states for certain."""
-        return self.model_copy(update={"held": _more(self.held, map(digest, states))})
+        return self.model_copy(update={"held": _append(self.held, map(digest, states))})
 
     def trying(self, state: bytes) -> "FetchedLoop":
         """The record, when a push of this state is begun."""
-        return self.model_copy(update={"tried": _more(self.tried, [digest(state)])})
+        return self.model_copy(update={"tried": _append(self.tried, [digest(state)])})
 
     def is_held(self, state: bytes) -> bool:
         """Whether CI has this state for certain."""
@@ -87,8 +87,8 @@ class FetchedLoop(Record):
         return bus.encode(self.model_dump(mode="json"))
 
 
-def _more(kept: tuple[str, ...], new: "map[str] | list[str]") -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*kept, *new)))[-_MAX_KEPT:]
+def _append(kept: tuple[str, ...], new: "map[str] | list[str]") -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*kept, *new)))[-_MAX_DIGESTS:]
 
 
 def parse_fetched(raw: bytes) -> FetchedLoop | None:
@@ -122,7 +122,7 @@ def without_lease(state: LoopState) -> LoopState:
     return state if state.lease is None else state.model_copy(update={"lease": None})
 
 
-def handed_back(here: LoopState, there: LoopState, *, continues: bool) -> LoopState:
+def state_to_push(here: LoopState, there: LoopState, *, continues: bool) -> LoopState:
     """The state to push: `here`, later than `there`, without a lease.
 
     With `continues` it records that the job of its round is dispatched, as a job would.
@@ -155,7 +155,7 @@ def changes(
     """
     changed: dict[str, bytes | None] = {}
     for name, content in here.items():
-        kept = _kept(name, content)
+        kept = _stored_form(name, content)
         if kept is None:
             return {}, name
         if kept != there.get(name):
@@ -164,7 +164,7 @@ def changes(
     return {**changed, **gone}, ""
 
 
-def _kept(name: str, content: bytes) -> bytes | None:
+def _stored_form(name: str, content: bytes) -> bytes | None:
     """The file as the state branch keeps it: a review request without its diff."""
     try:
         document = json.loads(content)

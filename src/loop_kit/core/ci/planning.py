@@ -15,7 +15,7 @@ from loop_kit.core.loop.state import LoopState
 
 MAX_READY = 256
 """What GitHub takes in one matrix."""
-_SHOWN_OF_CIRCLE = 8
+_MAX_CIRCLE_NAMES = 8
 
 _PERSON = {Outcome.NEEDS_HUMAN, Outcome.MAX_ROUNDS_EXHAUSTED}
 
@@ -34,14 +34,14 @@ class CardAt:
 
 
 @dataclass(frozen=True, slots=True)
-class LoopGlance:
+class LoopStatus:
     """What a plan has to know of a loop that exists: why its card is not to be started."""
 
     why: str
     is_over: bool = False
 
     @classmethod
-    def of(cls, state: LoopState) -> "LoopGlance":
+    def of(cls, state: LoopState) -> "LoopStatus":
         """How the loop with this state stands."""
         if state.state is Phase.PAUSED:
             return cls("paused")
@@ -54,7 +54,7 @@ class LoopGlance:
         return cls(f"ended with {state.outcome}: `/loop retry` continues it", is_over=True)
 
     @classmethod
-    def unreadable(cls, why: str) -> "LoopGlance":
+    def unreadable(cls, why: str) -> "LoopStatus":
         """A loop whose state cannot be used."""
         return cls(f"its state cannot be read: {why}", is_over=True)
 
@@ -85,16 +85,16 @@ class Plan:
     refused: tuple[Refused, ...] = ()
 
 
-def asked_of_the_forge(cards: Sequence[CardAt], loops: Mapping[str, LoopGlance]) -> frozenset[str]:
+def task_ids_to_look_up(cards: Sequence[CardAt], loops: Mapping[str, LoopStatus]) -> frozenset[str]:
     """The task ids of which a plan must know whether they were merged: each costs a request."""
     new = [each for each in cards if each.task_id not in loops]
     named = (name for each in new for name in each.card.depends_on)
     return frozenset({*(each.task_id for each in new), *named})
 
 
-def planned(
+def plan_cards(
     cards: Sequence[CardAt],
-    loops: Mapping[str, LoopGlance],
+    loops: Mapping[str, LoopStatus],
     merged: Collection[str] | None,
 ) -> Plan:
     """The plan for `cards`.
@@ -104,15 +104,15 @@ def planned(
         loops: The loops that exist, by task id, whether or not there is a card of theirs.
         merged: The task ids whose pull request was merged; None where no forge could be asked.
     """
-    refused = tuple(_refused(cards))
+    refused = tuple(_refusals(cards))
     paths = {each.path for each in refused}
     usable = sorted((each for each in cards if each.path not in paths), key=lambda at: at.path)
     ids = {each.task_id for each in cards}
-    ordered, cycles = _ordered(usable, merged or ())
+    ordered, cycles = _order(usable, merged or ())
     ready: list[CardAt] = []
     waiting: list[Waiting] = []
     for each in ordered:
-        why = _why(each, loops, merged, ids, cycles)
+        why = _reason_to_wait(each, loops, merged, ids, cycles)
         if not why and len(ready) == MAX_READY:
             why = f"it is ready, but one plan starts at most {MAX_READY} cards"
         if why:
@@ -122,7 +122,7 @@ def planned(
     return Plan(tuple(ready), tuple(waiting), refused)
 
 
-def _refused(cards: Sequence[CardAt]) -> Iterator[Refused]:
+def _refusals(cards: Sequence[CardAt]) -> Iterator[Refused]:
     paths: dict[str, list[str]] = {}
     for each in cards:
         paths.setdefault(each.task_id, []).append(each.path)
@@ -133,9 +133,9 @@ def _refused(cards: Sequence[CardAt]) -> Iterator[Refused]:
             yield Refused(each.path, f"{each.task_id} is the id of several cards: {others}.")
 
 
-def _why(
+def _reason_to_wait(
     each: CardAt,
-    loops: Mapping[str, LoopGlance],
+    loops: Mapping[str, LoopStatus],
     merged: Collection[str] | None,
     ids: Collection[str],
     cycles: Mapping[str, str],
@@ -149,12 +149,14 @@ def _why(
     if each.task_id in cycles:
         return f"its dependencies run in a circle: {cycles[each.task_id]}"
     missing = [name for name in dict.fromkeys(each.card.depends_on) if name not in done]
-    reasons = [_missing(name, loops, ids, is_known=merged is not None) for name in missing]
+    reasons = [
+        _reason_of_missing(name, loops, ids, is_known=merged is not None) for name in missing
+    ]
     return "; ".join(reasons)
 
 
-def _missing(
-    name: str, loops: Mapping[str, LoopGlance], ids: Collection[str], *, is_known: bool
+def _reason_of_missing(
+    name: str, loops: Mapping[str, LoopStatus], ids: Collection[str], *, is_known: bool
 ) -> str:
     """Why a dependency that is not known to be merged keeps a card waiting."""
     is_running = name in loops and not loops[name].is_over
@@ -165,9 +167,7 @@ def _missing(
     return f"depends on {name}, of which there is no card and no merged pull request"
 
 
-def _ordered(
-    cards: Sequence[CardAt], merged: Collection[str]
-) -> tuple[list[CardAt], dict[str, str]]:
+def _order(cards: Sequence[CardAt], merged: Collection[str]) -> tuple[list[CardAt], dict[str, str]]:
     """`cards` with dependencies before what needs them, and the circles they are in, by task id."""
     by_id = {each.task_id: each for each in cards}
     needs = {
@@ -180,10 +180,10 @@ def _ordered(
         try:
             sorter.prepare()
         except CycleError as error:
-            circle = _turned(error.args[1][:-1])
-            left = len(circle) - _SHOWN_OF_CIRCLE
+            circle = _normalize_circle(error.args[1][:-1])
+            left = len(circle) - _MAX_CIRCLE_NAMES
             others = [f"({left} others)"] if left > 0 else []
-            shown = " -> ".join([*circle[:_SHOWN_OF_CIRCLE], *others, circle[0]])
+            shown = " -> ".join([*circle[:_MAX_CIRCLE_NAMES], *others, circle[0]])
             cycles.update(dict.fromkeys(circle, shown))
             for name in circle:
                 needs[name] = set()
@@ -197,7 +197,7 @@ def _ordered(
     return ordered, cycles
 
 
-def _turned(found: Sequence[str]) -> list[str]:
+def _normalize_circle(found: Sequence[str]) -> list[str]:
     """A circle in the direction of `depends_on`, from its smallest id."""
     circle = list(reversed(found))
     start = circle.index(min(circle))

@@ -15,7 +15,7 @@ from enum import StrEnum
 from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Phase
-from loop_kit.core.sanitize import cut, inline
+from loop_kit.core.sanitize import inline, truncate
 
 PATIENCE_SEC = 600
 """How long a job may take from one transition to the next before anybody asks after it."""
@@ -25,14 +25,14 @@ QUEUE_SEC = 3 * 3600
 Until then its dispatch is repeated as it was recorded: a transition would make the one in the queue
 stale, and a sweep that comes more often than runners do would keep the loop from ever going on.
 """
-KEPT_SEC = 30 * 24 * 3600
+RETENTION_SEC = 30 * 24 * 3600
 """How long the branches of a loop are kept after what it was talked about in was closed."""
-MOST = 50
+MAX_LOOPS = 50
 """How many loops one sweep carries on, and of how many it asks whether they were closed.
 
 GitHub takes 500 posts and dispatches in an hour, and a storm of jobs helps nobody.
 """
-_MOST_ROWS = 200
+_MAX_ROWS = 200
 
 
 class Need(StrEnum):
@@ -44,13 +44,13 @@ class Need(StrEnum):
     NOTHING = "nothing"
 
 
-class Did(StrEnum):
+class Action(StrEnum):
     """What the sweep did about one loop."""
 
     DISPATCHED = "dispatched"
     HANDED = "handed to a person"
     POSTED = "posted"
-    HEEDED = "commands carried out"
+    COMMANDED = "commands carried out"
     DELETED = "deleted"
     WOULD = "dry run"
     LEFT = "left alone"
@@ -58,7 +58,7 @@ class Did(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class LoopSnapshot:
     """A loop as the sweep found it.
 
     Attributes:
@@ -80,12 +80,12 @@ class Row:
 
     task_id: str
     found: str
-    did: Did
+    did: Action
     said: str
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepReport:
     """One sweep: of all `loops`, those that got attention, and how many are `left` for the next."""
 
     loops: int
@@ -93,7 +93,7 @@ class Swept:
     left: int = 0
 
 
-def need(glance: Glance) -> Need:
+def need(glance: LoopSnapshot) -> Need:
     """What the loop waits for, whoever may be at work on it."""
     state = glance.state
     if abs(glance.age) <= PATIENCE_SEC:
@@ -106,25 +106,25 @@ def need(glance: Glance) -> Need:
     return Need.COMMANDS if begun and glance.has_inbox and not state.finished else Need.NOTHING
 
 
-def is_queued(glance: Glance) -> bool:
+def is_queued(glance: LoopSnapshot) -> bool:
     """Whether the loop's next job was dispatched, and may wait for a runner still."""
     state = glance.state
     handed = state.is_running and state.lease is None and state.continue_to is not None
     return handed and 0 <= glance.age < QUEUE_SEC
 
 
-def due(glances: Iterable[Glance]) -> list[Glance]:
+def due(glances: Iterable[LoopSnapshot]) -> list[LoopSnapshot]:
     """The loops that wait for something, the one that stands still for longest first."""
     waiting = (glance for glance in glances if need(glance) is not Need.NOTHING)
     return sorted(waiting, key=lambda glance: (-glance.age, glance.task_id))
 
 
-def may_be_deleted(glance: Glance) -> bool:
+def is_old_enough_to_delete(glance: LoopSnapshot) -> bool:
     """Whether the loop is over for so long that it is worth asking since when it is closed."""
-    return glance.state.state is Phase.DONE and glance.age > KEPT_SEC
+    return glance.state.state is Phase.DONE and glance.age > RETENTION_SEC
 
 
-def situation(glance: Glance) -> str:
+def situation(glance: LoopSnapshot) -> str:
     """How the loop stood, in a few words."""
     state, wants = glance.state, need(glance)
     where = state.outcome.value if state.outcome else state.state.value
@@ -139,17 +139,17 @@ def situation(glance: Glance) -> str:
 def result(task_id: str, found: str, wanted: Need, after: LoopState) -> Row:
     """What has become of a loop that was carried on."""
     if after.is_running:
-        return Row(task_id, found, Did.DISPATCHED, f"Round {after.round} is dispatched.")
+        return Row(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
     if outbox.pending(after):
-        return Row(task_id, found, Did.LEFT, "What was to be posted stays outstanding.")
-    did = {Need.POSTS: Did.POSTED, Need.COMMANDS: Did.HEEDED}.get(wanted, Did.HANDED)
+        return Row(task_id, found, Action.LEFT, "What was to be posted stays outstanding.")
+    did = {Need.POSTS: Action.POSTED, Need.COMMANDS: Action.COMMANDED}.get(wanted, Action.HANDED)
     return Row(task_id, found, did, headline(after))
 
 
-def totals(swept: Swept) -> str:
+def totals(swept: SweepReport) -> str:
     """One sentence: how many loops there are and what was done."""
     counted = Counter(row.did for row in swept.rows)
-    parts = [f"{counted[did]} {did.value}" for did in Did if counted[did]]
+    parts = [f"{counted[did]} {did.value}" for did in Action if counted[did]]
     rest = swept.loops - len({row.task_id for row in swept.rows}) - swept.left
     if swept.left:
         parts.append(f"{swept.left} left for the next sweep")
@@ -159,21 +159,21 @@ def totals(swept: Swept) -> str:
     return f"{loops}: {', '.join(parts)}." if parts else "There is no loop."
 
 
-def summary(swept: Swept) -> str:
+def summary(swept: SweepReport) -> str:
     """The job summary: the sentence, and a table of the loops that got attention."""
     parts = ["## loop-kit: sweep", "", totals(swept), ""]
     if swept.rows:
         parts += ["| loop | found | done | |", "|---|---|---|---|", *_lines(swept.rows)]
-    more = len(swept.rows) - _MOST_ROWS
+    more = len(swept.rows) - _MAX_ROWS
     if more > 0:
         parts += ["", f"{more} more are in the log."]
-    return cut("\n".join(parts) + "\n", 900_000)
+    return truncate("\n".join(parts) + "\n", 900_000)
 
 
 def _lines(rows: Sequence[Row]) -> list[str]:
     return [
         f"| `{row.task_id}` | {_cell(row.found)} | {row.did.value} | {_cell(row.said)} |"
-        for row in rows[:_MOST_ROWS]
+        for row in rows[:_MAX_ROWS]
     ]
 
 

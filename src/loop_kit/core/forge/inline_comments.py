@@ -39,19 +39,19 @@ class ReviewPost:
         return self.plain or self.body
 
 
-def placed(findings: Iterable[Finding], diff: str) -> Mapping[str, tuple[str, int]]:
+def positions(findings: Iterable[Finding], diff: str) -> Mapping[str, tuple[str, int]]:
     """Path and line of those `findings` whose line `diff` shows, by finding id."""
-    asked = [(f.id, _normal(f.file), f.line) for f in findings if f.file and f.line]
-    shown = _shown_lines(diff, {path for _, path, _ in asked})
+    asked = [(f.id, _normalize(f.file), f.line) for f in findings if f.file and f.line]
+    shown = _visible_lines(diff, {path for _, path, _ in asked})
     found = [(id_, path, line) for id_, path, line in asked if line in shown.get(path, ())]
     return {id_: (path, line) for id_, path, line in found[:MAX_COMMENTS] if line}
 
 
-def _normal(path: str) -> str:
+def _normalize(path: str) -> str:
     return path.strip().removeprefix("./")
 
 
-def _shown_lines(diff: str, paths: Collection[str]) -> dict[str, frozenset[int]]:
+def _visible_lines(diff: str, paths: Collection[str]) -> dict[str, frozenset[int]]:
     """The line numbers, after the change, that the diff shows of each of `paths`."""
     starts = [match.start() for match in _FILE.finditer(diff)]
     found: dict[str, frozenset[int]] = {}

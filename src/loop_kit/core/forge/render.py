@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from loop_kit.core.agent.reports import ReviewReport
-from loop_kit.core.card.task import TaskCard, checked_task_id
+from loop_kit.core.card.task import TaskCard, check_task_id
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.state import (
     LoopState,
@@ -22,11 +22,11 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.sanitize import (
     MAX_BODY,
     code,
-    cut,
     inline,
     markdown,
     one_line,
-    quoted,
+    quote,
+    truncate,
 )
 
 MAX_TITLE = 200
@@ -60,7 +60,7 @@ def read_marker(body: str) -> PostMarker | None:
     if found is None:
         return None
     try:
-        return PostMarker(checked_task_id(found["task"]), found["key"])
+        return PostMarker(check_task_id(found["task"]), found["key"])
     except ValueError:
         return None
 
@@ -84,7 +84,7 @@ def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
     if card.acceptance_criteria:
         parts += ["", "### Acceptance criteria", ""]
         parts += [f"- **{id_}** {inline(text, 500)}" for id_, text in card.criteria]
-    return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{branch(state)}`.")
+    return truncate("\n".join(parts), _BODY, f"The card is `task_card.json` on `{branch(state)}`.")
 
 
 def review_body(
@@ -124,7 +124,7 @@ def review_body(
         parts += [f"- {inline(text, 1000)}" for text in review.non_blocking]
     parts += _verification_section(state, record)
     pointer = f"The whole report is `archive/` on `{branch(state)}`."
-    return cut("\n".join(parts), _BODY, pointer)
+    return truncate("\n".join(parts), _BODY, pointer)
 
 
 def finding_comment(state: LoopState, finding: Finding) -> str:
@@ -162,13 +162,13 @@ def job_summary(state: LoopState, headline: str) -> str:
     if still:
         parts += _findings_section("Open findings", still)
     if state.error:
-        parts += ["", quoted(state.error)]
+        parts += ["", quote(state.error)]
     refused = [item for item in state.outbox if item.status == "refused" and item.why]
     if refused:
         parts += ["", "### Not posted", ""]
         parts += [f"- {item.key}: {inline(item.why, 1000)}" for item in refused]
-    parts += ["", f"Used: {used(state)}."]
-    return cut("\n".join(parts) + "\n", 900_000)
+    parts += ["", f"Used: {usage_text(state)}."]
+    return truncate("\n".join(parts) + "\n", 900_000)
 
 
 def rounds_table(state: LoopState) -> list[str]:
@@ -193,7 +193,7 @@ def headline(state: LoopState) -> str:
     return f"Round {state.round}, {state.state.value}."
 
 
-def used(state: LoopState) -> str:
+def usage_text(state: LoopState) -> str:
     """The usage in words; what is not reported is called unknown."""
     usage = state.usage
     tokens = (
@@ -248,7 +248,7 @@ def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
         parts.append(f"- {mark} {code(result.command)} (exit code {result.exit_code})")
     failed = next((r for r in verification.results if r.exit_code), None)
     if failed and failed.tail:
-        parts += ["", quoted(failed.tail[-3000:])]
+        parts += ["", quote(failed.tail[-3000:])]
     return parts
 
 

@@ -12,16 +12,16 @@ from loop_kit.core.forge.render import (
     headline,
     marker,
     rounds_table,
-    used,
+    usage_text,
 )
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
 from loop_kit.core.sanitize import (
     MAX_BODY,
-    cut,
-    fenced,
+    fence,
     inline,
     one_line,
+    truncate,
 )
 
 STATUS_CONTEXT = "loop-kit"
@@ -74,14 +74,14 @@ def status_comment(state: LoopState) -> str:
         "",
         *rounds_table(state),
         "",
-        f"Used so far: {used(state)}.",
+        f"Used so far: {usage_text(state)}.",
         "",
         f"- **Next:** {_next(state)}",
         *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
         f"- **CI:** {_ci(state)}",
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
     ]
-    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
 def acknowledgement(state: LoopState) -> str:
@@ -97,7 +97,7 @@ def acknowledgement(state: LoopState) -> str:
         *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
         *_frozen(state),
     ]
-    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
 def status_reply(mark: str, state: LoopState) -> str:
@@ -108,10 +108,10 @@ def status_reply(mark: str, state: LoopState) -> str:
         "",
         f"- **Next:** {_next(state)}",
         *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
-        f"- **Used so far:** {used(state)}.",
+        f"- **Used so far:** {usage_text(state)}.",
         *([f"- **At work:** run {state.lease.run_id}."] if state.lease else []),
     ]
-    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
 def refusal(sentence: str, remedy: str) -> str:
@@ -120,9 +120,9 @@ def refusal(sentence: str, remedy: str) -> str:
     said, _, example = remedy.partition("\n\n")
     parts.append(inline(said, 2000))
     if example:
-        parts += ["", fenced(example)]
+        parts += ["", fence(example)]
     parts += ["", "Then put the label on again."]
-    return cut("\n".join(parts), MAX_BODY - 512)
+    return truncate("\n".join(parts), MAX_BODY - 512)
 
 
 _STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."

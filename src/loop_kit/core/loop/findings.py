@@ -12,12 +12,12 @@ from loop_kit.core.agent.reports import (
     ReviewReport,
     Severity,
 )
-from loop_kit.core.record import Kept
+from loop_kit.core.record import ExtensibleRecord
 
 Status = Literal["open", "fixed", "withdrawn"]
 
 
-class Finding(Kept):
+class Finding(ExtensibleRecord):
     """One blocking issue over its life. `not_fixed` counts the rounds it was sent back."""
 
     id: str

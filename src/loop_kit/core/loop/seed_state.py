@@ -18,7 +18,7 @@ from loop_kit.core.agent.reports import (
     report_document,
 )
 from loop_kit.core.loop.findings import apply_review
-from loop_kit.core.record import carried
+from loop_kit.core.record import clean_text
 
 Document = dict[str, Any]
 Read = Callable[[str], bytes | None]
@@ -59,7 +59,7 @@ def migrate(document: Document, read: Read = read_nothing) -> Document:
         read: gives a bus file by its name, for what the state itself does not say.
     """
     state = {
-        key: carried(value) if isinstance(value, str) else value
+        key: clean_text(value) if isinstance(value, str) else value
         for key, value in document.items()
         if value is not None and key != "version"
     }
@@ -128,7 +128,7 @@ def _request_under_review(state: Document, read: Read) -> Document:
 
 def _under_review(state: Document, parent: object, request: Document, read: Read) -> Document:
     """The state with the round's record, which the review is written into."""
-    round_, commits = state.get("round"), carried(request.get("commits")).splitlines()
+    round_, commits = state.get("round"), clean_text(request.get("commits")).splitlines()
     record = {
         "round": round_,
         "parent_sha": parent if _is_commit(parent) else state.get("base_sha"),
@@ -144,7 +144,7 @@ def _under_review(state: Document, parent: object, request: Document, read: Read
             "tests_summary": report.tests_summary.to_seed(),
         }
     except ReportInvalid:
-        detail["worker_notes"] = carried(request.get("worker_notes"))
+        detail["worker_notes"] = clean_text(request.get("worker_notes"))
     others = [other for other in state["round_details"] if other["round"] != round_]
     return {**state, "history": [record], "round_details": [*others, detail]}
 
@@ -197,8 +197,8 @@ def _detail(item: Document) -> Document:
     whole = counts if isinstance(counts, dict) else {}
     detail = {
         "round": item["round"],
-        "started_at": carried(item.get("started_at")),
-        "worker_notes": carried(item.get("worker_notes")),
+        "started_at": clean_text(item.get("started_at")),
+        "worker_notes": clean_text(item.get("worker_notes")),
         "tests_summary": {name: n for name, n in whole.items() if type(n) is int},
     }
     if item.get("review_decision") in _DECISIONS:
@@ -211,8 +211,8 @@ def _sessions(said: object) -> Document:
     sessions = said if isinstance(said, dict) else {}
     return {
         role: {
-            "session_id": carried(session["session_id"]),
-            "backend": carried(session["backend"]),
+            "session_id": clean_text(session["session_id"]),
+            "backend": clean_text(session["backend"]),
             "started_round": session["started_round"],
         }
         for role, session in sessions.items()

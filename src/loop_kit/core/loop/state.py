@@ -19,7 +19,7 @@ from loop_kit.core.loop.outcomes import (
     Phase,
     Reason,
 )
-from loop_kit.core.record import Kept, Record, explain
+from loop_kit.core.record import ExtensibleRecord, Record, explain
 from loop_kit.errors import ExitCode
 
 __all__ = [
@@ -61,7 +61,7 @@ Branch = Annotated[
 """A branch, or ''. It is part of a refspec, where `a:b` and `*` would be others."""
 
 
-class Limits(Kept):
+class Limits(ExtensibleRecord):
     """What one loop may spend, the operator's word after the card has lowered it."""
 
     max_rounds: int = 3
@@ -85,7 +85,7 @@ class Spent(Record):
     cost_usd: float | None = None
 
 
-class Usage(Kept):
+class Usage(ExtensibleRecord):
     """What the loop has used so far; `unreported` counts attempts that told no token numbers."""
 
     rounds: int = 0
@@ -115,7 +115,7 @@ def _sum(total: N | None, more: N | None) -> N | None:
     return total + more
 
 
-class Attempt(Kept):
+class Attempt(ExtensibleRecord):
     """The running or the last try of one agent in this round; `waits` when a pause is due.
 
     The pause is at least the `retry_after` seconds that the backend asked for.
@@ -136,7 +136,7 @@ class Attempt(Kept):
     """Whether it was recorded before its agent ran, by the run that is to run it."""
 
 
-class CommandResult(Kept):
+class CommandResult(ExtensibleRecord):
     """One verify command: its exit code and the tail of what it printed."""
 
     command: str
@@ -145,7 +145,7 @@ class CommandResult(Kept):
     seconds: float = 0
 
 
-class Verification(Kept):
+class Verification(ExtensibleRecord):
     """What the verify commands said about one commit."""
 
     sha: Sha
@@ -162,7 +162,7 @@ class Verification(Kept):
         return next((r for r in self.results if r.exit_code in {126, 127}), None)
 
 
-class RoundDetail(Kept):
+class RoundDetail(ExtensibleRecord):
     """One round as agent-task-runner's `round_details` has it."""
 
     round: int
@@ -172,7 +172,7 @@ class RoundDetail(Kept):
     review_decision: Decision | None = None
 
 
-class RoundRecord(Kept):
+class RoundRecord(ExtensibleRecord):
     """One round as the audit trail has it."""
 
     round: int
@@ -187,7 +187,7 @@ class RoundRecord(Kept):
     new_findings: tuple[str, ...] = ()
 
 
-class Session(Kept):
+class Session(ExtensibleRecord):
     """The conversation that a backend can take up again.
 
     `tokens_in` and `tokens_out` are what the backend has reported for the whole of it so far; None
@@ -201,14 +201,14 @@ class Session(Kept):
     tokens_out: int | None = None
 
 
-class Wip(Kept):
+class Wip(ExtensibleRecord):
     """Work in progress: `commits` on the work branch, up to `sha`, that no report speaks of yet."""
 
     sha: Sha
     commits: int
 
 
-class OutboxItem(Kept):
+class OutboxItem(ExtensibleRecord):
     """One post, identified by its key; `holder` is the run that intended it.
 
     `ref` is what the forge calls the post, `by` the login that made it, `why` why it was refused.
@@ -222,7 +222,7 @@ class OutboxItem(Kept):
     why: str = ""
 
 
-class Lease(Kept):
+class Lease(ExtensibleRecord):
     """Who may write this loop. It is fenced by the git server, not by clocks."""
 
     holder: str
@@ -231,7 +231,7 @@ class Lease(Kept):
     expires_at: str = ""
 
 
-class Source(Kept):
+class Source(ExtensibleRecord):
     """Where the card came from; `label` is the label that asked for it, if one did."""
 
     kind: Literal["file", "issue", "pull_request"] = "file"
@@ -249,7 +249,7 @@ class Source(Kept):
         return int(self.ref) if self.kind == "pull_request" and self.ref.isdigit() else None
 
 
-class LoopState(Kept):
+class LoopState(ExtensibleRecord):
     """A snapshot of one loop; `seq` grows by one per transition."""
 
     schema_version: int = SCHEMA_VERSION
