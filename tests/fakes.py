@@ -31,9 +31,9 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.errors import StateRefused
 from loop_kit.ports import (
+    AgentExit,
+    Assignment,
     Delivery,
-    Ended,
-    Job,
     PushRejected,
     Reporter,
     WorkMoved,
@@ -87,7 +87,7 @@ class RecordingReporter:
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         self.events.append((name, dict(data)))
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         self.attempts.append((role, round_, attempt))
 
     def activity(self, role: Role, activity: Activity) -> None:
@@ -98,7 +98,7 @@ class RecordingReporter:
     def output(self, role: Role, line: str) -> None:
         self.outputs.append(line)
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         self.endings.append(note)
 
 
@@ -255,7 +255,7 @@ class Act:
     report: Mapping[str, Any] | bytes | None = field(default_factory=dict)
     files: Mapping[str, bytes | None] = field(default_factory=dict)
     commit: str = ""
-    ended: Ended = field(default_factory=Ended)
+    ended: AgentExit = field(default_factory=AgentExit)
     raises: BaseException | None = None
 
 
@@ -266,13 +266,13 @@ class ScriptedFakeAgent:
 
     def __init__(
         self,
-        script: Callable[[Job], Act],
+        script: Callable[[Assignment], Act],
         workspaces: MemoryWorkspaces,
         mailbox: MemoryMailbox,
         name: str = "fake",
     ) -> None:
         self.name = name
-        self.jobs: list[Job] = []
+        self.jobs: list[Assignment] = []
         self.missing = ""
         self._script = script
         self._workspaces = workspaces
@@ -281,7 +281,7 @@ class ScriptedFakeAgent:
     def check(self) -> str:
         return self.missing
 
-    def run(self, job: Job, reporter: Reporter) -> Ended:
+    def run(self, job: Assignment, reporter: Reporter) -> AgentExit:
         self.jobs.append(job)
         act = self._script(job)
         workspace = self._workspaces.at(job.workspace)
@@ -299,7 +299,7 @@ class ScriptedFakeAgent:
         self._report(job, act, workspace.head)
         return replace(act.ended)
 
-    def _report(self, job: Job, act: Act, head: str) -> None:
+    def _report(self, job: Assignment, act: Act, head: str) -> None:
         if act.report is None:
             return
         raw = act.report

@@ -1,16 +1,16 @@
 """For packages that bring a backend: what they need, under names that stay.
 
     from loop_kit.backends import (
+        Assignment,
         CommandLineAgent,
         Invocation,
-        Job,
         Setup,
         on_path,
     )
 
     def backend(setup: Setup) -> CommandLineAgent:
-        def call(job: Job, executable: str) -> Invocation:
-            return Invocation([executable, "--yes"], job.prompt.encode())
+        def call(assignment: Assignment, executable: str) -> Invocation:
+            return Invocation([executable, "--yes"], assignment.prompt.encode())
         return CommandLineAgent("mine", setup, lambda: on_path("mine", setup.environment), call)
 
 An entry point `mine = "my_package:backend"` in the group `loop_kit.backends` makes it known to
@@ -41,8 +41,8 @@ from loop_kit.core.agent.activity import (
 from loop_kit.core.loop.state import Spent
 from loop_kit.ports import (
     Agent,
-    Ended,
-    Job,
+    AgentExit,
+    Assignment,
     Reporter,
 )
 
@@ -51,7 +51,7 @@ def register_backend(name: str, factory: Callable[[Setup], Agent]) -> None:
     """Make `factory` known as the backend `name`, which is trimmed and lower-cased.
 
     Raises:
-        BadSetting: the name is empty, cannot be a name, or is one of ours.
+        BadSetting: the name is empty, cannot be a name, or is that of a built-in backend.
     """
     REGISTRY.register(name, factory)
 
@@ -59,10 +59,10 @@ def register_backend(name: str, factory: Callable[[Setup], Agent]) -> None:
 __all__ = [
     "Activity",
     "Agent",
+    "AgentExit",
+    "Assignment",
     "CommandLineAgent",
-    "Ended",
     "Invocation",
-    "Job",
     "PlainReader",
     "Reporter",
     "Setup",

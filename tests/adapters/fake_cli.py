@@ -13,7 +13,7 @@ from tests.fakes import RecordingReporter
 
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.core.loop.state import Role
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 STREAMS = Path(__file__).parent / "streams"
 
@@ -68,7 +68,7 @@ def install(
     return FakeCli(folder, Setup(environment={**environment, **extra}, logs=root / "logs", **setup))
 
 
-def job(root: Path, role: Role = Role.WORKER, **more: Any) -> Job:
+def job(root: Path, role: Role = Role.WORKER, **more: Any) -> Assignment:
     """An attempt in `root`, with its folders made."""
     for name in ("workspace", "mailbox"):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def job(root: Path, role: Role = Role.WORKER, **more: Any) -> Job:
         "report": root / "mailbox" / f"{'work' if role is Role.WORKER else 'review'}_report.json",
         "prompt": "Do it.\n--with dashes and ümlauts", "timeout": 60.0, "artifact_timeout": 0,
     }  # fmt: skip
-    return Job(**{**known, **more})
+    return Assignment(**{**known, **more})
 
 
 __all__ = ["FakeCli", "RecordingReporter", "install", "job"]

@@ -17,10 +17,10 @@ from loop_kit.core.loop.state import (
 def test_an_attempt_is_told_from_start_to_end() -> None:
     out = io.StringIO()
     shown = ConsoleReporter(out)
-    shown.attempt_started(Role.WORKER, 1, 2, "codex")
+    shown.start_attempt(Role.WORKER, 1, 2, "codex")
     shown.activity(Role.WORKER, Activity("Running", "ls"))
     shown.activity(Role.WORKER, Activity("Running", "ls"))
-    shown.attempt_ended(Role.WORKER, 1.25, "ended")
+    shown.end_attempt(Role.WORKER, 1.25, "ended")
     shown.warn("careful")
     assert out.getvalue().splitlines() == [
         "[worker] codex starts, attempt 2",
@@ -73,7 +73,7 @@ def test_a_terminal_that_cannot_show_a_character_shows_its_code() -> None:
 def test_no_live_line_is_left_behind_when_a_run_breaks_off() -> None:
     out = io.StringIO()
     with ConsoleReporter(out, live=True) as shown:
-        shown.attempt_started(Role.WORKER, 1, 1, "[bold]codex")
+        shown.start_attempt(Role.WORKER, 1, 1, "[bold]codex")
         shown.activity(Role.WORKER, Activity("", "[red]not markup[/red]"))
     assert shown._progress is None
     assert "[red]not markup[/red]" in out.getvalue()
@@ -105,9 +105,9 @@ def test_a_session_is_shown_once_over_all_attempts() -> None:
     out = io.StringIO()
     shown = ConsoleReporter(out)
     for number in (1, 2):
-        shown.attempt_started(Role.WORKER, 1, number, "codex")
+        shown.start_attempt(Role.WORKER, 1, number, "codex")
         shown.activity(Role.WORKER, Activity("Session", "s-1"))
-        shown.attempt_ended(Role.WORKER, 1, "ended")
+        shown.end_attempt(Role.WORKER, 1, "ended")
     assert out.getvalue().count("Session: s-1") == 1
 
 
@@ -147,7 +147,7 @@ def test_without_verbose_what_is_no_event_is_hidden() -> None:
 def test_the_live_line_says_what_is_going_on() -> None:
     out = io.StringIO()
     with ConsoleReporter(out, live=True) as shown:
-        shown.attempt_started(Role.WORKER, 1, 1, "codex")
+        shown.start_attempt(Role.WORKER, 1, 1, "codex")
         shown.activity(Role.WORKER, Activity("Running", "make all", "unknown", begins=True))
         assert shown._progress is not None
         assert shown._progress.tasks[0].fields["doing"] == "Running: make all"

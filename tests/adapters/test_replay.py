@@ -25,11 +25,11 @@ from loop_kit.adapters.replay import (
 from loop_kit.core.ci.bundle import Bundle, Result, Results
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import Role, Spent
-from loop_kit.ports import Job, WorkMoved
+from loop_kit.ports import Assignment, WorkMoved
 
 
-def job(folder: Path) -> Job:
-    return Job(Role.WORKER, TASK, 1, 1, START, folder, folder, folder / "report.json", "")
+def job(folder: Path) -> Assignment:
+    return Assignment(Role.WORKER, TASK, 1, 1, START, folder, folder, folder / "report.json", "")
 
 
 STOP = Command(comment=7, verb="stop", by="mona")

@@ -44,13 +44,13 @@ def test_only_people_with_write_may_write(world: World) -> None:
 
 def test_a_run_is_over_when_it_completed_or_was_started_again(world: World) -> None:
     lease = Lease(holder="x", run_id="77", run_attempt=1)
-    assert world.forge.run_has_ended(lease) is None
+    assert world.forge.has_run_ended(lease) is None
     world.set_run("77", False, 1)
-    assert world.forge.run_has_ended(lease) is False
+    assert world.forge.has_run_ended(lease) is False
     world.set_run("77", False, 2)
-    assert world.forge.run_has_ended(lease) is True
+    assert world.forge.has_run_ended(lease) is True
     world.set_run("77", True, 1)
-    assert world.forge.run_has_ended(lease) is True
+    assert world.forge.has_run_ended(lease) is True
 
 
 def test_a_pull_request_is_opened_once_and_found_again(world: World) -> None:

@@ -38,11 +38,11 @@ def reporter(request: pytest.FixtureRequest, tmp_path: Path) -> Reporter:
 def test_any_text_can_be_told(reporter: Reporter, text: str) -> None:
     reporter.note(text)
     reporter.warn(text)
-    reporter.attempt_started(Role.WORKER, 1, 1, text)
+    reporter.start_attempt(Role.WORKER, 1, 1, text)
     reporter.output(Role.WORKER, text)
     reporter.activity(Role.WORKER, Activity("Running", text, "read", begins=True))
     reporter.activity(Role.WORKER, Activity("Message", text))
-    assert reporter.attempt_ended(Role.WORKER, 0.1, text) is None
+    assert reporter.end_attempt(Role.WORKER, 0.1, text) is None
 
 
 def test_every_event_can_be_told(reporter: Reporter) -> None:
@@ -56,7 +56,7 @@ def test_every_event_can_be_told(reporter: Reporter) -> None:
 
 def test_an_attempt_that_never_ended_does_not_hinder_the_next(reporter: Reporter) -> None:
     reporter.activity(Role.REVIEWER, Activity("", "early"))
-    reporter.attempt_started(Role.WORKER, 1, 1, "x")
-    reporter.attempt_started(Role.WORKER, 1, 2, "x")
-    reporter.attempt_ended(Role.WORKER, 0, "ended")
-    assert reporter.attempt_ended(Role.WORKER, 0, "ended") is None
+    reporter.start_attempt(Role.WORKER, 1, 1, "x")
+    reporter.start_attempt(Role.WORKER, 1, 2, "x")
+    reporter.end_attempt(Role.WORKER, 0, "ended")
+    assert reporter.end_attempt(Role.WORKER, 0, "ended") is None

@@ -109,7 +109,7 @@ class MemoryForge:
     def may_write(self, login: str) -> bool:
         return login in self.writers
 
-    def run_has_ended(self, lease: Lease) -> bool | None:
+    def has_run_ended(self, lease: Lease) -> bool | None:
         if lease.run_id not in self.ended_runs:
             return None
         ended, attempt = self.ended_runs[lease.run_id]
@@ -212,8 +212,8 @@ class MemoryForge:
         comments.append(Post(str(next(self._ids)), self.me, body))
         return comments[-1].id
 
-    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
-        self.statuses.append((sha, state, said))
+    def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
+        self.statuses.append((sha, state, description))
 
     def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
         labels = self._thing(number).labels

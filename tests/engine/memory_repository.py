@@ -58,7 +58,7 @@ class MemoryRepository:
     def top(self, sha: str) -> tuple[str, ...]:
         return tuple(sorted({path.partition("/")[0] for path in self.commits[sha].tree}))
 
-    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+    def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
         fitting = GitIgnoreSpec.from_lines(patterns).match_files(sorted(self.commits[sha].tree))
         return tuple(fitting)[:limit]
 

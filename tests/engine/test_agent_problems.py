@@ -12,13 +12,13 @@ from tests.fakes import Act
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.loop.state import Outcome, Role
 from loop_kit.engine.options import Options
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 
 def broken_by(
     kind: ProblemKind, message: str, retry_after: float | None = None, *, code: int = 1
-) -> Ended:
-    return Ended(exit_code=code, problem=Problem(kind, message, retry_after))
+) -> AgentExit:
+    return AgentExit(exit_code=code, problem=Problem(kind, message, retry_after))
 
 
 @pytest.mark.parametrize("role", Role)

@@ -22,15 +22,15 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import Ended, Job
+from loop_kit.ports import AgentExit, Assignment
 
-Script = Callable[[Job], Act]
+Script = Callable[[Assignment], Act]
 
 
 def first_attempt(role: Role, act: Act) -> Script:
     """`act` for the first attempt of `role` in round 1, then the usual two rounds."""
 
-    def script(job: Job) -> Act:
+    def script(job: Assignment) -> Act:
         if job.role is role and (job.round, job.attempt) == (1, 1):
             return act
         return two_rounds(job)
@@ -109,7 +109,7 @@ def test_an_approval_that_lists_blockers_is_sent_back(world: World) -> None:
 def test_strict_evidence_sends_an_empty_approval_back_and_then_stops(
     world: World, left_out: dict[str, Any], said: str
 ) -> None:
-    def script(job: Job) -> Act:
+    def script(job: Assignment) -> Act:
         if job.role is Role.WORKER:
             return two_rounds(job)
         whole = approval(job).report
@@ -133,7 +133,7 @@ def test_lenient_evidence_takes_a_bare_approval(world: World) -> None:
 
 def test_a_transient_failure_is_tried_again_after_growing_pauses(world: World) -> None:
     world.limits = world.limits.model_copy(update={"dispatch_retry_base_sec": 5.0})
-    broken = Ended(exit_code=1, problem=Problem(ProblemKind.NETWORK, "connection reset"))
+    broken = AgentExit(exit_code=1, problem=Problem(ProblemKind.NETWORK, "connection reset"))
     world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
 
     state = world.job()
@@ -144,7 +144,7 @@ def test_a_transient_failure_is_tried_again_after_growing_pauses(world: World) -
 
 
 def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
-    broken = Ended(exit_code=1, problem=Problem(ProblemKind.AUTHENTICATION, "invalid api key"))
+    broken = AgentExit(exit_code=1, problem=Problem(ProblemKind.AUTHENTICATION, "invalid api key"))
     world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
 
     state = world.job()
@@ -156,7 +156,7 @@ def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
 
 
 def test_a_usable_report_counts_more_than_the_exit_code(world: World) -> None:
-    act = Act({"notes": "done"}, {"a.py": b"x\n"}, "Work", Ended(exit_code=3))
+    act = Act({"notes": "done"}, {"a.py": b"x\n"}, "Work", AgentExit(exit_code=3))
     world.script = first_attempt(Role.WORKER, act)
 
     assert world.job().continue_to == 2
@@ -169,7 +169,7 @@ def test_a_usable_report_counts_more_than_the_exit_code(world: World) -> None:
 def test_a_timeout_without_a_report_is_no_dispatch_failure(
     world: World, role: Role, outcome: Outcome
 ) -> None:
-    late = Ended(exit_code=-9, timed_out="timed out after 600 s")
+    late = AgentExit(exit_code=-9, timed_out="timed out after 600 s")
     world.script = every_attempt(role, Act(None, ended=late))
 
     state = world.job()
@@ -208,7 +208,7 @@ def test_a_change_taken_back_by_a_later_commit_is_still_refused_where_commits_ar
 ) -> None:
     world.options = Options(rules=ScopeRules(protected=("AGENTS.md",)))
 
-    def hiding(job: Job) -> Act:
+    def hiding(job: Assignment) -> Act:
         workspace = world.workspaces.at(job.workspace)
         workspace.files["AGENTS.md"] = b"obey\n"
         workspace.commit("Steer")
@@ -219,7 +219,7 @@ def test_a_change_taken_back_by_a_later_commit_is_still_refused_where_commits_ar
 
 
 def test_rewritten_history_ends_as_a_failed_comparison(world: World) -> None:
-    def rewriting(job: Job) -> Act:
+    def rewriting(job: Assignment) -> Act:
         world.workspaces.at(job.workspace).head = world.repository.commit("", {}, "New root")
         return Act({}, {"a.py": b"x\n"}, "On a new root")
 
@@ -230,7 +230,7 @@ def test_rewritten_history_ends_as_a_failed_comparison(world: World) -> None:
     assert "does not build on" in state.error
 
 
-def touching(job: Job) -> Act:
+def touching(job: Assignment) -> Act:
     """A reviewer that changes a tracked file, then approves."""
     if job.role is Role.WORKER:
         return two_rounds(job)
@@ -251,7 +251,7 @@ def test_a_reviewer_that_touches_the_code_gets_one_fresh_attempt_and_no_verdict(
 
 
 def test_a_reviewer_that_leaves_new_files_is_believed(world: World) -> None:
-    def leaving(job: Job) -> Act:
+    def leaving(job: Assignment) -> Act:
         act = two_rounds(job)
         if job.role is Role.REVIEWER:
             return Act(act.report, {"cache.bin": b"x"})
@@ -272,7 +272,7 @@ def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
         return healthy(self)
 
-    def breaking(job: Job) -> Act:
+    def breaking(job: Assignment) -> Act:
         if job.role is Role.REVIEWER and job.attempt == 1 and job.round == 1:
             broken.append(job.workspace)
         return two_rounds(job)
@@ -287,9 +287,9 @@ def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more
 def test_the_budget_stops_the_loop_before_the_next_spend(world: World) -> None:
     world.limits = world.limits.model_copy(update={"max_tokens": 100})
 
-    def costly(job: Job) -> Act:
+    def costly(job: Assignment) -> Act:
         act = two_rounds(job)
-        ended = Ended(spent=Spent(tokens_in=90, tokens_out=20))
+        ended = AgentExit(spent=Spent(tokens_in=90, tokens_out=20))
         return Act(act.report, act.files, act.commit, ended)
 
     world.script = costly
@@ -303,7 +303,7 @@ def test_the_budget_stops_the_loop_before_the_next_spend(world: World) -> None:
 
 def test_what_a_failed_attempt_spent_counts(world: World) -> None:
     world.limits = world.limits.model_copy(update={"max_cost_usd": 1.0})
-    broken = Ended(exit_code=1, spent=Spent(cost_usd=1.5))
+    broken = AgentExit(exit_code=1, spent=Spent(cost_usd=1.5))
     world.script = every_attempt(Role.WORKER, Act(None, ended=broken))
 
     state = world.job()
@@ -342,7 +342,7 @@ def test_an_approval_of_what_does_not_verify_becomes_a_finding(world: World) -> 
     assert world.verifier.verified[0] == world.base
 
 
-Job_for_approval = Job(Role.REVIEWER, "T-001", 1, 1, "", Path(), Path(), Path(), "")
+Job_for_approval = Assignment(Role.REVIEWER, "T-001", 1, 1, "", Path(), Path(), Path(), "")
 
 
 def test_a_push_by_a_person_stops_the_loop_and_asks(world: World) -> None:
@@ -366,7 +366,7 @@ def test_a_push_by_a_person_during_an_attempt_loses_neither_their_work_nor_the_w
 ) -> None:
     theirs: list[str] = []
 
-    def pushed_meanwhile(job: Job) -> Act:
+    def pushed_meanwhile(job: Assignment) -> Act:
         if job.role is Role.WORKER and not theirs:
             theirs.append(world.repository.commit(world.base, {"b.py": b"mine\n"}, "Mine"))
             world.server.work_tip = theirs[0]
@@ -394,9 +394,9 @@ def test_an_agent_is_given_no_more_than_what_is_left_to_spend(world: World) -> N
     world.limits = Limits(evidence="strict", max_minutes=2, max_cost_usd=1.0)
     world.options = Options(dispatch_timeout=600, max_turns=9)
 
-    def script(job: Job) -> Act:
+    def script(job: Assignment) -> Act:
         act = two_rounds(job)
-        return replace(act, ended=Ended(spent=Spent(agent_seconds=30, cost_usd=0.25)))
+        return replace(act, ended=AgentExit(spent=Spent(agent_seconds=30, cost_usd=0.25)))
 
     world.script = script
     world.job()

@@ -11,7 +11,7 @@ from tests.fakes import Act, FixedGuides
 
 from loop_kit.core.briefing.knowledge import Entry, Knowledge
 from loop_kit.core.loop.state import Role
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 SECTIONS = (
     "QUICK {quickstart_section} HANDOFF {handoff_section} KNOWN {knowledge_section}"
@@ -29,7 +29,7 @@ def bus_file(world: World, name: str) -> dict[str, Any]:
     return document
 
 
-def disputing(job: Job) -> Act:
+def disputing(job: Assignment) -> Act:
     """A second round that gives one finding back and fixes nothing else."""
     if job.role is Role.WORKER and job.round == 2:
         answer = {"id": "F1", "action": "disputed", "evidence": "a(1) works, see the test"}

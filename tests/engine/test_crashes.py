@@ -21,7 +21,7 @@ from loop_kit.core.loop.state import (
     parse_state,
 )
 from loop_kit.errors import ForgeUnavailable
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 
 def story(world: World, state: LoopState) -> object:
@@ -68,7 +68,7 @@ def posts_per_key(world: World) -> set[int]:
     return set(Counter([*world.posted(), *world.commented(), *inline]).values())
 
 
-def on_a_line(job: Job) -> Act:
+def on_a_line(job: Assignment) -> Act:
     """The two rounds, with a finding on a line that the first round wrote."""
     if (job.role, job.round) != (Role.REVIEWER, 1):
         return two_rounds(job)
@@ -135,7 +135,7 @@ def test_an_agent_that_takes_the_process_down_is_run_again_as_the_next_attempt(
     world = World(tmp_path)
     deaths = iter([Died("agent")])
 
-    def deadly(job: Job) -> object:
+    def deadly(job: Assignment) -> object:
         if job.role is role:
             for death in deaths:
                 raise death
@@ -203,7 +203,7 @@ def test_an_interruption_never_loses_what_the_reviewer_wants_fixed_nor_a_file_of
 
 
 def test_an_interruption_during_an_attempt_is_recorded_as_one(world: World) -> None:
-    def interrupting(job: Job) -> object:
+    def interrupting(job: Assignment) -> object:
         raise KeyboardInterrupt
 
     world.script = interrupting  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import Outcome, Phase, Role
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import ForgeUnavailable, StateRefused
-from loop_kit.ports import Job, PushRejected
+from loop_kit.ports import Assignment, PushRejected
 
 MARKERS = ["<!-- loop-kit:T-001:review-r1 -->", "<!-- loop-kit:T-001:review-r2 -->"]
 
@@ -47,7 +47,7 @@ def test_the_attempt_is_recorded_and_synced_before_its_agent_runs(world: World) 
 def test_the_worker_is_never_running_while_the_server_does_not_know_of_it(world: World) -> None:
     seen: list[tuple[Role, int]] = []
 
-    def watching(job: Job) -> Act:
+    def watching(job: Assignment) -> Act:
         recorded = world.server.recorded[-1]
         assert recorded.attempt is not None
         seen.append((recorded.attempt.role, recorded.attempt.number))
@@ -62,7 +62,7 @@ def test_the_worker_is_never_running_while_the_server_does_not_know_of_it(world:
 def test_the_work_is_durable_before_the_reviewer_is_paid(world: World) -> None:
     tips: list[str] = []
 
-    def watching(job: Job) -> Act:
+    def watching(job: Assignment) -> Act:
         tips.append(world.server.work_tip)
         return two_rounds(job)
 
@@ -285,7 +285,7 @@ def test_the_dispatches_are_capped(world: World) -> None:
 
 
 def test_the_rounds_are_capped_and_the_open_findings_counted(world: World) -> None:
-    def never_content(job: Job) -> Act:
+    def never_content(job: Assignment) -> Act:
         if job.role is Role.WORKER:
             return two_rounds(job)
         return Act({"decision": "changes_required", "blocking_issues": [BLOCKER]})

@@ -10,7 +10,7 @@ from tests.fakes import Act, Ended
 from loop_kit.core.loop.state import Outcome, Role
 
 if TYPE_CHECKING:
-    from loop_kit.ports import Job
+    from loop_kit.ports import Assignment
 
 
 def status_comment(world: World) -> str:
@@ -37,7 +37,7 @@ def test_an_approved_loop_ends_its_draft_and_shows_it_everywhere(world: World) -
 
 
 def test_a_loop_that_is_approved_at_once_opens_no_draft(world: World) -> None:
-    def content(job: Job) -> Act:
+    def content(job: Assignment) -> Act:
         approved = {"decision": "approve", "files_examined": ["a.py"]}
         met = [{"id": "C1", "met": True}, {"id": "C2", "met": True}]
         return two_rounds(job) if job.role is Role.WORKER else Act({**approved, "criteria": met})
@@ -61,7 +61,7 @@ def test_a_draft_that_may_not_be_ended_is_left_to_a_person_to_click(world: World
 def test_a_failure_in_a_later_round_is_shown_and_taken_back_when_it_goes_on(world: World) -> None:
     broken = True
 
-    def failing(job: Job) -> Act:
+    def failing(job: Assignment) -> Act:
         if broken and job.round == 2:
             return Act(report=None, ended=Ended(exit_code=1))
         return two_rounds(job)

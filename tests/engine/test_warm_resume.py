@@ -11,7 +11,7 @@ from tests.fakes import Act
 
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.loop.state import Limits, Phase, Role
-from loop_kit.ports import Ended, Job
+from loop_kit.ports import AgentExit, Assignment
 
 UNKNOWN_SESSION = Problem(ProblemKind.INVALID_SESSION)
 TOO_LONG = Problem(ProblemKind.CONTEXT_LENGTH, "ran out of room")
@@ -26,10 +26,10 @@ def warm(world: World) -> World:
     return world
 
 
-def talking(script: Callable[[Job], Act]) -> Callable[[Job], Act]:
+def talking(script: Callable[[Assignment], Act]) -> Callable[[Assignment], Act]:
     """`script` by agents that tell a session, the same one when they take one up again."""
 
-    def told(job: Job) -> Act:
+    def told(job: Assignment) -> Act:
         act = script(job)
         id_ = job.session.session_id if job.session else f"{job.role.value}-{job.round}"
         tokens = (100 * job.round, 10 * job.round)
@@ -38,10 +38,10 @@ def talking(script: Callable[[Job], Act]) -> Callable[[Job], Act]:
     return told
 
 
-def forgetful(job: Job) -> Act:
+def forgetful(job: Assignment) -> Act:
     """Round 2 does not know the session that round 1 left."""
     if job.session is not None:
-        return Act(report=None, ended=Ended(exit_code=1, problem=UNKNOWN_SESSION))
+        return Act(report=None, ended=AgentExit(exit_code=1, problem=UNKNOWN_SESSION))
     return talking(two_rounds)(job)
 
 
@@ -84,9 +84,9 @@ def test_a_session_that_is_gone_costs_one_attempt_and_no_pause(warm: World) -> N
 
 
 def test_a_session_that_is_too_long_for_the_model_is_replaced_at_once(warm: World) -> None:
-    def script(job: Job) -> Act:
+    def script(job: Assignment) -> Act:
         if job.session is not None:
-            return Act(report=None, ended=Ended(exit_code=1, problem=TOO_LONG))
+            return Act(report=None, ended=AgentExit(exit_code=1, problem=TOO_LONG))
         return talking(two_rounds)(job)
 
     warm.script = script
@@ -97,7 +97,7 @@ def test_a_session_that_is_too_long_for_the_model_is_replaced_at_once(warm: Worl
 
 
 def test_a_fresh_conversation_that_is_too_long_is_the_end(warm: World) -> None:
-    warm.script = lambda _: Act(report=None, ended=Ended(exit_code=1, problem=TOO_LONG))
+    warm.script = lambda _: Act(report=None, ended=AgentExit(exit_code=1, problem=TOO_LONG))
     state = warm.job()
     assert (state.outcome, len(warm.jobs)) == ("worker_dispatch_failed", 1)
     assert "Make the task smaller" in state.error
@@ -106,7 +106,7 @@ def test_a_fresh_conversation_that_is_too_long_is_the_end(warm: World) -> None:
 def test_a_backend_that_complains_of_a_session_it_was_not_given_is_only_tried_again(
     warm: World,
 ) -> None:
-    warm.script = lambda _: Act(report=None, ended=Ended(exit_code=1, problem=UNKNOWN_SESSION))
+    warm.script = lambda _: Act(report=None, ended=AgentExit(exit_code=1, problem=UNKNOWN_SESSION))
     state = warm.job()
     assert (state.outcome, len(warm.jobs)) == ("worker_dispatch_failed", 3)
 
@@ -127,7 +127,7 @@ def test_in_ci_nothing_is_said_of_sessions_and_none_is_taken_up(world: World) ->
 
 
 def test_tokens_of_a_session_survive_an_attempt_that_told_none(warm: World) -> None:
-    def script(job: Job) -> Act:
+    def script(job: Assignment) -> Act:
         act = talking(two_rounds)(job)
         if (job.role, job.round, job.attempt) == (Role.WORKER, 2, 1):
             silent = replace(act.ended, thread_tokens=None, exit_code=1)

@@ -39,7 +39,7 @@ from loop_kit.engine.options import Continuation, Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 CARD = TaskCard(task_id="T-001", goal="It works", acceptance_criteria=("a", "b"))
 WORK_BRANCH = "loop/T-001/work"
@@ -86,7 +86,7 @@ class Fused:
         return called
 
 
-def two_rounds(job: Job) -> Act:
+def two_rounds(job: Assignment) -> Act:
     """A worker whose first round is sent back and whose second is approved."""
     if job.role is Role.WORKER:
         name = f"a{job.round}.py"
@@ -96,7 +96,7 @@ def two_rounds(job: Job) -> Act:
     return approval(job)
 
 
-def approval(job: Job) -> Act:
+def approval(job: Assignment) -> Act:
     """A verdict with everything that strict evidence asks for."""
     return Act(
         {
@@ -112,7 +112,7 @@ class World:
     """Everything that survives a process, and what was ever asked of an agent."""
 
     scratch: Path
-    script: Callable[[Job], Act] = two_rounds
+    script: Callable[[Assignment], Act] = two_rounds
     card: TaskCard = CARD
     guides: FixedGuides = field(default_factory=FixedGuides)
     local: bool = False
@@ -125,7 +125,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
     watched: bool = False
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[Assignment] = field(default_factory=list)
     holders: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:

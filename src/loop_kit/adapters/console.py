@@ -64,7 +64,7 @@ class ConsoleReporter:
             for line in verdict_lines(data):
                 self._print(line)
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """An agent starts."""
         again = f", attempt {attempt}" if attempt > 1 else ""
         self._print(f"[{role.value}] {backend} starts{again}")
@@ -94,7 +94,7 @@ class ConsoleReporter:
         if self._verbose and line.strip():
             self._print(f"[{role.value}] | {visible(line)}")
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         """The agent is gone."""
         self._stop()
         self._last = ""

@@ -18,7 +18,7 @@ from loop_kit.core.loop.state import (
     Spent,
     Verification,
 )
-from loop_kit.ports import Ended, Job, Reporter, Store, WorkMoved, Workspace
+from loop_kit.ports import AgentExit, Assignment, Reporter, Store, WorkMoved, Workspace
 
 
 class ReplayedAgent:
@@ -40,7 +40,7 @@ class ReplayedAgent:
         """A report needs no program."""
         return ""
 
-    def run(self, job: Job, reporter: Reporter) -> Ended:
+    def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Write the report where the agent would have written it.
 
         Raises:
@@ -48,10 +48,10 @@ class ReplayedAgent:
         """
         del reporter
         if self._report is not None:
-            job.report.write_bytes(self._report.encode(errors="replace"))
+            assignment.report.write_bytes(self._report.encode(errors="replace"))
         elif self._interrupted:
             raise KeyboardInterrupt
-        return Ended(spent=self._spent)
+        return AgentExit(spent=self._spent)
 
 
 class ReplayedWorkspace:

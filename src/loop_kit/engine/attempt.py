@@ -31,11 +31,11 @@ from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.options import Options
 from loop_kit.ports import (
     Agent,
+    AgentExit,
+    Assignment,
     Clock,
     Delivery,
-    Ended,
     Guides,
-    Job,
     Mailbox,
     Reporter,
 )
@@ -104,7 +104,7 @@ class Dispatcher:
         workspace: Path,
         inputs: Mapping[str, bytes | Path],
         prompt: Callable[[Paths], str],
-    ) -> tuple[Ended, Delivered]:
+    ) -> tuple[AgentExit, Delivered]:
         """Run the agent; how it ended, and what it delivered."""
         agent = self._agents[effect.role]
         delivery = self._mailbox.post(effect.role, effect.round, effect.attempt, inputs)
@@ -112,7 +112,7 @@ class Dispatcher:
             report=_visible_path(delivery.report, workspace),
             mailbox=_visible_path(delivery.folder, workspace),
         )
-        job = Job(
+        assignment = Assignment(
             role=effect.role,
             task_id=state.task_id,
             round=effect.round,
@@ -130,12 +130,12 @@ class Dispatcher:
             max_cost_usd=policy.money_left(state.limits, state.usage),
         )
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
-        self._report_session(state, effect, job, where)
+        self._report_session(state, effect, assignment, where)
         self._reporter.event("dispatch_start", state, where)
-        self._reporter.attempt_started(effect.role, effect.round, effect.attempt, agent.name)
+        self._reporter.start_attempt(effect.role, effect.round, effect.attempt, agent.name)
         metrics = AttemptMetrics(self._reporter, self._clock, state, where)
         try:
-            ended = agent.run(job, metrics)
+            ended = agent.run(assignment, metrics)
             delivered = self._receive(delivery)
         finally:
             self._mailbox.discard(delivery)
@@ -143,16 +143,20 @@ class Dispatcher:
         return ended, delivered
 
     def _report_session(
-        self, state: LoopState, effect: RunAgent, job: Job, where: Mapping[str, object]
+        self,
+        state: LoopState,
+        effect: RunAgent,
+        assignment: Assignment,
+        where: Mapping[str, object],
     ) -> None:
         """Say whether a conversation is taken up again, where any could be."""
         if state.limits.session_rounds is None or not self._agents[effect.role].is_program:
             return
         status = "resume_rotated" if effect.rotated else "resume_miss"
         said: dict[str, object] = {"status": status, "session_id": None}
-        if job.session is not None:
-            started = job.session.started_round
-            said = {"status": "resume_hit", "session_id": job.session.session_id}
+        if assignment.session is not None:
+            started = assignment.session.started_round
+            said = {"status": "resume_hit", "session_id": assignment.session.session_id}
             said["session_started_round"] = started
         self._reporter.event("dispatch_resume", state, {**where, **said})
 
@@ -180,7 +184,7 @@ class Dispatcher:
         self,
         state: LoopState,
         effect: RunAgent,
-        ended: Ended,
+        ended: AgentExit,
         delivered: Delivered,
         metrics: AttemptMetrics,
     ) -> None:
@@ -203,13 +207,13 @@ class Dispatcher:
             fallback = {"status": "fallback_invalid_resume", "role": effect.role.value}
             self._reporter.event("dispatch_resume", state, fallback)
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
-        self._reporter.attempt_ended(effect.role, metrics.seconds, note)
+        self._reporter.end_attempt(effect.role, metrics.seconds, note)
 
     def failed(
         self,
         state: LoopState,
         role: Role,
-        ended: Ended,
+        ended: AgentExit,
         failure: Failure,
         message: str,
         *,
@@ -243,7 +247,7 @@ class Dispatcher:
         )
 
     def _find_cause(
-        self, state: LoopState, role: Role, ended: Ended, failure: Failure, message: str
+        self, state: LoopState, role: Role, ended: AgentExit, failure: Failure, message: str
     ) -> tuple[Failure, str]:
         """The failure and its message, of the process where that is to blame."""
         agent, code, problem = self._agents[role], ended.exit_code, ended.problem
@@ -261,7 +265,7 @@ class Dispatcher:
         """The trusted texts for `role`."""
         return self._guides.guidance(role)
 
-    def session(self, state: LoopState, role: Role, ended: Ended) -> Session | None:
+    def session(self, state: LoopState, role: Role, ended: AgentExit) -> Session | None:
         """The conversation that this attempt left, when the backend told its id."""
         if not ended.session_id:
             return None

@@ -53,13 +53,13 @@ class AttemptMetrics:
         """Passed on."""
         self._reporter.event(name, state, data)
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """Passed on."""
-        self._reporter.attempt_started(role, round_, attempt, backend)
+        self._reporter.start_attempt(role, round_, attempt, backend)
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         """Passed on."""
-        self._reporter.attempt_ended(role, seconds, note)
+        self._reporter.end_attempt(role, seconds, note)
 
     def output(self, role: Role, line: str) -> None:
         """Passed on; the first line is the end of the start-up."""

@@ -41,7 +41,7 @@ class Briefer:
         known = self._guides.knowledge()
         top = self._repository.top(state.branch_tip)
         named = patterns(card.in_scope, frozenset(card.in_scope) & frozenset(top))
-        files = self._repository.matching(state.branch_tip, named, MAX_FILES) if named else ()
+        files = self._repository.matching_files(state.branch_tip, named, MAX_FILES) if named else ()
         wanted = sources(files)
         read = self._repository.read_many(state.branch_tip, wanted) if wanted else {}
         pitfalls = tuple(entry.text for entry in knowledge.select_useful(known).pitfalls)

@@ -29,8 +29,8 @@ from loop_kit.engine.attempt import (
 from loop_kit.engine.briefing import Briefer
 from loop_kit.errors import GitFailed
 from loop_kit.ports import (
+    AgentExit,
     Diff,
-    Ended,
     Repository,
     Store,
     Workspace,
@@ -119,7 +119,7 @@ class ReviewerPass:
         return files
 
     def _judge(
-        self, state: LoopState, card: TaskCard, ended: Ended, delivered: Delivered
+        self, state: LoopState, card: TaskCard, ended: AgentExit, delivered: Delivered
     ) -> AttemptResult:
         try:
             report = self._report(state, card, delivered)
@@ -147,7 +147,7 @@ class ReviewerPass:
         return report
 
     def _fail(
-        self, state: LoopState, ended: Ended, failure: Failure, message: str
+        self, state: LoopState, ended: AgentExit, failure: Failure, message: str
     ) -> AttemptResult:
         event = self._dispatcher.failed(state, Role.REVIEWER, ended, failure, message)
         return AttemptResult(event=event)

@@ -37,8 +37,8 @@ from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import (
+    AgentExit,
     Diff,
-    Ended,
     Repository,
     Span,
     Store,
@@ -147,7 +147,7 @@ class WorkerPass:
         )
 
     def _judge(
-        self, state: LoopState, ended: Ended, delivered: Delivered, head: str
+        self, state: LoopState, ended: AgentExit, delivered: Delivered, head: str
     ) -> AttemptResult:
         try:
             report = self._report(state, delivered)
@@ -214,7 +214,7 @@ class WorkerPass:
         return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
 
     def _fail(
-        self, state: LoopState, ended: Ended, failure: Failure, message: str, work_sha: str
+        self, state: LoopState, ended: AgentExit, failure: Failure, message: str, work_sha: str
     ) -> AttemptResult:
         wip = self._wip(state, work_sha)
         event = self._dispatcher.failed(

@@ -59,7 +59,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Assignment:
     """One attempt as an agent sees it. Times are seconds.
 
     `session` is the conversation to take up again, by backends that can. `max_turns` and
@@ -84,7 +84,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AgentExit:
     """How an agent's process ended; `problem` is what its backend says went wrong, if anything.
 
     Exit code 0 means nothing by itself: a run that was cut short ends with it too.
@@ -120,7 +120,7 @@ class Reporter(Protocol):
         """One structured event, for the feed."""
         ...
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """An agent starts; its activity follows."""
         ...
 
@@ -132,7 +132,7 @@ class Reporter(Protocol):
         """One line that the agent printed, raw and untrusted; what it means is an activity."""
         ...
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         """The agent is gone."""
         ...
 
@@ -174,7 +174,7 @@ class Agent(Protocol):
         """Why this backend cannot run here, or ''. Asked before anything is spent."""
         ...
 
-    def run(self, job: Job, reporter: Reporter) -> Ended:
+    def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Run one attempt to its end; nothing it started is alive afterwards."""
         ...
 
@@ -249,7 +249,7 @@ class Repository(Protocol):
         """The names at the top of the tree of commit `sha`."""
         ...
 
-    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+    def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
         """The first `limit` files of commit `sha` that fit `patterns` (gitignore style)."""
         ...
 

@@ -60,7 +60,7 @@ class Forge(Protocol):
         """Whether this person's permission on the repository is write or more."""
         ...
 
-    def run_has_ended(self, lease: Lease) -> bool | None:
+    def has_run_ended(self, lease: Lease) -> bool | None:
         """Whether the run that holds `lease` is over; None when the API cannot tell."""
         ...
 
@@ -128,7 +128,7 @@ class Forge(Protocol):
         """Replace the body of our comment `id_`, or post one where there is none; its id."""
         ...
 
-    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
+    def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
         """Set the commit status of the loop, at most 140 characters, with a link to the run."""
         ...
 

@@ -19,5 +19,5 @@ def is_live(lease: Lease | None, forge: Forge | None, now: str, run: "Run | None
         return False
     if run is not None and lease.run_id == run.id and lease.run_attempt < run.attempt:
         return False
-    ended = forge.run_has_ended(lease) if forge is not None else None
+    ended = forge.has_run_ended(lease) if forge is not None else None
     return now <= lease.expires_at if ended is None else not ended

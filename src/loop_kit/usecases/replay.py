@@ -20,7 +20,7 @@ from loop_kit.core.loop.state import (
     Wip,
 )
 from loop_kit.engine.attempt import Dispatcher
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 
 def replayed(bundle: Bundle, work_tip: str, ground: Ground, parts: Parts) -> Parts:
@@ -55,7 +55,7 @@ class _Dispatcher(Dispatcher):
         self,
         state: LoopState,
         role: Role,
-        ended: Ended,
+        ended: AgentExit,
         failure: Failure,
         message: str,
         *,

@@ -11,10 +11,10 @@ from tests.adapters.fake_cli import RecordingReporter, install, job
 from loop_kit.adapters.agents.claude import claude
 from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.loop.state import Session
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 
-def run(root: Path, stream: str | bytes, code: int = 0) -> tuple[Ended, list[str]]:
+def run(root: Path, stream: str | bytes, code: int = 0) -> tuple[AgentExit, list[str]]:
     reporter = RecordingReporter()
     cli = install(root, "claude", stream, code)
     return claude(cli.setup).run(job(root), reporter), reporter.activities
@@ -128,7 +128,7 @@ def test_a_stream_that_is_no_stream_breaks_nothing(tmp_path: Path, stream: bytes
 SESSION = Session(session_id="50c884b3-7de4-406e-a252-f8441f191d08", backend="claude")
 
 
-def resumed(root: Path, stream: str | bytes, code: int = 0) -> tuple[Ended, list[str]]:
+def resumed(root: Path, stream: str | bytes, code: int = 0) -> tuple[AgentExit, list[str]]:
     cli = install(root, "claude", stream, code)
     ended = claude(cli.setup).run(job(root, session=SESSION), RecordingReporter())
     return ended, cli.call["argv"]

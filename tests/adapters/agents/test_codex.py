@@ -13,10 +13,10 @@ from loop_kit.adapters.agents.codex import INSTRUCTION, codex
 from loop_kit.adapters.agents.command_line import PlainReader
 from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.loop.state import Role, Session
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 
-def run(root: Path, stream: str | bytes, code: int = 0, **more: str) -> tuple[Ended, list[str]]:
+def run(root: Path, stream: str | bytes, code: int = 0, **more: str) -> tuple[AgentExit, list[str]]:
     reporter = RecordingReporter()
     cli = install(root, "codex", stream, code, **more)
     return codex(cli.setup).run(job(root), reporter), reporter.activities
@@ -181,12 +181,12 @@ def test_a_thread_is_taken_up_again_with_the_prompt_still_on_standard_input(tmp_
     assert cli.call["stdin"] == wanted.prompt
 
 
-def resumed(root: Path, session: Session, stream: str | bytes, code: int = 0) -> Ended:
+def resumed(root: Path, session: Session, stream: str | bytes, code: int = 0) -> AgentExit:
     cli = install(root, "codex", stream, code)
     return codex(cli.setup).run(job(root, session=session), RecordingReporter())
 
 
-def is_stale(ended: Ended) -> bool:
+def is_stale(ended: AgentExit) -> bool:
     assert ended.problem is not None
     return ended.problem.kind is ProblemKind.INVALID_SESSION
 

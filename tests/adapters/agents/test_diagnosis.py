@@ -14,7 +14,7 @@ from tests.adapters.fake_cli import RecordingReporter, install, job
 from loop_kit.adapters.agents import BACKENDS
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.loop.state import Session
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 TEST_LOG = (
     "FAILED test_api.py::test_login - 401 Unauthorized: invalid api key\n"
@@ -25,7 +25,7 @@ TEST_LOG = (
 )
 
 
-def run(root: Path, backend: str, stream: str | bytes, code: int = 1, **more: Any) -> Ended:
+def run(root: Path, backend: str, stream: str | bytes, code: int = 1, **more: Any) -> AgentExit:
     session = more.pop("session", None)
     cli = install(root, backend, stream, code, **more)
     return BACKENDS[backend](cli.setup).run(job(root, session=session), RecordingReporter())

@@ -12,7 +12,7 @@ from tests.adapters.fake_cli import RecordingReporter, job
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.loop_dir.loop_folder import write_atomically
 from loop_kit.core.loop.state import Role
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 
 def report(**more: Any) -> bytes:
@@ -40,7 +40,7 @@ class Person(RecordingReporter):
         self._save()
 
 
-def wait(root: Path, *versions: bytes, role: Role = Role.WORKER) -> tuple[Ended, Person, bytes]:
+def wait(root: Path, *versions: bytes, role: Role = Role.WORKER) -> tuple[AgentExit, Person, bytes]:
     name = "work_report.json" if role is Role.WORKER else "review_report.json"
     wanted = job(root, role)
     person = Person(root / ".loop" / name, *versions)
@@ -51,7 +51,7 @@ def wait(root: Path, *versions: bytes, role: Role = Role.WORKER) -> tuple[Ended,
 @pytest.mark.parametrize("role", list(Role))
 def test_a_report_in_the_loops_folder_is_taken(tmp_path: Path, role: Role) -> None:
     ended, person, taken = wait(tmp_path, report(), role=role)
-    assert (ended, taken) == (Ended(), report())
+    assert (ended, taken) == (AgentExit(), report())
     assert f"Tell the {role.value.title()}: round 2 of T-001 is yours." in person.notes[0]
 
 

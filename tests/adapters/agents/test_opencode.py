@@ -11,14 +11,14 @@ from tests.adapters.fake_cli import RecordingReporter, install, job
 from loop_kit.adapters.agents.opencode import opencode
 from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.loop.state import Role, Session
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 ID = "ses_dfc1c60daffe1V5GNga9VABge0"
 
 
 def run(
     root: Path, stream: str | bytes, code: int = 0, **more: Any
-) -> tuple[Ended, RecordingReporter]:
+) -> tuple[AgentExit, RecordingReporter]:
     reporter = RecordingReporter()
     cli = install(root, "opencode", stream, code)
     return opencode(cli.setup).run(job(root, **more), reporter), reporter
@@ -105,7 +105,7 @@ def test_a_stream_that_is_no_stream_breaks_nothing(tmp_path: Path, stream: bytes
 EMPTY = b'{"type":"step_finish","sessionID":"ses_1","part":{"reason":"unknown"}}\n'
 
 
-def endless(root: Path, line: bytes) -> Ended:
+def endless(root: Path, line: bytes) -> AgentExit:
     """A run of a program that prints `line` for ever."""
     cli = install(root, "opencode")
     (root / "line").write_bytes(line)

@@ -17,7 +17,7 @@ from loop_kit.adapters.agents.scripted import scripted
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadBusFile, BadSetting
-from loop_kit.ports import Ended
+from loop_kit.ports import AgentExit
 
 
 class Stage:
@@ -28,12 +28,12 @@ class Stage:
         self.root = root
         self.reporter = RecordingReporter()
 
-    def play(self, *steps: dict[str, Any], **more: Any) -> Ended:
+    def play(self, *steps: dict[str, Any], **more: Any) -> AgentExit:
         scene = {"role": "worker", "steps": list(steps)}
         (self.root / "script.yml").write_text(yaml.safe_dump({"scenes": [scene]}))
         return self.run(**more)
 
-    def run(self, **more: Any) -> Ended:
+    def run(self, **more: Any) -> AgentExit:
         seen = environment(self.root, **IDENTITY.environment())
         setup = Setup(seen, self.root / "logs", root=self.root, args=("script.yml",))
         wanted = job(self.root, workspace=self.local.root, **more)

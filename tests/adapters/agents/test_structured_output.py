@@ -13,7 +13,7 @@ from loop_kit.adapters.agents.claude import claude
 from loop_kit.adapters.agents.codex import codex, native
 from loop_kit.core.agent.report_schemas import report_schema
 from loop_kit.core.loop.state import Role
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 REPORT: dict[str, Any] = {"task_id": "T-001", "round": 2, "decision": "approve", "summary": "ü"}
 
@@ -133,7 +133,7 @@ def test_a_link_in_place_of_the_answer_is_not_followed(tmp_path: Path) -> None:
 
 def limited(root: Path, environment: dict[str, str], **limits: Any) -> list[str]:
     cli = install(root, "claude", environment=environment)
-    wanted: Job = job(root, **limits)
+    wanted: Assignment = job(root, **limits)
     claude(cli.setup).run(wanted, RecordingReporter())
     argv: list[str] = cli.call["argv"]
     return argv

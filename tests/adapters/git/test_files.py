@@ -84,16 +84,16 @@ def test_files_in_scope_are_found(
     local: Local, repository: GitRepository, patterns: list[str], found: list[str]
 ) -> None:
     head = local.commit({"src/a.py": "", "src/sub/b.py": "", "src/sub/c.txt": ""})
-    assert sorted(repository.matching(head, patterns, 100)) == found
+    assert sorted(repository.matching_files(head, patterns, 100)) == found
 
 
 def test_no_more_files_are_found_than_asked_for(local: Local, repository: GitRepository) -> None:
     head = local.commit({f"f{n}.txt": "" for n in range(9)})
-    assert len(repository.matching(head, ["*.txt"], 4)) == 4
+    assert len(repository.matching_files(head, ["*.txt"], 4)) == 4
 
 
 def test_a_name_that_is_no_text_is_a_name(local: Local, repository: GitRepository) -> None:
     (local.root / os.fsdecode(b"caf\xe9.py")).write_text("x\n")
     head = local.commit({"b.py": ""})
-    (name,) = repository.matching(head, ["caf*"], 9)
+    (name,) = repository.matching_files(head, ["caf*"], 9)
     assert repository.read_many(head, [name]) == {name: b"x\n"}

@@ -45,9 +45,9 @@ def test_a_message_with_line_ends_and_halves_of_characters_is_one_line(tmp_path:
 
 def test_what_an_agent_says_is_not_in_the_feed(tmp_path: Path) -> None:
     feed = FeedReporter(tmp_path, FakeClock())
-    feed.attempt_started(Role.WORKER, 1, 1, "codex")
+    feed.start_attempt(Role.WORKER, 1, 1, "codex")
     feed.activity(Role.WORKER, Activity("", "s3cret"))
-    feed.attempt_ended(Role.WORKER, 1, "ended")
+    feed.end_attempt(Role.WORKER, 1, "ended")
     assert not (tmp_path / "feed.jsonl").exists()
 
 
@@ -57,8 +57,8 @@ def test_tee_tells_everybody_the_same() -> None:
     tee.note("n")
     tee.warn("w")
     tee.event("e", LoopState(), {})
-    tee.attempt_started(Role.WORKER, 1, 1, "x")
+    tee.start_attempt(Role.WORKER, 1, 1, "x")
     tee.activity(Role.WORKER, Activity("", "a"))
-    tee.attempt_ended(Role.WORKER, 1, "z")
+    tee.end_attempt(Role.WORKER, 1, "z")
     assert vars(one) == vars(two)
     assert (one.notes, one.warnings, one.activities, one.endings) == (["n"], ["w"], ["a"], ["z"])

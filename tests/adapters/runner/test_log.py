@@ -69,9 +69,9 @@ def written(act: object) -> str:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_nothing_that_an_agent_prints_is_a_command(attack: str) -> None:
     def act(log: ActionsLog) -> None:
-        log.attempt_started(Role.WORKER, 1, 1, "codex")
+        log.start_attempt(Role.WORKER, 1, 1, "codex")
         log.activity(Role.WORKER, Activity("", attack))
-        log.attempt_ended(Role.WORKER, 1, "ended")
+        log.end_attempt(Role.WORKER, 1, "ended")
 
     assert [name for name, _ in commands(written(act))] == ["group", "endgroup"]
 
@@ -95,9 +95,9 @@ def test_an_annotation_is_one_command_whatever_it_says(attack: str) -> None:
 def test_the_token_is_new_each_time_and_the_agent_cannot_end_it() -> None:
     def act(log: ActionsLog) -> None:
         for attempt in (1, 2):
-            log.attempt_started(Role.WORKER, 1, attempt, "codex")
+            log.start_attempt(Role.WORKER, 1, attempt, "codex")
             log.activity(Role.WORKER, Activity("", "::" + "0" * 32 + "::"))
-            log.attempt_ended(Role.WORKER, 1, "ended")
+            log.end_attempt(Role.WORKER, 1, "ended")
 
     text = written(act)
     tokens = re.findall(r"::stop-commands::([0-9a-f]+)", text)
@@ -112,10 +112,10 @@ def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
 
 def test_an_agents_lines_say_whose_they_are_and_repeats_are_shown_once() -> None:
     def act(log: ActionsLog) -> None:
-        log.attempt_started(Role.REVIEWER, 2, 1, "claude")
+        log.start_attempt(Role.REVIEWER, 2, 1, "claude")
         for _ in range(3):
             log.activity(Role.REVIEWER, Activity("", "Reading: a.py"))
-        log.attempt_ended(Role.REVIEWER, 12.34, "ended")
+        log.end_attempt(Role.REVIEWER, 12.34, "ended")
 
     lines = written(act).splitlines()
     assert lines.count("[reviewer] Reading: a.py") == 1

@@ -37,7 +37,7 @@ from loop_kit.core.agent.diagnosis import (
 from loop_kit.core.agent.report_schemas import report_schema
 from loop_kit.core.loop.sessions import session_name
 from loop_kit.core.loop.state import Spent
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 _SUBTYPES = {
     "error_max_turns": ProblemKind.LIMIT,
@@ -56,7 +56,7 @@ _QUIET = {
 def claude(setup: Setup) -> CommandLineAgent:
     """The backend `claude`."""
 
-    def invocation(job: Job, executable: str) -> Invocation:
+    def invocation(assignment: Assignment, executable: str) -> Invocation:
         argv = [
             executable,
             "-p",
@@ -67,11 +67,15 @@ def claude(setup: Setup) -> CommandLineAgent:
             "--strict-mcp-config",
             "--setting-sources",
             "user",
-            *_conversation(job),
+            *_conversation(assignment),
             "--add-dir",
-            str(job.mailbox),
-            *(("--json-schema", json.dumps(report_schema(job.role))) if setup.structured else ()),
-            *_limits(job, setup),
+            str(assignment.mailbox),
+            *(
+                ("--json-schema", json.dumps(report_schema(assignment.role)))
+                if setup.structured
+                else ()
+            ),
+            *_limits(assignment, setup),
             *(("--model", setup.model) if setup.model else ()),
             *setup.args,
         ]
@@ -79,23 +83,23 @@ def claude(setup: Setup) -> CommandLineAgent:
         extra = {**_QUIET, **({"IS_SANDBOX": "1"} if root else {})}
         if _RETRIES not in setup.environment:
             extra[_RETRIES] = "3"
-        return Invocation(argv, job.prompt.encode(errors="replace"), extra)
+        return Invocation(argv, assignment.prompt.encode(errors="replace"), extra)
 
     return CommandLineAgent(
         "claude", setup, lambda: on_path("claude", setup.environment), invocation, ClaudeReader
     )
 
 
-def _limits(job: Job, setup: Setup) -> Sequence[str]:
+def _limits(assignment: Assignment, setup: Setup) -> Sequence[str]:
     """What claude can hold itself to; a subscription has no price."""
-    turns = ("--max-turns", str(job.max_turns)) if job.max_turns else ()
-    priced = job.max_cost_usd is not None and "ANTHROPIC_API_KEY" in setup.environment
-    return *turns, *(("--max-budget-usd", f"{job.max_cost_usd:.4f}") if priced else ())
+    turns = ("--max-turns", str(assignment.max_turns)) if assignment.max_turns else ()
+    priced = assignment.max_cost_usd is not None and "ANTHROPIC_API_KEY" in setup.environment
+    return *turns, *(("--max-budget-usd", f"{assignment.max_cost_usd:.4f}") if priced else ())
 
 
-def _conversation(job: Job) -> tuple[str, str]:
-    if job.session is not None:
-        return "--resume", job.session.session_id
+def _conversation(assignment: Assignment) -> tuple[str, str]:
+    if assignment.session is not None:
+        return "--resume", assignment.session.session_id
     return "--session-id", str(uuid.uuid4())
 
 
@@ -109,12 +113,12 @@ class ClaudeReader:
     stuck = ""
     thread_tokens = None
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, assignment: Assignment) -> None:
         self.session_id = ""
         self.began = False
         self.spoke = False
         self.problem: Problem | None = None
-        self._root = str(job.workspace)
+        self._root = str(assignment.workspace)
         self._result: Mapping[str, object] = {}
         self._failed: Mapping[str, object] = {}
         self._resets_at = 0

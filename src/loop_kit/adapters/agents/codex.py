@@ -37,7 +37,7 @@ from loop_kit.core.agent.report_schemas import report_schema
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.sessions import session_name
 from loop_kit.core.loop.state import Spent
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 _SCHEMA = "report_schema.json"
 _ANSWER = "last_message.json"
@@ -47,8 +47,8 @@ INSTRUCTION = "Carry out the instructions given on stdin, completely."
 def codex(setup: Setup) -> CommandLineAgent:
     """The backend `codex`."""
 
-    def invocation(job: Job, executable: str) -> Invocation:
-        resumed = job.session
+    def invocation(assignment: Assignment, executable: str) -> Invocation:
+        resumed = assignment.session
         argv = [
             executable,
             "exec",
@@ -66,13 +66,13 @@ def codex(setup: Setup) -> CommandLineAgent:
             "-c",
             "skills.include_instructions=false",
             "-C",
-            str(job.workspace),
-            *(_structured(job) if setup.structured else ()),
+            str(assignment.workspace),
+            *(_structured(assignment) if setup.structured else ()),
             *(("-m", setup.model) if setup.model else ()),
             *setup.args,
             *((INSTRUCTION,) if resumed is None else ("resume", resumed.session_id, "-")),
         ]
-        return Invocation(argv, job.prompt.encode(errors="replace"))
+        return Invocation(argv, assignment.prompt.encode(errors="replace"))
 
     def executable() -> str:
         return native(on_path("codex", setup.environment))
@@ -95,10 +95,10 @@ def native(found: str) -> str:
     return next((str(each) for each in programs if os.access(each, os.X_OK)), found)
 
 
-def _structured(job: Job) -> Sequence[str]:
+def _structured(assignment: Assignment) -> Sequence[str]:
     """Ask for the report as the last answer; an answer that lies there is not this attempt's."""
-    schema, answer = job.mailbox / _SCHEMA, job.mailbox / _ANSWER
-    schema.write_text(json.dumps(report_schema(job.role)))
+    schema, answer = assignment.mailbox / _SCHEMA, assignment.mailbox / _ANSWER
+    schema.write_text(json.dumps(report_schema(assignment.role)))
     answer.unlink(missing_ok=True)
     return "--output-schema", str(schema.absolute()), "-o", str(answer.absolute())
 
@@ -109,12 +109,12 @@ class CodexReader:
     problem: Problem | None = None
     stuck = ""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, assignment: Assignment) -> None:
         self.session_id = ""
         self.spoke = False
         self.thread_tokens: tuple[int, int] | None = None
-        self._resumed = job.session
-        self._answer = job.mailbox / _ANSWER
+        self._resumed = assignment.session
+        self._answer = assignment.mailbox / _ANSWER
         self._begun = ""
 
     @property

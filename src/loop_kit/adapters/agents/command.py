@@ -16,7 +16,7 @@ from loop_kit.adapters.agents.command_line import (
     on_path,
 )
 from loop_kit.errors import BadSetting
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 PROMPT = "prompt.md"
 
@@ -40,14 +40,14 @@ def command(setup: Setup) -> CommandLineAgent:
         path = setup.root / Path(program).expanduser()
         return str(path) if os.access(path, os.X_OK) and path.is_file() else ""
 
-    def invocation(job: Job, found: str) -> Invocation:
-        prompt = job.mailbox / PROMPT
-        raw = job.prompt.encode(errors="replace")
+    def invocation(assignment: Assignment, found: str) -> Invocation:
+        prompt = assignment.mailbox / PROMPT
+        raw = assignment.prompt.encode(errors="replace")
         prompt.write_bytes(raw)
         places = {
             "{prompt_file}": str(prompt.absolute()),
-            "{report_path}": str(job.report.absolute()),
-            "{workspace}": str(job.workspace.absolute()),
+            "{report_path}": str(assignment.report.absolute()),
+            "{workspace}": str(assignment.workspace.absolute()),
         }
         return Invocation([found, *(_placed(word, places) for word in words)], raw)
 

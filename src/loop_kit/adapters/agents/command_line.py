@@ -32,7 +32,7 @@ from loop_kit.core.agent.report_schemas import without_nulls
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
 from loop_kit.core.sanitize import StreamRedactor
-from loop_kit.ports import Ended, Job, Reporter
+from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _STDERR_TAIL = 4096
 _MOST = 10**15
@@ -113,8 +113,8 @@ class PlainReader:
     thread_tokens = None
     problem = None
 
-    def __init__(self, job: Job) -> None:
-        del job
+    def __init__(self, assignment: Assignment) -> None:
+        del assignment
 
     def feed(self, line: bytes) -> Sequence[Activity]:
         """The line itself."""
@@ -141,8 +141,8 @@ class CommandLineAgent:
         name: str,
         setup: Setup,
         executable: Callable[[], str],
-        command: Callable[[Job, str], Invocation],
-        reader: Callable[[Job], StreamReader] = PlainReader,
+        command: Callable[[Assignment, str], Invocation],
+        reader: Callable[[Assignment], StreamReader] = PlainReader,
         missing: str = "",
     ) -> None:
         self._missing = missing or name
@@ -161,53 +161,59 @@ class CommandLineAgent:
             f" Install {self._missing} and put it on PATH, or choose another backend."
         )
 
-    def run(self, job: Job, reporter: Reporter) -> Ended:
+    def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Run one attempt to its end; nothing it started is alive afterwards."""
-        invocation = self._command(job, self._executable())
-        reader = self._reader(job)
-        log = Transcript(self._setup.logs / f"{job.role.value}_dispatch.log", self._setup.secrets)
-        log.begin(job, invocation.argv)
-        listener = _Listener(job, reader, reporter, log)
+        invocation = self._command(assignment, self._executable())
+        reader = self._reader(assignment)
+        log = Transcript(
+            self._setup.logs / f"{assignment.role.value}_dispatch.log", self._setup.secrets
+        )
+        log.begin(assignment, invocation.argv)
+        listener = _Listener(assignment, reader, reporter, log)
         started = time.monotonic()
         try:
             ended = process.stream(
                 invocation.argv,
-                cwd=job.workspace,
-                env={**self._setup.environment, **job_environment(job), **invocation.extra},
+                cwd=assignment.workspace,
+                env={
+                    **self._setup.environment,
+                    **assignment_environment(assignment),
+                    **invocation.extra,
+                },
                 stdin=invocation.stdin,
                 listener=listener,
-                timeout=job.timeout,
-                idle_timeout=job.idle_timeout,
-                linger=job.artifact_timeout,
-                settled=lambda: reader.answer is not None or _whole(job.report),
+                timeout=assignment.timeout,
+                idle_timeout=assignment.idle_timeout,
+                linger=assignment.artifact_timeout,
+                settled=lambda: reader.answer is not None or _whole(assignment.report),
                 namespace=self._setup.namespace,
             )
         except OSError as error:
             log.end(126, "")
-            return Ended(exit_code=126, problem=_not_started(self.name, error))
+            return AgentExit(exit_code=126, problem=_not_started(self.name, error))
         log.end(ended.exit_code, reader.session_id)
-        _take_answer(job, reader)
+        _take_answer(assignment, reader)
         seconds = round(time.monotonic() - started, 3)
-        return Ended(
+        return AgentExit(
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,
-            problem=_diagnosed(self.name, job, reader, ended, listener.stderr_tail),
+            problem=_diagnosed(self.name, assignment, reader, ended, listener.stderr_tail),
             session_id=reader.session_id,
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
             thread_tokens=reader.thread_tokens,
         )
 
 
-def _take_answer(job: Job, reader: StreamReader) -> None:
+def _take_answer(assignment: Assignment, reader: StreamReader) -> None:
     """Take the structured answer for the report, unless the agent wrote a whole one itself."""
     answer = reader.answer
-    if answer is None or _whole(job.report):
+    if answer is None or _whole(assignment.report):
         return
     try:
         document = without_nulls(json.loads(answer))
     except (ValueError, RecursionError):
         return
-    write_atomically(job.report, json.dumps(document).encode(errors="replace"))
+    write_atomically(assignment.report, json.dumps(document).encode(errors="replace"))
 
 
 def _not_started(backend: str, error: OSError) -> Problem:
@@ -218,7 +224,7 @@ def _not_started(backend: str, error: OSError) -> Problem:
 
 
 def _diagnosed(
-    backend: str, job: Job, reader: StreamReader, ended: process.Streamed, stderr: str
+    backend: str, assignment: Assignment, reader: StreamReader, ended: process.Streamed, stderr: str
 ) -> Problem | None:
     """What the backend's events say went wrong; where it has said nothing, how it ended.
 
@@ -231,7 +237,7 @@ def _diagnosed(
     if found is None and ended.exit_code and not ended.timed_out:
         of_end = from_exit if reader.spoke else from_stderr
         found = of_end(backend, ended.exit_code, stderr)
-    unopened = job.session is not None and not reader.began and not ended.timed_out
+    unopened = assignment.session is not None and not reader.began and not ended.timed_out
     if found is not None and found.kind is ProblemKind.UNKNOWN and unopened and ended.exit_code:
         return replace(found, kind=ProblemKind.INVALID_SESSION)
     return found
@@ -248,16 +254,16 @@ def _whole(report: Path) -> bool:
     return True
 
 
-def job_environment(job: Job) -> dict[str, str]:
+def assignment_environment(assignment: Assignment) -> dict[str, str]:
     """The variables by which an agent knows its job."""
     return {
-        "LOOP_ROLE": job.role.value,
-        "LOOP_TASK_ID": job.task_id,
-        "LOOP_ROUND": str(job.round),
-        "LOOP_ATTEMPT": str(job.attempt),
-        "LOOP_BASE_SHA": job.base_sha,
-        "LOOP_MAILBOX": str(job.mailbox.absolute()),
-        "LOOP_REPORT_PATH": str(job.report.absolute()),
+        "LOOP_ROLE": assignment.role.value,
+        "LOOP_TASK_ID": assignment.task_id,
+        "LOOP_ROUND": str(assignment.round),
+        "LOOP_ATTEMPT": str(assignment.attempt),
+        "LOOP_BASE_SHA": assignment.base_sha,
+        "LOOP_MAILBOX": str(assignment.mailbox.absolute()),
+        "LOOP_REPORT_PATH": str(assignment.report.absolute()),
     }
 
 
@@ -304,9 +310,10 @@ class Transcript:
         self._buffer = bytearray()
         self._redactor = StreamRedactor(secrets)
 
-    def begin(self, job: Job, argv: Sequence[str]) -> None:
+    def begin(self, assignment: Assignment, argv: Sequence[str]) -> None:
         """Say what is started."""
-        head = f"role: {job.role.value}\nround: {job.round}\nattempt: {job.attempt}\n"
+        head = f"role: {assignment.role.value}\nround: {assignment.round}\n"
+        head += f"attempt: {assignment.attempt}\n"
         shown = f"{'=' * 72}\n{head}cmd={' '.join(argv)}\n{'-' * 72}\n".encode(errors="replace")
         self._file.append(self._redactor.feed(shown) + self._redactor.end())
 
@@ -331,8 +338,10 @@ class Transcript:
 
 
 class _Listener(process.Listener):
-    def __init__(self, job: Job, reader: StreamReader, reporter: Reporter, log: Transcript) -> None:
-        self._job = job
+    def __init__(
+        self, assignment: Assignment, reader: StreamReader, reporter: Reporter, log: Transcript
+    ) -> None:
+        self._assignment = assignment
         self._reader = reader
         self._reporter = reporter
         self._log = log
@@ -344,10 +353,10 @@ class _Listener(process.Listener):
             self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
 
     def line(self, source: process.Source, line: bytes) -> None:
-        self._reporter.output(self._job.role, line.decode("utf-8", "replace"))
+        self._reporter.output(self._assignment.role, line.decode("utf-8", "replace"))
         if source == "stdout":
             for activity in self._reader.feed(line):
-                self._reporter.activity(self._job.role, activity)
+                self._reporter.activity(self._assignment.role, activity)
 
     def enough(self) -> str:
         return self._reader.stuck

@@ -6,8 +6,8 @@ from pathlib import Path
 from loop_kit.adapters.loop_dir.heartbeat import beat
 from loop_kit.ports import (
     Agent,
-    Ended,
-    Job,
+    AgentExit,
+    Assignment,
     Reporter,
 )
 
@@ -34,18 +34,18 @@ class BeatingAgent:
         """As the agent that is watched."""
         return self._agent.check()
 
-    def run(self, job: Job, reporter: Reporter) -> Ended:
+    def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Run the agent, and beat until it is over."""
         over = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(job, over), daemon=True)
+        heart = threading.Thread(target=self._beat, args=(assignment, over), daemon=True)
         heart.start()
         try:
-            return self._agent.run(job, reporter)
+            return self._agent.run(assignment, reporter)
         finally:
             over.set()
             heart.join()
 
-    def _beat(self, job: Job, over: threading.Event) -> None:
+    def _beat(self, assignment: Assignment, over: threading.Event) -> None:
         while not over.is_set():
-            beat(self._folder, job.role.value, job.task_id, job.round)
+            beat(self._folder, assignment.role.value, assignment.task_id, assignment.round)
             over.wait(self._interval)

@@ -13,7 +13,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role, Spent
-from loop_kit.ports import Ended, Job, Reporter
+from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _POLL = 0.2
 _LONGEST = 24 * 3600.0
@@ -39,30 +39,30 @@ class ManualAgent:
         """People are always installed."""
         return ""
 
-    def run(self, job: Job, reporter: Reporter) -> Ended:
+    def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Wait until the report for this round is there."""
-        path = self._folder / bus.REPORTS[job.role]
-        who = "Worker" if job.role is Role.WORKER else "Reviewer"
-        asked = "task_card.json" if job.role is Role.WORKER else "review_request.json"
+        path = self._folder / bus.REPORTS[assignment.role]
+        who = "Worker" if assignment.role is Role.WORKER else "Reviewer"
+        asked = "task_card.json" if assignment.role is Role.WORKER else "review_request.json"
         reporter.note(
-            f"Tell the {who}: round {job.round} of {job.task_id} is yours."
+            f"Tell the {who}: round {assignment.round} of {assignment.task_id} is yours."
             f" Read {self._folder / asked}, then write {path}."
         )
         started = time.monotonic()
         said = ""
         while time.monotonic() - started < self._timeout:
-            raw, why = _report(path, job)
+            raw, why = _report(path, assignment)
             if raw is not None:
-                write_atomically(job.report, raw)
-                return Ended(spent=Spent())
+                write_atomically(assignment.report, raw)
+                return AgentExit(spent=Spent())
             if why and why != said:
                 reporter.warn(why)
                 said = why
-            dead = self._dead(job.role)
+            dead = self._dead(assignment.role)
             if dead:
-                return Ended(timed_out=dead)
+                return AgentExit(timed_out=dead)
             time.sleep(_POLL)
-        return Ended(timed_out=f"no {path.name} within {self._timeout:g} s (--timeout)")
+        return AgentExit(timed_out=f"no {path.name} within {self._timeout:g} s (--timeout)")
 
     def _dead(self, role: Role) -> str:
         """Why nobody is there to wait for, or ''."""
@@ -77,7 +77,7 @@ class ManualAgent:
         )
 
 
-def _report(path: Path, job: Job) -> tuple[bytes | None, str]:
+def _report(path: Path, assignment: Assignment) -> tuple[bytes | None, str]:
     """The report when it is for this job, else why it is not taken yet."""
     try:
         raw = read_plain(path, bus.MAX_REPORT)
@@ -88,14 +88,14 @@ def _report(path: Path, job: Job) -> tuple[bytes | None, str]:
         return None, f"{path}: {error}. Waiting for it to be corrected."
     if not isinstance(document, dict):
         return raw, ""
-    said = {key: document.get(key, expected) for key, expected in _identity(job).items()}
-    if said != _identity(job) and _comparable(said):
+    said = {key: document.get(key, expected) for key, expected in _identity(assignment).items()}
+    if said != _identity(assignment) and _comparable(said):
         return None, f"{path} is for {said['task_id']} round {said['round']}: passed over."
     return raw, ""
 
 
-def _identity(job: Job) -> dict[str, object]:
-    return {"task_id": job.task_id, "round": job.round}
+def _identity(assignment: Assignment) -> dict[str, object]:
+    return {"task_id": assignment.task_id, "round": assignment.round}
 
 
 def _comparable(said: dict[str, object]) -> bool:

@@ -35,7 +35,7 @@ from loop_kit.core.agent.diagnosis import (
 )
 from loop_kit.core.loop.sessions import session_name
 from loop_kit.core.loop.state import Spent
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 _EMPTY_STEPS = 20
 _QUIET = {
@@ -51,7 +51,7 @@ _QUIET = {
 def opencode(setup: Setup) -> CommandLineAgent:
     """The backend `opencode`."""
 
-    def invocation(job: Job, executable: str) -> Invocation:
+    def invocation(assignment: Assignment, executable: str) -> Invocation:
         argv = [
             executable,
             "run",
@@ -59,14 +59,14 @@ def opencode(setup: Setup) -> CommandLineAgent:
             "json",
             "--auto",
             "--dir",
-            str(job.workspace),
+            str(assignment.workspace),
             "--title",
-            f"{job.task_id} {job.role.value}",
-            *(("--session", job.session.session_id) if job.session else ()),
+            f"{assignment.task_id} {assignment.role.value}",
+            *(("--session", assignment.session.session_id) if assignment.session else ()),
             *(("-m", setup.model) if setup.model else ()),
             *setup.args,
         ]
-        return Invocation(argv, job.prompt.encode(errors="replace"), _QUIET)
+        return Invocation(argv, assignment.prompt.encode(errors="replace"), _QUIET)
 
     return CommandLineAgent(
         "opencode", setup, lambda: on_path("opencode", setup.environment), invocation, Reader
@@ -88,11 +88,11 @@ class Reader:
     answer = None
     thread_tokens = None
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, assignment: Assignment) -> None:
         self.session_id = ""
         self.problem: Problem | None = None
         self.spoke = False
-        self._root = str(job.workspace)
+        self._root = str(assignment.workspace)
         self._steps = 0
         self._in = 0
         self._out = 0

@@ -12,7 +12,7 @@ from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, 
 from loop_kit.adapters.agents.script import parse_script
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadBusFile, BadSetting
-from loop_kit.ports import Job
+from loop_kit.ports import Assignment
 
 DEFAULT_SCRIPT = f"{LOOP_DIR}/script.yml"
 
@@ -39,9 +39,11 @@ def scripted(setup: Setup) -> CommandLineAgent:
         ) from None
     parse_script(raw, str(path))
 
-    def command(job: Job, executable: str) -> Invocation:
+    def command(assignment: Assignment, executable: str) -> Invocation:
         argv = [executable, "-P", "-m", "loop_kit.adapters.agents.scripted_player", str(path)]
         package = Path(loop_kit.__file__).parent.parent
-        return Invocation(argv, job.prompt.encode(errors="replace"), {"PYTHONPATH": str(package)})
+        return Invocation(
+            argv, assignment.prompt.encode(errors="replace"), {"PYTHONPATH": str(package)}
+        )
 
     return CommandLineAgent("scripted", setup, lambda: sys.executable, command)

@@ -108,7 +108,7 @@ class GitRepository:
         """The names at the top of the tree of commit `sha`."""
         return _names(self._git.run("ls-tree", "--name-only", "-z", sha).out)
 
-    def matching(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
+    def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
         """The first `limit` files of commit `sha` that match `patterns` (gitignore style).
 
         Only the folders that the patterns begin with are listed.

@@ -76,7 +76,7 @@ def listed_pull(pull: Json) -> PullFacts:
     )
 
 
-def standing_of(found: Json, issue: int | None, pull: int | None) -> OpenStatus:
+def open_status_of(found: Json, issue: int | None, pull: int | None) -> OpenStatus:
     """The answer to `queries.open_status`; what was asked for and is not there is closed."""
     of_issue, of_pull = found.get("issue"), found.get("pullRequest")
     return OpenStatus(

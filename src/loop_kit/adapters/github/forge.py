@@ -16,8 +16,8 @@ from loop_kit.adapters.github.answers import (
     is_post,
     issue_of,
     listed_pull,
+    open_status_of,
     pull_of,
-    standing_of,
 )
 from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
 from loop_kit.adapters.github.refusals import Refused
@@ -70,7 +70,7 @@ class GitHubForge:
             raise
         return held in {"admin", "maintain", "write"}
 
-    def run_has_ended(self, lease: Lease) -> bool | None:
+    def has_run_ended(self, lease: Lease) -> bool | None:
         """Whether the run that holds `lease` is over; None when the API cannot tell."""
         if not lease.run_id.isdigit():
             return None
@@ -119,7 +119,7 @@ class GitHubForge:
         found = {}
         if issue_asked is not None or pull_asked is not None:
             found = self._api.inside(*forge_queries.open_status(issue_asked, pull_asked))
-        return standing_of(found, issue, pull)
+        return open_status_of(found, issue, pull)
 
     def merge_base(self, base: str, head: str) -> str:
         """The commit at which two branches or commits part."""
@@ -275,9 +275,13 @@ class GitHubForge:
             lambda: self.find_post(number, marker),
         )
 
-    def set_status(self, sha: str, state: StatusState, said: str, run_id: str) -> None:
+    def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
         """Set the commit status of the loop, cut to what GitHub takes."""
-        status = {"state": state, "context": STATUS_CONTEXT, "description": said[:MAX_STATUS]}
+        status = {
+            "state": state,
+            "context": STATUS_CONTEXT,
+            "description": description[:MAX_STATUS],
+        }
         if run_id.isdigit():
             status["target_url"] = f"{self._access.page}/actions/runs/{run_id}"
         self._api.set("statuses: write", "POST", f"/statuses/{sha}", status)

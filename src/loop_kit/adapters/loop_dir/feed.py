@@ -35,7 +35,7 @@ class FeedReporter:
         level = "error" if name.endswith("_fail") else "info"
         self._write(level, name, {"task_id": state.task_id, "round": state.round, **data})
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """Nothing: `dispatch_start` says it."""
 
     def activity(self, role: Role, activity: Activity) -> None:
@@ -44,7 +44,7 @@ class FeedReporter:
     def output(self, role: Role, line: str) -> None:
         """Nothing: the transcript has it."""
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         """Nothing: `dispatch_complete` and `dispatch_fail` say it."""
 
     def _write(self, level: str, event: str, data: Mapping[str, object]) -> None:
@@ -83,10 +83,10 @@ class Tee:
         for reporter in self._reporters:
             reporter.event(name, state, data)
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """An agent starts."""
         for reporter in self._reporters:
-            reporter.attempt_started(role, round_, attempt, backend)
+            reporter.start_attempt(role, round_, attempt, backend)
 
     def activity(self, role: Role, activity: Activity) -> None:
         """One thing the agent did or said."""
@@ -98,7 +98,7 @@ class Tee:
         for reporter in self._reporters:
             reporter.output(role, line)
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         """The agent is gone."""
         for reporter in self._reporters:
-            reporter.attempt_ended(role, seconds, note)
+            reporter.end_attempt(role, seconds, note)

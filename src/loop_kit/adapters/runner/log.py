@@ -58,7 +58,7 @@ class ActionsLog:
             for line in verdict_lines(data):
                 self._write(_plain(line))
 
-    def attempt_started(self, role: Role, round_: int, attempt: int, backend: str) -> None:
+    def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
         """Open a group, and stop command processing inside it."""
         self.close()
         title = f"Round {round_}, {role.value} ({backend}), attempt {attempt}"
@@ -78,7 +78,7 @@ class ActionsLog:
     def output(self, role: Role, line: str) -> None:
         """Nothing: the transcript has it."""
 
-    def attempt_ended(self, role: Role, seconds: float, note: str) -> None:
+    def end_attempt(self, role: Role, seconds: float, note: str) -> None:
         """Close the group."""
         self.close()
         self._last = ""
