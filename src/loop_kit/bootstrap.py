@@ -1,33 +1,24 @@
-"""Builds an engine: which adapters it gets follows from the settings and from where it runs."""
+"""One door to an engine: its adapters follow from the settings and from where it runs."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from loop_kit.adapters.agents import (
-    COMMAND,
-    DEFAULT_BACKEND,
-    MANUAL,
-    REGISTRY,
-)
-from loop_kit.adapters.agents.catalogue import KNOWN
-from loop_kit.adapters.agents.command_line import Setup
-from loop_kit.adapters.agents.heartbeat import BeatingAgent
-from loop_kit.adapters.agents.manual import ManualAgent
-from loop_kit.adapters.git.clones import (
-    Cloner,
-    Clones,
-    CloneVerifier,
-    Supply,
-)
-from loop_kit.adapters.git.command import Git, Identity
+from loop_kit.adapters.agents.choice import choose_agents
+from loop_kit.adapters.git.clones import Cloner, Clones, CloneVerifier, Complete, Supply
+from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
 from loop_kit.adapters.git.in_place import InPlace
-from loop_kit.adapters.git.repository import GitRepository
-from loop_kit.adapters.loop_dir.guides import TEMPLATES
+from loop_kit.adapters.git.repository import GitRepository, Place
+from loop_kit.adapters.loop_dir.context_folder import ContextFolder
+from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
+from loop_kit.adapters.loop_dir.guides import TEMPLATES, Guides, committed_knowledge
 from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
+from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.core.agent import environment
+from loop_kit.core.agent.role import Role
 from loop_kit.core.briefing.prompts import (
     REVIEWER_PLACEHOLDERS,
     WORKER_PLACEHOLDERS,
@@ -42,10 +33,10 @@ from loop_kit.core.card.scope import (
     patterns,
 )
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import policy
-from loop_kit.core.loop.state import Limits, Role
+from loop_kit.core.loop.state import Limits, Outcome
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.record import suggestion
 from loop_kit.core.sanitize import Redactor
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
@@ -55,137 +46,126 @@ from loop_kit.engine.options import Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
-from loop_kit.errors import BadSetting
-from loop_kit.ports import (
-    Agent,
-    Forge,
-    Reporter,
-    Store,
-    Verifier,
-    Workspaces,
-)
-from loop_kit.ports import Guides as GuidesPort
-from loop_kit.settings import Settings
+from loop_kit.errors import BadBusFile, BadSetting
+from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier, Workspaces
+from loop_kit.settings import Settings, known_secrets
 
-_KEY_VARIABLES = (
-    *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
-    *("GITHUB_TOKEN", "GH_TOKEN"),
-)
+_MAX_TEXT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """Where a run takes place: the repository, and folders of ours for logs and scratch."""
+class Site:
+    """Where a run takes place: the repository, and our own folders for logs and scratch files.
+
+    Attributes:
+        environ: The environment that the run was started with.
+        loop_dir: The folder of the bus files.
+        logs: Transcripts and the feed.
+        job: The folder of a CI job; None on a laptop. In a job, what steers agents is read at the
+            base commit, each role has homes of its own, and processes a namespace.
+        supply: Completes what a partial checkout lacks.
+    """
 
     git: Git
-    git_dir: Path
-    root: Path
+    place: Place
+    environ: Mapping[str, str]
     loop_dir: Path
     logs: Path
     scratch: Path
     mailboxes: Path
+    job: Path | None = None
+    supply: Supply = field(default_factory=Complete)
+
+    @classmethod
+    def on_laptop(
+        cls, git: Git, place: Place, environ: Mapping[str, str], loop_dir: Path
+    ) -> "Site":
+        """A user's repository: everything of ours is in the loop's folder."""
+        runtime = loop_dir / "runtime"
+        own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
+        return cls(git, place, environ, *own)
+
+    @classmethod
+    def in_job(
+        cls, git: Git, place: Place, environ: Mapping[str, str], folder: Path, supply: Supply
+    ) -> "Site":
+        """The checkout of a job: everything of ours is in `folder`, which ends with the job."""
+        scratch = folder / "scratch"
+        own = (place.root / LOOP_DIR, folder / "logs", scratch, scratch / "mailbox")
+        return cls(git, place, environ, *own, job=folder, supply=supply)
+
+    @property
+    def is_ci(self) -> bool:
+        """Whether this is a job."""
+        return self.job is not None
 
 
-def agents(
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A round that another job's agents have done; `work_tip` is where its work branch began."""
+
+    bundle: Bundle
+    work_tip: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """What a run has that a replay of another job's round replaces."""
+
+    store: Store
+    agents: Mapping[Role, Agent]
+    workspaces: Workspaces
+    verifier: Verifier
+
+
+def open_loop(
+    site: Site,
     settings: Settings,
-    ground: Ground,
-    environ: Mapping[str, str],
-    extra: Mapping[str, str],
-    job: Path | None = None,
-) -> dict[Role, Agent]:
-    """The worker and the reviewer; `extra` is added to what both may see.
+    card: TaskCard,
+    store: Store,
+    reporter: Reporter,
+    *,
+    forge: Forge | None = None,
+    base_sha: str = "",
+    replay: Replay | None = None,
+) -> Engine:
+    """The engine of one run; without a `forge` what is to be posted stays outstanding.
 
-    `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
-    processes a namespace.
+    `base_sha` is the commit from which a job reads what it trusts.
 
     Raises:
-        BadSetting: a backend is not registered; the registered ones are named.
+        BadSetting: a backend is not registered, or a template names an unknown placeholder.
     """
-    seen = {**environment.agent_environment(environ, settings.agent_env), **extra}
-    return {role: _agent(role, settings, ground, environ, seen, job) for role in Role}
-
-
-def _agent(
-    role: Role,
-    settings: Settings,
-    ground: Ground,
-    environ: Mapping[str, str],
-    seen: Mapping[str, str],
-    job: Path | None,
-) -> Agent:
-    """The backend that was named, else the first preferred one that is installed."""
-    worker = role is Role.WORKER
-    command = settings.worker_command if worker else settings.reviewer_command
-    named = (settings.worker_backend if worker else settings.reviewer_backend).strip().lower()
-    if command and not named:
-        named = COMMAND
-    ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
-    if not settings.auto_dispatch or named == MANUAL:
-        return ManualAgent(ground.loop_dir, settings.timeout, ttl)
-    names = (named,) if named else settings.backend_preference or (DEFAULT_BACKEND,)
-    candidates = [
-        _registered(name, role)(
-            Setup(
-                environment={
-                    **seen,
-                    **(_fresh_homes(job / "homes" / role.value, name, environ) if job else {}),
-                    **_keys(name, settings, environ),
-                },
-                logs=ground.logs,
-                model=settings.worker_model if worker else settings.reviewer_model,
-                args=settings.worker_args if worker else settings.reviewer_args,
-                command=command,
-                root=ground.root,
-                secrets=secrets(settings, environ),
-                namespace=job is not None,
-                structured=settings.structured_output,
-            )
-        )
-        for name in names
-    ]
-    chosen = next((agent for agent in candidates if not agent.check()), candidates[0])
-    return chosen if ttl is None else BeatingAgent(chosen, ground.loop_dir, ttl)
-
-
-def _fresh_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """New, empty homes for one role's program, where the job does not name one itself.
-
-    What a worker writes into its home must not steer the reviewer.
-    """
-    homes = KNOWN[backend].homes if backend in KNOWN else ()
-    wanted = [name for name in homes if not environ.get(name)]
-    made = {name: folder / name.lower() for name in wanted}
-    for home in made.values():
-        home.mkdir(parents=True, exist_ok=True)
-    return {name: str(home) for name, home in made.items()}
-
-
-def _registered(name: str, role: Role) -> Callable[[Setup], Agent]:
-    factory = REGISTRY.find(name)
-    if factory is not None:
-        return factory
-    known = (*REGISTRY.names(), MANUAL)
-    raise BadSetting(
-        f"Unknown backend {name!r} for the {role.value}; registered are {', '.join(known)}.",
-        suggestion(name, known),
+    clock = SystemClock()
+    hearers = Tee(reporter, FeedReporter(site.logs, clock))
+    guides = _guides(site, base_sha, clock, hearers)
+    run_options = options(site, settings, card)
+    ports = _replayed(site, store, replay) if replay else _ports(site, settings, store, base_sha)
+    _check_templates(guides)
+    repository = GitRepository(site.git)
+    dispatcher = Dispatcher(
+        *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
+        site.scratch,
+        replay.bundle.failure if replay else None,
     )
-
-
-def _keys(backend: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The model keys of one backend, and of no other: from the settings, else as exported."""
-    named = KNOWN[backend].keys if backend in KNOWN else {}
-    held = {
-        name: getattr(settings, setting).get_secret_value() or environ.get(name, "")
-        for name, setting in named.items()
-        if setting
-    }
-    return {name: value for name, value in held.items() if value}
-
-
-def secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Every value that must never be stored, shown or posted."""
-    exported = (environ.get(name, "") for name in _KEY_VARIABLES)
-    return (*settings.secrets, *filter(None, exported))
+    briefer = Briefer(ports.store, repository, guides)
+    worker = WorkerPass(
+        *(dispatcher, ports.workspaces, ports.verifier, repository, ports.store, briefer),
+        run_options,
+    )
+    posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
+    return Engine(
+        store=ports.store,
+        verifier=ports.verifier,
+        agents=ports.agents,
+        worker=worker,
+        reviewer=ReviewerPass(dispatcher, ports.workspaces, repository, ports.store, briefer),
+        clock=clock,
+        reporter=hearers,
+        options=run_options,
+        publisher=Publisher(*posts) if posts else None,
+        cancellation=CancellationCheck(forge, hearers) if forge else None,
+    )
 
 
 def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
@@ -193,29 +173,22 @@ def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
     return policy.lower_limits(settings.limits(ci=ci), card.limits)
 
 
-def options(
-    settings: Settings,
-    card: TaskCard,
-    ground: Ground,
-    environ: Mapping[str, str],
-    *,
-    ci: bool,
-) -> Options:
-    """What the engine is told about this run."""
+def options(site: Site, settings: Settings, card: TaskCard) -> Options:
+    """What the engine is given about this run."""
     return Options(
         dispatch_timeout=settings.dispatch_timeout or None,
         idle_timeout=settings.idle_timeout or None,
         artifact_timeout=settings.artifact_timeout,
         max_turns=settings.max_turns,
         verify_timeout=settings.verify_timeout or 24 * 3600,
-        round_timeout=settings.round_timeout_minutes * 60 if ci else None,
-        rules=rules(settings, card, ground.root, ci=ci),
-        redact=Redactor(secrets(settings, environ)),
+        round_timeout=settings.round_timeout_minutes * 60 if site.is_ci else None,
+        rules=scope_rules(settings, card, site.place.root, ci=site.is_ci),
+        redact=Redactor(known_secrets(settings, site.environ)),
         draft=settings.draft,
     )
 
 
-def rules(settings: Settings, card: TaskCard, root: Path, *, ci: bool) -> ScopeRules:
+def scope_rules(settings: Settings, card: TaskCard, root: Path, *, ci: bool) -> ScopeRules:
     """Which paths a worker may change in the repository at `root`."""
     return ScopeRules(
         out_of_scope=patterns(card.out_of_scope, _existing(root, card.out_of_scope)),
@@ -224,6 +197,105 @@ def rules(settings: Settings, card: TaskCard, root: Path, *, ci: bool) -> ScopeR
         strict=settings.scope == "strict",
         per_commit=ci,
     )
+
+
+def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
+    """The worker and the reviewer of a run here.
+
+    Raises:
+        BadSetting: a backend is not registered; the registered ones are named.
+    """
+    own = _identity(site, settings)
+    extra = own.environment() if own else {}
+    return choose_agents(
+        settings,
+        site.environ,
+        extra,
+        loop_dir=site.loop_dir,
+        logs=site.logs,
+        root=site.place.root,
+        job=site.job,
+    )
+
+
+def _ports(site: Site, settings: Settings, store: Store, base_sha: str) -> _Ports:
+    cloner = Cloner(site.git, site.place.git_dir, site.scratch, site.supply, base_sha)
+    workspaces: Workspaces
+    if settings.isolation == "clone":
+        workspaces = Clones(cloner, Identity() if site.is_ci else ANONYMOUS)
+    else:
+        identity = Identity() if site.is_ci else ANONYMOUS
+        shown = path_in_repository(site.loop_dir, site.place.root) or LOOP_DIR
+        workspaces = InPlace(site.git, site.place.root, shown, identity)
+    verifier = CloneVerifier(cloner, environment.agent_environment(site.environ))
+    return _Ports(store, agents_of(site, settings), workspaces, verifier)
+
+
+def _replayed(site: Site, store: Store, replay: Replay) -> _Ports:
+    """Ports that run nothing and give what the bundle holds."""
+    bundle = replay.bundle
+    interrupted = bundle.outcome is Outcome.INTERRUPTED
+    agents = {
+        role: ReplayedAgent(bundle.report(role), bundle.spent.of(role), interrupted=interrupted)
+        for role in Role
+    }
+    head = bundle.work.head_sha if bundle.work else ""
+    return _Ports(
+        store=LateStore(store, replay.work_tip),
+        agents=agents,
+        workspaces=ReplayedWorkspaces(site.scratch / "replayed", head),
+        verifier=ReplayedVerifier(bundle),
+    )
+
+
+def _identity(site: Site, settings: Settings) -> Identity | None:
+    """Who commits for agents; None where git's own configuration is in their sight."""
+    if site.is_ci:
+        return Identity()
+    return committer(site.git) if settings.isolation == "clone" else None
+
+
+def _guides(site: Site, base_sha: str, clock: Clock, reporter: Reporter) -> Guides:
+    """The texts that steer agents: at the base commit in a job, the user's own on a laptop."""
+    if site.is_ci:
+        read = partial(GitRepository(site.git).read_many, base_sha)
+        known = partial(committed_knowledge, read, LOOP_DIR, clock.now())
+        return Guides(read, LOOP_DIR, known, reporter.warn)
+    root = site.place.root
+    folder = path_in_repository(site.loop_dir, root) or str(site.loop_dir)
+    kept = ContextFolder(site.loop_dir)
+    return Guides(partial(_read_texts, root), folder, lambda: kept.load(clock.now()), reporter.warn)
+
+
+def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Those of the files `names` below `root` that exist; these are the user's, so links count.
+
+    Raises:
+        BadBusFile: one is no regular file of a sane size.
+    """
+    found = {}
+    for name in names:
+        path = root / name
+        if not path.exists():
+            continue
+        if not path.is_file() or path.stat().st_size > _MAX_TEXT:
+            raise BadBusFile(
+                f"{path} is not a text file of at most {_MAX_TEXT} bytes.",
+                "Replace or remove it.",
+            )
+        found[name] = path.read_bytes()
+    return found
+
+
+def _check_templates(guides: Guides) -> None:
+    known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
+    for role, names in known.items():
+        try:
+            fill_template(guides.guidance(role).template, dict.fromkeys(names, ""))
+        except TemplateInvalid as error:
+            raise BadSetting(
+                f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
+            ) from None
 
 
 def _protected(settings: Settings, *, ci: bool) -> tuple[str, ...]:
@@ -244,82 +316,3 @@ def _existing(root: Path, entries: tuple[str, ...]) -> frozenset[str]:
         except (OSError, ValueError):
             continue
     return frozenset(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What differs between a laptop and a CI job, and in a job that replays another's round."""
-
-    store: Store
-    agents: Mapping[Role, Agent]
-    guides: GuidesPort
-    isolated: bool
-    identity: Identity
-    environ: Mapping[str, str]
-    forge: Forge | None = None
-    workspaces: Workspaces | None = None
-    verifier: Verifier | None = None
-    dispatcher: Callable[..., Dispatcher] = Dispatcher
-    supply: Supply | None = None
-    base_sha: str = ""
-
-
-def engine(ground: Ground, parts: Parts, reporter: Reporter, run_options: Options) -> Engine:
-    """An engine for one run.
-
-    Raises:
-        BadSetting: a template names an unknown placeholder.
-    """
-    _check_templates(parts.guides)
-    clock = SystemClock()
-    repository = GitRepository(ground.git)
-    cloner = Cloner(ground.git, ground.git_dir, ground.scratch, parts.supply, parts.base_sha)
-    workspaces = parts.workspaces or _workspaces(ground, parts, cloner)
-    verifier = parts.verifier or CloneVerifier(cloner, environment.agent_environment(parts.environ))
-    dispatcher = parts.dispatcher(
-        parts.agents,
-        FolderMailbox(ground.mailboxes),
-        parts.guides,
-        clock,
-        reporter,
-        run_options,
-        ground.scratch,
-    )
-    briefer = Briefer(parts.store, repository, parts.guides)
-    worker = WorkerPass(
-        dispatcher, workspaces, verifier, repository, parts.store, briefer, run_options
-    )
-    publisher, cancellation = None, None
-    if parts.forge is not None:
-        cancellation = CancellationCheck(parts.forge, reporter)
-        publisher = Publisher(parts.forge, parts.store, reporter, run_options, worker.diff)
-    return Engine(
-        store=parts.store,
-        verifier=verifier,
-        agents=parts.agents,
-        worker=worker,
-        reviewer=ReviewerPass(dispatcher, workspaces, repository, parts.store, briefer),
-        clock=clock,
-        reporter=reporter,
-        options=run_options,
-        publisher=publisher,
-        cancellation=cancellation,
-    )
-
-
-def _workspaces(ground: Ground, parts: Parts, cloner: Cloner) -> Workspaces:
-    if parts.isolated:
-        return Clones(cloner, parts.identity)
-    folder = path_in_repository(ground.loop_dir, ground.root) or LOOP_DIR
-    return InPlace(ground.git, ground.root, folder, parts.identity)
-
-
-def _check_templates(guides: GuidesPort) -> None:
-    known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
-    for role, names in known.items():
-        try:
-            fill_template(guides.guidance(role).template, dict.fromkeys(names, ""))
-        except TemplateInvalid as error:
-            raise BadSetting(
-                f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
-            ) from None

@@ -169,6 +169,11 @@ ACTION_DEFAULTS: Values = {
     "auto_dispatch": True,
 }
 
+_EXPORTED_SECRETS = (
+    *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
+    *("GITHUB_TOKEN", "GH_TOKEN"),
+)
+
 _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
     *("task", "task_id", "issue", "pull_request", "round", "expected_state"),
     *("phase", "dry_run", "loop_kit_args", "trigger_label", "allowed_bots"),
@@ -260,6 +265,12 @@ def config_values(document: object, name: str) -> dict[str, object]:
         if key not in _CONFIGURABLE:
             raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, _CONFIGURABLE))
     return values
+
+
+def known_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Every value that must never be stored, shown or posted."""
+    exported = (environ.get(name, "") for name in _EXPORTED_SECRETS)
+    return (*settings.secrets, *filter(None, exported))
 
 
 def card_values(card: TaskCard) -> dict[str, object]:

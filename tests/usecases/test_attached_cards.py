@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
 
 import pytest
 import responses
 
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.remote import Remote
+from loop_kit.adapters.git.repository import Place
+from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.errors import BadCard
+from loop_kit.settings import Settings
 from loop_kit.usecases.cards import Cards
-
-if TYPE_CHECKING:
-    from loop_kit.usecases.job_context import Scene
+from loop_kit.usecases.checkout import Checkout
 
 LINK = "https://github.com/user-attachments/files/123/card.json"
 
 
 @pytest.fixture
-def cards() -> Cards:
-    job = SimpleNamespace(repository="octo/demo")
-    return Cards(cast("Scene", SimpleNamespace(job=job)))
+def cards(tmp_path: Path) -> Cards:
+    server = Access("https://api.github.com", "https://github.com", "octo/demo", "token")
+    git = Git(tmp_path, {})
+    place = Place(tmp_path, tmp_path, "", "")
+    checkout = Checkout(git, place, Remote("", "", ""))
+    return Cards(checkout, GitHubForge(server), Settings(), "octo/demo", "main")
 
 
 @responses.activate

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 
 from loop_kit.actions.events import read_request
-from loop_kit.adapters.runner.job import read_job, read_payload
+from loop_kit.adapters.runner.job import Job, read_job, read_payload
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.requests import (
@@ -26,7 +26,7 @@ from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Cards, Found
 from loop_kit.usecases.comments import handle_comment, refuse
 from loop_kit.usecases.job import Loop, LoopJob
-from loop_kit.usecases.job_context import JobScene, open_scene
+from loop_kit.usecases.job_context import JobContext, open_context
 from loop_kit.usecases.merged import is_pull_merged
 from loop_kit.usecases.pushed_cards import start_pushed
 from loop_kit.usecases.sweep import sweep_all
@@ -49,23 +49,31 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
     if isinstance(request, NotForUs):
         log.note(request.why)
         return None
-    scene = open_scene(job, environ, log, settings, layers)
+    context = open_context(job, environ, log, settings, layers)
     try:
-        return _Invocation(scene).perform(request)
+        return _Invocation(job, context).perform(request)
     finally:
-        shutil.rmtree(scene.folder / "scratch", ignore_errors=True)
+        shutil.rmtree(context.folder / "scratch", ignore_errors=True)
 
 
 class _Invocation:
     """One invocation after its event was understood."""
 
-    def __init__(self, scene: JobScene) -> None:
-        self._scene = scene
-        bots = scene.settings.allowed_bots
-        sender = [scene.job.sender] if scene.job.sender_type == "Bot" else []
-        self._authority = Authority(scene.forge, scene.job.repository, bots, sender)
-        self._job = LoopJob(scene, self._authority)
-        self._cards = Cards(scene)
+    def __init__(self, job: Job, context: JobContext) -> None:
+        self._sender = job
+        self._context = context
+        bots = context.settings.allowed_bots
+        sender = [job.sender] if job.sender_type == "Bot" else []
+        self._authority = Authority(context.forge, job.repository, bots, sender)
+        self._job = LoopJob(context, self._authority)
+        invocation = context.invocation
+        self._cards = Cards(
+            context.checkout,
+            context.forge,
+            context.settings,
+            invocation.repository,
+            invocation.default_branch,
+        )
 
     def perform(self, request: Request) -> LoopState | None:
         """Do what was asked."""
@@ -78,19 +86,19 @@ class _Invocation:
             return None
         if isinstance(request, NotForUs) or self._is_set_by_a_program(request):
             return None
-        self._authority.require(self._scene.job.people)
+        self._authority.require(self._sender.people)
         if isinstance(request, PushedCards):
             return start_pushed(self._job, self._cards, request)
         return self._start(request)
 
     def _is_set_by_a_program(self, request: Request) -> bool:
         """Whether a bot that nobody allowed labelled or pushed: programs do that all day."""
-        job = self._scene.job
+        job = self._sender
         labelled = isinstance(request, StartIssue | StartPull) and request.labelled
         routine = labelled or isinstance(request, PushedCards)
         program = job.sender_type == "Bot" and not self._authority.may(job.sender, "Bot")
         if routine and program:
-            self._scene.log.note(f"{job.sender} is a bot that `allowed-bots` does not name.")
+            self._context.log.note(f"{job.sender} is a bot that `allowed-bots` does not name.")
         return routine and program
 
     def _start(self, request: StartFile | StartIssue | StartPull) -> LoopState | None:
@@ -107,10 +115,10 @@ class _Invocation:
             known = self._known_loop(request) if found is None else None
             if known is None:
                 if not isinstance(request, StartFile):
-                    refuse(self._scene, request.number, error)
+                    refuse(self._context, request.number, error)
                 raise
             loop = known
-            self._scene.log.warn(f"{error.sentence} {loop.task_id} goes on with its first card.")
+            self._context.log.warn(f"{error.sentence} {loop.task_id} goes on with its first card.")
         return self._started(loop, found)
 
     def _known_loop(self, request: StartFile | StartIssue | StartPull) -> Loop | None:
@@ -118,7 +126,7 @@ class _Invocation:
         if isinstance(request, StartFile):
             return None
         kind = "issue" if isinstance(request, StartIssue) else "pr"
-        known = self._scene.forge.loop_of(request.number) or f"{kind}-{request.number}"
+        known = self._context.forge.loop_of(request.number) or f"{kind}-{request.number}"
         loop = self._job.load(known)
         source = loop.recorded.source if loop.recorded else Source()
         number = source.issue if kind == "issue" else source.pull
@@ -127,7 +135,7 @@ class _Invocation:
     def _started(self, loop: Loop, found: Found | None) -> LoopState | None:
         if loop.recorded is not None:
             if found and loop.card and loop.card.sha256 != found.card.sha256:
-                self._scene.log.warn(
+                self._context.log.warn(
                     f"The card of {loop.task_id} was edited since its loop began; what counts is"
                     " what it said then, until somebody comments /loop refresh."
                 )
@@ -145,14 +153,14 @@ class _Invocation:
         return self._cards.of_pull(request)
 
     def _resume(self, request: Resume) -> LoopState | None:
-        if self._scene.settings.phase in {"agents", "publish"}:
+        if self._context.settings.phase in {"agents", "publish"}:
             return later_phase(self._job, request.task_id)
         loop = self._job.load(request.task_id)
-        recorded, job = loop.recorded, self._scene.job
+        recorded, job = loop.recorded, self._sender
         asked = (request.round, request.expected_state)
         if recorded is None or asked == (None, None):
             if job.sender_type == "Bot" and not self._authority.may(job.sender, "Bot"):
-                self._scene.log.note("A continuation by a bot names its round and state.")
+                self._context.log.note("A continuation by a bot names its round and state.")
                 return None
             self._authority.require(job.people)
             return None if recorded and self._stays(recorded) else self._job.round(loop)
@@ -161,7 +169,7 @@ class _Invocation:
             self._authority.require((recorded.starter, job.rerun_by))
             return self._job.dispatch_again(loop)
         if asked != (recorded.round, recorded.seq) or not outstanding:
-            self._scene.log.note(
+            self._context.log.note(
                 f"This continuation (round {asked[0]}, state {asked[1]}) is not the one that"
                 f" {recorded.task_id} waits for (round {recorded.round}, state"
                 f" {recorded.seq}): nothing to do."
@@ -174,7 +182,7 @@ class _Invocation:
         """Whether this job leaves a loop alone; the log says why."""
         why = self._reason_to_stay(recorded)
         if why:
-            self._scene.log.note(why)
+            self._context.log.note(why)
         return bool(why)
 
     def _reason_to_stay(self, recorded: LoopState) -> str:
@@ -191,7 +199,7 @@ class _Invocation:
 
     def _is_merged(self, recorded: LoopState) -> bool:
         pull = recorded.pull_request
-        return pull is not None and is_pull_merged(self._scene.forge, pull)
+        return pull is not None and is_pull_merged(self._context.forge, pull)
 
     def _check_dependencies(self, card: TaskCard) -> None:
         waits = self._job.unmerged(card)

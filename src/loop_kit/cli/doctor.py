@@ -64,10 +64,10 @@ class _Examined:
 def _examine(
     cwd: Path, environ: Mapping[str, str], loop_dir: str, flags: Mapping[str, object]
 ) -> _Examined:
-    from loop_kit import bootstrap
     from loop_kit.adapters.git.command import Git
     from loop_kit.core.agent.checkup import printable
     from loop_kit.core.sanitize import Redactor, one_line
+    from loop_kit.settings import known_secrets
 
     root = repository_root(cwd)
     folder = loop_folder(root, loop_dir)
@@ -80,7 +80,7 @@ def _examine(
         chosen, roles = _roles(settings, git, root, folder, environ)
         checks += chosen
     checks += _programs(settings, root, environ, set(roles.values()))
-    redact = Redactor((*bootstrap.secrets(settings, environ), *_exported_secrets(environ)))
+    redact = Redactor((*known_secrets(settings, environ), *_exported_secrets(environ)))
     safe = [
         printable(replace(check, detail=redact(check.detail), fix=redact(check.fix)))
         for check in checks
@@ -193,14 +193,15 @@ def _roles(
     settings: "Settings", git: "Git", root: Path, folder: Path, environ: Mapping[str, str]
 ) -> "tuple[list[Check], Mapping[str, str]]":
     """Who plays each role in a run with --auto-dispatch, chosen as that run chooses."""
-    from loop_kit import bootstrap
     from loop_kit.adapters.agents.catalogue import KNOWN
+    from loop_kit.adapters.git.repository import Place
+    from loop_kit.bootstrap import Site, agents_of
     from loop_kit.core.agent.checkup import Check, State
 
-    ground = bootstrap.Ground(git, root / ".git", root, folder, folder, folder, folder)
+    site = Site.on_laptop(git, Place(root, root / ".git", "", ""), environ, folder)
     asked = settings.model_copy(update={"auto_dispatch": True})
     try:
-        agents = bootstrap.agents(asked, ground, environ, {})
+        agents = agents_of(site, asked)
         chosen = {role.value: agent for role, agent in agents.items()}
         problems = {agent.name: agent.check() for agent in agents.values()}
     except LoopError as error:

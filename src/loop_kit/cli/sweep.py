@@ -25,21 +25,21 @@ def sweep(
     from loop_kit.usecases.authority import Authority
     from loop_kit.usecases.job import LoopJob
     from loop_kit.usecases.sweep import sweep as sweep_loops
-    from loop_kit.usecases.sweep_scene import job_scene, laptop_scene
+    from loop_kit.usecases.sweep_context import open_in_job, open_on_laptop
 
     flags: dict[str, object] = {"dry_run": dry_run} if dry_run else {}
     if workflow:
         flags["continue_workflow"] = workflow
     in_job = os.environ.get("GITHUB_ACTIONS") == "true"
     opened = (
-        job_scene(os.environ, flags)
+        open_in_job(os.environ, flags)
         if in_job
-        else laptop_scene(Path.cwd(), os.environ, loop_dir, remote, flags)
+        else open_on_laptop(Path.cwd(), os.environ, loop_dir, remote, flags)
     )
-    with opened as scene:
-        bots = scene.settings.allowed_bots
-        authority = Authority(scene.forge, scene.repository_name, bots)
-        swept, errors = sweep_loops(LoopJob(scene, authority))
+    with opened as context:
+        bots = context.settings.allowed_bots
+        authority = Authority(context.forge, context.invocation.repository, bots)
+        swept, errors = sweep_loops(LoopJob(context, authority))
     if as_json:
         typer.echo(json.dumps(_document(swept), separators=(",", ":")))
     else:

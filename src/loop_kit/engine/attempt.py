@@ -83,7 +83,9 @@ class Dispatcher:
         reporter: Reporter,
         options: Options,
         scratch: Path,
+        explain_missing: Callable[[Role], tuple[Failure, str]] | None = None,
     ) -> None:
+        """`explain_missing` says why a report is missing where another job has run the agent."""
         self._agents = agents
         self._mailbox = mailbox
         self._guides = guides
@@ -91,6 +93,7 @@ class Dispatcher:
         self._reporter = reporter
         self._options = options
         self._scratch = scratch
+        self._explain_missing = explain_missing
         self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
 
     def warn(self, message: str) -> None:
@@ -226,6 +229,8 @@ class Dispatcher:
         """
         agent = self._agents[role]
         asked = ended.problem.retry_after if ended.problem else None
+        if failure is Failure.NO_REPORT and self._explain_missing is not None:
+            failure, message = self._explain_missing(role)
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
             failure, message = self._find_cause(state, role, ended, failure, message)
         wait = failures.next_pause(state, role, asked)

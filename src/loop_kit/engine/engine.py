@@ -170,6 +170,11 @@ class Engine:
         self._publish_the_end()
 
     @property
+    def reporter(self) -> Reporter:
+        """Who hears what happens in this loop."""
+        return self._reporter
+
+    @property
     def state(self) -> LoopState:
         """The state as last recorded."""
         return self._journal.state

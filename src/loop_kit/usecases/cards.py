@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import changed_files
 from loop_kit.adapters.github.attachments import fetch_attachment
+from loop_kit.adapters.github.forge import GitHubForge
 from loop_kit.core.card.issue import (
     Origin,
     attachment_links,
@@ -32,7 +33,8 @@ from loop_kit.core.loop.state import Source
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadCard, BranchRefused
-from loop_kit.usecases.job_context import JobScene
+from loop_kit.settings import Settings
+from loop_kit.usecases.checkout import Checkout
 
 _FOLDER = f"{LOOP_DIR}/"
 _TASKS = f"{LOOP_DIR}/tasks/"
@@ -57,8 +59,19 @@ class Found:
 class Cards:
     """Reads cards for one invocation."""
 
-    def __init__(self, scene: JobScene) -> None:
-        self._scene = scene
+    def __init__(
+        self,
+        checkout: Checkout,
+        forge: GitHubForge,
+        settings: Settings,
+        repository: str,
+        default_branch: str,
+    ) -> None:
+        self._checkout = checkout
+        self._forge = forge
+        self._settings = settings
+        self._repository = repository
+        self._default_branch = default_branch
 
     def committed(self, path: str, at: str = "") -> Found:
         """The card in the file `path` of the commit `at`, or of the one that is checked out.
@@ -66,8 +79,8 @@ class Cards:
         Raises:
             BadCard: there is none, or it does not fit.
         """
-        head = at or self._scene.place.head
-        raw = self._scene.repository.read(head, path)
+        head = at or self._checkout.place.head
+        raw = self._checkout.repository.read(head, path)
         if raw is None:
             raise BadCard(
                 f"The task card {path} is not committed at {head[:10]}.",
@@ -88,7 +101,7 @@ class Cards:
     def in_issue(self, number: int, title: str, body: str | None) -> TaskCard:
         """The card in the issue; its text is asked of the API where `body` is None."""
         if body is None:
-            issue = self._scene.forge.issue(number)
+            issue = self._forge.issue(number)
             if issue is None or not issue.is_open:
                 raise BadCard(f"There is no open issue #{number}.", "Give the number of one.")
             title, body = issue.title, issue.body
@@ -107,10 +120,10 @@ class Cards:
             ForgeRefused: it comes from a fork, or its head is not where it was.
         """
         pull = asked.facts or self.open_pull(asked.number)
-        check_head(pull, self._scene.default_branch)
-        base_sha = self._scene.forge.merge_base(pull.base, pull.head_sha)
-        self._scene.have(base_sha)
-        self._scene.have(pull.head_sha)
+        check_head(pull, self._default_branch)
+        base_sha = self._forge.merge_base(pull.base, pull.head_sha)
+        self._checkout.fetch(base_sha)
+        self._checkout.fetch(pull.head_sha)
         card = self.in_pull(pull, base_sha)
         return Found(
             card=card,
@@ -127,13 +140,13 @@ class Cards:
         origin = Origin("pull request", pull.number, pull.title)
         card = card_if_any(pull.body, origin)
         if card is None:
-            self._scene.have(base_sha)
-            self._scene.have(pull.head_sha)
+            self._checkout.fetch(base_sha)
+            self._checkout.fetch(pull.head_sha)
             card = self._added(pull, base_sha, origin)
         if card is not None:
             return card
-        facts = self._scene.forge.pull(pull.number)
-        issue = self._scene.forge.issue(facts.closes) if facts and facts.closes else None
+        facts = self._forge.pull(pull.number)
+        issue = self._forge.issue(facts.closes) if facts and facts.closes else None
         closed = Origin("issue", issue.number, issue.title) if issue else None
         card = card_if_any(issue.body, closed) if issue and closed else None
         if card is None:
@@ -144,29 +157,29 @@ class Cards:
 
     def tip(self, branch: str) -> str:
         """The tip of a branch of the repository."""
-        return self._scene.tip(branch)
+        return self._checkout.tip(branch)
 
     def _source(self, kind: str, number: int, *, labelled: bool) -> Source:
-        label = self._scene.settings.trigger_label if labelled else ""
+        label = self._settings.trigger_label if labelled else ""
         return Source.model_validate({"kind": kind, "ref": str(number), "label": label})
 
     def _on_base(self, card: TaskCard, source: Source) -> Found:
-        named = self._scene.settings.base_branch or card.base_branch
-        base_branch = named or self._scene.default_branch
+        named = self._settings.base_branch or card.base_branch
+        base_branch = named or self._default_branch
         if not is_branch_name(base_branch):
             raise BadCard(
                 f"{one_line(base_branch, 100)!r} is no name of a branch.", "Correct `base_branch`."
             )
-        if is_under(base_branch, self._scene.settings.branch_prefix):
+        if is_under(base_branch, self._settings.branch_prefix):
             raise BranchRefused(
                 f"The base branch {base_branch} is one of the loop's own.",
                 "Name another with `base-branch`, or in the card.",
             )
-        base_sha = self._scene.tip(base_branch)
+        base_sha = self._checkout.tip(base_branch)
         return Found(card, source, base_branch, base_sha, base_sha)
 
     def _attached(self, body: str, origin: Origin) -> TaskCard | None:
-        links = attachment_links(body, self._scene.job.repository)
+        links = attachment_links(body, self._repository)
         if not links:
             return None
         if len(links) > 1:
@@ -184,15 +197,15 @@ class Cards:
             BranchRefused: its head or base is one of the loop's own branches.
             ForgeRefused: it comes from a fork.
         """
-        facts = self._scene.forge.pull(number)
+        facts = self._forge.pull(number)
         if facts is None or not facts.is_open:
             raise BadCard(f"There is no open pull request #{number}.", "Give the number of one.")
-        check_pull(facts, self._scene.job.repository, self._scene.settings.branch_prefix)
+        check_pull(facts, self._repository, self._settings.branch_prefix)
         return facts
 
     def _added(self, pull: PullFacts, base_sha: str, origin: Origin) -> TaskCard | None:
         """The one card that the pull request adds or changes."""
-        changed = changed_cards(self._scene.git, base_sha, pull.head_sha)
+        changed = changed_cards(self._checkout.git, base_sha, pull.head_sha)
         if not changed:
             return None
         if len(changed) > 1:
@@ -200,7 +213,7 @@ class Cards:
                 f"{origin.name} changes {len(changed)} task cards: which one is meant?",
                 "Write the one that is meant into its text.",
             )
-        raw = self._scene.repository.read(pull.head_sha, changed[0])
+        raw = self._checkout.repository.read(pull.head_sha, changed[0])
         return parse_card(raw, changed[0]) if raw is not None else None
 
 

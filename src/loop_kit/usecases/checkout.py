@@ -6,18 +6,53 @@ decides where there are several. Commits of another repository must never reach 
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from loop_kit.adapters.git.clones import Complete, Supply
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.repository import Place, locate
+from loop_kit.adapters.git.remote import Remote, fetch_branch, fetch_commit
+from loop_kit.adapters.git.repository import GitRepository, Place, locate
 from loop_kit.adapters.runner.job import Job
 from loop_kit.errors import NotARepository
 
-_MOST_FOLDERS = 1000
+_MAX_FOLDERS = 1000
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)")
 _PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A repository here and its remote, from which it is completed.
+
+    Attributes:
+        branch: The branch whose tip is checked out, None where that is not known.
+    """
+
+    git: Git
+    place: Place
+    remote: Remote
+    supply: Supply = field(default_factory=Complete)
+    branch: str | None = None
+
+    @property
+    def repository(self) -> GitRepository:
+        """Answers about its commits."""
+        return GitRepository(self.git)
+
+    def fetch(self, sha: str) -> None:
+        """Fetch a commit, or what belongs to it, that the checkout does not hold."""
+        if not self.git.has(sha):
+            fetch_commit(self.git, self.remote, sha)
+        self.supply.complete(sha)
+
+    def tip(self, branch: str) -> str:
+        """The tip of a branch."""
+        if branch == self.branch:
+            return self.place.head
+        return fetch_branch(self.git, self.remote, branch)
 
 
 def find_checkout(git: Git, cwd: Path, job: Job) -> Place:
@@ -81,7 +116,7 @@ def _below(git: Git, workspace: Path, job: Job) -> Place:
 def _folders(workspace: Path) -> Iterator[Path]:
     """Folders with a `.git`, at most two levels below the workspace."""
     for pattern in ("*/.git", "*/*/.git"):
-        for inside in islice(sorted(workspace.glob(pattern)), _MOST_FOLDERS):
+        for inside in islice(sorted(workspace.glob(pattern)), _MAX_FOLDERS):
             if not inside.parent.is_symlink():
                 yield inside.parent.resolve()
 

@@ -22,7 +22,7 @@ from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction
 from loop_kit.usecases.cards import Cards
 from loop_kit.usecases.job import Loop, LoopJob
-from loop_kit.usecases.job_context import Scene
+from loop_kit.usecases.job_context import JobContext
 
 _TRIES = 5
 """How often a loop is loaded that is written to while a command is put into its inbox."""
@@ -30,64 +30,65 @@ _TRIES = 5
 
 def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | None:
     """Do what a comment asks; None when no round was run for it."""
-    scene, command = job.scene, request.command
-    if not all(job.authority.may(login) for login in scene.run.people):
-        scene.log.note(
-            f"{scene.run.people[0]} may not write to {scene.repository_name}: nothing to do."
-        )
+    context, command = job.context, request.command
+    if not all(job.authority.may(login) for login in context.invocation.people):
+        asked = context.invocation
+        context.log.note(f"{asked.people[0]} may not write to {asked.repository}: nothing to do.")
         return None
     if isinstance(command, Misspelt):
-        _decline(scene, request, command.sentence)
+        _decline(context, request, command.sentence)
         return None
     task_id = _task_id(job, request)
     for _ in range(_TRIES):
         try:
             return _apply_or_queue(job, cards, request, command, job.load(task_id))
         except PushRejected:
-            scene.log.note(f"{task_id} was written meanwhile: looking again.")
-    scene.log.warn(f"{task_id} changes faster than the command can be recorded: comment it again.")
-    _react(scene, request, "confused")
+            context.log.note(f"{task_id} was written meanwhile: looking again.")
+    context.log.warn(
+        f"{task_id} changes faster than the command can be recorded: comment it again."
+    )
+    _react(context, request, "confused")
     return None
 
 
-def refuse(scene: Scene, number: int, error: LoopError) -> None:
+def refuse(context: JobContext, number: int, error: LoopError) -> None:
     """Say on an issue or a pull request why no loop is started; always in the same comment."""
     text = refusal(error.sentence, error.remedy)
-    if scene.settings.dry_run:
-        scene.log.note(f"Dry run: #{number} would get a comment on why no loop is started.")
+    if context.settings.dry_run:
+        context.log.note(f"Dry run: #{number} would get a comment on why no loop is started.")
         return
     try:
-        known = scene.forge.find_post(number, REFUSED) or ""
-        scene.forge.put_comment(number, known, text, REFUSED)
+        known = context.forge.find_post(number, REFUSED) or ""
+        context.forge.put_comment(number, known, text, REFUSED)
     except (ForgeRefused, ForgeUnavailable) as failure:
-        scene.log.warn(f"The comment on #{number} could not be written: {failure}")
+        context.log.warn(f"The comment on #{number} could not be written: {failure}")
 
 
 def _apply_or_queue(
     job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
 ) -> LoopState | None:
-    scene, recorded = job.scene, loop.recorded
+    context, recorded = job.context, loop.recorded
     if recorded is None or request.number not in _numbers(recorded):
-        _decline(scene, request, f"#{request.number} has no loop that can be commanded.")
+        _decline(context, request, f"#{request.number} has no loop that can be commanded.")
         return None
     is_handled = request.id in recorded.handled_commands
     if recorded.finished and command.verb != "status" and not is_handled:
         over = f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
-        _decline(scene, request, over)
+        _decline(context, request, over)
         return None
     if command.verb == "status":
-        _reply(scene, request, recorded)
+        _reply(context, request, recorded)
         return None
     live = job.is_live(recorded.lease)
     if is_handled:
-        scene.log.note(f"/loop {command.verb} was carried out already.")
+        context.log.note(f"/loop {command.verb} was carried out already.")
         return _continue_lost_run(job, loop, recorded, live=live)
     if command.verb == "refresh":
         command = _with_card(job, cards, request, command, recorded)
     if live:
-        _queue_command(scene, request, loop, command)
+        _queue_command(context, request, loop, command)
         return None
-    _react(scene, request, "+1")
+    _react(context, request, "+1")
     return job.work(loop, command=command)
 
 
@@ -101,20 +102,20 @@ def _continue_lost_run(
     return job.round(loop, retries=False) if died else None
 
 
-def _decline(scene: Scene, request: Comment, why: str) -> None:
-    scene.log.note(why)
-    _react(scene, request, "confused")
+def _decline(context: JobContext, request: Comment, why: str) -> None:
+    context.log.note(why)
+    _react(context, request, "confused")
 
 
-def _queue_command(scene: Scene, request: Comment, loop: Loop, command: Command) -> None:
-    if scene.settings.dry_run:
-        scene.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
+def _queue_command(context: JobContext, request: Comment, loop: Loop, command: Command) -> None:
+    if context.settings.dry_run:
+        context.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
         return
     loop.store.drop(command)
-    _react(scene, request, "eyes")
+    _react(context, request, "eyes")
     lease = loop.recorded.lease if loop.recorded else None
     run = lease.run_id if lease else ""
-    scene.log.note(f"Run {run} is running: it reads the command before it spends anything.")
+    context.log.note(f"Run {run} is running: it reads the command before it spends anything.")
 
 
 def _with_card(
@@ -124,9 +125,9 @@ def _with_card(
     try:
         card = _reread(cards, request, recorded)
     except LoopError as error:
-        refuse(job.scene, request.number, error)
+        refuse(job.context, request.number, error)
         raise
-    verify = job.scene.full_settings(card, recorded.base_sha).verify
+    verify = job.context.loop_settings(card, recorded.base_sha).verify
     return command.model_copy(update={"card": card, "verify": verify})
 
 
@@ -152,13 +153,13 @@ def _reread(cards: Cards, request: Comment, recorded: LoopState) -> TaskCard:
 
 def _task_id(job: LoopJob, request: Comment) -> str:
     """Which loop a comment is about; the loop itself is asked whether that is so."""
-    prefix = f"{job.scene.settings.branch_prefix}/"
+    prefix = f"{job.context.settings.branch_prefix}/"
     if request.on_pull:
-        facts = job.scene.forge.pull(request.number)
+        facts = job.context.forge.pull(request.number)
         head = facts.head if facts else ""
         if head.startswith(prefix) and head.endswith("/work"):
             return _checked(head.removeprefix(prefix).removesuffix("/work"), request)
-    known = job.scene.forge.loop_of(request.number)
+    known = job.context.forge.loop_of(request.number)
     if known:
         return known
     origin = Origin("pull request" if request.on_pull else "issue", request.number)
@@ -176,20 +177,20 @@ def _checked(task_id: str, request: Comment) -> str:
         return f"pr-{request.number}"
 
 
-def _react(scene: Scene, request: Comment, sign: Reaction) -> None:
-    if not scene.settings.dry_run:
-        scene.forge.react(request.id, sign)
+def _react(context: JobContext, request: Comment, sign: Reaction) -> None:
+    if not context.settings.dry_run:
+        context.forge.react(request.id, sign)
 
 
 def _numbers(recorded: LoopState) -> set[int | None]:
     return {recorded.source.issue, recorded.source.pull, recorded.pull_request}
 
 
-def _reply(scene: Scene, request: Comment, recorded: LoopState) -> None:
-    if scene.settings.dry_run:
-        scene.log.note(f"Dry run: {headline(recorded)}")
+def _reply(context: JobContext, request: Comment, recorded: LoopState) -> None:
+    if context.settings.dry_run:
+        context.log.note(f"Dry run: {headline(recorded)}")
         return
     mark = marker(recorded.task_id, f"command-{request.id}")
-    again = scene.run.attempt > 1
-    known = (scene.forge.find_post(request.number, mark) or "") if again else ""
-    scene.forge.put_comment(request.number, known, status_reply(mark, recorded), mark)
+    again = context.invocation.attempt > 1
+    known = (context.forge.find_post(request.number, mark) or "") if again else ""
+    context.forge.put_comment(request.number, known, status_reply(mark, recorded), mark)

@@ -1,23 +1,20 @@
 """One loop in one job: found on the server, entered, worked on for a round, and handed over."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from loop_kit import bootstrap
 from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.git.state_branch import GitStore
-from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
-from loop_kit.adapters.loop_dir.guides import Guides, committed_knowledge
 from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.bootstrap import Replay
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.branches import Branches
+from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Lease, LoopState, Source
-from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import (
@@ -26,17 +23,14 @@ from loop_kit.errors import (
     ForgeUnavailable,
     LoopError,
 )
-from loop_kit.ports import PushRejected
+from loop_kit.ports import PushRejected, Store
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
-from loop_kit.usecases.job_context import Scene
+from loop_kit.usecases.job_context import JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
 from loop_kit.usecases.telling import tell
-
-Change = Callable[[bootstrap.Ground, bootstrap.Parts], bootstrap.Parts]
-"""What another job than the ordinary one puts in the place of an engine's parts."""
 
 _LEASE_MARGIN_SEC = 600
 """How long after its round a lease holds where the API cannot tell whether the run is over."""
@@ -68,16 +62,17 @@ class Entered:
 class LoopJob:
     """What one invocation does with loops."""
 
-    def __init__(self, scene: Scene, authority: Authority) -> None:
-        self.scene = scene
+    def __init__(self, context: JobContext, authority: Authority) -> None:
+        self.context = context
         self.authority = authority
 
     def load(self, task_id: str, own_work: str = "") -> Loop:
         """Find a loop on the server; `own_work` is the pull request's branch that it works on."""
-        scene = self.scene
-        branches = Branches(scene.settings.branch_prefix, task_id, own_work)
+        context = self.context
+        branches = Branches(context.settings.branch_prefix, task_id, own_work)
         store = GitStore(
-            *(scene.git, scene.remote, branches, Identity()), complete=scene.supply.complete
+            *(context.checkout.git, context.checkout.remote, branches, Identity()),
+            complete=context.checkout.supply.complete,
         )
         recorded = store.load()
         card = None
@@ -88,11 +83,11 @@ class LoopJob:
 
     def is_live(self, lease: Lease | None) -> bool:
         """Whether another run holds the loop."""
-        return is_live(lease, self.scene.forge, SystemClock().now(), self.scene.run)
+        return is_live(lease, self.context.forge, SystemClock().now(), self.context.invocation)
 
     def unmerged(self, card: TaskCard) -> tuple[str, ...]:
         """Those of the tasks that a card depends on whose pull request is not merged."""
-        forge, prefix = self.scene.forge, self.scene.settings.branch_prefix
+        forge, prefix = self.context.forge, self.context.settings.branch_prefix
         return tuple(id_ for id_ in card.depends_on if not is_task_merged(forge, prefix, id_))
 
     def round(
@@ -108,7 +103,7 @@ class LoopJob:
         try:
             return self.work(loop, found, retries=retries)
         except PushRejected as error:
-            self.scene.log.warn(f"busy: another run took over {loop.task_id} ({error}).")
+            self.context.log.warn(f"busy: another run took over {loop.task_id} ({error}).")
             return None
 
     def work(
@@ -125,19 +120,19 @@ class LoopJob:
             PushRejected: another run owns the loop.
             LoopError: as in `round`.
         """
-        if self.scene.settings.dry_run:
+        if self.context.settings.dry_run:
             self._rehearse(loop, found, command)
             return None
         try:
             entered = self.enter(loop, found, command, retries=retries)
-            if self.scene.settings.phase == "claim" and entered.engine.state.is_running:
+            if self.context.settings.phase == "claim" and entered.engine.state.is_running:
                 entered.engine.claim()
                 undispatched = None
             else:
                 entered.engine.run(last_round=entered.engine.state.round)
                 undispatched = self.hand_over(entered)
         finally:
-            self.scene.log.close()
+            self.context.log.close()
         self.tell(entered, undispatched)
         return entered.engine.state
 
@@ -150,7 +145,7 @@ class LoopJob:
         retries: bool = True,
     ) -> Entered:
         """Take the lease of a loop, or begin it; nothing is pushed and nothing spent yet."""
-        entered = self.prepared(loop, found)
+        entered = self.open(loop, found)
         recorded, settings = loop.recorded, entered.settings
         card = _card(loop, found)
         entered.engine.begin(
@@ -162,63 +157,79 @@ class LoopJob:
                 verify=settings.verify,
                 fresh=recorded is None,
                 source=found.source if found else Source(),
-                starter=self.scene.run.starter,
+                starter=self.context.invocation.starter,
                 publishes=True,
                 base_branch=found.base_branch if found else "",
                 work_branch=loop.branches.work,
                 state_branch=loop.branches.state,
                 pull_request_url=found.pull_url if found else "",
-                lease=self._lease(settings),
+                lease=self.new_lease(settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC),
                 command=command,
                 retries=retries,
             )
         )
         return entered
 
-    def prepared(self, loop: Loop, found: Found | None, change: Change | None = None) -> Entered:
-        """An engine for a loop, with everything that is read at its base commit."""
-        scene, card = self.scene, _card(loop, found)
-        base_sha = loop.recorded.base_sha if loop.recorded else found.base_sha if found else ""
-        tip = loop.recorded.branch_tip if loop.recorded else found.start_sha if found else ""
-        scene.have(base_sha)
-        for sha in outbox.unposted_commits(loop.recorded) if loop.recorded else ():
-            scene.have(sha)
-        scene.supply.complete(tip)
-        settings = scene.full_settings(card, base_sha)
+    def open(
+        self,
+        loop: Loop,
+        found: Found | None = None,
+        *,
+        store: Store | None = None,
+        posts: bool = True,
+        replay: Bundle | None = None,
+    ) -> Entered:
+        """An engine for a loop, with everything that is read at its base commit.
+
+        `store` stands in for the loop's own; without `posts` nothing is posted; `replay` is a round
+        that another job's agents have done.
+        """
+        context, card, recorded = self.context, _card(loop, found), loop.recorded
+        base_sha = recorded.base_sha if recorded else found.base_sha if found else ""
+        tip = recorded.branch_tip if recorded else found.start_sha if found else ""
+        context.checkout.fetch(base_sha)
+        for sha in outbox.unposted_commits(recorded) if recorded else ():
+            context.checkout.fetch(sha)
+        context.checkout.supply.complete(tip)
+        settings = context.loop_settings(card, base_sha)
         if settings.isolation == "in-place":
-            scene.git.run("checkout", "--quiet", "--force", "--detach", tip)
-        ground = self._ground()
-        parts = self._parts(settings, ground, loop.store, base_sha)
-        if change is not None:
-            parts = change(ground, parts)
-        options = bootstrap.options(settings, card, ground, scene.environ, ci=True)
-        reporter = Tee(scene.log, FeedReporter(ground.logs, SystemClock()))
-        return Entered(loop, bootstrap.engine(ground, parts, reporter, options), settings)
+            context.checkout.git.run("checkout", "--quiet", "--force", "--detach", tip)
+        engine = bootstrap.open_loop(
+            context.site,
+            settings,
+            card,
+            store or loop.store,
+            context.log,
+            forge=context.forge if posts else None,
+            base_sha=base_sha,
+            replay=Replay(replay, tip) if replay else None,
+        )
+        return Entered(loop, engine, settings)
 
     def hand_over(self, entered: Entered) -> LoopError | None:
         """Hand over; a next round that could not be dispatched is told after the outputs are."""
         try:
-            entered.engine.hand_over(self.scene.forge, self.continuation(entered.settings))
+            entered.engine.hand_over(self.context.forge, self.continuation(entered.settings))
         except (ForgeRefused, ForgeUnavailable) as error:
             return error
         return None
 
     def has_handed_over(self, recorded: LoopState) -> bool:
         """Whether this is a run that is run again after it had handed the loop over."""
-        run = self.scene.run
-        again = run.attempt > 1 and recorded.handed_over_by == run.id
+        run = self.context.invocation
+        again = run.attempt > 1 and recorded.handed_over_by == run.run_id
         return again and recorded.is_running and recorded.continue_to is not None
 
     def dispatch_again(self, loop: Loop) -> LoopState | None:
         """Start the next job once more, for a run whose round is over and that is run again."""
         if loop.recorded is None or loop.card is None:
             return None
-        if self.scene.settings.dry_run:
+        if self.context.settings.dry_run:
             self._rehearse(loop, None, None)
             return None
-        entered = self.prepared(loop, None)
+        entered = self.open(loop)
         entered.engine.join(loop.recorded, loop.card)
-        entered.engine.dispatch(self.scene.forge, self.continuation(entered.settings))
+        entered.engine.dispatch(self.context.forge, self.continuation(entered.settings))
         self.tell(entered, None)
         return loop.recorded
 
@@ -228,7 +239,7 @@ class LoopJob:
         Raises:
             LoopError: `undispatched`, after everything was told.
         """
-        tell(self.scene, entered.settings, entered.engine.state, entered.loop.store)
+        tell(self.context, entered.settings, entered.engine.state, entered.loop.store)
         if undispatched is not None:
             raise undispatched
 
@@ -236,66 +247,28 @@ class LoopJob:
         """How the next round is started, or None when somebody else chains the jobs."""
         if settings.continue_ == "none":
             return None
-        workflow = settings.continue_workflow or self.scene.run.workflow
-        return Continuation(workflow, self.scene.default_branch)
+        workflow = settings.continue_workflow or self.context.invocation.workflow
+        return Continuation(workflow, self.context.invocation.default_branch)
 
     def _rehearse(self, loop: Loop, found: Found | None, command: Command | None) -> None:
         card = _card(loop, found)
-        entered = self.prepared(loop, found)
+        entered = self.open(loop, found)
         settings, recorded = entered.settings, loop.recorded
         where = f"round {recorded.round}, {recorded.state.value}" if recorded else "a new loop"
         asked = f"/loop {command.verb} on " if command else ""
-        self.scene.log.note(f"Dry run: {asked}{card.task_id}, {where}. Nothing is changed.")
-        self.scene.log.note(f"Branches: {loop.branches.work} and {loop.branches.state}.")
+        self.context.log.note(f"Dry run: {asked}{card.task_id}, {where}. Nothing is changed.")
+        self.context.log.note(f"Branches: {loop.branches.work} and {loop.branches.state}.")
         worker, reviewer = settings.worker_backend, settings.reviewer_backend
-        self.scene.log.note(f"Worker: {worker or 'codex'}; reviewer: {reviewer or 'codex'}.")
+        self.context.log.note(f"Worker: {worker or 'codex'}; reviewer: {reviewer or 'codex'}.")
         tip = recorded.base_sha if recorded else found.base_sha if found else ""
-        self.scene.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
+        self.context.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
 
-    def _ground(self) -> bootstrap.Ground:
-        scene = self.scene
-        return bootstrap.Ground(
-            git=scene.git,
-            git_dir=scene.place.git_dir,
-            root=scene.place.root,
-            loop_dir=scene.place.root / LOOP_DIR,
-            logs=scene.folder / "logs",
-            scratch=scene.folder / "scratch",
-            mailboxes=scene.folder / "scratch" / "mailbox",
-        )
-
-    def _parts(
-        self, settings: Settings, ground: bootstrap.Ground, store: GitStore, base_sha: str
-    ) -> bootstrap.Parts:
-        scene = self.scene
-        identity = Identity()
-        extra = identity.environment()
-        return bootstrap.Parts(
-            store=store,
-            agents=bootstrap.agents(settings, ground, scene.environ, extra, scene.folder),
-            guides=self._guides(base_sha),
-            isolated=settings.isolation == "clone",
-            identity=identity,
-            environ=scene.environ,
-            forge=scene.forge,
-            supply=scene.supply,
-            base_sha=base_sha,
-        )
-
-    def _guides(self, base_sha: str) -> Guides:
-        """The texts at the base commit, which nothing that a worker writes can change."""
-        read = partial(self.scene.repository.read_many, base_sha)
-        now = SystemClock().now()
-        return Guides(
-            read, LOOP_DIR, lambda: committed_knowledge(read, LOOP_DIR, now), self.scene.log.warn
-        )
-
-    def _lease(self, settings: Settings) -> Lease:
-        seconds = settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC
+    def new_lease(self, seconds: float) -> Lease:
+        """A lease of this run; it expires where the API cannot say whether the run is over."""
         return Lease(
             holder=secrets.token_hex(8),
-            run_id=self.scene.run.id,
-            run_attempt=self.scene.run.attempt,
+            run_id=self.context.invocation.run_id,
+            run_attempt=self.context.invocation.attempt,
             expires_at=SystemClock().later(seconds),
         )
 

@@ -1,80 +1,93 @@
-"""What the parts of one invocation share: the job, its repository, the server and the forge."""
+"""What one invocation works with: who runs it, its checkout, the forge, settings and log."""
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from loop_kit.adapters.git.clones import Complete, Supply
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
-from loop_kit.adapters.git.remote import Remote, fetch_branch, fetch_commit
-from loop_kit.adapters.git.repository import GitRepository, Place
+from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.adapters.runner.job import Job
 from loop_kit.adapters.runner.log import ActionsLog
+from loop_kit.bootstrap import Site
 from loop_kit.config_file import first_config
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Layers, Settings
-from loop_kit.usecases.checkout import find_checkout, remote_url
+from loop_kit.usecases.checkout import Checkout, find_checkout, remote_url
 
 _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
 """What the action must know before it knows the commit at which the configuration is read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """The run of CI that this is, and who started it; on a laptop there is none."""
+class Invocation:
+    """Who runs us, and for which repository; on a laptop there is no run of CI.
 
-    id: str = ""
+    Attributes:
+        repository: "owner/name".
+        default_branch: Where the next rounds are dispatched.
+        run_id: The run of CI; "" on a laptop.
+        workflow: The file of the workflow that runs us.
+        people: Everybody who had a hand in starting the run.
+        starter: The account that a loop begun here belongs to.
+    """
+
+    repository: str
+    default_branch: str
+    run_id: str = ""
     attempt: int = 1
     workflow: str = ""
     people: tuple[str, ...] = ()
     starter: str = ""
 
+    @classmethod
+    def of_job(cls, job: Job) -> "Invocation":
+        """The invocation by a job of a workflow."""
+        return cls(
+            repository=job.repository,
+            default_branch=job.default_branch or job.ref.removeprefix("refs/heads/"),
+            run_id=job.run_id,
+            attempt=job.run_attempt,
+            workflow=job.workflow,
+            people=job.people,
+            starter=job.starter,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """One invocation; `settings` are what its `layers` say before any card or configuration.
+class JobContext:
+    """One invocation that works on loops of CI.
 
-    `default_branch` is where the next rounds are dispatched.
+    Attributes:
+        settings: What the `layers` say before any card or configuration.
+        folder: Ours, below the runner's folder for temporary files.
     """
 
-    run: Run = Run()
-    repository_name: str
-    default_branch: str
-    environ: Mapping[str, str]
-    log: ActionsLog
-    git: Git
-    place: Place
-    repository: GitRepository
+    invocation: Invocation
+    checkout: Checkout
     forge: GitHubForge
-    remote: Remote
-    folder: Path
-    settings: Settings
     layers: Layers
-    supply: Supply = field(default_factory=Complete)
+    settings: Settings
+    site: Site
+    folder: Path
+    log: ActionsLog
 
-    def have(self, sha: str) -> None:
-        """Fetch a commit, or what belongs to it, that the checkout does not hold."""
-        if not self.git.has(sha):
-            fetch_commit(self.git, self.remote, sha)
-        self.supply.complete(sha)
-
-    def full_settings(self, card: TaskCard, base_sha: str) -> Settings:
+    def loop_settings(self, card: TaskCard, base_sha: str) -> Settings:
         """The settings for one loop: with its card, and the configuration at its base.
 
         Raises:
             BadSetting: one of them does not fit, or waits for a person.
         """
-        self.have(base_sha)
-        config = first_config(partial(self.repository.read, base_sha), LOOP_DIR)
+        self.checkout.fetch(base_sha)
+        config = first_config(partial(self.checkout.repository.read, base_sha), LOOP_DIR)
         for name in _OF_THE_JOB:
-            said = config.values.get(name)
-            if said is not None and str(said) != str(getattr(self.settings, name)):
+            value = config.values.get(name)
+            if value is not None and str(value) != str(getattr(self.settings, name)):
                 raise BadSetting(
                     f"{config.path}: {name} is decided before that file is read.",
                     f"Pass it as the input `{name.replace('_', '-')}`.",
@@ -88,27 +101,14 @@ class Scene:
         return settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobScene(Scene):
-    """The scene of a job, in its checkout."""
-
-    job: Job
-
-    def tip(self, branch: str) -> str:
-        """The tip of a branch: what is checked out when the job runs on that branch."""
-        if self.job.ref == f"refs/heads/{branch}" and self.place.head == self.job.sha:
-            return self.place.head
-        return fetch_branch(self.git, self.remote, branch)
-
-
-def open_scene(
+def open_context(
     job: Job,
     environ: Mapping[str, str],
     log: ActionsLog,
     settings: Settings,
     layers: Layers,
-) -> JobScene:
-    """The scene of a job in a checkout.
+) -> JobContext:
+    """The context of a job in a checkout.
 
     Raises:
         BadSetting: there is no token.
@@ -117,28 +117,29 @@ def open_scene(
     token = settings.github_token.get_secret_value()
     if not token:
         raise BadSetting("The input github-token is empty.", "Pass `github-token`.")
+    checkout = _open_checkout(job, environ, token)
+    parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent))
+    return JobContext(
+        invocation=Invocation.of_job(job),
+        checkout=checkout,
+        forge=GitHubForge(Access(job.api_url, job.server_url, job.repository, token)),
+        layers=layers,
+        settings=settings,
+        site=Site.in_job(checkout.git, checkout.place, environ, folder, checkout.supply),
+        folder=folder,
+        log=log,
+    )
+
+
+def _open_checkout(job: Job, environ: Mapping[str, str], token: str) -> Checkout:
     git = Git.in_job(Path(job.workspace), environ, timeout=120)
     place = find_checkout(git, Path.cwd(), job)
     git = git.at(place.root)
     remote = Remote(remote_url(git, job), job.server_url, token)
     supply = PartialCheckout(git, remote)
     supply.complete(place.head)
-    parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
-    parent.mkdir(parents=True, exist_ok=True)
-    return JobScene(
-        job=job,
-        run=Run(job.run_id, job.run_attempt, job.workflow, job.people, job.starter),
-        repository_name=job.repository,
-        default_branch=job.default_branch or job.ref.removeprefix("refs/heads/"),
-        environ=environ,
-        log=log,
-        git=git,
-        place=place,
-        repository=GitRepository(git),
-        forge=GitHubForge(Access(job.api_url, job.server_url, job.repository, token)),
-        remote=remote,
-        supply=supply,
-        folder=Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent)),
-        settings=settings,
-        layers=layers,
-    )
+    on_branch = job.ref.startswith("refs/heads/") and place.head == job.sha
+    branch = job.ref.removeprefix("refs/heads/") if on_branch else None
+    return Checkout(git, place, remote, supply, branch)

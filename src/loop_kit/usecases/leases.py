@@ -10,14 +10,16 @@ from loop_kit.core.loop.state import Lease
 from loop_kit.ports.forge import Forge
 
 if TYPE_CHECKING:
-    from loop_kit.usecases.job_context import Run
+    from loop_kit.usecases.job_context import Invocation
 
 
-def is_live(lease: Lease | None, forge: Forge | None, now: str, run: "Run | None" = None) -> bool:
+def is_live(
+    lease: Lease | None, forge: Forge | None, now: str, run: "Invocation | None" = None
+) -> bool:
     """Whether another run than `run` holds the lease; an earlier attempt of `run` has ended."""
     if lease is None:
         return False
-    if run is not None and lease.run_id == run.id and lease.run_attempt < run.attempt:
+    if run is not None and lease.run_id == run.run_id and lease.run_attempt < run.attempt:
         return False
     ended = forge.has_run_ended(lease) if forge is not None else None
     return now <= lease.expires_at if ended is None else not ended

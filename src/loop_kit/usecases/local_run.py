@@ -3,21 +3,18 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from loop_kit import bootstrap
 from loop_kit.adapters.console import ConsoleReporter, console
-from loop_kit.adapters.git.command import ANONYMOUS, Git, committer
+from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_store import FetchedStore
 from loop_kit.adapters.git.in_place import read_status, require_clean
 from loop_kit.adapters.git.repository import Place, locate
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
-from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
-from loop_kit.adapters.loop_dir.guides import Guides
 from loop_kit.adapters.loop_dir.loop_folder import (
     exclude_generated,
     loop_folder,
@@ -27,7 +24,8 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.loop_dir.mailbox import end_leftovers
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.core.briefing.knowledge import Knowledge, Lesson
+from loop_kit.bootstrap import Site
+from loop_kit.core.briefing.knowledge import Lesson
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.forge.render import headline, usage_text
 from loop_kit.core.loop import bus
@@ -36,7 +34,6 @@ from loop_kit.core.loop.state import (
     LoopState,
     Outcome,
     Phase,
-    Role,
 )
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
@@ -47,12 +44,10 @@ from loop_kit.errors import (
     ExitCode,
     StateRefused,
 )
-from loop_kit.ports import Agent, Reporter
+from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 from loop_kit.usecases.resume_command import resumed
-
-_MAX_TEXT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +106,18 @@ class _LocalRun:
         layers = for_laptop(request.environ, request.flags)
         card = self._card(request.task or layers.resolve(config).task)
         settings = layers.resolve(config, card)
-        ground = self._ground()
-        extra = self._identity(settings)
-        agents = bootstrap.agents(settings, ground, request.environ, extra)
+        site = Site.on_laptop(self._git, self._place, request.environ, self._folder)
         with console(verbose=settings.verbose) as shown:
+            engine = bootstrap.open_loop(site, settings, card, self._store, shown)
             if settings.isolation == "clone":
                 self._work_branch = self._own_branch(settings, card)
             else:
                 self._check_clean(settings, shown)
-            reporter = Tee(shown, FeedReporter(ground.logs, SystemClock()))
-            engine = bootstrap.engine(
-                ground,
-                self._parts(settings, agents, reporter),
-                reporter,
-                bootstrap.options(settings, card, ground, request.environ, ci=False),
-            )
-            return self._rounds(engine, self._start(settings, card), reporter)
+            return self._rounds(engine, self._start(settings, card))
 
-    def _rounds(self, engine: Engine, start: Start, shown: Reporter) -> ExitCode:
+    def _rounds(self, engine: Engine, start: Start) -> ExitCode:
         """Run round after round; between two, run anew if our own code changed on disk."""
-        before = code_stamp()
+        before, shown = code_stamp(), engine.reporter
         state = engine.begin(start)
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
@@ -209,45 +196,10 @@ class _LocalRun:
             )
         return branch
 
-    def _identity(self, settings: Settings) -> dict[str, str]:
-        """In a clone the identity that this repository configures is out of sight."""
-        if settings.isolation != "clone":
-            return {}
-        return committer(self._git).environment()
-
     def _keep_work(self, sha: str) -> None:
         if self._work_branch:
             ref = f"refs/heads/{self._work_branch}"
             self._git.run("update-ref", "-m", "loop-kit: work", ref, sha)
-
-    def _ground(self) -> bootstrap.Ground:
-        runtime = self._folder / "runtime"
-        return bootstrap.Ground(
-            git=self._git,
-            git_dir=self._place.git_dir,
-            root=self._place.root,
-            loop_dir=self._folder,
-            logs=self._folder / "logs",
-            scratch=runtime / "scratch",
-            mailboxes=runtime / "mailbox",
-        )
-
-    def _parts(
-        self, settings: Settings, agents: Mapping[Role, Agent], reporter: Reporter
-    ) -> bootstrap.Parts:
-        root = self._place.root
-        shown = path_in_repository(self._folder, root) or str(self._folder)
-        return bootstrap.Parts(
-            store=self._store,
-            agents=agents,
-            guides=Guides(partial(_read_texts, root), shown, self._known, reporter.warn),
-            isolated=settings.isolation == "clone",
-            identity=ANONYMOUS,
-            environ=self._request.environ,
-        )
-
-    def _known(self) -> Knowledge:
-        return ContextFolder(self._folder).load(SystemClock().now())
 
     def _learn(self, state: LoopState, shown: Reporter) -> None:
         """Keep what blocked a round and was mended; run twice, it is learned once."""
@@ -271,24 +223,6 @@ class _LocalRun:
             shown.note(f"Uncommitted changes, which stay yours: {listed}. Proceeding.")
             return
         require_clean(status)
-
-
-def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Those of the files `names` below `root` that exist; these are the user's, so links count.
-
-    Raises:
-        BadBusFile: one is no regular file of a sane size.
-    """
-    found = {}
-    for name in names:
-        path = root / name
-        if not path.exists():
-            continue
-        if not path.is_file() or path.stat().st_size > _MAX_TEXT:
-            said = f"{path} is not a text file of at most {_MAX_TEXT} bytes."
-            raise BadBusFile(said, "Replace or remove it.")
-        found[name] = path.read_bytes()
-    return found
 
 
 def _is_out_of_rounds(state: LoopState) -> bool:

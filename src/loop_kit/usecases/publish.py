@@ -234,7 +234,7 @@ class _Publishing:
         """The rules that a job applies: the configuration is read at the base commit."""
         config = first_config(partial(GitRepository(self._git).read, base_sha), LOOP_DIR)
         settings = for_job(self._request.environ).resolve(config.layer, card)
-        return bootstrap.rules(settings, card, self._root, ci=True)
+        return bootstrap.scope_rules(settings, card, self._root, ci=True)
 
     def _saved(
         self, state: LoopState, there: LoopState, *, changed: bool, continues: bool

@@ -37,16 +37,16 @@ def start_pushed(job: LoopJob, cards: Cards, request: PushedCards) -> LoopState 
     Raises:
         LoopError: the first thing that a person has to mend, after all other loops were started.
     """
-    scene = job.scene
+    context = job.context
     before = "" if is_no_commit(request.before) else request.before
     for sha in filter(None, (before, request.after)):
-        scene.have(sha)
-    paths = changed_cards(scene.git, before, request.after)
+        context.checkout.fetch(sha)
+    paths = changed_cards(context.checkout.git, before, request.after)
     if not paths:
-        scene.log.note("The push adds or changes no task card.")
+        context.log.note("The push adds or changes no task card.")
         return None
     if len(paths) > _MOST:
-        scene.log.warn(
+        context.log.warn(
             f"The push holds {len(paths)} task cards; the first {_MOST} are started. Start the"
             " others by hand, or with `loop plan`."
         )
@@ -55,8 +55,8 @@ def start_pushed(job: LoopJob, cards: Cards, request: PushedCards) -> LoopState 
     if len(new) == len(paths) == 1:
         return _worked_on(job, new[0])
     for begun in new:
-        if scene.settings.dry_run:
-            scene.log.note(f"Dry run: {begun.loop.task_id} would get a job of its own.")
+        if context.settings.dry_run:
+            context.log.note(f"Dry run: {begun.loop.task_id} would get a job of its own.")
         else:
             _dispatch(job, begun, failed)
     if failed:
@@ -76,7 +76,7 @@ def _collected(
     for path in paths:
         begun = _new(job, cards, path, request, failed)
         if begun is not None and begun.loop.task_id in new:
-            job.scene.log.warn(f"{path}: {begun.loop.task_id} is the id of another card too.")
+            job.context.log.warn(f"{path}: {begun.loop.task_id} is the id of another card too.")
         elif begun is not None:
             new[begun.loop.task_id] = begun
     return list(new.values())
@@ -96,7 +96,7 @@ def _new(
 
     A push that is run again goes on with the loops that it began.
     """
-    log = job.scene.log
+    log = job.context.log
     try:
         found = cards.committed(path, request.after)
     except BadCard as error:
@@ -118,20 +118,20 @@ def _new(
 
 def _is_ours(job: LoopJob, recorded: LoopState, path: str) -> bool:
     """Whether a loop of this card was begun by this very run, which is run again."""
-    again = job.scene.run.attempt > 1 and recorded.source.ref == path
+    again = job.context.invocation.attempt > 1 and recorded.source.ref == path
     run_id = recorded.lease.run_id if recorded.lease else recorded.handed_over_by
-    return again and recorded.is_running and run_id == job.scene.run.id
+    return again and recorded.is_running and run_id == job.context.invocation.run_id
 
 
 def _dispatch(job: LoopJob, begun: Begun, failed: list[LoopError]) -> None:
     """Record that the loop has begun, and dispatch the job of its first round."""
-    log, found = job.scene.log, begun.found
+    log, found = job.context.log, begun.found
     try:
         if begun.loop.recorded is not None and begun.loop.recorded.lease is None:
             job.dispatch_again(begun.loop)
             return
         entered = job.enter(begun.loop, found)
-        entered.engine.hand_over(job.scene.forge, job.continuation(entered.settings))
+        entered.engine.hand_over(job.context.forge, job.continuation(entered.settings))
         chained = job.continuation(entered.settings) is None
         how = ": start it with `task-id`, since `continue` is none" if chained else ""
         log.note(f"{found.source.ref}: {found.card.task_id} is begun{how}.")

@@ -8,13 +8,11 @@ commands that none lived to read, and the word that a person is needed.
 One loop that cannot be carried on keeps no other from it; the sweep fails after all of them.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from traceback import extract_tb
 
-from loop_kit import bootstrap
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote_loops import RemoteLoops, StateRecord, scratch_repository
 from loop_kit.adapters.runner.outputs import write_summary
@@ -49,7 +47,7 @@ from loop_kit.errors import (
     StateRefused,
 )
 from loop_kit.ports import PushRejected
-from loop_kit.settings import Values
+from loop_kit.settings import Values, known_secrets
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
 
@@ -71,15 +69,15 @@ def sweep_all(job: LoopJob) -> None:
         LoopError: the first that a person has to mend, after all other loops were looked after.
     """
     swept, errors = sweep(job)
-    scene = job.scene
+    context = job.context
     for row in swept.rows:
         said = one_line(f"{row.found}. {row.did}: {row.said}", 1000)
-        scene.log.note(f"{row.task_id}: {said}")
-    scene.log.note(totals(swept))
-    redact = Redactor(bootstrap.secrets(scene.settings, scene.environ))
-    write_summary(scene.environ.get("GITHUB_STEP_SUMMARY", ""), redact(summary(swept)))
+        context.log.note(f"{row.task_id}: {said}")
+    context.log.note(totals(swept))
+    redact = Redactor(known_secrets(context.settings, context.site.environ))
+    write_summary(context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(summary(swept)))
     for error in errors[1:]:
-        scene.log.fail(str(error))
+        context.log.fail(str(error))
     if errors:
         raise errors[0]
 
@@ -96,7 +94,13 @@ def sweep(job: LoopJob) -> tuple[SweepReport, tuple[LoopError, ...]]:
     loops = len(glances) + len(ledger.rows)
     left = sweep_.carry_on(due(glances))
     carried = {row.task_id for row in ledger.rows if row.did in _DONE}
-    delete_old(job.scene, [g for g in glances if g.task_id not in carried], ledger)
+    delete_old(
+        job.context.checkout,
+        job.context.forge,
+        job.context.settings,
+        [g for g in glances if g.task_id not in carried],
+        ledger,
+    )
     return SweepReport(loops, tuple(ledger.rows), left), tuple(ledger.errors)
 
 
@@ -104,23 +108,23 @@ class _Sweep:
     """One sweep over all loops under the prefix; the ledger is told what came of each."""
 
     def __init__(self, job: LoopJob, ledger: Ledger) -> None:
-        scene = replace(job.scene, layers=job.scene.layers.over("sweep", _NO_AGENTS))
-        self._job = LoopJob(scene, job.authority)
-        self._scene = scene
+        context = replace(job.context, layers=job.context.layers.over("sweep", _NO_AGENTS))
+        self._job = LoopJob(context, job.authority)
+        self._context = context
         self._ledger = ledger
 
     def look(self) -> list[LoopSnapshot]:
         """All loops, in one listing and one fetch; one that cannot be read is told of at once."""
-        scene = self._scene
-        with scratch_repository(scene.git, scene.folder) as scratch:
-            loops = RemoteLoops(scratch, scene.remote, scene.settings.branch_prefix)
+        context = self._context
+        with scratch_repository(context.checkout.git, context.folder) as scratch:
+            loops = RemoteLoops(scratch, context.checkout.remote, context.settings.branch_prefix)
             recorded = loops.states(loops.all_states())
             inboxes = _with_inbox(scratch, recorded)
         now, glances = SystemClock().now(), []
         for name, found in sorted(recorded.items()):
             if found.state is None:
                 self._ledger.fail(
-                    name, "unreadable", _unreadable(scene.settings.branch_prefix, name, found)
+                    name, "unreadable", _unreadable(context.settings.branch_prefix, name, found)
                 )
             else:
                 age = seconds_since(found.committed_at, now)
@@ -161,15 +165,15 @@ class _Sweep:
         loop, wanted = self._loaded(glance), need(glance)
         if isinstance(loop, str):
             return Row(glance.task_id, found, Action.LEFT, loop)
-        if self._scene.settings.dry_run:
+        if self._context.settings.dry_run:
             return Row(glance.task_id, found, Action.WOULD, f"It waits for {wanted}.")
-        entered = self._job.prepared(loop, None)
+        entered = self._job.open(loop)
         if glance.state.is_running and not self._dispatches(entered):
             why = "`continue` is none: whoever chains its jobs starts the next."
             return Row(glance.task_id, found, Action.LEFT, why)
         if is_queued(glance) and loop.card is not None:
             entered.engine.join(glance.state, loop.card)
-            entered.engine.dispatch(self._scene.forge, self._job.continuation(entered.settings))
+            entered.engine.dispatch(self._context.forge, self._job.continuation(entered.settings))
         else:
             self._hand_over(entered, glance.state)
         return result(glance.task_id, found, wanted, entered.engine.state)
@@ -196,19 +200,10 @@ class _Sweep:
     def _hand_over(self, entered: Entered, recorded: LoopState) -> None:
         """Take the lease, say what is to be said, and hand over to a job of the loop's own."""
         engine, loop = entered.engine, entered.loop
-        engine.begin(_start(loop, recorded, self._lease()))
+        engine.begin(_start(loop, recorded, self._job.new_lease(_LEASE_SEC)))
         if not engine.state.is_running:
             engine.run(last_round=0)
-        engine.hand_over(self._scene.forge, self._job.continuation(entered.settings))
-
-    def _lease(self) -> Lease:
-        run = self._scene.run
-        return Lease(
-            holder=secrets.token_hex(8),
-            run_id=run.id,
-            run_attempt=run.attempt,
-            expires_at=SystemClock().later(_LEASE_SEC),
-        )
+        engine.hand_over(self._context.forge, self._job.continuation(entered.settings))
 
 
 def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:

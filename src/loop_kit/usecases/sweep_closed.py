@@ -23,7 +23,9 @@ from loop_kit.core.ci.sweeping import (
     situation,
 )
 from loop_kit.errors import ForgeUnavailable, LoopError
-from loop_kit.usecases.job_context import Scene
+from loop_kit.ports.forge import Forge
+from loop_kit.settings import Settings
+from loop_kit.usecases.checkout import Checkout
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -60,25 +62,32 @@ def _moment(at: str) -> datetime:
     return datetime.strptime(at, _FORM).replace(tzinfo=UTC)
 
 
-def delete_old(scene: Scene, glances: Iterable[LoopSnapshot], ledger: Ledger) -> None:
+def delete_old(
+    checkout: Checkout,
+    forge: Forge,
+    settings: Settings,
+    glances: Iterable[LoopSnapshot],
+    ledger: Ledger,
+) -> None:
     """Delete the branches of those that were closed long ago, as they were seen."""
     old = [glance for glance in glances if is_old_enough_to_delete(glance)]
     # Not always the same ones are asked after: most of them may stay open for ever.
-    closed = _closed(scene, random.sample(old, min(MAX_LOOPS, len(old))), ledger)
+    asked = random.sample(old, min(MAX_LOOPS, len(old)))
+    closed = _closed(forge, settings.branch_prefix, asked, ledger)
     try:
-        _delete(scene, closed, ledger)
+        _delete(checkout, settings, closed, ledger)
     except LoopError as error:
         ledger.errors.append(error)
 
 
 def _closed(
-    scene: Scene, old: Iterable[LoopSnapshot], ledger: Ledger
+    forge: Forge, prefix: str, old: Iterable[LoopSnapshot], ledger: Ledger
 ) -> dict[str, tuple[str, LoopSnapshot]]:
     """Those that were closed long ago, and what is to be said of it."""
     now, closed = SystemClock().now(), {}
     for glance in old:
         try:
-            at = _closed_at(scene, glance)
+            at = _closed_at(forge, prefix, glance)
         except LoopError as error:
             ledger.fail(glance.task_id, situation(glance), error)
             if isinstance(error, ForgeUnavailable):
@@ -89,34 +98,39 @@ def _closed(
     return closed
 
 
-def _closed_at(scene: Scene, glance: LoopSnapshot) -> str:
+def _closed_at(forge: Forge, prefix: str, glance: LoopSnapshot) -> str:
     """Since when the loop's pull request, or its issue where there is none, is closed; else ''.
 
     A person may have opened another one from the same branch, so the newest counts.
     """
     own = glance.state.source.pull
     if own is not None:
-        pull = scene.forge.pull(own)
+        pull = forge.pull(own)
     else:
-        work = Branches(scene.settings.branch_prefix, glance.task_id).work
-        pull = scene.forge.newest_pull(work)
+        work = Branches(prefix, glance.task_id).work
+        pull = forge.newest_pull(work)
     number = glance.state.source.issue
     if pull is None and number is not None:
-        issue = scene.forge.issue(number)
+        issue = forge.issue(number)
         return issue.closed_at if issue is not None and not issue.is_open else ""
     return pull.closed_at if pull is not None and not pull.is_open else ""
 
 
-def _delete(scene: Scene, closed: Mapping[str, tuple[str, LoopSnapshot]], ledger: Ledger) -> None:
-    prefix = scene.settings.branch_prefix
-    removal = BranchRemoval(scene.git, scene.remote, prefix)
+def _delete(
+    checkout: Checkout,
+    settings: Settings,
+    closed: Mapping[str, tuple[str, LoopSnapshot]],
+    ledger: Ledger,
+) -> None:
+    prefix = settings.branch_prefix
+    removal = BranchRemoval(checkout.git, checkout.remote, prefix)
     listed = removal.list_branches(closed)
     tips = {
         name: listed[name]
         for name, (_, glance) in closed.items()
         if listed[name].get(Branches(prefix, name).state) == glance.sha
     }
-    if scene.settings.dry_run:
+    if settings.dry_run:
         for name, found in tips.items():
             ledger.add(Row(name, closed[name][0], Action.WOULD, f"To be deleted: {_shown(found)}."))
         return

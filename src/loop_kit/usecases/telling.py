@@ -1,32 +1,33 @@
 """Tells how a job ended: outputs, the job summary, files for artifacts, one line in the log."""
 
-from loop_kit import bootstrap
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
 from loop_kit.core.forge.render import branch, headline, job_summary
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState
 from loop_kit.core.sanitize import Redactor
-from loop_kit.settings import Settings
-from loop_kit.usecases.job_context import Scene
+from loop_kit.settings import Settings, known_secrets
+from loop_kit.usecases.job_context import JobContext
 
 
-def tell(scene: Scene, settings: Settings, state: LoopState, store: GitStore) -> None:
+def tell(context: JobContext, settings: Settings, state: LoopState, store: GitStore) -> None:
     """Write what this job has to say about a loop; a stop becomes an annotation."""
     files = {}
     for key, name in (("report-path", bus.REVIEW_REPORT), ("state-path", bus.STATE)):
         content = store.read(name) if name != bus.STATE else state.to_json()
         if content is not None:
-            path = scene.folder / name
+            path = context.folder / name
             path.write_bytes(content)
             files[key] = str(path)
     said = headline(state)
-    scene.log.note(said)
-    redact = Redactor(bootstrap.secrets(settings, scene.environ))
-    write_summary(scene.environ.get("GITHUB_STEP_SUMMARY", ""), redact(job_summary(state, said)))
+    context.log.note(said)
+    redact = Redactor(known_secrets(settings, context.site.environ))
+    write_summary(
+        context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(job_summary(state, said))
+    )
     claimed = settings.phase == "claim"
     write_outputs(
-        scene.environ.get("GITHUB_OUTPUT", ""),
+        context.site.environ.get("GITHUB_OUTPUT", ""),
         {
             "report-path": "",
             "state-path": "",
@@ -34,4 +35,4 @@ def tell(scene: Scene, settings: Settings, state: LoopState, store: GitStore) ->
         },
     )
     if state.outcome is not None and state.exit_code:
-        scene.log.fail(said)
+        context.log.fail(said)

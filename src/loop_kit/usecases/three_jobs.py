@@ -9,8 +9,7 @@ alone: it was taken over, or this run is run again after it had handed over.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.bundle import (
@@ -41,14 +40,12 @@ from loop_kit.core.loop.state import (
     Role,
 )
 from loop_kit.errors import GitFailed
-from loop_kit.ports import PushRejected, Store
+from loop_kit.ports import PushRejected
 from loop_kit.usecases.job import (
-    Change,
     Entered,
     Loop,
     LoopJob,
 )
-from loop_kit.usecases.replay import replayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +64,13 @@ def later_phase(job: LoopJob, task_id: str) -> LoopState | None:
     Raises:
         LoopError: a setting, a branch or a permission that a person has to mend.
     """
-    log, loop = job.scene.log, job.load(task_id)
-    if job.scene.settings.dry_run:
+    log, loop = job.context.log, job.load(task_id)
+    if job.context.settings.dry_run:
         return job.work(loop)
     claimed = _claimed(job, loop)
     if claimed is None:
         return None
-    if job.scene.settings.phase == "agents":
+    if job.context.settings.phase == "agents":
         _run_agents(job, claimed)
         return None
     try:
@@ -86,14 +83,14 @@ def later_phase(job: LoopJob, task_id: str) -> LoopState | None:
 
 
 def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
-    recorded, log = loop.recorded, job.scene.log
+    recorded, log = loop.recorded, job.context.log
     if recorded is None or loop.card is None:
         log.note(f"There is no loop {loop.task_id}: nothing was claimed.")
         return None
     if recorded.lease is None:
         log.note(f"{loop.task_id} is claimed by nobody: this run has handed it over already.")
         return None
-    if recorded.lease.run_id != job.scene.run.id:
+    if recorded.lease.run_id != job.context.invocation.run_id:
         log.note(f"busy: run {recorded.lease.run_id} is at work on {loop.task_id}.")
         return None
     return Claimed(loop, recorded, loop.card, recorded.lease)
@@ -103,14 +100,14 @@ def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
 
 
 def _run_agents(job: LoopJob, claimed: Claimed) -> None:
-    loop, recorded, log = claimed.loop, claimed.recorded, job.scene.log
+    loop, recorded, log = claimed.loop, claimed.recorded, job.context.log
     folder = _folder(job)
     discard_bundle(folder)
     if _stopping(loop.store.commands()):
         log.note(f"A command that stops {loop.task_id} waits: no agent is run.")
         return
     store = UnpushedStore(loop.store)
-    entered = job.prepared(loop, None, _built_on(store, posts=False))
+    entered = job.open(loop, store=store, posts=False)
     entered.engine.join(recorded, claimed.card)
     try:
         entered.engine.run(last_round=recorded.round)
@@ -121,7 +118,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     if len(bundle.to_json()) > MAX_RECORD:
         bundle = without_reports(bundle)
     head = bundle.work.head_sha if bundle.work else ""
-    write_bundle(job.scene.git, folder, bundle.to_json(), recorded.tip, head)
+    write_bundle(job.context.checkout.git, folder, bundle.to_json(), recorded.tip, head)
     log.note(f"What the agents did is in {folder}; the phase publish checks and publishes it.")
     job.tell(entered, None)
 
@@ -130,14 +127,9 @@ def _stopping(commands: Iterable[Command]) -> bool:
     return any(command.verb in {"pause", "stop"} for command in commands)
 
 
-def _built_on(store: Store, *, posts: bool = True) -> Change:
-    """Another store, and without `posts` no forge."""
-    return lambda _, parts: replace(parts, store=store, forge=parts.forge if posts else None)
-
-
 def _folder(job: LoopJob) -> Path:
     """Where the workflow's artifact is taken from, and put back to."""
-    return job.scene.folder.parent / FOLDER
+    return job.context.folder.parent / FOLDER
 
 
 # --- publish ---------------------------------------------------------------------------------
@@ -155,7 +147,7 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
             outcome = Outcome.INTERRUPTED
         return _stopped(job, claimed, outcome, bundle.failure(Role.WORKER)[1])
     recorded = _inherited(claimed.recorded)
-    entered = job.prepared(claimed.loop, None, partial(replayed, bundle, recorded.branch_tip))
+    entered = job.open(claimed.loop, replay=bundle)
     entered.engine.join(recorded, claimed.card)
     try:
         entered.engine.run(last_round=bundle.round)
@@ -170,19 +162,19 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
     Raises:
         BundleInvalid: there is none, or it is not one that agents of this claim can leave.
     """
-    scene, recorded = job.scene, claimed.recorded
+    context, recorded = job.context, claimed.recorded
     folder = _folder(job)
     raw = read_record(folder)
     if raw is None:
         raise BundleInvalid(f"{folder.name} is missing or empty")
     bundle = parse_bundle(raw)
-    why = mismatch(bundle, recorded, rerun=scene.run.attempt > claimed.lease.run_attempt)
+    why = mismatch(bundle, recorded, rerun=context.invocation.attempt > claimed.lease.run_attempt)
     if why:
         raise BundleInvalid(why)
     awaited = recorded.state is Phase.AWAITING_WORK and bundle.round == recorded.round
     if awaited and bundle.work and bundle.work.head_sha != recorded.tip:
-        scratch = scene.folder / "scratch"
-        fetch_commits(scene.git, folder, scratch, recorded.tip, bundle.work.head_sha)
+        scratch = context.folder / "scratch"
+        fetch_commits(context.checkout.git, folder, scratch, recorded.tip, bundle.work.head_sha)
     return bundle
 
 
@@ -213,7 +205,7 @@ def _stopped(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> Loop
     """End the loop, unless it is over already, or a command that waits is to pause or stop it."""
     loop, recorded = claimed.loop, claimed.recorded
     store = LateStore(loop.store, recorded.branch_tip)
-    entered = job.prepared(loop, None, _built_on(store))
+    entered = job.open(loop, store=store)
     entered.engine.join(_inherited(recorded), claimed.card)
     if not recorded.is_running:
         entered.engine.run()
@@ -224,6 +216,6 @@ def _stopped(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> Loop
 
 def _handed_over(job: LoopJob, entered: Entered) -> LoopState:
     undispatched = job.hand_over(entered)
-    job.scene.log.close()
+    job.context.log.close()
     job.tell(entered, undispatched)
     return entered.engine.state

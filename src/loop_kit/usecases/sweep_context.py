@@ -13,21 +13,23 @@ from pathlib import Path
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import default_branch
 from loop_kit.adapters.git.remote_loops import scratch_repository
-from loop_kit.adapters.git.repository import GitRepository, Place, locate
+from loop_kit.adapters.git.repository import Place, locate
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.adapters.runner.job import read_job, require_trusted_ref
 from loop_kit.adapters.runner.log import ActionsLog
+from loop_kit.bootstrap import Site
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Layers, Settings, Values, for_job
-from loop_kit.usecases.job_context import Scene, open_scene
+from loop_kit.usecases.checkout import Checkout
+from loop_kit.usecases.job_context import Invocation, JobContext, open_context
 from loop_kit.usecases.local_files import read_config
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
 
 @contextmanager
-def job_scene(environ: Mapping[str, str], flags: Values) -> Iterator[Scene]:
-    """The scene of a job, with the settings that the action would have on a schedule.
+def open_in_job(environ: Mapping[str, str], flags: Values) -> Iterator[JobContext]:
+    """The context of a job, with the settings that the action would have on a schedule.
 
     Raises:
         BadSetting: there is no token.
@@ -39,19 +41,19 @@ def job_scene(environ: Mapping[str, str], flags: Values) -> Iterator[Scene]:
         raise BadSetting("There is no token.", "Set GITHUB_TOKEN in the step's `env`.")
     job = read_job({**environ, "GITHUB_EVENT_NAME": "schedule"})
     require_trusted_ref(job, settings.branch_prefix)
-    scene = open_scene(job, environ, ActionsLog(sys.stderr), settings, layers)
+    context = open_context(job, environ, ActionsLog(sys.stderr), settings, layers)
     try:
-        yield scene
+        yield context
     finally:
-        scene.forge.close()
-        shutil.rmtree(scene.folder, ignore_errors=True)
+        context.forge.close()
+        shutil.rmtree(context.folder, ignore_errors=True)
 
 
 @contextmanager
-def laptop_scene(
+def open_on_laptop(
     cwd: Path, environ: Mapping[str, str], loop_dir: str, remote: str, flags: Values
-) -> Iterator[Scene]:
-    """The scene of a person whose repository has the loops on its remote.
+) -> Iterator[JobContext]:
+    """The context of a person whose repository has the loops on its remote.
 
     Raises:
         BadSetting: nobody named the workflow that runs the rounds, or the forge cannot be asked.
@@ -69,38 +71,35 @@ def laptop_scene(
         )
     place = remote_place(git, environ, remote)
     with scratch_repository(git) as scratch:
-        scene = _scratch_scene(scratch, environ, place, settings, layers)
+        context = _scratch_context(scratch, environ, place, settings, layers)
         try:
-            yield scene
+            yield context
         finally:
-            scene.forge.close()
+            context.forge.close()
 
 
-def _scratch_scene(
+def _scratch_context(
     git: Git,
     environ: Mapping[str, str],
     place: RemotePlace,
     settings: Settings,
     layers: Layers,
-) -> Scene:
+) -> JobContext:
     forge = place.forge()
     if forge is None:
         raise BadSetting("GitHub cannot be asked about the loops.", place.hint)
     folder = git.directory / "loop-kit"
     folder.mkdir()
-    return Scene(
-        repository_name=place.repository,
-        default_branch=default_branch(git, place.remote) or "",
-        environ=environ,
-        log=_PlainLog(sys.stderr),
-        git=git,
-        place=Place(git.directory, git.directory, "", ""),
-        repository=GitRepository(git),
+    checkout = Checkout(git, Place(git.directory, git.directory, "", ""), place.remote)
+    return JobContext(
+        invocation=Invocation(place.repository, default_branch(git, place.remote) or ""),
+        checkout=checkout,
         forge=forge,
-        remote=place.remote,
-        folder=folder,
-        settings=settings,
         layers=layers,
+        settings=settings,
+        site=Site.in_job(git, checkout.place, environ, folder, checkout.supply),
+        folder=folder,
+        log=_PlainLog(sys.stderr),
     )
 
 

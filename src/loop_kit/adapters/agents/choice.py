@@ -1,0 +1,125 @@
+"""Chooses the backend that plays each role: the one that is named, else the first installed."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from loop_kit.adapters.agents import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
+from loop_kit.adapters.agents.catalogue import KNOWN
+from loop_kit.adapters.agents.command_line import Setup
+from loop_kit.adapters.agents.heartbeat import BeatingAgent
+from loop_kit.adapters.agents.manual import ManualAgent
+from loop_kit.core.agent import environment
+from loop_kit.core.agent.role import Role
+from loop_kit.core.record import suggestion
+from loop_kit.errors import BadSetting
+from loop_kit.ports import Agent
+from loop_kit.settings import Settings, known_secrets
+
+
+def choose_agents(
+    settings: Settings,
+    environ: Mapping[str, str],
+    extra: Mapping[str, str],
+    *,
+    loop_dir: Path,
+    logs: Path,
+    root: Path,
+    job: Path | None,
+) -> dict[Role, Agent]:
+    """The worker and the reviewer; both see `extra` beside what `environ` may give them.
+
+    `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
+    processes a namespace.
+
+    Raises:
+        BadSetting: a backend is not registered; the registered ones are named.
+    """
+    visible = {**environment.agent_environment(environ, settings.agent_env), **extra}
+    chosen: dict[Role, Agent] = {}
+    for role in Role:
+        name = _named_backend(role, settings)
+        ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
+        if not settings.auto_dispatch or name == MANUAL:
+            chosen[role] = ManualAgent(loop_dir, settings.timeout, ttl)
+            continue
+        candidates = [
+            _factory(backend, role)(
+                _setup(role, backend, settings, environ, visible, logs=logs, root=root, job=job)
+            )
+            for backend in ((name,) if name else settings.backend_preference or (DEFAULT_BACKEND,))
+        ]
+        agent = next((each for each in candidates if not each.check()), candidates[0])
+        chosen[role] = agent if ttl is None else BeatingAgent(agent, loop_dir, ttl)
+    return chosen
+
+
+def _named_backend(role: Role, settings: Settings) -> str:
+    """The backend that the settings name for a role, '' where they name none."""
+    worker = role is Role.WORKER
+    name = (settings.worker_backend if worker else settings.reviewer_backend).strip().lower()
+    command = settings.worker_command if worker else settings.reviewer_command
+    return COMMAND if command and not name else name
+
+
+def _setup(
+    role: Role,
+    backend: str,
+    settings: Settings,
+    environ: Mapping[str, str],
+    visible: Mapping[str, str],
+    *,
+    logs: Path,
+    root: Path,
+    job: Path | None,
+) -> Setup:
+    worker = role is Role.WORKER
+    return Setup(
+        environment={
+            **visible,
+            **(_make_homes(job / "homes" / role.value, backend, environ) if job else {}),
+            **_keys(backend, settings, environ),
+        },
+        logs=logs,
+        model=settings.worker_model if worker else settings.reviewer_model,
+        args=settings.worker_args if worker else settings.reviewer_args,
+        command=settings.worker_command if worker else settings.reviewer_command,
+        root=root,
+        secrets=known_secrets(settings, environ),
+        namespace=job is not None,
+        structured=settings.structured_output,
+    )
+
+
+def _make_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """New, empty homes for one role's program, where the job does not name one itself.
+
+    What a worker writes into its home must not steer the reviewer.
+    """
+    homes = KNOWN[backend].homes if backend in KNOWN else ()
+    wanted = [name for name in homes if not environ.get(name)]
+    made = {name: folder / name.lower() for name in wanted}
+    for home in made.values():
+        home.mkdir(parents=True, exist_ok=True)
+    return {name: str(home) for name, home in made.items()}
+
+
+def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:
+    factory = REGISTRY.find(name)
+    if factory is not None:
+        return factory
+    known = (*REGISTRY.names(), MANUAL)
+    raise BadSetting(
+        f"Unknown backend {name!r} for the {role.value}; registered are {', '.join(known)}.",
+        suggestion(name, known),
+    )
+
+
+def _keys(backend: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The model keys of one backend, and of no other: from the settings, else as exported."""
+    named = KNOWN[backend].keys if backend in KNOWN else {}
+    held = {
+        name: getattr(settings, setting).get_secret_value() or environ.get(name, "")
+        for name, setting in named.items()
+        if setting
+    }
+    return {name: value for name, value in held.items() if value}
