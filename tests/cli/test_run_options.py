@@ -130,7 +130,7 @@ def test_reset_removes_what_an_earlier_run_left_and_keeps_card_and_archive(repo:
     repo.plan({"worker": _other(5)})
     result = repo.run("--reset")
     assert result.code == 0, result.text
-    assert "starts anew" not in result.err
+    assert "starting a new one" not in result.err
     assert repo.json("summary.json")["rounds"] == 1
     assert not (repo.folder / ".state.json.bak").exists()
     assert (repo.folder / "task_card.json").read_bytes() == card

@@ -200,7 +200,7 @@ def test_two_runs_that_died_at_the_same_work_are_shown_to_a_person(hub: Hub) -> 
     assert len(hub.api.dispatches) == 1
     assert "handed to a person" in swept.summary
     assert "loop:failed" in issue.labels
-    assert "2 runs died while the worker was at work" in issue.comments[0].body
+    assert "2 runs died while the worker was running" in issue.comments[0].body
     assert all(item["status"] != "pending" for item in state["outbox"])
 
     grow_old(hub, branch)

@@ -1,4 +1,4 @@
-"""What a worker's and a reviewer's attempt share: mailbox, prompt, agent, and how it failed."""
+"""What the attempts of worker and reviewer share: mailbox, prompt, agent, and how it failed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Dispatcher:
-    """Hands one attempt to an agent and brings back how it ended and what it reported."""
+    """Hands one attempt to an agent; returns how it ended and what it reported."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Dispatcher:
         self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
 
     def warn(self, message: str) -> None:
-        """Say something that somebody should act on."""
+        """Pass on a warning."""
         self._reporter.warn(message)
 
     def dispatch(
@@ -152,16 +152,16 @@ class Dispatcher:
         assignment: Assignment,
         where: Mapping[str, object],
     ) -> None:
-        """Say whether a conversation is taken up again, where any could be."""
+        """Report whether a session is resumed, for agents that could."""
         if state.limits.session_rounds is None or not self._agents[effect.role].is_program:
             return
         status = "resume_rotated" if effect.rotated else "resume_miss"
-        said: dict[str, object] = {"status": status, "session_id": None}
+        resume: dict[str, object] = {"status": status, "session_id": None}
         if assignment.session is not None:
             started = assignment.session.started_round
-            said = {"status": "resume_hit", "session_id": assignment.session.session_id}
-            said["session_started_round"] = started
-        self._reporter.event("dispatch_resume", state, {**where, **said})
+            resume = {"status": "resume_hit", "session_id": assignment.session.session_id}
+            resume["session_started_round"] = started
+        self._reporter.event("dispatch_resume", state, {**where, **resume})
 
     def _receive(self, delivery: Delivery) -> Delivered:
         """The report without secrets, so that nothing behind this line ever holds one.
@@ -263,7 +263,7 @@ class Dispatcher:
         if found is Failure.TIMEOUT:
             return found, failures.explain_timeout(ended.timed_out, agent.name, problem)
         if found is Failure.STALE_SESSION:
-            self._reporter.note(f"{agent.name} cannot go on in its conversation: it starts anew.")
+            self._reporter.note(f"{agent.name} could not resume its session; starting a new one.")
         return found, failures.explain_failure(agent.name, role, code, problem, found)
 
     def guidance(self, role: Role) -> Guidance:
@@ -271,7 +271,7 @@ class Dispatcher:
         return self._guides.guidance(role)
 
     def session(self, state: LoopState, role: Role, ended: AgentExit) -> Session | None:
-        """The conversation that this attempt left, when the backend told its id."""
+        """The session that this attempt left, when the backend reported its id."""
         if not ended.session_id:
             return None
         held = state.sessions.get(role.value)
@@ -282,8 +282,8 @@ class Dispatcher:
             started_round=state.round,
         )
         tokens = ended.thread_tokens
-        said = {} if tokens is None else {"tokens_in": tokens[0], "tokens_out": tokens[1]}
-        return (base or fresh).model_copy(update=said)
+        used = {} if tokens is None else {"tokens_in": tokens[0], "tokens_out": tokens[1]}
+        return (base or fresh).model_copy(update=used)
 
     def now(self) -> str:
         """The time for an event."""
@@ -309,7 +309,7 @@ class Dispatcher:
 
 
 def _resumable_session(agent: Agent, held: Session | None) -> Session | None:
-    """The conversation that is due, unless it is one of another backend."""
+    """The session that is due, unless it is one of another backend."""
     return held if held is not None and held.backend == agent.name else None
 
 

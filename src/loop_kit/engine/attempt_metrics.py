@@ -1,4 +1,4 @@
-"""What an attempt spends its time on, measured by what its stream shows while it runs."""
+"""Measures what an attempt spends its time on, from its stream while it runs."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ _NOT_OBSERVED = {"latency_ms": None, "status": "not_observed"}
 
 
 class AttemptMetrics:
-    """A reporter that passes everything on, and tells the feed when the agent did what first.
+    """A reporter that passes everything on, and reports when the agent did what first.
 
     The events and their fields are those of agent-task-runner: `dispatch_first_stdout`,
     `dispatch_first_meaningful_action`, `dispatch_first_work_action`, `dispatch_phase_metrics`.
@@ -34,12 +34,12 @@ class AttemptMetrics:
         return self._clock.seconds() - self._started
 
     def end(self, *, reported: bool) -> None:
-        """Tell the metrics of the attempt; `reported` when it left a report."""
+        """Report the metrics of the attempt; `reported` when it left a report."""
         for name in ("first_stdout", "first_meaningful_action", "first_work_action"):
             if name not in self._seen:
-                self._tell(f"dispatch_{name}", _NOT_OBSERVED)
+                self._report(f"dispatch_{name}", _NOT_OBSERVED)
         now = self._ms()
-        self._tell("dispatch_phase_metrics", self._timer.metrics(now if reported else None, now))
+        self._report("dispatch_phase_metrics", self._timer.metrics(now if reported else None, now))
 
     def note(self, message: str) -> None:
         """Passed on."""
@@ -79,9 +79,9 @@ class AttemptMetrics:
     def _first(self, name: str, more: Mapping[str, object]) -> None:
         if name not in self._seen:
             self._seen.add(name)
-            self._tell(f"dispatch_{name}", {"latency_ms": self._ms(), **more})
+            self._report(f"dispatch_{name}", {"latency_ms": self._ms(), **more})
 
-    def _tell(self, name: str, data: Mapping[str, object]) -> None:
+    def _report(self, name: str, data: Mapping[str, object]) -> None:
         self._reporter.event(name, self._state, {**self._about, **data})
 
     def _ms(self) -> int:

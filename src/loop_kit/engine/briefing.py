@@ -1,4 +1,4 @@
-"""What an agent is told besides its task: where to start, what was learned, what came before."""
+"""What an agent gets besides its task: where to start, what was learned, what came before."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Briefing:
 
 
 class Briefer:
-    """Looks up, once per attempt, what the agents need; git is asked three times at the most."""
+    """Looks up, once per attempt, what the agents need; git is asked at most three times."""
 
     def __init__(self, store: Store, repository: Repository, guides: Guides) -> None:
         self._store = store
@@ -62,11 +62,12 @@ class Briefer:
         return handoff.section(each for each in documents if each is not None)
 
     def _handed_over(self, state: LoopState, role: Role) -> Document | None:
-        """The handoff of this task; one that somebody damaged is none."""
+        """The handoff of this task, or None where it is missing or damaged."""
         raw = self._store.read(handoff.path(state.task_id, role, state.round - 1))
         try:
             document = report_document(raw) if raw and len(raw) <= bus.MAX_REPORT else None
         except ReportInvalid:
             return None
-        ours = isinstance(document, dict) and document.get("task_id") == state.task_id
-        return document if ours and isinstance(document, dict) else None
+        if not isinstance(document, dict) or document.get("task_id") != state.task_id:
+            return None
+        return document

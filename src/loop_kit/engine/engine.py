@@ -1,7 +1,7 @@
 """The engine: performs what the state asks for, through ports, and records what happened.
 
-One small method per effect. Nothing here decides what comes next (`core.machine` does) and nothing
-here knows what a port is made of. The order of durable steps is the rule this file owns:
+One small method per effect. Nothing here decides what comes next (`core.loop.machine` does), and
+nothing here knows what a port is made of. The order of durable steps is the rule this file owns:
 
 1. before an agent is paid, the attempt is recorded and made durable;
 2. before anything is posted, the intents are made durable;
@@ -116,7 +116,7 @@ class Engine:
         """Perform what is outstanding until the loop, or its round `last_round`, is over.
 
         Raises:
-            PushRejected: another run owns the loop; nothing of ours was recorded since.
+            PushRejected: another run owns the loop; nothing of this run was recorded since.
         """
         try:
             self._check_agents()

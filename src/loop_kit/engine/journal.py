@@ -80,7 +80,7 @@ class Journal:
         """Make everything durable; a work branch that a person moved is left where it is.
 
         Raises:
-            PushRejected: another run owns the loop; nothing of ours was recorded since.
+            PushRejected: another run owns the loop; nothing of this run was recorded since.
         """
         pushes_work = self._pushes_work and "human_push" not in self.state.reasons
         try:
@@ -93,8 +93,8 @@ class Journal:
     def handle_commands(self, lease: Lease | None = None) -> bool:
         """Record the commands that wait in the inbox; whether there were any.
 
-        When the lease was released already, `lease` is taken back for that: whoever took it
-        meanwhile makes our push be rejected.
+        When the lease was released already, `lease` is taken back for that; where another run took
+        it meanwhile, the push is rejected.
         """
         commands = self._store.commands()
         if commands and lease is not None:

@@ -73,7 +73,7 @@ class Publisher:
         }
 
     def publish(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
-        """Make the post of `item` exist; a final refusal is recorded, said, and not repeated."""
+        """Make the post of `item` exist; a final refusal is recorded and not tried again."""
         post = self._posts.get(outbox.kind_of(item.key))
         try:
             if item.key == outbox.PULL_REQUEST:
@@ -132,7 +132,7 @@ class Publisher:
         )
 
     def _marks(self, state: LoopState, item: OutboxItem) -> Published:
-        """Say on the lines of the findings that this round settled that they are."""
+        """Mark the findings that this round settled, on their lines."""
         if state.pull_request is None:
             return _without_pull_request(item)
         reviews = {i.ref for i in state.outbox if outbox.kind_of(i.key) == outbox.REVIEW and i.ref}
@@ -153,7 +153,7 @@ class Publisher:
         return Published(_done(item, str(state.pull_request)))
 
     def _labels(self, state: LoopState, item: OutboxItem) -> Published:
-        number = outbox.conversation(state)
+        number = outbox.issue_or_pull(state)
         if number is None:
             return _without_pull_request(item)
         wanted = status.wanted_label(state)
@@ -202,7 +202,7 @@ class Publisher:
 
 
 def _is_inherited(state: LoopState, item: OutboxItem) -> bool:
-    """Whether an earlier run intended it, and may have made it without living to record it."""
+    """Whether an earlier run intended it, and may have made it and died before recording it."""
     return state.lease is None or item.holder != state.lease.holder
 
 
@@ -219,5 +219,5 @@ def _refused(item: OutboxItem, why: str) -> Published:
 
 
 def _without_pull_request(item: OutboxItem) -> Published:
-    """Nothing to warn of: that there is none was said when it was refused."""
+    """Without a warning: there was one when the pull request was refused."""
     return _refused(item, "there is no pull request to post to")

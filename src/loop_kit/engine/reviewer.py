@@ -1,4 +1,4 @@
-"""One attempt of the reviewer: ask it, check that it touched nothing, and weigh its verdict."""
+"""One attempt of the reviewer: run it, check that it changed nothing, and check its verdict."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ from loop_kit.ports import (
 
 
 class ReviewerPass:
-    """Runs reviewer attempts; nothing is ever taken home from a reviewer's workspace."""
+    """Runs reviewer attempts; nothing is ever fetched from a reviewer's workspace."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ReviewerPass:
         """What the reviewer is asked, built from git and from the worker's saved report."""
         patch = self._dispatcher.patch_path(state)
         diff = self._repository.diff(state.base_sha, state.head_sha, bus.MAX_DIFF, patch)
-        shown = {
+        shown_diff = {
             "diff": diff.text,
             "diff_truncated": diff.truncated,
             "diff_file": bus.PATCH if diff.truncated else None,
@@ -70,7 +70,7 @@ class ReviewerPass:
             },
         }
         commits = "\n".join(subject for r in reversed(state.history) for subject in r.commits)
-        return bus.review_request(card, state, self.work_report(state), commits, shown), diff
+        return bus.review_request(card, state, self.work_report(state), commits, shown_diff), diff
 
     def run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff

@@ -1,4 +1,4 @@
-"""One attempt of the worker: run it, take its commits home, judge them, and say what happened."""
+"""One attempt of the worker: run it, fetch its commits, judge them, and report what happened."""
 
 from collections.abc import Mapping
 
@@ -70,7 +70,7 @@ class WorkerPass:
         self._options = options
 
     def briefing(self, state: LoopState, card: TaskCard) -> Briefing:
-        """What the worker is told besides its task."""
+        """What the worker gets besides its task."""
         return self._briefer.worker(state, card)
 
     def run(
@@ -119,18 +119,20 @@ class WorkerPass:
         files = {bus.TASK_CARD: card.to_json()}
         fixes = self._fix_list(state)
         if fixes is not None and "round" not in fixes:
-            self._dispatcher.warn(f"{bus.FIX_LIST} cannot be read: only the findings are told.")
+            self._dispatcher.warn(
+                f"{bus.FIX_LIST} cannot be read: the worker gets only the findings."
+            )
         return files if fixes is None else {**files, bus.FIX_LIST: bus.encode(fixes)}
 
     def _fix_list(self, state: LoopState) -> Document | None:
-        """What is to be mended; a list that lies there in round 1 is a leftover of another loop.
+        """What is to be fixed; a list that is there in round 1 is a leftover of another loop.
 
         The findings are in the state too: a list that somebody damaged loses none of them.
         """
         raw = self._store.read(bus.FIX_LIST) if state.round > 1 else None
         if raw is None:
             return None
-        return bus.add_open_findings(_readable(raw) or {}, state)
+        return bus.add_open_findings(_parse_fix_list(raw) or {}, state)
 
     def _prompt(
         self, state: LoopState, card: TaskCard, effect: RunAgent, paths: Paths, context: Context
@@ -158,7 +160,7 @@ class WorkerPass:
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
             return self._fail(state, ended, Failure.HISTORY, message, head)
-        if span.same_tree and not _only_disputes(state, report):
+        if span.same_tree and not _has_only_disputes(state, report):
             message = "the worker reported, but the code is the same as before"
             return self._fail(state, ended, Failure.NOOP, message, "")
         violations = self._violations(state, head, span)
@@ -223,13 +225,13 @@ class WorkerPass:
         return AttemptResult(event=event)
 
 
-def _only_disputes(state: LoopState, report: WorkReport) -> bool:
+def _has_only_disputes(state: LoopState, report: WorkReport) -> bool:
     """Whether the worker changed nothing because it disputes what it was sent."""
     return state.round > 1 and any(r.action == "disputed" for r in report.responses)
 
 
-def _readable(raw: bytes | None) -> Document | None:
-    """The fix list, or none when somebody damaged it in the loop's folder."""
+def _parse_fix_list(raw: bytes | None) -> Document | None:
+    """The fix list, or None when it is damaged."""
     try:
         document = report_document(raw) if raw else None
     except ReportInvalid:

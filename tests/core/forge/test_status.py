@@ -54,7 +54,7 @@ def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
     [
         (Outcome.APPROVED, "a person reads and merges it"),
         (Outcome.NEEDS_HUMAN, "a person decides"),
-        (Outcome.WORKER_TIMEOUT, "mend what failed"),
+        (Outcome.WORKER_TIMEOUT, "fix what failed"),
     ],
 )
 def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome, said: str) -> None:

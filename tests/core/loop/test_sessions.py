@@ -75,7 +75,7 @@ def test_a_conversation_that_its_backend_forgot_is_replaced_at_once() -> None:
 
 def test_only_a_conversation_that_was_taken_up_can_be_forgotten() -> None:
     state = b.after(b.awaiting_work(WARM), b.attempted(Role.WORKER))
-    with pytest.raises(IllegalTransition, match="took up no session"):
+    with pytest.raises(IllegalTransition, match="resumed no session"):
         b.after(state, b.failed(Role.WORKER, Failure.STALE_SESSION))
 
 

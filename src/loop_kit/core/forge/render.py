@@ -71,7 +71,7 @@ def pull_request_title(card: TaskCard) -> str:
 
 
 def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
-    """What the pull request says about where it comes from."""
+    """The text of the pull request: the task, and where it comes from."""
     issue = state.source.ref if state.source.kind == "issue" else ""
     parts = [
         marker(state.task_id, key),
@@ -181,7 +181,7 @@ def rounds_table(state: LoopState) -> list[str]:
 
 
 def headline(state: LoopState) -> str:
-    """One sentence: where the loop stands and what happens next."""
+    """One sentence: the status of the loop and what happens next."""
     if state.outcome is Outcome.APPROVED:
         return f"Approved in round {state.round}."
     if state.outcome is not None:

@@ -1,7 +1,7 @@
-"""How the loop stands, where a glance is enough: the status comment, the commit status, the labels.
+"""Current status at a glance: the status comment, the commit status, the labels.
 
 All of it is made from the state at the moment of posting, never from the moment of intending: a
-post that was left open for a day shows how the loop stands today.
+post that was left open for a day shows the status of today.
 """
 
 from dataclasses import dataclass
@@ -58,14 +58,14 @@ def wanted_label(state: LoopState) -> Label | None:
 
 def commit_status(state: LoopState) -> tuple[StatusState, str]:
     """The state of the commit status and its description."""
-    said = one_line(headline(state), MAX_STATUS)
+    text = one_line(headline(state), MAX_STATUS)
     if state.outcome is None:
-        return "pending", said
-    return ("success" if state.outcome is Outcome.APPROVED else "failure"), said
+        return "pending", text
+    return ("success" if state.outcome is Outcome.APPROVED else "failure"), text
 
 
 def status_comment(state: LoopState) -> str:
-    """The one comment on the pull request that is kept up to date."""
+    """The one comment on the pull request, which is updated."""
     parts = [
         marker(state.task_id, outbox.STATUS_COMMENT),
         f"### Review loop `{state.task_id}`",
@@ -85,7 +85,7 @@ def status_comment(state: LoopState) -> str:
 
 
 def acknowledgement(state: LoopState) -> str:
-    """The one comment on the issue that the card came from, kept up to date."""
+    """The one comment on the issue that the card came from, which is updated."""
     parts = [
         marker(state.task_id, outbox.ACKNOWLEDGEMENT),
         f"### Review loop `{state.task_id}`",
@@ -109,7 +109,7 @@ def status_reply(mark: str, state: LoopState) -> str:
         f"- **Next:** {_next(state)}",
         *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
         f"- **Used so far:** {usage_text(state)}.",
-        *([f"- **At work:** run {state.lease.run_id}."] if state.lease else []),
+        *([f"- **Running:** run {state.lease.run_id}."] if state.lease else []),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -117,8 +117,8 @@ def status_reply(mark: str, state: LoopState) -> str:
 def refusal(sentence: str, remedy: str) -> str:
     """Why no loop is started, and what to do; the remedy may be a card to copy."""
     parts = [REFUSED, "### No review loop was started", "", inline(sentence, 1000), ""]
-    said, _, example = remedy.partition("\n\n")
-    parts.append(inline(said, 2000))
+    text, _, example = remedy.partition("\n\n")
+    parts.append(inline(text, 2000))
     if example:
         parts += ["", fence(example)]
     parts += ["", "Then put the label on again."]
@@ -149,7 +149,7 @@ def _next(state: LoopState) -> str:
     if state.state is Phase.PAUSED:
         return "nothing, until somebody comments `/loop resume`."
     if state.outcome is None:
-        return f"round {state.round} runs in the next job." if state.history else "it is at work."
+        return f"round {state.round} runs in the next job." if state.history else "it is running."
     if state.outcome is Outcome.APPROVED:
         ready = outbox.item_of(state, outbox.READY)
         click = ready is not None and ready.status == "refused"
@@ -164,10 +164,10 @@ def _next_of_a_person(state: LoopState) -> str:
         return f"nothing, until the label `{state.source.label}` is put on again."
     if {"issue_closed", "pull_request_closed"} & set(state.reasons):
         return "nothing, until it is opened again and somebody comments `/loop retry`."
-    again = "comment `/loop retry`" if outbox.conversation(state) else _RUN.format(state.task_id)
+    again = "comment `/loop retry`" if outbox.issue_or_pull(state) else _RUN.format(state.task_id)
     if outbox.label_of(state.outcome) == outbox.FAILED_LABEL:
-        return f"mend what failed, then {again}: it goes on where it stopped."
-    return f"a person decides. To go on where it stopped, {again}."
+        return f"fix what failed, then {again}: it continues where it stopped."
+    return f"a person decides. To continue where it stopped, {again}."
 
 
 _CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
@@ -182,4 +182,4 @@ def _ci(state: LoopState) -> str:
             " waiting runs where GitHub offers it, or close and reopen the pull request; the"
             " token of a GitHub App as `github-token` makes them start by themselves."
         )
-    return "checks run on each push as they do for anybody's."
+    return "checks run on each push as they do for any other push."

@@ -39,7 +39,7 @@ def encode(document: Document) -> bytes:
 
 
 def archive_path(task_id: str, round_: int, name: str) -> str:
-    """Where the bus file `name` of one round is kept, relative to the loop's folder."""
+    """Where the bus file `name` of one round is archived, relative to the loop's folder."""
     if name == SUMMARY:
         return f"archive/{task_id}/{SUMMARY}"
     return f"archive/{task_id}/r{round_}_{name}"
@@ -77,7 +77,7 @@ def review_request(
 
 
 def remove_diff(request: Document) -> Document:
-    """The request as it is kept on the state branch: whoever wants the diff asks git."""
+    """The request as it is on the state branch, where git has the diff."""
     return {key: value for key, value in request.items() if key not in {"diff", "diff_file"}}
 
 
@@ -98,14 +98,14 @@ def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Docu
     }
 
 
-def add_open_findings(kept: Document, state: LoopState) -> Document:
-    """The fix list as it was kept, with the findings as the state has them.
+def add_open_findings(fixes: Document, state: LoopState) -> Document:
+    """The fix list with the findings as the state has them.
 
     The state is what the reviewer's next answers are counted against; the file may have been
-    damaged in the loop's folder, or be one of agent-task-runner, which knows no ids of ours.
+    damaged in the loop's folder, or be one of agent-task-runner, which has no such ids.
     """
     findings = open_findings(state.findings)
-    return {**kept, "fixes": [_finding(f) for f in findings]} if findings else kept
+    return {**fixes, "fixes": [_finding(f) for f in findings]} if findings else fixes
 
 
 def summary(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:

@@ -1,6 +1,6 @@
 """What an approval has to show before it is believed.
 
-A reviewer that was talked into "approve" has usually looked at nothing. Strict evidence asks for
+A reviewer that was persuaded to approve has usually looked at nothing. Strict evidence asks for
 the reviewed commit, a verdict per criterion and the files examined; none of it can be given by a
 reviewer who did not do the work, or is cheap to check when it was made up.
 """
@@ -19,9 +19,9 @@ def objection(
     review: ReviewReport, card: TaskCard, head_sha: str, evidence: Literal["lenient", "strict"]
 ) -> str:
     """Why this review cannot be taken as one of `head_sha`, as a sentence, or ''."""
-    said = review.head_sha.lower()
-    if said and not (len(said) >= _SHORTEST_SHA and head_sha.startswith(said)):
-        return f"review_report.json is about commit {said[:40]}, the work to review is {head_sha}"
+    named = review.head_sha.lower()
+    if named and not (len(named) >= _SHORTEST_SHA and head_sha.startswith(named)):
+        return f"review_report.json is about commit {named[:40]}, the work to review is {head_sha}"
     if review.decision != "approve":
         return ""
     unmet = [c.id for c in review.criteria if not c.met]

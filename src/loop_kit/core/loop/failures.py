@@ -9,7 +9,7 @@ from loop_kit.core.loop.state import LoopState, Outcome, Role
 
 RETRIED = {Failure.TRANSIENT}
 DROPS_SESSION = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
-"""After these the conversation is not taken up again: it may be what is broken."""
+"""After these the session is not resumed: it may be what is broken."""
 REPAIRED = {
     Failure.NO_REPORT,
     Failure.INVALID_REPORT,
@@ -47,9 +47,9 @@ def process_failure(
 ) -> Failure | None:
     """The failure of the agent's own process, which left no report that can be used.
 
-    None when the process is not to blame, or did not finish what it can be told to finish; then
-    what the report lacks is the failure. `resumed` says that it went on in a conversation: one
-    that is unknown or has become too long is replaced by a new one.
+    None when the process is not to blame, or did not finish what it can be asked to finish; then
+    what the report lacks is the failure. `resumed` says that it resumed a session: one that is
+    unknown or has become too long is replaced by a new one.
     """
     kind = problem.kind if problem else None
     if resumed and kind is ProblemKind.INVALID_SESSION:
@@ -66,7 +66,7 @@ def process_failure(
 
 
 def next_pause(state: LoopState, role: Role, asked: float | None) -> float:
-    """Seconds until the next attempt, if this one is tried again: `asked`, or our own backoff."""
+    """Seconds until the next attempt, if this one is tried again: `asked`, or the usual backoff."""
     last = state.attempt
     retries = last.retries if last is not None and last.role is role else 0
     return max(asked or 0, backoff(state.limits.dispatch_retry_base_sec, retries + 1))
@@ -81,8 +81,8 @@ def explain_failure(
     severity = "a permanent error, not retrying" if failure is Failure.PERMANENT else "an error"
     how = f"{backend} ended with {severity} ({named}exit code {exit_code})"
     quoted = _quote(problem)
-    said = f"{how}: {quoted}" if quoted else how
-    return f"{said.rstrip('.')}. {remedy(kind, backend, role.value)}"
+    sentence = f"{how}: {quoted}" if quoted else how
+    return f"{sentence.rstrip('.')}. {remedy(kind, backend, role.value)}"
 
 
 def explain_timeout(timed_out: str, backend: str, problem: Problem | None) -> str:
@@ -105,5 +105,5 @@ def _quote(problem: Problem | None) -> str:
         return ""
     if problem.kind is not ProblemKind.REFUSAL:
         return problem.message
-    said = f", and said: {problem.message}" if problem.message else ""
-    return f"the model refused{said}"
+    message = f", and said: {problem.message}" if problem.message else ""
+    return f"the model refused{message}"

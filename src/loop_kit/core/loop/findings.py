@@ -57,12 +57,14 @@ def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
             repeated[issue.id] = issue
         else:
             fresh.append(issue)
-    kept = tuple(
+    answered = tuple(
         _disposed(finding, disposed.get(finding.id), repeated.get(finding.id), review)
         for finding in ledger
     )
     start = len(ledger) + 1
-    return kept + tuple(_issued(issue, n, review.round) for n, issue in enumerate(fresh, start))
+    return answered + tuple(
+        _new_finding(issue, n, review.round) for n, issue in enumerate(fresh, start)
+    )
 
 
 def contradiction(ledger: Ledger, review: ReviewReport) -> str:
@@ -80,7 +82,7 @@ def contradiction(ledger: Ledger, review: ReviewReport) -> str:
 
 
 def _disposed(
-    finding: Finding, said: Disposition | None, repeat: Issue | None, review: ReviewReport
+    finding: Finding, disposition: Disposition | None, repeat: Issue | None, review: ReviewReport
 ) -> Finding:
     if repeat is not None:
         said_now: dict[str, str | int | None] = {
@@ -89,28 +91,28 @@ def _disposed(
             "reason": repeat.reason,
             "required_change": repeat.required_change,
             "scenario": repeat.scenario,
-            "note": said.note if said else "",
+            "note": disposition.note if disposition else "",
         }
         changes: dict[str, object] = {key: value for key, value in said_now.items() if value}
         changes |= {"status": "open", "closed_round": None, "not_fixed": finding.not_fixed + 1}
         return finding.model_copy(update=changes)
     if finding.status != "open":
         return finding
-    if said is None:
+    if disposition is None:
         return _closed(finding, "fixed", review.round) if review.decision == "approve" else finding
-    noted = finding.model_copy(update={"note": said.note})
-    if said.status == "not_fixed":
+    noted = finding.model_copy(update={"note": disposition.note})
+    if disposition.status == "not_fixed":
         return noted.model_copy(update={"not_fixed": finding.not_fixed + 1})
-    if said.status == "upheld":
+    if disposition.status == "upheld":
         return noted.model_copy(update={"upheld": finding.upheld + 1})
-    return _closed(noted, said.status, review.round)
+    return _closed(noted, disposition.status, review.round)
 
 
 def _closed(finding: Finding, status: str, round_: int) -> Finding:
     return finding.model_copy(update={"status": status, "closed_round": round_})
 
 
-def _issued(issue: Issue, number: int, round_: int) -> Finding:
+def _new_finding(issue: Issue, number: int, round_: int) -> Finding:
     return Finding(
         id=f"F{number}",
         round=round_,

@@ -1,6 +1,6 @@
 """What each event does to a loop: the handlers that the table in `machine` names.
 
-A handler is pure, and knows nothing of what comes next.
+A handler is pure, and does not decide what is done next.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ def attempt_of(state: LoopState, role: Role) -> Attempt:
 
 
 def start_task(state: LoopState, event: TaskStarted) -> LoopState:
-    """A new loop in round 1; of the one before it only `seq` and the lease stay."""
+    """Begin round 1 of a new loop; of the one before it only `seq` and the lease stay."""
     fresh = LoopState(
         seq=state.seq,
         state=Phase.AWAITING_WORK,
@@ -81,7 +81,7 @@ def start_task(state: LoopState, event: TaskStarted) -> LoopState:
 
 
 def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
-    """Another run owns the loop; an attempt that its last owner left counts as lost."""
+    """Record who owns the loop; an attempt that another owner left counts as lost."""
     attempt, before = state.attempt, state.lease
     if attempt is not None:
         lost = before is not None and before.holder != event.lease.holder
@@ -90,7 +90,7 @@ def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
 
 
 def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState:
-    """The base is known; commands that cannot even start end the loop before anything is spent."""
+    """Record the base; commands that cannot even start end the loop before anything is spent."""
     verified = update(state, baseline=event.verification)
     broken = event.verification.unavailable
     if broken is None:
@@ -105,13 +105,13 @@ def _expect(state: LoopState, role: Role) -> None:
 
 
 def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState:
-    """The head that a person pushed is verified, or is not."""
+    """Record whether the head that a person pushed verifies."""
     history = update_round(state.history, state.round, verified=event.verification.passed)
     return update(state, verification=event.verification, history=history)
 
 
 def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
-    """The next attempt is claimed."""
+    """Count and claim the next attempt."""
     _expect(state, event.role)
     last = attempt_of(state, event.role)
     attempt = last.model_copy(
@@ -150,9 +150,9 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
 
 
 def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
-    """The conversation is unknown to the backend, or too long: a new one, at once."""
+    """Drop a session that the backend does not know, or that is too long; try again at once."""
     if event.role.value not in state.sessions:
-        raise IllegalTransition(f"the {event.role} took up no session")
+        raise IllegalTransition(f"the {event.role} resumed no session")
     attempt = attempt_of(state, event.role).model_copy(update={"waits": False, "claimed": False})
     usage = state.usage.plus(event.spent)
     left = sessions.drop_session(state, event.role)
@@ -160,7 +160,7 @@ def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
 
 
 def accept_work(state: LoopState, event: WorkReported) -> LoopState:
-    """The work goes to the reviewer."""
+    """Record the work of the round, and wait for the reviewer."""
     work = event.work
     detail = RoundDetail(
         round=state.round,
@@ -193,7 +193,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
 
 
 def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
-    """The verdict ends the loop or begins the next round; what does not verify is not approved."""
+    """End the loop or begin the next round; what does not verify is never approved."""
     findings = apply_review(state.findings, event.report)
     decision = event.report.decision
     rejection = rejection_of_unverified(state, findings) if decision == "approve" else None
@@ -219,13 +219,13 @@ def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
 
 
 def halt(state: LoopState, event: Halted) -> LoopState:
-    """The loop ends from outside, and keeps what an interrupted worker had done."""
-    kept = {"reasons": event.reasons, "wip": event.wip or state.wip}
-    return end_loop(state, event.outcome, event.error, event.at, **kept)
+    """End the loop, with the commits that an interrupted worker left."""
+    changes = {"reasons": event.reasons, "wip": event.wip or state.wip}
+    return end_loop(state, event.outcome, event.error, event.at, **changes)
 
 
 def record_post(state: LoopState, event: Published) -> LoopState:
-    """One post was made, or refused."""
+    """Record that a post was made, or refused."""
     items = tuple(event.item if old.key == event.item.key else old for old in state.outbox)
     return update(
         state,
@@ -236,7 +236,7 @@ def record_post(state: LoopState, event: Published) -> LoopState:
 
 
 def hand_over(state: LoopState, event: HandedOver) -> LoopState:
-    """The lease is released, and the job of the next round counted."""
+    """Release the lease, and count the job that is asked to continue."""
     usage = state.usage
     if event.continue_to is not None:
         usage = usage.model_copy(update={"dispatches": usage.dispatches + 1})

@@ -103,7 +103,7 @@ class BaseVerified:
 
 @dataclass(frozen=True, slots=True)
 class HeadVerified:
-    """The verify commands ran at a head that no worker of ours reported: a person pushed it."""
+    """The verify commands ran at a head that no worker reported: a person pushed it."""
 
     verification: Verification
 
@@ -120,8 +120,8 @@ class AttemptStarted:
 class AttemptFailed:
     """The attempt ended without a usable result.
 
-    `wip` is what it committed and may stay; `work_sha` what it has to mend before that.
-    `session` is the conversation in which the agent can be told what was wrong. `retry_after` is
+    `wip` is what it committed and may stay; `work_sha` what it has to fix before that.
+    `session` is the one in which the agent can be asked to fix it. `retry_after` is
     how many seconds the backend asked to wait.
     """
 
@@ -227,7 +227,7 @@ class Verify:
 class RunAgent:
     """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed.
 
-    `session` is the conversation to take up again; `rotated` says that there was one, too old.
+    `session` is the one to resume; `rotated` says that there was one, too old.
     An attempt that is `claimed` is recorded as started already.
     """
 

@@ -1,16 +1,16 @@
 """What the loop intends to post: the keys of the outbox, and when each is intended (again).
 
 Some posts are made once: the pull request, each round's review, the marks on what it settled, the
-end of the draft. Others show how the loop stands and are made anew whenever that changes: the
+end of the draft. Others show the status of the loop and are updated whenever that changes: the
 status comment on the pull request and the acknowledgement on the issue (always the same ones,
-found by the `ref` that their items keep), the commit status and the labels. Nothing is intended
+found by the `ref` of their items), the commit status and the labels. Nothing is intended
 that has no place: a worker that fails in the first round leaves no pull request, and its loop's
-head is a commit of the base branch, which gets no status of ours.
+head is a commit of the base branch, which gets no status.
 
-A no of the forge is final until a person starts the loop again: they may have mended the setting.
-The first word that the loop is at work costs no push of its own: it waits for the push that starts
-the first agent. An interrupted run intends nothing; its runner is about to kill it, and the loop
-goes on from there.
+A refusal of the forge is final until a person starts the loop again: they may have fixed the
+setting. The first post that the loop is running costs no push of its own: it waits for the push
+that starts the first agent. An interrupted run intends nothing; its runner is about to kill it, and
+the loop continues from there.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ _ORDER = (
     *(PULL_REQUEST, REVIEW, MARKS, READY, LABELS, COMMIT_STATUS),
     *(STATUS_COMMENT, ACKNOWLEDGEMENT),
 )
-"""The comments that show how it stands come last: they tell what the others could not do."""
+"""The comments that show the status come last: they include what the others could not do."""
 
 _GREETINGS = frozenset({STATUS_COMMENT, ACKNOWLEDGEMENT})
 
@@ -76,8 +76,8 @@ def label_of(outcome: Outcome | None) -> str:
     return PERSON_LABEL if by_person else FAILED_LABEL
 
 
-def conversation(state: LoopState) -> int | None:
-    """Where the loop is talked about: its pull request, or what its card came from."""
+def issue_or_pull(state: LoopState) -> int | None:
+    """The number of the loop's pull request, or of the issue or pull request of its card."""
     if state.pull_request is not None:
         return state.pull_request
     return state.source.issue or state.source.pull
@@ -101,7 +101,7 @@ def unposted_commits(state: LoopState) -> tuple[str, ...]:
 
 
 def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
-    """Those of `pending` that only say that the loop is at work now."""
+    """Those of `pending` that only say that the loop is running now."""
     if not state.is_running or state.history:
         return ()
     return tuple(i for i in pending(state) if i.key in _GREETINGS and not i.ref)
@@ -121,14 +121,14 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     reviewed = _reviewed(after) - _reviewed(before)
     if reviewed:
         _intend_review(items, after, min(reviewed))
-    shown = None if before.outcome is Outcome.INTERRUPTED else before.outcome
-    if shown is not None and after.outcome is None:
-        _try_again(items, after)
+    posted = None if before.outcome is Outcome.INTERRUPTED else before.outcome
+    if posted is not None and after.outcome is None:
+        _retry_refused(items, after)
     if (
         reviewed
-        or shown is not after.outcome
+        or posted is not after.outcome
         or before.state is Phase.IDLE
-        or _paused(before, after)
+        or _is_pause_changed(before, after)
     ):
         _intend_status(items, after)
     if _pull(before) != _pull(after):
@@ -142,7 +142,7 @@ def _pull(state: LoopState) -> tuple[int | None, str]:
     return state.pull_request, opened.why if opened else ""
 
 
-def _paused(before: LoopState, after: LoopState) -> bool:
+def _is_pause_changed(before: LoopState, after: LoopState) -> bool:
     return Phase.PAUSED in {before.state, after.state} and before.state is not after.state
 
 
@@ -178,7 +178,7 @@ def _intend_status(items: _Intents, after: LoopState) -> None:
     labels = items.get(LABELS)
     relabelled = label_of(after.outcome) != (labels.ref if labels else "")
     wanted: Mapping[str, bool] = {
-        LABELS: relabelled and (posted or conversation(after) is not None),
+        LABELS: relabelled and (posted or issue_or_pull(after) is not None),
         COMMIT_STATUS: bool(after.head_sha),
         STATUS_COMMENT: posted,
         ACKNOWLEDGEMENT: after.source.issue is not None,
@@ -188,7 +188,7 @@ def _intend_status(items: _Intents, after: LoopState) -> None:
 
 
 def _intend(items: _Intents, key: str, after: LoopState) -> None:
-    """Intend what shows how the loop stands, unless it was refused."""
+    """Intend a post that shows the status, unless it was refused."""
     if key == ACKNOWLEDGEMENT and after.source.issue is None:
         return
     item = items.get(key, OutboxItem(key=key, status="done"))
@@ -196,7 +196,7 @@ def _intend(items: _Intents, key: str, after: LoopState) -> None:
         items[key] = _pending(item, after)
 
 
-def _try_again(items: _Intents, after: LoopState) -> None:
+def _retry_refused(items: _Intents, after: LoopState) -> None:
     for key, item in items.items():
         if item.status == "refused":
             items[key] = _pending(item, after)

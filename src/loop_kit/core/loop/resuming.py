@@ -1,11 +1,11 @@
 """How a loop ends, how it continues after that, and what the command of a person does to it.
 
-A run that dies without a word leaves its lease behind. When two of them die while the same agent
+A run that dies suddenly leaves its lease behind. When two of them die while the same agent
 is running at the same commit, the third would die too, and be paid for: the loop ends instead, and
 a person looks at the logs.
 
-A command changes nothing where it makes no sense (`pause` of a loop that is done); it is noted as
-carried out all the same, so that no later run reads it again.
+A command changes nothing where it makes no sense (`pause` of a loop that is done); it counts as
+handled all the same, so that no later run reads it again.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ def update(before: LoopState, /, **changes: Any) -> LoopState:
 
 
 def end_loop(state: LoopState, outcome: Outcome, error: str, at: str, **changes: Any) -> LoopState:
-    """The loop ends here; unless it is approved, a later run continues at this phase."""
+    """End the loop; unless it is approved, a later run continues at this phase."""
     approved = outcome is Outcome.APPROVED
     outstanding = state.resume_phase if state.state is Phase.PAUSED else state.state
     return update(
@@ -62,7 +62,7 @@ def end_if_rounds_used_up(state: LoopState, at: str) -> LoopState:
 
 
 def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
-    """The loop goes on under the operator's limits, and what was added to them by command.
+    """Continue under the operator's limits, and what was added to them by command.
 
     Raises:
         IllegalTransition: nothing is outstanding, for it was approved.
@@ -76,7 +76,7 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
 
 
 def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
-    """The loop goes on at the phase that is outstanding, under `limits`.
+    """Continue at the phase that is outstanding, under `limits`.
 
     Raises:
         IllegalTransition: nothing is outstanding, for it was approved.
@@ -110,8 +110,8 @@ def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopSta
     worker = attempt.role is Role.WORKER
     outcome = Outcome.WORKER_DISPATCH_FAILED if worker else Outcome.REVIEWER_DISPATCH_FAILED
     error = (
-        f"{attempt.lost} runs died while the {attempt.role.value} was at work, without a word of"
-        " ours. Look at the end of their logs: out of memory or disk, or a lost runner?"
+        f"{attempt.lost} runs died while the {attempt.role.value} was running, without an error"
+        " of loop-kit. Look at the end of their logs: out of memory or disk, or a lost runner?"
     )
     return end_loop(state, outcome, error, at)
 

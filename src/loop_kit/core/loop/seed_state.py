@@ -1,10 +1,10 @@
-"""A state that agent-task-runner 0.3.x left, turned into one of ours.
+"""Reads a state that agent-task-runner 0.3.x left.
 
 A person who changes from that tool to this one in the middle of a task must be able to continue.
-What its state does not say is taken from the bus files beside it, because its outer process
+What its state lacks is taken from the bus files beside it, because its outer process
 overwrites what a failed round had recorded: a review request and a work report of the same round
 and commit prove that the worker is done, and the fix list holds the findings that are open. What
-nobody says stays unknown: what was spent, and the diffs of earlier rounds.
+no file has stays unknown: what was spent, and the diffs of earlier rounds.
 """
 
 import re
@@ -32,9 +32,9 @@ _MAX_COMMITS = 100
 _MAX_ROUNDS = 1000
 _DECISIONS = ("approve", "changes_required")
 
-_OF_THE_REVIEWER = ("reviewer_timeout", "reviewer_dispatch_failed", "invalid_review_report")
-_OURS = (
-    *_OF_THE_REVIEWER,
+_REVIEWER_OUTCOMES = ("reviewer_timeout", "reviewer_dispatch_failed", "invalid_review_report")
+_OUTCOMES = (
+    *_REVIEWER_OUTCOMES,
     *("worker_timeout", "worker_dispatch_failed", "invalid_work_report", "worker_noop"),
     *("git_compare_failed", "max_rounds_exhausted", "interrupted"),
 )
@@ -47,16 +47,16 @@ def read_nothing(name: str) -> bytes | None:
 
 
 def is_of_agent_task_runner(document: Document) -> bool:
-    """Whether agent-task-runner wrote this: ours always say their `schema_version`."""
+    """Whether agent-task-runner wrote this: loop-kit always writes `schema_version`."""
     return "schema_version" not in document and document.get("state") is not None
 
 
 def migrate(document: Document, read: Read = read_nothing) -> Document:
-    """Our state for one of agent-task-runner; fields that do not fit are left to validation.
+    """The state for one of agent-task-runner; fields that do not fit are left to validation.
 
     Args:
         document: the parsed `state.json`.
-        read: gives a bus file by its name, for what the state itself does not say.
+        read: gives a bus file by its name, for what the state itself lacks.
     """
     state = {
         key: clean_text(value) if isinstance(value, str) else value
@@ -71,9 +71,9 @@ def migrate(document: Document, read: Read = read_nothing) -> Document:
     }
     if "base_sha" in state:
         state["start_sha"] = state["base_sha"]
-    goes_on = state["state"] in ("awaiting_work", "awaiting_review")
+    running = state["state"] in ("awaiting_work", "awaiting_review")
     failed = state["state"] == "done" and state.get("outcome") != "approved"
-    if goes_on or failed:
+    if running or failed:
         state = _outstanding(state, read)
         state["findings"] = _findings(state, read)
     return state
@@ -86,27 +86,27 @@ def _outstanding(state: Document, read: Read) -> Document:
     head = request["head_sha"] if request else state.get("head_sha")
     reviewing = bool(request) or (
         _is_commit(head)
-        and (state["state"] == "awaiting_review" or state.get("outcome") in _OF_THE_REVIEWER)
+        and (state["state"] == "awaiting_review" or state.get("outcome") in _REVIEWER_OUTCOMES)
     )
     if _is_commit(head):
         state = {**state, "head_sha": head}
     elif "head_sha" in state:
-        # It was taken from the worker's report, which may say `HEAD`: the worker goes again.
+        # It was taken from the worker's report, which may say `HEAD`: the worker runs again.
         state = {key: value for key, value in state.items() if key != "head_sha"}
         state["state"] = "done" if state["state"] == "done" else "awaiting_work"
-    state = _ended(state, "awaiting_review" if reviewing else "awaiting_work")
+    state = _with_outcome(state, "awaiting_review" if reviewing else "awaiting_work")
     return _under_review(state, parent, request or {}, read) if reviewing else state
 
 
-def _ended(state: Document, phase: str) -> Document:
-    """How a failed loop ended, in our words; one that goes on has not ended."""
+def _with_outcome(state: Document, phase: str) -> Document:
+    """The outcome of a failed loop under its name here; a running one has none."""
     if state["state"] != "done":
-        kept = {k: v for k, v in state.items() if k not in ("outcome", "error", "failed_at")}
-        return {**kept, "state": phase} if phase == "awaiting_review" else kept
+        running = {k: v for k, v in state.items() if k not in ("outcome", "error", "failed_at")}
+        return {**running, "state": phase} if phase == "awaiting_review" else running
     outcome = state.get("outcome")
     if outcome == "single_round_failed":
         outcome = f"{'reviewer' if phase == 'awaiting_review' else 'worker'}_dispatch_failed"
-    elif outcome not in _OURS:
+    elif outcome not in _OUTCOMES:
         outcome = "interrupted"
     return {**state, "outcome": outcome, "resume_phase": phase}
 
@@ -150,15 +150,15 @@ def _under_review(state: Document, parent: object, request: Document, read: Read
 
 
 def _findings(state: Document, read: Read) -> list[Document]:
-    """The findings in this round's fix list, numbered as ours are."""
+    """The findings in this round's fix list, with ids as loop-kit gives them."""
     fixes = _document(read, _FIX_LIST)
     listed = isinstance(fixes.get("fixes"), list) and _of_this_round(state, fixes)
     if not listed or state["round"] < 2:
         return []
-    said = {"task_id": state["task_id"], "round": state["round"] - 1}
-    said |= {"decision": "changes_required", "blocking_issues": fixes["fixes"]}
+    raw = {"task_id": state["task_id"], "round": state["round"] - 1}
+    raw |= {"decision": "changes_required", "blocking_issues": fixes["fixes"]}
     try:
-        review = parse_review_report(said, said["task_id"], said["round"])
+        review = parse_review_report(raw, raw["task_id"], raw["round"])
     except ReportInvalid:
         return []
     return [finding.model_dump() for finding in apply_review((), review)]
@@ -182,9 +182,9 @@ def _is_commit(value: object) -> bool:
     return isinstance(value, str) and _COMMIT.fullmatch(value) is not None
 
 
-def _details(said: object) -> list[Document]:
+def _details(raw: object) -> list[Document]:
     """The rounds so far; the notes of a work report may have been anything."""
-    rounds = said[:_MAX_ROUNDS] if isinstance(said, list) else []
+    rounds = raw[:_MAX_ROUNDS] if isinstance(raw, list) else []
     return [_detail(item) for item in rounds if isinstance(item, dict) and _has_round(item)]
 
 
@@ -206,9 +206,9 @@ def _detail(item: Document) -> Document:
     return detail
 
 
-def _sessions(said: object) -> Document:
-    """The conversations that can be taken up again; one without a name is none."""
-    sessions = said if isinstance(said, dict) else {}
+def _sessions(raw: object) -> Document:
+    """The sessions that can be resumed; one without an id is left out."""
+    sessions = raw if isinstance(raw, dict) else {}
     return {
         role: {
             "session_id": clean_text(session["session_id"]),

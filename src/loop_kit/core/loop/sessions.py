@@ -1,8 +1,8 @@
-"""Which conversation an agent takes up again ("warm resume"), and when it is given up.
+"""Which session an agent resumes ("warm resume"), and when it is dropped.
 
-A conversation knows the repository already, so the next round in it is cheaper. It is given up
+A session knows the repository already, so the next round in it is cheaper. It is dropped
 when it is too old, when the code under it was changed by somebody else, when its backend does not
-know it any more, and after failures that it may be the cause of: the next attempt starts afresh.
+know it any more, and after failures that it may be the cause of: the next attempt starts a new one.
 """
 
 import re
@@ -17,12 +17,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
 def session_name(value: object) -> str:
-    """A conversation's id that can be an argument, or '': it comes back to a command line."""
+    """A session's id that can be an argument of a command, or ''."""
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
 
 def due_session(state: LoopState, role: Role) -> tuple[Session | None, bool]:
-    """The conversation to take up again, and whether there was one that is too old for that."""
+    """The session to resume, and whether there was one that is too old for that."""
     held, most = state.sessions.get(role.value), state.limits.session_rounds
     if held is None or most is None or not session_name(held.session_id):
         return None, False
@@ -31,7 +31,7 @@ def due_session(state: LoopState, role: Role) -> tuple[Session | None, bool]:
 
 
 def keep_session(state: LoopState, role: Role, session: Session | None) -> Sessions:
-    """The sessions with the one that this attempt left, if it told one."""
+    """The sessions with the one that this attempt left, if it reported one."""
     return {**state.sessions, role.value: session} if session else state.sessions
 
 
@@ -41,7 +41,7 @@ def drop_session(state: LoopState, role: Role) -> Sessions:
 
 
 def update_after_failure(state: LoopState, event: AttemptFailed, retries: int) -> Sessions:
-    """The sessions after a failure; one that failed in a retry already is given up."""
+    """The sessions after a failure; one that failed in a retry already is dropped."""
     if event.failure in DROPS_SESSION or (event.failure in RETRIED and retries):
         return drop_session(state, event.role)
     return keep_session(state, event.role, event.session)

@@ -1,6 +1,6 @@
 """The state of one loop: everything the next process needs, and nothing it could ask git for.
 
-`state.json` keeps the names that agent-task-runner gave its fields; ours are added beside them.
+`state.json` has the field names of agent-task-runner, and more beside them.
 Unknown keys survive a round trip, so that an older program does not lose what a newer one wrote.
 """
 
@@ -62,7 +62,7 @@ Branch = Annotated[
 
 
 class Limits(ExtensibleRecord):
-    """What one loop may spend, the operator's word after the card has lowered it."""
+    """Spending limits: the operator's, lowered by the card."""
 
     max_rounds: int = 3
     dispatch_retries: int = 2
@@ -73,11 +73,11 @@ class Limits(ExtensibleRecord):
     max_cost_usd: float | None = None
     evidence: Literal["lenient", "strict"] = "lenient"
     session_rounds: int | None = None
-    """For how many rounds a conversation is taken up again: None never, 0 without end."""
+    """Reuse a session for at most this many rounds: None never, 0 without a limit."""
 
 
 class Spent(Record):
-    """What one attempt used. None means that the backend does not say, not that it was nothing."""
+    """What one attempt used. None means not reported, which is not nothing."""
 
     agent_seconds: float = 0
     tokens_in: int | None = None
@@ -86,7 +86,7 @@ class Spent(Record):
 
 
 class Usage(ExtensibleRecord):
-    """What the loop has used so far; `unreported` counts attempts that told no token numbers."""
+    """What the loop has used so far; `unreported` counts attempts without token numbers."""
 
     rounds: int = 0
     agent_seconds: float = 0
@@ -146,7 +146,7 @@ class CommandResult(ExtensibleRecord):
 
 
 class Verification(ExtensibleRecord):
-    """What the verify commands said about one commit."""
+    """The results of the verify commands at one commit."""
 
     sha: Sha
     results: tuple[CommandResult, ...] = ()
@@ -188,7 +188,7 @@ class RoundRecord(ExtensibleRecord):
 
 
 class Session(ExtensibleRecord):
-    """The conversation that a backend can take up again.
+    """A conversation that a backend can resume.
 
     `tokens_in` and `tokens_out` are what the backend has reported for the whole of it so far; None
     where a backend reports each run by itself.
@@ -202,7 +202,7 @@ class Session(ExtensibleRecord):
 
 
 class Wip(ExtensibleRecord):
-    """Work in progress: `commits` on the work branch, up to `sha`, that no report speaks of yet."""
+    """Work in progress: `commits` on the work branch, up to `sha`, that are not reported yet."""
 
     sha: Sha
     commits: int
@@ -303,12 +303,12 @@ class LoopState(ExtensibleRecord):
 
     @property
     def tip(self) -> str:
-        """The last commit that a report spoke of, or where the work starts."""
+        """The last commit that was reported, or where the work starts."""
         return self.head_sha or self.start_sha
 
     @property
     def branch_tip(self) -> str:
-        """Where the work branch is: at the tip, or at work in progress on top of it."""
+        """Where the work branch is: at the tip, or at commits in progress on top of it."""
         return self.wip.sha if self.wip else self.tip
 
     @property
@@ -324,7 +324,7 @@ class LoopState(ExtensibleRecord):
 
     @property
     def contradiction(self) -> str:
-        """Why nobody can go on from this state, whoever wrote it, or ''."""
+        """Why no run can continue from this state, or ''."""
         running = (Phase.AWAITING_WORK, Phase.AWAITING_REVIEW)
         phase = self.resume_phase or self.state
         if self.state is Phase.DONE and self.outcome is None:
