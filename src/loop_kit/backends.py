@@ -1,4 +1,4 @@
-"""For packages that bring a backend: what they need, under names that stay.
+"""The stable API for packages that provide a backend.
 
     from loop_kit.backends import (
         Assignment,
@@ -13,7 +13,7 @@
             return Invocation([executable, "--yes"], assignment.prompt.encode())
         return CommandLineAgent("mine", setup, lambda: on_path("mine", setup.environment), call)
 
-An entry point `mine = "my_package:backend"` in the group `loop_kit.backends` makes it known to
+An entry point `mine = "my_package:backend"` in the group `loop_kit.backends` makes it available to
 every `loop` of that environment; `register_backend("mine", backend)` to the running process.
 See docs/backends.md.
 """
@@ -48,7 +48,7 @@ from loop_kit.ports import (
 
 
 def register_backend(name: str, factory: Callable[[Setup], Agent]) -> None:
-    """Make `factory` known as the backend `name`, which is trimmed and lower-cased.
+    """Add `factory` as the backend `name`, which is trimmed and lower-cased.
 
     Raises:
         BadSetting: the name is empty, cannot be a name, or is that of a built-in backend.

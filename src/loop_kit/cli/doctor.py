@@ -208,7 +208,7 @@ def _roles(
         return [Check("agents", State.WRONG, error.sentence, error.remedy)], {}
     except Exception as error:  # a backend of somebody else's may raise anything
         detail = f"a backend failed: {type(error).__name__}: {error}"
-        fix = "mend the package that brings it, or choose another backend"
+        fix = "fix the package that provides it, or choose another backend"
         return [Check("agents", State.WRONG, detail, fix)], {}
     checks = [
         Check(name, State.MISSING, problem, "put it on PATH, or choose another backend")
@@ -226,7 +226,7 @@ def _programs(
     """The programs that we know, and the names of the other backends."""
     from loop_kit.adapters.agents import REGISTRY
     from loop_kit.adapters.agents.catalogue import KNOWN
-    from loop_kit.adapters.agents.probe import Surroundings, look_at
+    from loop_kit.adapters.agents.probe import Surroundings, probe
     from loop_kit.core.agent import environment
     from loop_kit.core.agent.checkup import Check, State
 
@@ -243,6 +243,6 @@ def _programs(
             held = getattr(settings, setting).get_secret_value() if setting else ""
             if held or (setting and environ.get(variable)):
                 seen[variable] = held or environ[variable]
-        looked = look_at(known, Surroundings(plain, seen, environ, root))
+        looked = probe(known, Surroundings(plain, seen, environ, root))
         checks += [replace(check, needed=name in used) for check in looked]
     return checks

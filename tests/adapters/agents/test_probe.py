@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loop_kit.adapters.agents.catalogue import KNOWN, KnownProgram
-from loop_kit.adapters.agents.probe import Surroundings, login, look_at
+from loop_kit.adapters.agents.probe import Surroundings, login, probe
 from loop_kit.core.agent.checkup import Check, State
 
 CODEX, CLAUDE, OPENCODE = KNOWN["codex"], KNOWN["claude"], KNOWN["opencode"]
@@ -68,7 +68,7 @@ class Machine:
     def look(self, patience: float = 10, **variables: str) -> list[Check]:
         plain = {"PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin", "HOME": str(self.home)}
         seen = {**plain, "CODEX_API_KEY": "sk-key-of-the-test"}
-        return look_at(
+        return probe(
             self.known,
             Surroundings({**plain, **variables}, seen, seen, self.home, patience),
         )

@@ -1,7 +1,7 @@
-"""The agent programs that we know: their versions, flags, keys and installation, in one table.
+"""The supported agent programs: their versions, flags, keys and installation, in one table.
 
-`checked` is the version that our flags were checked with and that `install` fetches; `oldest` is
-the oldest one that a loop was tried with. What a key is called in our settings stands beside it.
+`checked` is the version that the flags were checked with and that `install` fetches; `oldest` is
+the oldest one that a loop was tried with. Each key is listed with the name of its setting.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from loop_kit.core.agent.checkup import Version, version_text
 
 @dataclass(frozen=True, slots=True)
 class KnownProgram:
-    """What is known of one backend's program, before anything is run.
+    """The facts about one backend's program, before anything is run.
 
     Attributes:
-        keys: Each variable with a key, and the setting it comes from ('' where it is none of ours).
-        homes: Variables that say where it looks for its settings, logins and sessions.
-        caches: Variables that say where it keeps what it can fetch again.
-        log_in: What to type to log in, without a key.
-        login_status: What to type to see whether it is logged in.
+        keys: Each variable with a key, and the setting it comes from ('' if no setting has it).
+        homes: Variables with the folders of its settings, logins and sessions.
+        caches: Variables with the folders of what it can fetch again.
+        log_in: The command to log in without a key.
+        login_status: The command to see whether it is logged in.
     """
 
     name: str
@@ -38,7 +38,7 @@ class KnownProgram:
 
     @property
     def install(self) -> str:
-        """What to type to get the version that our flags were checked with."""
+        """The command that installs the version that the flags were checked with."""
         return f"npm install --global {self.package}@{version_text(self.checked)}"
 
 

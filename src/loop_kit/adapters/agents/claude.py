@@ -1,9 +1,9 @@
 """Anthropic's Claude Code, driven by `claude -p --output-format stream-json`. Checked against 2.1.
 
 `--setting-sources user` and `--strict-mcp-config` keep what a worker could plant in the repository
-(hooks, MCP servers, CLAUDE.md) from steering the next agent. `IS_SANDBOX` is asked for by the CLI
-before it skips permissions as root, which is who runs in a container. It tries again 3 times and
-not 10: with a refused key that took three minutes, and trying again later is ours to decide.
+(hooks, MCP servers, CLAUDE.md) from steering the next agent. The CLI asks for `IS_SANDBOX`
+before it skips permissions as root, the user in most containers. It retries 3 times and not 10:
+with a refused key that took three minutes, and the loop decides about later retries.
 """
 
 import json
@@ -91,7 +91,7 @@ def claude(setup: Setup) -> CommandLineAgent:
 
 
 def _limits(assignment: Assignment, setup: Setup) -> Sequence[str]:
-    """What claude can hold itself to; a subscription has no price."""
+    """The limits that claude itself can enforce; a subscription has no price."""
     turns = ("--max-turns", str(assignment.max_turns)) if assignment.max_turns else ()
     priced = assignment.max_cost_usd is not None and "ANTHROPIC_API_KEY" in setup.environment
     return *turns, *(("--max-budget-usd", f"{assignment.max_cost_usd:.4f}") if priced else ())
@@ -106,8 +106,8 @@ def _conversation(assignment: Assignment) -> tuple[str, str]:
 class ClaudeReader:
     """Reads `system`, `assistant`, `rate_limit_event` and `result` events.
 
-    An API failure comes as a `result` of subtype "success" with `is_error`; what kind it was says
-    the message before it, which the CLI and not the model wrote.
+    An API failure comes as a `result` of subtype "success" with `is_error`; the message before it,
+    written by the CLI and not by the model, has its kind.
     """
 
     stuck = ""
@@ -125,7 +125,7 @@ class ClaudeReader:
 
     @property
     def answer(self) -> bytes | None:
-        """The structured answer; a model that never gave one ends in success all the same."""
+        """The structured answer; a model that never gave one still ends in success."""
         found = self._result.get("structured_output")
         return json.dumps(found).encode() if isinstance(found, dict) else None
 
@@ -144,7 +144,7 @@ class ClaudeReader:
         )
 
     def feed(self, line: bytes) -> Sequence[Activity]:
-        """What the agent did or said, by one event."""
+        """The agent's activities in one event."""
         event = json_object(line)
         self.spoke = self.spoke or bool(event)
         kind = event.get("type")
@@ -158,9 +158,9 @@ class ClaudeReader:
             self._result = event
             self.problem = self._outcome(event)
         elif kind == "system" and event.get("subtype") == "api_retry":
-            self.problem = self._retrying(event)
+            self.problem = self._retry_problem(event)
         elif kind == "rate_limit_event":
-            self._limited(event.get("rate_limit_info"))
+            self._note_limit(event.get("rate_limit_info"))
         elif kind == "assistant":
             self._failed = event if event.get("is_api_error_message") is True else {}
             self.problem = None
@@ -177,41 +177,41 @@ class ClaudeReader:
             return tool(str(block.get("name") or ""), block.get("input"), self._root)
         return ()
 
-    def _retrying(self, event: Mapping[str, object]) -> Problem:
+    def _retry_problem(self, event: Mapping[str, object]) -> Problem:
         code = _text(event, "error")
-        said = f"{code or 'an API error'}, tried {whole_number(event.get('attempt'))} times"
-        return from_status(whole_number(event.get("error_status")), said, [code])
+        text = f"{code or 'an API error'}, tried {whole_number(event.get('attempt'))} times"
+        return from_status(whole_number(event.get("error_status")), text, [code])
 
-    def _limited(self, info: object) -> None:
-        """Note when the limit of the subscription is lifted, if it is reached."""
+    def _note_limit(self, info: object) -> None:
+        """Remember when the subscription's limit resets, if it is reached."""
         about = info if isinstance(info, dict) else {}
         reached = about.get("status") == "rejected"
         self._resets_at = whole_number(about.get("resetsAt")) if reached else 0
 
     def _outcome(self, result: Mapping[str, object]) -> Problem | None:
         subtype = _text(result, "subtype")
-        said = _text(result, "result") or _listed(result.get("errors")) or "the run failed"
+        text = _text(result, "result") or _error_text(result.get("errors")) or "the run failed"
         if subtype != "success":
             kind = _SUBTYPES.get(subtype, ProblemKind.UNKNOWN)
-            return problem(kind, f"{subtype}: {said}" if subtype else said)
+            return problem(kind, f"{subtype}: {text}" if subtype else text)
         if result.get("is_error"):
-            return self._api_failure(result, said)
+            return self._api_failure(result, text)
         ended = from_codes([_text(result, "stop_reason")])
         if ended is ProblemKind.TRUNCATED:
             return problem(ended, "the reply was cut off at the model's output limit")
         if ended is not ProblemKind.UNKNOWN:
-            return problem(ended, said)
-        denied = _denied(result.get("permission_denials"))
-        return problem(ProblemKind.DENIED, f"claude denied it {denied}") if denied else None
+            return problem(ended, text)
+        tools = _denied_tools(result.get("permission_denials"))
+        return problem(ProblemKind.DENIED, f"claude denied it {tools}") if tools else None
 
-    def _api_failure(self, result: Mapping[str, object], said: str) -> Problem:
+    def _api_failure(self, result: Mapping[str, object], text: str) -> Problem:
         codes = (
             *(_text(self._failed, key) for key in ("api_error", "error")),
             *(_text(result, key) for key in ("api_error_type", "terminal_reason")),
         )
-        found = from_status(whole_number(result.get("api_error_status")), said, codes)
+        found = from_status(whole_number(result.get("api_error_status")), text, codes)
         if found.kind is ProblemKind.RATE_LIMIT and self._resets_at:
-            return problem(found.kind, said, self._resets_at - time.time())
+            return problem(found.kind, text, self._resets_at - time.time())
         return found
 
 
@@ -220,14 +220,14 @@ def _text(event: Mapping[str, object], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _listed(errors: object) -> str:
+def _error_text(errors: object) -> str:
     return "; ".join(map(str, errors)) if isinstance(errors, list) else ""
 
 
-def _denied(denials: object) -> str:
+def _denied_tools(denials: object) -> str:
     """The names of the tools that were denied, each once."""
-    listed = denials if isinstance(denials, list) else []
-    return ", ".join({str(each.get("tool_name")): 0 for each in listed if isinstance(each, dict)})
+    items = denials if isinstance(denials, list) else []
+    return ", ".join({str(each.get("tool_name")): 0 for each in items if isinstance(each, dict)})
 
 
 def _cost(result: Mapping[str, object]) -> float | None:
@@ -236,5 +236,5 @@ def _cost(result: Mapping[str, object]) -> float | None:
     if not isinstance(since, dict):
         return money(result.get("total_cost_usd"))
     costs = [money(each.get("costUSD")) for each in since.values() if isinstance(each, dict)]
-    told = [cost for cost in costs if cost is not None]
-    return sum(told) if told else money(result.get("total_cost_usd"))
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else money(result.get("total_cost_usd"))

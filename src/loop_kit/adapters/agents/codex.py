@@ -1,7 +1,7 @@
 """OpenAI's Codex CLI, driven by `codex exec --json`. Checked against codex 0.169.
 
 The prompt goes through standard input: an argument over 128 KiB cannot be passed, and with an open
-pipe beside it codex waits for ever. When a thread is taken up again the prompt's place is `-`,
+pipe beside it codex waits for ever. When a thread is resumed the prompt's place is `-`,
 since with a text there codex does not read standard input. Telemetry and the plug-in sync are off
 (they cost 5 s at exit). Token counts are those of the whole thread. Of npm's package the native
 program is run, since its launcher costs 40 MB and does not pass on every signal. The schema of the
@@ -67,7 +67,7 @@ def codex(setup: Setup) -> CommandLineAgent:
             "skills.include_instructions=false",
             "-C",
             str(assignment.workspace),
-            *(_structured(assignment) if setup.structured else ()),
+            *(_request_report(assignment) if setup.structured else ()),
             *(("-m", setup.model) if setup.model else ()),
             *setup.args,
             *((INSTRUCTION,) if resumed is None else ("resume", resumed.session_id, "-")),
@@ -95,8 +95,8 @@ def native(found: str) -> str:
     return next((str(each) for each in programs if os.access(each, os.X_OK)), found)
 
 
-def _structured(assignment: Assignment) -> Sequence[str]:
-    """Ask for the report as the last answer; an answer that lies there is not this attempt's."""
+def _request_report(assignment: Assignment) -> Sequence[str]:
+    """Write the schema, remove an older attempt's answer, and return the flags for both files."""
     schema, answer = assignment.mailbox / _SCHEMA, assignment.mailbox / _ANSWER
     schema.write_text(json.dumps(report_schema(assignment.role)))
     answer.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ class CodexReader:
 
     @property
     def answer(self) -> bytes | None:
-        """The last answer, where it is there."""
+        """The last answer, or None."""
         try:
             return read_plain(self._answer, MAX_REPORT)
         except BusFileUnreadable:
@@ -132,19 +132,19 @@ class CodexReader:
 
     @property
     def spent(self) -> Spent:
-        """Tokens of this attempt: of the thread, without what it had before. No money is told."""
+        """Tokens of this attempt: of the thread, less what it had before. Codex reports no cost."""
         if self.thread_tokens is None:
             return Spent()
         into, out = self.thread_tokens
-        held = self._resumed
-        if held is not None and held.session_id == self.session_id:
-            before = (held.tokens_in or 0, held.tokens_out or 0)
+        resumed = self._resumed
+        if resumed is not None and resumed.session_id == self.session_id:
+            before = (resumed.tokens_in or 0, resumed.tokens_out or 0)
             if into >= before[0] and out >= before[1]:
                 return Spent(tokens_in=into - before[0], tokens_out=out - before[1])
         return Spent(tokens_in=into, tokens_out=out)
 
     def feed(self, line: bytes) -> Sequence[Activity]:
-        """What the agent did or said, by one event."""
+        """The agent's activities in one event."""
         event = json_object(line)
         self.spoke = self.spoke or bool(event)
         kind = str(event.get("type"))
@@ -197,10 +197,10 @@ def _command(item: dict[str, object]) -> object:
 
 
 def _paths(event: dict[str, object] | object) -> Sequence[str]:
-    listed = event.get("changes") if isinstance(event, dict) else None
-    changes = listed if isinstance(listed, list) else []
-    named = [str(c.get("path") or "") for c in changes if isinstance(c, dict)]
-    return [path for path in named if path]
+    items = event.get("changes") if isinstance(event, dict) else None
+    changes = items if isinstance(items, list) else []
+    paths = [str(c.get("path") or "") for c in changes if isinstance(c, dict)]
+    return [path for path in paths if path]
 
 
 def _message(error: object) -> str:

@@ -1,7 +1,7 @@
 """What codex's `error` and `turn.failed` events mean. Checked against codex 0.169.
 
-They hold nothing but a message, whose beginning is fixed for each kind of error; what follows may
-quote the provider. So only the beginning, a status or an error object is read.
+They hold only a message, whose beginning is fixed for each kind of error; the rest may quote the
+provider. So only the beginning, a status or an error object is read.
 """
 
 import re
@@ -45,29 +45,29 @@ _BEGINNINGS: tuple[tuple[str, ProblemKind], ...] = (
 
 
 def codex_problem(message: str) -> Problem:
-    """The problem that codex tells by `message`."""
+    """The problem that codex reports by `message`."""
     wrapped = _RECONNECTING.match(message)
-    said = (wrapped.group(1) if wrapped else message).replace(_APOSTROPHE, "'")
-    return problem(_kind(said), message, _pause(said))
+    text = (wrapped.group(1) if wrapped else message).replace(_APOSTROPHE, "'")
+    return problem(_kind(text), message, _pause(text))
 
 
-def _kind(said: str) -> ProblemKind:
-    error = api_error(said)
+def _kind(text: str) -> ProblemKind:
+    error = api_error(text)
     if error is not None:
         return from_codes(error.codes)
-    status = _STATUS.match(said)
+    status = _STATUS.match(text)
     if status is not None:
         body = api_error(status.group(2).rpartition(", url: ")[0])
         return from_codes(body.codes if body else (), int(status.group(1)))
-    incomplete = _INCOMPLETE.match(said)
+    incomplete = _INCOMPLETE.match(text)
     if incomplete is not None:
         return from_codes([incomplete.group(1)])
-    kinds = (kind for words, kind in _BEGINNINGS if said.startswith(words))
+    kinds = (kind for words, kind in _BEGINNINGS if text.startswith(words))
     return next(kinds, ProblemKind.UNKNOWN)
 
 
-def _pause(said: str) -> float | None:
-    found = _PAUSE.search(said) if said.startswith("rate limit exceeded") else None
+def _pause(text: str) -> float | None:
+    found = _PAUSE.search(text) if text.startswith("rate limit exceeded") else None
     if found is None:
         return None
     return float(found.group(1)) / (1000 if found.group(2).lower() == "ms" else 1)

@@ -1,9 +1,9 @@
 """Any other program as a backend: `--worker-command`, `--reviewer-command`.
 
-The words of the command are given to the system as they are, never to a shell; in each of them
+The words of the command are passed to the system unchanged, never to a shell; in each of them
 `{prompt_file}`, `{report_path}` and `{workspace}` are replaced. The prompt is on standard input
-too. A program with a slash in its name is looked for from the repository's root, so that a worker
-cannot put another one in its place in the workspace.
+too. A program with a slash in its name is looked up from the repository's root, so that a worker
+cannot replace it in the workspace.
 """
 
 import os
@@ -49,12 +49,12 @@ def command(setup: Setup) -> CommandLineAgent:
             "{report_path}": str(assignment.report.absolute()),
             "{workspace}": str(assignment.workspace.absolute()),
         }
-        return Invocation([found, *(_placed(word, places) for word in words)], raw)
+        return Invocation([found, *(_fill_in(word, places) for word in words)], raw)
 
     return CommandLineAgent("command", setup, executable, invocation, missing=program)
 
 
-def _placed(word: str, places: dict[str, str]) -> str:
+def _fill_in(word: str, places: dict[str, str]) -> str:
     for name, path in places.items():
         word = word.replace(name, path)
     return word

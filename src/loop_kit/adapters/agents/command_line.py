@@ -1,7 +1,7 @@
-"""What every command-line agent shares: environment, argv, transcript, stream, verdict on failure.
+"""What all command-line agents share: environment, argv, transcript, stream, diagnosis of failures.
 
-A backend adds how it is called (`command`) and how its stream reads (`StreamReader`). Exit code 0
-is never taken for success here or anywhere: whether there is a usable report decides that.
+A backend adds its command line (`command`) and how to read its stream (`StreamReader`). Exit code 0
+never means success, here or anywhere: only a usable report does.
 """
 
 import json
@@ -35,12 +35,12 @@ from loop_kit.core.sanitize import StreamRedactor
 from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _STDERR_TAIL = 4096
-_MOST = 10**15
+_MAX_NUMBER = 10**15
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a backend is given: `environment` is allow-listed already and holds its own key."""
+    """The input of a backend: `environment` is allow-listed already and holds its own key."""
 
     environment: Mapping[str, str]
     logs: Path
@@ -57,52 +57,52 @@ class StreamReader(Protocol):
     """Reads one backend's stream; one is made per attempt."""
 
     def feed(self, line: bytes) -> Sequence[Activity]:
-        """What the agent did or said, by this line of standard output."""
+        """The agent's activities in this line of standard output."""
         ...
 
     @property
     def session_id(self) -> str:
-        """The conversation's id, or ''."""
+        """The session's id, or ''."""
         ...
 
     @property
     def began(self) -> bool:
-        """Whether the conversation was opened: one that the backend does not know never is."""
+        """Whether the session was opened; one that is unknown to the backend never is."""
         ...
 
     @property
     def spent(self) -> Spent:
-        """What the stream says that this attempt used; None where it says nothing."""
+        """What this attempt used according to the stream; None for what it does not report."""
         ...
 
     @property
     def stuck(self) -> str:
-        """Why this attempt leads nowhere although the program goes on, or ''."""
+        """Why this attempt cannot succeed although the program continues, or ''."""
         ...
 
     @property
     def answer(self) -> bytes | None:
-        """The report as the agent's structured answer, where the backend asked it for one."""
+        """The report as the agent's structured answer, if the backend asked for one."""
         ...
 
     @property
     def thread_tokens(self) -> tuple[int, int] | None:
-        """Tokens in and out of the whole conversation, where that is what is reported."""
+        """Input and output tokens of the whole session, if the backend reports those."""
         ...
 
     @property
     def problem(self) -> Problem | None:
-        """Why the backend says that it failed, by its own events alone."""
+        """The failure according to the backend's own events, or None."""
         ...
 
     @property
     def spoke(self) -> bool:
-        """Whether anything of the stream was read; tools may have printed since it began."""
+        """Whether any event of the stream was read; tools may print after that."""
         ...
 
 
 class PlainReader:
-    """For programs without a stream format: shows each line, knows nothing else."""
+    """For programs without a stream format: each line is an activity."""
 
     session_id = ""
     began = True
@@ -185,19 +185,19 @@ class CommandLineAgent:
                 timeout=assignment.timeout,
                 idle_timeout=assignment.idle_timeout,
                 linger=assignment.artifact_timeout,
-                settled=lambda: reader.answer is not None or _whole(assignment.report),
+                settled=lambda: reader.answer is not None or _is_complete(assignment.report),
                 namespace=self._setup.namespace,
             )
         except OSError as error:
             log.end(126, "")
-            return AgentExit(exit_code=126, problem=_not_started(self.name, error))
+            return AgentExit(exit_code=126, problem=_start_problem(self.name, error))
         log.end(ended.exit_code, reader.session_id)
         _take_answer(assignment, reader)
         seconds = round(time.monotonic() - started, 3)
         return AgentExit(
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,
-            problem=_diagnosed(self.name, assignment, reader, ended, listener.stderr_tail),
+            problem=_diagnose(self.name, assignment, reader, ended, listener.stderr_tail),
             session_id=reader.session_id,
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
             thread_tokens=reader.thread_tokens,
@@ -205,9 +205,9 @@ class CommandLineAgent:
 
 
 def _take_answer(assignment: Assignment, reader: StreamReader) -> None:
-    """Take the structured answer for the report, unless the agent wrote a whole one itself."""
+    """Write the structured answer as the report, unless the agent wrote a complete one itself."""
     answer = reader.answer
-    if answer is None or _whole(assignment.report):
+    if answer is None or _is_complete(assignment.report):
         return
     try:
         document = without_nulls(json.loads(answer))
@@ -216,20 +216,20 @@ def _take_answer(assignment: Assignment, reader: StreamReader) -> None:
     write_atomically(assignment.report, json.dumps(document).encode(errors="replace"))
 
 
-def _not_started(backend: str, error: OSError) -> Problem:
-    """A program that is missing or cannot be executed, or a machine that has no room for one."""
+def _start_problem(backend: str, error: OSError) -> Problem:
+    """The problem of a program that is missing, cannot be executed, or finds no resources."""
     absent = isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == ENOEXEC
     kind = ProblemKind.MISSING_TOOL if absent else ProblemKind.UNKNOWN
     return problem(kind, f"cannot start {backend}: {error.strerror}")
 
 
-def _diagnosed(
+def _diagnose(
     backend: str, assignment: Assignment, reader: StreamReader, ended: process.Streamed, stderr: str
 ) -> Problem | None:
-    """What the backend's events say went wrong; where it has said nothing, how it ended.
+    """The failure according to the backend's events, else according to how it ended.
 
-    A tool call that is due is an answer refused only when the backend ended by itself, and a
-    conversation that was never opened is unknown unless something else kept it from opening.
+    A pending tool call means a denied one only if the backend ended by itself, and a session that
+    was never opened is unknown to the backend unless something else kept it from opening.
     """
     found = reader.problem
     if found is not None and found.kind is ProblemKind.DENIED and ended.exit_code:
@@ -243,8 +243,8 @@ def _diagnosed(
     return found
 
 
-def _whole(report: Path) -> bool:
-    """Whether the report is there and not half of one."""
+def _is_complete(report: Path) -> bool:
+    """Whether the report exists and is not half-written."""
     try:
         json.loads(read_plain(report, MAX_REPORT) or b"")
     except BusFileUnreadable:
@@ -255,7 +255,7 @@ def _whole(report: Path) -> bool:
 
 
 def assignment_environment(assignment: Assignment) -> dict[str, str]:
-    """The variables by which an agent knows its job."""
+    """The variables that describe its job to an agent."""
     return {
         "LOOP_ROLE": assignment.role.value,
         "LOOP_TASK_ID": assignment.task_id,
@@ -279,17 +279,17 @@ def json_object(line: bytes) -> Mapping[str, Any]:
 
 
 def whole_number(value: object) -> int:
-    """A count that a stream gives, or 0 where it gives no sane one."""
+    """A count in a stream, or 0 if it is not a plausible one."""
     if isinstance(value, bool) or not isinstance(value, int):
         return 0
-    return value if 0 < value < _MOST else 0
+    return value if 0 < value < _MAX_NUMBER else 0
 
 
 def money(value: object) -> float | None:
-    """A sum that can be added up; NaN and less than nothing would switch the budget off."""
+    """An amount that can be added up; NaN or a negative one would disable the budget."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if 0 <= value < _MOST else None
+    return float(value) if 0 <= value < _MAX_NUMBER else None
 
 
 def on_path(name: str, environment: Mapping[str, str]) -> str:
@@ -303,7 +303,7 @@ def on_path(name: str, environment: Mapping[str, str]) -> str:
 
 
 class Transcript:
-    """The whole of what an agent printed, in a log that rotates, without `secrets`."""
+    """All output of an agent, in a rotating log, without `secrets`."""
 
     def __init__(self, path: Path, secrets: Sequence[str] = ()) -> None:
         self._file = RotatingFile(path)
@@ -311,11 +311,11 @@ class Transcript:
         self._redactor = StreamRedactor(secrets)
 
     def begin(self, assignment: Assignment, argv: Sequence[str]) -> None:
-        """Say what is started."""
+        """Write what is started."""
         head = f"role: {assignment.role.value}\nround: {assignment.round}\n"
         head += f"attempt: {assignment.attempt}\n"
-        shown = f"{'=' * 72}\n{head}cmd={' '.join(argv)}\n{'-' * 72}\n".encode(errors="replace")
-        self._file.append(self._redactor.feed(shown) + self._redactor.end())
+        header = f"{'=' * 72}\n{head}cmd={' '.join(argv)}\n{'-' * 72}\n".encode(errors="replace")
+        self._file.append(self._redactor.feed(header) + self._redactor.end())
 
     def add(self, data: bytes) -> None:
         """Add raw output; it is written in pieces of 64 KiB."""
@@ -330,7 +330,7 @@ class Transcript:
             self._buffer.clear()
 
     def end(self, code: int, session_id: str) -> None:
-        """Say how it ended."""
+        """Write how it ended."""
         self.flush()
         self._file.append(self._redactor.end())
         session = f"session_id: {session_id}\n" if session_id else ""

@@ -1,4 +1,4 @@
-"""An agent with a heartbeat: while it runs, its file says so to whoever asks `loop health`."""
+"""An agent with a heartbeat: while it runs, it updates the file that `loop health` reads."""
 
 import threading
 from pathlib import Path
@@ -22,20 +22,20 @@ class BeatingAgent:
 
     @property
     def name(self) -> str:
-        """The name of the agent that is watched."""
+        """The name of the wrapped agent."""
         return self._agent.name
 
     @property
     def is_program(self) -> bool:
-        """As the agent that is watched."""
+        """As the wrapped agent."""
         return self._agent.is_program
 
     def check(self) -> str:
-        """As the agent that is watched."""
+        """As the wrapped agent."""
         return self._agent.check()
 
     def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
-        """Run the agent, and beat until it is over."""
+        """Run the agent, and beat until it has ended."""
         over = threading.Event()
         heart = threading.Thread(target=self._beat, args=(assignment, over), daemon=True)
         heart.start()

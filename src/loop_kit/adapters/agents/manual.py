@@ -1,8 +1,8 @@
 """People as worker and reviewer: they do the work and write the report into the loop's folder.
 
-This is what a run without `--auto-dispatch` means. A report for another round or task is a leftover
-and is passed over; one that cannot be parsed is said once and waited out, because a person may be
-in the middle of saving it.
+This is a run without `--auto-dispatch`. A report for another round or task is a leftover and is
+ignored; one that cannot be parsed is reported once and not an error, because a person may be in the
+middle of saving it.
 """
 
 import time
@@ -16,7 +16,7 @@ from loop_kit.core.loop.state import Role, Spent
 from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _POLL = 0.2
-_LONGEST = 24 * 3600.0
+_MAX_WAIT = 24 * 3600.0
 
 
 class ManualAgent:
@@ -32,53 +32,53 @@ class ManualAgent:
         self, folder: Path, timeout: float = 0, heartbeat_ttl: float | None = None
     ) -> None:
         self._folder = folder
-        self._timeout = timeout or _LONGEST
+        self._timeout = timeout or _MAX_WAIT
         self._heartbeat_ttl = heartbeat_ttl
 
     def check(self) -> str:
-        """People are always installed."""
+        """People need no program."""
         return ""
 
     def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Wait until the report for this round is there."""
         path = self._folder / bus.REPORTS[assignment.role]
         who = "Worker" if assignment.role is Role.WORKER else "Reviewer"
-        asked = "task_card.json" if assignment.role is Role.WORKER else "review_request.json"
+        request = "task_card.json" if assignment.role is Role.WORKER else "review_request.json"
         reporter.note(
             f"Tell the {who}: round {assignment.round} of {assignment.task_id} is yours."
-            f" Read {self._folder / asked}, then write {path}."
+            f" Read {self._folder / request}, then write {path}."
         )
         started = time.monotonic()
-        said = ""
+        warned = ""
         while time.monotonic() - started < self._timeout:
-            raw, why = _report(path, assignment)
+            raw, why = _read_report(path, assignment)
             if raw is not None:
                 write_atomically(assignment.report, raw)
                 return AgentExit(spent=Spent())
-            if why and why != said:
+            if why and why != warned:
                 reporter.warn(why)
-                said = why
-            dead = self._dead(assignment.role)
-            if dead:
-                return AgentExit(timed_out=dead)
+                warned = why
+            missing = self._missing_heartbeat(assignment.role)
+            if missing:
+                return AgentExit(timed_out=missing)
             time.sleep(_POLL)
         return AgentExit(timed_out=f"no {path.name} within {self._timeout:g} s (--timeout)")
 
-    def _dead(self, role: Role) -> str:
-        """Why nobody is there to wait for, or ''."""
+    def _missing_heartbeat(self, role: Role) -> str | None:
+        """Why waiting is useless, or None."""
         if self._heartbeat_ttl is None:
-            return ""
+            return None
         found = health(self._folder, role.value, self._heartbeat_ttl)
         if found.alive:
-            return ""
+            return None
         return (
             f"no heartbeat of the {role.value} ({found.reason});"
             f" --require-heartbeat asks for `loop heartbeat --role {role.value}`"
         )
 
 
-def _report(path: Path, assignment: Assignment) -> tuple[bytes | None, str]:
-    """The report when it is for this job, else why it is not taken yet."""
+def _read_report(path: Path, assignment: Assignment) -> tuple[bytes | None, str]:
+    """The report if it is for this job, else None and why not, or ''."""
     try:
         raw = read_plain(path, bus.MAX_REPORT)
         if raw is None:
@@ -88,9 +88,9 @@ def _report(path: Path, assignment: Assignment) -> tuple[bytes | None, str]:
         return None, f"{path}: {error}. Waiting for it to be corrected."
     if not isinstance(document, dict):
         return raw, ""
-    said = {key: document.get(key, expected) for key, expected in _identity(assignment).items()}
-    if said != _identity(assignment) and _comparable(said):
-        return None, f"{path} is for {said['task_id']} round {said['round']}: passed over."
+    found = {key: document.get(key, expected) for key, expected in _identity(assignment).items()}
+    if found != _identity(assignment) and _is_comparable(found):
+        return None, f"{path} is for {found['task_id']} round {found['round']}: ignored."
     return raw, ""
 
 
@@ -98,6 +98,6 @@ def _identity(assignment: Assignment) -> dict[str, object]:
     return {"task_id": assignment.task_id, "round": assignment.round}
 
 
-def _comparable(said: dict[str, object]) -> bool:
-    """Whether both are of the right type; if not, validation says so in its own words."""
-    return isinstance(said["task_id"], str) and type(said["round"]) is int
+def _is_comparable(found: dict[str, object]) -> bool:
+    """Whether both are of the right type; if not, validation reports it."""
+    return isinstance(found["task_id"], str) and type(found["round"]) is int

@@ -1,9 +1,9 @@
 """opencode, driven by `opencode run --format json`. Checked against opencode 1.18.
 
-The prompt goes through standard input. `--dir` is given always, since a session that is taken up
+The prompt goes through standard input. `--dir` is given always, since a session that is resumed
 from another directory hangs for ever. The project's own configuration, MCP servers and skills are
-switched off, because a worker could plant them; a plug-in in `.opencode/plugin` runs all the same
-in 1.18.33, which has no switch for it, so that folder has to be protected. There is no final event:
+switched off, because a worker could plant them; a plug-in in `.opencode/plugin` still runs in
+1.18.33, which has no switch for it, so that folder has to be protected. There is no final event:
 what was used is the sum over the steps, and a run whose last step did not end with `stop` was cut
 short although its exit code is 0.
 """
@@ -101,7 +101,7 @@ class Reader:
 
     @property
     def stuck(self) -> str:
-        """An answer that is no answer makes opencode ask for ever, without a pause."""
+        """After an empty answer opencode asks again, without a pause and without end."""
         return f"no answer in {self._empty} steps" if self._empty >= _EMPTY_STEPS else ""
 
     @property
@@ -117,34 +117,34 @@ class Reader:
         return Spent(tokens_in=self._in, tokens_out=self._out, cost_usd=self._cost)
 
     def feed(self, line: bytes) -> Sequence[Activity]:
-        """What the agent did or said, by one event."""
+        """The agent's activities in one event."""
         event = json_object(line)
         self.spoke = self.spoke or bool(event)
         kind = str(event.get("type"))
-        said = self._named(session_name(event.get("sessionID")))
-        listed = event.get("part")
-        part = listed if isinstance(listed, dict) else {}
+        opened = self._open_session(session_name(event.get("sessionID")))
+        value = event.get("part")
+        part = value if isinstance(value, dict) else {}
         if kind in {"text", "tool_use"}:
             self._empty = 0
         if kind == "text":
-            return (*said, *message(part.get("text")))
+            return (*opened, *message(part.get("text")))
         if kind == "tool_use":
             state = part.get("state")
-            given = state.get("input") if isinstance(state, dict) else None
-            return (*said, *tool(str(part.get("tool") or ""), given, self._root))
+            arguments = state.get("input") if isinstance(state, dict) else None
+            return (*opened, *tool(str(part.get("tool") or ""), arguments, self._root))
         if kind == "step_finish":
-            self._finished(part)
+            self._add_step(part)
         elif kind == "error":
             self.problem = _problem(event.get("error"))
-        return said
+        return opened
 
-    def _named(self, id_: str) -> Sequence[Activity]:
+    def _open_session(self, id_: str) -> Sequence[Activity]:
         if not id_ or id_ == self.session_id:
             return ()
         self.session_id = id_
         return session(id_)
 
-    def _finished(self, part: Mapping[str, object]) -> None:
+    def _add_step(self, part: Mapping[str, object]) -> None:
         self.problem = _ENDS.get(str(part.get("reason") or ""))
         tokens = part.get("tokens")
         counts = tokens if isinstance(tokens, dict) else {}
@@ -164,14 +164,14 @@ def _problem(error: object) -> Problem:
     """The problem of an `error` event: by its name, status and error codes."""
     if not isinstance(error, dict):
         return problem(ProblemKind.UNKNOWN, str(error or "the run failed"))
-    name, listed = str(error.get("name") or ""), error.get("data")
-    about = listed if isinstance(listed, dict) else {}
-    said, status = str(about.get("message") or ""), whole_number(about.get("statusCode"))
-    answer = api_error(str(about.get("responseBody") or "")) or api_error(said)
+    name, value = str(error.get("name") or ""), error.get("data")
+    about = value if isinstance(value, dict) else {}
+    text, status = str(about.get("message") or ""), whole_number(about.get("statusCode"))
+    answer = api_error(str(about.get("responseBody") or "")) or api_error(text)
     headers = about.get("responseHeaders")
     found = from_status(
         status,
-        " ".join(filter(None, (name, _phrase(status), said))) or "the run failed",
+        " ".join(filter(None, (name, _phrase(status), text))) or "the run failed",
         (name, *(answer.codes if answer else ())),
         headers if isinstance(headers, dict) else None,
     )

@@ -1,11 +1,11 @@
-"""Looks at the agent programs on this machine: found, version, flags, key.
+"""Checks the agent programs on this machine: presence, version, flags, key.
 
-A program is asked for `--version` and for its help only, without any key and with its own folders
-pointed at a scratch folder, so that looking changes nothing. A launcher that finds nothing there
-(some version managers keep programs below XDG_DATA_HOME) is asked once more as it is.
+A program is run only for `--version` and for its help, without any key and with its own folders
+pointed at a scratch folder, so that a check changes nothing. A launcher that finds nothing there
+(some version managers keep programs below XDG_DATA_HOME) is run once more with its real folders.
 
-Whether a program has a login of its own is for its own command to say: those go to the network or
-write into its folders, so that the command is named and not run.
+Whether a program has a login of its own only its own command can check. That command goes to the
+network or writes into its folders, so it is named and not run.
 """
 
 import os
@@ -26,7 +26,7 @@ from loop_kit.core.agent.checkup import (
 )
 from loop_kit.core.sanitize import one_line
 
-PATIENCE = 10.0
+DEFAULT_TIMEOUT = 10.0
 _MAX_OUTPUT = 256 * 1024
 
 _Environment = Mapping[str, str]
@@ -34,34 +34,34 @@ _Environment = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an agent program would be started with here.
+    """The environment that an agent program would be started with.
 
     Attributes:
         plain: The environment that any agent sees, without keys.
-        seen: The same with what the program of this check is given.
+        seen: The same with the keys for the program of this check.
         exported: The user's whole environment; only names are taken from it.
         root: Where the program is started.
-        patience: Seconds that it gets to answer a question.
+        timeout: Seconds that it gets to answer a query.
     """
 
     plain: _Environment
     seen: _Environment
     exported: _Environment
     root: Path
-    patience: float = PATIENCE
+    timeout: float = DEFAULT_TIMEOUT
 
 
-def look_at(known: KnownProgram, around: Surroundings) -> list[Check]:
-    """One check per question, only the first when there is no program that answers."""
+def probe(known: KnownProgram, around: Surroundings) -> list[Check]:
+    """The checks of one program; only the first if it is missing or does not answer."""
     program = on_path(known.name, around.plain)
     if not program:
         return [_absent(known, around.plain)]
     with tempfile.TemporaryDirectory(prefix="loop-kit-", ignore_cleanup_errors=True) as scratch:
-        asked = _Program(known, program, around, Path(scratch))
-        version = asked.version()
+        queried = _Program(known, program, around, Path(scratch))
+        version = queried.version()
         if version.state is State.WRONG:
             return [version]
-        return [version, asked.flags(), login(known, around.seen, around.exported)]
+        return [version, queried.flags(), login(known, around.seen, around.exported)]
 
 
 def _absent(known: KnownProgram, plain: _Environment) -> Check:
@@ -73,12 +73,12 @@ def _absent(known: KnownProgram, plain: _Environment) -> Check:
 
 
 def login(known: KnownProgram, seen: _Environment, exported: _Environment) -> Check:
-    """Whether a key reaches the program `known`, and what to type where none does.
+    """Whether a key reaches the program `known`, and the remedy if none does.
 
     Args:
         known: Which program.
         seen: The environment that a loop gives it, with its keys.
-        exported: The user's environment, to say which key does not reach it.
+        exported: The user's environment, to find keys that do not reach it.
     """
     name = f"{known.name} login"
     key = next((key for key in _keys(known, seen) if seen.get(key)), None)
@@ -98,7 +98,7 @@ def login(known: KnownProgram, seen: _Environment, exported: _Environment) -> Ch
 
 
 def _keys(known: KnownProgram, names: Iterable[str]) -> Iterable[str]:
-    """The variables with a key for `known`; where it has none of its own, those of providers."""
+    """The variables with a key for `known`; if it has none of its own, those of providers."""
     return known.keys or [
         name
         for name in sorted(names)
@@ -108,7 +108,7 @@ def _keys(known: KnownProgram, names: Iterable[str]) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a program printed; `problem` is a phrase when that is no answer."""
+    """The output of a program; `problem` is a phrase if that is no answer."""
 
     text: str
     problem: str = ""
@@ -124,15 +124,15 @@ class _Program:
         self._scratch = {home: str(scratch) for home in (*known.homes, *known.caches)}
 
     def version(self) -> Check:
-        """Which version it is, and whether that is one that we know."""
+        """Its version, and whether that is one that loop-kit was checked with."""
         known = self._known
-        answer = self._ask("--version")
+        answer = self._query("--version")
         if answer.problem:
             return Check(known.name, State.WRONG, answer.problem, known.install)
         version = version_in(answer.text)
         if version is None:
-            said = one_line(answer.text, 60) or "nothing"
-            detail = f"of unknown version (it printed {said!r}), {self._program}"
+            text = one_line(answer.text, 60) or "nothing"
+            detail = f"of unknown version (it printed {text!r}), {self._program}"
             return Check(known.name, State.WARN, detail, known.install)
         detail = f"{version_text(version)}, {self._program}"
         if version < known.oldest:
@@ -149,7 +149,7 @@ class _Program:
         """Whether its help names every flag that a loop passes."""
         known, name = self._known, f"{self._known.name} flags"
         command = f"{known.name} {' '.join(known.help_args)}"
-        answer = self._ask(*known.help_args)
+        answer = self._query(*known.help_args)
         if answer.problem:
             return Check(name, State.WARN, answer.problem, known.install)
         absent = missing_flags(known.flags, answer.text)
@@ -158,7 +158,7 @@ class _Program:
             return Check(name, State.WRONG, detail, known.install)
         return Check(name, State.OK, f"all {len(known.flags)} that loop-kit passes")
 
-    def _ask(self, *args: str) -> _Answer:
+    def _query(self, *args: str) -> _Answer:
         answer = self._run(args, self._scratch)
         if answer.problem.startswith(_ENDED):
             return self._run(args, {})
@@ -167,44 +167,44 @@ class _Program:
     def _run(self, args: Sequence[str], homes: _Environment) -> _Answer:
         command = f"`{' '.join((self._known.name, *args))}`"
         around = self._around
-        heard = _Heard()
+        output = _Output()
         try:
             ended = process.stream(
                 [self._program, *args],
                 cwd=around.root,
                 env={**around.plain, **self._known.extra, **homes},
                 stdin=b"",
-                listener=heard,
-                timeout=around.patience,
+                listener=output,
+                timeout=around.timeout,
                 grace=1,
             )
         except OSError as error:
             return _Answer("", f"{self._program} cannot be started: {error.strerror}")
         if ended.timed_out:
-            return _Answer("", f"{command} did not end within {around.patience:g} s")
+            return _Answer("", f"{command} did not end within {around.timeout:g} s")
         if ended.exit_code:
-            last = heard.text.strip().splitlines()[-1:]
-            said = "".join(f": {one_line(line, 120)}" for line in last)
-            return _Answer("", f"{_ENDED} {ended.exit_code} from {command}{said}")
-        return _Answer(heard.text)
+            last = output.text.strip().splitlines()[-1:]
+            text = "".join(f": {one_line(line, 120)}" for line in last)
+            return _Answer("", f"{_ENDED} {ended.exit_code} from {command}{text}")
+        return _Answer(output.text)
 
 
 _ENDED = "exit code"
 
 
-class _Heard(process.Listener):
+class _Output(process.Listener):
     """The beginning of what a program prints, standard output before standard error."""
 
     def __init__(self) -> None:
-        self._kept = {"stdout": b"", "stderr": b""}
+        self._buffers = {"stdout": b"", "stderr": b""}
 
     def chunk(self, source: process.Source, data: bytes) -> None:
-        """Keep what there is room for."""
-        room = _MAX_OUTPUT - len(self._kept[source])
-        self._kept[source] += data[: max(0, room)]
+        """Keep as much as fits."""
+        room = _MAX_OUTPUT - len(self._buffers[source])
+        self._buffers[source] += data[: max(0, room)]
 
     @property
     def text(self) -> str:
-        """All that was kept."""
-        both = b"\n".join(filter(None, self._kept.values()))
+        """The buffered output."""
+        both = b"\n".join(filter(None, self._buffers.values()))
         return both.decode("utf-8", "replace")

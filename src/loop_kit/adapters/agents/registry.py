@@ -1,8 +1,8 @@
-"""Which backends there are: ours, those that were registered, and those of installed packages.
+"""The available backends: built-in ones, registered ones, and those of installed packages.
 
-A package brings one by an entry point in the group `loop_kit.backends`, whose object is a function
-from `Setup` to an agent, or a module that calls `register_backend` when it is imported. Packages
-are only looked at when a name is asked for that is not ours, and can never take the place of ours.
+A package provides one by an entry point in the group `loop_kit.backends`, whose object is a
+function from `Setup` to an agent, or a module that calls `register_backend` when it is imported.
+Packages are searched only for a name that is not built in, and can never replace a built-in one.
 """
 
 import re
@@ -33,7 +33,7 @@ class Registry:
         """Add a backend.
 
         Raises:
-            BadSetting: the name is empty, cannot be a name, or is one of ours.
+            BadSetting: the name is empty, cannot be a name, or is built in.
         """
         plain = name.strip().lower()
         if not _NAME.fullmatch(plain):
@@ -48,7 +48,7 @@ class Registry:
         """The backend `name`, or None.
 
         Raises:
-            BadSetting: an installed package brings it and cannot be loaded.
+            BadSetting: an installed package provides it and cannot be loaded.
         """
         plain = name.strip().lower()
         known = self._built_in.get(plain) or self._registered.get(plain)
@@ -60,7 +60,7 @@ class Registry:
         return None
 
     def names(self) -> tuple[str, ...]:
-        """All names, ours first."""
+        """All names, the built-in ones first."""
         points = (point.name.strip().lower() for point in metadata.entry_points(group=GROUP))
         return tuple(dict.fromkeys((*self._built_in, *self._registered, *sorted(points))))
 
@@ -70,12 +70,12 @@ class Registry:
         except Exception as error:  # the package may raise anything
             raise BadSetting(
                 f"The backend {name} cannot be loaded from {point.value}: {error}.",
-                "Mend or remove the package that brings it.",
+                "Fix or remove the package that provides it.",
             ) from None
         factory: Factory | None = found if callable(found) else self._registered.get(name)
         if factory is None:
             raise BadSetting(
-                f"{point.value} brings no backend {name}.",
+                f"{point.value} provides no backend {name}.",
                 "Name a function, or a module that calls register_backend, in its package.",
             )
         return factory

@@ -9,7 +9,7 @@
           - commit: Add instead of subtracting
           - report: {notes: Fixed the sign.}
 
-The first scene whose `role`, `round` and `attempt` fit is played; what a scene leaves out fits all.
+The first scene whose `role`, `round` and `attempt` match is played; omitted keys match anything.
 """
 
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ from loop_kit.errors import BadBusFile
 
 
 class Edit(Record):
-    """Replace the one place where `find` stands."""
+    """Replace the one occurrence of `find`."""
 
     path: NonBlankText
     find: NonBlankText
@@ -48,7 +48,7 @@ class Step(Record):
     `say` prints a line, `edit` and `write` change files, `delete` removes one, `run` runs an
     argument list, `commit` commits everything, `report` writes the report (task, round and head
     are filled in). Misbehaviour: `crash` exits with a code, `hang` sleeps that many seconds,
-    `garbage` prints that many bytes that are no text, `raw_report` writes these very characters,
+    `garbage` prints that many bytes that are not text, `raw_report` writes exactly this text,
     `complain` prints to standard error, `linger` leaves a process behind for that many seconds.
     """
 
@@ -88,7 +88,7 @@ class Script(Record):
     scenes: tuple[Scene, ...]
 
     def scene(self, role: Role, round_: int, attempt: int) -> Scene | None:
-        """The first scene that fits."""
+        """The first scene that matches."""
         return next(
             (
                 scene
@@ -105,7 +105,7 @@ def parse_script(raw: bytes, name: str) -> Script:
     """The script in `raw`.
 
     Raises:
-        BadBusFile: not UTF-8, not YAML, or a key that does not fit.
+        BadBusFile: not UTF-8, not YAML, or an unknown or wrong key.
     """
     try:
         document = read_yaml(raw.decode("utf-8-sig"))

@@ -1,7 +1,7 @@
 """The embedded backend: replays a YAML script of edits, commits and reports, without a model.
 
-It is a real agent process that gets its job by `LOOP_*`, so that a loop with it takes every path a
-loop with a model takes. The script may also misbehave, for tests and dry runs.
+It is a real agent process that gets its job by `LOOP_*`, so that a loop with it runs the same
+code as a loop with a model. The script may also misbehave, for tests and dry runs.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The program that the scripted backend starts: plays one scene and ends.
 
-It is an agent like any other: it knows its job from `LOOP_*`, works in its working directory, and
+It is an agent like any other: it gets its job by `LOOP_*`, works in its working directory, and
 writes its report to `LOOP_REPORT_PATH`.
 """
 
@@ -46,7 +46,7 @@ class Player:
             if step.crash is not None:
                 return step.crash
             self._change(step)
-            self._tell(step)
+            self._report(step)
             self._misbehave(step)
         return 0
 
@@ -65,7 +65,7 @@ class Player:
             _git("add", "--all")
             _git("commit", "--quiet", "--message", step.commit)
 
-    def _tell(self, step: Step) -> None:
+    def _report(self, step: Step) -> None:
         if step.say is not None:
             _say(step.say)
         if step.complain is not None:
@@ -120,8 +120,8 @@ def _run(argv: tuple[str, ...]) -> None:
     _say(f"Running: {' '.join(argv)}")
     program = sys.executable if argv[0] == "python" else argv[0]
     done = process.run([program, *argv[1:]], timeout=600, limit=1024 * 1024)
-    shown = (done.out + done.err).decode("utf-8", "replace").strip().splitlines()
-    _say(f"Exit code {done.code}: {shown[-1] if shown else 'no output'}")
+    lines = (done.out + done.err).decode("utf-8", "replace").strip().splitlines()
+    _say(f"Exit code {done.code}: {lines[-1] if lines else 'no output'}")
 
 
 def _git(*args: str) -> str:

@@ -111,10 +111,10 @@ def _copy(source: Path, target: Path, parent: str, head: str) -> None:
         parse_header(stream.read(MAX_HEADER), parent, head)
         stream.seek(0)
         with target.open("wb") as copy:
-            _copy_bounded(stream, copy)
+            _copy_within_limit(stream, copy)
 
 
-def _copy_bounded(stream: BinaryIO, copy: BinaryIO) -> None:
+def _copy_within_limit(stream: BinaryIO, copy: BinaryIO) -> None:
     left = MAX_COMMITS_BYTES
     while piece := stream.read(min(1024 * 1024, left + 1)):
         left -= len(piece)

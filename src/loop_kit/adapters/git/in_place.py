@@ -117,7 +117,7 @@ class InPlace:
         return self._git.run("merge-base", "--is-ancestor", sha, head, ok=(0, 1, 128)).code == 0
 
 
-def _null_separated(paths: list[str]) -> bytes:
+def _null_list(paths: list[str]) -> bytes:
     return "\x00".join(paths).encode("utf-8", "surrogateescape")
 
 
@@ -154,18 +154,18 @@ class InPlaceWorkspace:
             return status.head
         gone = [path for path in leftovers if not os.path.lexists(self.path / path)]
         there = sorted({*leftovers} - {*gone})
-        listing = _null_separated(leftovers)
+        listing = _null_list(leftovers)
         with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git.run("read-tree", status.head, env=index)
             # Staged and deleted again, a path is nowhere: `add` would refuse it. And without any
             # path `add --all` takes everything, the user's own files too.
             forget = ("update-index", "--force-remove", "-z", "--stdin")
-            self._git.run(*forget, stdin=_null_separated(gone), env=index)
+            self._git.run(*forget, stdin=_null_list(gone), env=index)
             if there:
                 self._git.run(
                     *("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"),
-                    stdin=_null_separated(there),
+                    stdin=_null_list(there),
                     env={**index, "GIT_LITERAL_PATHSPECS": "1"},
                     timeout=600,
                 )
@@ -226,7 +226,7 @@ class InPlaceWorkspace:
             if file.is_symlink() or file.is_file():
                 file.unlink()
         if changed:
-            listing = _null_separated(changed)
+            listing = _null_list(changed)
             self._git.run("checkout-index", "--force", "-z", "--stdin", stdin=listing, timeout=600)
 
     def _author(self) -> dict[str, str]:
