@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.engine.world import World, two_rounds
-from tests.fakes import Act, Ended
+from tests.fakes import Act, AgentExit
 
 from loop_kit.core.loop.state import Outcome, Role
 
@@ -63,7 +63,7 @@ def test_a_failure_in_a_later_round_is_shown_and_taken_back_when_it_goes_on(worl
 
     def failing(job: Assignment) -> Act:
         if broken and job.round == 2:
-            return Act(report=None, ended=Ended(exit_code=1))
+            return Act(report=None, ended=AgentExit(exit_code=1))
         return two_rounds(job)
 
     world.script = failing
@@ -93,7 +93,7 @@ def test_dispatches_that_are_used_up_are_shown_although_the_round_was_over(world
 
 
 def test_a_worker_that_fails_in_the_first_round_posts_nothing(world: World) -> None:
-    world.script = lambda job: Act(report=None, ended=Ended(exit_code=1))
+    world.script = lambda job: Act(report=None, ended=AgentExit(exit_code=1))
 
     world.job()
 
