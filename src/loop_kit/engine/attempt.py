@@ -212,7 +212,7 @@ class Dispatcher:
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
         self._reporter.end_attempt(effect.role, metrics.seconds, note)
 
-    def failed(
+    def failure_event(
         self,
         state: LoopState,
         role: Role,

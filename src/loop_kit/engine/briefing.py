@@ -58,10 +58,10 @@ class Briefer:
 
     def handoff(self, state: LoopState) -> str:
         """What both roles left in the round before."""
-        documents = [self._handed_over(state, role) for role in Role] if state.round > 1 else []
+        documents = [self._load_handoff(state, role) for role in Role] if state.round > 1 else []
         return handoff.section(each for each in documents if each is not None)
 
-    def _handed_over(self, state: LoopState, role: Role) -> Document | None:
+    def _load_handoff(self, state: LoopState, role: Role) -> Document | None:
         """The handoff of this task, or None where it is missing or damaged."""
         raw = self._store.read(handoff.path(state.task_id, role, state.round - 1))
         try:

@@ -30,19 +30,19 @@ class CancellationCheck:
                 f"Could not check whether the issue or pull request is still open: {error}"
             )
             return None
-        return _cancellation(state, status)
+        return _find_cancellation(state, status)
 
 
-def _cancellation(state: LoopState, status: OpenStatus) -> Stop | None:
+def _find_cancellation(state: LoopState, status: OpenStatus) -> Stop | None:
     issue, pull = state.source.issue, state.pull_request
     if status.pull_merged:
-        return _cancelled("pull_request_merged", f"The pull request #{pull} was merged.")
+        return _cancel("pull_request_merged", f"The pull request #{pull} was merged.")
     if status.pull_open is False:
-        return _cancelled("pull_request_closed", f"The pull request #{pull} was closed.")
+        return _cancel("pull_request_closed", f"The pull request #{pull} was closed.")
     if status.issue_open is False:
-        return _cancelled("issue_closed", f"The issue #{issue} was closed.")
+        return _cancel("issue_closed", f"The issue #{issue} was closed.")
     if _is_label_removed(state, status):
-        return _cancelled("label_removed", f"The label {state.source.label!r} was removed.")
+        return _cancel("label_removed", f"The label {state.source.label!r} was removed.")
     return None
 
 
@@ -51,5 +51,5 @@ def _is_label_removed(state: LoopState, status: OpenStatus) -> bool:
     return bool(label) and label not in {name.casefold() for name in status.labels}
 
 
-def _cancelled(reason: Reason, sentence: str) -> Stop:
+def _cancel(reason: Reason, sentence: str) -> Stop:
     return Stop(Outcome.CANCELLED, sentence, (reason,))

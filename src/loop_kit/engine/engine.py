@@ -144,10 +144,10 @@ class Engine:
     def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
         """Release the lease, record which round is to follow, and dispatch it last of all."""
         if self._journal.handle_commands():
-            self._publish_the_end()
+            self._post_end()
         self._release()
         while self._journal.handle_commands(self._lease):
-            self._publish_the_end()
+            self._post_end()
             self._release()
         self.dispatch(forge, continuation)
         return self.state
@@ -167,7 +167,7 @@ class Engine:
 
     def _stop(self, stop: Stop) -> None:
         self._journal.stop(stop)
-        self._publish_the_end()
+        self._post_end()
 
     @property
     def reporter(self) -> Reporter:
@@ -320,7 +320,7 @@ class Engine:
             self._reporter.warn(f"{error} What was to be posted stays outstanding.")
             self._forge_is_down = True
 
-    def _publish_the_end(self) -> None:
+    def _post_end(self) -> None:
         """Post a stop that was found only when the round was over."""
         effect = self._outstanding()
         if isinstance(effect, Publish) and not self._forge_is_down:

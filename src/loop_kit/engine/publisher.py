@@ -63,13 +63,13 @@ class Publisher:
         self._options = options
         self._diff = diff
         self._posts: Mapping[str, _Post] = {
-            outbox.REVIEW: self._review,
-            outbox.MARKS: self._marks,
-            outbox.READY: self._ready,
-            outbox.LABELS: self._labels,
-            outbox.COMMIT_STATUS: self._commit_status,
-            outbox.STATUS_COMMENT: self._status_comment,
-            outbox.ACKNOWLEDGEMENT: self._acknowledgement,
+            outbox.REVIEW: self._post_review,
+            outbox.MARKS: self._post_marks,
+            outbox.READY: self._end_draft,
+            outbox.LABELS: self._set_labels,
+            outbox.COMMIT_STATUS: self._set_commit_status,
+            outbox.STATUS_COMMENT: self._post_status_comment,
+            outbox.ACKNOWLEDGEMENT: self._post_acknowledgement,
         }
 
     def publish(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
@@ -77,15 +77,15 @@ class Publisher:
         post = self._posts.get(outbox.kind_of(item.key))
         try:
             if item.key == outbox.PULL_REQUEST:
-                return self._pull_request(state, card, item)
+                return self._post_pull_request(state, card, item)
             if post is None:
-                return _refused(item, "this version does not know such a post")
+                return _refuse(item, "this version does not know such a post")
             return post(state, item)
         except ForgeRefused as error:
             self._reporter.warn(str(error))
-            return _refused(item, str(error))
+            return _refuse(item, str(error))
 
-    def _pull_request(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
+    def _post_pull_request(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         found: PullRequest | None = None
         if _is_inherited(state, item):
             found = self._forge.find_pull_request(state.work_branch)
@@ -98,25 +98,27 @@ class Publisher:
                 draft=self._options.draft and state.outcome is not Outcome.APPROVED,
             )
         self._reporter.note(f"Pull request: {found.url}")
-        return Published(_done(item, str(found.number), by=found.author), found.number, found.url)
+        return Published(
+            _mark_done(item, str(found.number), by=found.author), found.number, found.url
+        )
 
-    def _review(self, state: LoopState, item: OutboxItem) -> Published:
+    def _post_review(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
-            return _without_pull_request(item)
+            return _refuse_without_pull_request(item)
         mark = marker(state.task_id, item.key)
         found = None
         if _is_inherited(state, item):
             found = self._forge.find_post(state.pull_request, mark)
         if found is None:
             record = _record(state, outbox.round_of(item.key))
-            post = self._review_post(state, record, item.key)
+            post = self._build_review(state, record, item.key)
             found = self._forge.post_review(state.pull_request, record.head_sha, post, mark)
-        return Published(_done(item, found))
+        return Published(_mark_done(item, found))
 
-    def _review_post(self, state: LoopState, record: RoundRecord, key: str) -> inline.ReviewPost:
+    def _build_review(self, state: LoopState, record: RoundRecord, key: str) -> inline.ReviewPost:
         """The report, and on their lines the findings that this round raised."""
         redact = self._options.redact
-        report = self._reported(state, record.round)
+        report = self._read_review(state, record.round)
         raised = [f for f in state.findings if f.id in record.new_findings]
         where: Mapping[str, tuple[str, int]] = {}
         if any(finding.file and finding.line for finding in raised):
@@ -131,10 +133,10 @@ class Publisher:
             plain=redact(review_body(state, record.round, report, key)),
         )
 
-    def _marks(self, state: LoopState, item: OutboxItem) -> Published:
+    def _post_marks(self, state: LoopState, item: OutboxItem) -> Published:
         """Mark the findings that this round settled, on their lines."""
         if state.pull_request is None:
-            return _without_pull_request(item)
+            return _refuse_without_pull_request(item)
         reviews = {i.ref for i in state.outbox if outbox.kind_of(i.key) == outbox.REVIEW and i.ref}
         bodies = {
             marker(state.task_id, finding_key(f.id)): self._options.redact(
@@ -144,52 +146,52 @@ class Publisher:
             if f.closed_round == outbox.round_of(item.key)
         }
         self._forge.edit_inline(state.pull_request, reviews, bodies)
-        return Published(_done(item))
+        return Published(_mark_done(item))
 
-    def _ready(self, state: LoopState, item: OutboxItem) -> Published:
+    def _end_draft(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
-            return _without_pull_request(item)
+            return _refuse_without_pull_request(item)
         self._forge.mark_ready(state.pull_request)
-        return Published(_done(item, str(state.pull_request)))
+        return Published(_mark_done(item, str(state.pull_request)))
 
-    def _labels(self, state: LoopState, item: OutboxItem) -> Published:
+    def _set_labels(self, state: LoopState, item: OutboxItem) -> Published:
         number = outbox.issue_or_pull(state)
         if number is None:
-            return _without_pull_request(item)
+            return _refuse_without_pull_request(item)
         wanted = status.wanted_label(state)
         name = wanted.name if wanted else ""
         others = {label.name for label in status.LABELS} - {name}
         if not _is_inherited(state, item):
             others &= {item.ref}
         self._forge.set_label(number, wanted, sorted(others))
-        return Published(_done(item, name))
+        return Published(_mark_done(item, name))
 
-    def _commit_status(self, state: LoopState, item: OutboxItem) -> Published:
+    def _set_commit_status(self, state: LoopState, item: OutboxItem) -> Published:
         result, description = status.commit_status(state)
         run_id = state.lease.run_id if state.lease else ""
         self._forge.set_status(state.head_sha, result, self._options.redact(description), run_id)
-        return Published(_done(item, state.head_sha))
+        return Published(_mark_done(item, state.head_sha))
 
-    def _status_comment(self, state: LoopState, item: OutboxItem) -> Published:
+    def _post_status_comment(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
-            return _without_pull_request(item)
-        return self._sticky(state, item, state.pull_request, status.status_comment(state))
+            return _refuse_without_pull_request(item)
+        return self._put_comment(state, item, state.pull_request, status.status_comment(state))
 
-    def _acknowledgement(self, state: LoopState, item: OutboxItem) -> Published:
+    def _post_acknowledgement(self, state: LoopState, item: OutboxItem) -> Published:
         if state.source.issue is None:
-            return _refused(item, "the card is from no issue")
-        return self._sticky(state, item, state.source.issue, status.acknowledgement(state))
+            return _refuse(item, "the card is from no issue")
+        return self._put_comment(state, item, state.source.issue, status.acknowledgement(state))
 
-    def _sticky(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:
+    def _put_comment(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:
         """One comment that is edited in place."""
         mark = marker(state.task_id, item.key)
         known = item.ref
         if not known and _is_inherited(state, item):
             known = self._forge.find_post(number, mark) or ""
         posted = self._forge.put_comment(number, known, self._options.redact(text), mark)
-        return Published(_done(item, posted))
+        return Published(_mark_done(item, posted))
 
-    def _reported(self, state: LoopState, round_: int) -> ReviewReport:
+    def _read_review(self, state: LoopState, round_: int) -> ReviewReport:
         name = bus.archive_path(state.task_id, round_, bus.REVIEW_REPORT)
         try:
             document = report_document(self._store.read(name))
@@ -210,14 +212,14 @@ def _record(state: LoopState, round_: int) -> RoundRecord:
     return next(record for record in state.history if record.round == round_)
 
 
-def _done(item: OutboxItem, ref: str = "", by: str = "") -> OutboxItem:
+def _mark_done(item: OutboxItem, ref: str = "", by: str = "") -> OutboxItem:
     return item.model_copy(update={"status": "done", "ref": ref, "by": by})
 
 
-def _refused(item: OutboxItem, why: str) -> Published:
+def _refuse(item: OutboxItem, why: str) -> Published:
     return Published(item.model_copy(update={"status": "refused", "why": why[:1000]}))
 
 
-def _without_pull_request(item: OutboxItem) -> Published:
+def _refuse_without_pull_request(item: OutboxItem) -> Published:
     """Without a warning: there was one when the pull request was refused."""
-    return _refused(item, "there is no pull request to post to")
+    return _refuse(item, "there is no pull request to post to")

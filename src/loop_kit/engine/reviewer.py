@@ -122,7 +122,7 @@ class ReviewerPass:
         self, state: LoopState, card: TaskCard, ended: AgentExit, delivered: Delivered
     ) -> AttemptResult:
         try:
-            report = self._report(state, card, delivered)
+            report = self._parse_report(state, card, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
             return self._fail(state, ended, failure, str(error))
@@ -136,7 +136,7 @@ class ReviewerPass:
             files=report_files(state, Role.REVIEWER, delivered),
         )
 
-    def _report(self, state: LoopState, card: TaskCard, delivered: Delivered) -> ReviewReport:
+    def _parse_report(self, state: LoopState, card: TaskCard, delivered: Delivered) -> ReviewReport:
         document = document_of(delivered, Role.REVIEWER)
         report = parse_review_report(document, state.task_id, state.round)
         why = contradiction(state.findings, report) or objection(
@@ -149,7 +149,7 @@ class ReviewerPass:
     def _fail(
         self, state: LoopState, ended: AgentExit, failure: Failure, message: str
     ) -> AttemptResult:
-        event = self._dispatcher.failed(state, Role.REVIEWER, ended, failure, message)
+        event = self._dispatcher.failure_event(state, Role.REVIEWER, ended, failure, message)
         return AttemptResult(event=event)
 
 

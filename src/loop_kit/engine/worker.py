@@ -152,7 +152,7 @@ class WorkerPass:
         self, state: LoopState, ended: AgentExit, delivered: Delivered, head: str
     ) -> AttemptResult:
         try:
-            report = self._report(state, delivered)
+            report = self._parse_report(state, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
             return self._fail(state, ended, failure, str(error), head)
@@ -189,7 +189,7 @@ class WorkerPass:
             return judge((self._repository.net_change(state.tip, head),), self._options.rules)
         return found
 
-    def _report(self, state: LoopState, delivered: Delivered) -> WorkReport:
+    def _parse_report(self, state: LoopState, delivered: Delivered) -> WorkReport:
         document = document_of(delivered, Role.WORKER)
         return parse_work_report(document, state.task_id, state.round)
 
@@ -219,7 +219,7 @@ class WorkerPass:
         self, state: LoopState, ended: AgentExit, failure: Failure, message: str, work_sha: str
     ) -> AttemptResult:
         wip = self._wip(state, work_sha)
-        event = self._dispatcher.failed(
+        event = self._dispatcher.failure_event(
             state, Role.WORKER, ended, failure, message, work_sha="" if wip else work_sha, wip=wip
         )
         return AttemptResult(event=event)

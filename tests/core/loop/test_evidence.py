@@ -16,18 +16,18 @@ PROVEN = b.review(1, "approve").model_copy(
 )
 
 
-def objected(evidence: Literal["lenient", "strict"] = "strict", /, **changes: Any) -> str:
+def objected(evidence: Literal["lenient", "strict"] = "strict", /, **changes: Any) -> str | None:
     report: ReviewReport = PROVEN.model_copy(update=changes)
     return objection(report, CARD, HEAD, evidence)
 
 
 def test_an_approval_that_shows_everything_is_believed() -> None:
-    assert objected() == ""
+    assert objected() is None
 
 
 @pytest.mark.parametrize("said", [HEAD, HEAD[:7], HEAD[:12], HEAD.upper()])
 def test_the_reviewed_commit_may_be_abbreviated(said: str) -> None:
-    assert objected(head_sha=said) == ""
+    assert objected(head_sha=said) is None
 
 
 @pytest.mark.parametrize("said", ["f" * 40, HEAD[:6], HEAD + "0", "HEAD", " ", "0" * 7])
@@ -48,11 +48,11 @@ def test_strict_evidence_names_what_is_missing_in_this_order() -> None:
     bare["criteria"] = MET
     assert "'files_examined'" in objected(**bare)
     bare["files_examined"] = ("a.py",)
-    assert objected(**bare) == ""
+    assert objected(**bare) is None
 
 
 def test_lenient_evidence_asks_for_none_of_it() -> None:
-    assert objected("lenient", head_sha="", criteria=(), files_examined=()) == ""
+    assert objected("lenient", head_sha="", criteria=(), files_examined=()) is None
 
 
 @pytest.mark.parametrize("evidence", ["lenient", "strict"])
@@ -65,6 +65,6 @@ def test_an_approval_that_says_a_criterion_is_not_met_is_refused_always(
 
 def test_a_rejection_needs_no_evidence() -> None:
     bare: dict[str, Any] = {"head_sha": "", "criteria": (), "files_examined": ()}
-    assert objected(decision="changes_required", **bare) == ""
+    assert objected(decision="changes_required", **bare) is None
     unmet = (CriterionVerdict(id="C1", met=False),)
-    assert objected(decision="changes_required", criteria=unmet) == ""
+    assert objected(decision="changes_required", criteria=unmet) is None

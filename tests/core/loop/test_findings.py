@@ -140,19 +140,19 @@ def test_an_approval_that_says_not_fixed_contradicts_itself(status: DispositionS
 def test_an_approval_may_say_that_a_closed_finding_was_not_fixed_then() -> None:
     closed = apply_review(raised("one"), b.review(2, "approve"))
     report = b.review(3, "approve", dispositions=(b.said("F1", "not_fixed"),))
-    assert contradiction(closed, report) == ""
+    assert contradiction(closed, report) is None
 
 
 def test_a_rejection_without_anything_that_blocks_contradicts_itself() -> None:
     fixed = b.review(2, "changes_required", dispositions=(b.said("F1", "fixed"),))
-    assert "without a blocking issue" in contradiction(raised("one"), fixed)
-    assert "without a blocking issue" in contradiction((), b.review(1, "changes_required"))
+    assert "without a blocking issue" in (contradiction(raised("one"), fixed) or "")
+    assert "without a blocking issue" in (contradiction((), b.review(1, "changes_required")) or "")
     unknown = b.review(2, "changes_required", dispositions=(b.said("F9", "not_fixed"),))
-    assert "without a blocking issue" in contradiction(raised("one"), unknown)
+    assert "without a blocking issue" in (contradiction(raised("one"), unknown) or "")
 
 
 def test_a_rejection_for_a_finding_that_is_not_fixed_needs_no_new_issue() -> None:
     report = b.review(2, "changes_required", dispositions=(b.said("F1", "not_fixed"),))
-    assert contradiction(raised("one"), report) == ""
-    assert contradiction((), b.review(1, "changes_required", Issue(reason="one"))) == ""
-    assert contradiction(raised("one"), b.review(2, "approve")) == ""
+    assert contradiction(raised("one"), report) is None
+    assert contradiction((), b.review(1, "changes_required", Issue(reason="one"))) is None
+    assert contradiction(raised("one"), b.review(2, "approve")) is None

@@ -95,7 +95,7 @@ def acknowledgement(state: LoopState) -> str:
         *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
         f"- **Next:** {_next(state)}",
         *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
-        *_frozen(state),
+        *_card_note(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -136,7 +136,7 @@ def _pull(state: LoopState) -> str:
     return inline(opened.why, 1000) if opened is not None and opened.why else ""
 
 
-def _frozen(state: LoopState) -> list[str]:
+def _card_note(state: LoopState) -> list[str]:
     if state.outcome is Outcome.APPROVED:
         return []
     return [
@@ -154,10 +154,10 @@ def _next(state: LoopState) -> str:
         ready = outbox.item_of(state, outbox.READY)
         click = ready is not None and ready.status == "refused"
         return _CLICK if click else "a person reads and merges it; the loop never does."
-    return _next_of_a_person(state)
+    return _next_for_person(state)
 
 
-def _next_of_a_person(state: LoopState) -> str:
+def _next_for_person(state: LoopState) -> str:
     if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
         return "a person decides: `/loop extend 2` gives it two more rounds."
     if "label_removed" in state.reasons:

@@ -170,10 +170,10 @@ def resume(
         head_sha = work_tip if accepted else ""
         course.add(LoopResumed(start.limits, at, head_sha=head_sha, starter=starter))
     if refused and course.state.is_running:
-        course.stop(_pushed(recorded, work_tip), at)
+        course.stop(_stop_after_push(recorded, work_tip), at)
     if not (deleted and course.state.is_running):
         return Entry(recorded, tuple(course.steps))
-    course.stop(cancelled or _deleted(recorded), at)
+    course.stop(cancelled or _stop_after_deletion(recorded), at)
     return Entry(recorded, tuple(course.steps), pushes_work=False)
 
 
@@ -195,7 +195,7 @@ def push_during_attempt(state: LoopState, kept_branch: str, at: str) -> Entry:
     return Entry(state, tuple(course.steps))
 
 
-def _pushed(recorded: LoopState, work_tip: str) -> Stop:
+def _stop_after_push(recorded: LoopState, work_tip: str) -> Stop:
     error = (
         f"The work branch is at {work_tip[:10]}, the loop left it at {recorded.branch_tip[:10]}."
         " Start the loop again to accept the commits that were pushed to it."
@@ -203,7 +203,7 @@ def _pushed(recorded: LoopState, work_tip: str) -> Stop:
     return Stop(Outcome.NEEDS_HUMAN, error, ("human_push",))
 
 
-def _deleted(recorded: LoopState) -> Stop:
+def _stop_after_deletion(recorded: LoopState) -> Stop:
     tip, branch = recorded.branch_tip, recorded.work_branch
     error = (
         f"The work branch {branch} was deleted. To continue, restore it from a clone that has the"

@@ -17,20 +17,20 @@ _SHORTEST_SHA = 7
 
 def objection(
     review: ReviewReport, card: TaskCard, head_sha: str, evidence: Literal["lenient", "strict"]
-) -> str:
-    """Why this review cannot be taken as one of `head_sha`, as a sentence, or ''."""
+) -> str | None:
+    """Why this review cannot be taken as one of `head_sha`, as a sentence, or None."""
     named = review.head_sha.lower()
     if named and not (len(named) >= _SHORTEST_SHA and head_sha.startswith(named)):
         return f"review_report.json is about commit {named[:40]}, the work to review is {head_sha}"
     if review.decision != "approve":
-        return ""
+        return None
     unmet = [c.id for c in review.criteria if not c.met]
     if unmet:
         return f"review_report.json approves and says that {', '.join(unmet)} is not met"
-    return _missing(review, card) if evidence == "strict" else ""
+    return _missing_evidence(review, card) if evidence == "strict" else None
 
 
-def _missing(review: ReviewReport, card: TaskCard) -> str:
+def _missing_evidence(review: ReviewReport, card: TaskCard) -> str | None:
     if not review.head_sha:
         return "review_report.json approves without 'head_sha', the commit that was reviewed"
     judged = {criterion.id for criterion in review.criteria}
@@ -39,7 +39,7 @@ def _missing(review: ReviewReport, card: TaskCard) -> str:
         return f"review_report.json approves without a verdict on {', '.join(left_out)}"
     if not review.files_examined:
         return "review_report.json approves without naming a file in 'files_examined'"
-    return ""
+    return None
 
 
 def rejection_of_unverified(state: LoopState, findings: tuple[Finding, ...]) -> ReviewReport | None:

@@ -44,7 +44,7 @@ def open_findings(ledger: Ledger) -> Ledger:
 
 
 def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
-    """The ledger after `review`: dispositions first, then what is new, with ids from us.
+    """The ledger after `review`: dispositions first, then what is new, with new ids.
 
     An approval closes what it leaves unmentioned; a rejection leaves it open.
     """
@@ -58,7 +58,7 @@ def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
         else:
             fresh.append(issue)
     answered = tuple(
-        _disposed(finding, disposed.get(finding.id), repeated.get(finding.id), review)
+        _apply_disposition(finding, disposed.get(finding.id), repeated.get(finding.id), review)
         for finding in ledger
     )
     start = len(ledger) + 1
@@ -67,8 +67,8 @@ def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
     )
 
 
-def contradiction(ledger: Ledger, review: ReviewReport) -> str:
-    """Why `review` contradicts itself given the ledger, or ''."""
+def contradiction(ledger: Ledger, review: ReviewReport) -> str | None:
+    """Why `review` contradicts itself given the ledger, or None."""
     still = [d.id for d in review.dispositions if d.status in {"not_fixed", "upheld"}]
     blocking = [finding.id for finding in open_findings(ledger) if finding.id in still]
     if review.decision == "approve" and blocking:
@@ -78,10 +78,10 @@ def contradiction(ledger: Ledger, review: ReviewReport) -> str:
             "review_report.json says changes_required without a blocking issue"
             " or an open finding that is not fixed"
         )
-    return ""
+    return None
 
 
-def _disposed(
+def _apply_disposition(
     finding: Finding, disposition: Disposition | None, repeat: Issue | None, review: ReviewReport
 ) -> Finding:
     if repeat is not None:
@@ -99,16 +99,16 @@ def _disposed(
     if finding.status != "open":
         return finding
     if disposition is None:
-        return _closed(finding, "fixed", review.round) if review.decision == "approve" else finding
+        return _close(finding, "fixed", review.round) if review.decision == "approve" else finding
     noted = finding.model_copy(update={"note": disposition.note})
     if disposition.status == "not_fixed":
         return noted.model_copy(update={"not_fixed": finding.not_fixed + 1})
     if disposition.status == "upheld":
         return noted.model_copy(update={"upheld": finding.upheld + 1})
-    return _closed(noted, disposition.status, review.round)
+    return _close(noted, disposition.status, review.round)
 
 
-def _closed(finding: Finding, status: str, round_: int) -> Finding:
+def _close(finding: Finding, status: str, round_: int) -> Finding:
     return finding.model_copy(update={"status": status, "closed_round": round_})
 
 

@@ -118,7 +118,7 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     if not after.publishes or after.outcome is Outcome.INTERRUPTED:
         return after.outbox
     items = {item.key: item for item in after.outbox}
-    reviewed = _reviewed(after) - _reviewed(before)
+    reviewed = _reviewed_rounds(after) - _reviewed_rounds(before)
     if reviewed:
         _intend_review(items, after, min(reviewed))
     posted = None if before.outcome is Outcome.INTERRUPTED else before.outcome
@@ -131,12 +131,12 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
         or _is_pause_changed(before, after)
     ):
         _intend_status(items, after)
-    if _pull(before) != _pull(after):
+    if _pull_request_note(before) != _pull_request_note(after):
         _intend(items, ACKNOWLEDGEMENT, after)
     return tuple(items.values())
 
 
-def _pull(state: LoopState) -> tuple[int | None, str]:
+def _pull_request_note(state: LoopState) -> tuple[int | None, str]:
     """What an acknowledgement says about the pull request."""
     opened = item_of(state, PULL_REQUEST)
     return state.pull_request, opened.why if opened else ""
@@ -152,7 +152,7 @@ def _rank(item: OutboxItem) -> tuple[int, int]:
     return rank, round_of(item.key) if kind in {REVIEW, MARKS} else 0
 
 
-def _reviewed(state: LoopState) -> set[int]:
+def _reviewed_rounds(state: LoopState) -> set[int]:
     return {record.round for record in state.history if record.decision}
 
 
@@ -193,14 +193,14 @@ def _intend(items: _Intents, key: str, after: LoopState) -> None:
         return
     item = items.get(key, OutboxItem(key=key, status="done"))
     if item.status == "done":
-        items[key] = _pending(item, after)
+        items[key] = _make_pending(item, after)
 
 
 def _retry_refused(items: _Intents, after: LoopState) -> None:
     for key, item in items.items():
         if item.status == "refused":
-            items[key] = _pending(item, after)
+            items[key] = _make_pending(item, after)
 
 
-def _pending(item: OutboxItem, state: LoopState) -> OutboxItem:
+def _make_pending(item: OutboxItem, state: LoopState) -> OutboxItem:
     return item.model_copy(update={"status": "pending", "holder": _holder(state), "why": ""})

@@ -52,15 +52,15 @@ def lower_limits(limits: Limits, card: CardLimits) -> Limits:
     """The operator's limits after the card has lowered them; a card can raise nothing."""
     return limits.model_copy(
         update={
-            "max_rounds": _least(limits.max_rounds, card.max_rounds),
-            "max_minutes": _least(limits.max_minutes, card.max_minutes),
-            "max_tokens": _least(limits.max_tokens, card.max_tokens),
-            "max_cost_usd": _least(limits.max_cost_usd, card.max_cost_usd),
+            "max_rounds": _lower(limits.max_rounds, card.max_rounds),
+            "max_minutes": _lower(limits.max_minutes, card.max_minutes),
+            "max_tokens": _lower(limits.max_tokens, card.max_tokens),
+            "max_cost_usd": _lower(limits.max_cost_usd, card.max_cost_usd),
         }
     )
 
 
-def _least(operator: N | None, card: N | None) -> N | None:
+def _lower(operator: N | None, card: N | None) -> N | None:
     if operator is None or card is None:
         return card if operator is None else operator
     return min(operator, card)

@@ -74,12 +74,12 @@ def migrate(document: Document, read: Read = read_nothing) -> Document:
     running = state["state"] in ("awaiting_work", "awaiting_review")
     failed = state["state"] == "done" and state.get("outcome") != "approved"
     if running or failed:
-        state = _outstanding(state, read)
+        state = _make_resumable(state, read)
         state["findings"] = _findings(state, read)
     return state
 
 
-def _outstanding(state: Document, read: Read) -> Document:
+def _make_resumable(state: Document, read: Read) -> Document:
     """The state with the phase at which it continues and all that this phase needs."""
     request = _request_under_review(state, read)
     parent = state.get("head_sha") if request else None
@@ -94,11 +94,11 @@ def _outstanding(state: Document, read: Read) -> Document:
         # It was taken from the worker's report, which may say `HEAD`: the worker runs again.
         state = {key: value for key, value in state.items() if key != "head_sha"}
         state["state"] = "done" if state["state"] == "done" else "awaiting_work"
-    state = _with_outcome(state, "awaiting_review" if reviewing else "awaiting_work")
-    return _under_review(state, parent, request or {}, read) if reviewing else state
+    state = _map_outcome(state, "awaiting_review" if reviewing else "awaiting_work")
+    return _add_round_record(state, parent, request or {}, read) if reviewing else state
 
 
-def _with_outcome(state: Document, phase: str) -> Document:
+def _map_outcome(state: Document, phase: str) -> Document:
     """The outcome of a failed loop under its name here; a running one has none."""
     if state["state"] != "done":
         running = {k: v for k, v in state.items() if k not in ("outcome", "error", "failed_at")}
@@ -126,7 +126,7 @@ def _request_under_review(state: Document, read: Read) -> Document:
     return request if fits and same_base and known else {}
 
 
-def _under_review(state: Document, parent: object, request: Document, read: Read) -> Document:
+def _add_round_record(state: Document, parent: object, request: Document, read: Read) -> Document:
     """The state with the round's record, which the review is written into."""
     round_, commits = state.get("round"), clean_text(request.get("commits")).splitlines()
     record = {

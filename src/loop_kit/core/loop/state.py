@@ -323,22 +323,22 @@ class LoopState(ExtensibleRecord):
         return EXIT_CODES[self.outcome] if self.outcome else ExitCode.OK
 
     @property
-    def contradiction(self) -> str:
-        """Why no run can continue from this state, or ''."""
+    def contradiction(self) -> str | None:
+        """Why no run can continue from this state, or None."""
         running = (Phase.AWAITING_WORK, Phase.AWAITING_REVIEW)
         phase = self.resume_phase or self.state
         if self.state is Phase.DONE and self.outcome is None:
             return "it is done without an outcome"
         if phase not in running:
             ended = self.state is Phase.DONE and self.resume_phase is None
-            return "" if ended else f"nothing continues at {phase}"
+            return None if ended else f"nothing continues at {phase}"
         if self.round < 1 or not (self.task_id and self.base_sha and self.start_sha):
             return f"{phase} without task_id, base_sha, start_sha or round"
         recorded = [record.round for record in self.history][-1:] == [self.round]
         detailed = [detail.round for detail in self.round_details][-1:] == [self.round]
         if phase is Phase.AWAITING_REVIEW and not (self.head_sha and recorded and detailed):
             return f"{phase} without the work of round {self.round}"
-        return ""
+        return None
 
     def to_json(self) -> bytes:
         """The snapshot as it is written, without what is not set."""
