@@ -5,12 +5,12 @@
     ├── GitFailed           1   a git command failed or hung
     ├── BadCard             3   the task card is missing or wrong
     ├── BadSetting          3   a flag, input, variable or configuration key is wrong
-    ├── BadBusFile          3   a file another program left for us cannot be used
+    ├── BadBusFile          3   a file another program left for the loop cannot be used
     ├── DirtyWorktree       4   uncommitted changes would be mixed with the worker's
     ├── AlreadyRunning      5   another run holds the lock or the lease
     ├── StateRefused        5   the recorded state is corrupt, missing or of another loop
     ├── BranchRefused       6   the git server did not take a push or a fetch
-    ├── ForgeRefused        6   the forge's API said no
+    ├── ForgeRefused        6   the forge's API refused
     └── ForgeUnavailable    6   the forge's API did not answer, or not now
 
 A user's mistake is one sentence and one remedy. Anything else that is raised is a bug, and the
@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
 
 
 class LoopError(Exception):
-    """Something a user can mend: `sentence` says what is wrong, `remedy` what to do."""
+    """An error the user can fix: `sentence` says what is wrong, `remedy` what to do."""
 
     exit_code = ExitCode.GENERAL
 

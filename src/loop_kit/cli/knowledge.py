@@ -182,7 +182,7 @@ def _report(swept: "Mapping[Kind, CleanedFile]") -> None:
     from loop_kit.adapters.loop_dir.context_folder import NAMES
 
     for kind, result in swept.items():
-        typer.echo(f"{NAMES[kind]}: removed={result.removed} kept={result.kept}")
+        typer.echo(f"{NAMES[kind]}: removed={result.removed} kept={result.remaining}")
 
 
 def _total(swept: "Mapping[Kind, CleanedFile]") -> int:

@@ -50,7 +50,7 @@ def sweep(
 
 def _document(swept: "SweepReport") -> dict[str, object]:
     rows = [
-        {"task-id": row.task_id, "found": row.found, "did": row.did.value, "said": row.said}
+        {"task-id": row.task_id, "found": row.found, "did": row.did.value, "said": row.message}
         for row in swept.rows
     ]
     return {"loops": swept.loops, "left": swept.left, "swept": rows}
@@ -62,6 +62,6 @@ def _print(swept: "SweepReport") -> None:
 
     width = max((len(row.task_id) for row in swept.rows), default=0)
     for row in swept.rows:
-        text = one_line(f"{row.found}. {row.did}: {row.said}", 500)
+        text = one_line(f"{row.found}. {row.did}: {row.message}", 500)
         typer.echo(f"{row.task_id:{width}}  {text}")
     typer.echo(totals(swept))

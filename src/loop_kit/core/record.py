@@ -42,7 +42,7 @@ Text = Annotated[str, AfterValidator(_require_encodable)]
 """Text that every file system, encoder and argument list can carry."""
 
 NonBlankText = Annotated[str, AfterValidator(_require_non_blank)]
-"""`Text` that says something."""
+"""`Text` that is not blank."""
 
 
 def clean_text(value: object) -> str:
@@ -113,7 +113,7 @@ def _expectation(kind: str, first: Any) -> str:
 
 
 def _model_at(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
-    """The nested model that `path` leads to, as far as the annotations tell."""
+    """The nested model that `path` leads to, as far as the annotations show."""
     for part in path:
         if not isinstance(part, str) or part not in model.model_fields:
             continue

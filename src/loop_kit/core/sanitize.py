@@ -1,4 +1,4 @@
-"""Text from outside, made safe for the place where it is shown.
+"""Text from outside, made safe for the place where it is displayed.
 
 No filter here is a boundary (those are who may start, what a process can reach and who writes).
 What these functions prevent: a post that pings people, closes issues, loads a remote image or
@@ -47,11 +47,11 @@ def one_line(text: str, limit: int = 120) -> str:
 
 
 def markdown(text: str) -> str:
-    """`text` as Markdown that shows what it says and does nothing else.
+    """`text` as Markdown that has no effect but to be displayed.
 
-    Comments and images are dropped, HTML is shown as text, mentions and references become code so
-    that they notify nobody and close nothing. What still does something when a parser reads it is
-    shown as it was written, in a fence.
+    Comments and images are dropped, HTML is displayed as text, mentions and references become code
+    so that they notify nobody and close nothing. What still has an effect when a parser reads it is
+    put into a fence as it was written.
     """
     text = truncate(text, MAX_BODY)
     defused = _defuse(text)
@@ -67,8 +67,8 @@ def inline(text: str, limit: int = 300) -> str:
 
 def code(text: str) -> str:
     """`text` as a code span that it cannot end."""
-    shown = _break_markers(one_line(text, 300)).replace("`", "'")
-    return f"`{shown}`" if shown else ""
+    content = _break_markers(one_line(text, 300)).replace("`", "'")
+    return f"`{content}`" if content else ""
 
 
 def quote(text: str) -> str:
@@ -97,8 +97,8 @@ def _is_inert(text: str) -> bool:
     leaves = [leaf for token in tokens for leaf in (token.children or [token])]
     if any(leaf.type in {"image", "html_inline", "html_block"} for leaf in leaves):
         return False
-    shown = [leaf.content for leaf in leaves if leaf.type == "text"]
-    return not any(p.search(part) for part in shown for p in (_PINGS, _REFERS, _CLOSES))
+    texts = [leaf.content for leaf in leaves if leaf.type == "text"]
+    return not any(p.search(part) for part in texts for p in (_PINGS, _REFERS, _CLOSES))
 
 
 def _neutralize(text: str) -> str:
@@ -117,14 +117,14 @@ def fence(text: str, language: str = "") -> str:
 
 
 def truncate(text: str, limit: int, pointer: str = "") -> str:
-    """`text` of at most `limit` characters; what is cut is said, with where the rest is."""
+    """`text` of at most `limit` characters; a note names its length and where the rest is."""
     if len(text) <= limit:
         return text
     note = f"\n\n… cut here, it had {len(text)} characters. {pointer}".rstrip()
-    kept = text[: max(0, limit - len(note) - 8)]
-    if kept.count("```") % 2:
-        kept += "\n```"
-    return kept + note
+    beginning = text[: max(0, limit - len(note) - 8)]
+    if beginning.count("```") % 2:
+        beginning += "\n```"
+    return beginning + note
 
 
 def command_data(text: str) -> str:
@@ -181,7 +181,7 @@ class Redactor:
         return self._without_parts(text)
 
     def _without_parts(self, text: str) -> str:
-        pieces, kept, at = [], 0, 0
+        pieces, copied, at = [], 0, 0
         last = len(text) - _SHORTEST_SECRET
         while at <= last:
             if text[at : at + _SHORTEST_SECRET] not in self._seeds:
@@ -190,6 +190,6 @@ class Redactor:
             end = at + _SHORTEST_SECRET
             while end < len(text) and text[end - _SHORTEST_SECRET + 1 : end + 1] in self._seeds:
                 end += 1
-            pieces.append(text[kept:at] + "***")
-            kept = at = end
-        return "".join(pieces) + text[kept:]
+            pieces.append(text[copied:at] + "***")
+            copied = at = end
+        return "".join(pieces) + text[copied:]

@@ -1,7 +1,7 @@
-"""The map of the house: every kind of outside thing the engine talks to, as a Protocol.
+"""Every kind of outside system that the engine uses, as a Protocol.
 
 Adapters implement these, fakes in the tests implement these, and one contract suite per port is
-run against both. The engine knows nothing else of the world.
+run against both. The engine knows nothing else outside the core.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ from loop_kit.ports.forge import Forge, PullRequest
 
 
 class PushRejected(Exception):
-    """Somebody else moved a branch of this loop; nothing of ours was taken."""
+    """Somebody else moved a branch of this loop; nothing was pushed."""
 
 
 class WorkMoved(PushRejected):
-    """Somebody pushed to the work branch; the state is still ours."""
+    """Somebody pushed to the work branch; the state branch did not move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What lies between two commits; `descends` means that the later builds on the earlier."""
+    """The commits between two commits; `descends`: the later builds on the earlier."""
 
     descends: bool
     same_tree: bool
@@ -62,8 +62,8 @@ class Span:
 class Assignment:
     """One attempt as an agent sees it. Times are seconds.
 
-    `session` is the conversation to take up again, by backends that can. `max_turns` and
-    `max_cost_usd` are what is left to spend, for backends that can hold themselves to it.
+    `session` is the conversation to resume, by backends that can. `max_turns` and
+    `max_cost_usd` are what is left to spend, for backends that can limit themselves.
     """
 
     role: Role
@@ -85,9 +85,9 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class AgentExit:
-    """How an agent's process ended; `problem` is what its backend says went wrong, if anything.
+    """How an agent's process ended; `problem` is the failure that its backend reports, if any.
 
-    Exit code 0 means nothing by itself: a run that was cut short ends with it too.
+    Exit code 0 means nothing by itself: an aborted run ends with it too.
     `thread_tokens` are the tokens in and out of the whole conversation, where that is what the
     backend reports; `spent` is always this attempt's alone.
     """
@@ -106,7 +106,7 @@ class AgentExit:
 
 
 class Reporter(Protocol):
-    """Where a person looks while the loop runs."""
+    """Shows a person what happens while the loop runs."""
 
     def note(self, message: str) -> None:
         """One line that is worth reading."""
@@ -125,7 +125,7 @@ class Reporter(Protocol):
         ...
 
     def activity(self, role: Role, activity: Activity) -> None:
-        """One thing the agent did or said, raw and untrusted."""
+        """One action or message of the agent, raw and untrusted."""
         ...
 
     def output(self, role: Role, line: str) -> None:
@@ -133,7 +133,7 @@ class Reporter(Protocol):
         ...
 
     def end_attempt(self, role: Role, seconds: float, note: str) -> None:
-        """The agent is gone."""
+        """The agent has ended."""
         ...
 
 
@@ -167,7 +167,7 @@ class Agent(Protocol):
 
     @property
     def is_program(self) -> bool:
-        """Whether it is dispatched; people are told once, and nothing is sent back to them."""
+        """Whether it is a program; a person is asked once and gets no second request."""
         ...
 
     def check(self) -> str:
@@ -187,7 +187,7 @@ class Guides(Protocol):
         ...
 
     def knowledge(self) -> Knowledge:
-        """What people wrote down and earlier reviews taught about this repository."""
+        """What people wrote down and earlier reviews found about this repository."""
         ...
 
 
@@ -200,15 +200,15 @@ class Workspace(Protocol):
         ...
 
     def collect(self, message: str) -> str:
-        """Commit what was left uncommitted, bring the commits home, and return the head."""
+        """Commit what is uncommitted, transfer the commits to the repository, return the head."""
         ...
 
     def fingerprint(self) -> str:
-        """HEAD, refs, index and tracked bytes in one word: equal when nothing was touched."""
+        """A digest of HEAD, refs, index and tracked bytes: equal when nothing was changed."""
         ...
 
     def close(self) -> None:
-        """Remove what is not needed any more."""
+        """Remove what is no longer needed."""
         ...
 
 
@@ -221,7 +221,7 @@ class Workspaces(Protocol):
         The tree of `work_sha`, if given, is laid over it uncommitted.
 
         Raises:
-            StateRefused: the repository is not where the loop left it.
+            StateRefused: the repository changed since the loop last used it.
         """
         ...
 
@@ -242,7 +242,7 @@ class Repository(Protocol):
         ...
 
     def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
-        """Those of the files `paths` that there are at commit `sha`, each at most 1 MiB."""
+        """The existing files among `paths` at commit `sha`, each at most 1 MiB."""
         ...
 
     def top(self, sha: str) -> tuple[str, ...]:
@@ -254,7 +254,7 @@ class Repository(Protocol):
         ...
 
     def span(self, parent: str, head: str) -> Span:
-        """What lies between two commits, per commit and newest first."""
+        """The commits between two commits, newest first."""
         ...
 
     def net_change(self, parent: str, head: str) -> Commit:
@@ -271,7 +271,7 @@ class Store(Protocol):
 
     @property
     def work_tip(self) -> str:
-        """Where the work branch was when the state was loaded; '' when there is none to ask."""
+        """Where the work branch was when the state was loaded; '' when there is no remote."""
         ...
 
     def load(self) -> LoopState | None:
@@ -302,14 +302,14 @@ class Store(Protocol):
         ...
 
     def commands(self) -> tuple[Command, ...]:
-        """The commands of people that nobody has carried out yet, oldest first.
+        """The commands of people that were not carried out yet, oldest first.
 
         As known since the state was loaded, or since a push found that somebody wrote meanwhile.
         """
         ...
 
     def keep_aside(self, work_sha: str) -> str:
-        """Keep commits that the work branch cannot take; returns the name of their branch."""
+        """Keep commits that the work branch cannot accept on another branch; returns its name."""
         ...
 
 
@@ -331,7 +331,7 @@ class Mailbox(Protocol):
         ...
 
     def collect(self, delivery: Delivery) -> bytes | None:
-        """The report, or None when there is none.
+        """The report, or None if there is none.
 
         Raises:
             ReportInvalid: it is there and no regular file of a sane size.

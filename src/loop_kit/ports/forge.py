@@ -53,7 +53,7 @@ class Forge(Protocol):
     """The forge's API.
 
     Every method raises `ForgeRefused` when the answer is a final no, and `ForgeUnavailable` when
-    there is none after some patience.
+    there is none after retries.
     """
 
     def may_write(self, login: str) -> bool:
@@ -61,15 +61,15 @@ class Forge(Protocol):
         ...
 
     def has_run_ended(self, lease: Lease) -> bool | None:
-        """Whether the run that holds `lease` is over; None when the API cannot tell."""
+        """Whether the run that holds `lease` is over; None when the API does not know."""
         ...
 
     def issue(self, number: int) -> Issue | None:
-        """The issue, or None when there is none of that number; a pull request is none."""
+        """The issue, or None if there is none of that number; a pull request is not one."""
         ...
 
     def pull(self, number: int) -> PullFacts | None:
-        """The pull request, or None when there is none of that number."""
+        """The pull request, or None if there is none of that number."""
         ...
 
     def newest_pull(self, head: str) -> PullFacts | None:
@@ -87,7 +87,7 @@ class Forge(Protocol):
         ...
 
     def merge_base(self, base: str, head: str) -> str:
-        """The commit at which two branches or commits part; refused when one is not there."""
+        """The merge base of two branches or commits; refused when one does not exist."""
         ...
 
     def loop_of(self, number: int) -> str:
@@ -95,7 +95,7 @@ class Forge(Protocol):
         ...
 
     def react(self, comment: int, content: Reaction) -> None:
-        """Answer a comment with a sign; nothing when it is gone or may not be done."""
+        """React to a comment; no effect when it was deleted or reactions are not allowed."""
         ...
 
     def find_pull_request(self, head: str) -> PullRequest | None:
@@ -113,7 +113,10 @@ class Forge(Protocol):
         ...
 
     def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
-        """Post a review without a verdict, whole where its comments are not taken; its id."""
+        """Post a review without a verdict; returns its id.
+
+        Where its comments are not accepted, the complete body is posted instead.
+        """
         ...
 
     def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
@@ -121,11 +124,11 @@ class Forge(Protocol):
         ...
 
     def mark_ready(self, number: int) -> None:
-        """End the draft; nothing when it is none."""
+        """End the draft; no effect when it is not one."""
         ...
 
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
-        """Replace the body of our comment `id_`, or post one where there is none; its id."""
+        """Replace the body of our comment `id_`, or post a new one; returns its id."""
         ...
 
     def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:

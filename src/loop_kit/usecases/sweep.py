@@ -71,7 +71,7 @@ def sweep_all(job: LoopJob) -> None:
     swept, errors = sweep(job)
     context = job.context
     for row in swept.rows:
-        said = one_line(f"{row.found}. {row.did}: {row.said}", 1000)
+        said = one_line(f"{row.found}. {row.did}: {row.message}", 1000)
         context.log.note(f"{row.task_id}: {said}")
     context.log.note(totals(swept))
     redact = Redactor(known_secrets(context.settings, context.site.environ))

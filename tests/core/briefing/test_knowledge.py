@@ -319,10 +319,10 @@ def test_a_pattern_added_again_replaces_what_was_said_of_it() -> None:
 
 def test_what_is_there_twice_stays_once_and_other_lines_stay() -> None:
     swept = dedupe("pitfalls", "# T\n- a\n\n* a\n- b\n- a  \nnote\n")
-    assert (swept.text, swept.removed, swept.kept) == ("# T\n- a\n\n- b\nnote\n", 2, 3)
+    assert (swept.text, swept.removed, swept.remaining) == ("# T\n- a\n\n- b\nnote\n", 2, 3)
     low, high = json.dumps(pattern(confidence=0.1)), json.dumps(pattern(confidence=0.8, x=1))
     swept = dedupe("patterns", f"{low}\nnote\n{high}\n{low}")
-    assert (swept.text, swept.removed, swept.kept) == (f"note\n{high}", 2, 1)
+    assert (swept.text, swept.removed, swept.remaining) == (f"note\n{high}", 2, 1)
 
 
 def test_texts_that_differ_late_are_no_duplicates() -> None:
@@ -343,10 +343,10 @@ def test_pruning_takes_patterns_by_their_newest_date_and_what_has_none_stays() -
         "note",
     ]
     swept = prune("patterns", "\n".join(lines), 30, NOW)
-    assert (swept.text, swept.removed, swept.kept) == ("\n".join(lines[2:]), 2, 2)
+    assert (swept.text, swept.removed, swept.remaining) == ("\n".join(lines[2:]), 2, 2)
     assert prune("patterns", "\n".join(lines), 10**9, NOW).removed == 0
     assert prune("patterns", "\n".join(lines), 0, NOW).removed == 3
-    assert prune("facts", "- a\n- b\n", 0, NOW).kept == 2
+    assert prune("facts", "- a\n- b\n", 0, NOW).remaining == 2
 
 
 def test_a_prompt_is_told_the_newest_of_what_is_too_much() -> None:

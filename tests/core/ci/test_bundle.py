@@ -276,7 +276,7 @@ def test_reports_that_are_too_long_are_an_invalid_report() -> None:
 
 
 def test_terminal_escapes_in_an_error_are_not_passed_on() -> None:
-    assert bundle(outcome="worker_timeout", error="\x1b[31mlate\x07").said == "late"
+    assert bundle(outcome="worker_timeout", error="\x1b[31mlate\x07").message == "late"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_what_was_done_follows_from_how_the_loop_stands_then(
 ) -> None:
     row = result("T-001", "x", wanted, loop(**fields))
     assert (row.task_id, row.did) == ("T-001", did)
-    assert row.said
+    assert row.message
 
 
 def test_the_totals_count_each_loop_once() -> None:

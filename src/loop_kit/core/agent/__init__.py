@@ -1,1 +1,1 @@
-"""What agents say to us: their reports, what they do, and why they fail."""
+"""What agents produce: their reports, their activity, and why they fail."""

@@ -1,4 +1,4 @@
-"""What a backend's stream says that an agent did: one tidy line, and the kind of work it was.
+"""What an agent did, as its backend's stream reports it: one tidy line, and the kind of work.
 
 Every backend names its tools and events differently; a person who watches, and the metrics, want
 the same few words for all of them. Streams are not trusted: any shape of value is looked at.
@@ -21,7 +21,7 @@ _MAX_TEXT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One thing that an agent did or said, raw and untrusted.
+    """One action or message of an agent, raw and untrusted.
 
     `category` is set once per piece of work, when it begins; of a message it is None. `begins`
     marks work that is not finished: its end follows as another activity with the same text.
@@ -34,17 +34,17 @@ class Activity:
 
     @property
     def line(self) -> str:
-        """What to show of it."""
+        """The line to display."""
         return f"{self.verb}: {self.text}" if self.verb else self.text
 
     @property
     def is_message(self) -> bool:
-        """Whether the agent wrote it; the same message again is shown again."""
+        """Whether the agent wrote it; a repeated message is displayed again."""
         return self.verb == "Message"
 
 
 def message(payload: object) -> Sequence[Activity]:
-    """What an agent says: text, or whatever lists and objects its backend wraps text into."""
+    """A message of an agent: text, or whatever lists and objects its backend wraps text into."""
     text = _flatten(payload, _MAX_DEPTH).strip()
     return (Activity("Message", text[:_MAX_TEXT]),) if text else ()
 
@@ -70,7 +70,7 @@ def edit(paths: Sequence[str], *, begins: bool = False) -> Sequence[Activity]:
 
 
 def tool(name: str, given: object, root: str = "") -> Sequence[Activity]:
-    """A call of one of an agent's tools; paths below `root` are shown relative to it."""
+    """A call of one of an agent's tools; paths below `root` are displayed relative to it."""
     values = given if isinstance(given, Mapping) else {}
     kind = _TOOLS.get(name.lower().replace("_", ""))
     if kind is None:

@@ -1,7 +1,7 @@
-"""What `loop doctor` says about one thing, and how its list reads. Pure, and nothing heavy.
+"""The checks of `loop doctor` and how their list is formatted; imports nothing heavy.
 
-A thing is `missing` when it is not there and `wrong` when it is there and cannot be used. Only what
-this repository needs decides the verdict; all else is shown so that people can choose it.
+A thing is `missing` when it is not installed and `wrong` when it cannot be used. Only what
+this repository needs decides the verdict; all else is listed so that people can choose it.
 """
 
 import re
@@ -28,7 +28,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `fix` says what to do or type, '' when there is nothing."""
+    """The result of one check; `fix` is what to do or type, '' when there is nothing."""
 
     name: str
     state: State
@@ -38,7 +38,7 @@ class Check:
 
     @property
     def stops(self) -> bool:
-        """Whether a loop here cannot run before this is mended."""
+        """Whether a loop here cannot run before this is fixed."""
         return self.needed and self.state in {State.MISSING, State.WRONG}
 
 
@@ -81,7 +81,7 @@ def verdict(checks: Sequence[Check], roles: str) -> str:
 
 
 def lines(checks: Sequence[Check]) -> list[str]:
-    """A line per check in columns, and what mends it below."""
+    """A line per check in columns, and its fix below."""
     width = max((len(check.name) for check in checks), default=0)
     found = []
     for check in checks:

@@ -1,4 +1,4 @@
-"""Why an agent failed, by what its backend says in a form that it made for programs.
+"""Why an agent failed, judged by the machine-readable output of its backend.
 
 A status, an error code, the kind of an event or an exit code decides; never the words of a test
 log. What an agent's tools print reaches standard error and the stream as well, so text is read only
@@ -74,12 +74,12 @@ def problem(kind: ProblemKind, text: str, retry_after: float | None = None) -> P
 
 
 def printable_tail(text: str) -> str:
-    """The end of `text`, short and without anything that a terminal would obey."""
+    """The end of `text`, short and without terminal control sequences."""
     return visible(text[-4 * MAX_MESSAGE :]).strip()[-MAX_MESSAGE:]
 
 
 def patience(seconds: float | None) -> float | None:
-    """A wait that was asked for, as a sane one, or None."""
+    """A requested wait within bounds, or None."""
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
         return None
     return min(seconds, MAX_WAIT)
@@ -145,20 +145,20 @@ _STATUSES: Mapping[int, ProblemKind] = {
 
 
 def from_codes(codes: Iterable[str], status: int = 0) -> ProblemKind:
-    """The kind by an API's error codes and types, the most telling first, and its HTTP status.
+    """The kind by an API's error codes and types, the most specific first, and its HTTP status.
 
-    A code that names one thing says more than the status; one that says "a bad request" or "our
-    fault" says less.
+    A specific code counts more than the status; a vague one ("bad request", "server error") counts
+    less.
     """
-    told = tuple(codes)
-    named = next((_CODES[code] for code in told if code in _CODES), None)
+    known_codes = tuple(codes)
+    named = next((_CODES[code] for code in known_codes if code in _CODES), None)
     if named is not None:
         return named
     if status in _STATUSES:
         return _STATUSES[status]
     if 500 <= status <= 599:
         return ProblemKind.OVERLOAD
-    return next((_VAGUE[code] for code in told if code in _VAGUE), ProblemKind.UNKNOWN)
+    return next((_VAGUE[code] for code in known_codes if code in _VAGUE), ProblemKind.UNKNOWN)
 
 
 def from_status(
@@ -167,7 +167,7 @@ def from_status(
     codes: Iterable[str] = (),
     headers: Mapping[str, object] | None = None,
 ) -> Problem:
-    """The problem that an HTTP answer tells, with the wait that its headers ask for."""
+    """The problem that an HTTP response describes, with the wait that its headers ask for."""
     wait = retry_after(headers or {})
     return problem(from_codes(codes, status), message, wait)
 
@@ -175,7 +175,7 @@ def from_status(
 def retry_after(headers: Mapping[str, object]) -> float | None:
     """The seconds that the headers of an answer (names in lower case) ask to wait, or None.
 
-    A date is counted from the answer's own `date`, so no clock of ours is asked.
+    A date is counted from the answer's own `date`, so no local clock is needed.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -207,14 +207,14 @@ def _between(first: object, second: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """The error object of an API's answer: what it says, and its codes, the most telling first."""
+    """The error object of an API's answer: its message, and its codes, the most specific first."""
 
     message: str
     codes: tuple[str, ...]
 
 
 def api_error(text: str) -> ApiError | None:
-    """The error object that `text` is, by itself or under `error`; None when it is none."""
+    """The error object that `text` is, by itself or under `error`; None when there is none."""
     if not text.lstrip().startswith("{"):
         return None
     try:
@@ -265,7 +265,7 @@ _SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
 
 
 def from_exit(backend: str, exit_code: int, tail: str) -> Problem:
-    """The problem of a program that only its exit code tells about; `tail` is quoted, not read."""
+    """The problem of a program with only an exit code; `tail` is quoted, not parsed."""
     known = {**_SHELL_EXITS, **_EXITS.get(backend, {})}
     return problem(known.get(exit_code, ProblemKind.UNKNOWN), tail)
 
@@ -273,7 +273,7 @@ def from_exit(backend: str, exit_code: int, tail: str) -> Problem:
 def from_stderr(backend: str, exit_code: int, tail: str) -> Problem:
     """The problem of a backend that ended before its stream began.
 
-    Its tools never ran, so the end of its standard error is its own word.
+    Its tools never ran, so the end of its standard error is its own message.
     """
     found = from_exit(backend, exit_code, tail)
     if found.kind is not ProblemKind.UNKNOWN:

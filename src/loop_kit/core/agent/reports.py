@@ -1,8 +1,8 @@
-"""What workers and reviewers tell us: parsed with suspicion, never believed about git.
+"""Reports of workers and reviewers: validated, and never trusted about git.
 
 A report comes from a program that may be confused or hostile. Shapes that matter are checked in a
 fixed order, with one sentence for the first thing wrong, because that sentence goes back to the
-agent as its one chance to repair. Shapes that do not matter are kept as text rather than refused.
+agent as its one chance to repair. Shapes that do not matter become text rather than a refusal.
 """
 
 import json
@@ -40,7 +40,7 @@ class Response(Record):
 
 
 class Issue(Record):
-    """One thing that a reviewer says must change; `id` only when it repeats a known finding."""
+    """One change that a reviewer requires; `id` only when it repeats a known finding."""
 
     id: str = ""
     severity: Severity = "medium"
@@ -52,7 +52,7 @@ class Issue(Record):
 
 
 class Disposition(Record):
-    """What the reviewer says about a finding of an earlier round."""
+    """The reviewer's judgement on a finding of an earlier round."""
 
     id: str
     status: DispositionStatus
@@ -174,10 +174,10 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
             f" got {_text(decision, 40)!r}"
         )
     _identity(body, name, task_id, round_)
-    said = body.get("blocking_issues")
-    issues = tuple(_issue(item) for item in _items(said) if item)
-    if said and not isinstance(said, list):
-        issues = (_issue(said),)
+    blocking = body.get("blocking_issues")
+    issues = tuple(_issue(item) for item in _items(blocking) if item)
+    if blocking and not isinstance(blocking, list):
+        issues = (_issue(blocking),)
     if decision == "approve" and issues:
         raise ReportInvalid(f"{name} approves and lists {len(issues)} blocking issue(s)")
     return ReviewReport(
@@ -257,7 +257,7 @@ def _one_of(value: object, *known: str) -> str:
 
 
 def _issue(item: object) -> Issue:
-    """An issue; one that is not an object is kept as its reason, so that it is not lost."""
+    """An issue; one that is not an object becomes its reason, so that it is not lost."""
     if not isinstance(item, dict):
         return Issue(reason=_text(item))
     line = item.get("line")

@@ -80,7 +80,7 @@ _LEADING = re.compile(
     rf"cd\s+{_ARGUMENT}\s*(?:&&|;)\s*(?=\S)|env(?:\s+[A-Za-z_]\w*={_ARGUMENT})+\s+(?=\S)"
     r"|\[Console\]::OutputEncoding\s*=\s*\[System\.Text\.Encoding\]::UTF8;\s*"
 )
-"""What is not shown before a command."""
+"""What is not displayed before a command."""
 _QUOTED_OPERATOR = re.compile(r"""(?<=\s)(['"])[();<>|&]+\1(?=\s)|\\[;<>|&]""")
 _HEREDOC = re.compile(r"""<<-?[ \t]?(['"]?)([A-Za-z_]\w*)\1""")
 _WINDOWS = re.compile(r"(?i)\b(?:[a-z]:\\|pwsh|powershell|cmd(?:\.exe)? /|(?:get|set)-\w|gc )")
@@ -185,7 +185,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _steps(text: str) -> list[_Step]:
-    """The simple commands of `text`, in their order; the body of a heredoc is none."""
+    """The simple commands of `text`, in their order; without the bodies of heredocs."""
     steps, sign = [_Step()], ""
     for token in _tokens(_QUOTED_OPERATOR.sub("_", _without_bodies(text))):
         step, before, sign = steps[-1], sign, ""
@@ -218,7 +218,7 @@ def _without_bodies(text: str) -> str:
 
 
 def _script(words: list[str]) -> str:
-    """What the shell `words[0]` is given to run, '' when it is none or other commands follow."""
+    """The script that the shell `words[0]` runs, '' for no shell or when other commands follow."""
     if not all(word.strip(_OPERATORS) for word in words):
         return ""
     name, at = _program(words), 1

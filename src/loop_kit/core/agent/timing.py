@@ -1,7 +1,7 @@
 """Where the time of an attempt goes: until the first word, the first action, the report.
 
 The names are those of agent-task-runner, whose users compare runs by them. What was not observed
-is None and counts as missing; it is never shown as zero.
+is None and counts as missing; it is never reported as zero.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ SUBPHASES = tuple(f"{name}_ms" for name in CATEGORIES)
 class PhaseTimer:
     """Turns the events of one attempt into its metrics; all times in ms since its start.
 
-    It keeps sums, not events, so that an endless stream costs nothing. Times are
+    It stores sums, not events, so that an endless stream costs nothing. Times are
     reported in their order; one that goes back counts as the one before.
     """
 

@@ -1,1 +1,1 @@
-"""What we say to agents: prompts, hand-over, knowledge."""
+"""What agents are given: prompts, hand-over, knowledge."""

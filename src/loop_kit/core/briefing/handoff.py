@@ -1,6 +1,6 @@
 """What one role leaves to the next rounds: `handoff/<task_id>/<role>_r<N>.json`.
 
-It is derived from the accepted report and from what git and the finding ledger say, so that a
+It is derived from the accepted report and from git and the finding ledger, so that a
 fresh session knows what the last one knew. All of it is data when it comes back in a prompt.
 """
 
@@ -78,9 +78,9 @@ def section(documents: Iterable[Document]) -> str:
 
 
 def _document(state: LoopState, role: Role, at: str, **lists: Iterable[str]) -> Document:
-    kept: Mapping[str, list[str]] = {
+    sections: Mapping[str, list[str]] = {
         name: [one_line(item, _MAX_ITEM) for item in lists[name] if item.strip()][:_MAX_ITEMS]
         for name in _LISTS
     }
     about = {"task_id": state.task_id, "role": role.value, "round": state.round, "created_at": at}
-    return {**about, **kept}
+    return {**about, **sections}

@@ -1,13 +1,13 @@
 """What the loops of a repository have learned: facts, pitfalls and patterns, and what prompts get.
 
-Who said a thing decides what it is worth. People's lines are theirs: no rule here rewrites or drops
-one unless a person asks for it. What a model said is a guess: it enters with confidence 0.7, tells
-where it comes from, counts for 30 days unless it is found again, and makes room when there is too
-much of it. Every text is one short line without control
-characters, because it ends in prompts, tables and terminals.
+The author decides how an entry is treated. No rule here rewrites or drops a person's line unless a
+person asks for it. An entry of a model is a guess: it starts with confidence 0.7, names its source,
+counts for 30 days unless it is found again, and is dropped first when there are too many. Every
+text is one short line without control characters, because it is used in prompts, tables and
+terminals.
 
 The two lists are Markdown (one entry a line, headings and comments apart), the patterns JSON Lines.
-Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`. How the files are written: `core.knowledge_files`.
+Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`. How the files are written: `core.briefing.knowledge_files`.
 """
 
 import json
@@ -76,7 +76,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Everything known, each list with the oldest first."""
+    """All entries, each list with the oldest first."""
 
     facts: tuple[Entry, ...] = ()
     pitfalls: tuple[Entry, ...] = ()
@@ -90,7 +90,7 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A finding that blocked a round; `source` tells where, such as `T-001 F2 round 1`."""
+    """A finding that blocked a round; `source` is where, such as `T-001 F2 round 1`."""
 
     severity: str
     file: str
@@ -111,12 +111,14 @@ def parse(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Kno
 
 
 def read_knowledge(facts_md: str, pitfalls_md: str, patterns_jsonl: str, now: str) -> Knowledge:
-    """Everything in the three files' texts; a pattern of which nobody is sure has confidence 0."""
+    """Everything in the three files' texts; a stale pattern has confidence 0."""
     best: dict[tuple[str, str], Entry] = {}
-    for _, _, said in pattern_lines(patterns_jsonl):
-        if said is None:
+    for _, _, pattern in pattern_lines(patterns_jsonl):
+        if pattern is None:
             continue
-        found = replace(said, confidence=0.0) if is_stale(said.last_verified, now) else said
+        found = (
+            replace(pattern, confidence=0.0) if is_stale(pattern.last_verified, now) else pattern
+        )
         known = best.setdefault(found.identity, found)
         if (found.confidence or 0) > (known.confidence or 0):
             best[found.identity] = found
@@ -136,7 +138,7 @@ def is_stale(last_verified: str, now: str) -> bool:
 
 
 def select_useful(knowledge: Knowledge) -> Knowledge:
-    """What prompts tell of it: sure patterns, and no line that agent-task-runner says of itself."""
+    """The part for prompts: sure patterns, and no line of agent-task-runner about itself."""
     facts, pitfalls, patterns = (
         tuple(entry for entry in entries if entry.text not in _ABOUT_THE_SEED)
         for entries in (knowledge.facts, knowledge.pitfalls, knowledge.patterns)
@@ -148,13 +150,13 @@ def select_useful(knowledge: Knowledge) -> Knowledge:
 def section(knowledge: Knowledge) -> str:
     """The text for prompts, or '' when nothing is known. It is data: put it into a fence.
 
-    Of what is too much for a prompt the newest is told.
+    When there is too much for a prompt, the newest entries are selected.
     """
-    told = select_useful(knowledge)
+    selected = select_useful(knowledge)
     parts = (
-        ("Facts about this repository:", told.facts),
-        ("Known pitfalls:", told.pitfalls),
-        ("Patterns seen in reviews (confidence, category):", told.patterns),
+        ("Facts about this repository:", selected.facts),
+        ("Known pitfalls:", selected.pitfalls),
+        ("Patterns seen in reviews (confidence, category):", selected.patterns),
     )
     return "\n\n".join(
         "\n".join((title, *_within(MAX_SECTION, [_prompt_line(entry) for entry in entries])))
@@ -181,17 +183,17 @@ def _prompt_line(entry: Entry) -> str:
 
 
 def learn(knowledge: Knowledge, lessons: Sequence[Lesson], now: str) -> Knowledge:
-    """`knowledge` with each lesson as a pitfall, told once, and as a pattern verified `now`."""
+    """`knowledge` with each lesson as a pitfall, once, and as a pattern verified `now`."""
     pitfalls = list(knowledge.pitfalls)
-    told = {_finding(entry.text) for entry in pitfalls}
+    known = {_finding(entry.text) for entry in pitfalls}
     patterns = {entry.identity: entry for entry in knowledge.patterns}
     for lesson in lessons:
         pattern = _lesson_pattern(lesson, now)
         if not pattern.text:
             continue
         pitfall = Entry("pitfalls", _lesson_line(lesson))
-        if _finding(pitfall.text) not in told:
-            told.add(_finding(pitfall.text))
+        if _finding(pitfall.text) not in known:
+            known.add(_finding(pitfall.text))
             pitfalls.append(pitfall)
         old = patterns.pop(pattern.identity, pattern)
         patterns[pattern.identity] = replace(
@@ -221,7 +223,7 @@ def _lesson_pattern(lesson: Lesson, now: str) -> Entry:
 def _lesson_line(lesson: Lesson) -> str:
     """`[severity] file: reason (source)`; a long reason is cut, never where it comes from.
 
-    A comment's marks are broken: they could hide what other lines say.
+    Comment marks are broken: they could hide other lines.
     """
     severity = one_line(lesson.severity, 12).lower()
     if not re.fullmatch(r"[a-z]{1,12}", severity):
@@ -239,13 +241,13 @@ def _harmless(text: str) -> str:
 
 
 def _finding(line: str) -> str:
-    """What a pitfall says, whichever loop said it."""
+    """The text of a pitfall without its source."""
     lesson = _LESSON.fullmatch(line)
     return lesson.group(1) if lesson else line
 
 
 def is_lesson(entry: Entry) -> bool:
-    """Whether `learn` wrote it, as far as its form tells."""
+    """Whether `learn` wrote it, judging by its form."""
     if entry.kind == "patterns":
         return entry.category == LESSON_CATEGORY
     return _LESSON.fullmatch(entry.text) is not None
@@ -292,15 +294,15 @@ def markdown_lines(text: str) -> Iterable[tuple[str, str]]:
 
 def markdown_entries(kind: Kind, text: str) -> tuple[Entry, ...]:
     """The entries of a list, in their order."""
-    shown = (one_line(entry, MAX_TEXT) for _, entry in markdown_lines(text) if entry)
-    return tuple(Entry(kind, entry) for entry in shown if entry)
+    texts = (one_line(entry, MAX_TEXT) for _, entry in markdown_lines(text) if entry)
+    return tuple(Entry(kind, entry) for entry in texts if entry)
 
 
 # JSON Lines: one pattern a line.
 
 
 def pattern_lines(text: str) -> Iterable[tuple[str, dict[str, Any], Entry | None]]:
-    """Every line as it is, the object on it, and its pattern: ({} and None when there is none)."""
+    """Every line as it is, the object on it, and its pattern: ({} and None if there is none)."""
     for line in text.split("\n"):
         record: Any = None
         if line.lstrip("\ufeff \t").startswith("{"):
@@ -308,26 +310,26 @@ def pattern_lines(text: str) -> Iterable[tuple[str, dict[str, Any], Entry | None
                 record = json.loads(line.lstrip("\ufeff"))
             except (ValueError, RecursionError):
                 record = None
-        said = _pattern(record) if isinstance(record, dict) else None
-        yield line, record if said else {}, said
+        pattern = _pattern(record) if isinstance(record, dict) else None
+        yield line, record if pattern else {}, pattern
 
 
 def _pattern(record: dict[str, Any]) -> Entry | None:
-    """The pattern that `record` says, with the confidence that is written there."""
-    said = {}
+    """The pattern in `record`, with its confidence as written."""
+    texts = {}
     for name, limit in _LIMITS.items():
         value = record.get(name)
-        said[name] = one_line(value, limit) if isinstance(value, str) else ""
-    if not said["pattern"] or not said["category"]:
+        texts[name] = one_line(value, limit) if isinstance(value, str) else ""
+    if not texts["pattern"] or not texts["category"]:
         return None
     return Entry(
         "patterns",
-        said["pattern"],
-        category=said["category"],
+        texts["pattern"],
+        category=texts["category"],
         confidence=_confidence(record.get("confidence")),
-        source=said["source"],
-        source_version=said["source_version"],
-        last_verified=said["last_verified"] if seconds(said["last_verified"]) is not None else "",
+        source=texts["source"],
+        source_version=texts["source_version"],
+        last_verified=texts["last_verified"] if seconds(texts["last_verified"]) is not None else "",
     )
 
 

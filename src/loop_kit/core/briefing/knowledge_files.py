@@ -1,4 +1,4 @@
-"""How the files of `core.knowledge` are rewritten: line by line, so that nothing else changes.
+"""Rewrites the files of `core.briefing.knowledge` line by line, so that nothing else changes.
 
 Headings, comments, lines that are no entry, unknown keys of a pattern and everything that people
 wrote stay as they are, byte for byte. What is removed is named by the function that removes it.
@@ -25,72 +25,74 @@ from loop_kit.core.sanitize import one_line
 
 @dataclass(frozen=True, slots=True)
 class CleanedFile:
-    """A file's text after a removal: how many entries went and how many stay."""
+    """A file's text after a removal: how many entries were removed and how many remain."""
 
     text: str
     removed: int
-    kept: int
+    remaining: int
 
 
 def pitfalls_md(old_text: str, knowledge: Knowledge) -> str:
-    """`old_text` with new pitfalls at its end and without lessons that are no longer kept."""
+    """`old_text` with new pitfalls at its end and without lessons that were dropped."""
     wanted = {entry.text for entry in knowledge.pitfalls}
-    kept, have = [], set()
+    lines, have = [], set()
     for line, text in markdown_lines(old_text):
         entry = Entry("pitfalls", one_line(text, MAX_TEXT))
         if entry.text and entry.text not in wanted and is_lesson(entry):
             continue
         have.add(entry.text)
-        kept.append(line)
+        lines.append(line)
     new = [f"- {entry.text}" for entry in knowledge.pitfalls if entry.text not in have]
-    return _join(kept, new)
+    return _join(lines, new)
 
 
 def patterns_jsonl(knowledge: Knowledge, old_text: str = "") -> str:
-    """`old_text` with new and newly verified patterns at its end, without lessons not kept."""
+    """`old_text` with new and newly verified patterns at its end, without dropped lessons."""
     wanted = {entry.identity: entry for entry in knowledge.patterns}
     found = list(pattern_lines(old_text))
-    standing = {said.identity for _, _, said in found if said and _matches(said, wanted)}
-    kept: list[str] = []
+    unchanged = {
+        pattern.identity for _, _, pattern in found if pattern and _matches(pattern, wanted)
+    }
+    lines: list[str] = []
     old: dict[tuple[str, str], dict[str, Any]] = {}
-    for line, record, said in found:
-        if said is None or said.identity in standing:
-            kept.append(line)
-        elif said.identity in wanted:
-            old[said.identity] = record
-        elif not is_lesson(said):
-            kept.append(line)
-    changed = [entry for entry in wanted.values() if entry.identity not in standing]
-    return _join(kept, [_record(entry, old.get(entry.identity, {})) for entry in changed])
+    for line, record, pattern in found:
+        if pattern is None or pattern.identity in unchanged:
+            lines.append(line)
+        elif pattern.identity in wanted:
+            old[pattern.identity] = record
+        elif not is_lesson(pattern):
+            lines.append(line)
+    changed = [entry for entry in wanted.values() if entry.identity not in unchanged]
+    return _join(lines, [_record(entry, old.get(entry.identity, {})) for entry in changed])
 
 
-def _matches(said: Entry, wanted: dict[tuple[str, str], Entry]) -> bool:
-    """Whether a line says what is wanted; how sure it was before it grew stale does not matter."""
-    entry = wanted.get(said.identity)
+def _matches(pattern: Entry, wanted: dict[tuple[str, str], Entry]) -> bool:
+    """Whether a line has the wanted entry; its confidence before it went stale does not matter."""
+    entry = wanted.get(pattern.identity)
     return (
         entry is not None
-        and said.last_verified == entry.last_verified
-        and (said.confidence or 0) >= (entry.confidence or 0)
+        and pattern.last_verified == entry.last_verified
+        and (pattern.confidence or 0) >= (entry.confidence or 0)
     )
 
 
 def with_pattern(old_text: str, entry: Entry) -> str:
-    """`old_text` with the pattern `entry` at its end, instead of any line that says the same."""
+    """`old_text` with the pattern `entry` at its end; lines with the same pattern are removed."""
     lines = [
         line
-        for line, _, said in pattern_lines(old_text)
-        if said is None or said.identity != entry.identity
+        for line, _, pattern in pattern_lines(old_text)
+        if pattern is None or pattern.identity != entry.identity
     ]
     return _join(lines, [_record(entry, {})])
 
 
 def _record(entry: Entry, old: dict[str, Any]) -> str:
-    """The line for the pattern `entry`; what `old` says beside is kept."""
-    said: dict[str, Any] = {"pattern": entry.text, "category": entry.category}
-    said |= {"confidence": entry.confidence or 0.0, "last_verified": entry.last_verified}
-    said |= {"source": entry.source} if entry.source else {}
-    said |= {"source_version": entry.source_version} if entry.source_version else {}
-    return json.dumps({**old, **said}, ensure_ascii=False)
+    """The line for the pattern `entry`; other keys of `old` are preserved."""
+    fields: dict[str, Any] = {"pattern": entry.text, "category": entry.category}
+    fields |= {"confidence": entry.confidence or 0.0, "last_verified": entry.last_verified}
+    fields |= {"source": entry.source} if entry.source else {}
+    fields |= {"source_version": entry.source_version} if entry.source_version else {}
+    return json.dumps({**old, **fields}, ensure_ascii=False)
 
 
 def _join(lines: Sequence[str], new: Sequence[str]) -> str:
@@ -118,30 +120,30 @@ def _identities(kind: Kind, text: str) -> Iterable[tuple[str, tuple[str, ...], f
         for line, entry in markdown_lines(text):
             yield line, tuple(entry.split()), 0.0
         return
-    for line, record, said in pattern_lines(text):
-        if said is None:
+    for line, record, pattern in pattern_lines(text):
+        if pattern is None:
             yield line, (), 0.0
         else:
             names = (record["category"].strip(), record["pattern"].strip())
-            yield line, names, said.confidence or 0.0
+            yield line, names, pattern.confidence or 0.0
 
 
 def prune(kind: Kind, text: str, older_than_days: int, now: str) -> CleanedFile:
     """`text` without patterns whose newest date is over `older_than_days` days before `now`.
 
-    What has no date is never too old: facts, pitfalls, and patterns that tell none.
+    What has no date is never too old: facts, pitfalls, and patterns without one.
     """
     if kind != "patterns":
         return CleanedFile(text, 0, sum(1 for _, entry in markdown_lines(text) if entry))
     oldest = (seconds(now) or 0) - older_than_days * DAY
-    kept, removed, entries = [], 0, 0
-    for line, _, said in pattern_lines(text):
-        if said is not None and _date(said, default=oldest) < oldest:
+    lines, removed, entries = [], 0, 0
+    for line, _, pattern in pattern_lines(text):
+        if pattern is not None and _date(pattern, default=oldest) < oldest:
             removed += 1
             continue
-        entries += said is not None
-        kept.append(line)
-    return CleanedFile("\n".join(kept), removed, entries)
+        entries += pattern is not None
+        lines.append(line)
+    return CleanedFile("\n".join(lines), removed, entries)
 
 
 def _date(entry: Entry, default: int) -> int:

@@ -19,7 +19,7 @@ _MAX_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One source file; `last_modified` is in nanoseconds since 1970, as the file system says."""
+    """One source file; `last_modified` is in nanoseconds since 1970, as the file system reports."""
 
     path: str
     exports: tuple[str, ...]

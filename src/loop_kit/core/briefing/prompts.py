@@ -84,7 +84,7 @@ class Paths(Record):
 
 
 class Context(Record):
-    """What is told besides the task, each a text that is quoted as data; '' where nothing is."""
+    """What a prompt has besides the task; each text is quoted as data, '' for none."""
 
     quickstart: str = ""
     handoff: str = ""
@@ -164,7 +164,7 @@ def reviewer_prompt(
 
 
 def _complete_template(template: str, must: Mapping[str, str]) -> str:
-    """`template` with what every prompt has to say and it does not place, at its end."""
+    """`template`, with every required section that it does not place added at its end."""
     missing = [part for name, part in must.items() if f"{{{name}}}" not in template]
     return template + "".join(f"\n{part}\n" for part in missing)
 
@@ -176,8 +176,8 @@ def _data_or_none(text: str) -> str:
 def fill_template(template: str, values: Mapping[str, str]) -> str:
     """`template` with `{name}` replaced and doubled braces made single.
 
-    A value of several lines gets lines of its own: a fence that begins elsewhere is none, and old
-    templates have two sections on one line.
+    A value of several lines gets lines of its own: a fence counts only at the start of a line,
+    and old templates have two sections on one line.
 
     Raises:
         TemplateInvalid: a name that is not in `values`.
@@ -267,7 +267,7 @@ def _feedback(feedback: str) -> str:
         return ""
     return (
         "\n## Your last attempt was not accepted\n\n"
-        f"{_data(feedback)}\n\nMend exactly this; you will not get another chance in this round.\n"
+        f"{_data(feedback)}\n\nFix exactly this; you will not get another chance in this round.\n"
     )
 
 
@@ -276,7 +276,7 @@ def _unfinished_note(wip_sha: str) -> str:
         return ""
     return (
         "\n## Where you are\n\nAn earlier attempt of this round was cut short. What it had done is"
-        f" committed here, up to {wip_sha}. Look at it and go on from there.\n"
+        f" committed here, up to {wip_sha}. Look at it and continue from there.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""The task packet: what a worker would look up first, looked up for it once per round.
+"""The task packet: what a worker would look up first, collected once per round.
 
 `task_packet.json` has the fields that agent-task-runner gave it. What is in it comes from git at
 the commit that the round starts from, from the card, and from the open findings.
@@ -31,7 +31,7 @@ _MAX_NAMES = 30
 
 @dataclass(frozen=True, slots=True)
 class TaskPacket:
-    """What the packet says; paths are relative to the repository."""
+    """The content of the packet; paths are relative to the repository."""
 
     target_files: tuple[str, ...] = ()
     target_symbols: tuple[str, ...] = ()

@@ -137,7 +137,7 @@ def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
 
 
 def no_card(origin: Origin, looked: str = "") -> BadCard:
-    """The refusal of a body without a card, with one to copy; `looked` says what else was read."""
+    """The refusal of a body without a card, with one to copy; `looked`: what else was searched."""
     return BadCard(
         f"{origin.name} holds no task card{looked}; quotes, lists, comments and what is below raw"
         " HTML do not count.",
@@ -162,7 +162,7 @@ class _Section:
 
 
 def _card(document: _Document, origin: Origin) -> TaskCard:
-    """The card of these fields, named after where it stands when it has no id or title."""
+    """The card of these fields, named after its origin when it has no id or title."""
     given = {"task_id": origin.task_id, **_without_hidden(document.fields)}
     if not given.get("title") and origin.title:
         given["title"] = one_line(origin.title, _MAX_TITLE)
@@ -367,12 +367,12 @@ def _answers(section: _Section) -> list[Block]:
 
 
 def _refuse_half_seen(section: _Section, origin: Origin) -> None:
-    """A fence that nobody closes swallows the headings below it, and a footnote may be hidden."""
+    """An unclosed fence includes the headings below it, and a footnote may be hidden."""
     for block in section.blocks:
         if block.kind == "footnote":
             raise BadCard(
                 f"{origin.name}, line {block.line}: footnotes are not read in a task card.",
-                "Write what it says into the text.",
+                "Write its content into the text.",
             )
         if not block.complete:
             raise BadCard(

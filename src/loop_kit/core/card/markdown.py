@@ -1,4 +1,4 @@
-"""The body of an issue or a pull request, as the blocks that everybody who looks at it sees.
+"""The body of an issue or a pull request, as the blocks that are visible on the page.
 
 Who labels an issue judges what the page shows, so nothing else may reach an agent: characters
 without a form, HTML comments, link definitions and titles, images and the words after a fence's
@@ -35,7 +35,7 @@ _HIDING = frozenset(
         *("table", "template", "textarea", "title", "ul", "video", "xmp"),
     }
 )
-"""Elements that fold, hide or swallow what is in them, or show it as something else."""
+"""Elements that fold, hide or drop their content, or display it as something else."""
 
 _COMMENT = r"<!--(?:-?>|.*?--!?>)"
 """A comment as a browser reads it."""
@@ -54,7 +54,7 @@ class Block:
     is in the fence, `line` counts from 1. `level` is a heading's, 0 for one that is underlined:
     who draws a line below a paragraph makes one by accident. `entries` are its lines or list
     items, None where it is no flat list of them. `altered`: raw tags or images were taken out of
-    `text`. `complete` is False for a fence that nobody closed. `below_html`: raw HTML in it or
+    `text`. `complete` is False for an unclosed fence. `below_html`: raw HTML in it or
     above it may hide it.
     """
 
@@ -128,7 +128,7 @@ def _parser() -> "MarkdownIt":
 
 
 def _noting(rule: "Rule", hidden: "Callable[[StateInline, int, int], Cut | None]") -> "Rule":
-    """The parser's own rule, which also notes what of the source is not shown."""
+    """The parser's own rule, which also records what of the source is not displayed."""
 
     def noting(state: "StateInline", silent: bool) -> bool:  # noqa: FBT001 - the parser's signature
         start, first = state.pos, len(state.tokens)
@@ -155,22 +155,22 @@ def _hidden_of_link(state: "StateInline", start: int, first: int) -> "Cut | None
 
 
 def _keep_visible(parser: "MarkdownIt", inline: "Node", env: Mapping[str, Any]) -> str:
-    """Take out of an inline node's source what is not shown; return the raw HTML in it."""
+    """Remove from an inline node's source what is not displayed; return the raw HTML in it."""
     source, token = inline.content, inline.token
     assert token is not None  # noqa: S101
     token.children = []
     cuts: list[Any] = [source]
     parser.inline.parse(source, parser, {**env, _CUTS: cuts}, token.children)
-    shown, html, at = "", "", 0
+    displayed, html, at = "", "", 0
     for start, end, instead in sorted(cuts[1:]):
-        shown += source[at:start] + instead
+        displayed += source[at:start] + instead
         at = max(at, end)
         html += source[start:end] if source.startswith("<", start) else ""
         inline.meta["altered"] = inline.meta.get("altered") or not source.startswith("<!--", start)
     links = (child.attrGet("href") for child in token.children if child.type == "link_open")
     inline.meta["links"] = tuple(str(link or "") for link in links)
     inline.meta["footnote"] = bool(_FOOTNOTE.search(source))
-    token.content = (shown + source[at:]).strip()
+    token.content = (displayed + source[at:]).strip()
     return html
 
 
@@ -204,7 +204,7 @@ def _is_closed(marks: str, lines: list[str]) -> bool:
 
 
 def _prose(node: "Node") -> list[str]:
-    """The lines of the node's Markdown without what is not shown."""
+    """The displayed lines of the node's Markdown."""
     if node.type == "inline":
         return node.content.split("\n")
     if node.type in {"fence", "code_block"}:

@@ -23,7 +23,7 @@ _CARD: Mapping[str, str] = {
     "in_scope": "Where to work: paths or prose. Advice, unless the scope is set to strict.",
     "out_of_scope": "Paths in gitignore style that must stay as they are. Enforced.",
     "acceptance_criteria": "Facts that the reviewer answers one by one, as C1, C2, ...",
-    "constraints": "What else the work has to keep to.",
+    "constraints": "Further constraints on the work.",
     "verify": "Shell commands that must succeed in a fresh clone before an approval counts.",
     "limits": "Limits for the whole loop; they can lower the operator's and never raise them.",
     "worker": "Who writes.",

@@ -19,7 +19,7 @@ AGENT_CONFIGURATION = (
     *(".claude/", ".codex/", ".opencode/", ".agents/"),
     *("AGENTS.override.md", "CLAUDE.local.md", ".mcp.json", "opencode.json", "opencode.jsonc"),
 )
-"""What the agents' programs run or obey when they find it: nothing for a worker to leave there."""
+"""What agents' programs run or follow when they find it; a worker must not create it."""
 
 PROTECTED_IN_CI = (
     *(f"{LOOP_DIR}/", ".github/workflows/", ".github/actions/"),

@@ -1,7 +1,7 @@
-"""The task card: what is wanted, in the words of a person, and never rewritten by us.
+"""The task card: what is wanted, in the words of a person, and never rewritten by the program.
 
 The card is frozen when a loop starts: its canonical SHA-256 is kept in the state, so that an edit
-made later (by whoever can edit an issue or a file) changes nothing until a person says so.
+made later (by whoever can edit an issue or a file) changes nothing until a person asks for it.
 """
 
 import hashlib

@@ -2,10 +2,10 @@
 
 The agents' job can be lost to its agents, so the publishing job takes nothing in a bundle for
 granted: the record here is bounded and strict, it names the claim that it was made for, and it
-holds what agents said, never what we would have concluded from it. Every conclusion is drawn again
+holds what agents reported, never a conclusion from it. Every conclusion is drawn again
 by the same engine from the same reports and commits. Two things cannot be judged again without
-running code of the repository beside the token: what the verify commands said, and what was spent.
-They are taken as told, within bounds.
+running code of the repository beside the token: the results of the verify commands, and the costs.
+They are accepted as reported, within bounds.
 """
 
 import json
@@ -85,7 +85,7 @@ StopOutcome = Literal[
     Outcome.NEEDS_HUMAN,
     Outcome.INTERRUPTED,
 ]
-"""How agents' work may have stopped short; that it is approved is never for their job to say."""
+"""How agents' work may have stopped early; their job can never report an approval."""
 
 _FAILURES: Mapping[tuple[Role, Outcome], Failure] = {
     (Role.WORKER, Outcome.WORKER_TIMEOUT): Failure.TIMEOUT,
@@ -110,7 +110,7 @@ class BundleInvalid(ValueError):
 
 
 class Spending(Record):
-    """What all attempts of one role used together; None where its backend does not say."""
+    """What all attempts of one role used together; None where its backend does not report it."""
 
     agent_seconds: Seconds = 0
     tokens_in: Tokens | None = None
@@ -140,7 +140,7 @@ class Result(Record):
 
 
 class Results(Record):
-    """What the verify commands said about one commit."""
+    """The results of the verify commands at one commit."""
 
     sha: FullSha
     results: Annotated[tuple[Result, ...], Field(max_length=200)] = ()
@@ -156,7 +156,7 @@ class BundledWork(Record):
 class Bundle(Record):
     """One round as its agents left it, made for the claim `holder` at state number `seq`.
 
-    A role without a report did not get to one; then `outcome`, `reasons` and `error` say why.
+    A role without a report did not reach one; then `outcome`, `reasons` and `error` say why.
     """
 
     version: Literal[1]
@@ -173,8 +173,8 @@ class Bundle(Record):
     error: Annotated[Text, Field(max_length=_MAX_ERROR)] = ""
 
     @property
-    def said(self) -> str:
-        """Why it stopped short, safe to be shown."""
+    def message(self) -> str:
+        """Why it stopped early, safe to display."""
         return visible(self.error).strip()
 
     def to_json(self) -> bytes:
@@ -192,21 +192,21 @@ class Bundle(Record):
         found = _FAILURES.get((role, self.outcome)) if self.outcome else None
         if self.outcome is Outcome.NEEDS_HUMAN:
             found = next((_REASONS[role, r] for r in self.reasons if (role, r) in _REASONS), None)
-        if found is None or not self.said:
+        if found is None or not self.message:
             return Failure.PERMANENT, f"The agents' job left no report of the {role.value}."
-        return found, self.said
+        return found, self.message
 
     def verification(self, sha: str, commands: Iterable[str]) -> Verification | None:
-        """What `commands` said about the commit `sha`; None when that is not told in full."""
+        """The results of `commands` at the commit `sha`; None unless they are complete."""
         wanted = tuple(commands)
-        told = next((v for v in self.verifications if v.sha == sha), None)
-        if told is None or not told.results:
+        recorded_results = next((v for v in self.verifications if v.sha == sha), None)
+        if recorded_results is None or not recorded_results.results:
             return None
-        ran = tuple(result.command for result in told.results)
-        failed = [result.exit_code != 0 for result in told.results]
+        ran = tuple(result.command for result in recorded_results.results)
+        failed = [result.exit_code != 0 for result in recorded_results.results]
         if ran != wanted[: len(ran)] or any(failed[:-1]) or (ran != wanted and not failed[-1]):
             return None
-        results = (CommandResult.model_validate(r.model_dump()) for r in told.results)
+        results = (CommandResult.model_validate(r.model_dump()) for r in recorded_results.results)
         return Verification(sha=sha, results=tuple(results))
 
 
@@ -221,8 +221,8 @@ def parse_bundle(raw: bytes) -> Bundle:
             raw.decode(), object_pairs_hook=_require_unique_keys, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BundleInvalid(f"{RECORD} is not readable as JSON: {one_line(said, 160)}") from None
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise BundleInvalid(f"{RECORD} is not readable as JSON: {one_line(reason, 160)}") from None
     try:
         return Bundle.model_validate_json(raw, strict=True)
     except ValidationError as error:
@@ -249,8 +249,8 @@ def parse_header(raw: bytes, parent: str, head: str) -> None:
 def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str:
     """Why `bundle` is not the one that the loop `recorded` waits for, as a phrase, or ''.
 
-    A `rerun` of a publishing job finds a state that it has itself brought further under the same
-    claim; then what the bundle still adds is taken, and what is recorded stays.
+    A `rerun` of a publishing job finds a state that it has itself advanced under the same
+    claim; then only what the bundle still adds is used.
     """
     holder = recorded.lease.holder if recorded.lease else ""
     if bundle.task_id != recorded.task_id:
@@ -277,7 +277,7 @@ def build_bundle(
 ) -> Bundle:
     """The bundle of a round that went from `recorded` to `ended` by `events`.
 
-    `reports` are those on the bus; one counts only when an event says that it was accepted.
+    `reports` are those on the bus; one counts only when an event recorded its acceptance.
     """
     usage = {role: Usage() for role in Role}
     work: BundledWork | None = None

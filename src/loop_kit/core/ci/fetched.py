@@ -1,11 +1,11 @@
 """A loop of CI that a person has on a laptop: which files it has there, and what may go back.
 
 The names on a state branch are hostile: whoever may push can put anything there. So a file is taken
-only when its name is one that this program writes, and whatever else lies there stays there.
+only when its name is one that this program writes, and every other file is left there.
 
 A state is *held* by CI when it was fetched from there, or pushed there for certain; it is *tried*
 when a push was begun that may have arrived. A held state can be replaced here without a loss. And
-when the state on the server is none of these, somebody else wrote it, and nothing goes back.
+when the state on the server is none of these, somebody else wrote it, and nothing is pushed.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from loop_kit.core.loop.state import LoopState, Sha
 from loop_kit.core.record import Record, Text
 
 RECORD = "runtime/fetched.json"
-"""Where the record of what was fetched is, relative to the loop's folder."""
+"""The path of this record, relative to the loop's folder."""
 
 MAX_FILE = bus.MAX_REPORT
 MAX_FILES = 5000
@@ -35,7 +35,7 @@ TOP = (
     *(bus.WORK_REPORT, bus.REVIEW_REQUEST, bus.REVIEW_REPORT, bus.FIX_LIST),
     *(bus.SUMMARY, bus.TASK_PACKET),
 )
-"""The bus files of the round at hand, besides the state and the card."""
+"""The bus files of the current round, besides the state and the card."""
 
 _REPORT = "|".join(re.escape(name) for name in TOP)
 _ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}")
@@ -87,8 +87,8 @@ class FetchedLoop(Record):
         return bus.encode(self.model_dump(mode="json"))
 
 
-def _append(kept: tuple[str, ...], new: "map[str] | list[str]") -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*kept, *new)))[-_MAX_DIGESTS:]
+def _append(known: tuple[str, ...], new: "map[str] | list[str]") -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*known, *new)))[-_MAX_DIGESTS:]
 
 
 def parse_fetched(raw: bytes) -> FetchedLoop | None:
@@ -105,7 +105,7 @@ def digest(state: bytes) -> str:
 
 
 def is_bus_file(name: str, task_id: str) -> bool:
-    """Whether `name`, relative to the loop's folder, is a file that CI keeps of this loop.
+    """Whether `name`, relative to the loop's folder, is a file of this loop on its state branch.
 
     The state and the card are not among them: they have rules of their own.
     """
@@ -155,17 +155,17 @@ def changes(
     """
     changed: dict[str, bytes | None] = {}
     for name, content in here.items():
-        kept = _stored_form(name, content)
-        if kept is None:
+        stored = _stored_form(name, content)
+        if stored is None:
             return {}, name
-        if kept != there.get(name):
-            changed[name] = kept
+        if stored != there.get(name):
+            changed[name] = stored
     gone = {name: None for name in there if name in TOP and name not in here}
     return {**changed, **gone}, ""
 
 
 def _stored_form(name: str, content: bytes) -> bytes | None:
-    """The file as the state branch keeps it: a review request without its diff."""
+    """The file as the state branch stores it: a review request without its diff."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """Which task cards are ready: pure rules over the cards, their loops and what has been merged.
 
 A card is ready when no loop of its id exists, its own pull request was not merged, and those of
-everything it depends on were. All others are kept with the reason, so that nothing is passed over
-in silence. What cannot be known (nobody gave a token) never counts as merged.
+everything it depends on were. All others are listed with the reason. What cannot be
+known (no token was given) never counts as merged.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,14 +35,14 @@ class CardAt:
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """What a plan has to know of a loop that exists: why its card is not to be started."""
+    """An existing loop in a plan: why its card is not to be started."""
 
     why: str
     is_over: bool = False
 
     @classmethod
     def of(cls, state: LoopState) -> "LoopStatus":
-        """How the loop with this state stands."""
+        """The status of the loop with this state."""
         if state.state is Phase.PAUSED:
             return cls("paused")
         if state.state is not Phase.DONE:
@@ -158,7 +158,7 @@ def _reason_to_wait(
 def _reason_of_missing(
     name: str, loops: Mapping[str, LoopStatus], ids: Collection[str], *, is_known: bool
 ) -> str:
-    """Why a dependency that is not known to be merged keeps a card waiting."""
+    """Why a dependency that is not known to be merged makes a card wait."""
     is_running = name in loops and not loops[name].is_over
     if not is_known and not is_running:
         return f"depends on {name}, of which it is unknown whether it is merged: give GITHUB_TOKEN"
@@ -183,8 +183,8 @@ def _order(cards: Sequence[CardAt], merged: Collection[str]) -> tuple[list[CardA
             circle = _normalize_circle(error.args[1][:-1])
             left = len(circle) - _MAX_CIRCLE_NAMES
             others = [f"({left} others)"] if left > 0 else []
-            shown = " -> ".join([*circle[:_MAX_CIRCLE_NAMES], *others, circle[0]])
-            cycles.update(dict.fromkeys(circle, shown))
+            text = " -> ".join([*circle[:_MAX_CIRCLE_NAMES], *others, circle[0]])
+            cycles.update(dict.fromkeys(circle, text))
             for name in circle:
                 needs[name] = set()
         else:

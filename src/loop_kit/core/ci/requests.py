@@ -1,4 +1,4 @@
-"""What an event asks of us, after everything in it that reaches git or the API was checked.
+"""What an event asks for, after everything in it that reaches git or the API was checked.
 
 Only the facts of the event are here. Who may ask is decided elsewhere, by asking the API.
 """
@@ -31,9 +31,9 @@ class StartFile:
 class StartIssue:
     """Start the loop of an issue.
 
-    `title` and `body` are what the person saw who put the label on; `body` is None when the event
-    does not tell and the API is to be asked. `labelled` says that the label is the wish, and that
-    taking it off ends the loop.
+    `title` and `body` are what the person saw who put the label on; `body` is None when the
+    event does not have it and the API is to be asked. `labelled`: a label started the loop, and
+    removing it ends the loop.
     """
 
     number: int
@@ -78,7 +78,7 @@ class StartPull:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a loop; a continuation names the round and the state that it was made for."""
+    """Continue a loop; a continuation names the round and the state that it was made for."""
 
     task_id: str
     round: int | None
@@ -111,12 +111,12 @@ class PushedCards:
 
 @dataclass(frozen=True, slots=True)
 class SweepAll:
-    """Look for loops that stand still."""
+    """Look for stalled loops."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotForUs:
-    """Nothing is asked of us; `why` is one sentence."""
+    """The event asks for nothing; `why` is one sentence."""
 
     why: str
 
@@ -139,7 +139,7 @@ def is_sha(text: str) -> bool:
 
 
 def is_no_commit(sha: str) -> bool:
-    """Whether `sha` is the name that stands for no commit."""
+    """Whether `sha` is all zeros, git's name for no commit."""
     return not sha.strip("0")
 
 
@@ -159,7 +159,7 @@ def is_branch_name(name: str) -> bool:
 
 
 def is_under(branch: str, prefix: str) -> bool:
-    """Whether an agent may have written what is on `branch`, since it is one of our own."""
+    """Whether `branch` is under the loops' prefix, so that an agent may have written it."""
     return branch == prefix or branch.startswith(f"{prefix}/")
 
 

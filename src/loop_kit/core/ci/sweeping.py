@@ -1,10 +1,10 @@
-"""Which loops stand still, and what the sweep says about them: pure rules over recorded states.
+"""Which loops have stalled, and how the sweep reports them: pure rules over recorded states.
 
-A job that died tells nobody. What is left of it is a state that waits for somebody, and its age: a
-loop is looked after when something is outstanding and nothing was recorded for ten minutes. Whether
-a run is still at work on it is asked only then. A loop that stopped with a reason to act on waits
-for a person, and one that is paused for a command: these are left alone, unless a command lies in
-the inbox that no job lived to read.
+A job that dies reports nothing. It leaves a state with outstanding work, and the state's age: a
+loop counts as stalled when something is outstanding and nothing was recorded for ten minutes. Only
+then is it checked whether a run still holds it. A loop that stopped for a reason waits for a
+person, and a paused loop for a command: these are left alone, unless the inbox has a command that
+no job read.
 """
 
 from collections import Counter
@@ -18,17 +18,17 @@ from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.sanitize import inline, truncate
 
 PATIENCE_SEC = 600
-"""How long a job may take from one transition to the next before anybody asks after it."""
+"""How long a job may take from one transition to the next before it counts as stalled."""
 QUEUE_SEC = 3 * 3600
 """For how long a job that was dispatched may wait for a runner.
 
-Until then its dispatch is repeated as it was recorded: a transition would make the one in the queue
-stale, and a sweep that comes more often than runners do would keep the loop from ever going on.
+Until then its dispatch is repeated as it was recorded: a transition would make the queued one
+stale, and a sweep that comes more often than runners do would keep the loop from ever continuing.
 """
 RETENTION_SEC = 30 * 24 * 3600
-"""How long the branches of a loop are kept after what it was talked about in was closed."""
+"""How long the branches of a loop remain after its issue or pull request was closed."""
 MAX_LOOPS = 50
-"""How many loops one sweep carries on, and of how many it asks whether they were closed.
+"""How many loops one sweep continues, and for how many it checks whether they were closed.
 
 GitHub takes 500 posts and dispatches in an hour, and a storm of jobs helps nobody.
 """
@@ -36,7 +36,7 @@ _MAX_ROWS = 200
 
 
 class Need(StrEnum):
-    """What a loop that stands still waits for."""
+    """What a stalled loop waits for."""
 
     JOB = "job"
     POSTS = "posts"
@@ -45,7 +45,7 @@ class Need(StrEnum):
 
 
 class Action(StrEnum):
-    """What the sweep did about one loop."""
+    """What the sweep did with one loop."""
 
     DISPATCHED = "dispatched"
     HANDED = "handed to a person"
@@ -76,12 +76,12 @@ class LoopSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was found of one loop and what was done; `said` is one sentence."""
+    """What was found of one loop and what was done; `message` is one sentence."""
 
     task_id: str
     found: str
     did: Action
-    said: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class SweepReport:
 
 
 def need(glance: LoopSnapshot) -> Need:
-    """What the loop waits for, whoever may be at work on it."""
+    """What the loop waits for, whether or not a run holds it."""
     state = glance.state
     if abs(glance.age) <= PATIENCE_SEC:
         return Need.NOTHING
@@ -107,25 +107,25 @@ def need(glance: LoopSnapshot) -> Need:
 
 
 def is_queued(glance: LoopSnapshot) -> bool:
-    """Whether the loop's next job was dispatched, and may wait for a runner still."""
+    """Whether the loop's next job was dispatched, and may still wait for a runner."""
     state = glance.state
     handed = state.is_running and state.lease is None and state.continue_to is not None
     return handed and 0 <= glance.age < QUEUE_SEC
 
 
 def due(glances: Iterable[LoopSnapshot]) -> list[LoopSnapshot]:
-    """The loops that wait for something, the one that stands still for longest first."""
+    """The loops that wait for something, the longest-stalled first."""
     waiting = (glance for glance in glances if need(glance) is not Need.NOTHING)
     return sorted(waiting, key=lambda glance: (-glance.age, glance.task_id))
 
 
 def is_old_enough_to_delete(glance: LoopSnapshot) -> bool:
-    """Whether the loop is over for so long that it is worth asking since when it is closed."""
+    """Whether the loop ended long enough ago to check when its issue or pull request was closed."""
     return glance.state.state is Phase.DONE and glance.age > RETENTION_SEC
 
 
 def situation(glance: LoopSnapshot) -> str:
-    """How the loop stood, in a few words."""
+    """The loop's situation in a few words."""
     state, wants = glance.state, need(glance)
     where = state.outcome.value if state.outcome else state.state.value
     if wants is Need.JOB:
@@ -137,11 +137,11 @@ def situation(glance: LoopSnapshot) -> str:
 
 
 def result(task_id: str, found: str, wanted: Need, after: LoopState) -> Row:
-    """What has become of a loop that was carried on."""
+    """The row of a loop that was continued."""
     if after.is_running:
         return Row(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
     if outbox.pending(after):
-        return Row(task_id, found, Action.LEFT, "What was to be posted stays outstanding.")
+        return Row(task_id, found, Action.LEFT, "Its posts are still outstanding.")
     did = {Need.POSTS: Action.POSTED, Need.COMMANDS: Action.COMMANDED}.get(wanted, Action.HANDED)
     return Row(task_id, found, did, headline(after))
 
@@ -172,7 +172,7 @@ def summary(swept: SweepReport) -> str:
 
 def _lines(rows: Sequence[Row]) -> list[str]:
     return [
-        f"| `{row.task_id}` | {_cell(row.found)} | {row.did.value} | {_cell(row.said)} |"
+        f"| `{row.task_id}` | {_cell(row.found)} | {row.did.value} | {_cell(row.message)} |"
         for row in rows[:_MAX_ROWS]
     ]
 

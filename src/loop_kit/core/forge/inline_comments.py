@@ -1,8 +1,8 @@
-"""Where in the diff a finding can be shown: GitHub takes comments on lines of its diff alone.
+"""Where in the diff a finding can be displayed: GitHub accepts comments only on lines of its diff.
 
-The diff is parsed file by file, so that a file which cannot be read, or the one in whose middle a
-long diff was cut, costs the others nothing. A finding whose line is not shown on the right side
-stays in the review's body.
+The diff is parsed file by file, so that a file which cannot be parsed, or the one where a long diff
+was cut, does not affect the others. A finding whose line is not on the right side of the diff stays
+in the review's body.
 """
 
 import re
@@ -27,7 +27,7 @@ class InlineComment:
 
 @dataclass(frozen=True, slots=True)
 class ReviewPost:
-    """One review: its body, its comments, and the body to post where no comments are taken."""
+    """One review: its body, its comments, and the body to post where comments are not accepted."""
 
     body: str
     comments: tuple[InlineComment, ...] = ()
@@ -35,15 +35,15 @@ class ReviewPost:
 
     @property
     def whole(self) -> str:
-        """The body that says everything by itself."""
+        """The complete body, without inline comments."""
         return self.plain or self.body
 
 
 def positions(findings: Iterable[Finding], diff: str) -> Mapping[str, tuple[str, int]]:
-    """Path and line of those `findings` whose line `diff` shows, by finding id."""
+    """Path and line of those `findings` whose line is in `diff`, by finding id."""
     asked = [(f.id, _normalize(f.file), f.line) for f in findings if f.file and f.line]
-    shown = _visible_lines(diff, {path for _, path, _ in asked})
-    found = [(id_, path, line) for id_, path, line in asked if line in shown.get(path, ())]
+    visible = _visible_lines(diff, {path for _, path, _ in asked})
+    found = [(id_, path, line) for id_, path, line in asked if line in visible.get(path, ())]
     return {id_: (path, line) for id_, path, line in found[:MAX_COMMENTS] if line}
 
 
@@ -52,7 +52,7 @@ def _normalize(path: str) -> str:
 
 
 def _visible_lines(diff: str, paths: Collection[str]) -> dict[str, frozenset[int]]:
-    """The line numbers, after the change, that the diff shows of each of `paths`."""
+    """The line numbers, after the change, that the diff has of each of `paths`."""
     starts = [match.start() for match in _FILE.finditer(diff)]
     found: dict[str, frozenset[int]] = {}
     for start, end in pairwise([*starts, len(diff)]):

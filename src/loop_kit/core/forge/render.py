@@ -55,7 +55,7 @@ def first_line(body: str) -> str:
 
 
 def read_marker(body: str) -> PostMarker | None:
-    """The marker in the first line of a post, or None; one with a bad task id is none."""
+    """The marker in the first line of a post, or None if there is none with a valid task id."""
     found = _MARKER.fullmatch(first_line(body))
     if found is None:
         return None
@@ -128,7 +128,7 @@ def review_body(
 
 
 def finding_comment(state: LoopState, finding: Finding) -> str:
-    """The comment on the line of one finding; once that is settled, it says so.
+    """The comment on the line of one finding; once it is settled, with how.
 
     No text in it may begin a line: a fence of `suggestion` would become a button.
     """
@@ -194,7 +194,7 @@ def headline(state: LoopState) -> str:
 
 
 def usage_text(state: LoopState) -> str:
-    """The usage in words; what is not reported is called unknown."""
+    """The usage in words; "unknown" for what is not reported."""
     usage = state.usage
     tokens = (
         "tokens unknown"
