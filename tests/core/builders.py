@@ -54,7 +54,7 @@ AGENT_FAILURES = {
 
 
 def sha(number: int) -> str:
-    """A commit id that tells its number."""
+    """A commit id that shows its number."""
     return f"{number:040x}"
 
 

@@ -1,4 +1,4 @@
-"""Problems that a backend tells: waited out, left to a person, or sent back to the agent."""
+"""Problems that a backend reports: waited out, left to a person, or sent back to the agent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def broken_by(
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_wait_that_was_asked_for_is_kept(world: World, role: Role) -> None:
+def test_a_wait_that_was_asked_for_is_waited(world: World, role: Role) -> None:
     busy = broken_by(ProblemKind.RATE_LIMIT, "slow down", 90)
     world.script = first_attempt(role, Act(None, ended=busy))
 
@@ -95,7 +95,7 @@ def test_a_model_that_refuses_is_quoted_although_the_exit_code_is_0(world: World
 
 
 @pytest.mark.parametrize(("kind", "code"), [("truncated", 0), ("truncated", 1), ("denied", 0)])
-def test_an_agent_that_did_not_finish_is_told_so_once(world: World, kind: str, code: int) -> None:
+def test_an_agent_that_did_not_finish_is_asked_to_once(world: World, kind: str, code: int) -> None:
     short = broken_by(ProblemKind(kind), "it was cut off", code=code)
     world.script = every_attempt(Role.WORKER, Act(None, ended=short))
 
@@ -123,5 +123,5 @@ def test_the_kind_of_a_failure_is_in_the_feed(world: World) -> None:
 
     world.job()
 
-    told = [data for name, data in world.reporter.events if name == "dispatch_fail"]
-    assert [data["problem"] for data in told] == ["quota"]
+    failures = [data for name, data in world.reporter.events if name == "dispatch_fail"]
+    assert [data["problem"] for data in failures] == ["quota"]

@@ -42,7 +42,7 @@ def every_attempt(role: Role, act: Act) -> Script:
     return lambda job: act if job.role is role else two_rounds(job)
 
 
-def test_a_worker_whose_report_does_not_fit_is_told_why_once(world: World) -> None:
+def test_a_worker_whose_report_does_not_fit_gets_the_reason_once(world: World) -> None:
     world.script = first_attempt(Role.WORKER, Act({"round": 7}, {"a.py": b"x\n"}, "Work"))
 
     state = world.job()
@@ -235,7 +235,7 @@ def touching(job: Assignment) -> Act:
     if job.role is Role.WORKER:
         return two_rounds(job)
     report = approval(job).report
-    return Act(report, {"a.py": b"mended by the reviewer\n"})
+    return Act(report, {"a.py": b"fixed by the reviewer\n"})
 
 
 def test_a_reviewer_that_touches_the_code_gets_one_fresh_attempt_and_no_verdict(

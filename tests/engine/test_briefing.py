@@ -1,4 +1,4 @@
-"""What agents are told besides their task, and what a round leaves for the next one."""
+"""What agents get besides their task, and what a round leaves for the next one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def disputing(job: Assignment) -> Act:
     return two_rounds(job)
 
 
-def test_the_worker_is_told_what_the_last_round_handed_over(world: World) -> None:
+def test_the_worker_gets_what_the_last_round_handed_over(world: World) -> None:
     world.guides = FixedGuides(template=SECTIONS)
     world.job()
     world.job()
@@ -47,7 +47,7 @@ def test_the_worker_is_told_what_the_last_round_handed_over(world: World) -> Non
         assert text in second
 
 
-def test_the_reviewer_of_the_next_round_is_told_too(world: World) -> None:
+def test_the_reviewer_of_the_next_round_gets_it_too(world: World) -> None:
     world.guides = FixedGuides(template=SECTIONS)
     world.job()
     world.job()

@@ -1,4 +1,4 @@
-"""Commands that lie in the inbox are read before each spend, whenever they arrive."""
+"""Commands that wait in the inbox are read before each spend, whenever they arrive."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ def test_posts_left_open_by_the_last_job_are_made_by_a_run_on_the_approved_loop(
     assert world.asked(Role.WORKER) == [1, 2]
 
 
-def test_a_refused_pull_request_is_said_once_and_does_not_stop_the_loop(world: World) -> None:
+def test_a_refused_pull_request_is_warned_of_once_and_does_not_stop_the_loop(world: World) -> None:
     world.forge.pulls_allowed = False
 
     state = world.to_the_end()

@@ -1,4 +1,4 @@
-"""What a loop shows on the forge as it stops, goes on and ends."""
+"""What a loop shows on the forge as it stops, continues and ends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_draft_that_may_not_be_ended_is_left_to_a_person_to_click(world: World
     assert "click **Ready for review**" in status_comment(world)
 
 
-def test_a_failure_in_a_later_round_is_shown_and_taken_back_when_it_goes_on(world: World) -> None:
+def test_a_failure_in_a_later_round_is_shown_and_withdrawn_when_it_continues(world: World) -> None:
     broken = True
 
     def failing(job: Assignment) -> Act:

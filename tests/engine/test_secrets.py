@@ -1,4 +1,4 @@
-"""What an agent reports is cleaned of secrets before anything of it is kept."""
+"""What an agent reports is cleaned of secrets before anything of it is stored."""
 
 from __future__ import annotations
 

@@ -27,15 +27,15 @@ def warm(world: World) -> World:
 
 
 def talking(script: Callable[[Assignment], Act]) -> Callable[[Assignment], Act]:
-    """`script` by agents that tell a session, the same one when they take one up again."""
+    """`script` by agents that report a session, the same one when they resume one."""
 
-    def told(job: Assignment) -> Act:
+    def reported(job: Assignment) -> Act:
         act = script(job)
         id_ = job.session.session_id if job.session else f"{job.role.value}-{job.round}"
         tokens = (100 * job.round, 10 * job.round)
         return replace(act, ended=replace(act.ended, session_id=id_, thread_tokens=tokens))
 
-    return told
+    return reported
 
 
 def forgetful(job: Assignment) -> Act:
@@ -118,7 +118,7 @@ def test_a_session_is_rotated_when_it_is_old(warm: World) -> None:
     assert resumes(warm)[2:] == [("worker", "resume_rotated"), ("reviewer", "resume_rotated")]
 
 
-def test_in_ci_nothing_is_said_of_sessions_and_none_is_taken_up(world: World) -> None:
+def test_in_ci_no_session_is_reported_and_none_is_resumed(world: World) -> None:
     world.script = talking(two_rounds)
     world.job()
     world.job()
@@ -126,7 +126,7 @@ def test_in_ci_nothing_is_said_of_sessions_and_none_is_taken_up(world: World) ->
     assert resumes(world) == []
 
 
-def test_tokens_of_a_session_survive_an_attempt_that_told_none(warm: World) -> None:
+def test_tokens_of_a_session_survive_an_attempt_that_reported_none(warm: World) -> None:
     def script(job: Assignment) -> Act:
         act = talking(two_rounds)(job)
         if (job.role, job.round, job.attempt) == (Role.WORKER, 2, 1):

@@ -83,7 +83,7 @@ def test_a_reviewers_approval_that_does_not_verify_is_explained() -> None:
     assert "The reviewer approved, but the verify commands fail" in body
 
 
-def test_settled_findings_are_told_in_the_round_that_settled_them() -> None:
+def test_settled_findings_are_listed_in_the_round_that_settled_them() -> None:
     state, _ = rejected(Issue(reason="old"))
     event = b.rejected(2, Issue(reason="new"), dispositions=(b.said("F1", "fixed"),))
     state = b.after(state, b.work_reported(2, 2), event)
@@ -201,7 +201,7 @@ def test_the_headline_says_where_the_loop_stands() -> None:
         ),
     ],
 )
-def test_usage_is_told_in_words_and_nothing_is_invented(usage: Usage, said: str) -> None:
+def test_usage_is_put_in_words_and_nothing_is_invented(usage: Usage, said: str) -> None:
     assert usage_text(LoopState(usage=usage)) == said
 
 

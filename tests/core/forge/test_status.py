@@ -1,4 +1,4 @@
-"""The status comment, the commit status and the labels say how the loop stands, and do nothing."""
+"""The status comment, the commit status and the labels show the status, and do nothing else."""
 
 from __future__ import annotations
 

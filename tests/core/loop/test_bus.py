@@ -54,32 +54,32 @@ def test_the_review_request_holds_what_the_seed_had_and_our_extensions() -> None
 
 
 def test_the_review_request_tells_open_findings_only() -> None:
-    issues = (Issue(reason="one", required_change="mend"), Issue(reason="two"))
+    issues = (Issue(reason="one", required_change="fix it"), Issue(reason="two"))
     state = b.after(b.awaiting_review(), b.rejected(1, *issues), b.work_reported(2, 2))
     disposed = (b.said("F1", "not_fixed", "look"), b.said("F2", "fixed"))
     state = b.after(state, b.rejected(2, dispositions=disposed), b.work_reported(3, 3))
     found = {finding["id"]: finding for finding in request(state)["open_findings"]}
     assert set(found) == {"F1", "F3"}
-    assert (found["F1"]["required_change"], found["F1"]["note"]) == ("mend", "look")
+    assert (found["F1"]["required_change"], found["F1"]["note"]) == ("fix it", "look")
     assert found["F1"]["not_fixed"] == 1
 
 
 def test_what_is_archived_of_a_request_has_no_diff() -> None:
     found = request(b.awaiting_review())
-    kept = bus.remove_diff(found)
-    assert set(found) - set(kept) == {"diff", "diff_file"}
-    assert kept["diff_stat"] == found["diff_stat"]
+    slim = bus.remove_diff(found)
+    assert set(found) - set(slim) == {"diff", "diff_file"}
+    assert slim["diff_stat"] == found["diff_stat"]
 
 
 def test_the_fix_list_is_for_the_next_round_and_has_every_open_finding() -> None:
-    event = b.rejected(1, Issue(reason="one", required_change="mend", scenario="f(0)", line=4))
+    event = b.rejected(1, Issue(reason="one", required_change="fix it", scenario="f(0)", line=4))
     state = b.after(b.awaiting_review(), event)
     report = event.report.model_copy(update={"summary": "no", "non_blocking": ("rename",)})
     found = dict(bus.fix_list(state, b.WORK, report))
     assert (found["task_id"], found["round"]) == ("T-001", 2)
     assert (found["base_sha"], found["head_sha"]) == (b.START, b.sha(1))
     (fix,) = found["fixes"]
-    assert (fix["id"], fix["line"], fix["required_change"]) == ("F1", 4, "mend")
+    assert (fix["id"], fix["line"], fix["required_change"]) == ("F1", 4, "fix it")
     assert (found["prior_round_notes"], found["prior_review_summary"]) == ("did it", "no")
     assert found["prior_review_non_blocking"] == ["rename"]
     assert found["verification"] is None

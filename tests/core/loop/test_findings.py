@@ -1,4 +1,4 @@
-"""The ledger: ids are ours, stable over the rounds, and nothing that blocks gets lost."""
+"""The ledger: ids are given here, stable over the rounds, and nothing that blocks gets lost."""
 
 import pytest
 from tests.core import builders as b
@@ -28,7 +28,7 @@ def test_every_new_issue_gets_the_next_id_from_us() -> None:
     ]
 
 
-def test_an_issue_is_kept_with_everything_it_says() -> None:
+def test_an_issue_is_recorded_with_everything_it_has() -> None:
     issue = Issue(
         severity="high",
         file="a.py",

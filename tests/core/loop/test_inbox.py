@@ -33,7 +33,7 @@ def command(verb: str, comment: int = 1, **more: Any) -> Command:
     )
 
 
-def told(state: LoopState, verb: str, comment: int = 1, **more: Any) -> LoopState:
+def commanded(state: LoopState, verb: str, comment: int = 1, **more: Any) -> LoopState:
     return transition(state, Commanded(command(verb, comment, **more), b.LATER))
 
 
@@ -43,33 +43,33 @@ def failed() -> LoopState:
 
 @pytest.mark.parametrize("state", [b.awaiting_work(), b.awaiting_review()], ids=["work", "review"])
 def test_a_paused_loop_asks_for_nothing_and_resumes_where_it_was(state: LoopState) -> None:
-    paused = told(state, "pause")
+    paused = commanded(state, "pause")
     assert (paused.state, paused.resume_phase) == (Phase.PAUSED, state.state)
     assert outstanding(paused) is None
 
-    again = told(paused, "resume", 2)
+    again = commanded(paused, "resume", 2)
     assert (again.state, again.resume_phase) == (state.state, None)
     assert outstanding(again) == outstanding(state)
 
 
 def test_stop_ends_a_running_or_paused_loop_and_retry_continues_it() -> None:
-    for state in (b.awaiting_review(), told(b.awaiting_review(), "pause", 9)):
-        stopped = told(state, "stop")
+    for state in (b.awaiting_review(), commanded(b.awaiting_review(), "pause", 9)):
+        stopped = commanded(state, "stop")
         assert (stopped.state, stopped.outcome) == (Phase.DONE, Outcome.CANCELLED)
         assert "mona" in stopped.error
-        assert told(stopped, "retry", 2).state is Phase.AWAITING_REVIEW
+        assert commanded(stopped, "retry", 2).state is Phase.AWAITING_REVIEW
 
 
 @pytest.mark.parametrize("verb", ["retry", "resume"])
-def test_a_failed_loop_goes_on_by_retry_and_by_resume(verb: str) -> None:
-    again = told(failed(), verb)
+def test_a_failed_loop_continues_by_retry_and_by_resume(verb: str) -> None:
+    again = commanded(failed(), verb)
     assert (again.state, again.outcome, again.error) == (Phase.AWAITING_WORK, None, "")
 
 
 def test_whoever_has_a_loop_go_on_answers_for_it_from_then_on() -> None:
     state = failed().model_copy(update={"starter": "long-gone"})
-    assert told(state, "retry").starter == "mona"
-    assert told(state, "pause").starter == "long-gone"
+    assert commanded(state, "retry").starter == "mona"
+    assert commanded(state, "pause").starter == "long-gone"
     resumed = LoopResumed(state.limits, b.LATER, starter="hubot")
     assert transition(state, resumed).starter == "hubot"
     assert transition(state, b.resumed()).starter == "long-gone"
@@ -78,7 +78,7 @@ def test_whoever_has_a_loop_go_on_answers_for_it_from_then_on() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_command_brings_an_approved_loop_back(verb: str) -> None:
     approved = transition(b.awaiting_review(), b.approved(1))
-    after = told(approved, verb, rounds=2)
+    after = commanded(approved, verb, rounds=2)
     assert (after.state, after.outcome) == (Phase.DONE, Outcome.APPROVED)
     assert after.handled_commands == (1,)
 
@@ -87,14 +87,14 @@ def test_extend_continues_only_what_had_used_up_its_rounds() -> None:
     used_up = b.after(b.awaiting_review(Limits(max_rounds=1)), b.rejected(1))
     assert used_up.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
 
-    again = told(used_up, "extend", rounds=2)
+    again = commanded(used_up, "extend", rounds=2)
 
     assert (again.state, again.limits.max_rounds, again.added_rounds) == (Phase.AWAITING_WORK, 3, 2)
-    assert told(failed(), "extend", rounds=2).state is Phase.DONE
+    assert commanded(failed(), "extend", rounds=2).state is Phase.DONE
 
 
 def test_what_was_added_outlives_the_limits_of_the_next_job() -> None:
-    more = told(b.awaiting_work(), "extend", rounds=2)
+    more = commanded(b.awaiting_work(), "extend", rounds=2)
     after = transition(more, LoopResumed(Limits(max_rounds=3, max_dispatches=5), b.LATER))
     assert (after.limits.max_rounds, after.limits.max_dispatches) == (5, 7)
     again = transition(after, LoopResumed(Limits(max_rounds=3, max_dispatches=5), b.LATER))
@@ -102,27 +102,27 @@ def test_what_was_added_outlives_the_limits_of_the_next_job() -> None:
 
 
 def test_a_command_is_carried_out_once() -> None:
-    once = told(b.awaiting_work(), "extend", rounds=2)
-    twice = told(once, "extend", rounds=2)
+    once = commanded(b.awaiting_work(), "extend", rounds=2)
+    twice = commanded(once, "extend", rounds=2)
     assert (twice.limits, twice.added_rounds) == (once.limits, once.added_rounds)
 
 
-def test_a_refresh_takes_the_new_card_and_verifies_anew() -> None:
+def test_a_refresh_takes_the_new_card_and_verifies_again() -> None:
     card = TaskCard(task_id=b.TASK, goal="Another")
     before = b.awaiting_work(verify=("make test",))
     before = before.model_copy(update={"baseline": b.verified(0)})
-    after = told(before, "refresh", card=card, verify=("make check",))
+    after = commanded(before, "refresh", card=card, verify=("make check",))
     assert (after.card_sha256, after.verify) == (card.sha256, ("make check",))
     assert after.baseline is None
 
-    same = told(before, "refresh", card=card, verify=("make test",))
+    same = commanded(before, "refresh", card=card, verify=("make test",))
     assert same.baseline == b.verified(0)
 
 
 def test_a_refresh_with_the_card_of_another_loop_changes_nothing() -> None:
     card = TaskCard(task_id="T-666", goal="Another")
     before = b.awaiting_work()
-    assert told(before, "refresh", card=card).card_sha256 == before.card_sha256
+    assert commanded(before, "refresh", card=card).card_sha256 == before.card_sha256
 
 
 def lost(state: LoopState, times: int) -> LoopState:
@@ -140,12 +140,12 @@ def test_the_third_run_of_an_agent_that_kills_its_runs_is_not_paid_for() -> None
     dead = lost(b.awaiting_work(), 2)
     assert dead.outcome is Outcome.WORKER_DISPATCH_FAILED
     assert "2 runs died" in dead.error
-    assert told(dead, "retry").is_running
+    assert commanded(dead, "retry").is_running
 
 
 def test_asking_for_the_status_changes_nothing() -> None:
     before = b.awaiting_work()
-    after = told(before, "status")
+    after = commanded(before, "status")
     assert after == before.model_copy(update={"seq": after.seq, "handled_commands": (1,)})
 
 

@@ -71,7 +71,7 @@ def test_every_outcome_has_the_exit_code_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize(("role", "failure", "outcome"), ENDS)
-def test_what_cannot_be_mended_ends_the_loop_with_its_own_outcome(
+def test_what_cannot_be_repaired_ends_the_loop_with_its_own_outcome(
     role: Role, failure: Failure, outcome: str
 ) -> None:
     limits = Limits(dispatch_retries=0)

@@ -83,7 +83,7 @@ def test_a_card_cannot_wake_a_loop_that_the_operator_allows_no_round() -> None:
     assert lower_limits(Limits(max_rounds=0), CardLimits(max_rounds=3)).max_rounds == 0
 
 
-def test_what_is_left_of_a_budget_is_told_and_nothing_where_there_is_none() -> None:
+def test_what_is_left_of_a_budget_is_known_and_nothing_where_there_is_none() -> None:
     limits = Limits(max_cost_usd=2.0, max_minutes=10)
     used = Usage(cost_usd=0.5, agent_seconds=60)
     assert (money_left(limits, used), seconds_left(limits, used)) == (1.5, 540)

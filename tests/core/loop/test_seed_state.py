@@ -75,7 +75,7 @@ def next_role(state: LoopState) -> Role:
     return effect.role
 
 
-def test_a_loop_that_waits_for_the_worker_goes_on_from_the_reviewed_commit() -> None:
+def test_a_loop_that_waits_for_the_worker_continues_from_the_reviewed_commit() -> None:
     state = read()
     assert (state.state, state.round, state.outcome) == (Phase.AWAITING_WORK, 2, None)
     assert (state.base_sha, state.start_sha, state.tip) == (BASE, BASE, WORK)
@@ -159,19 +159,21 @@ OUTCOMES = {
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_failure_continues_at_the_role_that_is_due(outcome: str) -> None:
-    ours, role = OUTCOMES[outcome]
+    expected, role = OUTCOMES[outcome]
     state = read(state="done", outcome=outcome, error="why", failed_at=b.AT)
-    assert (state.state, state.outcome, state.error) == (Phase.DONE, ours, "why")
+    assert (state.state, state.outcome, state.error) == (Phase.DONE, expected, "why")
     assert next_role(state) is role
 
 
 @pytest.mark.parametrize(
-    ("outcome", "ours"),
+    ("outcome", "expected"),
     [("single_round_failed", "reviewer_dispatch_failed"), ("interrupted", "interrupted")],
 )
-def test_a_worker_whose_report_is_under_review_is_not_due_again(outcome: str, ours: str) -> None:
+def test_a_worker_whose_report_is_under_review_is_not_due_again(
+    outcome: str, expected: str
+) -> None:
     state = read(UNDER_REVIEW, state="done", outcome=outcome)
-    assert (state.outcome, state.head_sha) == (ours, b.sha(9))
+    assert (state.outcome, state.head_sha) == (expected, b.sha(9))
     assert state.history[-1].parent_sha == WORK
     assert next_role(state) is Role.REVIEWER
 

@@ -1,4 +1,4 @@
-"""Warm resume: which conversation is taken up again, and when it is given up."""
+"""Warm resume: which session is resumed, and when it is dropped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def reviewed(limits: Limits, rounds: int = 1) -> LoopState:
     return state
 
 
-def test_the_worker_of_the_next_round_goes_on_in_its_conversation() -> None:
+def test_the_worker_of_the_next_round_resumes_its_session() -> None:
     effect = due(reviewed(WARM))
     assert (effect.role, effect.round, effect.session) == (Role.WORKER, 2, FIRST)
     assert not effect.rotated
@@ -108,17 +108,17 @@ def test_a_conversation_that_may_be_what_is_broken_is_given_up(failure: Failure)
 
 def test_a_transient_failure_keeps_the_conversation_once() -> None:
     state = reviewed(WARM)
-    kept = []
+    resumed = []
     for _ in range(2):
         state = b.after(
             state, b.attempted(Role.WORKER), b.failed(Role.WORKER, Failure.TRANSIENT, session=FIRST)
         )
-        kept.append(due(state).session)
-    assert kept == [FIRST, None]
+        resumed.append(due(state).session)
+    assert resumed == [FIRST, None]
 
 
 @pytest.mark.parametrize("failure", [Failure.DEFERRED, Failure.BUDGET])
-def test_a_conversation_that_only_has_to_wait_is_kept(failure: Failure) -> None:
+def test_a_session_that_only_has_to_wait_is_kept(failure: Failure) -> None:
     stopped = b.after(
         reviewed(WARM), b.attempted(Role.WORKER), b.failed(Role.WORKER, failure, session=FIRST)
     )
