@@ -4,13 +4,20 @@ UV_VERSION = 0.13.9
 BIN = .venv/bin
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check clean
+TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=auto --quiet
+
+.PHONY: demo test test-slow test-all check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
 
-test: .venv/dev  ## Run the tests
-	$(BIN)/python -m pytest --ignore=tests/runner --numprocesses=auto --quiet
+test: .venv/dev  ## Run the fast tests: an answer in under two minutes
+	$(TESTS) --tier=fast
+
+test-slow: .venv/dev  ## Run the others
+	$(TESTS) --tier=slow
+
+test-all: test test-slow  ## Run all tests but those that .ci/run installs programs for
 
 check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/ruff check .
