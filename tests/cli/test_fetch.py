@@ -95,11 +95,11 @@ def test_a_fetched_loop_is_resumed_here_in_whichever_phase_it_was(
     assert {"pull-request", "review-r2", "ready"} <= pending
 
 
-def test_the_lease_stays_in_ci_and_a_run_at_work_is_told(ci: Ci) -> None:
+def test_the_lease_stays_in_ci_and_a_running_run_is_reported(ci: Ci) -> None:
     ci.put(lease=ci.lease())
     done = ci.laptop.loop("fetch", "T-001")
     assert done.code == 0, done.text
-    assert "run 77 is at work" in done.out
+    assert "run 77 is running this loop" in done.out
     assert "lease" not in ci.laptop.state
     assert "lease" in ci.state
 
@@ -175,11 +175,11 @@ def test_a_fetched_loop_gives_way_to_another_fetched_one(ci: Ci) -> None:
     assert ci.laptop.state["task_id"] == "T-002"
 
 
-def test_a_loop_that_went_on_here_is_not_lost_to_a_second_fetch(ci: Ci) -> None:
+def test_a_loop_that_was_continued_here_is_not_lost_to_a_second_fetch(ci: Ci) -> None:
     assert ci.laptop.loop("fetch", "T-001", "--switch").code == 0
     assert ci.laptop.run("--resume").code == 0
     head = ci.laptop.head
-    assert_refused(ci.laptop.loop("fetch", "T-001"), 5, "went on here", "loop publish T-001")
+    assert_refused(ci.laptop.loop("fetch", "T-001"), 5, "was continued here", "loop publish T-001")
     forced = ci.laptop.loop("fetch", "T-001", "--force")
     assert_refused(forced, 5, "has commits that origin lacks", "git branch -m")
     assert ci.laptop.ended == ("done", "approved")

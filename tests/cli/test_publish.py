@@ -80,7 +80,7 @@ def test_published_twice_changes_nothing_the_second_time(ci: Ci) -> None:
     tips, files = ci.tips, stamps(ci.laptop.folder)
     again = ci.laptop.loop("publish")
     assert again.code == 0, again.text
-    assert "nothing was to be published" in again.out
+    assert "nothing to publish" in again.out
     assert (ci.tips, stamps(ci.laptop.folder)) == (tips, files)
 
 
@@ -97,7 +97,7 @@ def test_a_published_loop_is_fetched_and_published_again(ci: Ci) -> None:
     assert ci.laptop.loop("fetch", "T-001").code == 0
     again = ci.laptop.loop("publish")
     assert again.code == 0, again.text
-    assert "nothing was to be published" in again.out
+    assert "nothing to publish" in again.out
 
 
 def test_a_loop_resumed_in_clones_is_brought_back_too(repo: Repo, tmp_path: Path) -> None:
@@ -136,11 +136,11 @@ def test_the_head_of_a_pull_request_gets_the_work(repo: Repo, tmp_path: Path) ->
     assert ci.bare.head(WORK) is None
 
 
-def test_a_loop_that_never_was_in_ci_is_refused(ci: Ci) -> None:
+def test_a_loop_that_has_never_run_in_ci_is_refused(ci: Ci) -> None:
     ci.laptop.card(task_id="T-999")
     ci.laptop.git("switch", "--quiet", "main")
     assert ci.laptop.run("--task", ".loop/task_card.json").code == 0
-    assert_refused(ci.laptop.loop("publish"), 5, "never was in CI")
+    assert_refused(ci.laptop.loop("publish"), 5, "has never run in CI")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_record_that_is_lost_or_damaged_is_refused(ci: Ci, content: str | None
 def test_a_loop_that_moved_on_in_ci_is_not_overwritten(ci: Ci) -> None:
     ci.put(seq=mended(ci).state["seq"] + 1, starter="rita")
     before = ci.tips
-    assert_refused(ci.laptop.loop("publish"), 5, "moved on in CI", "loop fetch T-001 --force")
+    assert_refused(ci.laptop.loop("publish"), 5, "changed in CI", "loop fetch T-001 --force")
     assert_nothing_pushed(ci, before)
 
 
@@ -180,11 +180,11 @@ def test_a_command_that_came_meanwhile_is_kept_for_the_next_job(ci: Ci) -> None:
     assert "inbox/7.json" in ci.files
 
 
-def test_a_run_at_work_is_not_disturbed(ci: Ci) -> None:
+def test_a_running_run_is_not_disturbed(ci: Ci) -> None:
     ci.put(lease=ci.lease())
     assert ci.laptop.loop("fetch", "T-001").code == 0
     before = mended(ci).tips
-    assert_refused(ci.laptop.loop("publish"), 5, "Run 77 is at work")
+    assert_refused(ci.laptop.loop("publish"), 5, "Run 77 is running T-001")
     assert_nothing_pushed(ci, before)
 
 
@@ -211,7 +211,7 @@ def test_work_that_a_job_would_refuse_is_not_pushed(ci: Ci) -> None:
 def test_commits_of_others_on_the_work_branch_are_not_lost(ci: Ci) -> None:
     ci.bare.commit_files(WORK, {"note.txt": "mine"}, "A person's commit")
     before = mended(ci).tips
-    assert_refused(ci.laptop.loop("publish"), 5, "has commits that the loop here lacks")
+    assert_refused(ci.laptop.loop("publish"), 5, "has commits that the local loop lacks")
     assert_nothing_pushed(ci, before)
 
 
@@ -222,20 +222,20 @@ def test_a_work_branch_that_is_gone_is_not_made_again(ci: Ci) -> None:
     assert ci.bare.head(WORK) is None
 
 
-def test_a_state_branch_that_is_gone_is_told(ci: Ci) -> None:
+def test_a_state_branch_that_was_deleted_is_reported(ci: Ci) -> None:
     mended(ci)
     ci.bare.delete_branch(STATE)
-    assert_refused(ci.laptop.loop("publish"), 5, "its state branch is gone")
+    assert_refused(ci.laptop.loop("publish"), 5, "its state branch was deleted")
 
 
-def test_commits_that_are_not_the_loops_stay_here_and_are_told(ci: Ci) -> None:
+def test_commits_that_are_not_the_loops_stay_here_and_are_reported(ci: Ci) -> None:
     head = mended(ci).laptop.head
     (ci.laptop.root / "note.txt").write_text("mine\n")
     ci.laptop.git("add", "note.txt")
     ci.laptop.git("commit", "--quiet", "-m", "Mine")
     done = ci.laptop.loop("publish")
     assert done.code == 0, done.text
-    assert "1 commit(s) on the branch here are not the loop's" in done.out
+    assert "1 commit(s) on the local branch are not the loop's" in done.out
     assert ci.bare.head(WORK) == head
 
 

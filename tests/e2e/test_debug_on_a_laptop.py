@@ -199,7 +199,7 @@ def test_the_next_round_is_handed_to_ci_once(halfway: Laptop) -> None:
     assert_posted_once(hub)
     refused = laptop.loop("publish", env=laptop.token)
     assert refused.code == 5
-    assert "moved on in CI" in refused.err
+    assert "changed in CI" in refused.err
 
 
 def test_a_dispatch_that_the_api_does_not_take_is_repeated_by_the_next_call(

@@ -1,13 +1,20 @@
-"""`loop publish`: brings a fetched loop back to CI. What it does is in `publishing`."""
+"""`loop publish`: pushes a fetched loop back to CI."""
 
+import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting, ExitCode
+
+if TYPE_CHECKING:
+    from loop_kit.usecases.publish import Published
+
+_MAX_VIOLATIONS = 20
 
 
 def publish(
@@ -19,9 +26,8 @@ def publish(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
-    """Bring a loop that was fetched back to CI: its state and its work."""
+    """Push a fetched loop back to CI: its state and its work."""
     from loop_kit.usecases.publish import PublishRequest, publish_loop
-    from loop_kit.usecases.published import shown
 
     if not workflow:
         raise BadSetting("--workflow is empty.", "Name the file of the workflow.")
@@ -34,6 +40,77 @@ def publish(
         continues=continue_,
     )
     published = publish_loop(request)
-    typer.echo(shown(published, as_json=as_json), err=bool(published.refused) and not as_json)
+    if as_json:
+        typer.echo(json.dumps(_document(published), indent=2))
+    elif published.refused:
+        typer.echo(_refusal(published), err=True)
+    else:
+        typer.echo("\n".join(_summary(published)))
     if published.refused:
         raise typer.Exit(int(ExitCode.NEEDS_PERSON))
+
+
+def _document(published: "Published") -> dict[str, object]:
+    state = published.state
+    return {
+        "task_id": state.task_id,
+        "round": state.round,
+        "state": state.state.value,
+        "outcome": state.outcome.value if state.outcome else "",
+        "pushed": published.pushed,
+        "outstanding": list(published.outstanding),
+        "dispatched": published.dispatched,
+        "pull_request": state.pull_request_url,
+        "refused": [{"path": v.path, "why": v.why, "kind": v.kind} for v in published.refused],
+    }
+
+
+def _refusal(published: "Published") -> str:
+    from loop_kit.core.sanitize import one_line
+
+    violations = published.refused[:_MAX_VIOLATIONS]
+    lines = "".join(f"\n  {one_line(f'{v.path} {v.why}', 300)}" for v in violations)
+    return (
+        f"Error: The work may not be pushed, and nothing was:{lines}\n"
+        "  Take that out of the commits, or change the card in CI (/loop refresh)."
+    )
+
+
+def _summary(published: "Published") -> list[str]:
+    from loop_kit.core.forge.render import headline
+    from loop_kit.core.sanitize import one_line
+
+    state = published.state
+    lines = [f"{state.task_id} is the same here and in CI: nothing to publish."]
+    if published.pushed:
+        lines = [f"Published {state.task_id}: {one_line(headline(state), 400)}"]
+    if state.pull_request_url and published.pushed:
+        lines.append(f"Pull request: {one_line(state.pull_request_url, 300)}")
+    if published.ahead:
+        lines.append(
+            f"Warning: {published.ahead} commit(s) on the local branch are not the loop's and were"
+            " not pushed."
+        )
+    return [*lines, *_next_steps(published)]
+
+
+def _next_steps(published: "Published") -> list[str]:
+    """What follows in CI, and how to start it now."""
+    from loop_kit.core.loop.state import Phase
+
+    state, count = published.state, len(published.outstanding)
+    lines: list[str] = []
+    if count and state.state is Phase.PAUSED:
+        return [f"{count} post(s) are outstanding: they are made after the comment /loop resume."]
+    if count:
+        lines.append(f"{count} post(s) are outstanding: the next job makes them, or the sweep.")
+    if published.dispatched:
+        return [*lines, f"Round {state.round} is started in CI."]
+    if state.is_running and published.hint:
+        lines.append(f"Round {state.round} was not started: {published.hint}")
+    if state.is_running:
+        lines.append(f"Start the next round with: {published.next_job}")
+    elif count:
+        what = "Post them now" if state.resume_phase is None else "Retry the loop"
+        lines.append(f"{what} with: {published.next_job}")
+    return lines

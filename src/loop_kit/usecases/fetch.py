@@ -1,10 +1,9 @@
-"""Brings a loop of CI onto a laptop: its files into the loop's folder, its work onto a branch.
+"""Copies a loop of CI to a laptop: its files into the loop's folder, its work onto a branch.
 
-Nothing on the server changes, and nothing here is lost: a loop that only this machine has is moved
-aside (`--force`), and a branch with commits that the server lacks is left alone.
+Nothing on the server changes, and nothing local is lost: a loop that only this machine has is moved
+to `runtime/` (`--force`), and a branch with commits that the server does not have is not touched.
 """
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """What the command line was asked; `branch_prefix` is '' where the settings say it."""
+    """What the command line was asked; `branch_prefix` is '' where the settings have it."""
 
     cwd: Path
     environ: Mapping[str, str]
@@ -78,12 +77,12 @@ class Fetched:
 
     Attributes:
         state: The loop as it is here now.
-        branch: Our branch with its work.
+        branch: The local branch with its work.
         work_sha: The commit that the branch is at.
-        lease: The lease of a run that is at work on it, if one is.
+        lease: The lease of the run that is running the loop in CI, if there is one.
         aside: Where another loop was moved to, if one was.
         switched: Whether the branch is checked out.
-        go_on: The command that goes on with it, '' when nothing is outstanding.
+        next_command: The command that continues the loop, None when nothing is outstanding.
     """
 
     state: LoopState
@@ -92,11 +91,11 @@ class Fetched:
     lease: Lease | None
     aside: Path | None
     switched: bool
-    go_on: str
+    next_command: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _RemoteLoop:
     """A loop as the git server has it."""
 
     state_tip: str
@@ -122,10 +121,10 @@ def fetch_loop(request: FetchRequest) -> Fetched:
         raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     server = remote_place(git, request.environ, request.remote)
     with exclusive(folder / "lock"):
-        return _Fetching(request, task_id, git, place, folder, server).run()
+        return _Fetch(request, task_id, git, place, folder, server).run()
 
 
-class _Fetching:
+class _Fetch:
     """One `loop fetch`, by the holder of the lock."""
 
     def __init__(
@@ -145,37 +144,37 @@ class _Fetching:
         self._branches = Branches(_prefix(request, folder), task_id)
 
     def run(self) -> Fetched:
-        """Look at everything, then change what is here; the state comes last."""
-        seen = self._look()
-        state = handback.without_lease(seen.state)
+        """Check everything, then change what is here; the state is written last."""
+        remote = self._read_remote()
+        state = handback.without_lease(remote.state)
         raw = state.to_json()
-        replaced = self._checked_state(state, raw)
-        local = self._checked_branch(seen)
-        if self._request.switch and self._place.branch != seen.work_branch:
-            require_clean(read_status(self._git, self._shown_folder()))
-        self._hide()
+        replaced = self._must_replace(state, raw)
+        local = self._local_tip(remote)
+        if self._request.switch and self._place.branch != remote.work_branch:
+            require_clean(read_status(self._git, self._folder_name()))
+        self._exclude_generated()
         aside = set_aside(self._folder, replaced_names(state=True)) if replaced else None
-        self._move_branch(seen, local)
-        if self._request.switch and self._place.branch != seen.work_branch:
-            self._git.run("switch", "--quiet", seen.work_branch, timeout=600)
-        gone = tuple(name for name in handback.TOP if name not in seen.files)
+        self._move_branch(remote, local)
+        if self._request.switch and self._place.branch != remote.work_branch:
+            self._git.run("switch", "--quiet", remote.work_branch, timeout=600)
+        gone = tuple(name for name in handback.TOP if name not in remote.files)
         set_aside(self._folder, gone)
-        save_record(self._folder, self._record(seen, raw))
-        write_loop(self._folder, seen.files, raw)
-        switched = self._request.switch or self._place.branch == seen.work_branch
+        save_record(self._folder, self._record(remote, raw))
+        write_loop(self._folder, remote.files, raw)
+        switched = self._request.switch or self._place.branch == remote.work_branch
         return Fetched(
             state=state,
-            branch=seen.work_branch,
-            work_sha=seen.work_sha,
-            lease=seen.state.lease if self._is_at_work(seen.state.lease) else None,
+            branch=remote.work_branch,
+            work_sha=remote.work_sha,
+            lease=remote.state.lease if self._is_running(remote.state.lease) else None,
             aside=aside,
             switched=switched,
-            go_on=self._go_on(state, seen.work_branch, switched=switched),
+            next_command=self._next_command(state, remote.work_branch, switched=switched),
         )
 
     # --- what the server has -----------------------------------------------------------------
 
-    def _look(self) -> _Seen:
+    def _read_remote(self) -> _RemoteLoop:
         """The loop at one moment: state and work are pushed at once, so they are read at once."""
         task_id, remote = self._branches.task_id, self._server.remote
         with scratch_repository(self._git) as scratch:
@@ -191,43 +190,45 @@ class _Fetching:
                 if recorded.state is None:
                     raise StateRefused(
                         f"{bus.STATE} on {self._branches.state} cannot be read: {recorded.why}.",
-                        "Mend it there, or delete that branch to start anew.",
+                        "Fix it there, or delete that branch to start again.",
                     )
                 files = read_tree(scratch, recorded.sha, task_id)
-                seen = self._with_work(recorded.sha, files, recorded.state)
+                found = self._fetch_work(recorded.sha, files, recorded.state)
                 tips = loops.tips([task_id]).get(task_id)
                 if tips is not None and tips.state == recorded.sha:
-                    return seen
-        raise BranchRefused(f"{self._branches.state} moves while it is fetched.", "Run it again.")
+                    return found
+        raise BranchRefused(
+            f"{self._branches.state} was pushed to while it was fetched.", "Run the command again."
+        )
 
-    def _with_work(self, tip: str, files: Mapping[str, bytes], state: LoopState) -> _Seen:
+    def _fetch_work(self, tip: str, files: Mapping[str, bytes], state: LoopState) -> _RemoteLoop:
         """Fetch the work, and the base that it is compared with, into the repository here."""
         why = handback.foreign_branch(state, self._branches)
         if why:
             raise StateRefused(
-                f"The state of {state.task_id} is not one that a job wrote: {why}.",
-                "Look at who pushed to the state branch, then delete it.",
+                f"The state of {state.task_id} was not written by a job: {why}.",
+                "Check who pushed to the state branch, then delete it.",
             )
         card = parse_card(files.get(bus.TASK_CARD, b""), f"{bus.TASK_CARD} on the state branch")
         if card.task_id != state.task_id:
             raise StateRefused(
-                f"The card on {self._branches.state} is of the task {card.task_id}.",
-                "Mend it there, or delete that branch to start anew.",
+                f"The card on {self._branches.state} belongs to the task {card.task_id}.",
+                "Fix it there, or delete that branch to start again.",
             )
         branch = state.work_branch or self._branches.work
         depth = 1 + (state.wip.commits if state.wip else 0)
         shallow = self._git.text("rev-parse", "--is-shallow-repository") == "true"
-        work = self._fetched(f"refs/heads/{branch}", "work", depth if shallow else 0)
+        work = self._fetch_commit(f"refs/heads/{branch}", "work", depth if shallow else 0)
         for sha, kind in ((state.base_sha, "base"), (state.start_sha, "start")):
             if sha and not self._git.has(sha):
-                self._fetched(sha, kind, 1 if shallow else 0)
-        return _Seen(tip, files, state, branch, work)
+                self._fetch_commit(sha, kind, 1 if shallow else 0)
+        return _RemoteLoop(tip, files, state, branch, work)
 
-    def _fetched(self, source: str, kind: str, depth: int) -> str:
+    def _fetch_commit(self, source: str, kind: str, depth: int) -> str:
         ref = f"refs/loop-kit/{self._branches.task_id}/{kind}"
         return fetch_commit(self._git, self._server.remote, source, ref=ref, depth=depth)
 
-    def _is_at_work(self, lease: Lease | None) -> bool:
+    def _is_running(self, lease: Lease | None) -> bool:
         forge = self._server.forge() if lease is not None else None
         try:
             return is_live(lease, forge, SystemClock().now())
@@ -237,11 +238,11 @@ class _Fetching:
 
     # --- what is here ------------------------------------------------------------------------
 
-    def _checked_state(self, state: LoopState, new: bytes) -> bool:
-        """Whether a loop that only this machine has is to be moved aside.
+    def _must_replace(self, state: LoopState, new: bytes) -> bool:
+        """Whether a loop that only this machine has must be moved away.
 
         Raises:
-            StateRefused: there is one, and nobody said that it may be.
+            StateRefused: there is one, and `--force` was not given.
         """
         path = self._folder / bus.STATE
         try:
@@ -249,84 +250,84 @@ class _Fetching:
             local = None if raw is None else parse_state(raw)
         except (BusFileUnreadable, StateCorrupt):
             raw, local = b"", None
-        if raw is None or raw == new or self._is_known(raw, local, state):
+        if raw is None or raw == new or self._is_on_server(raw, local, state):
             return False
         if self._request.force:
             return True
         task_id = self._branches.task_id
         ours = local is not None and local.task_id == task_id
-        said, remedy = f"{path} cannot be read", "Move it away"
+        text, remedy = f"{path} cannot be read", "Move it away"
         if local is not None:
-            said = f"{path} is of the local loop {one_line(local.task_id)} (round {local.round})"
+            text = f"{path} is the local loop {one_line(local.task_id)} (round {local.round})"
             remedy = "Finish it"
         if local is not None and ours:
-            said = f"{task_id} went on here ({one_line(headline(local), 200)})"
-            remedy = f"Bring it back with `loop publish {task_id}`"
+            text = f"{task_id} was continued here ({one_line(headline(local), 200)})"
+            remedy = f"Publish it with `loop publish {task_id}`"
         raise StateRefused(
-            f"{said}.", f"{remedy}, or move it to {self._folder / 'runtime'} with --force."
+            f"{text}.", f"{remedy}, or move it to {self._folder / 'runtime'} with --force."
         )
 
-    def _is_known(self, raw: bytes, local: LoopState | None, state: LoopState) -> bool:
-        """Whether the server has the local state, too."""
+    def _is_on_server(self, raw: bytes, local: LoopState | None, state: LoopState) -> bool:
+        """Whether the server has the local state, or a later one."""
         record = load_record(self._folder)
         if record is None or local is None or not record.is_held(raw):
             return False
         return local.task_id != state.task_id or local.seq <= state.seq
 
-    def _checked_branch(self, seen: _Seen) -> str:
-        """Where our work branch is, '' when there is none.
+    def _local_tip(self, remote: _RemoteLoop) -> str:
+        """The commit of the local work branch, '' when there is none.
 
         Raises:
-            StateRefused: it has commits that the server's lacks.
+            StateRefused: it has commits that the server does not have.
         """
-        local = tip_of(self._git, seen.work_branch)
-        if local and not builds_on(self._git, local, seen.work_sha):
-            branch = seen.work_branch
+        local = tip_of(self._git, remote.work_branch)
+        if local and not builds_on(self._git, local, remote.work_sha):
+            branch = remote.work_branch
             raise StateRefused(
-                f"The branch {branch} here has commits that {self._request.remote} lacks.",
-                f"Bring them back with `loop publish {self._branches.task_id}`, or keep them:"
+                f"The local branch {branch} has commits that {self._request.remote} lacks.",
+                f"Publish them with `loop publish {self._branches.task_id}`, or rename the branch:"
                 f" git branch -m {branch} {branch}-mine",
             )
         return local
 
-    def _move_branch(self, seen: _Seen, local: str) -> None:
-        """Put our branch at the work; one that is checked out takes its files along."""
-        if local == seen.work_sha:
+    def _move_branch(self, remote: _RemoteLoop, local: str) -> None:
+        """Move the local branch to the work; if it is checked out, its files follow."""
+        if local == remote.work_sha:
             return
-        if self._place.branch == seen.work_branch:
-            require_clean(read_status(self._git, self._shown_folder()))
-            self._git.run("merge", "--quiet", "--ff-only", seen.work_sha, timeout=600)
+        if self._place.branch == remote.work_branch:
+            require_clean(read_status(self._git, self._folder_name()))
+            self._git.run("merge", "--quiet", "--ff-only", remote.work_sha, timeout=600)
         else:
             forced = ("branch", "--quiet", "--no-track", "--force", "--")
-            self._git.run(*forced, seen.work_branch, seen.work_sha)
+            self._git.run(*forced, remote.work_branch, remote.work_sha)
 
-    def _record(self, seen: _Seen, written: bytes) -> FetchedLoop:
+    def _record(self, remote: _RemoteLoop, written: bytes) -> FetchedLoop:
         task_id, known = self._branches.task_id, load_record(self._folder)
         base = FetchedLoop(
             task_id=task_id,
             remote=self._request.remote,
             branch_prefix=self._branches.prefix,
-            state_tip=seen.state_tip,
-            work_branch=seen.work_branch,
-            work_tip=seen.work_sha,
+            state_tip=remote.state_tip,
+            work_branch=remote.work_branch,
+            work_tip=remote.work_sha,
         )
         if known is not None and known.task_id == task_id:
             keys = ("held", "tried", "dispatched")
             base = base.model_copy(update={key: getattr(known, key) for key in keys})
-        return base.holding(seen.files[bus.STATE], written)
+        return base.holding(remote.files[bus.STATE], written)
 
-    def _hide(self) -> None:
+    def _exclude_generated(self) -> None:
         inside = path_in_repository(self._folder, self._place.root)
         if inside is not None:
             exclude_generated(self._place.git_dir, inside, run=False)
 
-    def _shown_folder(self) -> str:
+    def _folder_name(self) -> str:
         """The loop's folder relative to the repository, or the default when it is outside."""
         return path_in_repository(self._folder, self._place.root) or LOOP_DIR
 
-    def _go_on(self, state: LoopState, branch: str, *, switched: bool) -> str:
+    def _next_command(self, state: LoopState, branch: str, *, switched: bool) -> str | None:
         if not state.is_running and state.resume_phase is None:
-            return ""
+            return None
         words = ["loop", "run", "--auto-dispatch", "--resume"]
         if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
             words += ["--max-rounds", str(state.round)]
@@ -336,45 +337,11 @@ class _Fetching:
         return command if switched else f"{shlex.join(['git', 'switch', branch])} && {command}"
 
 
-def shown(fetched: Fetched, *, as_json: bool) -> str:
-    """What `loop fetch` prints."""
-    state, lease = fetched.state, fetched.lease
-    if as_json:
-        return json.dumps(
-            {
-                "task_id": state.task_id,
-                "round": state.round,
-                "state": state.state.value,
-                "outcome": state.outcome.value if state.outcome else "",
-                "work_branch": fetched.branch,
-                "head_sha": fetched.work_sha,
-                "busy": lease is not None,
-                "aside": str(fetched.aside or ""),
-                "go_on": fetched.go_on,
-            },
-            indent=2,
-        )
-    lines = [f"Fetched {state.task_id}: {one_line(headline(state), 400)}"]
-    if fetched.aside is not None:
-        lines.append(f"The loop that was here is now in {fetched.aside}.")
-    lines.append(f"Its work is on the branch {fetched.branch}, at {fetched.work_sha[:10]}.")
-    if lease is not None:
-        run = f"run {one_line(lease.run_id, 40)}" if lease.run_id else "another machine"
-        lines.append(
-            f"Warning: {run} is at work on it. What is done here meanwhile will be refused when it"
-            " is brought back."
-        )
-    if fetched.go_on:
-        lines += ["Go on with:", f"  {fetched.go_on}"]
-        lines += ["Bring it back with:", f"  loop publish {state.task_id}"]
-    return "\n".join(lines)
-
-
-def _task_id(given: str) -> str:
+def _task_id(text: str) -> str:
     try:
-        return check_task_id(given)
+        return check_task_id(text)
     except ValueError as error:
-        raise BadSetting(f"The task id {given[:80]!r} {error}.", "Give a plain task id.") from None
+        raise BadSetting(f"The task id {text[:80]!r} {error}.", "Give a plain task id.") from None
 
 
 def _prefix(request: FetchRequest, folder: Path) -> str:

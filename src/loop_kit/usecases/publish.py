@@ -1,10 +1,10 @@
-"""Brings a fetched loop back to CI: its state and its work, in one push.
+"""Pushes a fetched loop back to CI: its state and its work, in one push.
 
 The fence is the one of every job: nobody else wrote the state since it was fetched, no live lease,
-fast-forward only, both branches at once. And the work is judged by the rules of a job before it is
-pushed, since here nobody has done that. What is to be posted stays in the outbox, for the next job
-or the sweep. Interrupted anywhere, the next call completes it: before a state is pushed it is
-recorded that it may be there.
+fast-forward only, both branches at once. The work is judged by the rules of a job before it is
+pushed, because no job has done so. Outstanding posts stay in the outbox, for the next job or the
+sweep. If it is interrupted, the next call completes it: before a state is pushed, it is recorded
+that the server may have it.
 """
 
 import shlex
@@ -50,13 +50,12 @@ from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge
 from loop_kit.settings import for_job
 from loop_kit.usecases.leases import is_live
-from loop_kit.usecases.published import Published
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
 
 @dataclass(frozen=True, slots=True)
 class PublishRequest:
-    """What the command line was asked; `workflow` runs the next round, `continues` asks for it."""
+    """What the command line was asked; `continues` starts the next round with `workflow`."""
 
     cwd: Path
     environ: Mapping[str, str]
@@ -66,11 +65,36 @@ class PublishRequest:
     continues: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published.
+
+    Attributes:
+        state: The loop as CI has it now.
+        pushed: Whether anything was pushed.
+        outstanding: The keys of what the next job or the sweep has to post.
+        dispatched: Whether the next round was started.
+        refused: Why the work may not be pushed; then nothing was.
+        ahead: How many commits of the local work branch are not the loop's.
+        next_job: The command that starts the next job.
+        hint: What to do so that the next round can be started from here, '' where it can.
+    """
+
+    state: LoopState
+    pushed: bool = False
+    outstanding: tuple[str, ...] = ()
+    dispatched: bool = False
+    refused: tuple[Violation, ...] = ()
+    ahead: int = 0
+    next_job: str = ""
+    hint: str = ""
+
+
 def publish_loop(request: PublishRequest) -> Published:
-    """Bring the loop in the loop's folder back to where it was fetched from.
+    """Push the loop in the loop's folder to where it was fetched from.
 
     Raises:
-        LoopError: it was not fetched, moved on in CI meanwhile, or somebody refuses.
+        LoopError: it was not fetched, CI continued it meanwhile, or the server refuses.
     """
     in_job = request.environ.get("GITHUB_ACTIONS") == "true"
     git = Git(request.cwd, request.environ, isolated=in_job)
@@ -80,14 +104,14 @@ def publish_loop(request: PublishRequest) -> Published:
     _require_state(folder)
     with exclusive(folder / "lock"):
         local = FileStore(folder).load() or _require_state(folder)
-        record = _require_fetched(folder, local, request.task_id)
+        record = _fetched_record(folder, local, request.task_id)
         server = remote_place(git, request.environ, record.remote)
         with scratch_repository(git) as scratch:
             borrow_objects(scratch, place.git_dir)
-            return _Publishing(request, git, place, folder, server, scratch, local, record).run()
+            return _Publication(request, git, place, folder, server, scratch, local, record).run()
 
 
-class _Publishing:
+class _Publication:
     """One `loop publish`, by the holder of the lock."""
 
     def __init__(
@@ -113,68 +137,69 @@ class _Publishing:
         self._store = GitStore(scratch, server.remote, branches, committer(git))
 
     def run(self) -> Published:
-        """Check, judge, push, dispatch; and take what CI has then as the loop here."""
+        """Check, judge, push and dispatch; then replace the local loop with what CI has."""
         forge = self._server.forge()
         try:
-            there = self._loaded(forge)
+            there = self._load(forge)
             changed = self._is_news(there)
             state = self._local if changed else there
             continues = self._continues(forge, state)
             pushed = changed or there.lease is not None
             pushed = pushed or (continues and state.continue_to != state.round)
             card = parse_card(self._store.read(bus.TASK_CARD) or b"", f"{bus.TASK_CARD} in CI")
-            refused = self._refused(state, card)
-            if refused:
-                return Published(there, refused=refused)
+            violations = self._violations(state, card)
+            if violations:
+                return Published(there, refused=violations)
             if pushed:
-                state = self._saved(state, there, changed=changed, continues=continues)
+                state = self._save(state, there, changed=changed, continues=continues)
             self._store.sync("" if "human_push" in state.reasons else state.branch_tip)
             self._settle(state, card, behind=not changed and self._local.seq < there.seq)
             if continues and forge is not None:
                 self._dispatch(forge, state)
-            return self._published(state, pushed=pushed, dispatched=continues)
+            return self._result(state, pushed=pushed, dispatched=continues)
         except PushRejected as error:
-            raise self._moved(str(error)) from None
+            raise self._changed_in_ci(str(error)) from None
         finally:
             if forge is not None:
                 forge.close()
 
     # --- what CI has -------------------------------------------------------------------------
 
-    def _loaded(self, forge: Forge | None) -> LoopState:
+    def _load(self, forge: Forge | None) -> LoopState:
         record = self._record
         there = self._store.load()
         if there is None:
             raise StateRefused(
-                f"{record.task_id} is no more on {record.remote}: its state branch is gone.",
+                f"{record.task_id} no longer exists on {record.remote}: its state branch was"
+                " deleted.",
                 "Start it there again with its card.",
             )
         if there.task_id != record.task_id:
-            raise self._moved(f"it is {one_line(there.task_id)} now")
+            raise self._changed_in_ci(f"it is {one_line(there.task_id)} now")
         why = handback.foreign_branch(there, Branches(record.branch_prefix, record.task_id))
         if why:
-            raise self._moved(why)
+            raise self._changed_in_ci(why)
         lease = there.lease
         if lease and is_live(lease, forge, SystemClock().now()):
             run = f"Run {one_line(lease.run_id, 40)}" if lease.run_id else "Another machine"
-            asked = "" if forge is not None else f" {self._server.hint}"
+            hint = "" if forge is not None else f" {self._server.hint}"
             raise AlreadyRunning(
-                f"{run} is at work on {record.task_id}, until {lease.expires_at} at the most.",
-                f"Wait for it, then fetch the loop again.{asked}",
+                f"{run} is running {record.task_id}; its lease expires at {lease.expires_at}.",
+                f"Wait for it, then fetch the loop again.{hint}",
             )
         if not record.is_ours(self._store.read(bus.STATE) or b""):
-            raise self._moved("another run, or a person, wrote its state")
+            raise self._changed_in_ci("another run, or a person, wrote its state")
         return there
 
-    def _moved(self, why: str) -> StateRefused:
+    def _changed_in_ci(self, why: str) -> StateRefused:
         task_id = self._record.task_id
         return StateRefused(
-            f"{task_id} moved on in CI since it was fetched: {why}.",
-            f"Fetch it again: loop fetch {task_id} --force (what was done here is moved aside).",
+            f"{task_id} changed in CI since it was fetched: {why}.",
+            f"Fetch it again: loop fetch {task_id} --force (the local loop is moved to runtime/).",
         )
 
     def _is_news(self, there: LoopState) -> bool:
-        """Whether the loop continued here.
+        """Whether the loop was continued here.
 
         Raises:
             StateRefused: it has not begun.
@@ -193,8 +218,8 @@ class _Publishing:
         Raises:
             StateRefused: the loop has used all its dispatches.
         """
-        wanted = self._request.continues and forge is not None and state.is_running
-        if not wanted or self._record.dispatched == state.seq:
+        asked = self._request.continues and forge is not None and state.is_running
+        if not asked or self._record.dispatched == state.seq:
             return False
         maximum = state.limits.max_dispatches
         if state.usage.dispatches >= maximum and state.continue_to != state.round:
@@ -206,7 +231,7 @@ class _Publishing:
 
     # --- what goes there ---------------------------------------------------------------------
 
-    def _refused(self, state: LoopState, card: TaskCard) -> tuple[Violation, ...]:
+    def _violations(self, state: LoopState, card: TaskCard) -> tuple[Violation, ...]:
         """Why the work may not be pushed, by the rules of a job.
 
         Raises:
@@ -217,16 +242,16 @@ class _Publishing:
             return ()
         if not tip:
             raise StateRefused(
-                f"The branch {branch} is gone from {self._record.remote}: was it merged?",
+                f"The branch {branch} no longer exists on {self._record.remote}: was it merged?",
                 "Use a new task id for new work.",
             )
         if not self._git.has(head):
             raise StateRefused(
                 f"The commit {head[:10]} of the loop is not in this repository.",
-                "Publish from where it was made.",
+                "Publish from the repository where it was made.",
             )
         if not (self._git.has(tip) and builds_on(self._git, tip, head)):
-            raise self._moved(f"{branch} has commits that the loop here lacks")
+            raise self._changed_in_ci(f"{branch} has commits that the local loop lacks")
         span = GitRepository(self._git).span(tip, head)
         return judge(span.commits, self._rules(card, state.base_sha))
 
@@ -236,14 +261,14 @@ class _Publishing:
         settings = for_job(self._request.environ).resolve(config.layer, card)
         return bootstrap.scope_rules(settings, card, self._root, ci=True)
 
-    def _saved(
+    def _save(
         self, state: LoopState, there: LoopState, *, changed: bool, continues: bool
     ) -> LoopState:
         """The state that replaces `there` with the next push."""
         files = self._files() if changed else {}
         state = handback.state_to_push(state, there, continues=continues)
-        self._note((self._folder / bus.STATE).read_bytes())
-        self._note(state.to_json())
+        self._record_attempt((self._folder / bus.STATE).read_bytes())
+        self._record_attempt(state.to_json())
         self._store.save(state, HandedOver(state.continue_to), files)
         return state
 
@@ -254,17 +279,17 @@ class _Publishing:
         changed, damaged = handback.changes(here, there)
         if damaged:
             raise BadBusFile(
-                f"{self._folder / damaged} holds no JSON object.", "Mend it, or move it away."
+                f"{self._folder / damaged} holds no JSON object.", "Fix it, or move it away."
             )
         return changed
 
     def _settle(self, end: LoopState, card: TaskCard, *, behind: bool) -> None:
-        """Take what CI has now as the loop that is here."""
+        """Replace the local loop with what CI has now."""
         raw = end.to_json()
         files = {bus.TASK_CARD: self._store.read(bus.TASK_CARD) or card.to_json()}
         if behind:
             files = read_tree(self._scratch, self._store.state_tip, end.task_id)
-        self._keep(
+        self._write_record(
             self._record.holding(self._store.read(bus.STATE) or raw, raw).model_copy(
                 update={"state_tip": self._store.state_tip, "work_tip": self._store.work_tip}
             )
@@ -279,17 +304,17 @@ class _Publishing:
         """
         branch = default_branch(self._scratch, self._server.remote) or state.base_branch
         forge.dispatch(self._request.workflow, branch, resume_inputs(state))
-        self._keep(self._record.model_copy(update={"dispatched": state.seq}))
+        self._write_record(self._record.model_copy(update={"dispatched": state.seq}))
 
-    def _published(self, state: LoopState, *, pushed: bool, dispatched: bool) -> Published:
-        asked = ("gh", "workflow", "run", self._request.workflow, "-f", f"task-id={state.task_id}")
+    def _result(self, state: LoopState, *, pushed: bool, dispatched: bool) -> Published:
+        workflow, task = self._request.workflow, f"task-id={state.task_id}"
         return Published(
             state=state,
             pushed=pushed,
             outstanding=tuple(item.key for item in outbox.due_posts(state)),
             dispatched=dispatched,
             ahead=self._ahead(state),
-            next_job=shlex.join(asked),
+            next_job=shlex.join(("gh", "workflow", "run", workflow, "-f", task)),
             hint=self._server.hint if self._request.continues else "",
         )
 
@@ -299,10 +324,10 @@ class _Publishing:
             return 0
         return int(self._git.text("rev-list", "--count", f"{end.branch_tip}..{tip}"))
 
-    def _note(self, state: bytes) -> None:
-        self._keep(self._record.trying(state))
+    def _record_attempt(self, state: bytes) -> None:
+        self._write_record(self._record.trying(state))
 
-    def _keep(self, record: FetchedLoop) -> None:
+    def _write_record(self, record: FetchedLoop) -> None:
         self._record = record
         save_record(self._folder, record)
 
@@ -315,31 +340,32 @@ def _require_state(folder: Path) -> LoopState:
     """
     if not (folder / bus.STATE).exists():
         raise StateRefused(
-            f"There is no loop in {folder}.", "Fetch one of CI first: loop fetch TASK_ID"
+            f"There is no loop in {folder}.", "Fetch one from CI first: loop fetch TASK_ID"
         )
     return LoopState()
 
 
-def _require_fetched(folder: Path, local: LoopState, task_id: str) -> FetchedLoop:
+def _fetched_record(folder: Path, local: LoopState, task_id: str) -> FetchedLoop:
     """The record of how this loop was fetched.
 
     Raises:
         StateRefused: it was not, or another one is asked for.
     """
-    shown = one_line(local.task_id) or "the loop here"
+    name = one_line(local.task_id) or "the local loop"
     if task_id and task_id != local.task_id:
         raise StateRefused(
-            f"The loop in {folder} is {shown}, not {one_line(task_id)}.",
+            f"The loop in {folder} is {name}, not {one_line(task_id)}.",
             f"Fetch that one first: loop fetch {one_line(task_id)}",
         )
     if not local.publishes:
         raise StateRefused(
-            f"{shown} never was in CI: it was started on a machine.",
+            f"{name} was started locally and has never run in CI.",
             "Push its work yourself, or start its card in CI with the label or the workflow.",
         )
     record = load_record(folder)
     if record is None or record.task_id != local.task_id:
         raise StateRefused(
-            f"Nothing tells where {shown} was fetched from.", f"Run: loop fetch {shown} --force"
+            f"There is no record of where {name} was fetched from.",
+            f"Run: loop fetch {name} --force",
         )
     return record
