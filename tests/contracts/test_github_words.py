@@ -52,15 +52,15 @@ def test_only_what_is_missing_in_a_repository_is_absent(data: Any, *, absent: bo
     ],
 )
 def test_the_trouble_of_github_itself_may_pass(message: str, *, passing: bool) -> None:
-    assert forge_refusals.is_passing(answer(None, message=message)) is passing
+    assert forge_refusals.is_transient(answer(None, message=message)) is passing
 
 
 def test_what_a_field_needs_is_told_from_the_innermost_name() -> None:
     path = ["repository", "pullRequest", "closingIssuesReferences", "nodes", 0]
     data = answer({}, type="FORBIDDEN", path=path)
-    assert forge_refusals.permissions_to_read(data) == ["issues: read"]
-    assert forge_refusals.permissions_to_read(answer({}, path=["m0"])) == []
-    assert forge_refusals.permissions_to_read({"errors": "odd"}) == []
+    assert forge_refusals.missing_permissions(data) == ["issues: read"]
+    assert forge_refusals.missing_permissions(answer({}, path=["m0"])) == []
+    assert forge_refusals.missing_permissions({"errors": "odd"}) == []
 
 
 def test_a_no_names_every_permission_once_and_only_where_one_is_missing() -> None:

@@ -1,8 +1,8 @@
-"""The console: one tidy line per action, and in a terminal a live line that says who is at work.
+"""The console: one tidy line per action, and in a terminal a live line with the running agent.
 
-A repeated action is shown once, a repeated message each time. What an agent printed that is no
-event of its stream is not shown, but ends a row of repeats. `--verbose` shows every line as it was
-printed, besides, and cuts nothing.
+A repeated action is printed once, a repeated message each time. Output of an agent that is no event
+of its stream is not printed, but ends a series of repeats. `--verbose` also prints every line as
+the agent printed it, and cuts nothing.
 """
 
 import sys
@@ -55,7 +55,7 @@ class ConsoleReporter:
         self._print(f"Warning: {message}")
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
-        """What changes where the loop stands is said; the rest is for the feed."""
+        """Print changes of the loop's status; the rest is for the feed."""
         if name == "state_transition" and data["to_state"] == "awaiting_work":
             self._print(f"Round {data['to_round']} of {state.limits.max_rounds}: {state.task_id}")
         if name == "dispatch_resume" and data.get("status") == "fallback_invalid_resume":
@@ -68,10 +68,10 @@ class ConsoleReporter:
         """An agent starts."""
         again = f", attempt {attempt}" if attempt > 1 else ""
         self._print(f"[{role.value}] {backend} starts{again}")
-        self._start(f"round {round_}: {role.value} ({backend}) is at work")
+        self._start(f"round {round_}: {role.value} ({backend}) is running")
 
     def activity(self, role: Role, activity: Activity) -> None:
-        """One thing the agent did or said."""
+        """One activity of the agent."""
         if activity.begins:
             self._update(activity)
             return
@@ -81,10 +81,10 @@ class ConsoleReporter:
             self._sessions.add(activity.text)
         line = activity.line
         tidy = visible(line) if self._verbose else one_line(line, _MAX_LINE - len(role.value) - 3)
-        shown = f"[{role.value}] {tidy}"
-        if shown != self._last or activity.is_message:
-            self._print(shown)
-        self._last = shown
+        text = f"[{role.value}] {tidy}"
+        if text != self._last or activity.is_message:
+            self._print(text)
+        self._last = text
         self._update(activity)
 
     def output(self, role: Role, line: str) -> None:

@@ -1,7 +1,7 @@
-"""Repeats a request that failed for a reason that may pass, a few times and for a bounded time.
+"""Repeats a request after a transient failure, a few times and for a bounded time.
 
-The caller decides what such a reason is, and that its request can be repeated. Pauses double and
-are jittered, so that jobs do not march in step; a server that says how long to wait is obeyed.
+The caller decides which failures are transient, and that its request can be repeated. Pauses double
+and are jittered, so that jobs do not retry in step; a pause that the server asks for is respected.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def retry(
     Args:
         request: Makes one try.
         sleep: Waits so many seconds.
-        if_result: Whether a result is a fault that may pass.
+        if_result: Whether a result is a transient failure.
         if_error: Whether an error is one; its `retry_after`, in seconds, is the pause if it has it.
         pace: The unit of all other pauses, in seconds.
     """
@@ -47,8 +47,8 @@ def retry(
 
     def pause(tried: "RetryCallState") -> float:
         error = tried.outcome.exception() if tried.outcome else None
-        asked: float | None = getattr(error, "retry_after", None)
-        return pace * backoff(tried) if asked is None else asked
+        wait: float | None = getattr(error, "retry_after", None)
+        return pace * backoff(tried) if wait is None else wait
 
     def last(tried: "RetryCallState") -> T:
         assert tried.outcome is not None  # noqa: S101

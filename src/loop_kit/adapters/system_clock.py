@@ -7,7 +7,7 @@ _FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class SystemClock:
-    """Time as the machine tells it."""
+    """The clock of this machine."""
 
     def now(self) -> str:
         """UTC as YYYY-MM-DDTHH:MM:SSZ."""

@@ -22,7 +22,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     remove_drafts,
 )
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
-from loop_kit.adapters.loop_dir.mailbox import end_leftovers
+from loop_kit.adapters.loop_dir.mailbox import kill_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.bootstrap import Site
 from loop_kit.core.briefing.knowledge import Lesson
@@ -78,7 +78,7 @@ def run_local(request: Request) -> ExitCode:
         raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     with exclusive(folder / "lock"):
         remove_drafts(folder)
-        end_leftovers(folder / "runtime" / "mailbox")
+        kill_leftovers(folder / "runtime" / "mailbox")
         release = _hide(place, folder)
         try:
             return _LocalRun(request, git.at(place.root), place, folder).run()

@@ -160,7 +160,7 @@ def test_everything_in_a_namespace_dies_with_us_even_by_sigkill(tmp_path: Path) 
     owner.wait()
     while left := marked(work):
         assert time.monotonic() < end, left
-        if not process.namespace_allowed():
+        if not process.is_namespace_allowed():
             os.kill(left[0], signal.SIGKILL)
         time.sleep(0.05)
     assert marked(work) == []

@@ -1,4 +1,4 @@
-"""What GitHub's API answers, as the port's own types; GitHub's schema says what may be null."""
+"""Converts answers of GitHub's API to the port's types; GitHub's schema says what may be null."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,12 @@ Json = Mapping[str, Any]
 
 
 def is_ours(post: Any, login: str) -> bool:
-    """Whether a review or a comment was posted by `login`; whoever is gone has none."""
+    """Whether a review or a comment was posted by `login`; a deleted account has none."""
     return bool(getattr(post.user, "login", "") == login)
 
 
 def is_post(post: Any, marker: str, login: str) -> bool:
-    """Whether it is ours and its first line the marker; further down that is a quotation."""
+    """Whether `login` posted it and it begins with the marker; further down that is a quotation."""
     return first_line(post.body or "") == marker and is_ours(post, login)
 
 
@@ -58,8 +58,8 @@ def pull_of(found: Json) -> PullFacts | None:
     )
 
 
-def listed_pull(pull: Json) -> PullFacts:
-    """A pull request as REST lists it, which does not tell what it closes."""
+def pull_from_list(pull: Json) -> PullFacts:
+    """A pull request as REST lists it, without what it closes."""
     return PullFacts(
         number=pull["number"],
         url=pull["html_url"],
@@ -77,7 +77,7 @@ def listed_pull(pull: Json) -> PullFacts:
 
 
 def open_status_of(found: Json, issue: int | None, pull: int | None) -> OpenStatus:
-    """The answer to `queries.open_status`; what was asked for and is not there is closed."""
+    """The answer to `queries.open_status`; what does not exist counts as closed."""
     of_issue, of_pull = found.get("issue"), found.get("pullRequest")
     return OpenStatus(
         issue_open=None if issue is None else bool(of_issue and of_issue["state"] == "OPEN"),
@@ -93,7 +93,7 @@ def _labels(thing: Json) -> tuple[str, ...]:
 
 
 def _closes(pull: Json, repository: str) -> int | None:
-    """The one issue that merging closes; two are not one, and neither is another repository's."""
+    """The one issue of this repository that merging closes; None if it closes several."""
     nodes = (pull["closingIssuesReferences"] or {}).get("nodes") or []
     only = nodes[0] if len(nodes) == 1 else None
     if only is None or only["repository"]["nameWithOwner"] != repository:

@@ -1,8 +1,8 @@
-"""GitHub's API through PyGithub, asked politely; the only module that imports it.
+"""GitHub's API through PyGithub, with retries and pauses; the only module that imports it.
 
-Reads are repeated. A create is never repeated blindly: when its answer is lost, it is looked for
-first. What sets something to a value is repeated as it is. A rate limit is waited out when it is
-short. Everything else that GitHub says against a request is translated into our words.
+Reads are repeated. A create is never repeated blindly: when its answer is lost, its result is
+looked up first. Requests that set a value are repeated as they are. A short rate limit is waited
+out. Every other error of GitHub is translated into an error with a remedy.
 PyGithub's objects are lazy, so that a method costs the one request it is for; the base URL of
 GitHub Enterprise, proxies and certificates are read by it and by `requests`.
 """
@@ -28,12 +28,12 @@ __all__ = ["Access", "AnswerLost", "GitHubApi", "ReviewComment"]
 
 T = TypeVar("T")
 
-_LONGEST_WAIT = 120
+_MAX_WAIT = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the API is and what is asked of it; `pace` is the unit of every pause, in seconds."""
+    """The API, the repository and the token; `pace` is the unit of every pause, in seconds."""
 
     api_url: str
     server_url: str
@@ -43,15 +43,15 @@ class Access:
 
     @property
     def page(self) -> str:
-        """The repository as people see it."""
+        """The web page of the repository."""
         return f"{self.server_url.rstrip('/')}/{self.repository}"
 
     @property
     def between_writes(self) -> float:
-        """Seconds between two writes: what GitHub's own hosts ask for, an Enterprise Server not.
+        """Seconds between two writes: required by GitHub's own hosts, not by an Enterprise Server.
 
         Source: "Best practices for using the REST API"; a server of one's own has no secondary
-        rate limits unless its administrator turns them on, and then says so in its answers.
+        rate limits unless its administrator turns them on, and then reports them in its answers.
         """
         host = urlsplit(self.api_url).hostname or ""
         return self.pace if host == "api.github.com" or host.endswith(".ghe.com") else 0
@@ -63,7 +63,7 @@ class Access:
 
     @property
     def owner(self) -> str:
-        """Whose repository it is."""
+        """The owner of the repository."""
         return self.repository.partition("/")[0]
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class Access:
 
 
 class AnswerLost(ForgeUnavailable):
-    """No answer, or one that does not tell whether what was asked has been done."""
+    """No answer, or one from which it is not clear whether the request was carried out."""
 
 
 class RateLimited(ForgeUnavailable):
@@ -88,9 +88,9 @@ class RateLimited(ForgeUnavailable):
 class GitHubApi:
     """Requests to one repository's API.
 
-    A `permission` is what the request needs of a job's token, such as "issues: read", for the
-    remedy of a no; '' where every token will do. Every method raises `Refused` for a final no and
-    `ForgeUnavailable` when there is no answer after some patience.
+    A `permission` is what the request requires of a job's token, such as "issues: read", for the
+    remedy in an error; '' if any token will do. Every method raises `Refused` for a final refusal
+    and `ForgeUnavailable` when there is no answer after the retries.
     """
 
     def __init__(self, access: Access, sleep: Callable[[float], None]) -> None:
@@ -102,7 +102,7 @@ class GitHubApi:
             backoff_factor=0.5 * access.pace,
             backoff_jitter=0.5 * access.pace,
             allowed_methods=frozenset({"GET", "HEAD"}),
-            max_rate_limit_wait=_LONGEST_WAIT,
+            max_rate_limit_wait=_MAX_WAIT,
         )
         self.github = Github(
             base_url=access.api_url.rstrip("/"),
@@ -121,7 +121,7 @@ class GitHubApi:
         return self.github.get_repo(self._access.repository)
 
     def login(self) -> str:
-        """Whose token this is; `GET /user` is forbidden to a job's token, GraphQL is not."""
+        """The login of the token; `GET /user` is forbidden to a job's token, GraphQL is not."""
         if not self._login:
             self._login = str(self.graphql(forge_queries.VIEWER, {})["viewer"]["login"])
         return self._login
@@ -134,8 +134,8 @@ class GitHubApi:
             permission, lambda: requester.requestJsonAndCheck("GET", whole, parameters)[1]
         )
 
-    def inside(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """What a GraphQL query on the repository finds in it; null is what does not exist."""
+    def query_repository(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of a GraphQL query on the repository; what does not exist is null."""
         owner, _, name = self._access.repository.partition("/")
         found = self.graphql(query, {"owner": owner, "name": name, **variables})
         return dict(found["repository"])
@@ -147,9 +147,9 @@ class GitHubApi:
         requester = self.github.requester
 
         def call() -> dict[str, Any]:
-            sent = {"query": query, "variables": dict(variables)}
+            body = {"query": query, "variables": dict(variables)}
             headers, answer = requester.requestJsonAndCheck(
-                "POST", requester.graphql_url, input=sent
+                "POST", requester.graphql_url, input=body
             )
             data = answer.get("data") if isinstance(answer, dict) else None
             if isinstance(answer, dict) and answer.get("errors"):
@@ -166,17 +166,17 @@ class GitHubApi:
         permission: str,
         method: str,
         path: str,
-        sent: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
         unless: int = 0,
     ) -> bool:
         """One request below the repository that sets a value, repeated when its answer is lost.
 
-        False when the answer is the status `unless`, which says that there is nothing to set.
+        False when the answer is the status `unless`, which means that there is nothing to set.
         """
         requester, whole = self.github.requester, f"{self._access.path}{path}"
 
         def call() -> bool:
-            requester.requestJsonAndCheck(method, whole, input=sent and dict(sent))
+            requester.requestJsonAndCheck(method, whole, input=body and dict(body))
             return True
 
         try:
@@ -187,7 +187,7 @@ class GitHubApi:
             raise
 
     def create(self, permission: str, create: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """Create once: after an answer that was lost, look before trying again."""
+        """Create once: when the answer was lost, look up the result before trying again."""
         lost = False
 
         def request() -> T:
@@ -197,7 +197,7 @@ class GitHubApi:
                 return found
             lost = False
             try:
-                return _answer(permission, create)
+                return _call(permission, create)
             except AnswerLost:
                 lost = True
                 raise
@@ -210,16 +210,16 @@ class GitHubApi:
         )
 
     def ask(self, permission: str, call: Callable[[], T]) -> T:
-        """One call of PyGithub, its failures in our words."""
-        return retry(lambda: _answer(permission, call), self._sleep, if_error=_is_short)
+        """Make one call of PyGithub, with its errors translated."""
+        return retry(lambda: _call(permission, call), self._sleep, if_error=_is_short)
 
 
-def _answer(permission: str, call: Callable[[], T]) -> T:
+def _call(permission: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except GithubException as error:
         if not _is_rate_limit(error):
-            raise _translated(error, permission) from None
+            raise _translate(error, permission) from None
         raise RateLimited(forge_refusals.wait_for(_headers(error), time.time())) from None
     except requests.RequestException as error:
         raise AnswerLost(
@@ -229,8 +229,8 @@ def _answer(permission: str, call: Callable[[], T]) -> T:
 
 
 def _is_short(error: BaseException) -> bool:
-    """Whether this is a rate limit that is worth waiting for."""
-    return isinstance(error, RateLimited) and error.retry_after <= _LONGEST_WAIT
+    """Whether this is a rate limit that is short enough to wait for."""
+    return isinstance(error, RateLimited) and error.retry_after <= _MAX_WAIT
 
 
 def _headers(error: GithubException) -> Mapping[str, str]:
@@ -238,14 +238,14 @@ def _headers(error: GithubException) -> Mapping[str, str]:
 
 
 def _is_rate_limit(error: GithubException) -> bool:
-    """PyGithub calls only some of them so: by their words, and never a 429."""
+    """Whether it is a rate limit; PyGithub recognizes only some of them, and never a 429."""
     limited = forge_refusals.is_rate_limit(error.status, _headers(error), error.data)
     return limited or isinstance(error, RateLimitExceededException)
 
 
-def _translated(error: GithubException, permission: str) -> LoopError:
-    message = forge_refusals.said(error.data, error.message or "")
-    if error.status >= 500 or forge_refusals.is_passing(error.data):
+def _translate(error: GithubException, permission: str) -> LoopError:
+    message = forge_refusals.error_message(error.data, error.message or "")
+    if error.status >= 500 or forge_refusals.is_transient(error.data):
         return AnswerLost(f"GitHub answered {error.status}: {message}", "Run the job again later.")
-    needed = forge_refusals.permissions_to_read(error.data) or [permission]
+    needed = forge_refusals.missing_permissions(error.data) or [permission]
     return forge_refusals.refusal(error.status, message, needed)

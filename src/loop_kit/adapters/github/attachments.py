@@ -1,9 +1,9 @@
 """Fetches a task card that is attached to an issue or a pull request.
 
-The link is outside text. It is asked for without a token, cookies or a login of the machine, and
-followed by hand to GitHub's own hosts only: a link must not make a job with a token and a network
-of its own fetch what its author cannot. A file that needs a login is therefore out of reach, which
-is what GitHub does with attachments of private repositories too.
+The link is untrusted text. It is requested without a token, cookies or a login of the machine, and
+redirects are followed by hand to GitHub's own hosts only: a link must not make a job, with its
+token and its network, fetch what its author cannot. A file that needs a login can therefore not be
+fetched, and that includes attachments of private repositories.
 """
 
 import re
@@ -27,7 +27,7 @@ _PATH = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_AT_ANOTHER_TIME = frozenset({408, 429})
+_RETRY_LATER = frozenset({408, 429})
 _MAX_REDIRECTS = 3
 _PIECE = 16 * 1024
 _PASTE = "Paste it as a block into the text."
@@ -35,11 +35,11 @@ _PASTE = "Paste it as a block into the text."
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Where attachments are linked, and where they may be kept: patterns of whole host names.
+    """The hosts that links to attachments name and that store them: patterns of whole host names.
 
     The two buckets are named in full, because anybody can have one with a similar name. Times are
     seconds: `timeout` for each wait, `pace` between two tries, and after `deadline` nothing more is
-    asked or read.
+    requested or read.
     """
 
     page: str = "github.com"
@@ -54,7 +54,7 @@ class Hosts:
     pace: float = 0.5
 
     def has_page(self, url: str) -> bool:
-        """Whether `url` is one of an attachment, as a text links it."""
+        """Whether `url` is a link to an attachment."""
         scheme, host, path = _parts(url)
         linked = scheme == self.scheme and host == self.page
         return linked and bool(_PATH.fullmatch(path)) and not re.search(r"[?#]", url)
@@ -62,8 +62,8 @@ class Hosts:
     def has_file(self, url: str) -> bool:
         """Whether `url` is in the storage; a login or a port in it makes it another host."""
         scheme, host, _ = _parts(url)
-        kept = any(re.fullmatch(pattern, host) for pattern in self.storage)
-        return scheme == self.scheme and kept
+        stored = any(re.fullmatch(pattern, host) for pattern in self.storage)
+        return scheme == self.scheme and stored
 
 
 GITHUB = Hosts()
@@ -73,24 +73,24 @@ def fetch_attachment(url: str, limit: int = MAX_CARD_BYTES, hosts: Hosts = GITHU
     """The bytes of the attachment at `url`, as they are, at most `limit`.
 
     Raises:
-        BadCard: the link is none to an attachment, leads elsewhere, is private, gone or too long.
-        ForgeUnavailable: there is no answer, or not now.
+        BadCard: it is no link to an attachment, leads elsewhere, or is private, gone or too long.
+        ForgeUnavailable: there is no answer, or only a transient error.
     """
     if not hosts.has_page(url):
-        raise BadCard(f"{_shown(url)} is no attachment on {hosts.page}.", _PASTE)
+        raise BadCard(f"{_subject(url)} is no attachment on {hosts.page}.", _PASTE)
     import requests
     import urllib3
 
     until = time.monotonic() + hosts.deadline
     try:
         with _session(hosts) as session:
-            return _followed(session, url, limit, hosts, until)
+            return _follow(session, url, limit, hosts, until)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _silent(url, type(error).__name__) from None
+        raise _unavailable(url, type(error).__name__) from None
 
 
 def _session(hosts: Hosts) -> "requests.Session":
-    """A session that honours proxies and certificates of the environment, and no login of it."""
+    """A session that uses proxies and certificates of the environment, but no login."""
     from http.cookiejar import DefaultCookiePolicy
 
     import requests
@@ -100,7 +100,7 @@ def _session(hosts: Hosts) -> "requests.Session":
 
     class ByHand(requests.Session):
         def get_redirect_target(self, resp: requests.Response) -> None:
-            """Nowhere: the library would read the answer to its end to prepare what comes next."""
+            """None: the library would read the whole answer to prepare the next request."""
 
     session = ByHand()
     session.auth = _without_login
@@ -121,46 +121,44 @@ def _session(hosts: Hosts) -> "requests.Session":
 
 
 def _without_login(request: R) -> R:
-    """Stands where the library would put a login from ~/.netrc."""
+    """Leave `request` as it is; without this the library would add a login from ~/.netrc."""
     return request
 
 
-def _followed(
-    session: "requests.Session", url: str, limit: int, hosts: Hosts, until: float
-) -> bytes:
+def _follow(session: "requests.Session", url: str, limit: int, hosts: Hosts, until: float) -> bytes:
     place = url
     for _ in range(_MAX_REDIRECTS + 1):
         _refuse_slowness(url, until)
         with session.get(place, stream=True, allow_redirects=False, timeout=hosts.timeout) as reply:
             if reply.status_code not in _REDIRECTS:
                 _refuse_status(url, reply.status_code)
-                return _read(reply, url, limit, until)
+                return _read_body(reply, url, limit, until)
             place = _next(place, reply.headers.get("Location", ""))
         if not hosts.has_page(place) and not hosts.has_file(place):
             host = _parts(place)[1]
             raise BadCard(
-                f"{_shown(url)} leads to {one_line(host, 80) or 'nowhere'},"
+                f"{_subject(url)} leads to {one_line(host, 80) or 'nowhere'},"
                 " which keeps no attachments: it may be private.",
                 _PASTE,
             )
-    raise BadCard(f"{_shown(url)} leads from one place to the next without end.", _PASTE)
+    raise BadCard(f"{_subject(url)} leads from one place to the next without end.", _PASTE)
 
 
 def _refuse_status(url: str, status: int) -> None:
-    if status >= 500 or status in _AT_ANOTHER_TIME:
-        raise _silent(url, str(status))
+    if status >= 500 or status in _RETRY_LATER:
+        raise _unavailable(url, str(status))
     if status != 200:
-        raise BadCard(f"{_shown(url)} is private or gone ({status}).", _PASTE)
+        raise BadCard(f"{_subject(url)} is private or gone ({status}).", _PASTE)
 
 
-def _read(reply: "requests.Response", url: str, limit: int, until: float) -> bytes:
-    """The body; read as it comes, so that one that trickles in cannot hold up the job."""
+def _read_body(reply: "requests.Response", url: str, limit: int, until: float) -> bytes:
+    """Read the body piece by piece, so that a slow one cannot hold up the job."""
     found = bytearray()
     while piece := reply.raw.read1(_PIECE, decode_content=True):
         found += piece
         if len(found) > limit:
             raise BadCard(
-                f"{_shown(url)} is over the limit of {limit} bytes.",
+                f"{_subject(url)} is over the limit of {limit} bytes.",
                 "Say the goal in fewer words and point to files in the repository.",
             )
         _refuse_slowness(url, until)
@@ -169,12 +167,12 @@ def _read(reply: "requests.Response", url: str, limit: int, until: float) -> byt
 
 def _refuse_slowness(url: str, until: float) -> None:
     if time.monotonic() > until:
-        raise _silent(url, "too slow")
+        raise _unavailable(url, "too slow")
 
 
-def _silent(url: str, why: str) -> LoopError:
+def _unavailable(url: str, why: str) -> LoopError:
     return ForgeUnavailable(
-        f"{_shown(url)} cannot be fetched now ({why}).", f"Run the job again. Or: {_PASTE}"
+        f"{_subject(url)} cannot be fetched now ({why}).", f"Run the job again. Or: {_PASTE}"
     )
 
 
@@ -196,6 +194,6 @@ def _parts(url: str) -> tuple[str, str, str]:
     return parts.scheme, parts.netloc.lower(), parts.path
 
 
-def _shown(url: str) -> str:
-    """An address in an error, without a signature."""
+def _subject(url: str) -> str:
+    """The subject of an error sentence: the link without its signature."""
     return f"The attachment {one_line(url.partition('?')[0], 200)}"

@@ -1,7 +1,7 @@
-"""The port of the forge in terms of GitHub's API: which requests answer or post what.
+"""The forge port on GitHub's API.
 
-What REST cannot do, or only one by one, is GraphQL. A job's token may read all of a public
-repository; in a private one each `permissions:` line is needed that a refusal names.
+What REST cannot do, or only one by one, uses GraphQL. A job's token may read all of a public
+repository; in a private one it needs each `permissions:` line that a refusal names.
 """
 
 import time
@@ -15,8 +15,8 @@ from loop_kit.adapters.github.answers import (
     is_ours,
     is_post,
     issue_of,
-    listed_pull,
     open_status_of,
+    pull_from_list,
     pull_of,
 )
 from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
@@ -56,19 +56,19 @@ class GitHubForge:
         self._github = self._api.github
 
     def close(self) -> None:
-        """Hang up; the forge can still be asked."""
+        """Close the connections; the next request opens new ones."""
         self._github.close()
 
     def may_write(self, login: str) -> bool:
-        """Whether this person's permission is write or more; unknown names may nothing."""
+        """Whether this person's permission is write or more; False for unknown names."""
         repository = self._api.repository
         try:
-            held = self._api.ask("", lambda: repository.get_collaborator_permission(login))
+            permission = self._api.ask("", lambda: repository.get_collaborator_permission(login))
         except Refused as error:
             if error.status == 404:
                 return False
             raise
-        return held in {"admin", "maintain", "write"}
+        return permission in {"admin", "maintain", "write"}
 
     def has_run_ended(self, lease: Lease) -> bool | None:
         """Whether the run that holds `lease` is over; None when the API cannot tell."""
@@ -82,24 +82,24 @@ class GitHubForge:
         return later or run.get("status") == "completed"
 
     def issue(self, number: int) -> Issue | None:
-        """The issue; one that was moved to another repository is none here any more."""
+        """The issue, or None; also None for one that was moved to another repository."""
         if not _is_number(number):
             return None
-        return issue_of(self._api.inside(forge_queries.ISSUE, {"number": number}))
+        return issue_of(self._api.query_repository(forge_queries.ISSUE, {"number": number}))
 
     def pull(self, number: int) -> PullFacts | None:
         """The pull request, with what GitHub says it closes."""
         if not _is_number(number):
             return None
-        return pull_of(self._api.inside(forge_queries.PULL, {"number": number}))
+        return pull_of(self._api.query_repository(forge_queries.PULL, {"number": number}))
 
     def newest_pull(self, head: str) -> PullFacts | None:
-        """The newest pull request from branch `head`; `closes` is not asked for.
+        """The newest pull request from branch `head`; `closes` is not filled in.
 
-        By REST, since GraphQL finds those of forks too that have a branch of that name.
+        By REST, since GraphQL also finds those of forks with a branch of that name.
         """
         wanted = f"{self._access.owner}:{head}"
-        listed = self._api.read(
+        answer = self._api.read(
             "pull-requests: read",
             "/pulls",
             head=wanted,
@@ -108,21 +108,23 @@ class GitHubForge:
             direction="desc",
             per_page=10,
         )
-        pulls = [listed_pull(pull) for pull in listed]
+        pulls = [pull_from_list(pull) for pull in answer]
         here = self._access.repository.lower()
         return next((p for p in pulls if p.head_repository.lower() == here), None)
 
     def open_status(self, issue: int | None, pull: int | None) -> OpenStatus:
-        """How an issue and a pull request stand; nothing is asked when both are None."""
-        issue_asked = issue if issue is not None and _is_number(issue) else None
-        pull_asked = pull if pull is not None and _is_number(pull) else None
+        """Whether an issue and a pull request are open; no request is made when both are None."""
+        issue_number = issue if issue is not None and _is_number(issue) else None
+        pull_number = pull if pull is not None and _is_number(pull) else None
         found = {}
-        if issue_asked is not None or pull_asked is not None:
-            found = self._api.inside(*forge_queries.open_status(issue_asked, pull_asked))
+        if issue_number is not None or pull_number is not None:
+            found = self._api.query_repository(
+                *forge_queries.open_status(issue_number, pull_number)
+            )
         return open_status_of(found, issue, pull)
 
     def merge_base(self, base: str, head: str) -> str:
-        """The commit at which two branches or commits part."""
+        """The merge base of two branches or commits."""
         path = f"/compare/{quote(base, safe='')}...{quote(head, safe='')}"
         compared = self._api.read("contents: read", path, per_page=1)
         return str(compared["merge_base_commit"]["sha"])
@@ -130,10 +132,10 @@ class GitHubForge:
     def loop_of(self, number: int) -> str:
         """The task id in the marker of our newest comment on `number`, or ''."""
         me = self._api.login()
-        talk = self._api.repository.get_issue(number)
+        issue = self._api.repository.get_issue(number)
 
         def search() -> str:
-            ours = (comment for comment in talk.get_comments() if is_ours(comment, me))
+            ours = (comment for comment in issue.get_comments() if is_ours(comment, me))
             marked = [found for c in ours if (found := read_marker(c.body or ""))]
             return marked[-1].task_id if marked else ""
 
@@ -145,7 +147,7 @@ class GitHubForge:
             raise
 
     def react(self, comment: int, content: Reaction) -> None:
-        """Answer a comment with a sign; nothing when it is gone or may not be done."""
+        """Add a reaction to a comment; does nothing if it is gone or that is not permitted."""
         path = f"/issues/comments/{comment}/reactions"
         try:
             self._api.set("issues: write", "POST", path, {"content": content})
@@ -167,25 +169,25 @@ class GitHubForge:
     def open_pull_request(
         self, head: str, base: str, title: str, body: str, *, draft: bool
     ) -> PullRequest:
-        """Open one; not as a draft where drafts are not supported."""
+        """Open one; not as a draft if drafts are not supported."""
         repository = self._api.repository
 
         def create() -> PullRequest:
-            made = repository.create_pull(base, head, title=title, body=body, draft=draft)
-            return _pull_request(made)
+            pull = repository.create_pull(base, head, title=title, body=body, draft=draft)
+            return _pull_request(pull)
 
         try:
             return self._api.create(
                 "pull-requests: write", create, lambda: self.find_pull_request(head)
             )
         except ForgeRefused as error:
-            said = error.sentence.lower()
-            if draft and "draft" in said:
+            message = error.sentence.lower()
+            if draft and "draft" in message:
                 return self.open_pull_request(head, base, title, body, draft=False)
-            found = self.find_pull_request(head) if "already exists" in said else None
+            found = self.find_pull_request(head) if "already exists" in message else None
             if found:
                 return found
-            if "not permitted to create" in said:
+            if "not permitted to create" in message:
                 link = f"{self._access.page}/compare/{base}...{head}?expand=1"
                 raise forge_refusals.pulls_forbidden(link) from None
             raise
@@ -193,7 +195,7 @@ class GitHubForge:
     def find_post(self, number: int, marker: str) -> str | None:
         """The id of our review or comment that carries `marker`, searched over all pages.
 
-        Only pull requests have reviews; of an issue GitHub says that there are none to be found.
+        Only pull requests have reviews; for an issue GitHub answers that request with 404.
         """
         me = self._api.login()
         repository = self._api.repository
@@ -214,9 +216,9 @@ class GitHubForge:
             raise
 
     def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
-        """Post a review that neither approves nor rejects, or a comment where none is taken.
+        """Post a review that neither approves nor rejects, or a comment if GitHub refuses it.
 
-        GitHub takes all inline comments or none; on a no, everything goes into the body.
+        GitHub accepts all inline comments or none; if it refuses, everything goes into the body.
         """
         pull = self._api.repository.get_pull(number)
         commit = self._api.repository.get_commit(sha)
@@ -254,16 +256,18 @@ class GitHubForge:
 
         found = self._api.ask("pull-requests: read", search)
         if found:
-            self._api.graphql(*forge_queries.edits(found), permission="pull-requests: write")
+            self._api.graphql(
+                *forge_queries.edit_mutation(found), permission="pull-requests: write"
+            )
 
     def mark_ready(self, number: int) -> None:
-        """End the draft; nothing when it is none."""
+        """Mark a draft as ready for review; does nothing if it is no draft."""
         pull = self._api.repository.get_pull(number)
         if self._api.ask("pull-requests: read", lambda: pull.draft):
             self._api.graphql(forge_queries.READY, {"id": pull.node_id}, "contents: write")
 
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
-        """Replace the body of our comment `id_`, or post one where there is none; its id."""
+        """Replace the body of our comment `id_`, or post one if there is none; returns its id."""
         issue = self._api.repository.get_issue(number)
         if id_.isdigit():
             path = f"/issues/comments/{id_}"
@@ -276,7 +280,7 @@ class GitHubForge:
         )
 
     def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
-        """Set the commit status of the loop, cut to what GitHub takes."""
+        """Set the commit status of the loop, cut to the length that GitHub accepts."""
         status = {
             "state": state,
             "context": STATUS_CONTEXT,
@@ -289,8 +293,8 @@ class GitHubForge:
     def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
         """Put `label` on a pull request or an issue, and take `others` off."""
         if label is not None:
-            made = {"name": label.name, "color": label.color, "description": label.description}
-            self._api.set("issues: write", "POST", "/labels", made, unless=422)
+            body = {"name": label.name, "color": label.color, "description": label.description}
+            self._api.set("issues: write", "POST", "/labels", body, unless=422)
             labels = {"labels": [label.name]}
             self._api.set("issues: write", "POST", f"/issues/{number}/labels", labels)
         for name in others:
@@ -328,7 +332,7 @@ class GitHubForge:
 
 
 def _is_number(number: int) -> bool:
-    """Whether anything can have this number; GraphQL takes no larger ones, even to say no."""
+    """Whether anything can have this number; GraphQL accepts no larger ones in a query."""
     return 0 < number <= forge_queries.LARGEST_INT
 
 

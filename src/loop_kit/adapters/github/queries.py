@@ -1,7 +1,7 @@
-"""The GraphQL that is asked of GitHub: what REST does not have, or does only one by one.
+"""The GraphQL queries to GitHub: for what REST cannot do, or only one by one.
 
 No field that is read has an alias, so that the path of an error names the field, and with it the
-permission that is missing.
+missing permission.
 """
 
 from collections.abc import Sequence
@@ -36,15 +36,15 @@ PULL = (
 def open_status(issue: int | None, pull: int | None) -> tuple[str, dict[str, int]]:
     """The query for how an issue and a pull request stand, and its variables but the repository.
 
-    What is None is not asked for; one of the two must be given.
+    One that is None is not queried; at least one must be given.
     """
-    asked = {
+    selections = {
         "issue": (issue, f"issue(number: $issue) {{ state {_LABELS} }}"),
         "pull": (pull, f"pullRequest(number: $pull) {{ state merged {_LABELS} }}"),
     }
-    variables = {name: number for name, (number, _) in asked.items() if number is not None}
+    variables = {name: number for name, (number, _) in selections.items() if number is not None}
     declared = "".join(f", ${name}: Int!" for name in variables)
-    fields = " ".join(asked[name][1] for name in variables)
+    fields = " ".join(selections[name][1] for name in variables)
     query = (
         f"query($owner: String!, $name: String!{declared})"
         f" {{ repository(owner: $owner, name: $name) {{ {fields} }} }}"
@@ -52,7 +52,7 @@ def open_status(issue: int | None, pull: int | None) -> tuple[str, dict[str, int
     return query, variables
 
 
-def edits(comments: Sequence[tuple[str, str]]) -> tuple[str, dict[str, Any]]:
+def edit_mutation(comments: Sequence[tuple[str, str]]) -> tuple[str, dict[str, Any]]:
     """One mutation and its variables for all these review comments: node ids and new bodies."""
     names = range(len(comments))
     declared = ", ".join(f"$i{n}: ID!, $b{n}: String!" for n in names)

@@ -1,7 +1,7 @@
-"""What GitHub's API says against a request, understood: not now, or a no with its remedy.
+"""Classifies the errors of GitHub's API: transient ones, and refusals with their remedy.
 
-"403" in a log at three in the morning helps nobody, so every no that a setting or a `permissions:`
-line can turn into a yes names it.
+"403" in a log at three in the morning helps nobody, so every refusal that a setting or a
+`permissions:` line can fix names it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ _READING = {
     "closingIssuesReferences": "issues: read",
     "pullRequest": "pull-requests: read",
 }
-_PASSING = ("something went wrong", "timeout", "timed out", "couldn't respond")
+_TRANSIENT = ("something went wrong", "timeout", "timed out", "couldn't respond")
 
 
 class Refused(ForgeRefused):
-    """A final no of the API; `status` is that of the answer, 200 where GraphQL said no."""
+    """A final refusal of the API; `status` is that of the answer, 200 for an error of GraphQL."""
 
     def __init__(self, status: int, sentence: str, remedy: str) -> None:
         super().__init__(sentence, remedy)
@@ -28,14 +28,14 @@ class Refused(ForgeRefused):
 
 
 def is_rate_limit(status: int, headers: Mapping[str, str], data: Any) -> bool:
-    """Whether this is a limit and no final no, by any of the ways in which GitHub says so."""
+    """Whether this is a rate limit and no final refusal, in any form that GitHub uses."""
     used_up = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
     kinds = {part.get("type") for part in _details(data) if isinstance(part, dict)}
     return status == 429 or (status == 403 and used_up) or bool(_LIMITS & kinds)
 
 
 def wait_for(headers: Mapping[str, str], now: float) -> float:
-    """How many seconds to wait; `now` is Unix time."""
+    """The seconds to wait; `now` is Unix time."""
     if headers.get("retry-after", "").isdigit():
         return float(headers["retry-after"])
     if headers.get("x-ratelimit-reset", "").isdigit():
@@ -43,7 +43,7 @@ def wait_for(headers: Mapping[str, str], now: float) -> float:
     return _DEFAULT_WAIT
 
 
-def said(data: Any, message: str = "") -> str:
+def error_message(data: Any, message: str = "") -> str:
     """GitHub's message and its details on one line."""
     parts = [
         str(part.get("message") or part.get("code") or "") if isinstance(part, dict) else str(part)
@@ -54,7 +54,7 @@ def said(data: Any, message: str = "") -> str:
 
 
 def refusal(status: int, message: str, permissions: Iterable[str]) -> Refused:
-    """A final no; `permissions` are those that the request needs, such as "issues: write"."""
+    """A final refusal; `permissions` are those it requires, such as "issues: write"."""
     low = message.lower()
     if status == 401:
         sentence = "GitHub does not know the token (401)."
@@ -71,33 +71,33 @@ def refusal(status: int, message: str, permissions: Iterable[str]) -> Refused:
 
 
 def is_absence(data: Any) -> bool:
-    """Whether a GraphQL answer complains only of what is not there in the repository.
+    """Whether a GraphQL answer reports only objects that do not exist in the repository.
 
-    A repository that is not there itself is another matter: nothing is known of what it holds.
+    False when the repository itself does not exist: then nothing is known about its objects.
     """
     kinds = {part.get("type") for part in _details(data) if isinstance(part, dict)}
     whole = data.get("data") if isinstance(data, dict) else None
     return kinds <= {"NOT_FOUND"} and isinstance(whole, dict) and None not in whole.values()
 
 
-def is_passing(data: Any) -> bool:
-    """Whether a GraphQL answer complains of GitHub's own trouble, which may be over soon."""
+def is_transient(data: Any) -> bool:
+    """Whether a GraphQL answer reports an internal error of GitHub, which may be over soon."""
     parts = [part for part in _details(data) if isinstance(part, dict)]
     return any(
-        "type" not in part and str(part.get("message", "")).lower().startswith(_PASSING)
+        "type" not in part and str(part.get("message", "")).lower().startswith(_TRANSIENT)
         for part in parts
     )
 
 
-def permissions_to_read(data: Any) -> list[str]:
-    """The permissions that a GraphQL answer misses, from the fields that it refuses."""
+def missing_permissions(data: Any) -> list[str]:
+    """The permissions that a GraphQL query lacked, from the fields that were refused."""
     paths = [part.get("path") for part in _details(data) if isinstance(part, dict)]
     fields = [_refused_field(path) for path in paths if isinstance(path, list)]
     return [_READING[field] for field in fields if field]
 
 
 def pulls_forbidden(link: str) -> ForgeRefused:
-    """Actions may not open pull requests; `link` is the page on which a person can."""
+    """The error that Actions may not open pull requests; on the page `link` a person can."""
     return ForgeRefused(
         "GitHub Actions may not open pull requests in this repository.",
         "Allow it in Settings, Actions, General: 'Allow GitHub Actions to create and approve"

@@ -1,8 +1,7 @@
-"""What was learned, in `<loop-dir>/context`. Read by commands that start fast: nothing heavy here.
+"""The knowledge files in `<loop-dir>/context`. Used by commands that start fast: no heavy imports.
 
-A file that is a link, a folder, not UTF-8 or over 4 MiB is damaged: to who reads it is empty, and
-who would write it is refused, so that nothing is lost that we could not read. Callers that write
-hold the loop's lock.
+A file that is a link, a folder, not UTF-8 or over 4 MiB is damaged: a reader gets an empty one, and
+writing is refused, so that nothing unreadable is lost. Callers that write hold the loop's lock.
 """
 
 import contextlib
@@ -45,11 +44,11 @@ class ContextFolder:
     folder: Path
 
     def path(self, kind: Kind) -> Path:
-        """Where the entries of this kind are."""
+        """The file with the entries of this kind."""
         return self.folder / "context" / NAMES[kind]
 
     def module_map(self) -> Path:
-        """Where the map of the modules is.
+        """The file with the module map.
 
         Raises:
             BadBusFile: its folder is a link, which may lead anywhere.
@@ -62,18 +61,18 @@ class ContextFolder:
         return parse(*self._readable(), now)
 
     def everything(self, now: str) -> Knowledge:
-        """All entries, also those that are too many for a prompt; a damaged file has none."""
+        """All entries, also those over the limits of a prompt; a damaged file has none."""
         return read_knowledge(*self._readable(), now)
 
     def presence(self, kind: Kind) -> Presence:
-        """Whether the file is there and can be read."""
+        """Whether the file exists and can be read."""
         try:
-            return "missing" if self._read(kind) is None else "EXISTS"
+            return "missing" if self._read_text(kind) is None else "EXISTS"
         except BadBusFile:
             return "unreadable"
 
     def learn(self, lessons: Sequence[Lesson], now: str) -> int:
-        """Write down `lessons`; the number of new entries, of which a lesson makes up to two.
+        """Record `lessons`; returns the number of new entries, up to two per lesson.
 
         Raises:
             BadBusFile: a file is damaged; nothing is written.
@@ -89,7 +88,7 @@ class ContextFolder:
         return sum((entry.kind, *entry.identity) not in known for entry in after.entries)
 
     def add(self, pattern: Entry) -> int:
-        """Write down `pattern` instead of what was said of it before; the number of patterns.
+        """Record `pattern`, replacing what was recorded of it; returns the number of patterns.
 
         Raises:
             BadBusFile: the file is damaged; nothing is written.
@@ -99,10 +98,10 @@ class ContextFolder:
         old = self._text("patterns")
         new = files.with_pattern(old, pattern)
         self._write("patterns", old, new)
-        return sum(said is not None for _, _, said in pattern_lines(new))
+        return sum(pattern is not None for _, _, pattern in pattern_lines(new))
 
     def dedupe(self) -> "dict[Kind, CleanedFile]":
-        """Remove what is there twice.
+        """Remove duplicates.
 
         Raises:
             BadBusFile: a file is damaged; nothing is written.
@@ -140,12 +139,12 @@ class ContextFolder:
         return texts["facts"], texts["pitfalls"], texts["patterns"]
 
     def _text(self, kind: Kind) -> str:
-        return self._read(kind) or ""
+        return self._read_text(kind) or ""
 
-    def _read(self, kind: Kind) -> str | None:
+    def _read_text(self, kind: Kind) -> str | None:
         self._check_folder()
         path = self.path(kind)
-        remedy = "Mend it or move it away, then run again."
+        remedy = "Fix it or move it away, then run again."
         try:
             raw = read_plain(path, MAX_FILE)
             return None if raw is None else raw.decode("utf-8")
@@ -160,6 +159,6 @@ class ContextFolder:
             raise BadBusFile(f"{folder} is a link.", "Put a folder in its place.")
 
     def _write(self, kind: Kind, old: str, new: str) -> None:
-        """Half a character stands only in a JSON string, where its escape says the same."""
+        """Write a changed file; a lone surrogate can only be in JSON, where its escape is equal."""
         if new != old:
             write_atomically(self.path(kind), new.encode("utf-8", "backslashreplace"))

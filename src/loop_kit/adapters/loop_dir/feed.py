@@ -11,7 +11,7 @@ from loop_kit.ports import Clock, Reporter
 
 
 class FeedReporter:
-    """Writes structured events; what an agent says goes to its transcript, not here."""
+    """Writes structured events; an agent's messages go to its transcript, not here."""
 
     def __init__(self, logs: Path, clock: Clock) -> None:
         self._feed = RotatingFile(logs / "feed.jsonl")
@@ -36,7 +36,7 @@ class FeedReporter:
         self._write(level, name, {"task_id": state.task_id, "round": state.round, **data})
 
     def start_attempt(self, role: Role, round_: int, attempt: int, backend: str) -> None:
-        """Nothing: `dispatch_start` says it."""
+        """Nothing: `dispatch_start` has it."""
 
     def activity(self, role: Role, activity: Activity) -> None:
         """Nothing: the transcript has it."""
@@ -45,7 +45,7 @@ class FeedReporter:
         """Nothing: the transcript has it."""
 
     def end_attempt(self, role: Role, seconds: float, note: str) -> None:
-        """Nothing: `dispatch_complete` and `dispatch_fail` say it."""
+        """Nothing: `dispatch_complete` and `dispatch_fail` have it."""
 
     def _write(self, level: str, event: str, data: Mapping[str, object]) -> None:
         if self._task_id:
@@ -63,7 +63,7 @@ class FeedReporter:
 
 
 class Tee:
-    """Tells several reporters the same."""
+    """Forwards to several reporters."""
 
     def __init__(self, *reporters: Reporter) -> None:
         self._reporters = reporters
@@ -89,7 +89,7 @@ class Tee:
             reporter.start_attempt(role, round_, attempt, backend)
 
     def activity(self, role: Role, activity: Activity) -> None:
-        """One thing the agent did or said."""
+        """One activity of the agent."""
         for reporter in self._reporters:
             reporter.activity(role, activity)
 

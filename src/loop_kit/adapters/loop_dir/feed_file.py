@@ -1,7 +1,7 @@
-"""Reading the feed back: `logs/feed.jsonl` with its rotated files, the oldest line first.
+"""Reads the feed back: `logs/feed.jsonl` with its rotated files, the oldest line first.
 
-It is read line by line, since nothing says that who wrote it kept to our sizes. A line that is not
-ours (too long, not UTF-8, not a JSON object, cut by a crash) is passed over: one bad line must not
+It is read line by line, since another program may have written larger files. A line that is no
+entry (too long, not UTF-8, not a JSON object, cut by a crash) is skipped: one bad line must not
 hide the others.
 """
 
@@ -19,12 +19,12 @@ _OLDEST_FIRST = (".3", ".2", ".1", "")
 
 
 def feed_path(logs: Path) -> Path:
-    """Where the newest part of the feed is."""
+    """The newest file of the feed."""
     return logs / _NAME
 
 
 def feed_exists(logs: Path) -> bool:
-    """Whether any part of the feed is there."""
+    """Whether any file of the feed exists."""
     return any(os.path.lexists(path) for path in _parts(logs))
 
 
@@ -32,7 +32,7 @@ def events(logs: Path, name: str) -> Iterator[Mapping[str, object]]:
     """The data of each event `name`, in the order in which they were written.
 
     Raises:
-        BadBusFile: a part of the feed is no regular file, or cannot be read.
+        BadBusFile: a file of the feed is no regular file, or cannot be read.
     """
     wanted = name.encode()
     for path in _parts(logs):
@@ -56,12 +56,14 @@ def _data(line: bytes, name: str) -> Iterator[Mapping[str, object]]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of at most `MAX_LINE` bytes; none when the file is not there."""
+    """The lines of at most `MAX_LINE` bytes; none if the file does not exist."""
     try:
         stream = open_plain(path)
     except BusFileUnreadable as error:
-        said = f"{path} cannot be read: {error}."
-        raise BadBusFile(said, "Remove it or make it readable; a run writes a new one.") from None
+        sentence = f"{path} cannot be read: {error}."
+        raise BadBusFile(
+            sentence, "Remove it or make it readable; a run writes a new one."
+        ) from None
     if stream is None:
         return
     with stream:

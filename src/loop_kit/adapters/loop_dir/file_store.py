@@ -41,7 +41,7 @@ class FileStore:
 
     @property
     def work_tip(self) -> str:
-        """Nothing: the work is on the user's own branch, which the workspace looks at."""
+        """'': the work is on the user's own branch, which the workspace checks."""
         return ""
 
     def load(self) -> LoopState | None:
@@ -53,12 +53,12 @@ class FileStore:
         path = self._folder / bus.STATE
         try:
             raw = read_plain(path, _MAX_STATE)
-            return None if raw is None else parse_state(raw, self._plain)
+            return None if raw is None else parse_state(raw, self._read_regular)
         except (BusFileUnreadable, StateCorrupt) as error:
             raise _corrupt(path, str(error)) from None
 
     def set_aside(self) -> Path | None:
-        """Move a state that cannot be read out of the way, and say where it went."""
+        """Move a state that cannot be read out of the way; returns its new path, or None."""
         try:
             self.load()
         except StateRefused:
@@ -76,19 +76,19 @@ class FileStore:
                 path.unlink()
 
     def read(self, name: str) -> bytes | None:
-        """A bus file, or None; of the card, the frozen copy.
+        """A bus file, or None; for the card, the frozen copy.
 
         Raises:
             BadCard: the frozen copy is no regular file of a sane size.
         """
         if name != bus.TASK_CARD:
-            return self._plain(name)
+            return self._read_regular(name)
         try:
             return read_plain(self._folder / _FROZEN_CARD, _MAX_STATE)
         except BusFileUnreadable as error:
             raise BadCard(
                 f"The card that the loop was started with cannot be read: {error}.",
-                f"Restore {self._folder / _FROZEN_CARD}, or start anew without --resume.",
+                f"Restore {self._folder / _FROZEN_CARD}, or start again without --resume.",
             ) from None
 
     def save(
@@ -98,7 +98,7 @@ class FileStore:
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
             name = bus.archive_path(state.task_id, state.round, bus.STATE)
-            changed[name] = self._plain(bus.STATE)
+            changed[name] = self._read_regular(bus.STATE)
         card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
         if card is not None:
             self._write_card(card)
@@ -107,56 +107,56 @@ class FileStore:
             if content is not None:
                 write_atomically(path, content, durable=not name.startswith(_DERIVED))
             elif path.is_file() or path.is_symlink():
-                self._keep_unarchived(name, state)
+                self._archive_stray(name, state)
                 path.unlink()
         write_atomically(self._folder / bus.STATE, state.to_json())
 
-    def _keep_unarchived(self, name: str, state: LoopState) -> None:
-        """Archive a report that another run or a person left, by the round it speaks of."""
-        raw = self._plain(name) or b""
+    def _archive_stray(self, name: str, state: LoopState) -> None:
+        """Archive a report that another run or a person left, by the round it names."""
+        raw = self._read_regular(name) or b""
         try:
-            said = json.loads(raw)
-            task_id, round_ = check_task_id(said["task_id"]), int(said["round"])
+            report = json.loads(raw)
+            task_id, round_ = check_task_id(report["task_id"]), int(report["round"])
         except (ValueError, TypeError, KeyError, RecursionError):
             task_id, round_ = state.task_id, state.round
         path = self._folder / bus.archive_path(task_id, round_, name)
         if raw and not path.exists():
             write_atomically(path, raw)
 
-    def _plain(self, name: str) -> bytes | None:
+    def _read_regular(self, name: str) -> bytes | None:
         path = self._folder / name
         if not path.is_file() or path.is_symlink() or path.stat().st_size > _MAX_STATE:
             return None
         return path.read_bytes()
 
     def _write_card(self, card: bytes) -> None:
-        """Keep the frozen copy, and the one on the bus unless that is the user's own file."""
-        ours = self._plain(_FROZEN_CARD)
-        shown = self._plain(bus.TASK_CARD)
+        """Write the frozen copy, and the one on the bus unless that is the user's own file."""
+        frozen = self._read_regular(_FROZEN_CARD)
+        current = self._read_regular(bus.TASK_CARD)
         write_atomically(self._folder / _FROZEN_CARD, card)
-        there = os.path.lexists(self._folder / bus.TASK_CARD)
-        if not there or (ours is not None and shown == ours and not self._keep_card):
+        exists = os.path.lexists(self._folder / bus.TASK_CARD)
+        if not exists or (frozen is not None and current == frozen and not self._keep_card):
             write_atomically(self._folder / bus.TASK_CARD, card)
 
     def _marked_card(self, state: LoopState) -> bytes | None:
         """The frozen card with the status that follows from a finished loop."""
-        frozen = self._plain(_FROZEN_CARD) if state.state is Phase.DONE else None
+        frozen = self._read_regular(_FROZEN_CARD) if state.state is Phase.DONE else None
         if frozen is None:
             return None
         status = "done" if state.outcome is Outcome.APPROVED else "blocked"
         return parse_card(frozen, bus.TASK_CARD).to_json(status)
 
     def sync(self, work_sha: str = "") -> None:
-        """Keep the work on a branch, where it is not on the user's own; the rest is on the disk."""
+        """Move the branch for the work, if it is not on the user's own; the rest is on disk."""
         if work_sha and self._keep_work is not None:
             self._keep_work(work_sha)
 
     def commands(self) -> tuple[Command, ...]:
-        """None: on a laptop a person types them."""
+        """None: on a laptop a person types commands."""
         return ()
 
     def keep_aside(self, work_sha: str) -> str:
-        """Nothing: the user's own branch has them."""
+        """Nothing to do: the user's own branch has them."""
         del work_sha
         return ""
 
@@ -164,5 +164,5 @@ class FileStore:
 def _corrupt(path: Path, why: str) -> StateRefused:
     return StateRefused(
         f"{path} cannot be read: {why}.",
-        "Restore it from archive/, or start anew without --resume (it is then set aside).",
+        "Restore it from archive/, or start again without --resume (it is then set aside).",
     )

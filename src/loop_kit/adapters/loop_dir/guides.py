@@ -1,8 +1,8 @@
-"""The trusted texts that steer agents, from wherever the caller's `read` looks.
+"""The trusted texts that instruct agents, read by the caller's `read`.
 
-On a laptop that is the disk; in a CI job it is the base commit, so that nothing a worker writes can
-steer the reviewer or the next round. What a repository does not say, the package says. What is too
-long is cut, and the user is told so once: the rules at its end would be gone without a trace.
+On a laptop that reads the disk; in a CI job the base commit, so that nothing a worker writes can
+instruct the reviewer or the next round. The package has a default for each text. A text that is too
+long is cut with one warning: else the rules at its end would be lost without a trace.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ ReadMany = Callable[[Sequence[str]], Mapping[str, bytes]]
 class Guides:
     """Templates from the loop's folder, role documents and AGENTS.md from the root.
 
-    `warn` is given one line for each text that is cut, the first time that it is.
+    `warn` gets one line for each text that is cut, the first time.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Guides:
         template = f"{self._loop_dir}/templates/{TEMPLATES[role]}"
         document = f"docs/roles/{_ROLES[role]}"
         found = self._read((template, document, "AGENTS.md"))
-        self._tell_cuts(found)
+        self._warn_of_cuts(found)
         agents = _text(found, "AGENTS.md")
         if role is Role.WORKER and not agents:
             agents = defaults.text("roles/agents.md")
@@ -55,7 +55,7 @@ class Guides:
             agents_md=agents,
         )
 
-    def _tell_cuts(self, found: Mapping[str, bytes]) -> None:
+    def _warn_of_cuts(self, found: Mapping[str, bytes]) -> None:
         for path, raw in found.items():
             if len(raw) > _MAX_TEXT and path not in self._warned:
                 self._warned.add(path)

@@ -1,7 +1,7 @@
-"""Heartbeat files `runtime/<role>.heartbeat.json`: alive while young enough. Nothing heavy here.
+"""Heartbeat files `runtime/<role>.heartbeat.json`: alive while young enough. No heavy imports.
 
-Only the file's age counts (its content is whoever wrote it talking), and a file from the future is
-as good as new: clocks of two machines differ.
+Only the file's age counts (anybody can write its content), and a file from the future counts as
+new: clocks of two machines differ.
 """
 
 import json
@@ -17,7 +17,7 @@ ROLES = ("worker", "reviewer")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether a role is alive, and why we think so."""
+    """Whether a role is alive, and the reason."""
 
     alive: bool
     reason: str
@@ -25,24 +25,24 @@ class Health:
     pid: int | None = None
 
 
-def path_of(folder: Path, role: str) -> Path:
-    """Where the heartbeat of `role` is."""
+def heartbeat_path(folder: Path, role: str) -> Path:
+    """The heartbeat file of `role`."""
     return folder / "runtime" / f"{role}.heartbeat.json"
 
 
 def beat(folder: Path, role: str, task_id: str = "", round_: int | None = None) -> None:
-    """Say that `role` is alive now."""
+    """Record that `role` is alive now."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    said: dict[str, object] = {"role": role, "pid": os.getpid(), "updated_at": stamp}
-    said["cwd"] = str(Path.cwd())
+    content: dict[str, object] = {"role": role, "pid": os.getpid(), "updated_at": stamp}
+    content["cwd"] = str(Path.cwd())
     if task_id:
-        said |= {"task_id": task_id, "round_num": round_, "timestamp": stamp}
-    write_atomically(path_of(folder, role), (json.dumps(said) + "\n").encode())
+        content |= {"task_id": task_id, "round_num": round_, "timestamp": stamp}
+    write_atomically(heartbeat_path(folder, role), (json.dumps(content) + "\n").encode())
 
 
 def health(folder: Path, role: str, ttl: float) -> Health:
     """Whether the heartbeat of `role` is at most `ttl` seconds old."""
-    path = path_of(folder, role)
+    path = heartbeat_path(folder, role)
     try:
         age = max(0.0, time.time() - path.stat().st_mtime)
     except OSError:
@@ -55,8 +55,8 @@ def health(folder: Path, role: str, ttl: float) -> Health:
 
 def _pid(path: Path) -> int | None:
     try:
-        said = json.loads(read_plain(path, 64 * 1024) or b"")
+        content = json.loads(read_plain(path, 64 * 1024) or b"")
     except (ValueError, RecursionError):
         return None
-    pid = said.get("pid") if isinstance(said, dict) else None
+    pid = content.get("pid") if isinstance(content, dict) else None
     return pid if isinstance(pid, int) else None

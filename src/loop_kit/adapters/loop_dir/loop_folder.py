@@ -1,6 +1,6 @@
-"""The folder `.loop/`: its names, atomic writes, rotation, and what git must not see of it.
+"""The folder `.loop/`: its names, atomic writes, log rotation, and what git ignores of it.
 
-This module is read by the commands that must start fast: it imports nothing heavy.
+Commands that must start fast import this module: it has no heavy imports.
 """
 
 import contextlib
@@ -46,9 +46,9 @@ class BusFileUnreadable(ValueError):
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace `path` so that a reader sees the old or the new bytes, also after a power cut.
 
-    What is not `durable` may be empty after a power cut: for what can be made again.
+    Without `durable` it may be empty after a power cut: for files that can be written again.
 
-    The draft is this process's alone; a link that somebody put in its place is not followed.
+    The draft belongs to this process; a link that somebody put in its place is not followed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -62,14 +62,14 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
         draft.replace(path)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(draft)  # a full disk does not say whose write failed
+            error.filename = str(draft)  # the error of a full disk names no file
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what processes that were killed had begun to write; call it under the lock."""
+    """Remove unfinished files of processes that were killed; call it under the lock."""
     for draft in folder.glob("*.json.*.tmp"):
         with contextlib.suppress(OSError):
             draft.unlink()
@@ -108,9 +108,9 @@ def _write_block(path: Path, entries: list[str]) -> None:
 
 
 class RotatingFile:
-    """A log that never grows over `MAX_LOG`: `.1` to `.3` hold what was before.
+    """A log that never grows over `MAX_LOG`: `.1` to `.3` hold the older entries.
 
-    A link in its place is not followed, and a pipe not waited for: a repository can bring them.
+    A link in its place is not followed, and a pipe not waited for: a repository can contain them.
     """
 
     def __init__(self, path: Path, limit: int = MAX_LOG) -> None:

@@ -1,4 +1,4 @@
-"""The lock of a local loop: one run at a time in one folder. Imports nothing heavy."""
+"""The lock of a local loop: one run at a time in one folder. No heavy imports."""
 
 import contextlib
 import os
@@ -18,17 +18,17 @@ def exclusive(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     try:
-        if not _locked(descriptor):
+        if not _try_lock(descriptor):
             raise AlreadyRunning(
                 f"Another run is already running here ({path}).",
-                "Wait for it, or stop it; the lock goes with its process.",
+                "Wait for it, or stop it; the lock ends with its process.",
             )
         yield
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         if os.name == "nt":
             import msvcrt

@@ -1,4 +1,4 @@
-"""The file bus that an agent sees: a fresh folder per attempt, gone when the attempt is over."""
+"""The file bus that an agent sees: a fresh folder per attempt, removed after the attempt."""
 
 import os
 import secrets
@@ -13,23 +13,23 @@ from loop_kit.core.loop.state import Role
 from loop_kit.ports import Delivery
 
 
-def end_leftovers(root: Path) -> int:
-    """Kill what agents of a run that was killed left behind; the number of processes.
+def kill_leftovers(root: Path) -> int:
+    """Kill what agents of a killed run left running; returns the number of processes.
 
-    Such a run left its mailbox too, whose path every process of the agent has in its environment.
-    Call it under the lock: of a run that goes on it would be the end.
+    Such a run left its mailbox too, and every process of the agent has its path in its environment.
+    Call it under the lock: it would kill the agents of a run that is still running.
     """
     if not root.is_dir() or not any(root.iterdir()):
         return 0
     from loop_kit.adapters.process import tree as process_tree
 
-    found = process_tree.end_leftovers("LOOP_MAILBOX", f"{root.absolute()}{os.sep}")
+    found = process_tree.kill_leftovers("LOOP_MAILBOX", f"{root.absolute()}{os.sep}")
     shutil.rmtree(root, ignore_errors=True)
     return found
 
 
 class FolderMailbox:
-    """Mailboxes below one folder, at a path that nobody can know in advance."""
+    """Mailboxes below one folder, at an unpredictable path."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

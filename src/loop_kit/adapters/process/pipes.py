@@ -1,8 +1,8 @@
-"""The output of a program, read by threads and handed to the caller piece by piece.
+"""The output of a program, read by threads and passed to the caller piece by piece.
 
-Nothing here grows with what a program prints. A line longer than `MAX_LINE` is handed on as chunks
-to the transcript and dropped for the parser; the queue between the reading threads and the caller
-is short, so that a program that prints faster than we read has to wait.
+Memory does not grow with what a program prints. A line longer than `MAX_LINE` goes as chunks to the
+transcript and is dropped for the parser; the queue between the reading threads and the caller is
+short, so that a program that prints faster than it is read has to wait.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Listener:
         """Called about four times a second while the program runs."""
 
     def enough(self) -> str:
-        """Why the program is to be ended now, in words, or ''."""
+        """Why the program is to be ended now, or ''."""
         return ""
 
 
@@ -64,7 +64,7 @@ class LineSplitter:
         self._add(rest)
 
     def finish(self) -> None:
-        """Emit what is there as a line."""
+        """Emit what is buffered as a line."""
         if self._size and self._size <= self._limit:
             self._emit(b"".join(self._parts).rstrip(b"\r"))
         self._parts, self._size = [], 0
@@ -101,22 +101,22 @@ class Pipes:
         return self._open == 0
 
     def deliver(self, listener: Listener) -> bool:
-        """Hand on what arrives within a tick; whether a byte came."""
+        """Pass on what arrives within a tick; returns whether there was any."""
         try:
             item = self._queue.get(timeout=_TICK)
         except queue.Empty:
             return False
-        heard = self._hand_on(item, listener)
-        for _ in range(_BATCH):  # not until it is empty: some print as fast as we read
+        received = self._pass_on(item, listener)
+        for _ in range(_BATCH):  # bounded: a program may print as fast as this reads
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
                 break
-            heard = self._hand_on(item, listener) or heard
-        return heard
+            received = self._pass_on(item, listener) or received
+        return received
 
     def drain(self, listener: Listener) -> None:
-        """Hand on everything that is still to come, for a program that is gone."""
+        """Pass on the rest of the output of a program that has ended."""
         end = time.monotonic() + 2
         while not self.drained and time.monotonic() < end:
             self.deliver(listener)
@@ -133,7 +133,7 @@ class Pipes:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
-    def _hand_on(self, item: tuple[Source, bytes], listener: Listener) -> bool:
+    def _pass_on(self, item: tuple[Source, bytes], listener: Listener) -> bool:
         source, data = item
         if not data:
             self._open -= 1

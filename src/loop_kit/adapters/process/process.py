@@ -1,4 +1,4 @@
-"""The one door to other programs: `run` for short commands of ours, `stream` for agents."""
+"""The only module that starts programs: `run` for short commands, `stream` for agents."""
 
 import contextlib
 import errno
@@ -30,11 +30,11 @@ _CHUNK = 64 * 1024
 
 
 class CommandTimeout(Exception):
-    """A command of ours did not end in time and was killed."""
+    """A short command did not end in time and was killed."""
 
 
 class OutputTooLong(Exception):
-    """A command of ours printed more than the caller can use."""
+    """A short command printed more than the caller can use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def run(
 
 
 def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tuple[bytes, bool]:
-    """The output of `child`, and whether it had to be killed for being late."""
+    """The output of `child`, and whether it was killed because it took too long."""
     late = threading.Event()
 
     def expire() -> None:
@@ -132,7 +132,7 @@ def _kill_group(child: "subprocess.Popen[bytes]") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """How a program ended; `timed_out` says in words which of our clocks, or why else, ended it."""
+    """How a program ended; `timed_out` is the reason, in words, if it was ended by this process."""
 
     exit_code: int
     timed_out: str = ""
@@ -152,10 +152,10 @@ def stream(
     grace: float = 5,
     namespace: bool = False,
 ) -> Streamed:
-    """Run a program that may be hostile, and leave nothing of it alive.
+    """Run a program that may be hostile, and leave none of its processes alive.
 
-    After a clean end without `settled()`, what it left running gets up to `linger` seconds. With
-    `namespace` it gets a process namespace of its own, where that is allowed.
+    After exit code 0 without `settled()`, what it left running gets up to `linger` seconds. With
+    `namespace` it gets a process namespace of its own, if that is allowed.
 
     Raises:
         OSError: the program cannot be started.
@@ -165,22 +165,22 @@ def stream(
     if shutil.which(argv[0], path=env.get("PATH")) is None:
         raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
     tree = ProcessTree()
-    box = Namespace() if namespace and namespace_allowed() else Bare()
-    child = _started(box, argv, cwd, env)
+    box = Namespace() if namespace and is_namespace_allowed() else Bare()
+    child = _start(box, argv, cwd, env)
     pipes = Pipes(child, stdin)
     clock = _Deadlines(timeout, idle_timeout)
     expired = ""
     try:
         while _code(box, child) is None and not (expired := clock.expired or listener.enough()):
             if pipes.deliver(listener):
-                clock.heard()
+                clock.restart_idle()
             listener.tick()
         end = time.monotonic() + (linger if _code(box, child) == 0 else 0)
         while time.monotonic() < end and not settled() and tree.alive(box.helpers(child.pid)):
             pipes.deliver(listener)
             listener.tick()
     finally:
-        code = _ended(box, tree, child, grace)
+        code = _end(box, tree, child, grace)
         try:
             pipes.drain(listener)
         finally:
@@ -188,7 +188,7 @@ def stream(
     return Streamed(code, expired)
 
 
-def _started(
+def _start(
     box: Bare, argv: Sequence[str], cwd: Path, env: Mapping[str, str]
 ) -> "subprocess.Popen[bytes]":
     try:
@@ -207,23 +207,23 @@ def _started(
         raise
 
 
-def _ended(box: Bare, tree: "ProcessTree", child: "subprocess.Popen[bytes]", grace: float) -> int:
-    """End everything that is left, and return the program's exit code."""
+def _end(box: Bare, tree: "ProcessTree", child: "subprocess.Popen[bytes]", grace: float) -> int:
+    """End every process that is left, and return the program's exit code."""
     box.release()
     tree.end(grace, keep=child.pid if child.returncode is None else 0)
     child.wait()
-    told = box.told()
+    code = box.exit_code()
     box.close()
-    return child.returncode if told is None else told
+    return child.returncode if code is None else code
 
 
 def _code(box: Bare, child: "subprocess.Popen[bytes]") -> int | None:
-    told = box.told()
-    return child.poll() if told is None else told
+    code = box.exit_code()
+    return child.poll() if code is None else code
 
 
 @cache
-def namespace_allowed() -> bool:
+def is_namespace_allowed() -> bool:
     """Whether this user may make a process namespace here; tried once per process."""
     trial = Namespace.trial()
     try:
@@ -233,24 +233,24 @@ def namespace_allowed() -> bool:
 
 
 class _Deadlines:
-    """Our two clocks: the whole time, and the time since the last byte."""
+    """The two deadlines: for the whole time, and for the time since the last output."""
 
     def __init__(self, timeout: float | None, idle: float | None) -> None:
-        self._started = self._heard = time.monotonic()
+        self._began = self._last_output = time.monotonic()
         self._timeout = timeout
         self._idle = idle
 
-    def heard(self) -> None:
-        """A byte arrived."""
-        self._heard = time.monotonic()
+    def restart_idle(self) -> None:
+        """Restart the deadline for output."""
+        self._last_output = time.monotonic()
 
     @property
     def expired(self) -> str:
-        """Which clock ran out, in words, or ''."""
+        """Which deadline has passed, in words, or ''."""
         now = time.monotonic()
-        if self._timeout is not None and now - self._started >= self._timeout:
+        if self._timeout is not None and now - self._began >= self._timeout:
             return f"timed out after {self._timeout:g} s (--dispatch-timeout)"
-        if self._idle is not None and now - self._heard >= self._idle:
+        if self._idle is not None and now - self._last_output >= self._idle:
             return f"no output for {self._idle:g} s (--idle-timeout)"
         return ""
 
@@ -263,7 +263,7 @@ __all__ = [
     "OutputTooLong",
     "Source",
     "Streamed",
-    "namespace_allowed",
+    "is_namespace_allowed",
     "run",
     "stream",
 ]

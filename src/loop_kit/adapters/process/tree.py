@@ -1,9 +1,9 @@
-"""Everything that one child started: found, and ended, however it tried to get away.
+"""Finds and ends every process that one child started, however it detached itself.
 
 Agents start their tools in sessions of their own, so a signal to the process group does not reach
-them, and a tool that forks twice is nobody's child. On Linux this process therefore adopts orphans
-(prctl PR_SET_CHILD_SUBREAPER, see prctl(2)), and whatever is a descendant of ours and was not
-there before the child started belongs to it.
+them, and a tool that forks twice loses its parent. On Linux this process therefore adopts orphans
+(prctl PR_SET_CHILD_SUBREAPER, see prctl(2)), and every descendant of it that did not exist before
+the child started belongs to the child.
 """
 
 import sys
@@ -26,20 +26,20 @@ class ProcessTree:
         self._before = {process.pid for process in self._descendants()}
 
     def alive(self, besides: Collection[int] = ()) -> list[psutil.Process]:
-        """What is running now and was not before, without the pids `besides`."""
+        """The processes that are running now and were not before, without the pids `besides`."""
         known = self._before.union(besides)
-        return [p for p in self._descendants() if p.pid not in known and _runs(p)]
+        return [p for p in self._descendants() if p.pid not in known and _is_running(p)]
 
     def end(self, grace: float, keep: int = 0) -> None:
-        """Ask everything to stop, wait `grace` seconds, then kill what is left, until none is.
+        """Terminate all, wait `grace` seconds, then kill what is left, until nothing is.
 
-        `keep` is the pid whose exit status somebody else waits for: it is signalled, not reaped.
+        `keep` is a pid whose exit status another caller waits for: it is signalled, not reaped.
         """
-        polite = self.alive()
-        for process in polite:
+        running = self.alive()
+        for process in running:
             _signal(process, kill=False)
-        if polite:
-            _wait(polite, grace, keep)
+        if running:
+            _wait(running, grace, keep)
         for _ in range(20):
             left = self.alive()
             if not left:
@@ -50,9 +50,9 @@ class ProcessTree:
         self._reap(keep)
 
     def _descendants(self) -> list[psutil.Process]:
-        """Our descendants; none where we have no new child, which is cheap to see.
+        """The descendants of this process; none if it has no new child, which is cheap to see.
 
-        What an ended program leaves becomes our own child, so it is enough to look at those.
+        What an ended program leaves becomes a direct child, so it is enough to check those.
         """
         children = _children()
         if children is not None and children <= self._before:
@@ -60,7 +60,7 @@ class ProcessTree:
         return self._me.children(recursive=True)
 
     def _reap(self, keep: int) -> None:
-        """Take the exit status of orphans that died as our children."""
+        """Take the exit status of adopted orphans that have died."""
         if _children() == set():
             return
         dead = [p for p in self._me.children() if p.pid not in self._before and p.pid != keep]
@@ -68,7 +68,7 @@ class ProcessTree:
 
 
 def _children() -> set[int] | None:
-    """The pids of our children, by the files that Linux has for it (proc(5)), or None."""
+    """The pids of the direct children, from the files that Linux has for it (proc(5)), or None."""
     found: set[int] = set()
     try:
         for task in Path("/proc/self/task").iterdir():
@@ -78,25 +78,25 @@ def _children() -> set[int] | None:
     return found
 
 
-def end_leftovers(variable: str, prefix: str) -> int:
-    """Kill what an earlier run that was killed left behind, and return how many there were.
+def kill_leftovers(variable: str, prefix: str) -> int:
+    """Kill the processes that an earlier killed run left behind; returns their number.
 
-    They are known by an environment variable of ours, which everything that an agent starts
-    inherits, whatever session it runs in.
+    They are recognized by an environment variable, which everything that an agent starts inherits,
+    whatever session it runs in.
     """
     found = 0
     for process in psutil.process_iter():
         try:
-            ours = process.environ().get(variable, "").startswith(prefix)
+            is_leftover = process.environ().get(variable, "").startswith(prefix)
         except (psutil.Error, OSError):
             continue
-        if ours and process.pid != psutil.Process().pid:
+        if is_leftover and process.pid != psutil.Process().pid:
             _signal(process, kill=True)
             found += 1
     return found
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -112,10 +112,10 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 def _wait(processes: list[psutil.Process], seconds: float, keep: int) -> None:
     others = [process for process in processes if process.pid != keep]
-    kept = [process for process in processes if process.pid == keep]
+    spared = [process for process in processes if process.pid == keep]
     end = time.monotonic() + seconds
     psutil.wait_procs(others, timeout=seconds)
-    while kept and time.monotonic() < end and any(_runs(process) for process in kept):
+    while spared and time.monotonic() < end and any(_is_running(process) for process in spared):
         time.sleep(0.02)
 
 

@@ -1,6 +1,6 @@
-"""Reads the event that started a job: what it asks of us, or why it is not for us.
+"""The job that a runner started, and the event that started it.
 
-Only facts are taken from the payload. Who may do what is asked of the API, because a payload's
+Only facts are read from the payload. Permissions are checked with the API, because a payload's
 `author_association` or the mere existence of a label proves nothing.
 """
 
@@ -22,7 +22,7 @@ _MAX_EVENT = 16 * 1024 * 1024
 
 
 class Job(Record):
-    """What the runner says about this job; logins are '' where they are none.
+    """The runner's description of this job; a login that is not valid is ''.
 
     The event's payload is not part of it: it is long, and `read_payload` reads it once.
     """
@@ -45,19 +45,19 @@ class Job(Record):
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Everybody who had a hand in starting this job."""
+        """Everybody who took part in starting this job."""
         names = (self.sender, self.rerun_by)
         return tuple(dict.fromkeys(name for name in names if name))
 
     @property
     def starter(self) -> str:
-        """Who starts a loop with this job, so that a bot is known as one in every later job."""
+        """The login that starts a loop with this job; a bot's is marked as one for later jobs."""
         plain = self.sender_type == "Bot" and not is_bot(self.sender, "")
         return f"{self.sender}{_BOT_SUFFIX}" if plain else self.sender
 
 
 def read_payload(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """The event that started the job, as the forge sent it; empty where the runner has none.
+    """The event that started the job, as the forge sent it; empty if the runner has none.
 
     Raises:
         BadSetting: it is over 16 MiB, or it is not JSON.
@@ -77,7 +77,7 @@ def read_payload(environ: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def read_job(environ: Mapping[str, str], payload: Mapping[str, Any] | None = None) -> Job:
-    """The job that `environ` describes; `payload` is what `read_payload` found, if it was asked.
+    """The job that `environ` describes; `payload` is its event, if it was read already.
 
     Raises:
         BadSetting: a variable that every runner sets is missing, or the event cannot be read.
@@ -131,28 +131,28 @@ def require_trusted_ref(job: Job, prefix: str) -> None:
 
 
 def is_bot(login: str, type_: object) -> bool:
-    """Whether an account is an app's; `type_` is what the forge says about it."""
+    """Whether an account is an app's; `type_` is its type according to the forge."""
     return type_ == "Bot" or login.endswith(_BOT_SUFFIX)
 
 
 def is_allowed_bot(login: str, allowed: Collection[str]) -> bool:
     """Whether the setting `allowed-bots` names this bot, with or without its `[bot]`.
 
-    To be asked only of a sender whose type is "Bot": a person can have the name of an app.
+    Call it only for a sender whose type is "Bot": a person can have the name of an app.
     """
     name = _bot_name(login)
     return bool(name) and name in {_bot_name(one) for one in allowed}
 
 
 def at(payload: object, *path: str) -> Any:
-    """What is at `path` in the event, or None: nothing about its shape is taken for granted."""
+    """The value at `path` in the event, or None: its shape is not trusted."""
     for key in path:
         payload = payload.get(key) if isinstance(payload, Mapping) else None
     return payload
 
 
 def _login(name: object) -> str:
-    """`name` where it can be a login; it becomes part of an address of the API."""
+    """`name` if it can be a login, else ''; it becomes part of a URL of the API."""
     return name if isinstance(name, str) and _LOGIN.fullmatch(name) else ""
 
 

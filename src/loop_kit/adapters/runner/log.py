@@ -1,7 +1,7 @@
 """The log of an Actions job: one group per attempt, and nothing an agent prints is a command.
 
 While an agent runs, command processing is stopped by a token that it cannot know. Its lines are
-prefixed as well, and the old form of a command, which is found anywhere in a line, is broken up.
+also prefixed, and the old form of a command, which works anywhere in a line, is broken up.
 """
 
 import secrets
@@ -27,7 +27,7 @@ class ActionsLog:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Let commands be processed again; called before anything of ours is the last word."""
+        """End the group and resume command processing; called before annotations and at the end."""
         if self._token:
             self._write(f"::{self._token}::")
             self._write("::endgroup::")
@@ -52,7 +52,7 @@ class ActionsLog:
         self._annotate("error", message)
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
-        """The verdict of a review is said; the rest is for the feed."""
+        """Write the verdict of a review; the rest is for the feed."""
         del state
         if name == "review_verdict":
             for line in verdict_lines(data):
@@ -67,13 +67,13 @@ class ActionsLog:
         self._write(f"::stop-commands::{self._token}")
 
     def activity(self, role: Role, activity: Activity) -> None:
-        """One thing the agent did; repeats are shown once."""
+        """One activity of the agent; repeats are written once."""
         if activity.begins:
             return
-        shown = f"[{role.value}] {_plain(one_line(activity.line, _MAX_LINE))}"
-        if shown != self._last or activity.is_message:
-            self._write(shown)
-        self._last = shown
+        text = f"[{role.value}] {_plain(one_line(activity.line, _MAX_LINE))}"
+        if text != self._last or activity.is_message:
+            self._write(text)
+        self._last = text
 
     def output(self, role: Role, line: str) -> None:
         """Nothing: the transcript has it."""

@@ -1,4 +1,4 @@
-"""What a job says to the steps after it: outputs, the job summary, and files for artifacts."""
+"""The results of a job for later steps: outputs and the job summary."""
 
 import secrets
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def outputs(
 
 
 def write_outputs(path: str, values: Mapping[str, str]) -> None:
-    """Append `values` to the file `path` (GITHUB_OUTPUT), each in a delimiter nobody can guess."""
+    """Append `values` to the file `path` (GITHUB_OUTPUT), each with an unguessable delimiter."""
     if not path:
         return
     text = "".join(_entry(name, value[:_MAX_VALUE]) for name, value in values.items())
