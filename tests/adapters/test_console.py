@@ -14,14 +14,14 @@ from loop_kit.core.loop.state import (
 )
 
 
-def test_an_attempt_is_told_from_start_to_end() -> None:
+def test_an_attempt_is_reported_from_start_to_end() -> None:
     out = io.StringIO()
-    shown = ConsoleReporter(out)
-    shown.start_attempt(Role.WORKER, 1, 2, "codex")
-    shown.activity(Role.WORKER, Activity("Running", "ls"))
-    shown.activity(Role.WORKER, Activity("Running", "ls"))
-    shown.end_attempt(Role.WORKER, 1.25, "ended")
-    shown.warn("careful")
+    reporter = ConsoleReporter(out)
+    reporter.start_attempt(Role.WORKER, 1, 2, "codex")
+    reporter.activity(Role.WORKER, Activity("Running", "ls"))
+    reporter.activity(Role.WORKER, Activity("Running", "ls"))
+    reporter.end_attempt(Role.WORKER, 1.25, "ended")
+    reporter.warn("careful")
     assert out.getvalue().splitlines() == [
         "[worker] codex starts, attempt 2",
         "[worker] Running: ls",
@@ -32,12 +32,12 @@ def test_an_attempt_is_told_from_start_to_end() -> None:
 
 def test_a_round_and_a_verdict_are_said() -> None:
     out = io.StringIO()
-    shown = ConsoleReporter(out)
+    reporter = ConsoleReporter(out)
     state = LoopState(task_id="T-1", round=2, state=Phase.AWAITING_WORK, limits=Limits())
-    shown.event("state_transition", state, {"to_state": "awaiting_work", "to_round": 2})
+    reporter.event("state_transition", state, {"to_state": "awaiting_work", "to_round": 2})
     verdict = {"decision": "changes_required", "verified": False, "open": ["F1 [high] x"]}
-    shown.event("review_verdict", state, verdict)
-    shown.event("something else", state, {})
+    reporter.event("review_verdict", state, verdict)
+    reporter.event("something else", state, {})
     assert out.getvalue().splitlines() == [
         "Round 2 of 3: T-1",
         "[verdict] changes required, verify FAILED",
@@ -72,24 +72,24 @@ def test_a_terminal_that_cannot_show_a_character_shows_its_code() -> None:
 
 def test_no_live_line_is_left_behind_when_a_run_breaks_off() -> None:
     out = io.StringIO()
-    with ConsoleReporter(out, live=True) as shown:
-        shown.start_attempt(Role.WORKER, 1, 1, "[bold]codex")
-        shown.activity(Role.WORKER, Activity("", "[red]not markup[/red]"))
-    assert shown._progress is None
+    with ConsoleReporter(out, live=True) as reporter:
+        reporter.start_attempt(Role.WORKER, 1, 1, "[bold]codex")
+        reporter.activity(Role.WORKER, Activity("", "[red]not markup[/red]"))
+    assert reporter._progress is None
     assert "[red]not markup[/red]" in out.getvalue()
 
 
-def told(*activities: Activity, verbose: bool = False) -> list[str]:
+def printed_lines(*activities: Activity, verbose: bool = False) -> list[str]:
     out = io.StringIO()
-    shown = ConsoleReporter(out, verbose=verbose)
+    reporter = ConsoleReporter(out, verbose=verbose)
     for activity in activities:
-        shown.activity(Role.WORKER, activity)
+        reporter.activity(Role.WORKER, activity)
     return out.getvalue().splitlines()
 
 
 def test_equal_actions_in_a_row_are_shown_once_and_equal_messages_each_time() -> None:
     run, said = Activity("Running", "make"), Activity("Message", "hm")
-    assert told(run, run, said, said, run) == [
+    assert printed_lines(run, run, said, said, run) == [
         "[worker] Running: make",
         "[worker] Message: hm",
         "[worker] Message: hm",
@@ -98,40 +98,40 @@ def test_equal_actions_in_a_row_are_shown_once_and_equal_messages_each_time() ->
 
 
 def test_what_has_only_begun_is_not_a_line_yet() -> None:
-    assert told(Activity("Running", "make", "unknown", begins=True)) == []
+    assert printed_lines(Activity("Running", "make", "unknown", begins=True)) == []
 
 
 def test_a_session_is_shown_once_over_all_attempts() -> None:
     out = io.StringIO()
-    shown = ConsoleReporter(out)
+    reporter = ConsoleReporter(out)
     for number in (1, 2):
-        shown.start_attempt(Role.WORKER, 1, number, "codex")
-        shown.activity(Role.WORKER, Activity("Session", "s-1"))
-        shown.end_attempt(Role.WORKER, 1, "ended")
+        reporter.start_attempt(Role.WORKER, 1, number, "codex")
+        reporter.activity(Role.WORKER, Activity("Session", "s-1"))
+        reporter.end_attempt(Role.WORKER, 1, "ended")
     assert out.getvalue().count("Session: s-1") == 1
 
 
 def test_a_line_that_is_no_event_ends_a_row_of_repeats() -> None:
     out = io.StringIO()
-    shown = ConsoleReporter(out)
+    reporter = ConsoleReporter(out)
     for line in ('{"type": "x"}', "plain text"):
-        shown.output(Role.WORKER, line)
-        shown.activity(Role.WORKER, Activity("Reading", "a.py"))
-        shown.activity(Role.WORKER, Activity("Reading", "a.py"))
+        reporter.output(Role.WORKER, line)
+        reporter.activity(Role.WORKER, Activity("Reading", "a.py"))
+        reporter.activity(Role.WORKER, Activity("Reading", "a.py"))
     assert out.getvalue().splitlines() == ["[worker] Reading: a.py"] * 2
 
 
-def test_a_line_has_120_characters_at_the_most() -> None:
-    (line,) = told(Activity("Message", "word " * 100))
+def test_a_line_has_120_characters_at_most() -> None:
+    (line,) = printed_lines(Activity("Message", "word " * 100))
     assert len(line) == 120
     assert line.endswith("...")
 
 
 def test_verbose_shows_every_line_as_it_was_printed() -> None:
     out = io.StringIO()
-    shown = ConsoleReporter(out, verbose=True)
+    reporter = ConsoleReporter(out, verbose=True)
     for line in ('{"type":"turn.started"}', "plain \x1b[31m", "  "):
-        shown.output(Role.REVIEWER, line)
+        reporter.output(Role.REVIEWER, line)
     first, second = out.getvalue().splitlines()
     assert first == '[reviewer] | {"type":"turn.started"}'
     assert second.startswith("[reviewer] | plain")
@@ -146,13 +146,13 @@ def test_without_verbose_what_is_no_event_is_hidden() -> None:
 
 def test_the_live_line_says_what_is_going_on() -> None:
     out = io.StringIO()
-    with ConsoleReporter(out, live=True) as shown:
-        shown.start_attempt(Role.WORKER, 1, 1, "codex")
-        shown.activity(Role.WORKER, Activity("Running", "make all", "unknown", begins=True))
-        assert shown._progress is not None
-        assert shown._progress.tasks[0].fields["doing"] == "Running: make all"
-        assert "codex" in shown._progress.tasks[0].description
-    assert shown._progress is None
+    with ConsoleReporter(out, live=True) as reporter:
+        reporter.start_attempt(Role.WORKER, 1, 1, "codex")
+        reporter.activity(Role.WORKER, Activity("Running", "make all", "unknown", begins=True))
+        assert reporter._progress is not None
+        assert reporter._progress.tasks[0].fields["doing"] == "Running: make all"
+        assert "codex" in reporter._progress.tasks[0].description
+    assert reporter._progress is None
 
 
 def test_a_session_that_is_gone_is_said() -> None:

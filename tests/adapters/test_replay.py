@@ -1,4 +1,4 @@
-"""Ports that tell what another job did: nothing runs, and what was not told counts as failed."""
+"""Ports that replay another job: nothing runs, and what was not reported counts as failed."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_a_replayed_workspace_holds_the_head_or_where_it_began(tmp_path: Path) -
 
 
 def test_what_was_not_verified_is_failed() -> None:
-    told = Results(sha=sha(1), results=(Result(command="make", exit_code=0),))
-    verifier = ReplayedVerifier(bundle(told))
+    reported = Results(sha=sha(1), results=(Result(command="make", exit_code=0),))
+    verifier = ReplayedVerifier(bundle(reported))
 
     assert verifier.verify(sha(1), ["make"], 1).passed
     assert not verifier.verify(sha(2), ["make"], 1).passed

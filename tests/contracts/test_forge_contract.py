@@ -137,7 +137,7 @@ def test_a_draft_is_made_ready_once_and_then_left_alone(world: World) -> None:
     assert not world.is_draft(number)
 
 
-def test_a_token_that_may_not_end_a_draft_is_told_what_it_needs(world: World) -> None:
+def test_for_a_token_that_may_not_end_a_draft_the_permission_is_named(world: World) -> None:
     number = opened(world)
     world.forbid_ready()
     with pytest.raises(ForgeRefused) as error:
@@ -154,7 +154,7 @@ def test_one_comment_is_kept_up_to_date_and_found_by_its_marker(world: World) ->
     assert world.forge.find_post(number, STATUS) == id_
 
 
-def test_a_comment_that_somebody_deleted_is_posted_anew(world: World) -> None:
+def test_a_comment_that_somebody_deleted_is_posted_again(world: World) -> None:
     number = opened(world)
     id_ = world.forge.put_comment(number, "424242", f"{STATUS}\none", STATUS)
     assert id_ != "424242"

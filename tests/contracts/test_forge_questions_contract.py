@@ -1,4 +1,4 @@
-"""What every forge promises to tell: the fake, and GitHub's API as the stand-in serves it."""
+"""What every forge promises to answer: the fake, and GitHub's API as the stand-in serves it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_has_no_such_number_is_none(world: World, number: int) -> None:
     assert world.forge.loop_of(99) == ""
 
 
-def test_a_pull_request_tells_where_it_comes_from_and_what_it_closes(world: World) -> None:
+def test_a_pull_request_names_its_origin_and_what_it_closes(world: World) -> None:
     issue = world.open_issue("Add sub")
     body = f"Closes #{issue}"
     number = opened(world, body=body)
@@ -95,7 +95,7 @@ def test_a_branch_of_the_same_name_in_a_fork_is_not_ours(world: World) -> None:
     assert newest.number == number
 
 
-def test_how_an_issue_and_a_pull_request_stand_is_told_together(world: World) -> None:
+def test_the_status_of_an_issue_and_a_pull_request_is_one_answer(world: World) -> None:
     issue, pull = world.open_issue("Add sub", "", "loop"), opened(world)
     world.label(pull, "other")
     assert world.forge.open_status(issue, pull) == OpenStatus(
@@ -110,7 +110,7 @@ def test_how_an_issue_and_a_pull_request_stand_is_told_together(world: World) ->
     assert world.forge.open_status(issue, None).issue_open is True
 
 
-def test_what_was_not_asked_for_is_not_told(world: World) -> None:
+def test_what_was_not_asked_for_is_not_answered(world: World) -> None:
     pull = opened(world)
     world.label(pull, "loop")
     assert world.forge.open_status(None, None) == OpenStatus()
@@ -119,7 +119,7 @@ def test_what_was_not_asked_for_is_not_told(world: World) -> None:
     )
 
 
-def test_one_of_two_that_is_not_there_is_closed_and_the_other_stands(world: World) -> None:
+def test_one_of_two_that_is_not_there_is_closed_and_the_other_is_open(world: World) -> None:
     issue = world.open_issue("Add sub", "", "loop")
     assert world.forge.open_status(issue, 99) == OpenStatus(
         issue_open=True, pull_open=False, pull_merged=False, labels=frozenset({"loop"})

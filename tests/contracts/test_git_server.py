@@ -71,7 +71,7 @@ def test_an_unknown_token_is_not_let_in(host: GitServer, clone: Clone) -> None:
     assert {request.status for request in host.requests} == {401}
 
 
-def test_a_token_without_access_cannot_tell_that_the_repository_exists(clone: Clone) -> None:
+def test_a_token_without_access_cannot_see_that_the_repository_exists(clone: Clone) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         clone(token="outsider")
     assert "Repository not found" in refused.value.stderr

@@ -182,7 +182,7 @@ def test_a_fork_is_named_and_one_that_is_gone_has_no_name(
     assert [pull and pull.head_repository for pull in shown] == ["mallory/demo", ""]
 
 
-def test_what_is_merged_is_told_with_its_moment(hub: GitHubServer, forge: GitHubForge) -> None:
+def test_what_is_merged_is_answered_with_its_moment(hub: GitHubServer, forge: GitHubForge) -> None:
     hub.merge_pull("octo/demo", 2, "mona")
     shown, listed = forge.pull(2), forge.newest_pull("work")
     assert shown is not None

@@ -43,7 +43,7 @@ def test_an_unknown_token_is_bad_credentials(connect: Connect, demo: HostedRepos
     assert data["message"] == "Bad credentials"
 
 
-def test_a_request_without_a_token_is_told_to_sign_in(hub: GitHubServer) -> None:
+def test_a_request_without_a_token_is_asked_to_sign_in(hub: GitHubServer) -> None:
     answer = requests.get(f"{hub.url}/user", headers={"Connection": "close"}, timeout=10)
     assert (answer.status_code, answer.json()["message"]) == (401, "Requires authentication")
 
@@ -66,12 +66,12 @@ def test_an_operation_that_is_missing_here_is_no_404(connect: Connect, hub: GitH
 
 
 @pytest.mark.parametrize("login", ["github-actions[bot]", "nobody"])
-def test_roles_are_told_of_users_only(open_demo: Open, login: str) -> None:
+def test_roles_are_answered_for_users_only(open_demo: Open, login: str) -> None:
     data = assert_refused(lambda: open_demo().get_collaborator_permission(login), 404)
     assert data["message"] == f"{login} is not a user"
 
 
-def test_roles_are_not_told_to_readers(open_demo: Open) -> None:
+def test_roles_are_not_answered_to_readers(open_demo: Open) -> None:
     assert_refused(lambda: open_demo("rita").get_collaborator_permission("octo"), 403)
 
 

@@ -349,7 +349,7 @@ def test_the_owner_is_an_administrator_and_strangers_are_nothing(
     assert repository.get_collaborator_permission("stranger") == "read"
 
 
-def test_every_answer_tells_how_much_of_the_rate_is_left(
+def test_every_answer_says_how_much_of_the_rate_is_left(
     hub: GitHubServer, connect: Connect, open_demo: Open
 ) -> None:
     open_demo()

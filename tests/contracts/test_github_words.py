@@ -55,7 +55,7 @@ def test_the_trouble_of_github_itself_may_pass(message: str, *, passing: bool) -
     assert forge_refusals.is_transient(answer(None, message=message)) is passing
 
 
-def test_what_a_field_needs_is_told_from_the_innermost_name() -> None:
+def test_what_a_field_needs_is_read_from_the_innermost_name() -> None:
     path = ["repository", "pullRequest", "closingIssuesReferences", "nodes", 0]
     data = answer({}, type="FORBIDDEN", path=path)
     assert forge_refusals.missing_permissions(data) == ["issues: read"]

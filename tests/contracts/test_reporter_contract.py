@@ -35,7 +35,7 @@ def reporter(request: pytest.FixtureRequest, tmp_path: Path) -> Reporter:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-def test_any_text_can_be_told(reporter: Reporter, text: str) -> None:
+def test_any_text_can_be_reported(reporter: Reporter, text: str) -> None:
     reporter.note(text)
     reporter.warn(text)
     reporter.start_attempt(Role.WORKER, 1, 1, text)
@@ -45,7 +45,7 @@ def test_any_text_can_be_told(reporter: Reporter, text: str) -> None:
     assert reporter.end_attempt(Role.WORKER, 0.1, text) is None
 
 
-def test_every_event_can_be_told(reporter: Reporter) -> None:
+def test_every_event_can_be_reported(reporter: Reporter) -> None:
     state = LoopState(task_id="T-001", round=1, state=Phase.AWAITING_WORK)
     verdict = {"decision": "approve", "verified": True, "open": ["F1 [high] x"], "round": 1}
     reporter.event("state_transition", state, MOVE)

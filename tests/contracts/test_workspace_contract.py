@@ -141,7 +141,7 @@ def test_a_commit_that_is_not_here_is_refused(place: Place) -> None:
         place.workspaces.open(Role.WORKER, "1" * 40)
 
 
-def test_the_net_change_and_the_diff_tell_the_same(place: Place, tmp_path: Path) -> None:
+def test_the_net_change_and_the_diff_agree(place: Place, tmp_path: Path) -> None:
     workspace = place.workspaces.open(Role.WORKER, place.base)
     place.write(workspace.path, "b.py", b"one\ntwo\n")
     head = workspace.collect("Leftovers")

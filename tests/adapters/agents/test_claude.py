@@ -45,7 +45,7 @@ def test_every_attempt_is_a_session_of_its_own(tmp_path: Path) -> None:
     assert len(seen) == 2
 
 
-def test_a_whole_run_tells_session_tokens_money_and_what_was_done(tmp_path: Path) -> None:
+def test_a_whole_run_reports_session_tokens_money_and_what_was_done(tmp_path: Path) -> None:
     ended, shown = run(tmp_path, "claude-worker")
     assert (ended.exit_code, ended.message) == (0, "")
     assert ended.session_id == "50c884b3-7de4-406e-a252-f8441f191d08"
@@ -70,7 +70,7 @@ def test_tools_that_were_denied_are_named(tmp_path: Path) -> None:
         ("claude-resume-bad-id", "error_during_execution"),
     ],
 )
-def test_a_failure_is_told_although_it_may_call_itself_a_success(
+def test_a_failure_is_reported_although_it_may_call_itself_a_success(
     tmp_path: Path, stream: str, said: str
 ) -> None:
     ended, _ = run(tmp_path, stream, code=1)

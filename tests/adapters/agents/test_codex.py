@@ -61,7 +61,7 @@ def test_an_agent_sees_its_job_and_what_it_was_given_and_nothing_else(
     }
 
 
-def test_a_whole_run_tells_session_tokens_and_what_was_done(tmp_path: Path) -> None:
+def test_a_whole_run_reports_session_tokens_and_what_was_done(tmp_path: Path) -> None:
     ended, shown = run(tmp_path, "codex-worker")
     assert (ended.exit_code, ended.message) == (0, "")
     assert ended.session_id == "01a203e3-6f9f-7363-aa3f-6d7bd014a9ec"
@@ -94,7 +94,7 @@ def test_an_error_that_was_overcome_is_forgotten(tmp_path: Path) -> None:
         ("codex-err-truncate", "max_output_tokens"),
     ],
 )
-def test_a_failed_turn_is_told_in_its_own_words_with_unknown_usage(
+def test_a_failed_turn_is_reported_in_its_own_words_with_unknown_usage(
     tmp_path: Path, stream: str, said: str
 ) -> None:
     ended, _ = run(tmp_path, stream, code=1)
@@ -238,7 +238,7 @@ def test_work_is_counted_once_when_it_begins(tmp_path: Path) -> None:
     assert len(begun) * 2 == len(ended)
 
 
-def test_work_whose_beginning_was_not_told_counts_when_it_ends(tmp_path: Path) -> None:
+def test_work_whose_beginning_was_not_reported_counts_when_it_ends(tmp_path: Path) -> None:
     item = {"id": "i", "type": "command_execution", "command": "pytest"}
     line = json.dumps({"type": "item.completed", "item": item}).encode() + b"\n"
     reporter = RecordingReporter()

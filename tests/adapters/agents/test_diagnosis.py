@@ -124,7 +124,7 @@ def test_a_run_that_worked_has_no_problem(tmp_path: Path, stream: str) -> None:
         ("claude-err-stall-headers", "unknown"),
     ],
 )
-def test_what_a_backend_was_waiting_for_when_it_was_ended_is_told(
+def test_what_a_backend_was_waiting_for_when_it_was_ended_is_reported(
     tmp_path: Path, stream: str, kind: str
 ) -> None:
     assert diagnosed(tmp_path, stream, code=143).kind == kind
@@ -146,7 +146,7 @@ def test_a_wait_that_was_asked_for_is_read(
 
 @dataclass(frozen=True)
 class Tongue:
-    """How one backend tells that it began, what a tool printed, and what the model said."""
+    """How one backend reports that it began, what a tool printed, and the model's message."""
 
     began: dict[str, Any]
     printed: Callable[[str], dict[str, Any]]
@@ -245,7 +245,7 @@ def test_a_flag_that_a_newer_version_dropped_is_permanent(tmp_path: Path, backen
         (1, "", "unknown"),
     ],
 )
-def test_without_a_stream_the_end_of_the_program_tells(
+def test_without_a_stream_the_exit_of_the_program_is_diagnosed(
     tmp_path: Path, code: int, said: str, kind: str
 ) -> None:
     found = run(tmp_path, "codex", b"", code, stderr=said).problem

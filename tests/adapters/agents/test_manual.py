@@ -87,6 +87,6 @@ def test_a_folder_in_place_of_the_report_is_waited_out(tmp_path: Path) -> None:
     assert "not a regular file" in reporter.warnings[0]
 
 
-def test_people_are_told_once_and_not_sent_back(tmp_path: Path) -> None:
+def test_people_are_asked_once_and_not_sent_back(tmp_path: Path) -> None:
     agent = ManualAgent(tmp_path)
     assert (agent.check(), agent.is_program, agent.name) == ("", False, "manual")

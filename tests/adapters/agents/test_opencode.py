@@ -47,7 +47,7 @@ def test_a_session_is_taken_up_again_in_the_same_directory(tmp_path: Path) -> No
     assert argv[argv.index("--dir") + 1] == str(wanted.workspace)
 
 
-def test_a_whole_run_tells_session_tokens_money_and_what_was_done(tmp_path: Path) -> None:
+def test_a_whole_run_reports_session_tokens_money_and_what_was_done(tmp_path: Path) -> None:
     ended, reporter = run(tmp_path, "opencode-worker")
     assert (ended.exit_code, ended.message, ended.session_id) == (0, "", ID)
     assert (ended.spent.tokens_in, ended.spent.tokens_out) == (4 * 1200 + 1500, 4 * 60 + 40)
@@ -64,7 +64,7 @@ def test_a_resumed_run_costs_its_own_steps(tmp_path: Path) -> None:
     assert 0 < (ended.spent.tokens_in or 0) < 4 * 1200
 
 
-def test_an_api_error_is_told_with_its_status(tmp_path: Path) -> None:
+def test_an_api_error_is_reported_with_its_status(tmp_path: Path) -> None:
     ended, _ = run(tmp_path, "opencode-err-401", code=1)
     assert "APIError 401" in ended.message
     assert ended.spent.tokens_in is None
@@ -72,7 +72,7 @@ def test_an_api_error_is_told_with_its_status(tmp_path: Path) -> None:
     assert ended.problem.permanent
 
 
-def test_a_reply_that_was_cut_off_is_told_although_the_exit_code_is_0(tmp_path: Path) -> None:
+def test_a_reply_that_was_cut_off_is_reported_although_the_exit_code_is_0(tmp_path: Path) -> None:
     ended, _ = run(tmp_path, "opencode-err-truncate")
     assert ended.exit_code == 0
     assert "cut off" in ended.message

@@ -113,7 +113,7 @@ def test_an_answer_of_claude_that_is_no_object_is_no_report(
     assert not wanted.report.exists()
 
 
-def test_an_answer_that_lies_there_from_before_is_not_taken(tmp_path: Path) -> None:
+def test_an_answer_of_an_earlier_attempt_is_not_taken(tmp_path: Path) -> None:
     wanted = job(tmp_path)
     (wanted.mailbox / "last_message.json").write_text(json.dumps(REPORT))
     codex(install(tmp_path, "codex").setup).run(wanted, RecordingReporter())

@@ -265,9 +265,7 @@ def test_verify_keeps_the_end_of_what_is_printed(cloner: Cloner, local: Local) -
     assert len(tail) <= 4096
 
 
-def test_a_verify_command_that_is_not_there_is_told_by_its_code(
-    cloner: Cloner, local: Local
-) -> None:
+def test_a_missing_verify_command_is_reported_by_its_code(cloner: Cloner, local: Local) -> None:
     unavailable = verifier(cloner).verify(local.head, ["no-such-command"], 60).unavailable
     assert unavailable is not None
     assert unavailable.exit_code == 127

@@ -167,7 +167,7 @@ def test_no_token_means_no_header() -> None:
     assert Remote("https://github.com/o/r", "https://github.com", "").authorization() == {}
 
 
-def test_a_failure_is_told_in_gits_words_with_the_command(local: Local) -> None:
+def test_a_failure_is_reported_in_gits_words_with_the_command(local: Local) -> None:
     with pytest.raises(GitFailed, match=r"`git rev-parse` failed: fatal: Needed"):
         local.git.run("rev-parse", "--verify", "nowhere")
 
@@ -213,7 +213,7 @@ def test_a_path_with_odd_characters_is_found(tmp_path: Path) -> None:
     assert locate(local.git).root == local.root
 
 
-def test_an_empty_repository_and_no_repository_are_told_apart(tmp_path: Path) -> None:
+def test_an_empty_repository_and_no_repository_are_distinguished(tmp_path: Path) -> None:
     empty = make_local(tmp_path / "empty")
     with pytest.raises(NotARepository, match="has no commit"):
         locate(empty.git)

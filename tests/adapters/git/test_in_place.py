@@ -179,7 +179,7 @@ def test_changes_that_were_there_before_are_part_of_the_fingerprint(local: Local
     assert workspace.fingerprint() != before
 
 
-def test_a_change_that_git_was_told_to_overlook_changes_the_fingerprint(local: Local) -> None:
+def test_a_change_that_git_is_configured_to_overlook_changes_the_fingerprint(local: Local) -> None:
     for flag in ("--assume-unchanged", "--skip-worktree"):
         workspace = opened(local, Role.REVIEWER)
         before = workspace.fingerprint()

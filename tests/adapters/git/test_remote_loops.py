@@ -129,7 +129,7 @@ def test_a_loop_without_a_state_branch_is_left_out(hosted: Hosted) -> None:
         ({"state.json": state("OTHER")}, "of the task 'OTHER'"),
     ],
 )
-def test_a_state_that_cannot_be_read_is_told_of_that_loop_alone(
+def test_a_state_that_cannot_be_read_is_reported_for_that_loop_alone(
     hosted: Hosted, files: Mapping[str, bytes | str], why: str
 ) -> None:
     keep(hosted, "A")
@@ -141,7 +141,7 @@ def test_a_state_that_cannot_be_read_is_told_of_that_loop_alone(
     assert [name for name, recorded in found.items() if recorded.state] == ["A", "C"]
 
 
-def test_a_branch_that_git_takes_for_broken_is_told_of_that_loop_alone(hosted: Hosted) -> None:
+def test_a_branch_that_git_takes_for_broken_is_reported_for_that_loop_alone(hosted: Hosted) -> None:
     for name in ("A", "B", "D"):
         keep(hosted, name)
     blob = hosted.bare.git("hash-object", "-w", "--stdin", stdin=b"x").strip()

@@ -261,7 +261,7 @@ def test_a_branch_named_like_the_loop_is_named_too(hosted: Hosted) -> None:
     assert refused.value.exit_code == 6
 
 
-def test_a_token_that_may_only_read_is_told_which_permission_is_missing(hosted: Hosted) -> None:
+def test_for_a_token_that_may_only_read_the_missing_permission_is_named(hosted: Hosted) -> None:
     store = hosted.store(token="reader")
     store.load()
     store.save(state(1), STARTED)
@@ -315,7 +315,9 @@ def test_a_server_error_that_passes_costs_a_pause_and_no_second_commit(hosted: H
     assert len(hosted.bare.git("log", "--format=%H", BRANCHES.state).split()) == 2
 
 
-def test_a_server_error_that_lasts_is_told_and_the_push_can_be_made_later(hosted: Hosted) -> None:
+def test_a_server_error_that_lasts_is_reported_and_the_push_can_be_made_later(
+    hosted: Hosted,
+) -> None:
     store = begun(hosted)
     store.save(state(2), STARTED)
     hosted.server.fail_next_push(times=3, status=500)
@@ -351,7 +353,7 @@ def test_the_state_is_fetched_at_depth_one_however_long_it_is(hosted: Hosted) ->
 
 
 @pytest.mark.parametrize("depth", [1, 0], ids=["shallow", "full"])
-def test_a_run_goes_on_where_another_checkout_stopped(hosted: Hosted, depth: int) -> None:
+def test_a_run_continues_where_another_checkout_stopped(hosted: Hosted, depth: int) -> None:
     first = hosted.checkout(depth)
     store = hosted.store(git=first)
     store.load()

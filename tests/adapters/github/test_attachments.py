@@ -168,7 +168,7 @@ def test_three_redirects_are_followed_and_no_more(site: Site, storage: Site) -> 
     assert storage.asked[-1][0] == "/3"
 
 
-# --- nothing of ours goes along --------------------------------------------------------------
+# --- nothing of the job is sent along ---------------------------------------------------------
 
 
 def test_no_login_of_the_machine_goes_along(

@@ -45,7 +45,7 @@ def test_an_attachment_as_long_as_the_limit_is_taken_and_one_byte_more_is_not(si
     assert "over the limit of 1000 bytes" in refusal(site).sentence
 
 
-def test_the_limit_is_64_kib_unless_told_otherwise(site: Site) -> None:
+def test_the_limit_is_64_kib_by_default(site: Site) -> None:
     site.says(PATH, b"x" * 65_536)
     assert len(fetch_attachment(f"{site.url}{PATH}", hosts=hosts(site))) == 65_536
     site.says(PATH, b"x" * 65_537)

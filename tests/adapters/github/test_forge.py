@@ -108,7 +108,7 @@ def test_a_lost_answer_to_a_review_makes_no_second_one(
     assert [str(review.id) for review in demo.pulls[number].reviews] == [id_]
 
 
-def test_server_errors_are_waited_out_and_then_told(
+def test_server_errors_are_waited_out_and_then_reported(
     forge: GitHubForge, hub: GitHubServer, clock: FakeClock
 ) -> None:
     hub.fail_next("POST", "/pulls$", status=502, times=2)
@@ -137,7 +137,7 @@ def test_a_rate_limit_is_waited_out_as_long_as_github_says(
     assert clock.slept == [7, 11]
 
 
-def test_a_rate_limit_that_lasts_too_long_is_told_at_once(
+def test_a_rate_limit_that_lasts_too_long_is_reported_at_once(
     forge: GitHubForge, hub: GitHubServer, clock: FakeClock
 ) -> None:
     hub.fail_next("POST", "/pulls$", status=403, headers={"Retry-After": "3600"})

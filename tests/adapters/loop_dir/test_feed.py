@@ -51,7 +51,7 @@ def test_what_an_agent_says_is_not_in_the_feed(tmp_path: Path) -> None:
     assert not (tmp_path / "feed.jsonl").exists()
 
 
-def test_tee_tells_everybody_the_same() -> None:
+def test_tee_forwards_the_same_to_every_reporter() -> None:
     one, two = RecordingReporter(), RecordingReporter()
     tee = Tee(one, two)
     tee.note("n")

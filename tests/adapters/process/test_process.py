@@ -96,7 +96,7 @@ def test_run_feeds_standard_input_and_closes_it() -> None:
     assert process.run(["cat"]).out == b""
 
 
-def test_run_writes_to_a_file_when_it_is_told_to(tmp_path: Path) -> None:
+def test_run_writes_to_a_file_on_request(tmp_path: Path) -> None:
     target = tmp_path / "out"
     done = process.run(["printf", "a lot"], stdout=target, limit=1)
     assert (done.out, target.read_bytes()) == (b"", b"a lot")
@@ -207,7 +207,7 @@ def test_output_faster_than_its_reader_does_not_hold_up_the_timeout_or_the_ticks
         ticks = 0
 
         def chunk(self, source: process.Source, data: bytes) -> None:
-            time.sleep(0.002)  # a terminal or a disk, which lets the reading thread go on
+            time.sleep(0.002)  # a terminal or a disk, which lets the reading thread continue
 
         def tick(self) -> None:
             self.ticks += 1

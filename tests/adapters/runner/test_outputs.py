@@ -54,7 +54,7 @@ def test_an_approved_loop_says_so() -> None:
     assert (found["work-branch"], found["state-branch"]) == ("loop/T-001/work", "loop/T-001/state")
 
 
-def test_a_rejected_round_is_told_with_its_own_number_and_continues() -> None:
+def test_a_rejected_round_is_reported_with_its_own_number_and_continues() -> None:
     found = said(b.after(b.awaiting_review(), b.rejected(1), HandedOver(2)))
     assert (found["decision"], found["round"], found["continue"]) == (
         *("changes_required", "1", "true"),
