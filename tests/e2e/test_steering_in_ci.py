@@ -85,7 +85,7 @@ def test_a_label_retries_a_loop_whose_issue_was_edited_into_prose(hub: Hub) -> N
     result = hub.job(event=labelled(issue))
 
     assert result.outputs["continue"] == "true", result.log
-    assert "goes on with its first card" in result.log
+    assert "continues with its first card" in result.log
 
 
 def test_a_dry_run_answers_nobody(hub: Hub) -> None:

@@ -35,6 +35,8 @@ class Invocation:
         workflow: The file of the workflow that runs us.
         people: Everybody who had a hand in starting the run.
         starter: The account that a loop begun here belongs to.
+        bot: The app that started the run, if one did.
+        rerun_by: Who had the run repeated; "" when nobody did.
     """
 
     repository: str
@@ -44,6 +46,8 @@ class Invocation:
     workflow: str = ""
     people: tuple[str, ...] = ()
     starter: str = ""
+    bot: str | None = None
+    rerun_by: str = ""
 
     @classmethod
     def of_job(cls, job: Job) -> "Invocation":
@@ -56,6 +60,8 @@ class Invocation:
             workflow=job.workflow,
             people=job.people,
             starter=job.starter,
+            bot=job.sender if job.sender_type == "Bot" else None,
+            rerun_by=job.rerun_by,
         )
 
 

@@ -1,0 +1,107 @@
+"""Starts the loop of a card that somebody asked for; one that has begun is continued instead."""
+
+from loop_kit.core.ci.requests import StartFile, StartIssue, StartPull
+from loop_kit.core.loop.state import LoopState, Source
+from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
+from loop_kit.usecases.cards import Cards, Found
+from loop_kit.usecases.comments import refuse
+from loop_kit.usecases.continue_loop import leaves_alone
+from loop_kit.usecases.job import Loop, LoopJob
+
+
+def start_loop(
+    job: LoopJob, cards: Cards, request: StartFile | StartIssue | StartPull
+) -> LoopState | None:
+    """Run a round of the loop; None when this job leaves it alone.
+
+    A loop that has begun goes on with its first card, whatever the issue says by now.
+
+    Raises:
+        LoopError: a setting, a card, a branch or a permission that a person has to fix; on an issue
+            or a pull request it is posted there too.
+    """
+    found: Found | None = None
+    try:
+        found = _find_card(cards, request)
+        loop = _load_checked(job, found)
+    except (BadCard, BranchRefused, ForgeRefused) as error:
+        known = _known_loop(job, request) if found is None else None
+        if known is None:
+            if not isinstance(request, StartFile):
+                refuse(job.context, request.number, error)
+            raise
+        job.context.log.warn(f"{error.sentence} {known.task_id} continues with its first card.")
+        loop = known
+    return _enter(job, loop, found)
+
+
+def _find_card(cards: Cards, request: StartFile | StartIssue | StartPull) -> Found:
+    if isinstance(request, StartFile):
+        return cards.committed(request.path)
+    if isinstance(request, StartIssue):
+        return cards.of_issue(request)
+    return cards.of_pull(request)
+
+
+def _load_checked(job: LoopJob, found: Found) -> Loop:
+    loop = job.load(found.card.task_id, found.own_work)
+    if loop.recorded is not None:
+        _check_source(loop.recorded, found)
+        return loop
+    waits = job.unmerged(found.card)
+    if waits:
+        raise BadCard(
+            f"{found.card.task_id} depends on {', '.join(waits)}, which is not merged.",
+            "Merge its pull request, then start this one again.",
+        )
+    _check_head(found, loop.store.work_tip)
+    return loop
+
+
+def _known_loop(job: LoopJob, request: StartFile | StartIssue | StartPull) -> Loop | None:
+    """The loop that was begun for this issue or pull request, whatever it says by now."""
+    if isinstance(request, StartFile):
+        return None
+    kind = "issue" if isinstance(request, StartIssue) else "pr"
+    loop = job.load(job.context.forge.loop_of(request.number) or f"{kind}-{request.number}")
+    source = loop.recorded.source if loop.recorded else Source()
+    number = source.issue if kind == "issue" else source.pull
+    return loop if number == request.number else None
+
+
+def _enter(job: LoopJob, loop: Loop, found: Found | None) -> LoopState | None:
+    if loop.recorded is None:
+        return job.round(loop, found)
+    if found and loop.card and loop.card.sha256 != found.card.sha256:
+        job.context.log.warn(
+            f"The card of {loop.task_id} was edited since its loop began; the first version counts"
+            " until somebody comments /loop refresh."
+        )
+    if leaves_alone(job, loop.recorded):
+        return None
+    if job.has_handed_over(loop.recorded):
+        return job.dispatch_again(loop)
+    return job.round(loop, found)
+
+
+def _check_source(recorded: LoopState, found: Found) -> None:
+    asked, known = found.source, recorded.source
+    if (asked.kind, asked.ref if asked.kind != "file" else "") == (
+        known.kind,
+        known.ref if known.kind != "file" else "",
+    ):
+        return
+    raise BadCard(
+        f"{recorded.task_id} is already the loop of {known.kind} {known.ref}.",
+        "Give this card a task_id of its own.",
+    )
+
+
+def _check_head(found: Found, tip: str) -> None:
+    """A person who put the label on has seen one head, and no other is worked on."""
+    if found.own_work and tip not in {"", found.start_sha}:
+        raise BranchRefused(
+            f"The head of the pull request moved from {found.start_sha[:10]} to {tip[:10]} since"
+            " it was labelled.",
+            "Look at the new commits, then put the label on again.",
+        )
