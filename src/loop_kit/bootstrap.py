@@ -80,7 +80,7 @@ class Site:
     def on_laptop(
         cls, git: Git, place: Place, environ: Mapping[str, str], loop_dir: Path
     ) -> "Site":
-        """A user's repository: everything of ours is in the loop's folder."""
+        """A user's repository: our files are in the loop's folder."""
         runtime = loop_dir / "runtime"
         own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
         return cls(git, place, environ, *own)
@@ -89,7 +89,7 @@ class Site:
     def in_job(
         cls, git: Git, place: Place, environ: Mapping[str, str], folder: Path, supply: Supply
     ) -> "Site":
-        """The checkout of a job: everything of ours is in `folder`, which ends with the job."""
+        """The checkout of a job: our files are in `folder`, which ends with the job."""
         scratch = folder / "scratch"
         own = (place.root / LOOP_DIR, folder / "logs", scratch, scratch / "mailbox")
         return cls(git, place, environ, *own, job=folder, supply=supply)
@@ -140,7 +140,9 @@ def open_loop(
     hearers = Tee(reporter, FeedReporter(site.logs, clock))
     guides = _guides(site, base_sha, clock, hearers)
     run_options = options(site, settings, card)
-    ports = _replayed(site, store, replay) if replay else _ports(site, settings, store, base_sha)
+    ports = (
+        _replay_ports(site, store, replay) if replay else _ports(site, settings, store, base_sha)
+    )
     _check_templates(guides)
     repository = GitRepository(site.git)
     dispatcher = Dispatcher(
@@ -193,7 +195,7 @@ def scope_rules(settings: Settings, card: TaskCard, root: Path, *, ci: bool) -> 
     return ScopeRules(
         out_of_scope=patterns(card.out_of_scope, _existing(root, card.out_of_scope)),
         in_scope=patterns(card.in_scope, _existing(root, card.in_scope)),
-        protected=_protected(settings, ci=ci),
+        protected=_protected_paths(settings, ci=ci),
         strict=settings.scope == "strict",
         per_commit=ci,
     )
@@ -231,7 +233,7 @@ def _ports(site: Site, settings: Settings, store: Store, base_sha: str) -> _Port
     return _Ports(store, agents_of(site, settings), workspaces, verifier)
 
 
-def _replayed(site: Site, store: Store, replay: Replay) -> _Ports:
+def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     """Ports that run nothing and give what the bundle holds."""
     bundle = replay.bundle
     interrupted = bundle.outcome is Outcome.INTERRUPTED
@@ -298,7 +300,7 @@ def _check_templates(guides: Guides) -> None:
             ) from None
 
 
-def _protected(settings: Settings, *, ci: bool) -> tuple[str, ...]:
+def _protected_paths(settings: Settings, *, ci: bool) -> tuple[str, ...]:
     """What a worker may not change; in the user's own tree that is for the user to see."""
     if ci:
         return PROTECTED_IN_CI

@@ -275,7 +275,7 @@ def known_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, 
 
 def card_values(card: TaskCard) -> dict[str, object]:
     """What a card may say about how its loop runs; its limits are applied by `policy.lowered`."""
-    said: dict[str, object] = {
+    values: dict[str, object] = {
         "worker_backend": card.worker.backend,
         "worker_model": card.worker.model,
         "reviewer_backend": card.reviewer.backend,
@@ -283,7 +283,7 @@ def card_values(card: TaskCard) -> dict[str, object]:
         "base_branch": card.base_branch,
         "verify": card.verify,
     }
-    return {key: value for key, value in said.items() if value}
+    return {key: value for key, value in values.items() if value}
 
 
 def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:

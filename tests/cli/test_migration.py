@@ -273,7 +273,7 @@ def test_a_run_without_resume_says_what_it_leaves_behind(repo: Repo) -> None:
     repo.plan({"worker": [{"write": {"calc.py": "VALUE = 7\n"}}, {"commit": "W"}, {"report": {}}]})
     done = repo.run()
     assert done.code == 0, done.text
-    assert "T-001 was at round 2 and starts anew; --resume would have continued it" in done.err
+    assert "T-001 was at round 2 and starts again; --resume would have continued it" in done.err
     assert repo.names == ["worker/1/1", "reviewer/1/1"]
     assert "VALUE is wrong" not in agents_of(repo, "worker")[0].stdin
 

@@ -178,7 +178,7 @@ def test_a_run_that_is_at_work_is_left_alone_however_long_it_takes(hub: Hub) -> 
 
     swept = sweep(hub)
 
-    assert f"Run {run_id} is at work on it." in swept.log
+    assert f"Run {run_id} is working on it." in swept.log
     assert (swept.code, len(hub.git.pushes)) == (0, 1)
 
 

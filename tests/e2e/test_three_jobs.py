@@ -322,7 +322,7 @@ def test_a_loop_of_another_run_is_left_alone(hub: Hub) -> None:
         token = {"INPUT_GITHUB_TOKEN": three_jobs.READER} if phase == "agents" else {}
         job = hub.job(env=token, phase=phase, task_id="T-001")
         assert job.code == 0, job.log
-        assert f"busy: run {first.checkout.parent.name} is at work on T-001" in job.log
+        assert f"busy: run {first.checkout.parent.name} is working on T-001" in job.log
     assert len(hub.git.pushes) == pushes
 
 

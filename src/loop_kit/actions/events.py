@@ -60,9 +60,9 @@ def read_request(job: Job, payload: Mapping[str, Any], settings: Settings) -> Re
         ForgeRefused: the pull request comes from a fork, or nobody is named who asked.
     """
     later = settings.phase in {"agents", "publish"}
-    reader = _resumed if later else _READERS.get(job.event)
+    reader = _read_later_phase if later else _READERS.get(job.event)
     if reader is None:
-        return NotForUs(f"The event {_named(job.event)} is not one this action acts on.")
+        return NotForUs(f"The event {_printable(job.event)} is not one this action acts on.")
     require_trusted_ref(job, settings.branch_prefix)
     request = reader(_Event(job, payload, settings))
     if not job.people and not isinstance(request, NotForUs | SweepAll):
@@ -93,23 +93,23 @@ class _Event:
         """A number of the forge, above 0."""
         found = at(self.payload, *path)
         if not isinstance(found, int) or isinstance(found, bool) or not 0 < found < _MAX_NUMBER:
-            raise self.damaged(*path)
+            raise self.error_for(*path)
         return found
 
     def sha(self, *path: str, or_none: bool = False) -> str:
         """The full name of a commit, or with `or_none` the zeros that stand for none."""
         found = at(self.payload, *path)
         if not isinstance(found, str) or not is_sha(found):
-            raise self.damaged(*path)
+            raise self.error_for(*path)
         if is_no_commit(found) and not or_none:
-            raise self.damaged(*path)
+            raise self.error_for(*path)
         return found
 
     def branch(self, *path: str) -> str:
         """The name of a branch."""
         found = at(self.payload, *path)
         if not isinstance(found, str) or not is_branch_name(found):
-            raise self.damaged(*path)
+            raise self.error_for(*path)
         return found
 
     def repository(self, *path: str) -> str:
@@ -117,7 +117,7 @@ class _Event:
         found = at(self.payload, *path)
         return found if isinstance(found, str) and _REPOSITORY.fullmatch(found) else ""
 
-    def damaged(self, *path: str) -> BadSetting:
+    def error_for(self, *path: str) -> BadSetting:
         """The error for an event without something that every such event has."""
         return BadSetting(
             f"The event {self.job.event} holds no usable {'.'.join(path)}.",
@@ -128,7 +128,7 @@ class _Event:
 # --- started by hand, by a continuation or by the clock --------------------------------------
 
 
-def _dispatched(event: _Event) -> Request:
+def _read_dispatch(event: _Event) -> Request:
     settings = event.settings
     card = "" if settings.task == DEFAULT_CARD else settings.task
     asked = {
@@ -156,7 +156,7 @@ def _dispatched(event: _Event) -> Request:
     return StartFile(card or DEFAULT_CARD)
 
 
-def _resumed(event: _Event) -> Request:
+def _read_later_phase(event: _Event) -> Request:
     """A later phase works on what the phase `claim` of the same run has claimed."""
     return Resume(_task_id(event.settings), None, None)
 
@@ -173,14 +173,14 @@ def _task_id(settings: Settings) -> str:
         raise BadSetting(f"The input task-id {error}.", "Correct task-id.") from None
 
 
-def _swept(_event: _Event) -> Request:
+def _read_schedule(_event: _Event) -> Request:
     return SweepAll()
 
 
 # --- labels ----------------------------------------------------------------------------------
 
 
-def _labelled_issue(event: _Event) -> Request:
+def _read_issue_label(event: _Event) -> Request:
     why = _other_label(event)
     if why:
         return NotForUs(why)
@@ -193,7 +193,7 @@ def _labelled_issue(event: _Event) -> Request:
     return StartIssue(number, title, event.text("issue", "body"), labelled=True)
 
 
-def _labelled_pull(event: _Event) -> Request:
+def _read_pull_label(event: _Event) -> Request:
     why = _other_label(event)
     if why:
         return NotForUs(why)
@@ -219,8 +219,8 @@ def _labelled_pull(event: _Event) -> Request:
 def _other_label(event: _Event) -> str:
     """Why the event is not the one of our label being put on, or ''."""
     if event.action != "labeled":
-        said = _named(event.action)
-        return f"Only a label starts a loop: {event.job.event} {said} is not one."
+        action = _printable(event.action)
+        return f"Only a label starts a loop: {event.job.event} {action} is not one."
     label = event.text("label", "name", limit=_MAX_TITLE)
     wanted = event.settings.trigger_label
     if label.strip().casefold() != wanted.strip().casefold():
@@ -231,9 +231,9 @@ def _other_label(event: _Event) -> str:
 # --- comments --------------------------------------------------------------------------------
 
 
-def _commented(event: _Event) -> Request:
+def _read_comment(event: _Event) -> Request:
     if event.action != "created":
-        return NotForUs(f"Only a new comment is read: this one was {_named(event.action)}.")
+        return NotForUs(f"Only a new comment is read: this one was {_printable(event.action)}.")
     job = event.job
     number = event.number("comment", "id")
     made = event.text("comment", "created_at", limit=40)
@@ -260,7 +260,7 @@ def _commented(event: _Event) -> Request:
 # --- pushes ----------------------------------------------------------------------------------
 
 
-def _pushed(event: _Event) -> Request:
+def _read_push(event: _Event) -> Request:
     ref = at(event.payload, "ref")
     if not isinstance(ref, str) or not ref.startswith("refs/heads/"):
         return NotForUs("The push is not one of a branch.")
@@ -271,27 +271,27 @@ def _pushed(event: _Event) -> Request:
             "Limit `on: push` to the default branch.",
         )
     if not is_branch_name(event.job.default_branch):
-        raise event.damaged("repository", "default_branch")
+        raise event.error_for("repository", "default_branch")
     if branch != event.job.default_branch:
         return NotForUs(f"The push is to {one_line(branch, 100)}, not to the default branch.")
     if event.settings.task:
-        return _dispatched(event)
+        return _read_dispatch(event)
     after = event.sha("after", or_none=True)
     if at(event.payload, "deleted") is True or is_no_commit(after):
         return NotForUs("The push deleted a branch.")
     return PushedCards(before=event.sha("before", or_none=True), after=after, ref=ref)
 
 
-def _named(word: str) -> str:
+def _printable(word: str) -> str:
     return one_line(word, 60) or "(none)"
 
 
 _AUTHOR_TYPE = ("comment", "user", "type")
 _READERS: Mapping[str, Callable[[_Event], Request]] = {
-    "workflow_dispatch": _dispatched,
-    "issues": _labelled_issue,
-    "pull_request": _labelled_pull,
-    "issue_comment": _commented,
-    "push": _pushed,
-    "schedule": _swept,
+    "workflow_dispatch": _read_dispatch,
+    "issues": _read_issue_label,
+    "pull_request": _read_pull_label,
+    "issue_comment": _read_comment,
+    "push": _read_push,
+    "schedule": _read_schedule,
 }

@@ -36,17 +36,17 @@ def _install(folder: Path, python: Path, lock: Path) -> None:
     uv = shutil.which("uv")
     if uv:
         _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
-        _run(uv, "pip", "install", "--quiet", "--python", str(python), *_locked(lock))
+        _run(uv, "pip", "install", "--quiet", "--python", str(python), *_lock_options(lock))
     else:
         _run(sys.executable, "-m", "venv", str(folder))
         pip = (str(python), "-m", "pip", "--disable-pip-version-check")
-        _run(*pip, "install", "--quiet", *_locked(lock))
+        _run(*pip, "install", "--quiet", *_lock_options(lock))
     site = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
     (site / "loop_kit.pth").write_text(f"{_SOURCE}\n", "utf-8")
     (folder / _READY).touch()
 
 
-def _locked(lock: Path) -> tuple[str, ...]:
+def _lock_options(lock: Path) -> tuple[str, ...]:
     return ("--require-hashes", "--no-deps", "-r", str(lock))
 
 
@@ -55,8 +55,8 @@ def _run(*argv: str) -> None:
 
     done = process.run(argv, timeout=600)
     if done.code:
-        said = (done.out + done.err).decode("utf-8", "replace").strip()[-2000:]
-        message = f"Installing loop-kit failed ({argv[0]}): {said}"
+        output = (done.out + done.err).decode("utf-8", "replace").strip()[-2000:]
+        message = f"Installing loop-kit failed ({argv[0]}): {output}"
         escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
         sys.stdout.write(f"::error title=loop-kit::{escaped}\n")
         raise SystemExit(1)

@@ -106,7 +106,7 @@ class Cards:
                 raise BadCard(f"There is no open issue #{number}.", "Give the number of one.")
             title, body = issue.title, issue.body
         origin = Origin("issue", number, title)
-        card = card_if_any(body, origin) or self._attached(body, origin)
+        card = card_if_any(body, origin) or self._find_attached(body, origin)
         if card is None:
             raise no_card(origin)
         return card
@@ -116,7 +116,7 @@ class Cards:
 
         Raises:
             BadCard: there is none, more than one, or one that does not fit.
-            BranchRefused: its head or base is a branch of ours.
+            BranchRefused: its head or base is one of the loop's branches.
             ForgeRefused: it comes from a fork, or its head is not where it was.
         """
         pull = asked.facts or self.open_pull(asked.number)
@@ -142,7 +142,7 @@ class Cards:
         if card is None:
             self._checkout.fetch(base_sha)
             self._checkout.fetch(pull.head_sha)
-            card = self._added(pull, base_sha, origin)
+            card = self._find_added(pull, base_sha, origin)
         if card is not None:
             return card
         facts = self._forge.pull(pull.number)
@@ -178,7 +178,7 @@ class Cards:
         base_sha = self._checkout.tip(base_branch)
         return Found(card, source, base_branch, base_sha, base_sha)
 
-    def _attached(self, body: str, origin: Origin) -> TaskCard | None:
+    def _find_attached(self, body: str, origin: Origin) -> TaskCard | None:
         links = attachment_links(body, self._repository)
         if not links:
             return None
@@ -203,7 +203,7 @@ class Cards:
         check_pull(facts, self._repository, self._settings.branch_prefix)
         return facts
 
-    def _added(self, pull: PullFacts, base_sha: str, origin: Origin) -> TaskCard | None:
+    def _find_added(self, pull: PullFacts, base_sha: str, origin: Origin) -> TaskCard | None:
         """The one card that the pull request adds or changes."""
         changed = changed_cards(self._checkout.git, base_sha, pull.head_sha)
         if not changed:

@@ -80,7 +80,7 @@ def remote_url(git: Git, job: Job) -> str:
     server = job.server_url.rstrip("/")
     origin = urlsplit(_origin(git))
     same = _address(origin) == _address(urlsplit(server))
-    if not (same and _named(origin.path, server).lower() == job.repository.lower()):
+    if not (same and _repository_in(origin.path, server).lower() == job.repository.lower()):
         return f"{server}/{job.repository}"
     host = origin.netloc.rpartition("@")[2]
     return urlunsplit((origin.scheme, host, origin.path, "", ""))
@@ -128,16 +128,16 @@ def _other(git: Git, job: Job) -> str:
     host, path = scp.groups() if scp else (urlsplit(origin).hostname or "", urlsplit(origin).path)
     if host.lower() != (server.hostname or "").lower():
         return ""
-    named = _named(path, job.server_url)
+    named = _repository_in(path, job.server_url)
     return "" if named.lower() == job.repository.lower() else named
 
 
 def _origin(git: Git) -> str:
-    said = git.run("config", "remote.origin.url", ok=(0, 1)).out
-    return said.decode("utf-8", "replace").strip()
+    output = git.run("config", "remote.origin.url", ok=(0, 1)).out
+    return output.decode("utf-8", "replace").strip()
 
 
-def _named(path: str, server: str) -> str:
+def _repository_in(path: str, server: str) -> str:
     """`owner/name` in the path of a repository on a server that may itself have a path."""
     prefix = urlsplit(server).path.strip("/")
     return path.strip("/").removesuffix(".git").removeprefix(f"{prefix}/" if prefix else "")

@@ -158,7 +158,7 @@ def _task_id(job: LoopJob, request: Comment) -> str:
         facts = job.context.forge.pull(request.number)
         head = facts.head if facts else ""
         if head.startswith(prefix) and head.endswith("/work"):
-            return _checked(head.removeprefix(prefix).removesuffix("/work"), request)
+            return _check_task_id(head.removeprefix(prefix).removesuffix("/work"), request)
     known = job.context.forge.loop_of(request.number)
     if known:
         return known
@@ -170,7 +170,7 @@ def _task_id(job: LoopJob, request: Comment) -> str:
     return card.task_id if card else origin.task_id
 
 
-def _checked(task_id: str, request: Comment) -> str:
+def _check_task_id(task_id: str, request: Comment) -> str:
     try:
         return check_task_id(task_id)
     except ValueError:

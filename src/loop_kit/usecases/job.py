@@ -27,10 +27,10 @@ from loop_kit.ports import PushRejected, Store
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
+from loop_kit.usecases.end_report import report_end
 from loop_kit.usecases.job_context import JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
-from loop_kit.usecases.telling import tell
 
 _LEASE_MARGIN_SEC = 600
 """How long after its round a lease holds where the API cannot tell whether the run is over."""
@@ -85,7 +85,7 @@ class LoopJob:
         """Whether another run holds the loop."""
         return is_live(lease, self.context.forge, SystemClock().now(), self.context.invocation)
 
-    def unmerged(self, card: TaskCard) -> tuple[str, ...]:
+    def unmerged_dependencies(self, card: TaskCard) -> tuple[str, ...]:
         """Those of the tasks that a card depends on whose pull request is not merged."""
         forge, prefix = self.context.forge, self.context.settings.branch_prefix
         return tuple(id_ for id_ in card.depends_on if not is_task_merged(forge, prefix, id_))
@@ -98,7 +98,7 @@ class LoopJob:
         With `retries` a loop that stopped is continued; without, only what is outstanding is done.
 
         Raises:
-            LoopError: a setting, a card, a branch or a permission that a person has to mend.
+            LoopError: a setting, a card, a branch or a permission that a person has to fix.
         """
         try:
             return self.work(loop, found, retries=retries)
@@ -133,7 +133,7 @@ class LoopJob:
                 undispatched = self.hand_over(entered)
         finally:
             self.context.log.close()
-        self.tell(entered, undispatched)
+        self.report(entered, undispatched)
         return entered.engine.state
 
     def enter(
@@ -207,7 +207,7 @@ class LoopJob:
         return Entered(loop, engine, settings)
 
     def hand_over(self, entered: Entered) -> LoopError | None:
-        """Hand over; a next round that could not be dispatched is told after the outputs are."""
+        """Hand over; a next round that could not be dispatched is reported after the outputs."""
         try:
             entered.engine.hand_over(self.context.forge, self.continuation(entered.settings))
         except (ForgeRefused, ForgeUnavailable) as error:
@@ -230,16 +230,16 @@ class LoopJob:
         entered = self.open(loop)
         entered.engine.join(loop.recorded, loop.card)
         entered.engine.dispatch(self.context.forge, self.continuation(entered.settings))
-        self.tell(entered, None)
+        self.report(entered, None)
         return loop.recorded
 
-    def tell(self, entered: Entered, undispatched: LoopError | None) -> None:
+    def report(self, entered: Entered, undispatched: LoopError | None) -> None:
         """Outputs, summary and annotations.
 
         Raises:
-            LoopError: `undispatched`, after everything was told.
+            LoopError: `undispatched`, after everything was reported.
         """
-        tell(self.context, entered.settings, entered.engine.state, entered.loop.store)
+        report_end(self.context, entered.settings, entered.engine.state, entered.loop.store)
         if undispatched is not None:
             raise undispatched
 

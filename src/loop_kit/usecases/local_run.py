@@ -69,7 +69,7 @@ def run_local(request: Request) -> ExitCode:
     """Run the loop and return the exit code of its outcome.
 
     Raises:
-        LoopError: anything that a person has to mend first; nothing was spent.
+        LoopError: anything that a person has to fix first; nothing was spent.
     """
     git = Git(request.cwd, request.environ)
     place = locate(git)
@@ -95,7 +95,10 @@ class _LocalRun:
         self._place = place
         self._folder = folder
         self._store = FetchedStore(
-            folder, git, keep_card=_tracked(git, folder / bus.TASK_CARD), keep_work=self._keep_work
+            folder,
+            git,
+            keep_card=_is_tracked(git, folder / bus.TASK_CARD),
+            keep_work=self._keep_work,
         )
         self._work_branch = ""
 
@@ -116,7 +119,7 @@ class _LocalRun:
             return self._rounds(engine, self._start(settings, card))
 
     def _rounds(self, engine: Engine, start: Start) -> ExitCode:
-        """Run round after round; between two, run anew if our own code changed on disk."""
+        """Run round after round; between two, restart if our own code changed on disk."""
         before, shown = code_stamp(), engine.reporter
         state = engine.begin(start)
         if state.outcome is Outcome.APPROVED:
@@ -130,14 +133,14 @@ class _LocalRun:
                 break
             again = self._request.argv[:1] == ("run",)
             if again and state.state is not Phase.DONE and code_stamp() != before:
-                shown.note("The code of loop-kit changed on disk: going on with the new one.")
-                _run_anew(self._request)
+                shown.note("The code of loop-kit changed on disk: continuing with the new code.")
+                _restart(self._request)
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
-        self._tell_end(shown, state)
+        self._report_end(shown, state)
         return state.exit_code
 
-    def _tell_end(self, shown: Reporter, state: LoopState) -> None:
+    def _report_end(self, shown: Reporter, state: LoopState) -> None:
         shown.note(headline(state))
         shown.note(f"Used: {usage_text(state)}.")
         if self._work_branch:
@@ -174,7 +177,7 @@ class _LocalRun:
         if fresh and recorded is not None and not recorded.finished:
             sys.stderr.write(
                 f"Warning: {one_line(recorded.task_id)} was at round {recorded.round}"
-                " and starts anew; --resume would have continued it.\n"
+                " and starts again; --resume would have continued it.\n"
             )
         return Start(
             card=card,
@@ -202,7 +205,7 @@ class _LocalRun:
             self._git.run("update-ref", "-m", "loop-kit: work", ref, sha)
 
     def _learn(self, state: LoopState, shown: Reporter) -> None:
-        """Keep what blocked a round and was mended; run twice, it is learned once."""
+        """Keep what blocked a round and was fixed; run twice, it is learned once."""
         lessons = [
             Lesson(f.severity, f.file, f.reason, f"{state.task_id} {f.id} round {f.round}")
             for f in state.findings
@@ -229,7 +232,7 @@ def _is_out_of_rounds(state: LoopState) -> bool:
     return state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
 
 
-def _run_anew(request: Request) -> None:
+def _restart(request: Request) -> None:
     """Replace this process by one that runs the code on disk, at the round that is outstanding."""
     argv = [sys.executable, "-P", "-m", "loop_kit", *resumed(request.argv)]
     os.execve(sys.executable, argv, dict(request.environ))  # noqa: S606
@@ -277,5 +280,5 @@ def _hide(place: Place, folder: Path) -> Callable[[], None]:
     return exclude_generated(place.git_dir, inside, run=True) if inside else lambda: None
 
 
-def _tracked(git: Git, path: Path) -> bool:
+def _is_tracked(git: Git, path: Path) -> bool:
     return git.run("ls-files", "--error-unmatch", "--", str(path), ok=(0, 1, 128)).code == 0

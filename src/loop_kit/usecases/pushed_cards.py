@@ -19,7 +19,7 @@ from loop_kit.ports import PushRejected
 from loop_kit.usecases.cards import Cards, Found, changed_cards
 from loop_kit.usecases.job import Loop, LoopJob
 
-_MOST = 10
+_MAX_LOOPS = 10
 """Loops that one push may start."""
 
 
@@ -35,7 +35,7 @@ def start_pushed(job: LoopJob, cards: Cards, request: PushedCards) -> LoopState 
     """Start the loops of the cards that a push added or changed.
 
     Raises:
-        LoopError: the first thing that a person has to mend, after all other loops were started.
+        LoopError: the first thing that a person has to fix, after all other loops were started.
     """
     context = job.context
     before = "" if is_no_commit(request.before) else request.before
@@ -45,15 +45,15 @@ def start_pushed(job: LoopJob, cards: Cards, request: PushedCards) -> LoopState 
     if not paths:
         context.log.note("The push adds or changes no task card.")
         return None
-    if len(paths) > _MOST:
+    if len(paths) > _MAX_LOOPS:
         context.log.warn(
-            f"The push holds {len(paths)} task cards; the first {_MOST} are started. Start the"
+            f"The push holds {len(paths)} task cards; the first {_MAX_LOOPS} are started. Start the"
             " others by hand, or with `loop plan`."
         )
     failed: list[LoopError] = []
-    new = _collected(job, cards, paths[:_MOST], request, failed)
+    new = _collect(job, cards, paths[:_MAX_LOOPS], request, failed)
     if len(new) == len(paths) == 1:
-        return _worked_on(job, new[0])
+        return _work_on(job, new[0])
     for begun in new:
         if context.settings.dry_run:
             context.log.note(f"Dry run: {begun.loop.task_id} would get a job of its own.")
@@ -64,7 +64,7 @@ def start_pushed(job: LoopJob, cards: Cards, request: PushedCards) -> LoopState 
     return None
 
 
-def _collected(
+def _collect(
     job: LoopJob,
     cards: Cards,
     paths: Sequence[str],
@@ -82,7 +82,7 @@ def _collected(
     return list(new.values())
 
 
-def _worked_on(job: LoopJob, begun: Begun) -> LoopState | None:
+def _work_on(job: LoopJob, begun: Begun) -> LoopState | None:
     recorded = begun.loop.recorded
     if recorded is not None and job.has_handed_over(recorded):
         return job.dispatch_again(begun.loop)
@@ -94,7 +94,7 @@ def _new(
 ) -> Begun | None:
     """The card at `path`, if no loop has it yet and what it depends on is merged.
 
-    A push that is run again goes on with the loops that it began.
+    A push that is run again continues the loops that it began.
     """
     log = job.context.log
     try:
@@ -109,7 +109,7 @@ def _new(
             f"{path}: {found.card.task_id} has a loop already; an edit counts after a refresh."
         )
         return None
-    waits = job.unmerged(found.card) if loop.recorded is None else ()
+    waits = job.unmerged_dependencies(found.card) if loop.recorded is None else ()
     if waits:
         log.note(f"{path}: {found.card.task_id} waits for {', '.join(waits)}.")
         return None

@@ -14,7 +14,7 @@ def start_loop(
 ) -> LoopState | None:
     """Run a round of the loop; None when this job leaves it alone.
 
-    A loop that has begun goes on with its first card, whatever the issue says by now.
+    A loop that has begun continues with its first card, whatever the issue says by now.
 
     Raises:
         LoopError: a setting, a card, a branch or a permission that a person has to fix; on an issue
@@ -23,7 +23,7 @@ def start_loop(
     found: Found | None = None
     try:
         found = _find_card(cards, request)
-        loop = _load_checked(job, found)
+        loop = _load_and_check(job, found)
     except (BadCard, BranchRefused, ForgeRefused) as error:
         known = _known_loop(job, request) if found is None else None
         if known is None:
@@ -43,12 +43,12 @@ def _find_card(cards: Cards, request: StartFile | StartIssue | StartPull) -> Fou
     return cards.of_pull(request)
 
 
-def _load_checked(job: LoopJob, found: Found) -> Loop:
+def _load_and_check(job: LoopJob, found: Found) -> Loop:
     loop = job.load(found.card.task_id, found.own_work)
     if loop.recorded is not None:
         _check_source(loop.recorded, found)
         return loop
-    waits = job.unmerged(found.card)
+    waits = job.unmerged_dependencies(found.card)
     if waits:
         raise BadCard(
             f"{found.card.task_id} depends on {', '.join(waits)}, which is not merged.",

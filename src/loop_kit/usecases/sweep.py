@@ -66,13 +66,13 @@ def sweep_all(job: LoopJob) -> None:
     """Sweep, and tell it in the log and in the job summary.
 
     Raises:
-        LoopError: the first that a person has to mend, after all other loops were looked after.
+        LoopError: the first that a person has to fix, after all other loops were looked after.
     """
     swept, errors = sweep(job)
     context = job.context
     for row in swept.rows:
-        said = one_line(f"{row.found}. {row.did}: {row.message}", 1000)
-        context.log.note(f"{row.task_id}: {said}")
+        text = one_line(f"{row.found}. {row.did}: {row.message}", 1000)
+        context.log.note(f"{row.task_id}: {text}")
     context.log.note(totals(swept))
     redact = Redactor(known_secrets(context.settings, context.site.environ))
     write_summary(context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(summary(swept)))
@@ -105,7 +105,7 @@ def sweep(job: LoopJob) -> tuple[SweepReport, tuple[LoopError, ...]]:
 
 
 class _Sweep:
-    """One sweep over all loops under the prefix; the ledger is told what came of each."""
+    """One sweep over all loops under the prefix; the ledger records what came of each."""
 
     def __init__(self, job: LoopJob, ledger: Ledger) -> None:
         context = replace(job.context, layers=job.context.layers.over("sweep", _NO_AGENTS))
@@ -114,7 +114,7 @@ class _Sweep:
         self._ledger = ledger
 
     def look(self) -> list[LoopSnapshot]:
-        """All loops, in one listing and one fetch; one that cannot be read is told of at once."""
+        """All loops, in one listing and one fetch; one that cannot be read is recorded at once."""
         context = self._context
         with scratch_repository(context.checkout.git, context.folder) as scratch:
             loops = RemoteLoops(scratch, context.checkout.remote, context.settings.branch_prefix)
@@ -149,7 +149,7 @@ class _Sweep:
                 self._ledger.fail(glance.task_id, found, error)
                 continue
             except Exception as error:
-                self._ledger.fail(glance.task_id, found, _unexpected(glance.task_id, error))
+                self._ledger.fail(glance.task_id, found, _error_for(glance.task_id, error))
                 continue
             self._ledger.add(row)
             carried += row.did in _DONE
@@ -162,7 +162,7 @@ class _Sweep:
             PushRejected: another run owns it.
             LoopError: it cannot be carried on.
         """
-        loop, wanted = self._loaded(glance), need(glance)
+        loop, wanted = self._load(glance), need(glance)
         if isinstance(loop, str):
             return Row(glance.task_id, found, Action.LEFT, loop)
         if self._context.settings.dry_run:
@@ -182,11 +182,11 @@ class _Sweep:
         next_ = self._job.continuation(entered.settings)
         return next_ is not None and bool(next_.workflow)
 
-    def _loaded(self, glance: LoopSnapshot) -> Loop | str:
+    def _load(self, glance: LoopSnapshot) -> Loop | str:
         """The loop as it is on the server, or why it is left alone."""
         lease = glance.state.lease
         if self._job.is_live(lease):
-            return f"Run {lease.run_id if lease else ''} is at work on it."
+            return f"Run {lease.run_id if lease else ''} is working on it."
         loop = self._job.load(glance.task_id)
         if need(glance) is Need.COMMANDS:
             if not loop.store.commands():
@@ -198,7 +198,7 @@ class _Sweep:
         return loop
 
     def _hand_over(self, entered: Entered, recorded: LoopState) -> None:
-        """Take the lease, say what is to be said, and hand over to a job of the loop's own."""
+        """Take the lease, say what is to be text, and hand over to a job of the loop's own."""
         engine, loop = entered.engine, entered.loop
         engine.begin(_start(loop, recorded, self._job.new_lease(_LEASE_SEC)))
         if not engine.state.is_running:
@@ -230,13 +230,13 @@ def _with_inbox(git: Git, recorded: Mapping[str, StateRecord]) -> frozenset[str]
     return frozenset(name for name, line in zip(shas, lines, strict=True) if " tree " in line)
 
 
-def _unexpected(task_id: str, error: Exception) -> StateRefused:
+def _error_for(task_id: str, error: Exception) -> StateRefused:
     """A state that nobody thought of must not keep other loops from going on."""
     at = extract_tb(error.__traceback__)[-1]
-    said = one_line(str(error), 200)
+    text = one_line(str(error), 200)
     where = f"{PurePath(at.filename).name}:{at.lineno}"
     return StateRefused(
-        f"{task_id} cannot be carried on: {type(error).__name__} in {where}: {said}.",
+        f"{task_id} cannot be continued: {type(error).__name__} in {where}: {text}.",
         f"If its {bus.STATE} is sound, this is a bug in loop-kit: please report it.",
     )
 
@@ -247,5 +247,5 @@ def _unreadable(prefix: str, name: str, found: StateRecord) -> LoopError:
         return BranchRefused(f"{branch}: {found.why}.", "Mend the branch, or delete it.")
     return StateRefused(
         f"{bus.STATE} on {branch} cannot be read: {found.why}.",
-        f"Mend it there, or delete the branch {branch} to start anew.",
+        f"Fix it there, or delete the branch {branch} to start again.",
     )

@@ -73,17 +73,17 @@ def delete_old(
     old = [glance for glance in glances if is_old_enough_to_delete(glance)]
     # Not always the same ones are asked after: most of them may stay open for ever.
     asked = random.sample(old, min(MAX_LOOPS, len(old)))
-    closed = _closed(forge, settings.branch_prefix, asked, ledger)
+    closed = _find_closed(forge, settings.branch_prefix, asked, ledger)
     try:
         _delete(checkout, settings, closed, ledger)
     except LoopError as error:
         ledger.errors.append(error)
 
 
-def _closed(
+def _find_closed(
     forge: Forge, prefix: str, old: Iterable[LoopSnapshot], ledger: Ledger
 ) -> dict[str, tuple[str, LoopSnapshot]]:
-    """Those that were closed long ago, and what is to be said of it."""
+    """Those that were closed long ago, and how to describe it."""
     now, closed = SystemClock().now(), {}
     for glance in old:
         try:
@@ -132,14 +132,14 @@ def _delete(
     }
     if settings.dry_run:
         for name, found in tips.items():
-            ledger.add(Row(name, closed[name][0], Action.WOULD, f"To be deleted: {_shown(found)}."))
+            ledger.add(Row(name, closed[name][0], Action.WOULD, f"To be deleted: {_names(found)}."))
         return
     for name, error in removal.remove(tips).items():
         if error is not None:
             ledger.fail(name, closed[name][0], error)
         else:
-            ledger.add(Row(name, closed[name][0], Action.DELETED, f"{_shown(tips[name])}."))
+            ledger.add(Row(name, closed[name][0], Action.DELETED, f"{_names(tips[name])}."))
 
 
-def _shown(branches: Iterable[str]) -> str:
+def _names(branches: Iterable[str]) -> str:
     return ", ".join(branches)

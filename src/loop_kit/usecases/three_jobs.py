@@ -62,12 +62,12 @@ def later_phase(job: LoopJob, task_id: str) -> LoopState | None:
     """Do the part of the phase `agents` or `publish`; None when the loop is not this run's.
 
     Raises:
-        LoopError: a setting, a branch or a permission that a person has to mend.
+        LoopError: a setting, a branch or a permission that a person has to fix.
     """
     log, loop = job.context.log, job.load(task_id)
     if job.context.settings.dry_run:
         return job.work(loop)
-    claimed = _claimed(job, loop)
+    claimed = _find_claim(job, loop)
     if claimed is None:
         return None
     if job.context.settings.phase == "agents":
@@ -82,7 +82,7 @@ def later_phase(job: LoopJob, task_id: str) -> LoopState | None:
         log.close()
 
 
-def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
+def _find_claim(job: LoopJob, loop: Loop) -> Claimed | None:
     recorded, log = loop.recorded, job.context.log
     if recorded is None or loop.card is None:
         log.note(f"There is no loop {loop.task_id}: nothing was claimed.")
@@ -91,7 +91,7 @@ def _claimed(job: LoopJob, loop: Loop) -> Claimed | None:
         log.note(f"{loop.task_id} is claimed by nobody: this run has handed it over already.")
         return None
     if recorded.lease.run_id != job.context.invocation.run_id:
-        log.note(f"busy: run {recorded.lease.run_id} is at work on {loop.task_id}.")
+        log.note(f"busy: run {recorded.lease.run_id} is working on {loop.task_id}.")
         return None
     return Claimed(loop, recorded, loop.card, recorded.lease)
 
@@ -103,7 +103,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     loop, recorded, log = claimed.loop, claimed.recorded, job.context.log
     folder = _folder(job)
     discard_bundle(folder)
-    if _stopping(loop.store.commands()):
+    if _stops(loop.store.commands()):
         log.note(f"A command that stops {loop.task_id} waits: no agent is run.")
         return
     store = UnpushedStore(loop.store)
@@ -120,10 +120,10 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     head = bundle.work.head_sha if bundle.work else ""
     write_bundle(job.context.checkout.git, folder, bundle.to_json(), recorded.tip, head)
     log.note(f"What the agents did is in {folder}; the phase publish checks and publishes it.")
-    job.tell(entered, None)
+    job.report(entered, None)
 
 
-def _stopping(commands: Iterable[Command]) -> bool:
+def _stops(commands: Iterable[Command]) -> bool:
     return any(command.verb in {"pause", "stop"} for command in commands)
 
 
@@ -140,20 +140,20 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
         bundle = _bundle(job, claimed)
     except BundleInvalid as error:
         why = f"The agents' job left no usable bundle: {error}. Look at its log for the reason."
-        return _stopped(job, claimed, _dispatch_failed(claimed.recorded), why)
-    if _stopped_at_base(bundle, claimed.recorded):
-        outcome = _dispatch_failed(claimed.recorded)
+        return _stop(job, claimed, _outcome_of_lost_job(claimed.recorded), why)
+    if _ended_before_base(bundle, claimed.recorded):
+        outcome = _outcome_of_lost_job(claimed.recorded)
         if bundle.outcome is Outcome.INTERRUPTED:
             outcome = Outcome.INTERRUPTED
-        return _stopped(job, claimed, outcome, bundle.failure(Role.WORKER)[1])
-    recorded = _inherited(claimed.recorded)
+        return _stop(job, claimed, outcome, bundle.failure(Role.WORKER)[1])
+    recorded = _inherit_posts(claimed.recorded)
     entered = job.open(claimed.loop, replay=bundle)
     entered.engine.join(recorded, claimed.card)
     try:
         entered.engine.run(last_round=bundle.round)
     except GitFailed as error:
-        entered.engine.stop(_dispatch_failed(entered.engine.state), str(error))
-    return _handed_over(job, entered)
+        entered.engine.stop(_outcome_of_lost_job(entered.engine.state), str(error))
+    return _hand_over(job, entered)
 
 
 def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
@@ -178,13 +178,13 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
     return bundle
 
 
-def _stopped_at_base(bundle: Bundle, recorded: LoopState) -> bool:
+def _ended_before_base(bundle: Bundle, recorded: LoopState) -> bool:
     """Whether the agents' job did not even get to verify the base commit, which comes first."""
     awaited = recorded.is_running and bool(recorded.verify) and recorded.baseline is None
     return awaited and bundle.verification(recorded.start_sha, recorded.verify) is None
 
 
-def _inherited(recorded: LoopState) -> LoopState:
+def _inherit_posts(recorded: LoopState) -> LoopState:
     """The state, with what is to be posted marked as intended by another job.
 
     The phase `claim` posts without recording it; what it posted is then looked for.
@@ -196,26 +196,26 @@ def _inherited(recorded: LoopState) -> LoopState:
     return recorded.model_copy(update={"outbox": tuple(items)})
 
 
-def _dispatch_failed(state: LoopState) -> Outcome:
+def _outcome_of_lost_job(state: LoopState) -> Outcome:
     reviewing = state.state is Phase.AWAITING_REVIEW
     return Outcome.REVIEWER_DISPATCH_FAILED if reviewing else Outcome.WORKER_DISPATCH_FAILED
 
 
-def _stopped(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> LoopState:
+def _stop(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> LoopState:
     """End the loop, unless it is over already, or a command that waits is to pause or stop it."""
     loop, recorded = claimed.loop, claimed.recorded
     store = LateStore(loop.store, recorded.branch_tip)
     entered = job.open(loop, store=store)
-    entered.engine.join(_inherited(recorded), claimed.card)
+    entered.engine.join(_inherit_posts(recorded), claimed.card)
     if not recorded.is_running:
         entered.engine.run()
-    elif not _stopping(store.waiting()):
+    elif not _stops(store.waiting()):
         entered.engine.stop(outcome, why)
-    return _handed_over(job, entered)
+    return _hand_over(job, entered)
 
 
-def _handed_over(job: LoopJob, entered: Entered) -> LoopState:
+def _hand_over(job: LoopJob, entered: Entered) -> LoopState:
     undispatched = job.hand_over(entered)
     job.context.log.close()
-    job.tell(entered, undispatched)
+    job.report(entered, undispatched)
     return entered.engine.state

@@ -1,4 +1,4 @@
-"""Tells how a job ended: outputs, the job summary, files for artifacts, one line in the log."""
+"""Reports how a job ended: outputs, the job summary, files for artifacts, one line in the log."""
 
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
@@ -10,7 +10,7 @@ from loop_kit.settings import Settings, known_secrets
 from loop_kit.usecases.job_context import JobContext
 
 
-def tell(context: JobContext, settings: Settings, state: LoopState, store: GitStore) -> None:
+def report_end(context: JobContext, settings: Settings, state: LoopState, store: GitStore) -> None:
     """Write what this job has to say about a loop; a stop becomes an annotation."""
     files = {}
     for key, name in (("report-path", bus.REVIEW_REPORT), ("state-path", bus.STATE)):
@@ -19,11 +19,11 @@ def tell(context: JobContext, settings: Settings, state: LoopState, store: GitSt
             path = context.folder / name
             path.write_bytes(content)
             files[key] = str(path)
-    said = headline(state)
-    context.log.note(said)
+    text = headline(state)
+    context.log.note(text)
     redact = Redactor(known_secrets(settings, context.site.environ))
     write_summary(
-        context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(job_summary(state, said))
+        context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(job_summary(state, text))
     )
     claimed = settings.phase == "claim"
     write_outputs(
@@ -35,4 +35,4 @@ def tell(context: JobContext, settings: Settings, state: LoopState, store: GitSt
         },
     )
     if state.outcome is not None and state.exit_code:
-        context.log.fail(said)
+        context.log.fail(text)
