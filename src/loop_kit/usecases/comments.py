@@ -72,7 +72,7 @@ def _apply_or_queue(
         _decline(context, request, f"#{request.number} has no loop that can be commanded.")
         return None
     is_handled = request.id in recorded.handled_commands
-    if recorded.finished and command.verb != "status" and not is_handled:
+    if recorded.is_finished and command.verb != "status" and not is_handled:
         over = f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
         _decline(context, request, over)
         return None

@@ -55,7 +55,7 @@ def _continue_by_hand(job: LoopJob, loop: Loop) -> LoopState | None:
 
 def _reason_to_leave(job: LoopJob, recorded: LoopState) -> str | None:
     task_id, pull = recorded.task_id, recorded.pull_request
-    if recorded.finished:
+    if recorded.is_finished:
         return f"{task_id} is {recorded.outcome}: use a new task id for new work."
     if recorded.state is Phase.DONE and pull and is_pull_merged(job.context.forge, pull):
         return f"{task_id} is merged: use a new task id for new work."

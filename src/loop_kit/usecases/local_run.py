@@ -174,7 +174,7 @@ class _LocalRun:
         recorded = self._store.load()
         if self._request.single_round is not None:
             fresh = _is_fresh(self._request.single_round, card, recorded)
-        if fresh and recorded is not None and not recorded.finished:
+        if fresh and recorded is not None and not recorded.is_finished:
             sys.stderr.write(
                 f"Warning: {one_line(recorded.task_id)} was at round {recorded.round}"
                 " and starts again; --resume would have continued it.\n"

@@ -36,7 +36,7 @@ from loop_kit.core.ci.sweeping import (
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.resuming import extend_limits
+from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.state import Lease, LoopState
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.errors import (
@@ -213,7 +213,7 @@ def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
         card=loop.card,
         base_sha=recorded.base_sha,
         start_sha=recorded.start_sha,
-        limits=extend_limits(recorded.limits, -recorded.added_rounds),
+        limits=operator_limits(recorded),
         verify=recorded.verify,
         fresh=False,
         publishes=recorded.publishes,

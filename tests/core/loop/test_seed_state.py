@@ -212,7 +212,7 @@ def test_a_head_that_a_worker_did_not_spell_out_is_not_kept(head: object) -> Non
 
 def test_an_approved_loop_stays_approved() -> None:
     state = read(state="done", outcome="approved")
-    assert (state.outcome, state.finished) == ("approved", True)
+    assert (state.outcome, state.is_finished) == ("approved", True)
 
 
 def test_a_loop_that_never_began_is_idle() -> None:

@@ -103,7 +103,7 @@ def need(glance: LoopSnapshot) -> Need:
     if state.state is Phase.DONE and outbox.pending(state):
         return Need.POSTS
     begun = state.state in {Phase.DONE, Phase.PAUSED}
-    return Need.COMMANDS if begun and glance.has_inbox and not state.finished else Need.NOTHING
+    return Need.COMMANDS if begun and glance.has_inbox and not state.is_finished else Need.NOTHING
 
 
 def is_queued(glance: LoopSnapshot) -> bool:

@@ -25,7 +25,7 @@ from loop_kit.core.loop.messages import (
     Stop,
     TaskStarted,
 )
-from loop_kit.core.loop.resuming import extend_limits
+from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.state import (
     Lease,
     Limits,
@@ -126,7 +126,7 @@ def begin(start: Start, recorded: LoopState | None, at: str) -> Entry:
 
 def is_left_alone(recorded: LoopState, start: Start) -> bool:
     """Whether nothing happens to the recorded loop: it is over, and no command asks for more."""
-    return recorded.finished and start.command is None
+    return recorded.is_finished and start.command is None
 
 
 def is_work_branch_deleted(recorded: LoopState, start: Start, work_tip: str) -> bool:
@@ -188,7 +188,7 @@ def push_during_attempt(state: LoopState, kept_branch: str, at: str) -> Entry:
     )
     course = _Course(state)
     if state.resume_phase is not None:
-        course.add(LoopResumed(extend_limits(state.limits, -state.added_rounds), at))
+        course.add(LoopResumed(operator_limits(state), at))
     if not course.state.is_running:
         return Entry(state, tuple(course.steps), warning=error)
     course.stop(Stop(Outcome.NEEDS_HUMAN, error, ("human_push",)), at)

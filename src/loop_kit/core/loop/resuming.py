@@ -125,6 +125,11 @@ def extend_limits(limits: Limits, rounds: int) -> Limits:
     return limits.model_copy(update=more) if rounds else limits
 
 
+def operator_limits(state: LoopState) -> Limits:
+    """The limits without the rounds that commands added."""
+    return extend_limits(state.limits, -state.added_rounds)
+
+
 def update_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any, ...]:
     """`records` with these fields of round `round_` replaced."""
     return tuple(

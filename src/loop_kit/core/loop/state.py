@@ -312,7 +312,7 @@ class LoopState(ExtensibleRecord):
         return self.wip.sha if self.wip else self.tip
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing is outstanding and nothing can be continued."""
         posted = all(item.status != "pending" for item in self.outbox)
         return self.state is Phase.DONE and self.resume_phase is None and posted
