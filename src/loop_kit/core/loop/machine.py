@@ -9,10 +9,10 @@ outcome and a `resume_phase`, so that the next run continues at the phase that i
 loop that is `paused` by command has one too): a worker whose commits were saved is never run, and
 never paid for, twice.
 
-`outstanding` asks of a state what is to be done next. It looks at nothing but the state; a process
-that died between any two lines is therefore resumed by the same question that started it. Posts
-to the forge come before the next agent, and the handing over to the next job comes last of all
-(the engine does that when this run's round is over).
+`outstanding` says what a state asks to be done next: post what is due, stop at a used up budget,
+claim the first attempt, verify, run an agent. It looks at nothing but the state; a process that
+died between any two lines is therefore resumed by the same question that started it.
+`closing_effect` says how a run ends when its round is over.
 
 Events arrive in any order a crash can produce, but a pair that is not in the table is a bug and
 raises `IllegalTransition`.
