@@ -22,7 +22,7 @@ from loop_kit.adapters.replay import (
     ReplayedVerifier,
     ReplayedWorkspaces,
 )
-from loop_kit.core.ci.bundle import Bundle, Result, Results
+from loop_kit.core.ci.bundle import Bundle, VerifyResult, VerifyResults
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import Role, Spent
 from loop_kit.ports import Assignment, WorkMoved
@@ -35,7 +35,7 @@ def job(folder: Path) -> Assignment:
 STOP = Command(comment=7, verb="stop", by="mona")
 
 
-def bundle(*verifications: Results) -> Bundle:
+def bundle(*verifications: VerifyResults) -> Bundle:
     return Bundle(version=1, task_id=TASK, round=1, holder="a", seq=1, verifications=verifications)
 
 
@@ -73,7 +73,7 @@ def test_a_replayed_workspace_holds_the_head_or_where_it_began(tmp_path: Path) -
 
 
 def test_what_was_not_verified_is_failed() -> None:
-    reported = Results(sha=sha(1), results=(Result(command="make", exit_code=0),))
+    reported = VerifyResults(sha=sha(1), results=(VerifyResult(command="make", exit_code=0),))
     verifier = ReplayedVerifier(bundle(reported))
 
     assert verifier.verify(sha(1), ["make"], 1).passed

@@ -4,7 +4,7 @@ from loop_kit.core.agent.reports import (
     Decision,
     Disposition,
     DispositionStatus,
-    Issue,
+    ReportedIssue,
     ReviewReport,
     WorkReport,
 )
@@ -129,7 +129,7 @@ def work_reported(
 def review(
     round_: int,
     decision: Decision,
-    *issues: Issue,
+    *issues: ReportedIssue,
     dispositions: tuple[Disposition, ...] = (),
 ) -> ReviewReport:
     """A review report."""
@@ -148,10 +148,10 @@ def approved(round_: int, *dispositions: Disposition) -> ReviewReported:
 
 
 def rejected(
-    round_: int, *issues: Issue, dispositions: tuple[Disposition, ...] = ()
+    round_: int, *issues: ReportedIssue, dispositions: tuple[Disposition, ...] = ()
 ) -> ReviewReported:
     """The reviewer asks for changes; without `issues` there is one that names its round."""
-    wanted = issues or (Issue(reason=f"wrong in round {round_}"),)
+    wanted = issues or (ReportedIssue(reason=f"wrong in round {round_}"),)
     report = review(round_, "changes_required", *wanted, dispositions=dispositions)
     return ReviewReported(report, at=AT)
 

@@ -18,7 +18,7 @@ from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 
 if TYPE_CHECKING:
-    from loop_kit.core.agent.timing import Summary
+    from loop_kit.core.agent.timing import MetricSummary
 
 _EVENT = "dispatch_phase_metrics"
 _COLUMNS = ("metric", "count", "missing", "avg_ms", "p50_ms", "p95_ms")
@@ -69,7 +69,7 @@ class _Attempts:
                 yield data
 
 
-def _body(rows: _Attempts, found: Mapping[str, "Summary"]) -> dict[str, object]:
+def _body(rows: _Attempts, found: Mapping[str, "MetricSummary"]) -> dict[str, object]:
     return {
         "feed": str(feed_path(rows.logs)),
         "task_id": rows.task_id or None,
@@ -92,7 +92,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _print(rows: _Attempts, found: Mapping[str, "Summary"]) -> None:
+def _print(rows: _Attempts, found: Mapping[str, "MetricSummary"]) -> None:
     from loop_kit.core.agent.timing import PHASES, SUBPHASES
     from loop_kit.core.sanitize import visible
 
@@ -119,7 +119,7 @@ def _table(body: Iterable[tuple[str, ...]]) -> str:
     return "\n".join((lines[0], "-+-".join("-" * width for width in widths), *lines[1:]))
 
 
-def _row(name: str, summary: "Summary") -> tuple[str, ...]:
+def _row(name: str, summary: "MetricSummary") -> tuple[str, ...]:
     times = (summary.avg, summary.p50, summary.p95)
     return (
         name,

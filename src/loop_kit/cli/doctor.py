@@ -34,20 +34,20 @@ def doctor(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Check git, settings and the agents' programs: versions, flags, keys, and what to fix."""
-    from loop_kit.core.agent.checkup import lines, verdict
+    from loop_kit.core.agent.checkup import check_lines, verdict
 
     flags = {"worker_backend": worker_backend, "reviewer_backend": reviewer_backend}
     given = {name: value for name, value in flags.items() if value}
     examined = _examine(Path.cwd(), dict(os.environ), loop_dir, given)
     said = ", ".join(f"{role} {name}" for role, name in examined.roles.items())
     conclusion = verdict(examined.checks, said)
-    stopped = any(check.stops for check in examined.checks)
+    stopped = any(check.is_blocking for check in examined.checks)
     if as_json:
         checks = [asdict(check) for check in examined.checks]
         body = {"ready": not stopped, "verdict": conclusion, "roles": examined.roles}
         typer.echo(json.dumps({**body, "checks": checks}, indent=2))
     else:
-        for line in (*lines(examined.checks), conclusion):
+        for line in (*check_lines(examined.checks), conclusion):
             typer.echo(line)
     if stopped:
         raise typer.Exit(int(ExitCode.VALIDATION))
@@ -76,7 +76,7 @@ def _examine(
     found, settings = _settings(folder, environ, flags)
     checks += found
     roles: Mapping[str, str] = {}
-    if not any(check.stops for check in found):
+    if not any(check.is_blocking for check in found):
         chosen, roles = _roles(settings, git, root, folder, environ)
         checks += chosen
     checks += _programs(settings, root, environ, set(roles.values()))
@@ -96,16 +96,16 @@ def _exported_secrets(environ: Mapping[str, str]) -> list[str]:
 
 
 def _python() -> "Check":
-    from loop_kit.core.agent.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, CheckState
 
-    return Check("python", State.OK, f"{platform.python_version()}, {sys.executable}")
+    return Check("python", CheckState.OK, f"{platform.python_version()}, {sys.executable}")
 
 
 def _git(git: "Git") -> "list[Check]":
     """Git, and the repository when there is a git to ask."""
     from loop_kit.core.agent.checkup import (
         Check,
-        State,
+        CheckState,
         version_in,
         version_text,
     )
@@ -113,48 +113,52 @@ def _git(git: "Git") -> "list[Check]":
     try:
         printed = git.text("version")
     except (LoopError, OSError) as error:
-        return [Check("git", State.MISSING, str(error), _INSTALL_GIT)]
+        return [Check("git", CheckState.MISSING, str(error), _INSTALL_GIT)]
     version = version_in(printed)
     if version is None:
         detail = f"of unknown version (it printed {printed[:60]!r})"
-        return [Check("git", State.WARN, detail, _INSTALL_GIT), _repository(git)]
+        return [Check("git", CheckState.WARN, detail, _INSTALL_GIT), _repository(git)]
     if version < OLDEST_GIT:
         detail = f"{version_text(version)} is older than {version_text(OLDEST_GIT)}"
-        return [Check("git", State.WRONG, detail, _INSTALL_GIT), _repository(git)]
-    return [Check("git", State.OK, version_text(version)), _repository(git)]
+        return [Check("git", CheckState.WRONG, detail, _INSTALL_GIT), _repository(git)]
+    return [Check("git", CheckState.OK, version_text(version)), _repository(git)]
 
 
 def _repository(git: "Git") -> "Check":
     from loop_kit.adapters.git.repository import locate
-    from loop_kit.core.agent.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, CheckState
 
     try:
         place = locate(git)
     except NotARepository as error:
-        return Check("repository", State.MISSING, error.sentence, error.remedy)
+        return Check("repository", CheckState.MISSING, error.sentence, error.remedy)
     except LoopError as error:
-        return Check("repository", State.WRONG, error.sentence, error.remedy)
+        return Check("repository", CheckState.WRONG, error.sentence, error.remedy)
     where = f"{place.root}, at {place.head[:12]} of {place.branch}"
-    return Check("repository", State.OK, where)
+    return Check("repository", CheckState.OK, where)
 
 
 def _folder(folder: Path) -> "Check":
     """Whether everything that a run writes below the loop's folder can be written."""
-    from loop_kit.core.agent.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, CheckState
 
     if os.path.lexists(folder) and not folder.is_dir():
-        return Check("loop folder", State.WRONG, f"{folder} is no folder", f"mv {folder} {folder}~")
+        return Check(
+            "loop folder", CheckState.WRONG, f"{folder} is no folder", f"mv {folder} {folder}~"
+        )
     if not folder.exists():
         parent = next(path for path in folder.parents if path.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
-            return Check("loop folder", State.WRONG, f"{parent} cannot be written", _own(parent))
-        return Check("loop folder", State.WARN, f"{folder} is not there yet", "loop init")
+            return Check(
+                "loop folder", CheckState.WRONG, f"{parent} cannot be written", _own(parent)
+            )
+        return Check("loop folder", CheckState.WARN, f"{folder} is not there yet", "loop init")
     inner = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
     for path in (folder, *sorted(inner), folder / "lock"):
         needed = os.W_OK | (os.X_OK if path.is_dir() else 0)
         if path.exists() and not os.access(path, needed):
-            return Check("loop folder", State.WRONG, f"{path} cannot be written", _own(folder))
-    return Check("loop folder", State.OK, str(folder))
+            return Check("loop folder", CheckState.WRONG, f"{path} cannot be written", _own(folder))
+    return Check("loop folder", CheckState.OK, str(folder))
 
 
 def _own(path: Path) -> str:
@@ -166,7 +170,7 @@ def _settings(
 ) -> "tuple[list[Check], Settings]":
     """The settings of a run with the default card, and what is wrong with their sources."""
     from loop_kit.config_file import NAMES
-    from loop_kit.core.agent.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, CheckState
     from loop_kit.settings import Settings, for_laptop
     from loop_kit.usecases.local_files import find_card, load_card, read_config
 
@@ -176,7 +180,7 @@ def _settings(
         path = find_card(folder, folder, "")
         if os.path.lexists(path):
             card = load_card(path)
-            checks.append(Check("task card", State.OK, f"{card.task_id}, {path}"))
+            checks.append(Check("task card", CheckState.OK, f"{card.task_id}, {path}"))
         settings = for_laptop(environ, flags).resolve(config.layer, card)
     except (LoopError, OSError) as error:
         sentence, remedy = (
@@ -184,9 +188,9 @@ def _settings(
             if isinstance(error, LoopError)
             else (f"{error.filename} cannot be read: {error.strerror}", f"chmod u+r {folder}/*")
         )
-        return [*checks, Check("settings", State.WRONG, sentence, remedy)], Settings()
+        return [*checks, Check("settings", CheckState.WRONG, sentence, remedy)], Settings()
     detail = config.path or f"defaults, since there is no {folder / NAMES[0]}"
-    return [Check("settings", State.OK, detail), *checks], settings
+    return [Check("settings", CheckState.OK, detail), *checks], settings
 
 
 def _roles(
@@ -196,7 +200,7 @@ def _roles(
     from loop_kit.adapters.agents.catalogue import KNOWN
     from loop_kit.adapters.git.repository import Place
     from loop_kit.bootstrap import Site, agents_of
-    from loop_kit.core.agent.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, CheckState
 
     site = Site.on_laptop(git, Place(root, root / ".git", "", ""), environ, folder)
     asked = settings.model_copy(update={"auto_dispatch": True})
@@ -205,15 +209,15 @@ def _roles(
         chosen = {role.value: agent for role, agent in agents.items()}
         problems = {agent.name: agent.check() for agent in agents.values()}
     except LoopError as error:
-        return [Check("agents", State.WRONG, error.sentence, error.remedy)], {}
+        return [Check("agents", CheckState.WRONG, error.sentence, error.remedy)], {}
     except Exception as error:  # a backend of somebody else's may raise anything
         detail = f"a backend failed: {type(error).__name__}: {error}"
         fix = "fix the package that provides it, or choose another backend"
-        return [Check("agents", State.WRONG, detail, fix)], {}
+        return [Check("agents", CheckState.WRONG, detail, fix)], {}
     checks = [
-        Check(name, State.MISSING, problem, "put it on PATH, or choose another backend")
+        Check(name, CheckState.MISSING, problem, "put it on PATH, or choose another backend")
         if problem
-        else Check(name, State.OK, "chosen; nothing more is known to check")
+        else Check(name, CheckState.OK, "chosen; nothing more is known to check")
         for name, problem in problems.items()
         if name not in KNOWN
     ]
@@ -228,7 +232,7 @@ def _programs(
     from loop_kit.adapters.agents.catalogue import KNOWN
     from loop_kit.adapters.agents.probe import Surroundings, probe
     from loop_kit.core.agent import environment
-    from loop_kit.core.agent.checkup import Check, State
+    from loop_kit.core.agent.checkup import Check, CheckState
 
     plain = environment.agent_environment(environ)
     checks: list[Check] = []
@@ -236,7 +240,9 @@ def _programs(
         known = KNOWN.get(name)
         if known is None:
             if name not in used:
-                checks.append(Check(name, State.OK, "registered, no check known", needed=False))
+                checks.append(
+                    Check(name, CheckState.OK, "registered, no check known", needed=False)
+                )
             continue
         seen = {**environment.agent_environment(environ, settings.agent_env)}
         for variable, setting in known.keys.items():

@@ -12,7 +12,7 @@ from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import ExitCode
 
 if TYPE_CHECKING:
-    from loop_kit.core.ci.planning import Plan, Refused
+    from loop_kit.core.ci.planning import Plan, RefusedCard
 
 
 def plan(
@@ -88,6 +88,6 @@ def _print(found: "Plan", loop_dir: str) -> None:
         typer.echo(f"{kind:7}  {task_id:{width}}  {one_line(text, 500)}")
 
 
-def _sentence(each: "Refused") -> str:
+def _sentence(each: "RefusedCard") -> str:
     """Why a file is refused, with its path."""
     return each.why if each.path in each.why else f"{each.path}: {each.why}"

@@ -280,7 +280,7 @@ class Engine:
         step = Step(event, transition(self.state, event))
         if isinstance(event, WorkReported):
             after = step.after
-            handed = handoff.of_worker(after, event.report, event.at)
+            handed = handoff.worker_handoff(after, event.report, event.at)
             files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encode(handed)
         self._journal.record(step, files)
 
@@ -290,7 +290,7 @@ class Engine:
         if isinstance(event, ReviewReported):
             after = step.after
             report = self._reviewer.work_report(before)
-            handed = handoff.of_reviewer(after, event.report, event.at)
+            handed = handoff.reviewer_handoff(after, event.report, event.at)
             files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encode(handed)
             approved = after.outcome is Outcome.APPROVED
             name, build = (bus.SUMMARY, bus.summary) if approved else (bus.FIX_LIST, bus.fix_list)

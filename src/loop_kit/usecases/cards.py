@@ -14,9 +14,9 @@ from loop_kit.adapters.github.forge import GitHubForge
 from loop_kit.core.card.issue import (
     Origin,
     attachment_links,
-    card_if_any,
     card_in_attachment,
-    no_card,
+    find_card,
+    missing_card,
 )
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.requests import (
@@ -106,9 +106,9 @@ class Cards:
                 raise BadCard(f"There is no open issue #{number}.", "Give the number of one.")
             title, body = issue.title, issue.body
         origin = Origin("issue", number, title)
-        card = card_if_any(body, origin) or self._find_attached(body, origin)
+        card = find_card(body, origin) or self._find_attached(body, origin)
         if card is None:
-            raise no_card(origin)
+            raise missing_card(origin)
         return card
 
     def of_pull(self, asked: StartPull) -> Found:
@@ -138,7 +138,7 @@ class Cards:
     def in_pull(self, pull: PullFacts, base_sha: str) -> TaskCard:
         """The card for a pull request whose base and head are at hand."""
         origin = Origin("pull request", pull.number, pull.title)
-        card = card_if_any(pull.body, origin)
+        card = find_card(pull.body, origin)
         if card is None:
             self._checkout.fetch(base_sha)
             self._checkout.fetch(pull.head_sha)
@@ -148,9 +148,9 @@ class Cards:
         facts = self._forge.pull(pull.number)
         issue = self._forge.issue(facts.closes) if facts and facts.closes else None
         closed = Origin("issue", issue.number, issue.title) if issue else None
-        card = card_if_any(issue.body, closed) if issue and closed else None
+        card = find_card(issue.body, closed) if issue and closed else None
         if card is None:
-            raise no_card(origin, ", changes none and closes no issue with one")
+            raise missing_card(origin, ", changes none and closes no issue with one")
         if closed is not None and card.task_id == closed.task_id:
             return card.model_copy(update={"task_id": origin.task_id})
         return card

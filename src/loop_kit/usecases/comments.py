@@ -5,7 +5,7 @@ anything; otherwise this run takes the loop, carries the command out and continu
 may not command gets no answer at all: strangers must not make us answer.
 """
 
-from loop_kit.core.card.issue import Origin, card_if_any
+from loop_kit.core.card.issue import Origin, find_card
 from loop_kit.core.card.task import TaskCard, check_task_id
 from loop_kit.core.ci.requests import Comment, StartIssue
 from loop_kit.core.forge.render import headline, marker
@@ -164,7 +164,7 @@ def _task_id(job: LoopJob, request: Comment) -> str:
         return known
     origin = Origin("pull request" if request.on_pull else "issue", request.number)
     try:
-        card = card_if_any(request.body, origin)
+        card = find_card(request.body, origin)
     except BadCard:
         card = None
     return card.task_id if card else origin.task_id

@@ -314,7 +314,7 @@ class _Fetch:
         if known is not None and known.task_id == task_id:
             keys = ("held", "tried", "dispatched")
             base = base.model_copy(update={key: getattr(known, key) for key in keys})
-        return base.holding(remote.files[bus.STATE], written)
+        return base.with_held(remote.files[bus.STATE], written)
 
     def _exclude_generated(self) -> None:
         inside = path_in_repository(self._folder, self._place.root)

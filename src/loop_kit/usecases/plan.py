@@ -19,7 +19,7 @@ from loop_kit.core.ci.planning import (
     CardAt,
     LoopStatus,
     Plan,
-    Refused,
+    RefusedCard,
     plan_cards,
     task_ids_to_look_up,
 )
@@ -113,25 +113,27 @@ def _merged_tasks(place: RemotePlace, prefix: str, asked: Iterable[str]) -> froz
         forge.close()
 
 
-def _read_cards(folder: Path, root: Path) -> tuple[list[CardAt], list[Refused]]:
+def _read_cards(folder: Path, root: Path) -> tuple[list[CardAt], list[RefusedCard]]:
     """The cards in the loop's folder, and the files there that are none."""
     tasks = folder / "tasks"
     entries = sorted(tasks.iterdir()) if tasks.is_dir() else []
     files = [p for p in entries if p.suffix in _SUFFIXES and not p.name.startswith(".")]
     cards: list[CardAt] = []
-    refused: list[Refused] = []
+    refused: list[RefusedCard] = []
     for path in [*files[:_MAX_CARDS], folder / bus.TASK_CARD]:
         name = os.path.relpath(path, root).replace(os.sep, "/")
         try:
             card = _read_card(path, name)
         except BadCard as error:
-            refused.append(Refused(name, error.sentence))
+            refused.append(RefusedCard(name, error.sentence))
         else:
             cards += [CardAt(name, card)] if card else []
     left = len(files) - _MAX_CARDS
     if left > 0:
         where = os.path.relpath(tasks, root).replace(os.sep, "/")
-        refused.append(Refused(where, f"{left} more cards than the {_MAX_CARDS} that are read."))
+        refused.append(
+            RefusedCard(where, f"{left} more cards than the {_MAX_CARDS} that are read.")
+        )
     return cards, refused
 
 

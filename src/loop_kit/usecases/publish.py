@@ -187,7 +187,7 @@ class _Publication:
                 f"{run} is running {record.task_id}; its lease expires at {lease.expires_at}.",
                 f"Wait for it, then fetch the loop again.{hint}",
             )
-        if not record.is_ours(self._store.read(bus.STATE) or b""):
+        if not record.is_known(self._store.read(bus.STATE) or b""):
             raise self._changed_in_ci("another run, or a person, wrote its state")
         return there
 
@@ -205,7 +205,7 @@ class _Publication:
             StateRefused: it has not begun.
         """
         raw = (self._folder / bus.STATE).read_bytes()
-        changed = self._local.seq > there.seq or not self._record.is_ours(raw)
+        changed = self._local.seq > there.seq or not self._record.is_known(raw)
         if (self._local if changed else there).state is Phase.IDLE:
             raise StateRefused(
                 f"The loop {self._record.task_id} has not begun.", "Start it in CI with its card."
@@ -290,7 +290,7 @@ class _Publication:
         if behind:
             files = read_tree(self._scratch, self._store.state_tip, end.task_id)
         self._write_record(
-            self._record.holding(self._store.read(bus.STATE) or raw, raw).model_copy(
+            self._record.with_held(self._store.read(bus.STATE) or raw, raw).model_copy(
                 update={"state_tip": self._store.state_tip, "work_tip": self._store.work_tip}
             )
         )
@@ -325,7 +325,7 @@ class _Publication:
         return int(self._git.text("rev-list", "--count", f"{end.branch_tip}..{tip}"))
 
     def _record_attempt(self, state: bytes) -> None:
-        self._write_record(self._record.trying(state))
+        self._write_record(self._record.with_tried(state))
 
     def _write_record(self, record: FetchedLoop) -> None:
         self._record = record

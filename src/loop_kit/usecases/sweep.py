@@ -23,8 +23,8 @@ from loop_kit.core.ci.sweeping import (
     Action,
     LoopSnapshot,
     Need,
-    Row,
     SweepReport,
+    SweepRow,
     due,
     is_queued,
     need,
@@ -141,7 +141,7 @@ class _Sweep:
             try:
                 row = self._looked_after(glance, found)
             except PushRejected:
-                row = Row(glance.task_id, found, Action.LEFT, "Another run took it over.")
+                row = SweepRow(glance.task_id, found, Action.LEFT, "Another run took it over.")
             except (ForgeRefused, ForgeUnavailable) as error:
                 self._ledger.fail(glance.task_id, found, error)
                 return len(waiting) - number - 1
@@ -155,7 +155,7 @@ class _Sweep:
             carried += row.did in _DONE
         return 0
 
-    def _looked_after(self, glance: LoopSnapshot, found: str) -> Row:
+    def _looked_after(self, glance: LoopSnapshot, found: str) -> SweepRow:
         """What came of one loop that waits for something.
 
         Raises:
@@ -164,13 +164,13 @@ class _Sweep:
         """
         loop, wanted = self._load(glance), need(glance)
         if isinstance(loop, str):
-            return Row(glance.task_id, found, Action.LEFT, loop)
+            return SweepRow(glance.task_id, found, Action.LEFT, loop)
         if self._context.settings.dry_run:
-            return Row(glance.task_id, found, Action.WOULD, f"It waits for {wanted}.")
+            return SweepRow(glance.task_id, found, Action.WOULD, f"It waits for {wanted}.")
         entered = self._job.open(loop)
         if glance.state.is_running and not self._dispatches(entered):
             why = "`continue` is none: whoever chains its jobs starts the next."
-            return Row(glance.task_id, found, Action.LEFT, why)
+            return SweepRow(glance.task_id, found, Action.LEFT, why)
         if is_queued(glance) and loop.card is not None:
             entered.engine.join(glance.state, loop.card)
             entered.engine.dispatch(self._context.forge, self._job.continuation(entered.settings))

@@ -18,7 +18,7 @@ from loop_kit.core.ci.sweeping import (
     RETENTION_SEC,
     Action,
     LoopSnapshot,
-    Row,
+    SweepRow,
     is_old_enough_to_delete,
     situation,
 )
@@ -34,16 +34,16 @@ class Ledger:
     """What a sweep has done so far, and what went wrong."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[SweepRow] = []
         self.errors: list[LoopError] = []
 
-    def add(self, row: Row) -> None:
+    def add(self, row: SweepRow) -> None:
         """Take down what came of one loop."""
         self.rows.append(row)
 
     def fail(self, task_id: str, found: str, error: LoopError) -> None:
         """Take down what went wrong with one loop."""
-        self.rows.append(Row(task_id, found, Action.FAILED, str(error)))
+        self.rows.append(SweepRow(task_id, found, Action.FAILED, str(error)))
         self.errors.append(error)
 
 
@@ -132,13 +132,15 @@ def _delete(
     }
     if settings.dry_run:
         for name, found in tips.items():
-            ledger.add(Row(name, closed[name][0], Action.WOULD, f"To be deleted: {_names(found)}."))
+            ledger.add(
+                SweepRow(name, closed[name][0], Action.WOULD, f"To be deleted: {_names(found)}.")
+            )
         return
     for name, error in removal.remove(tips).items():
         if error is not None:
             ledger.fail(name, closed[name][0], error)
         else:
-            ledger.add(Row(name, closed[name][0], Action.DELETED, f"{_names(tips[name])}."))
+            ledger.add(SweepRow(name, closed[name][0], Action.DELETED, f"{_names(tips[name])}."))
 
 
 def _names(branches: Iterable[str]) -> str:

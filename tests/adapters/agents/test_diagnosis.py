@@ -229,7 +229,7 @@ def test_a_flag_that_a_newer_version_dropped_is_permanent(tmp_path: Path, backen
     code, said = USAGE[backend]
     found = run(tmp_path, backend, b"", code, stderr=said).problem
     assert found is not None
-    assert (found.kind, found.permanent) == (ProblemKind.BAD_FLAGS, True)
+    assert (found.kind, found.is_permanent) == (ProblemKind.BAD_FLAGS, True)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_an_api_error_is_reported_with_its_status(tmp_path: Path) -> None:
     assert "APIError 401" in ended.message
     assert ended.spent.tokens_in is None
     assert ended.problem is not None
-    assert ended.problem.permanent
+    assert ended.problem.is_permanent
 
 
 def test_a_reply_that_was_cut_off_is_reported_although_the_exit_code_is_0(tmp_path: Path) -> None:

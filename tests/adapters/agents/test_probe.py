@@ -11,7 +11,7 @@ import pytest
 
 from loop_kit.adapters.agents.catalogue import KNOWN, KnownProgram
 from loop_kit.adapters.agents.probe import Surroundings, login, probe
-from loop_kit.core.agent.checkup import Check, State
+from loop_kit.core.agent.checkup import Check, CheckState
 
 CODEX, CLAUDE, OPENCODE = KNOWN["codex"], KNOWN["claude"], KNOWN["opencode"]
 CODEX_HELP = """\
@@ -82,7 +82,7 @@ def machine(tmp_path: Path, home: Path) -> Machine:
 def test_a_program_that_is_not_there_is_to_be_installed_by_one_command(machine: Machine) -> None:
     (check,) = machine.look()
 
-    assert (check.state, check.detail) == (State.MISSING, "not on PATH")
+    assert (check.state, check.detail) == (CheckState.MISSING, "not on PATH")
     assert check.fix == "npm install --global @openai/codex@0.169.0"
 
 
@@ -91,7 +91,7 @@ def test_a_file_on_path_that_is_not_executable_is_named(machine: Machine) -> Non
 
     (check,) = machine.look()
 
-    assert (check.state, check.fix) == (State.WRONG, f"chmod +x {machine.program}")
+    assert (check.state, check.fix) == (CheckState.WRONG, f"chmod +x {machine.program}")
     assert stat.S_IMODE(machine.program.stat().st_mode) == 0o644
 
 
@@ -100,9 +100,9 @@ def test_the_version_and_the_flags_that_we_know_are_right(machine: Machine) -> N
 
     version, flags, logged_in = machine.look()
 
-    assert (version.state, version.detail) == (State.OK, f"0.169.0, {machine.program}")
-    assert (flags.state, flags.detail) == (State.OK, "all 11 that loop-kit passes")
-    assert (logged_in.state, logged_in.detail) == (State.OK, "by CODEX_API_KEY")
+    assert (version.state, version.detail) == (CheckState.OK, f"0.169.0, {machine.program}")
+    assert (flags.state, flags.detail) == (CheckState.OK, "all 11 that loop-kit passes")
+    assert (logged_in.state, logged_in.detail) == (CheckState.OK, "by CODEX_API_KEY")
 
 
 def test_an_old_version_is_warned_of_with_what_to_install(machine: Machine) -> None:
@@ -110,7 +110,7 @@ def test_an_old_version_is_warned_of_with_what_to_install(machine: Machine) -> N
 
     version = machine.look()[0]
 
-    assert version.state is State.WARN
+    assert version.state is CheckState.WARN
     assert "0.99.1 is older than 0.169.0" in version.detail
     assert version.fix == "npm install --global @openai/codex@0.169.0"
 
@@ -120,7 +120,7 @@ def test_a_newer_version_is_fine_as_long_as_its_help_names_our_flags(machine: Ma
 
     version, flags, _ = machine.look()
 
-    assert (version.state, flags.state) == (State.OK, State.OK)
+    assert (version.state, flags.state) == (CheckState.OK, CheckState.OK)
     assert "newer than 0.169.0" in version.detail
 
 
@@ -129,7 +129,7 @@ def test_a_flag_that_is_gone_is_named(machine: Machine) -> None:
 
     flags = machine.look()[1]
 
-    assert flags.state is State.WRONG
+    assert flags.state is CheckState.WRONG
     assert flags.detail == "`codex-of-nobody exec --help` does not name --json"
     assert flags.fix == "npm install --global @openai/codex@0.169.0"
 
@@ -139,7 +139,7 @@ def test_a_version_that_nobody_can_read_is_quoted_on_one_line(machine: Machine) 
 
     version = machine.look()[0]
 
-    assert version.state is State.WARN
+    assert version.state is CheckState.WARN
     assert "it printed 'hello world'" in version.detail
 
 
@@ -157,7 +157,7 @@ def test_a_program_that_hangs_is_ended_and_asked_nothing_more(machine: Machine) 
 
     (check,) = machine.look(patience=0.3)
 
-    assert check.state is State.WRONG
+    assert check.state is CheckState.WRONG
     assert check.detail == "`codex-of-nobody --version` did not end within 0.3 s"
 
 
@@ -166,7 +166,7 @@ def test_help_that_hangs_is_a_warning(machine: Machine) -> None:
 
     flags = machine.look(patience=1)[1]
 
-    assert (flags.state, "did not end within 1 s" in flags.detail) == (State.WARN, True)
+    assert (flags.state, "did not end within 1 s" in flags.detail) == (CheckState.WARN, True)
 
 
 def test_a_program_that_fails_is_quoted_by_its_last_line(machine: Machine) -> None:
@@ -174,7 +174,7 @@ def test_a_program_that_fails_is_quoted_by_its_last_line(machine: Machine) -> No
 
     (check,) = machine.look()
 
-    assert check.state is State.WRONG
+    assert check.state is CheckState.WRONG
     assert check.detail.endswith("`codex-of-nobody --version`: native binary missing")
     assert check.detail.startswith("exit code 3 from")
 
@@ -184,7 +184,7 @@ def test_a_program_that_is_no_program_is_said_to_be_so(machine: Machine) -> None
 
     (check,) = machine.look()
 
-    assert (check.state, check.fix) == (State.WRONG, machine.known.install)
+    assert (check.state, check.fix) == (CheckState.WRONG, machine.known.install)
 
 
 def test_endless_output_is_cut_and_the_program_ended(machine: Machine) -> None:
@@ -192,7 +192,7 @@ def test_endless_output_is_cut_and_the_program_ended(machine: Machine) -> None:
 
     (check,) = machine.look(patience=1)
 
-    assert check.state is State.WRONG
+    assert check.state is CheckState.WRONG
     assert "did not end within 1 s" in check.detail
     assert len(check.detail) < 200
 
@@ -205,7 +205,7 @@ def test_looking_writes_nothing_into_the_homes_and_shows_the_program_no_key(
 
     checks = machine.look(CODEX_HOME=str(machine.home / ".codex"))
 
-    assert checks[0].state is State.OK
+    assert checks[0].state is CheckState.OK
     assert list(machine.home.iterdir()) == []
     assert "sk-key-of-the-test" not in noted.read_text("utf-8")
 
@@ -214,7 +214,7 @@ def test_a_launcher_that_needs_its_own_folders_is_asked_once_more(machine: Machi
     own = str(machine.home / ".codex")
     machine.install(f'#!/bin/sh\n[ "$CODEX_HOME" = {own} ] || exit 1\necho 0.169.0\n')
 
-    assert machine.look(CODEX_HOME=own)[0].state is State.OK
+    assert machine.look(CODEX_HOME=own)[0].state is CheckState.OK
 
 
 TOKEN = "tok-0123456789-never-shown"
@@ -235,7 +235,7 @@ def test_a_key_is_a_login_and_is_only_named(home: Path, known: KnownProgram, var
 
     check = login(known, seen, seen)
 
-    assert (check.state, check.detail) == (State.OK, f"by {variable}")
+    assert (check.state, check.detail) == (CheckState.OK, f"by {variable}")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_without_a_key_the_programs_own_commands_are_named(
 
     check = login(known, seen, seen)
 
-    assert (check.state, check.fix) == (State.WARN, fix)
+    assert (check.state, check.fix) == (CheckState.WARN, fix)
     assert check.detail.endswith(f"see its own login with: {status}")
     assert TOKEN not in repr(check)
 
@@ -263,7 +263,7 @@ def test_a_key_under_the_name_of_another_program_is_pointed_out(home: Path) -> N
 
     check = login(CODEX, seen, {**seen, "OPENAI_API_KEY": TOKEN})
 
-    assert check.state is State.WARN
+    assert check.state is CheckState.WARN
     assert check.fix == 'export CODEX_API_KEY="$OPENAI_API_KEY"'
 
 
@@ -282,5 +282,5 @@ def test_a_key_that_no_agent_gets_to_see_is_pointed_out(
 
     check = login(known, seen, {**seen, variable: TOKEN})
 
-    assert check.state is State.WARN
+    assert check.state is CheckState.WARN
     assert check.fix == f"add to .loop/config.yaml: agent_env: [{variable}]"

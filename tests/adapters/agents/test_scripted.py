@@ -123,7 +123,7 @@ def test_a_step_that_cannot_be_played_says_why(stage: Stage, step: Any, said: st
     assert ended.exit_code == 65
     assert said in ended.message
     assert ended.problem is not None
-    assert ended.problem.permanent
+    assert ended.problem.is_permanent
 
 
 def test_the_first_scene_that_fits_is_played(stage: Stage) -> None:

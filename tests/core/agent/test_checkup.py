@@ -6,8 +6,8 @@ import pytest
 
 from loop_kit.core.agent.checkup import (
     Check,
-    State,
-    lines,
+    CheckState,
+    check_lines,
     missing_flags,
     printable,
     verdict,
@@ -52,30 +52,33 @@ def test_a_flag_is_named_only_as_a_word_of_its_own() -> None:
 def test_only_what_is_needed_and_absent_or_unusable_stops_a_loop() -> None:
     stopping = [
         (state, needed)
-        for state in State
+        for state in CheckState
         for needed in (True, False)
-        if Check("git", state, "", needed=needed).stops
+        if Check("git", state, "", needed=needed).is_blocking
     ]
 
-    assert stopping == [(State.MISSING, True), (State.WRONG, True)]
+    assert stopping == [(CheckState.MISSING, True), (CheckState.WRONG, True)]
 
 
 def test_the_list_has_columns_and_the_remedy_below_its_problem() -> None:
     checks = [
-        Check("git", State.OK, "2.39.5"),
-        Check("codex login", State.MISSING, "no key", "codex login"),
+        Check("git", CheckState.OK, "2.39.5"),
+        Check("codex login", CheckState.MISSING, "no key", "codex login"),
     ]
 
-    assert lines(checks) == [
+    assert check_lines(checks) == [
         "git          ok       2.39.5",
         "codex login  missing  no key",
         "             fix:     codex login",
     ]
-    assert lines([]) == []
+    assert check_lines([]) == []
 
 
 def test_the_verdict_names_who_would_run_and_everything_that_stops_it() -> None:
-    broken = [Check("git", State.WRONG, ""), Check("claude", State.MISSING, "", needed=False)]
+    broken = [
+        Check("git", CheckState.WRONG, ""),
+        Check("claude", CheckState.MISSING, "", needed=False),
+    ]
 
     assert verdict(broken[1:], "worker codex") == "Ready: worker codex."
     assert verdict(broken, "worker codex") == "Not ready for worker codex: git (wrong)."
@@ -84,7 +87,7 @@ def test_the_verdict_names_who_would_run_and_everything_that_stops_it() -> None:
 
 def test_no_escape_sequence_or_second_line_is_shown() -> None:
     hostile = Check(
-        "codex", State.WARN, "\x1b[31mred\x1b[0m\nsecond\u202e", "a\x07\nb" + "x" * 9999
+        "codex", CheckState.WARN, "\x1b[31mred\x1b[0m\nsecond\u202e", "a\x07\nb" + "x" * 9999
     )
 
     clean = printable(hostile)

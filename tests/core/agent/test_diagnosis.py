@@ -144,8 +144,8 @@ def test_a_program_that_was_not_found_is_a_missing_tool(backend: str) -> None:
 
 
 def test_an_exit_code_means_only_what_its_backend_means_by_it() -> None:
-    assert from_exit("scripted", 64, "no scene").permanent
-    assert not from_exit("codex", 64, "no scene").permanent
+    assert from_exit("scripted", 64, "no scene").is_permanent
+    assert not from_exit("codex", 64, "no scene").is_permanent
 
 
 @pytest.mark.parametrize(

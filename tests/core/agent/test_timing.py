@@ -7,8 +7,8 @@ import pytest
 from loop_kit.core.agent.timing import (
     PHASES,
     SUBPHASES,
+    MetricSummary,
     PhaseTimer,
-    Summary,
     summaries,
 )
 
@@ -95,9 +95,9 @@ def test_percentiles_are_values_that_were_measured() -> None:
     rows = [{"total_ms": value} for value in (40, 10, 30, 20)]
     hundred = [{"total_ms": value} for value in range(100, 0, -1)]
 
-    assert summaries(rows)["total_ms"] == Summary(4, 0, 25.0, 20.0, 40.0)
-    assert summaries(hundred)["total_ms"] == Summary(100, 0, pytest.approx(50.5), 50.0, 95.0)
-    assert summaries([{"total_ms": 7}])["total_ms"] == Summary(1, 0, 7.0, 7.0, 7.0)
+    assert summaries(rows)["total_ms"] == MetricSummary(4, 0, 25.0, 20.0, 40.0)
+    assert summaries(hundred)["total_ms"] == MetricSummary(100, 0, pytest.approx(50.5), 50.0, 95.0)
+    assert summaries([{"total_ms": 7}])["total_ms"] == MetricSummary(1, 0, 7.0, 7.0, 7.0)
 
 
 def test_what_is_no_time_is_missing() -> None:
@@ -108,11 +108,11 @@ def test_what_is_no_time_is_missing() -> None:
 
     found = summaries([*rows, {}, {"startup_ms": 0}, {"startup_ms": 2.5}])["startup_ms"]
 
-    assert found == Summary(2, len(nonsense) + 1, 1.25, 0.0, 2.5)
+    assert found == MetricSummary(2, len(nonsense) + 1, 1.25, 0.0, 2.5)
 
 
 def test_nothing_is_summed_up_as_nothing() -> None:
     assert summaries(iter(())) == dict.fromkeys(
-        (*PHASES, *SUBPHASES), Summary(0, 0, None, None, None)
+        (*PHASES, *SUBPHASES), MetricSummary(0, 0, None, None, None)
     )
     assert list(summaries([], ["read_ms"])) == ["read_ms"]

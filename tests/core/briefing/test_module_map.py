@@ -13,7 +13,7 @@ from loop_kit.core.briefing.module_map import (
     Module,
     document,
     exports,
-    modules_of,
+    parse_modules,
 )
 
 SOURCE = '''"""What it is for.
@@ -108,8 +108,8 @@ def test_a_map_is_read_as_it_was_written() -> None:
     latin = b"\xff.py".decode("utf-8", "surrogateescape")
     listed = [module('"\\ü\n.py', docstring="é"), module(latin)]
     text = document(listed, "").decode()
-    assert modules_of(text) == listed
-    assert modules_of(json.dumps(json.loads(text))) == listed
+    assert parse_modules(text) == listed
+    assert parse_modules(json.dumps(json.loads(text))) == listed
 
 
 def test_entries_of_another_form_are_passed_over() -> None:
@@ -117,7 +117,7 @@ def test_entries_of_another_form_are_passed_over() -> None:
     bad: list[object] = [1, None, {}, [], *({**good, key: None} for key in good)]
     bad += [{**good, "loc": True}, {**good, "exports": [1]}, {**good, "size_bytes": 1.5}]
     text = json.dumps({"files": [*bad, good]})
-    assert modules_of(text) == [module()]
+    assert parse_modules(text) == [module()]
 
 
 def test_a_damaged_map_never_makes_the_reader_fail() -> None:
@@ -126,6 +126,6 @@ def test_a_damaged_map_never_makes_the_reader_fail() -> None:
     for _ in range(300):
         at = rng.randrange(len(text))
         damaged = text[:at] + rng.choice(["", "[" * 5000, "\0", "}", ","]) + text[at + 1 :]
-        assert len(modules_of(damaged)) <= 2
+        assert len(parse_modules(damaged)) <= 2
     for text in ("", "[]", '{"files": 5}', '{"files": [', '{"files": [' + "[" * 100_000):
-        assert modules_of(text) == []
+        assert parse_modules(text) == []

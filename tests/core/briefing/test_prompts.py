@@ -7,7 +7,7 @@ from tests.core import builders as b
 from tests.core.markdown_oracle import code, tokens
 
 from loop_kit import defaults
-from loop_kit.core.agent.reports import Issue, Response, WorkReport
+from loop_kit.core.agent.reports import ReportedIssue, Response, WorkReport
 from loop_kit.core.briefing.prompts import (
     REVIEWER_PLACEHOLDERS,
     WORKER_PLACEHOLDERS,
@@ -30,7 +30,7 @@ CARD = b.card(
     acceptance_criteria=["add(1, 2) is 3"],
     verify=["pytest -q"],
 )
-ISSUE = Issue(
+ISSUE = ReportedIssue(
     severity="high",
     file="calc.py",
     line=7,
@@ -46,7 +46,7 @@ def guidance(role: str, template: str = "") -> Guidance:
     return Guidance(template=template or shipped, role_md="ROLE TEXT", agents_md="AGENTS TEXT")
 
 
-def second_round(issue: Issue = ISSUE) -> tuple[LoopState, dict[str, Any]]:
+def second_round(issue: ReportedIssue = ISSUE) -> tuple[LoopState, dict[str, Any]]:
     """The state after a first rejection, and the fix list that goes with it."""
     event = b.rejected(1, issue)
     report = event.report.model_copy(
@@ -112,7 +112,7 @@ def test_a_reviewers_note_on_a_finding_reaches_the_worker() -> None:
     state, _ = second_round()
     state = b.after(state, b.work_reported(2, 2))
     disposed = (b.said("F1", "not_fixed", "it still gives 6"),)
-    event = b.rejected(2, Issue(reason="and another"), dispositions=disposed)
+    event = b.rejected(2, ReportedIssue(reason="and another"), dispositions=disposed)
     fix_list = bus.fix_list(b.after(state, event), b.WORK, event.report)
     assert "reviewer's note: it still gives 6" in worker(3, fix_list)
 
@@ -164,7 +164,7 @@ def test_a_card_cannot_leave_its_fence() -> None:
 
 def test_a_finding_cannot_leave_its_fence() -> None:
     state, fix_list = second_round(
-        Issue(reason=ESCAPE, file=ESCAPE, required_change=ESCAPE, scenario=ESCAPE)
+        ReportedIssue(reason=ESCAPE, file=ESCAPE, required_change=ESCAPE, scenario=ESCAPE)
     )
     fix_list |= {"prior_round_notes": ESCAPE, "prior_review_summary": ESCAPE}
     fix_list["prior_review_non_blocking"] = [ESCAPE]

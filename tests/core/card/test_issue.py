@@ -10,8 +10,8 @@ from loop_kit.core.card.issue import (
     MINIMAL_ISSUE,
     Origin,
     attachment_links,
-    card_if_any,
     card_in_issue,
+    find_card,
 )
 from loop_kit.core.card.task import MAX_CARD_BYTES
 from loop_kit.defaults import text
@@ -85,10 +85,10 @@ def test_a_block_may_be_yaml(language: str) -> None:
 
 
 def test_a_pull_request_has_an_id_of_its_own() -> None:
-    card = card_if_any(BLOCK, Origin("pull request", 7))
+    card = find_card(BLOCK, Origin("pull request", 7))
     assert card is not None
     assert card.task_id == "pr-7"
-    assert card_if_any("Adds a thing.", Origin("pull request", 7)) is None
+    assert find_card("Adds a thing.", Origin("pull request", 7)) is None
 
 
 def test_a_task_id_in_the_card_is_taken() -> None:
@@ -117,7 +117,7 @@ def test_two_cards_are_refused_with_their_lines() -> None:
 def test_other_json_and_yaml_beside_the_card_is_none_of_our_business() -> None:
     other = '```json\n{"version": 2}\n```\n\n```yaml\n- a\n- b\n```\n\n```json\n{"a": ...}\n```\n'
     assert card_in_issue(f"{other}\n{BLOCK}\n\n```\n{{}}\n```", 1).goal == "add is right"
-    assert card_if_any(other, Origin("issue", 1)) is None
+    assert find_card(other, Origin("issue", 1)) is None
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_plain_prose_is_refused_with_both_forms_to_copy(body: str) -> None:
     said = refusal(body)
     assert said.startswith("issue #12 holds no task card")
     assert said.endswith(MINIMAL_ISSUE)
-    assert card_if_any(body, Origin("issue", 12)) is None
+    assert find_card(body, Origin("issue", 12)) is None
 
 
 def test_each_form_of_the_hint_is_a_card() -> None:

@@ -10,8 +10,8 @@ from loop_kit.core.card.documents import DocumentInvalid, read_yaml
 from loop_kit.core.card.issue import (
     Origin,
     attachment_links,
-    card_if_any,
     card_in_issue,
+    find_card,
 )
 from loop_kit.core.card.task import TaskCard
 from loop_kit.errors import BadCard
@@ -23,7 +23,7 @@ BUDGET = 30.0  # seconds; what has no bound takes minutes
 
 
 def found(body: str) -> TaskCard | None:
-    return card_if_any(body, Origin("issue", 12))
+    return find_card(body, Origin("issue", 12))
 
 
 def goal_of(body: str) -> str:

@@ -107,21 +107,21 @@ def test_a_loop_writes_to_its_own_branch_or_to_the_head_of_its_pull_request(
 
 
 def test_a_state_is_held_only_when_it_is_for_certain_in_ci() -> None:
-    record = RECORD.holding(b"fetched").trying(b"pushed, perhaps")
+    record = RECORD.with_held(b"fetched").with_tried(b"pushed, perhaps")
     assert record.is_held(b"fetched")
     assert not record.is_held(b"pushed, perhaps")
-    assert record.is_ours(b"pushed, perhaps")
-    assert not record.is_ours(b"somebody else's")
+    assert record.is_known(b"pushed, perhaps")
+    assert not record.is_known(b"somebody else's")
 
 
 def test_a_record_survives_and_stays_bounded() -> None:
     record = RECORD
     for number in range(500):
-        record = record.trying(b"%d" % number)
+        record = record.with_tried(b"%d" % number)
     read = parse_fetched(record.to_json())
     assert read == record
     assert read is not None
-    assert (len(read.tried), read.is_ours(b"499"), read.is_ours(b"1")) == (200, True, False)
+    assert (len(read.tried), read.is_known(b"499"), read.is_known(b"1")) == (200, True, False)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"task_id": "../x"}'])

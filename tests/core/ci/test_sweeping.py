@@ -13,8 +13,8 @@ from loop_kit.core.ci.sweeping import (
     Action,
     LoopSnapshot,
     Need,
-    Row,
     SweepReport,
+    SweepRow,
     due,
     is_old_enough_to_delete,
     need,
@@ -138,9 +138,9 @@ def test_what_was_done_follows_from_how_the_loop_stands_then(
 
 def test_the_totals_count_each_loop_once() -> None:
     rows = (
-        Row("A", "x", Action.DISPATCHED, "."),
-        Row("B", "x", Action.LEFT, "."),
-        Row("B", "x", Action.DELETED, "."),
+        SweepRow("A", "x", Action.DISPATCHED, "."),
+        SweepRow("B", "x", Action.LEFT, "."),
+        SweepRow("B", "x", Action.DELETED, "."),
     )
     said = totals(SweepReport(9, rows, left=2))
     assert said == (
@@ -152,7 +152,7 @@ def test_the_totals_count_each_loop_once() -> None:
 
 def test_nothing_that_a_state_says_breaks_out_of_the_table() -> None:
     evil = "a | b\n## pwned <img src=x> @mona fixes #1"
-    shown = summary(SweepReport(1, (Row("A", evil, Action.FAILED, evil),)))
+    shown = summary(SweepReport(1, (SweepRow("A", evil, Action.FAILED, evil),)))
     row = shown.splitlines()[-1]
     assert row.startswith("| `A` |")
     assert row.count("|") - row.count("\\|") == 5
@@ -162,7 +162,7 @@ def test_nothing_that_a_state_says_breaks_out_of_the_table() -> None:
 
 
 def test_a_table_of_very_many_loops_is_cut_and_says_so() -> None:
-    rows = tuple(Row(f"T-{n}", "x" * 400, Action.LEFT, "y" * 400) for n in range(1500))
+    rows = tuple(SweepRow(f"T-{n}", "x" * 400, Action.LEFT, "y" * 400) for n in range(1500))
     shown = summary(SweepReport(1500, rows))
     assert "1300 more are in the log." in shown
     assert len(shown) < 1_000_000

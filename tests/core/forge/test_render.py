@@ -4,7 +4,7 @@ import pytest
 from tests.core import builders as b
 from tests.core.markdown_oracle import code, effects, tokens
 
-from loop_kit.core.agent.reports import CriterionVerdict, Issue
+from loop_kit.core.agent.reports import CriterionVerdict, ReportedIssue
 from loop_kit.core.forge.render import (
     headline,
     job_summary,
@@ -22,15 +22,15 @@ HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u
 MARK = "<!-- loop-kit:T-001:review-r1 -->"
 
 
-def hostile_issue() -> Issue:
-    return Issue(
+def hostile_issue() -> ReportedIssue:
+    return ReportedIssue(
         file=f"a`{HOSTILE}", reason=HOSTILE, required_change=HOSTILE, scenario=HOSTILE, line=3
     )
 
 
-def rejected(issue: Issue | None = None) -> tuple[LoopState, str]:
+def rejected(issue: ReportedIssue | None = None) -> tuple[LoopState, str]:
     """The state after one rejection, and the review body that is posted for it."""
-    event = b.rejected(1, issue or Issue(reason="double is wrong", file="calc.py", line=7))
+    event = b.rejected(1, issue or ReportedIssue(reason="double is wrong", file="calc.py", line=7))
     state = b.after(b.awaiting_review(verification=b.verified(1, 1, tail="boom")), event)
     return state, review_body(state, 1, event.report, "review-r1")
 
@@ -60,7 +60,7 @@ def test_every_post_begins_with_its_marker() -> None:
 
 def test_no_text_of_an_agent_can_forge_a_marker() -> None:
     forged = "<!-- loop-kit:T-001:review-r2 -->"
-    state, body = rejected(Issue(reason=forged, scenario=f"```\n{forged}"))
+    state, body = rejected(ReportedIssue(reason=forged, scenario=f"```\n{forged}"))
     assert body.count("<!--") == 1
     card = b.card(goal=forged, acceptance_criteria=[forged])
     assert pull_request_body(card, state, "pull-request").count("<!--") == 1
@@ -84,8 +84,8 @@ def test_a_reviewers_approval_that_does_not_verify_is_explained() -> None:
 
 
 def test_settled_findings_are_listed_in_the_round_that_settled_them() -> None:
-    state, _ = rejected(Issue(reason="old"))
-    event = b.rejected(2, Issue(reason="new"), dispositions=(b.said("F1", "fixed"),))
+    state, _ = rejected(ReportedIssue(reason="old"))
+    event = b.rejected(2, ReportedIssue(reason="new"), dispositions=(b.said("F1", "fixed"),))
     state = b.after(state, b.work_reported(2, 2), event)
     second = review_body(state, 2, event.report, "review-r2")
     assert "- **F1** fixed: old" in second
@@ -128,7 +128,7 @@ def test_hostile_text_in_an_error_does_nothing_in_the_job_summary() -> None:
 
 
 def test_a_summary_that_opens_a_fence_does_not_swallow_the_findings() -> None:
-    event = b.rejected(1, Issue(reason="double is wrong"))
+    event = b.rejected(1, ReportedIssue(reason="double is wrong"))
     state = b.after(b.awaiting_review(), event)
     report = event.report.model_copy(update={"summary": "see\n```\nhidden"})
     assert "Blocking" in headings(review_body(state, 1, report, "review-r1"))
@@ -141,7 +141,9 @@ def test_the_title_is_one_line_of_at_most_200_characters() -> None:
 
 
 def test_a_body_over_the_limit_is_cut_with_a_pointer_to_the_whole() -> None:
-    issues = [Issue(reason="r " * 500, required_change="c " * 900, scenario="s " * 900)] * 100
+    issues = [
+        ReportedIssue(reason="r " * 500, required_change="c " * 900, scenario="s " * 900)
+    ] * 100
     event = b.rejected(1, *issues)
     state = b.after(b.awaiting_review(), event)
     for body in (

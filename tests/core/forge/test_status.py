@@ -6,7 +6,7 @@ import pytest
 from tests.core import builders as b
 from tests.core.markdown_oracle import effects
 
-from loop_kit.core.agent.reports import Issue
+from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.forge.render import finding_comment, pull_request_body
 from loop_kit.core.forge.status import (
     LABELS,
@@ -27,7 +27,7 @@ from loop_kit.core.sanitize import MAX_BODY
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
 
 
-def rejected(*issues: Issue) -> LoopState:
+def rejected(*issues: ReportedIssue) -> LoopState:
     return b.after(b.awaiting_review(), b.rejected(1, *issues))
 
 
@@ -109,7 +109,7 @@ def test_hostile_text_does_nothing_in_the_status_comment() -> None:
 
 def test_hostile_text_does_nothing_in_a_comment_on_a_line() -> None:
     fence = f"```suggestion\nrm -rf /\n```\n{HOSTILE}"
-    issue = Issue(reason=fence, required_change=fence, scenario=fence, file="a.py", line=1)
+    issue = ReportedIssue(reason=fence, required_change=fence, scenario=fence, file="a.py", line=1)
     state = rejected(issue)
     body = without_marker(finding_comment(state, state.findings[0]))
     assert effects(body) == set()
@@ -121,7 +121,7 @@ def test_hostile_text_does_nothing_in_a_comment_on_a_line() -> None:
     ("disposed", "said"), [("fixed", "Fixed in"), ("withdrawn", "Withdrawn (round 2)")]
 )
 def test_a_settled_finding_says_so_in_its_comment(disposed: str, said: str) -> None:
-    event = b.rejected(2, Issue(reason="new"), dispositions=(b.said("F1", disposed),))  # type: ignore[arg-type]
+    event = b.rejected(2, ReportedIssue(reason="new"), dispositions=(b.said("F1", disposed),))  # type: ignore[arg-type]
     state = b.after(rejected(), b.work_reported(2, 2), event)
     body = finding_comment(state, state.findings[0])
     assert said in body.replace("**", "")

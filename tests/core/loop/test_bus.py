@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import Issue, Response, WorkReport
+from loop_kit.core.agent.reports import ReportedIssue, Response, WorkReport
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState
 
@@ -54,7 +54,7 @@ def test_the_review_request_holds_what_the_seed_had_and_our_extensions() -> None
 
 
 def test_the_review_request_tells_open_findings_only() -> None:
-    issues = (Issue(reason="one", required_change="fix it"), Issue(reason="two"))
+    issues = (ReportedIssue(reason="one", required_change="fix it"), ReportedIssue(reason="two"))
     state = b.after(b.awaiting_review(), b.rejected(1, *issues), b.work_reported(2, 2))
     disposed = (b.said("F1", "not_fixed", "look"), b.said("F2", "fixed"))
     state = b.after(state, b.rejected(2, dispositions=disposed), b.work_reported(3, 3))
@@ -72,7 +72,9 @@ def test_what_is_archived_of_a_request_has_no_diff() -> None:
 
 
 def test_the_fix_list_is_for_the_next_round_and_has_every_open_finding() -> None:
-    event = b.rejected(1, Issue(reason="one", required_change="fix it", scenario="f(0)", line=4))
+    event = b.rejected(
+        1, ReportedIssue(reason="one", required_change="fix it", scenario="f(0)", line=4)
+    )
     state = b.after(b.awaiting_review(), event)
     report = event.report.model_copy(update={"summary": "no", "non_blocking": ("rename",)})
     found = dict(bus.fix_list(state, b.WORK, report))

@@ -3,7 +3,7 @@
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import DispositionStatus, Issue
+from loop_kit.core.agent.reports import DispositionStatus, ReportedIssue
 from loop_kit.core.loop.findings import (
     Finding,
     Ledger,
@@ -15,12 +15,14 @@ from loop_kit.core.loop.findings import (
 
 def raised(*reasons: str) -> Ledger:
     """The ledger after a first review that blocks for these reasons."""
-    return apply_review((), b.review(1, "changes_required", *(Issue(reason=r) for r in reasons)))
+    return apply_review(
+        (), b.review(1, "changes_required", *(ReportedIssue(reason=r) for r in reasons))
+    )
 
 
 def test_every_new_issue_gets_the_next_id_from_us() -> None:
     ledger = raised("one", "two")
-    ledger = apply_review(ledger, b.review(2, "changes_required", Issue(reason="three")))
+    ledger = apply_review(ledger, b.review(2, "changes_required", ReportedIssue(reason="three")))
     assert [(f.id, f.round, f.reason) for f in ledger] == [
         ("F1", 1, "one"),
         ("F2", 1, "two"),
@@ -29,7 +31,7 @@ def test_every_new_issue_gets_the_next_id_from_us() -> None:
 
 
 def test_an_issue_is_recorded_with_everything_it_has() -> None:
-    issue = Issue(
+    issue = ReportedIssue(
         severity="high",
         file="a.py",
         line=3,
@@ -45,19 +47,25 @@ def test_an_issue_is_recorded_with_everything_it_has() -> None:
 @pytest.mark.parametrize("invented", ["", "F9", "BUG-1", "f1", "F1 "])
 def test_an_id_that_we_did_not_issue_makes_a_new_finding_with_an_id_of_ours(invented: str) -> None:
     ledger = raised("one")
-    ledger = apply_review(ledger, b.review(2, "changes_required", Issue(id=invented, reason="two")))
+    ledger = apply_review(
+        ledger, b.review(2, "changes_required", ReportedIssue(id=invented, reason="two"))
+    )
     assert [(f.id, f.reason) for f in ledger] == [("F1", "one"), ("F2", "two")]
 
 
 def test_a_repeated_issue_stays_the_finding_it_was() -> None:
     ledger = raised("one", "two")
-    ledger = apply_review(ledger, b.review(2, "changes_required", Issue(id="F2", reason="two")))
+    ledger = apply_review(
+        ledger, b.review(2, "changes_required", ReportedIssue(id="F2", reason="two"))
+    )
     assert [(f.id, f.round, f.not_fixed) for f in ledger] == [("F1", 1, 0), ("F2", 1, 1)]
 
 
 def test_a_repeated_issue_that_was_closed_is_open_again() -> None:
     ledger = apply_review(raised("one"), b.review(2, "approve"))
-    ledger = apply_review(ledger, b.review(3, "changes_required", Issue(id="F1", reason="one")))
+    ledger = apply_review(
+        ledger, b.review(3, "changes_required", ReportedIssue(id="F1", reason="one"))
+    )
     assert [(f.id, f.status, f.closed_round) for f in ledger] == [("F1", "open", None)]
 
 
@@ -74,7 +82,7 @@ def test_a_disposition_is_applied_and_its_note_kept(
     said: DispositionStatus, status: str, counts: tuple[int, int]
 ) -> None:
     disposed = (b.said("F1", said, "I looked"),)
-    report = b.review(2, "changes_required", Issue(reason="new"), dispositions=disposed)
+    report = b.review(2, "changes_required", ReportedIssue(reason="new"), dispositions=disposed)
     finding = apply_review(raised("one"), report)[0]
     assert (finding.status, finding.note) == (status, "I looked")
     assert (finding.not_fixed, finding.upheld) == counts
@@ -94,13 +102,13 @@ def test_a_disposition_of_an_unknown_finding_changes_nothing() -> None:
 
 def test_an_approval_closes_what_it_leaves_unmentioned_and_a_rejection_does_not() -> None:
     assert open_findings(apply_review(raised("one", "two"), b.review(2, "approve"))) == ()
-    rejection = b.review(2, "changes_required", Issue(reason="three"))
+    rejection = b.review(2, "changes_required", ReportedIssue(reason="three"))
     still = open_findings(apply_review(raised("one", "two"), rejection))
     assert [f.id for f in still] == ["F1", "F2", "F3"]
 
 
 def test_what_a_reviewer_says_while_repeating_a_finding_is_not_lost() -> None:
-    repeat = Issue(id="F1", reason="it still fails for 0", required_change="handle 0")
+    repeat = ReportedIssue(id="F1", reason="it still fails for 0", required_change="handle 0")
     finding = apply_review(raised("one"), b.review(2, "changes_required", repeat))[0]
     text = finding.model_dump_json()
     assert "it still fails for 0" in text
@@ -111,7 +119,7 @@ def test_the_note_of_a_finding_that_is_disposed_of_and_repeated_is_kept() -> Non
     report = b.review(
         2,
         "changes_required",
-        Issue(id="F1", reason="one"),
+        ReportedIssue(id="F1", reason="one"),
         dispositions=(b.said("F1", "not_fixed", "the test is still red"),),
     )
     finding = apply_review(raised("one"), report)[0]
@@ -120,7 +128,7 @@ def test_the_note_of_a_finding_that_is_disposed_of_and_repeated_is_kept() -> Non
 
 
 def test_no_reported_issue_disappears_when_two_bear_the_same_id() -> None:
-    issues = (Issue(id="F1", reason="first"), Issue(id="F1", reason="second"))
+    issues = (ReportedIssue(id="F1", reason="first"), ReportedIssue(id="F1", reason="second"))
     text = "".join(
         f.model_dump_json()
         for f in apply_review(raised("one"), b.review(2, "changes_required", *issues))
@@ -154,5 +162,5 @@ def test_a_rejection_without_anything_that_blocks_contradicts_itself() -> None:
 def test_a_rejection_for_a_finding_that_is_not_fixed_needs_no_new_issue() -> None:
     report = b.review(2, "changes_required", dispositions=(b.said("F1", "not_fixed"),))
     assert contradiction(raised("one"), report) is None
-    assert contradiction((), b.review(1, "changes_required", Issue(reason="one"))) is None
+    assert contradiction((), b.review(1, "changes_required", ReportedIssue(reason="one"))) is None
     assert contradiction(raised("one"), b.review(2, "approve")) is None

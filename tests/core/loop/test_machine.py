@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import Issue
+from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.machine import IllegalTransition, closing_effect, outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,
@@ -103,7 +103,9 @@ def test_an_approval_ends_the_loop() -> None:
 
 
 def test_a_rejection_sends_the_loop_back_to_the_worker() -> None:
-    state = transition(b.awaiting_review(), b.rejected(1, Issue(reason="no"), Issue(reason="nor")))
+    state = transition(
+        b.awaiting_review(), b.rejected(1, ReportedIssue(reason="no"), ReportedIssue(reason="nor"))
+    )
     assert (state.state, state.round, state.usage.rounds) == ("awaiting_work", 2, 1)
     assert [finding.id for finding in state.findings] == ["F1", "F2"]
     assert state.history[0].new_findings == ("F1", "F2")

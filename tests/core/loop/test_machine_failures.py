@@ -3,7 +3,7 @@
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import Issue
+from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.machine import outstanding, transition
 from loop_kit.core.loop.messages import Failure, RunAgent
 from loop_kit.core.loop.state import (
@@ -189,7 +189,7 @@ def test_a_verification_that_passes_at_last_closes_its_finding() -> None:
 
 
 def test_a_rejection_of_what_does_not_verify_needs_no_finding_of_ours() -> None:
-    state = transition(failing_verification(1, "tail"), b.rejected(1, Issue(reason="no")))
+    state = transition(failing_verification(1, "tail"), b.rejected(1, ReportedIssue(reason="no")))
     assert [finding.reason for finding in state.findings] == ["no"]
 
 

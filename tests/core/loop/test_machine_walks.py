@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import DispositionStatus, Issue
+from loop_kit.core.agent.reports import DispositionStatus, ReportedIssue
 from loop_kit.core.loop.machine import TABLE, outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,
@@ -124,7 +124,7 @@ class Walk:
             return b.approved(self.state.round)
         ids = [finding.id for finding in self.state.findings]
         issues = [
-            Issue(id=self.random.choice(["", "F77", *ids]), reason=f"reason {n}")
+            ReportedIssue(id=self.random.choice(["", "F77", *ids]), reason=f"reason {n}")
             for n in range(self.random.randint(0, 3))
         ]
         statuses: tuple[DispositionStatus, ...] = ("fixed", "not_fixed", "withdrawn", "upheld")

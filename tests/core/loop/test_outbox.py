@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import Issue
+from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import Failure, LeaseTaken, Published
 from loop_kit.core.loop.outbox import (
@@ -25,7 +25,7 @@ from loop_kit.core.loop.state import (
     Source,
 )
 
-ON_A_LINE = Issue(reason="wrong", file="a.py", line=1)
+ON_A_LINE = ReportedIssue(reason="wrong", file="a.py", line=1)
 STANDING = ["commit-status", "status-comment"]
 
 
@@ -57,7 +57,7 @@ def item(state: LoopState, key: str) -> OutboxItem:
     return found
 
 
-def after_round_one(*issues: Issue) -> LoopState:
+def after_round_one(*issues: ReportedIssue) -> LoopState:
     state = b.after(begun(), b.work_reported(1, 1), b.rejected(1, *issues))
     return posted(state, status_comment="55")
 

@@ -19,7 +19,7 @@ from loop_kit.adapters.agents.command_line import on_path
 from loop_kit.adapters.process import process
 from loop_kit.core.agent.checkup import (
     Check,
-    State,
+    CheckState,
     missing_flags,
     version_in,
     version_text,
@@ -59,7 +59,7 @@ def probe(known: KnownProgram, around: Surroundings) -> list[Check]:
     with tempfile.TemporaryDirectory(prefix="loop-kit-", ignore_cleanup_errors=True) as scratch:
         queried = _Program(known, program, around, Path(scratch))
         version = queried.version()
-        if version.state is State.WRONG:
+        if version.state is CheckState.WRONG:
             return [version]
         return [version, queried.flags(), login(known, around.seen, around.exported)]
 
@@ -68,8 +68,10 @@ def _absent(known: KnownProgram, plain: _Environment) -> Check:
     for folder in plain.get("PATH", "").split(os.pathsep):
         file = Path(folder) / known.name
         if folder and os.path.isfile(file):  # noqa: PTH113  Path.is_file may raise
-            return Check(known.name, State.WRONG, f"{file} is not executable", f"chmod +x {file}")
-    return Check(known.name, State.MISSING, "not on PATH", known.install)
+            return Check(
+                known.name, CheckState.WRONG, f"{file} is not executable", f"chmod +x {file}"
+            )
+    return Check(known.name, CheckState.MISSING, "not on PATH", known.install)
 
 
 def login(known: KnownProgram, seen: _Environment, exported: _Environment) -> Check:
@@ -83,18 +85,20 @@ def login(known: KnownProgram, seen: _Environment, exported: _Environment) -> Ch
     name = f"{known.name} login"
     key = next((key for key in _keys(known, seen) if seen.get(key)), None)
     if key:
-        return Check(name, State.OK, f"by {key}")
+        return Check(name, CheckState.OK, f"by {key}")
     withheld = next((key for key in _keys(known, exported) if exported.get(key)), None)
     if withheld:
         detail = f"{withheld} is exported, but a loop does not hand it to {known.name}"
-        return Check(name, State.WARN, detail, f"add to .loop/config.yaml: agent_env: [{withheld}]")
+        return Check(
+            name, CheckState.WARN, detail, f"add to .loop/config.yaml: agent_env: [{withheld}]"
+        )
     if known.name == "codex" and exported.get("OPENAI_API_KEY"):
         detail = "OPENAI_API_KEY is exported, but codex reads CODEX_API_KEY"
-        return Check(name, State.WARN, detail, 'export CODEX_API_KEY="$OPENAI_API_KEY"')
+        return Check(name, CheckState.WARN, detail, 'export CODEX_API_KEY="$OPENAI_API_KEY"')
     own = next((key for key, setting in known.keys.items() if setting), None)
     detail = f"no {own or 'key of a provider'}; see its own login with: {known.login_status}"
     export = f", or: export {own}=..." if own else ""
-    return Check(name, State.WARN, detail, f"{known.log_in}{export}")
+    return Check(name, CheckState.WARN, detail, f"{known.log_in}{export}")
 
 
 def _keys(known: KnownProgram, names: Iterable[str]) -> Iterable[str]:
@@ -128,22 +132,22 @@ class _Program:
         known = self._known
         answer = self._query("--version")
         if answer.problem:
-            return Check(known.name, State.WRONG, answer.problem, known.install)
+            return Check(known.name, CheckState.WRONG, answer.problem, known.install)
         version = version_in(answer.text)
         if version is None:
             text = one_line(answer.text, 60) or "nothing"
             detail = f"of unknown version (it printed {text!r}), {self._program}"
-            return Check(known.name, State.WARN, detail, known.install)
+            return Check(known.name, CheckState.WARN, detail, known.install)
         detail = f"{version_text(version)}, {self._program}"
         if version < known.oldest:
             older = f"{version_text(version)} is older than {version_text(known.oldest)}"
             detail = f"{older}, {self._program}"
-            return Check(known.name, State.WARN, detail, known.install)
+            return Check(known.name, CheckState.WARN, detail, known.install)
         if version > known.checked:
             detail += (
                 f" (newer than {version_text(known.checked)}, which loop-kit was checked with)"
             )
-        return Check(known.name, State.OK, detail)
+        return Check(known.name, CheckState.OK, detail)
 
     def flags(self) -> Check:
         """Whether its help names every flag that a loop passes."""
@@ -151,12 +155,12 @@ class _Program:
         command = f"{known.name} {' '.join(known.help_args)}"
         answer = self._query(*known.help_args)
         if answer.problem:
-            return Check(name, State.WARN, answer.problem, known.install)
+            return Check(name, CheckState.WARN, answer.problem, known.install)
         absent = missing_flags(known.flags, answer.text)
         if absent:
             detail = f"`{command}` does not name {', '.join(absent)}"
-            return Check(name, State.WRONG, detail, known.install)
-        return Check(name, State.OK, f"all {len(known.flags)} that loop-kit passes")
+            return Check(name, CheckState.WRONG, detail, known.install)
+        return Check(name, CheckState.OK, f"all {len(known.flags)} that loop-kit passes")
 
     def _query(self, *args: str) -> _Answer:
         answer = self._run(args, self._scratch)

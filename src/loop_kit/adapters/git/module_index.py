@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.core.briefing.module_map import Module, exports, modules_of
+from loop_kit.core.briefing.module_map import Module, exports, parse_modules
 
 MAX_SOURCE = 1024 * 1024
 _MAX_MAP = 256 * 1024 * 1024
@@ -45,7 +45,7 @@ def known_modules(path: Path) -> Known:
         text = (read_plain(path, _MAX_MAP) or b"").decode("utf-8", "replace")
     except BusFileUnreadable:
         return {}
-    return {module.path: module for module in modules_of(text)}
+    return {module.path: module for module in parse_modules(text)}
 
 
 def index(

@@ -105,12 +105,12 @@ _TOOLS: Mapping[str, _Kind] = {
 def _names(paths: Sequence[str]) -> str:
     """The files' last parts, with as many folders as distinguishes them."""
     unique = list(dict.fromkeys(path.replace("\\", "/") for path in paths))
-    names = [_short(path, unique) for path in unique[:_MAX_NAMES]]
+    names = [_shorten(path, unique) for path in unique[:_MAX_NAMES]]
     more = len(unique) - len(names)
     return ", ".join(names) + (f" (+{more} more)" if more > 0 else "")
 
 
-def _short(path: str, others: Sequence[str]) -> str:
+def _shorten(path: str, others: Sequence[str]) -> str:
     parts = path.split("/")
     for count in range(1, len(parts) + 1):
         tail = parts[-count:]

@@ -17,7 +17,7 @@ _MAX_TEXT = 400
 Version = tuple[int, int, int]
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -31,15 +31,15 @@ class Check:
     """The result of one check; `fix` is what to do or type, '' when there is nothing."""
 
     name: str
-    state: State
+    state: CheckState
     detail: str
     fix: str = ""
     needed: bool = True
 
     @property
-    def stops(self) -> bool:
+    def is_blocking(self) -> bool:
         """Whether a loop here cannot run before this is fixed."""
-        return self.needed and self.state in {State.MISSING, State.WRONG}
+        return self.needed and self.state in {CheckState.MISSING, CheckState.WRONG}
 
 
 def version_in(text: str) -> Version | None:
@@ -74,13 +74,13 @@ def printable(check: Check) -> Check:
 
 def verdict(checks: Sequence[Check], roles: str) -> str:
     """One line: who would run a loop here (`roles`, may be ''), and what stops it."""
-    stopping = [f"{check.name} ({check.state})" for check in checks if check.stops]
+    stopping = [f"{check.name} ({check.state})" for check in checks if check.is_blocking]
     if stopping:
         return f"Not ready{f' for {roles}' if roles else ''}: {', '.join(stopping)}."
     return f"Ready: {roles}."
 
 
-def lines(checks: Sequence[Check]) -> list[str]:
+def check_lines(checks: Sequence[Check]) -> list[str]:
     """A line per check in columns, and its fix below."""
     width = max((len(check.name) for check in checks), default=0)
     found = []

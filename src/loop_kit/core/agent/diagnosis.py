@@ -63,14 +63,14 @@ class Problem:
     retry_after: float | None = None
 
     @property
-    def permanent(self) -> bool:
+    def is_permanent(self) -> bool:
         """Whether trying again cannot help."""
         return self.kind in PERMANENT
 
 
 def problem(kind: ProblemKind, text: str, retry_after: float | None = None) -> Problem:
     """A `Problem` from text and numbers that are not trusted."""
-    return Problem(kind, printable_tail(text), patience(retry_after))
+    return Problem(kind, printable_tail(text), bounded_wait(retry_after))
 
 
 def printable_tail(text: str) -> str:
@@ -78,7 +78,7 @@ def printable_tail(text: str) -> str:
     return visible(text[-4 * MAX_MESSAGE :]).strip()[-MAX_MESSAGE:]
 
 
-def patience(seconds: float | None) -> float | None:
+def bounded_wait(seconds: float | None) -> float | None:
     """A requested wait within bounds, or None."""
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
         return None
@@ -179,12 +179,12 @@ def retry_after(headers: Mapping[str, object]) -> float | None:
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return patience(milliseconds / 1000)
+        return bounded_wait(milliseconds / 1000)
     asked = headers.get("retry-after")
     seconds = _number(asked)
     if seconds is not None:
-        return patience(seconds)
-    return patience(_between(headers.get("date"), asked))
+        return bounded_wait(seconds)
+    return bounded_wait(_between(headers.get("date"), asked))
 
 
 def _number(value: object) -> float | None:

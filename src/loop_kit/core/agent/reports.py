@@ -39,7 +39,7 @@ class Response(Record):
     evidence: str = ""
 
 
-class Issue(Record):
+class ReportedIssue(Record):
     """One change that a reviewer requires; `id` only when it repeats a known finding."""
 
     id: str = ""
@@ -117,7 +117,7 @@ class ReviewReport(Record):
     decision: Decision
     summary: Text = ""
     head_sha: str = ""
-    blocking_issues: tuple[Issue, ...] = ()
+    blocking_issues: tuple[ReportedIssue, ...] = ()
     non_blocking: tuple[str, ...] = ()
     dispositions: tuple[Disposition, ...] = ()
     criteria: tuple[CriterionVerdict, ...] = ()
@@ -145,9 +145,9 @@ def parse_work_report(document: object, task_id: str, round_: int) -> WorkReport
         ReportInvalid: in the order missing, ill-typed, blank, not a list, wrong task, wrong round.
     """
     name = "work_report.json"
-    body = _fields(document, name, {"task_id": str, "head_sha": str, "round": int})
-    _lists(body, name, "files_changed", "tests")
-    _identity(body, name, task_id, round_)
+    body = _require_fields(document, name, {"task_id": str, "head_sha": str, "round": int})
+    _require_lists(body, name, "files_changed", "tests")
+    _check_identity(body, name, task_id, round_)
     return WorkReport(
         task_id=task_id,
         round=round_,
@@ -166,14 +166,14 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
         ReportInvalid: as for a work report, an unknown decision, or an approval with blockers.
     """
     name = "review_report.json"
-    body = _fields(document, name, {"task_id": str, "round": int, "decision": str})
+    body = _require_fields(document, name, {"task_id": str, "round": int, "decision": str})
     decision = body["decision"]
     if decision not in {"approve", "changes_required"}:
         raise ReportInvalid(
             f"{name} field 'decision' must be one of approve, changes_required,"
             f" got {_text(decision, 40)!r}"
         )
-    _identity(body, name, task_id, round_)
+    _check_identity(body, name, task_id, round_)
     blocking = body.get("blocking_issues")
     issues = tuple(_issue(item) for item in _items(blocking) if item)
     if blocking and not isinstance(blocking, list):
@@ -194,7 +194,7 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
     )
 
 
-def _fields(document: object, name: str, wanted: dict[str, type]) -> dict[str, Any]:
+def _require_fields(document: object, name: str, wanted: dict[str, type]) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ReportInvalid(f"{name} must be an object, got {type(document).__name__}")
     for field in wanted:
@@ -212,14 +212,14 @@ def _fields(document: object, name: str, wanted: dict[str, type]) -> dict[str, A
     return document
 
 
-def _lists(body: dict[str, Any], name: str, *fields: str) -> None:
+def _require_lists(body: dict[str, Any], name: str, *fields: str) -> None:
     for field in fields:
         if field in body and not isinstance(body[field], list):
             got = type(body[field]).__name__
             raise ReportInvalid(f"{name} field {field!r} must be a list, got {got}")
 
 
-def _identity(body: dict[str, Any], name: str, task_id: str, round_: int) -> None:
+def _check_identity(body: dict[str, Any], name: str, task_id: str, round_: int) -> None:
     for field, expected in (("task_id", task_id), ("round", round_)):
         if body[field] != expected:
             got = _text(body[field], 80)
@@ -256,12 +256,12 @@ def _one_of(value: object, *known: str) -> str:
     return word if word in known else ""
 
 
-def _issue(item: object) -> Issue:
+def _issue(item: object) -> ReportedIssue:
     """An issue; one that is not an object becomes its reason, so that it is not lost."""
     if not isinstance(item, dict):
-        return Issue(reason=_text(item))
+        return ReportedIssue(reason=_text(item))
     line = item.get("line")
-    return Issue(
+    return ReportedIssue(
         id=_text(item.get("id"), 20),
         severity=_SEVERITIES.get(str(item.get("severity", "")).strip().lower(), "medium"),
         file=_text(item.get("file"), 500),

@@ -71,7 +71,7 @@ def _between(start: int | None, end: int | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class MetricSummary:
     """One metric over many attempts; None when no attempt has it. Percentiles: nearest rank."""
 
     count: int
@@ -83,7 +83,7 @@ class Summary:
 
 def summaries(
     rows: Iterable[Mapping[str, object]], names: Sequence[str] = (*PHASES, *SUBPHASES)
-) -> dict[str, Summary]:
+) -> dict[str, MetricSummary]:
     """A summary for each of `names`; what is no number of milliseconds is missing."""
     found: dict[str, list[float]] = {name: [] for name in names}
     total = 0
@@ -102,10 +102,10 @@ def _number(value: object) -> float | None:
     return float(value) if 0 <= value <= MAX_MS else None
 
 
-def _summary(values: list[float], total: int) -> Summary:
+def _summary(values: list[float], total: int) -> MetricSummary:
     count = len(values)
     if not count:
-        return Summary(0, total, None, None, None)
+        return MetricSummary(0, total, None, None, None)
     values.sort()
     p50, p95 = (values[-(-percent * count // 100) - 1] for percent in (50, 95))
-    return Summary(count, total - count, sum(values) / count, p50, p95)
+    return MetricSummary(count, total - count, sum(values) / count, p50, p95)

@@ -22,7 +22,7 @@ def path(task_id: str, role: Role, round_: int) -> str:
     return f"handoff/{task_id}/{role.value}_r{round_}.json"
 
 
-def of_worker(state: LoopState, report: WorkReport, at: str) -> Document:
+def worker_handoff(state: LoopState, report: WorkReport, at: str) -> Document:
     """The worker's handoff; `state` is the one after its report."""
     record = state.history[-1]
     tests = report.tests_summary
@@ -47,7 +47,7 @@ def of_worker(state: LoopState, report: WorkReport, at: str) -> Document:
     )
 
 
-def of_reviewer(state: LoopState, report: ReviewReport, at: str) -> Document:
+def reviewer_handoff(state: LoopState, report: ReviewReport, at: str) -> Document:
     """The reviewer's handoff; `state` is the one after the review."""
     still = open_findings(state.findings)
     wanted = [f"{f.id}: {f.required_change or f.reason}" for f in still]

@@ -159,13 +159,13 @@ def section(knowledge: Knowledge) -> str:
         ("Patterns seen in reviews (confidence, category):", selected.patterns),
     )
     return "\n\n".join(
-        "\n".join((title, *_within(MAX_SECTION, [_prompt_line(entry) for entry in entries])))
+        "\n".join((title, *_fit(MAX_SECTION, [_prompt_line(entry) for entry in entries])))
         for title, entries in parts
         if entries
     )
 
 
-def _within(limit: int, lines: Sequence[str]) -> Sequence[str]:
+def _fit(limit: int, lines: Sequence[str]) -> Sequence[str]:
     """The last of `lines` that fit into `limit` characters."""
     sizes = accumulate(len(line) for line in reversed(lines))
     fitting = sum(size <= limit for size in sizes)
@@ -230,13 +230,13 @@ def _lesson_line(lesson: Lesson) -> str:
         severity = "?"
     source = one_line(re.sub(r"[()]", " ", lesson.source), MAX_SOURCE) or "review"
     file = one_line(lesson.file, 100)
-    head = _harmless(f"[{severity}] {file}: " if file else f"[{severity}] ")
-    tail = _harmless(f" ({source})")
-    reason = _harmless(one_line(lesson.reason, MAX_TEXT))
+    head = _break_comment_marks(f"[{severity}] {file}: " if file else f"[{severity}] ")
+    tail = _break_comment_marks(f" ({source})")
+    reason = _break_comment_marks(one_line(lesson.reason, MAX_TEXT))
     return f"{head}{one_line(reason, MAX_TEXT - len(head) - len(tail))}{tail}"
 
 
-def _harmless(text: str) -> str:
+def _break_comment_marks(text: str) -> str:
     return text.replace("<!--", "<! --").replace("-->", "-- >")
 
 

@@ -68,7 +68,7 @@ def document(modules: Sequence[Module], generated_at: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def modules_of(text: str) -> list[Module]:
+def parse_modules(text: str) -> list[Module]:
     """The modules of an older map; none when it is damaged."""
     try:
         body = json.loads(text)

@@ -118,7 +118,7 @@ def worker_prompt(
         "function_index": _data_or_none(context.function_index),
         "task_card_section": _card(card),
         "fix_list_section": _fixes(fix_list),
-        "prior_context_section": _prior(fix_list),
+        "prior_context_section": _prior_round(fix_list),
         "feedback_section": _unfinished_note(wip_sha) + _feedback(feedback),
         "report_section": _work_report_form(card, round_, paths, fix_list),
         "work_report_path": paths.report,
@@ -216,7 +216,7 @@ def _card(card: TaskCard) -> str:
 
 
 def _fixes(fix_list: Document | None) -> str:
-    fixes = _sent_back(fix_list)
+    fixes = _fix_items(fix_list)
     if not fixes:
         return "None: nothing was sent back."
     lines = []
@@ -235,13 +235,13 @@ def _fixes(fix_list: Document | None) -> str:
     return _data("\n".join(lines))
 
 
-def _sent_back(fix_list: Document | None) -> list[Document]:
+def _fix_items(fix_list: Document | None) -> list[Document]:
     """The fixes; a list that somebody damaged in the loop's folder is read as far as it goes."""
     listed = fix_list.get("fixes") if isinstance(fix_list, dict) else None
     return [fix for fix in listed if isinstance(fix, dict)] if isinstance(listed, list) else []
 
 
-def _prior(fix_list: Document | None) -> str:
+def _prior_round(fix_list: Document | None) -> str:
     if not isinstance(fix_list, dict) or not fix_list:
         return "None: this is the first round."
     lines = [f"Reviewed commit: {fix_list.get('head_sha')}"]
@@ -308,7 +308,7 @@ def _work_report_form(card: TaskCard, round_: int, paths: Paths, fix_list: Docum
         "tests": [{"name": "<command or test>", "result": "pass"}],
         "notes": "<what you did and why, in a few sentences>",
     }
-    fixes = _sent_back(fix_list)
+    fixes = _fix_items(fix_list)
     if fixes:
         form["responses"] = [
             {"id": fix.get("id"), "action": "fixed", "evidence": "<commit, test or reason>"}

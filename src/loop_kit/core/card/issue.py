@@ -92,7 +92,7 @@ def card_in_issue(body: str, number: int, title: str = "") -> TaskCard:
     return _require_card(body, Origin("issue", number, title))
 
 
-def card_if_any(body: str, origin: Origin) -> TaskCard | None:
+def find_card(body: str, origin: Origin) -> TaskCard | None:
     """The card in `body`, or None where nothing looks like one and other sources may be asked.
 
     Raises:
@@ -136,7 +136,7 @@ def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
-def no_card(origin: Origin, looked: str = "") -> BadCard:
+def missing_card(origin: Origin, looked: str = "") -> BadCard:
     """The refusal of a body without a card, with one to copy; `looked`: what else was searched."""
     return BadCard(
         f"{origin.name} holds no task card{looked}; quotes, lists, comments and what is below raw"
@@ -173,9 +173,9 @@ def _card(document: _Document, origin: Origin) -> TaskCard:
 
 
 def _require_card(body: str, origin: Origin) -> TaskCard:
-    card = card_if_any(body, origin)
+    card = find_card(body, origin)
     if card is None:
-        raise no_card(origin)
+        raise missing_card(origin)
     return card
 
 
@@ -296,11 +296,13 @@ def _sections(blocks: Iterable[Block], origin: Origin) -> tuple[dict[str, _Secti
     for block in blocks:
         name = _field(block)
         if name and name in sections:
-            strange.append(_wrong(block, origin, "is there twice", "Leave one of the two."))
+            strange.append(_heading_error(block, origin, "is there twice", "Leave one of the two."))
         elif name and block.level in _LEVELS:
             current = sections[name] = _Section(block)
         elif name:
-            strange.append(_wrong(block, origin, "is of another level", "Begin it with '### '."))
+            strange.append(
+                _heading_error(block, origin, "is of another level", "Begin it with '### '.")
+            )
         elif block.kind != "heading" or _is_inside(block, current):
             _refuse_near_miss(block, origin, strange)
             if current:
@@ -331,10 +333,10 @@ def _refuse_near_miss(block: Block, origin: Origin, strange: list[BadCard]) -> N
     close = difflib.get_close_matches(_label(block), list(_FIELDS), n=1, cutoff=0.75)
     if close:
         meant = HEADINGS[_FIELDS[close[0]]]
-        strange.append(_wrong(block, origin, "is not known", f"Did you mean {meant!r}?"))
+        strange.append(_heading_error(block, origin, "is not known", f"Did you mean {meant!r}?"))
 
 
-def _wrong(block: Block, origin: Origin, what: str, remedy: str) -> BadCard:
+def _heading_error(block: Block, origin: Origin, what: str, remedy: str) -> BadCard:
     label = one_line(block.label, 60)
     return BadCard(f"{origin.name}, line {block.line}: the heading {label!r} {what}.", remedy)
 

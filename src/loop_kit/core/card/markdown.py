@@ -85,7 +85,7 @@ def read_body(body: str) -> tuple[Block, ...]:
         for node in block.walk():
             html = node.content if node.type == "html_block" else ""
             if node.type == "inline":
-                html = _keep_visible(parser, node, env)
+                html = _remove_invisible(parser, node, env)
             below_html = below_html or _can_hide(html)
         if block.type != "html_block":
             found.append(_block(block, lines, below_html=below_html))
@@ -121,13 +121,13 @@ def _parser() -> "MarkdownIt":
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING})
     parser.disable(["inline", "text_join"])
     rule = parser.inline.ruler.at
-    rule("html_inline", _noting(html_inline, lambda state, start, _: (start, state.pos, "")))
-    rule("image", _noting(image, lambda state, start, _: (start, state.pos, "[image]")))
-    rule("link", _noting(link, _hidden_of_link))
+    rule("html_inline", _record_hidden(html_inline, lambda state, start, _: (start, state.pos, "")))
+    rule("image", _record_hidden(image, lambda state, start, _: (start, state.pos, "[image]")))
+    rule("link", _record_hidden(link, _hidden_of_link))
     return parser
 
 
-def _noting(rule: "Rule", hidden: "Callable[[StateInline, int, int], Cut | None]") -> "Rule":
+def _record_hidden(rule: "Rule", hidden: "Callable[[StateInline, int, int], Cut | None]") -> "Rule":
     """The parser's own rule, which also records what of the source is not displayed."""
 
     def noting(state: "StateInline", silent: bool) -> bool:  # noqa: FBT001 - the parser's signature
@@ -154,7 +154,7 @@ def _hidden_of_link(state: "StateInline", start: int, first: int) -> "Cut | None
     return None
 
 
-def _keep_visible(parser: "MarkdownIt", inline: "Node", env: Mapping[str, Any]) -> str:
+def _remove_invisible(parser: "MarkdownIt", inline: "Node", env: Mapping[str, Any]) -> str:
     """Remove from an inline node's source what is not displayed; return the raw HTML in it."""
     source, token = inline.content, inline.token
     assert token is not None  # noqa: S101

@@ -102,18 +102,20 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
             add("scope", commit.sha[:10], "is a merge or a root commit; commit plainly on top")
         for change in commit.changes:
             for path in filter(None, (change.path, change.old_path)):
-                if protected.match_file(path.lower()) or _replaces(change, path.lower(), rules):
+                if protected.match_file(path.lower()) or _is_replacement(
+                    change, path.lower(), rules
+                ):
                     add("protected_path", path, "is protected and must stay as it is")
                 elif out_of_scope.match_file(path):
                     add("scope", path, "is out of scope by the task card")
                 elif rules.strict and rules.in_scope and not in_scope.match_file(path):
                     add("scope", path, "is not in scope by the task card")
-            for why in _odd(change, rules):
+            for why in _oddities(change, rules):
                 add("scope", change.path, why)
     return tuple(found.values())
 
 
-def _replaces(change: Change, path: str, rules: ScopeRules) -> bool:
+def _is_replacement(change: Change, path: str, rules: ScopeRules) -> bool:
     """Whether something that is no folder takes the place of one that is protected, or holds it."""
     if change.mode not in {SYMLINK, GITLINK} and not any(
         pattern.strip("/").lower() == path for pattern in rules.protected
@@ -124,16 +126,16 @@ def _replaces(change: Change, path: str, rules: ScopeRules) -> bool:
     )
 
 
-def _odd(change: Change, rules: ScopeRules) -> Iterable[str]:
+def _oddities(change: Change, rules: ScopeRules) -> Iterable[str]:
     if GITLINK in {change.mode, change.old_mode}:
         yield "is a submodule; submodules are left alone"
-    if change.mode == SYMLINK and _leaves(change.path, change.link):
+    if change.mode == SYMLINK and _is_outside(change.path, change.link):
         yield "is a symbolic link that leaves the repository"
     if change.size > rules.max_file_bytes:
         yield f"has {change.size} bytes, over the limit of {rules.max_file_bytes}"
 
 
-def _leaves(path: str, link: str) -> bool:
+def _is_outside(path: str, link: str) -> bool:
     if link.startswith(("/", "~")) or "\\" in link or "\x00" in link:
         return True
     depth = path.count("/")

@@ -130,7 +130,7 @@ class Costs(Record):
         return Spent.model_validate(spending.model_dump())
 
 
-class Result(Record):
+class VerifyResult(Record):
     """One verify command, its exit code, and the end of what it printed."""
 
     command: Annotated[Text, Field(max_length=100_000)]
@@ -139,11 +139,11 @@ class Result(Record):
     seconds: Seconds = 0
 
 
-class Results(Record):
+class VerifyResults(Record):
     """The results of the verify commands at one commit."""
 
     sha: FullSha
-    results: Annotated[tuple[Result, ...], Field(max_length=200)] = ()
+    results: Annotated[tuple[VerifyResult, ...], Field(max_length=200)] = ()
 
 
 class BundledWork(Record):
@@ -166,7 +166,7 @@ class Bundle(Record):
     seq: Annotated[int, Field(ge=0, le=2**31)]
     work: BundledWork | None = None
     review: Text | None = None
-    verifications: Annotated[tuple[Results, ...], Field(max_length=4)] = ()
+    verifications: Annotated[tuple[VerifyResults, ...], Field(max_length=4)] = ()
     spent: Costs = Costs()
     outcome: StopOutcome | None = None
     reasons: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
@@ -246,8 +246,8 @@ def parse_header(raw: bytes, parent: str, head: str) -> None:
         raise BundleInvalid(f"{COMMITS} does not hold the commit that {RECORD} names")
 
 
-def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str:
-    """Why `bundle` is not the one that the loop `recorded` waits for, as a phrase, or ''.
+def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str | None:
+    """Why `bundle` is not the one that the loop `recorded` waits for, as a phrase, or None.
 
     A `rerun` of a publishing job finds a state that it has itself advanced under the same
     claim; then only what the bundle still adds is used.
@@ -258,11 +258,11 @@ def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str:
     if bundle.holder != holder:
         return "it was made for another claim of this loop"
     if (bundle.round, bundle.seq) == (recorded.round, recorded.seq):
-        return ""
+        return None
     further = bundle.seq < recorded.seq and bundle.round <= recorded.round
     same = bundle.work is None or recorded.head_sha == bundle.work.head_sha
     if rerun and further and (same or recorded.state is Phase.AWAITING_WORK):
-        return ""
+        return None
     return (
         f"it was made for round {bundle.round} at state {bundle.seq}, the loop is in round"
         f" {recorded.round} at state {recorded.seq}"
@@ -282,7 +282,7 @@ def build_bundle(
     usage = {role: Usage() for role in Role}
     work: BundledWork | None = None
     review: str | None = None
-    verified: list[Results] = []
+    verified: list[VerifyResults] = []
     for event in events:
         if isinstance(event, AttemptFailed):
             usage[event.role] = usage[event.role].plus(event.spent)
@@ -349,11 +349,11 @@ def _decode(raw: bytes) -> str:
     return clean_text(raw.decode("utf-8-sig", "replace"))
 
 
-def _results(verification: Verification | None) -> list[Results]:
+def _results(verification: Verification | None) -> list[VerifyResults]:
     if verification is None:
         return []
     results = tuple(
-        Result(
+        VerifyResult(
             command=r.command,
             exit_code=r.exit_code,
             tail=clean_text(r.tail)[-8_192:],
@@ -361,7 +361,7 @@ def _results(verification: Verification | None) -> list[Results]:
         )
         for r in verification.results
     )
-    return [Results(sha=verification.sha, results=results)]
+    return [VerifyResults(sha=verification.sha, results=results)]
 
 
 def _spending(usage: Usage) -> Spending:

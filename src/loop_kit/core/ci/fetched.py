@@ -66,11 +66,11 @@ class FetchedLoop(Record):
     tried: Annotated[tuple[str, ...], Field(max_length=_MAX_DIGESTS)] = ()
     dispatched: int = -1
 
-    def holding(self, *states: bytes) -> "FetchedLoop":
+    def with_held(self, *states: bytes) -> "FetchedLoop":
         """The record, when CI has these states for certain."""
         return self.model_copy(update={"held": _append(self.held, map(digest, states))})
 
-    def trying(self, state: bytes) -> "FetchedLoop":
+    def with_tried(self, state: bytes) -> "FetchedLoop":
         """The record, when a push of this state is begun."""
         return self.model_copy(update={"tried": _append(self.tried, [digest(state)])})
 
@@ -78,7 +78,7 @@ class FetchedLoop(Record):
         """Whether CI has this state for certain."""
         return digest(state) in self.held
 
-    def is_ours(self, state: bytes) -> bool:
+    def is_known(self, state: bytes) -> bool:
         """Whether this state was fetched, or may have been pushed from here."""
         return digest(state) in {*self.held, *self.tried}
 
@@ -131,17 +131,17 @@ def state_to_push(here: LoopState, there: LoopState, *, continues: bool) -> Loop
     return transition(later, HandedOver(here.round if continues else None))
 
 
-def foreign_branch(state: LoopState, branches: Branches) -> str:
-    """Why the work branch that a state names is not one to write to, or ''.
+def foreign_branch(state: LoopState, branches: Branches) -> str | None:
+    """Why the work branch that a state names must not be written to, or None.
 
     A loop works on its own branch or, when it came from a pull request, on the head of that.
     """
     named = state.work_branch
     if named in {"", branches.work}:
-        return ""
+        return None
     if named in {state.base_branch, branches.state}:
         return f"its work branch is {named}"
-    return "" if state.source.pull is not None else f"its work branch is {named}, not its own"
+    return None if state.source.pull is not None else f"its work branch is {named}, not its own"
 
 
 def changes(

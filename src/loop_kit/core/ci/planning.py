@@ -60,7 +60,7 @@ class LoopStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingCard:
     """A card that is not to be started now."""
 
     path: str
@@ -69,7 +69,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedCard:
     """A file that is not a usable card, or the whole folder, and one sentence why."""
 
     path: str
@@ -81,8 +81,8 @@ class Plan:
     """The cards to start, in this order, and all the others."""
 
     ready: tuple[CardAt, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    waiting: tuple[WaitingCard, ...] = ()
+    refused: tuple[RefusedCard, ...] = ()
 
 
 def task_ids_to_look_up(cards: Sequence[CardAt], loops: Mapping[str, LoopStatus]) -> frozenset[str]:
@@ -110,19 +110,19 @@ def plan_cards(
     ids = {each.task_id for each in cards}
     ordered, cycles = _order(usable, merged or ())
     ready: list[CardAt] = []
-    waiting: list[Waiting] = []
+    waiting: list[WaitingCard] = []
     for each in ordered:
         why = _reason_to_wait(each, loops, merged, ids, cycles)
         if not why and len(ready) == MAX_READY:
             why = f"it is ready, but one plan starts at most {MAX_READY} cards"
         if why:
-            waiting.append(Waiting(each.path, each.task_id, why))
+            waiting.append(WaitingCard(each.path, each.task_id, why))
         else:
             ready.append(each)
     return Plan(tuple(ready), tuple(waiting), refused)
 
 
-def _refusals(cards: Sequence[CardAt]) -> Iterator[Refused]:
+def _refusals(cards: Sequence[CardAt]) -> Iterator[RefusedCard]:
     paths: dict[str, list[str]] = {}
     for each in cards:
         paths.setdefault(each.task_id, []).append(each.path)
@@ -130,7 +130,7 @@ def _refusals(cards: Sequence[CardAt]) -> Iterator[Refused]:
         same = sorted(paths[each.task_id])
         if len(same) > 1:
             others = f"{', '.join(same[:5])}{' and others' if len(same) > 5 else ''}"
-            yield Refused(each.path, f"{each.task_id} is the id of several cards: {others}.")
+            yield RefusedCard(each.path, f"{each.task_id} is the id of several cards: {others}.")
 
 
 def _reason_to_wait(
@@ -139,8 +139,8 @@ def _reason_to_wait(
     merged: Collection[str] | None,
     ids: Collection[str],
     cycles: Mapping[str, str],
-) -> str:
-    """Why the card is not to be started, or ''."""
+) -> str | None:
+    """Why the card is not to be started, or None."""
     done = merged or ()
     if each.task_id in done:
         return "done"
@@ -152,7 +152,7 @@ def _reason_to_wait(
     reasons = [
         _reason_of_missing(name, loops, ids, is_known=merged is not None) for name in missing
     ]
-    return "; ".join(reasons)
+    return "; ".join(reasons) or None
 
 
 def _reason_of_missing(

@@ -75,7 +75,7 @@ class LoopSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SweepRow:
     """What was found of one loop and what was done; `message` is one sentence."""
 
     task_id: str
@@ -89,7 +89,7 @@ class SweepReport:
     """One sweep: of all `loops`, those that got attention, and how many are `left` for the next."""
 
     loops: int
-    rows: tuple[Row, ...]
+    rows: tuple[SweepRow, ...]
     left: int = 0
 
 
@@ -136,14 +136,14 @@ def situation(glance: LoopSnapshot) -> str:
     return f"{where}: something is in its inbox" if wants is Need.COMMANDS else where
 
 
-def result(task_id: str, found: str, wanted: Need, after: LoopState) -> Row:
+def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow:
     """The row of a loop that was continued."""
     if after.is_running:
-        return Row(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
+        return SweepRow(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
     if outbox.pending(after):
-        return Row(task_id, found, Action.LEFT, "Its posts are still outstanding.")
+        return SweepRow(task_id, found, Action.LEFT, "Its posts are still outstanding.")
     did = {Need.POSTS: Action.POSTED, Need.COMMANDS: Action.COMMANDED}.get(wanted, Action.HANDED)
-    return Row(task_id, found, did, headline(after))
+    return SweepRow(task_id, found, did, headline(after))
 
 
 def totals(swept: SweepReport) -> str:
@@ -170,7 +170,7 @@ def summary(swept: SweepReport) -> str:
     return truncate("\n".join(parts) + "\n", 900_000)
 
 
-def _lines(rows: Sequence[Row]) -> list[str]:
+def _lines(rows: Sequence[SweepRow]) -> list[str]:
     return [
         f"| `{row.task_id}` | {_cell(row.found)} | {row.did.value} | {_cell(row.message)} |"
         for row in rows[:_MAX_ROWS]

@@ -59,11 +59,11 @@ def _visible_lines(diff: str, paths: Collection[str]) -> dict[str, frozenset[int
         part = diff[start:end]
         header = part.partition("\n@@ ")[0]
         if any(f" b/{path}\n" in f"{header}\n" for path in paths):
-            found |= _lines_of(part)
+            found |= _parse_lines(part)
     return found
 
 
-def _lines_of(part: str) -> dict[str, frozenset[int]]:
+def _parse_lines(part: str) -> dict[str, frozenset[int]]:
     from unidiff.errors import UnidiffParseError
     from unidiff.patch import PatchSet
 

@@ -108,7 +108,7 @@ def review_body(
         parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
     if review.summary:
         parts += ["", markdown(review.summary)]
-    parts += _findings_section("Blocking", _raised_or_open(state, round_), inline_ids)
+    parts += _findings_section("Blocking", _blocking_findings(state, round_), inline_ids)
     closed = [f for f in state.findings if f.closed_round == round_]
     if closed:
         parts += ["", "### Settled", ""]
@@ -210,7 +210,7 @@ def branch(state: LoopState) -> str:
     return state.state_branch or state.work_branch.removesuffix("/work") + "/state"
 
 
-def _raised_or_open(state: LoopState, round_: int) -> list[Finding]:
+def _blocking_findings(state: LoopState, round_: int) -> list[Finding]:
     """The findings that blocked at the end of that round."""
     return [
         f

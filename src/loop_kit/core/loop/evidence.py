@@ -7,7 +7,7 @@ reviewer who did not do the work, or is cheap to check when it was made up.
 
 from typing import Literal
 
-from loop_kit.core.agent.reports import Issue, ReviewReport
+from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.state import LoopState
@@ -49,7 +49,7 @@ def rejection_of_unverified(state: LoopState, findings: tuple[Finding, ...]) -> 
         return None
     failed = next(r for r in verification.results if r.exit_code != 0)
     reason = f"verify command failed: {failed.command}"
-    issue = Issue(
+    issue = ReportedIssue(
         id=next((finding.id for finding in findings if finding.reason == reason), ""),
         severity="high",
         reason=reason,

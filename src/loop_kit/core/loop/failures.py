@@ -62,7 +62,7 @@ def process_failure(
         return None
     if kind is ProblemKind.LIMIT:
         return Failure.BUDGET
-    return Failure.PERMANENT if problem is not None and problem.permanent else Failure.TRANSIENT
+    return Failure.PERMANENT if problem is not None and problem.is_permanent else Failure.TRANSIENT
 
 
 def next_pause(state: LoopState, role: Role, asked: float | None) -> float:

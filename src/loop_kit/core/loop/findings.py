@@ -8,7 +8,7 @@ from typing import Literal
 
 from loop_kit.core.agent.reports import (
     Disposition,
-    Issue,
+    ReportedIssue,
     ReviewReport,
     Severity,
 )
@@ -49,8 +49,8 @@ def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
     An approval closes what it leaves unmentioned; a rejection leaves it open.
     """
     disposed = {item.id: item for item in review.dispositions}
-    repeated: dict[str, Issue] = {}
-    fresh: list[Issue] = []
+    repeated: dict[str, ReportedIssue] = {}
+    fresh: list[ReportedIssue] = []
     known = {finding.id for finding in ledger}
     for issue in review.blocking_issues:
         if issue.id in known and issue.id not in repeated:
@@ -82,7 +82,10 @@ def contradiction(ledger: Ledger, review: ReviewReport) -> str | None:
 
 
 def _apply_disposition(
-    finding: Finding, disposition: Disposition | None, repeat: Issue | None, review: ReviewReport
+    finding: Finding,
+    disposition: Disposition | None,
+    repeat: ReportedIssue | None,
+    review: ReviewReport,
 ) -> Finding:
     if repeat is not None:
         said_now: dict[str, str | int | None] = {
@@ -112,7 +115,7 @@ def _close(finding: Finding, status: str, round_: int) -> Finding:
     return finding.model_copy(update={"status": status, "closed_round": round_})
 
 
-def _new_finding(issue: Issue, number: int, round_: int) -> Finding:
+def _new_finding(issue: ReportedIssue, number: int, round_: int) -> Finding:
     return Finding(
         id=f"F{number}",
         round=round_,

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from loop_kit.core.agent.diagnosis import patience
+from loop_kit.core.agent.diagnosis import bounded_wait
 from loop_kit.core.card.task import CardLimits
 from loop_kit.core.loop.state import Attempt, Limits, Usage
 
@@ -20,7 +20,7 @@ def pause(limits: Limits, last: Attempt) -> float:
     """Seconds to wait before the attempt after `last`: the backoff, or longer when asked to."""
     if not last.waits:
         return 0
-    asked = patience(last.retry_after) or 0
+    asked = bounded_wait(last.retry_after) or 0
     return max(asked, backoff(limits.dispatch_retry_base_sec, last.retries))
 
 
