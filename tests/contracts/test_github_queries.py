@@ -22,7 +22,7 @@ QUERIES = {
     "standing": forge_queries.open_status(1, 2)[0],
     "standing-issue": forge_queries.open_status(1, None)[0],
     "standing-pull": forge_queries.open_status(None, 2)[0],
-    "edits": forge_queries.edits([("a", "b"), ("c", "d")])[0],
+    "edits": forge_queries.edit_mutation([("a", "b"), ("c", "d")])[0],
 }
 
 
