@@ -37,7 +37,7 @@ def choose_agents(
     visible = {**environment.agent_environment(environ, settings.agent_env), **extra}
     chosen: dict[Role, Agent] = {}
     for role in Role:
-        name = _named_backend(role, settings)
+        name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
         if not settings.auto_dispatch or name == MANUAL:
             chosen[role] = ManualAgent(loop_dir, settings.timeout, ttl)
@@ -53,12 +53,12 @@ def choose_agents(
     return chosen
 
 
-def _named_backend(role: Role, settings: Settings) -> str:
-    """The backend that the settings name for a role, '' where they name none."""
+def _backend_name(role: Role, settings: Settings) -> str | None:
+    """The backend that the settings name for a role, if any."""
     worker = role is Role.WORKER
     name = (settings.worker_backend if worker else settings.reviewer_backend).strip().lower()
     command = settings.worker_command if worker else settings.reviewer_command
-    return COMMAND if command and not name else name
+    return name or (COMMAND if command else None)
 
 
 def _setup(
@@ -91,16 +91,15 @@ def _setup(
 
 
 def _make_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """New, empty homes for one role's program, where the job does not name one itself.
+    """Create empty homes for one role's program, unless the job sets them itself.
 
-    What a worker writes into its home must not steer the reviewer.
+    What a worker writes into its home must not influence the reviewer.
     """
     homes = KNOWN[backend].homes if backend in KNOWN else ()
-    wanted = [name for name in homes if not environ.get(name)]
-    made = {name: folder / name.lower() for name in wanted}
-    for home in made.values():
+    folders = {name: folder / name.lower() for name in homes if not environ.get(name)}
+    for home in folders.values():
         home.mkdir(parents=True, exist_ok=True)
-    return {name: str(home) for name, home in made.items()}
+    return {name: str(home) for name, home in folders.items()}
 
 
 def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:
@@ -115,11 +114,11 @@ def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:
 
 
 def _keys(backend: str, settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The model keys of one backend, and of no other: from the settings, else as exported."""
-    named = KNOWN[backend].keys if backend in KNOWN else {}
-    held = {
+    """The model keys of this backend alone: from the settings, else from the environment."""
+    variables = KNOWN[backend].keys if backend in KNOWN else {}
+    values = {
         name: getattr(settings, setting).get_secret_value() or environ.get(name, "")
-        for name, setting in named.items()
+        for name, setting in variables.items()
         if setting
     }
-    return {name: value for name, value in held.items() if value}
+    return {name: value for name, value in values.items() if value}

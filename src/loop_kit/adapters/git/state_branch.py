@@ -148,9 +148,9 @@ class GitStore:
             error, tips = retry(
                 partial(self._push_and_check, self._in_flight),
                 self._sleep,
-                if_result=lambda pushed: is_transient(pushed[0]) and not is_race(pushed[0]),
+                if_result=lambda pushed: _is_worth_a_retry(pushed[0]),
             )
-            if not error:
+            if error is None:
                 self._settle()
                 return
             if not is_race(error):
@@ -188,9 +188,9 @@ class GitStore:
         push = _Push(self._write(), "", 1)
         error = self._push(push)
         self._pending = []
-        if error and is_race(error):
+        if error is not None and is_race(error):
             raise PushRejected(f"{self._branches.state} was written meanwhile")
-        if error:
+        if error is not None:
             raise refusal(error, self._branches)
         self._tips[self._branches.state] = push.state_tip
 
@@ -305,8 +305,8 @@ class GitStore:
                 out += f"M 100644 inline {name}\n".encode() + _data(content)
         return out + b"\n"
 
-    def _push(self, push: "_Push") -> str:
-        """Push both branches at once; returns '', or what git printed when that failed."""
+    def _push(self, push: "_Push") -> str | None:
+        """Push both branches at once; returns what git printed when that failed."""
         refspecs = []
         if push.transitions:
             refspecs.append(f"{push.state_tip}:refs/heads/{self._branches.state}")
@@ -319,13 +319,13 @@ class GitStore:
             timeout=600,
         )
         output = (done.out + b"\n" + done.err).decode("utf-8", "replace")
-        return output if done.code else ""
+        return output if done.code else None
 
-    def _push_and_check(self, push: _Push) -> tuple[str, dict[str, str]]:
-        """Push; returns the error and the tips on the server, both empty when the push arrived."""
+    def _push_and_check(self, push: _Push) -> tuple[str | None, dict[str, str]]:
+        """Push; returns the error and the tips on the server, or None when the push arrived."""
         error = self._push(push)
-        tips = self._list_tips() if error else {}
-        return ("", {}) if self._has_arrived(tips) else (error, tips)
+        tips = {} if error is None else self._list_tips()
+        return (None, {}) if self._has_arrived(tips) else (error, tips)
 
     def _rebase(self, tips: dict[str, str]) -> None:
         """Build on what somebody else put on the state branch, if the state is unchanged."""
@@ -354,6 +354,10 @@ class GitStore:
         if absent and ("couldn't find remote ref" in error or not error.strip()):
             return None
         raise refusal(error, self._branches)
+
+
+def _is_worth_a_retry(error: str | None) -> bool:
+    return error is not None and is_transient(error) and not is_race(error)
 
 
 def _without_diff(name: str, content: bytes | None) -> bytes | None:
