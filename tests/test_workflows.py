@@ -17,14 +17,14 @@ import yaml
 
 from loop_kit import defaults
 from loop_kit.adapters.agents.catalogue import KNOWN
-from loop_kit.cli.github_files import (
+from loop_kit.core.forge.status import LABELS
+from loop_kit.settings import INPUTS, Settings
+from loop_kit.usecases.github_files import (
     TRIGGER_LABEL,
     AgentChoice,
     Layout,
     files,
 )
-from loop_kit.core.forge.status import LABELS
-from loop_kit.settings import INPUTS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

@@ -296,7 +296,7 @@ def test_a_file_in_the_place_of_the_folder_is_in_the_way(ready: Repo) -> None:
     shutil.rmtree(ready.folder)
     ready.folder.write_text("", "utf-8")
 
-    assert_not_ready(ready.loop("doctor"), "is no folder", "loop folder (wrong)")
+    assert_not_ready(ready.loop("doctor"), "is not a folder", "loop folder (wrong)")
 
 
 def test_a_git_that_is_too_old_or_says_nothing_sensible_is_told(ready: Repo) -> None:

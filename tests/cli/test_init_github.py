@@ -14,7 +14,7 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 from tests.test_architecture import heavy, imported_by
 
-from loop_kit.cli.github_files import AgentChoice, Layout, files
+from loop_kit.usecases.github_files import AgentChoice, Layout, files
 
 if TYPE_CHECKING:
     from tests.cli.harness import Repo, Result
@@ -126,7 +126,7 @@ def test_outside_a_repository_nothing_is_written(repo: Repo, tmp_path: Path) -> 
     bare = tmp_path / "bare"
     bare.mkdir()
 
-    assert_refused(repo.loop("init", "--github", cwd=bare), 1, "no git repository", "git init")
+    assert_refused(repo.loop("init", "--github", cwd=bare), 1, "not a git repository", "git init")
     assert list(bare.iterdir()) == []
 
 
@@ -161,7 +161,7 @@ def test_a_linked_folder_is_refused_before_anything_is_written(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(elsewhere)
 
-    assert_refused(repo.loop("init", "--github"), 3, str(path), "Put a folder in its place")
+    assert_refused(repo.loop("init", "--github"), 3, str(path), "Replace it with a folder")
     assert list(elsewhere.iterdir()) == []
     assert not repo.folder.exists()
 
@@ -223,7 +223,7 @@ def test_with_a_token_the_labels_are_made_on_the_forge_of_the_origin(
 
     assert "gh label create" not in steps
     assert made == {"loop", "loop:approved", "loop:needs-human", "loop:failed"}
-    assert "The labels are there in octo/demo." in again.out
+    assert "The labels exist in octo/demo." in again.out
 
 
 def test_a_forge_that_says_no_leaves_the_label_to_a_person(repo: Repo, tmp_path: Path) -> None:
@@ -234,12 +234,12 @@ def test_a_forge_that_says_no_leaves_the_label_to_a_person(repo: Repo, tmp_path:
 
         told = repo.loop("init", "--github", env=env)
 
-    assert "The labels could not be made: " in told.out
+    assert "The labels could not be created: " in told.out
     assert "gh label create loop" in _steps(told)
 
 
 def test_without_a_token_nothing_heavy_is_waited_for(repo: Repo) -> None:
     loaded = imported_by(repo.root, "init", "--github")
 
-    assert "loop_kit.cli.github_files" in loaded
+    assert "loop_kit.usecases.github_files" in loaded
     assert heavy(loaded) == set()

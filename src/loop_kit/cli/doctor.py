@@ -1,30 +1,15 @@
-"""`loop doctor`: whether a loop can run here, and what to type where it cannot. Changes nothing."""
+"""`loop doctor`: whether a loop can run here, and what to type where it cannot."""
 
 import json
 import os
-import platform
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.errors import ExitCode, LoopError, NotARepository
-
-if TYPE_CHECKING:
-    from loop_kit.adapters.git.command import Git
-    from loop_kit.core.agent.checkup import Check
-    from loop_kit.settings import Settings
-
-OLDEST_GIT = (2, 32, 0)
-"""GIT_CONFIG_GLOBAL came with it, by which a clone is kept from the user's configuration."""
-
-_INSTALL_GIT = "install git 2.32 or newer: https://git-scm.com/downloads"
+from loop_kit.errors import ExitCode
 
 
 def doctor(
@@ -35,220 +20,20 @@ def doctor(
 ) -> None:
     """Check git, settings and the agents' programs: versions, flags, keys, and what to fix."""
     from loop_kit.core.agent.checkup import check_lines, verdict
+    from loop_kit.usecases.doctor import examine
 
     flags = {"worker_backend": worker_backend, "reviewer_backend": reviewer_backend}
     given = {name: value for name, value in flags.items() if value}
-    examined = _examine(Path.cwd(), dict(os.environ), loop_dir, given)
-    said = ", ".join(f"{role} {name}" for role, name in examined.roles.items())
-    conclusion = verdict(examined.checks, said)
-    stopped = any(check.is_blocking for check in examined.checks)
+    found = examine(Path.cwd(), dict(os.environ), loop_dir, given)
+    roles = ", ".join(f"{role} {name}" for role, name in found.roles.items())
+    conclusion = verdict(found.checks, roles)
+    ready = not any(check.is_blocking for check in found.checks)
     if as_json:
-        checks = [asdict(check) for check in examined.checks]
-        body = {"ready": not stopped, "verdict": conclusion, "roles": examined.roles}
-        typer.echo(json.dumps({**body, "checks": checks}, indent=2))
+        checks = [asdict(check) for check in found.checks]
+        body = {"ready": ready, "verdict": conclusion, "roles": found.roles, "checks": checks}
+        typer.echo(json.dumps(body, indent=2))
     else:
-        for line in (*check_lines(examined.checks), conclusion):
+        for line in (*check_lines(found.checks), conclusion):
             typer.echo(line)
-    if stopped:
+    if not ready:
         raise typer.Exit(int(ExitCode.VALIDATION))
-
-
-@dataclass(frozen=True, slots=True)
-class _Examined:
-    """Every check, and which backend each role has; nothing in it is secret or hidden."""
-
-    checks: "Sequence[Check]"
-    roles: Mapping[str, str]
-
-
-def _examine(
-    cwd: Path, environ: Mapping[str, str], loop_dir: str, flags: Mapping[str, object]
-) -> _Examined:
-    from loop_kit.adapters.git.command import Git
-    from loop_kit.core.agent.checkup import printable
-    from loop_kit.core.sanitize import Redactor, one_line
-    from loop_kit.settings import known_secrets
-
-    root = repository_root(cwd)
-    folder = loop_folder(root, loop_dir)
-    git = Git(cwd, environ)
-    checks = [_python(), *_git(git), _folder(folder)]
-    found, settings = _settings(folder, environ, flags)
-    checks += found
-    roles: Mapping[str, str] = {}
-    if not any(check.is_blocking for check in found):
-        chosen, roles = _roles(settings, git, root, folder, environ)
-        checks += chosen
-    checks += _programs(settings, root, environ, set(roles.values()))
-    redact = Redactor((*known_secrets(settings, environ), *_exported_secrets(environ)))
-    safe = [
-        printable(replace(check, detail=redact(check.detail), fix=redact(check.fix)))
-        for check in checks
-    ]
-    return _Examined(safe, {role: one_line(name) for role, name in roles.items()})
-
-
-def _exported_secrets(environ: Mapping[str, str]) -> list[str]:
-    """What is exported under a name that secrets have, unless it is the path of a key's file."""
-    endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-    named = [value for name, value in environ.items() if name.upper().endswith(endings)]
-    return [value for value in named if not os.path.lexists(value)]
-
-
-def _python() -> "Check":
-    from loop_kit.core.agent.checkup import Check, CheckState
-
-    return Check("python", CheckState.OK, f"{platform.python_version()}, {sys.executable}")
-
-
-def _git(git: "Git") -> "list[Check]":
-    """Git, and the repository when there is a git to ask."""
-    from loop_kit.core.agent.checkup import (
-        Check,
-        CheckState,
-        version_in,
-        version_text,
-    )
-
-    try:
-        printed = git.text("version")
-    except (LoopError, OSError) as error:
-        return [Check("git", CheckState.MISSING, str(error), _INSTALL_GIT)]
-    version = version_in(printed)
-    if version is None:
-        detail = f"of unknown version (it printed {printed[:60]!r})"
-        return [Check("git", CheckState.WARN, detail, _INSTALL_GIT), _repository(git)]
-    if version < OLDEST_GIT:
-        detail = f"{version_text(version)} is older than {version_text(OLDEST_GIT)}"
-        return [Check("git", CheckState.WRONG, detail, _INSTALL_GIT), _repository(git)]
-    return [Check("git", CheckState.OK, version_text(version)), _repository(git)]
-
-
-def _repository(git: "Git") -> "Check":
-    from loop_kit.adapters.git.repository import locate
-    from loop_kit.core.agent.checkup import Check, CheckState
-
-    try:
-        place = locate(git)
-    except NotARepository as error:
-        return Check("repository", CheckState.MISSING, error.sentence, error.remedy)
-    except LoopError as error:
-        return Check("repository", CheckState.WRONG, error.sentence, error.remedy)
-    where = f"{place.root}, at {place.head[:12]} of {place.branch}"
-    return Check("repository", CheckState.OK, where)
-
-
-def _folder(folder: Path) -> "Check":
-    """Whether everything that a run writes below the loop's folder can be written."""
-    from loop_kit.core.agent.checkup import Check, CheckState
-
-    if os.path.lexists(folder) and not folder.is_dir():
-        return Check(
-            "loop folder", CheckState.WRONG, f"{folder} is no folder", f"mv {folder} {folder}~"
-        )
-    if not folder.exists():
-        parent = next(path for path in folder.parents if path.exists())
-        if not os.access(parent, os.W_OK | os.X_OK):
-            return Check(
-                "loop folder", CheckState.WRONG, f"{parent} cannot be written", _own(parent)
-            )
-        return Check("loop folder", CheckState.WARN, f"{folder} is not there yet", "loop init")
-    inner = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
-    for path in (folder, *sorted(inner), folder / "lock"):
-        needed = os.W_OK | (os.X_OK if path.is_dir() else 0)
-        if path.exists() and not os.access(path, needed):
-            return Check("loop folder", CheckState.WRONG, f"{path} cannot be written", _own(folder))
-    return Check("loop folder", CheckState.OK, str(folder))
-
-
-def _own(path: Path) -> str:
-    return f'sudo chown -R "$(id -u)" {path} && chmod -R u+rwX {path}'
-
-
-def _settings(
-    folder: Path, environ: Mapping[str, str], flags: Mapping[str, object]
-) -> "tuple[list[Check], Settings]":
-    """The settings of a run with the default card, and what is wrong with their sources."""
-    from loop_kit.config_file import NAMES
-    from loop_kit.core.agent.checkup import Check, CheckState
-    from loop_kit.settings import Settings, for_laptop
-    from loop_kit.usecases.local_files import find_card, load_card, read_config
-
-    checks: list[Check] = []
-    try:
-        config, card = read_config(folder), None
-        path = find_card(folder, folder, "")
-        if os.path.lexists(path):
-            card = load_card(path)
-            checks.append(Check("task card", CheckState.OK, f"{card.task_id}, {path}"))
-        settings = for_laptop(environ, flags).resolve(config.layer, card)
-    except (LoopError, OSError) as error:
-        sentence, remedy = (
-            (error.sentence, error.remedy)
-            if isinstance(error, LoopError)
-            else (f"{error.filename} cannot be read: {error.strerror}", f"chmod u+r {folder}/*")
-        )
-        return [*checks, Check("settings", CheckState.WRONG, sentence, remedy)], Settings()
-    detail = config.path or f"defaults, since there is no {folder / NAMES[0]}"
-    return [Check("settings", CheckState.OK, detail), *checks], settings
-
-
-def _roles(
-    settings: "Settings", git: "Git", root: Path, folder: Path, environ: Mapping[str, str]
-) -> "tuple[list[Check], Mapping[str, str]]":
-    """Who plays each role in a run with --auto-dispatch, chosen as that run chooses."""
-    from loop_kit.adapters.agents.catalogue import KNOWN
-    from loop_kit.adapters.git.repository import Place
-    from loop_kit.bootstrap import Site, agents_of
-    from loop_kit.core.agent.checkup import Check, CheckState
-
-    site = Site.on_laptop(git, Place(root, root / ".git", "", ""), environ, folder)
-    asked = settings.model_copy(update={"auto_dispatch": True})
-    try:
-        agents = agents_of(site, asked)
-        chosen = {role.value: agent for role, agent in agents.items()}
-        problems = {agent.name: agent.check() for agent in agents.values()}
-    except LoopError as error:
-        return [Check("agents", CheckState.WRONG, error.sentence, error.remedy)], {}
-    except Exception as error:  # a backend of somebody else's may raise anything
-        detail = f"a backend failed: {type(error).__name__}: {error}"
-        fix = "fix the package that provides it, or choose another backend"
-        return [Check("agents", CheckState.WRONG, detail, fix)], {}
-    checks = [
-        Check(name, CheckState.MISSING, problem, "put it on PATH, or choose another backend")
-        if problem
-        else Check(name, CheckState.OK, "chosen; nothing more is known to check")
-        for name, problem in problems.items()
-        if name not in KNOWN
-    ]
-    return checks, {role: agent.name for role, agent in chosen.items()}
-
-
-def _programs(
-    settings: "Settings", root: Path, environ: Mapping[str, str], used: set[str]
-) -> "list[Check]":
-    """The programs that we know, and the names of the other backends."""
-    from loop_kit.adapters.agents import REGISTRY
-    from loop_kit.adapters.agents.catalogue import KNOWN
-    from loop_kit.adapters.agents.probe import Surroundings, probe
-    from loop_kit.core.agent import environment
-    from loop_kit.core.agent.checkup import Check, CheckState
-
-    plain = environment.agent_environment(environ)
-    checks: list[Check] = []
-    for name in REGISTRY.names():
-        known = KNOWN.get(name)
-        if known is None:
-            if name not in used:
-                checks.append(
-                    Check(name, CheckState.OK, "registered, no check known", needed=False)
-                )
-            continue
-        seen = {**environment.agent_environment(environ, settings.agent_env)}
-        for variable, setting in known.keys.items():
-            held = getattr(settings, setting).get_secret_value() if setting else ""
-            if held or (setting and environ.get(variable)):
-                seen[variable] = held or environ[variable]
-        looked = probe(known, Surroundings(plain, seen, environ, root))
-        checks += [replace(check, needed=name in used) for check in looked]
-    return checks

@@ -1,4 +1,4 @@
-"""What `loop init --github` puts into a repository: the workflows, the issue form, what to do next.
+"""What `loop init --github` adds to a repository: the workflows, the issue form, the next steps.
 
 The shipped workflows are whole files for codex, checked as they are and shown in `examples/`.
 Another agent changes three places in them: what is installed, the two backends, and the key. This
@@ -41,7 +41,7 @@ class AgentChoice(StrEnum):
 _Choice = TypeVar("_Choice", Layout, AgentChoice)
 
 
-def chosen(flag: str, value: str, choices: type[_Choice]) -> _Choice:
+def parse_choice(flag: str, value: str, choices: type[_Choice]) -> _Choice:
     """The choice that `value` names.
 
     Raises:
@@ -91,27 +91,27 @@ _LAYOUTS = {Layout.ONE_JOB: "loop.yml", Layout.THREE_JOBS: "loop-three-jobs.yml"
 def files(layout: Layout, agent: AgentChoice) -> dict[str, str]:
     """The files by their path below the repository's root."""
     return {
-        ".github/workflows/loop.yml": _made_for(agent, _shipped(_LAYOUTS[layout])),
-        ".github/workflows/loop-sweep.yml": _shipped("loop-sweep.yml"),
-        ".github/ISSUE_TEMPLATE/loop.yml": _shipped("issue_form.yml"),
+        ".github/workflows/loop.yml": _for_agent(agent, _template(_LAYOUTS[layout])),
+        ".github/workflows/loop-sweep.yml": _template("loop-sweep.yml"),
+        ".github/ISSUE_TEMPLATE/loop.yml": _template("issue_form.yml"),
     }
 
 
-def _shipped(name: str) -> str:
+def _template(name: str) -> str:
     return defaults.text(f"github/{name}")
 
 
-def _made_for(agent: AgentChoice, workflow: str) -> str:
-    shown, wanted = _AGENTS[AgentChoice.CODEX], _AGENTS[agent]
+def _for_agent(agent: AgentChoice, workflow: str) -> str:
+    codex, wanted = _AGENTS[AgentChoice.CODEX], _AGENTS[agent]
     return (
-        workflow.replace(shown.package, wanted.package)
+        workflow.replace(codex.package, wanted.package)
         .replace(f"-backend: {AgentChoice.CODEX}\n", f"-backend: {agent}\n")
-        .replace(shown.key, wanted.key)
+        .replace(codex.key, wanted.key)
     )
 
 
 def check_place(root: Path) -> None:
-    """Look whether the files can go below `root`, before anything is written.
+    """Check that the files can be written below `root`, before anything is.
 
     Raises:
         NotARepository: `root` is no git repository.
@@ -119,16 +119,17 @@ def check_place(root: Path) -> None:
     """
     if not (root / ".git").exists():
         raise NotARepository(
-            f"{root} is no git repository, so it has no workflows.", "Run `git init` there first."
+            f"{root} is not a git repository, so it has no workflows.",
+            "Run `git init` there first.",
         )
     for name in (".github", ".github/workflows", ".github/ISSUE_TEMPLATE"):
         folder = root / name
         if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
-            raise BadSetting(f"{folder} is no folder.", "Put a folder in its place.")
+            raise BadSetting(f"{folder} is not a folder.", "Replace it with a folder.")
 
 
 def install(root: Path, layout: Layout, agent: AgentChoice) -> Iterator[str]:
-    """Write what is not there yet below `root`; says of each file what became of it, as it does."""
+    """Write the files that are missing below `root`; yields a line for each file as it is done."""
     for name, text in files(layout, agent).items():
         path, content = root / name, text.encode()
         if not os.path.lexists(path):
@@ -142,7 +143,7 @@ def install(root: Path, layout: Layout, agent: AgentChoice) -> Iterator[str]:
 
 
 def _content(path: Path) -> bytes | None:
-    """What is there, or None for a link and whatever else is no file of ours."""
+    """The content of a plain file, or None for a link and anything else."""
     try:
         return read_plain(path, _MAX_FILE)
     except BusFileUnreadable:
@@ -150,7 +151,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def next_steps(agent: AgentChoice, *, has_origin: bool, has_label: bool) -> list[str]:
-    """What a person still has to do, in order, as lines to print."""
+    """What a person still has to do, in order, one line each."""
     name, color, description = TRIGGER_LABEL
     label = f'gh label create {name} --color {color} --description "{description}"'
     push = (
