@@ -37,6 +37,7 @@ from loop_kit.core.loop.messages import (
     Verify,
     WorkReported,
 )
+from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.state import (
     Lease,
     LoopState,
@@ -192,14 +193,10 @@ class Engine:
     def _check_agents(self) -> None:
         if not self.state.is_running:
             return
-        outcomes = {
-            Role.WORKER: Outcome.WORKER_DISPATCH_FAILED,
-            Role.REVIEWER: Outcome.REVIEWER_DISPATCH_FAILED,
-        }
         for role, agent in self._agents.items():
             why = agent.check()
             if why:
-                self._journal.stop(Stop(outcomes[role], why))
+                self._journal.stop(Stop(DISPATCH_FAILED[role], why))
                 return
 
     def _perform(self, effect: Effect) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
+from loop_kit.core.agent.role import Role
 from loop_kit.errors import ExitCode
 
 
@@ -52,6 +53,12 @@ EXIT_CODES: Mapping[Outcome, ExitCode] = {
     Outcome.CANCELLED: ExitCode.OK,
     Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
 }
+
+DISPATCH_FAILED: Mapping[Role, Outcome] = {
+    Role.WORKER: Outcome.WORKER_DISPATCH_FAILED,
+    Role.REVIEWER: Outcome.REVIEWER_DISPATCH_FAILED,
+}
+"""The outcome where the agent of a role cannot be run."""
 
 Reason = Literal[
     "stalled",

@@ -15,13 +15,13 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import Commanded, LoopResumed
+from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.state import (
     Attempt,
     Limits,
     LoopState,
     Outcome,
     Phase,
-    Role,
 )
 
 _MAX_LOST = 2
@@ -107,13 +107,11 @@ def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
 
 
 def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:
-    worker = attempt.role is Role.WORKER
-    outcome = Outcome.WORKER_DISPATCH_FAILED if worker else Outcome.REVIEWER_DISPATCH_FAILED
     error = (
         f"{attempt.lost} runs died while the {attempt.role.value} was running, without an error"
         " of loop-kit. Look at the end of their logs: out of memory or disk, or a lost runner?"
     )
-    return end_loop(state, outcome, error, at)
+    return end_loop(state, DISPATCH_FAILED[attempt.role], error, at)
 
 
 def extend_limits(limits: Limits, rounds: int) -> Limits:
