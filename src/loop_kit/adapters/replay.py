@@ -67,7 +67,7 @@ class ReplayedWorkspace:
         return self._head
 
     def fingerprint(self) -> str:
-        """Always the same: whether a reviewer touched anything was judged where it worked."""
+        """Always the same: whether a reviewer changed anything was checked in its own job."""
         return "replayed"
 
     def close(self) -> None:

@@ -1,13 +1,13 @@
 """OpenAI's Codex CLI, driven by `codex exec --json`. Checked against codex 0.169.
 
 The prompt goes through standard input: an argument over 128 KiB cannot be passed, and with an open
-pipe beside it codex waits for ever. When a thread is resumed the prompt's place is `-`,
+pipe beside it codex waits forever. When a thread is resumed the prompt's place is `-`,
 since with a text there codex does not read standard input. Telemetry and the plug-in sync are off
 (they cost 5 s at exit). Token counts are those of the whole thread. Of npm's package the native
 program is run, since its launcher costs 40 MB and does not pass on every signal. The schema of the
 last answer is not checked by codex, and its file is written only when all went well. Instructions
 and skills that codex would take from the repository (`AGENTS.override.md`, `.agents/skills`) are
-off, since a worker could plant them; what AGENTS.md says is in the prompt.
+off, since a worker could plant them; the text of AGENTS.md is in the prompt.
 """
 
 import json
@@ -157,7 +157,7 @@ class CodexReader:
         elif kind == "turn.failed":
             self.problem = codex_problem(_message(event.get("error")) or "the turn failed")
         elif kind == "error":
-            # Also printed for every retry, so it is not final: what follows clears it.
+            # Also printed for every retry, so it is not final: the next event clears it.
             self.problem = codex_problem(str(event.get("message") or "an error without a message"))
         elif kind in {"item.started", "item.completed"}:
             return self._item(event.get("item"), begins=kind == "item.started")

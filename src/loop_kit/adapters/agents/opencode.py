@@ -1,7 +1,7 @@
 """opencode, driven by `opencode run --format json`. Checked against opencode 1.18.
 
 The prompt goes through standard input. `--dir` is given always, since a session that is resumed
-from another directory hangs for ever. The project's own configuration, MCP servers and skills are
+from another directory hangs forever. The project's own configuration, MCP servers and skills are
 switched off, because a worker could plant them; a plug-in in `.opencode/plugin` still runs in
 1.18.33, which has no switch for it, so that folder has to be protected. There is no final event:
 what was used is the sum over the steps, and a run whose last step did not end with `stop` was cut

@@ -232,13 +232,13 @@ class CloneWorkspace:
         git = self._cloner.git
         refs = git.run("ls-remote", "--quiet", "--symref", str(self.path / ".git")).out
         base = {"GIT_DIR": str(self._cloner.git_dir), "GIT_WORK_TREE": str(self.path)}
-        theirs = {**base, "GIT_INDEX_FILE": str(self.path / ".git" / "index")}
-        ours = {**base, "GIT_INDEX_FILE": str(self._index)}
-        listing = git.run("ls-files", "--stage", "-v", "-z", env=theirs).out
+        untrusted = {**base, "GIT_INDEX_FILE": str(self.path / ".git" / "index")}
+        trusted = {**base, "GIT_INDEX_FILE": str(self._index)}
+        listing = git.run("ls-files", "--stage", "-v", "-z", env=untrusted).out
         inside = git.at(self.path)
-        inside.run("update-index", "-q", "--refresh", env=ours, ok=(0, 1), timeout=120)
+        inside.run("update-index", "-q", "--refresh", env=trusted, ok=(0, 1), timeout=120)
         command = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
-        tracked = inside.run(*command, env=ours, timeout=120).out
+        tracked = inside.run(*command, env=trusted, timeout=120).out
         return digest(refs, listing, tracked)
 
     def close(self) -> None:

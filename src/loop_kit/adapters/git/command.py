@@ -107,7 +107,7 @@ class Git:
 
     @classmethod
     def in_job(cls, directory: Path, environ: Mapping[str, str], timeout: float) -> Self:
-        """Isolated git that reaches the network as the runner's own configuration says.
+        """Isolated git that reaches the network by the runner's own configuration.
 
         Call it before an agent runs: whoever writes that configuration can read the token.
         """

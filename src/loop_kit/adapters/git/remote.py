@@ -16,7 +16,7 @@ from loop_kit.errors import BranchRefused
 
 _BASE_REF = "refs/loop-kit-base"
 _TIMEOUT = 600
-# Without these git waits for ever on a connection that carries nothing.
+# Without these git waits forever on a connection that carries nothing.
 _STALL_LIMIT = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 
 
@@ -27,7 +27,7 @@ class Remote:
     Attributes:
         url: The repository on it.
         server: The part of the URL that the token is sent to.
-        token: The token, or '' where git has credentials of its own.
+        token: The token, or '' if git has credentials of its own.
     """
 
     url: str

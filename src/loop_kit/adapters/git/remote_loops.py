@@ -35,7 +35,7 @@ _ROW = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(refs/heads/.+)")
 
 @dataclass(frozen=True, slots=True)
 class Tips:
-    """The commits that a loop's branches are at; '' where there is no such branch."""
+    """The commits that a loop's branches are at; '' if there is no such branch."""
 
     state: str = ""
     work: str = ""

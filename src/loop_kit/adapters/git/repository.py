@@ -47,7 +47,7 @@ def locate(git: Git) -> Place:
     """The repository that `git.directory` is in, found from any subfolder.
 
     Raises:
-        NotARepository: there is none, it is bare, or it has no commit.
+        NotARepository: there is no repository, it is bare, or it has no commit.
     """
     done = git.run(
         *("rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"),
@@ -248,7 +248,7 @@ class GitRepository:
 def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, ...]:
     """Paths of regular files below `folder` that differ at `after`; all of them without `before`.
 
-    Both commits are at hand. Links and submodules are left out: they hold no text of their own.
+    Both commits have to be here. Links and submodules are left out: they have no text of their own.
     """
     if before:
         diff = ("diff", "--raw", "-z", "--no-renames", "--diff-filter=AM", before, after)
@@ -348,5 +348,5 @@ def _parse_log(text: str) -> tuple[set[str], list[_Raw]]:
 
 
 def _printable(text: str) -> str:
-    """Text that can be encoded; bytes that are not UTF-8 stay tellable apart."""
+    """Text that can be encoded; bytes that are not UTF-8 stay distinguishable."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

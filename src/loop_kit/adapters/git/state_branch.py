@@ -77,12 +77,12 @@ class GitStore:
 
     @property
     def work_tip(self) -> str:
-        """Where the work branch was when the state was loaded; '' when there is none."""
+        """The tip of the work branch when the state was loaded; '' if there is none."""
         return self._tips.get(self._branches.work, "")
 
     @property
     def state_tip(self) -> str:
-        """Where the state branch was when it was loaded or pushed; '' when there is none."""
+        """The tip of the state branch when it was loaded or pushed; '' if there is none."""
         return self._tips.get(self._branches.state, "")
 
     def load(self) -> LoopState | None:

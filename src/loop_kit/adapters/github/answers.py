@@ -10,14 +10,14 @@ from loop_kit.ports.forge import Issue, OpenStatus
 Json = Mapping[str, Any]
 
 
-def is_ours(post: Any, login: str) -> bool:
+def is_posted_by(post: Any, login: str) -> bool:
     """Whether a review or a comment was posted by `login`; a deleted account has none."""
     return bool(getattr(post.user, "login", "") == login)
 
 
 def is_post(post: Any, marker: str, login: str) -> bool:
     """Whether `login` posted it and it begins with the marker; further down that is a quotation."""
-    return first_line(post.body or "") == marker and is_ours(post, login)
+    return first_line(post.body or "") == marker and is_posted_by(post, login)
 
 
 def issue_of(found: Json) -> Issue | None:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from loop_kit.adapters.github import queries as forge_queries
 from loop_kit.adapters.github import refusals as forge_refusals
 from loop_kit.adapters.github.answers import (
-    is_ours,
     is_post,
+    is_posted_by,
     issue_of,
     open_status_of,
     pull_from_list,
@@ -88,7 +88,7 @@ class GitHubForge:
         return issue_of(self._api.query_repository(forge_queries.ISSUE, {"number": number}))
 
     def pull(self, number: int) -> PullFacts | None:
-        """The pull request, with what GitHub says it closes."""
+        """The pull request, with the issue that it closes according to GitHub."""
         if not _is_number(number):
             return None
         return pull_of(self._api.query_repository(forge_queries.PULL, {"number": number}))
@@ -135,8 +135,8 @@ class GitHubForge:
         issue = self._api.repository.get_issue(number)
 
         def search() -> str:
-            ours = (comment for comment in issue.get_comments() if is_ours(comment, me))
-            marked = [found for c in ours if (found := read_marker(c.body or ""))]
+            own = (comment for comment in issue.get_comments() if is_posted_by(comment, me))
+            marked = [found for c in own if (found := read_marker(c.body or ""))]
             return marked[-1].task_id if marked else ""
 
         try:
@@ -250,8 +250,8 @@ class GitHubForge:
 
         def search() -> list[tuple[str, str]]:
             comments = pull.get_review_comments()
-            ours = [c for c in comments if str(c.pull_request_review_id) in reviews]
-            firsts = ((c.node_id, first_line(c.body)) for c in ours)
+            own = [c for c in comments if str(c.pull_request_review_id) in reviews]
+            firsts = ((c.node_id, first_line(c.body)) for c in own)
             return [(node, bodies[first]) for node, first in firsts if first in bodies]
 
         found = self._api.ask("pull-requests: read", search)

@@ -64,7 +64,7 @@ class Guides:
                 )
 
     def knowledge(self) -> Knowledge:
-        """What people wrote down and earlier reviews taught about this repository."""
+        """What people and earlier reviews recorded about this repository."""
         return self._known()
 
 
