@@ -10,7 +10,7 @@ import typer
 from tests.cli.harness import SENT_BACK, Repo, Result, Steps
 
 from loop_kit.cli.main import app
-from loop_kit.usecases.resume_command import SWITCHES, resumed
+from loop_kit.usecases.resume_command import SWITCHES, resume_words
 
 REFUSED: Steps = [{"stderr": "unauthorized"}, {"exit": 1}]
 
@@ -99,4 +99,4 @@ def test_the_options_without_a_value_are_those_of_the_command() -> None:
 def test_what_is_the_value_of_an_option_is_no_option() -> None:
     words = ["run", "--worker-args", "--reset", "--reviewer-args=--round", "--round", "2", "card"]
     expected = ["run", "--worker-args", "--reset", "--reviewer-args=--round", "card", "--resume"]
-    assert resumed(words) == expected
+    assert resume_words(words) == expected

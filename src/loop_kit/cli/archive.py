@@ -1,4 +1,4 @@
-"""`loop archive`: what was kept of a task's rounds, and how to get one file back."""
+"""`loop archive`: the archived files of a task's rounds, and how to restore one."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line, visible
 from loop_kit.errors import LoopError
 
-_OF_A_ROUND = re.compile(r"r\d+_(.+)")
+_ROUND_FILE = re.compile(r"r\d+_(.+)")
 
 
 def archive(
@@ -26,28 +26,30 @@ def archive(
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)
     if ".." in task_id or "/" in task_id or "\\" in task_id:
         raise LoopError(f"The task id {task_id!r} is a path traversal.", "Give a plain task id.")
-    kept = folder / "archive" / task_id
+    archived = folder / "archive" / task_id
     if restore:
-        _restore(folder, kept, restore)
+        _restore(folder, archived, restore)
         return
-    names = sorted(path.name for path in kept.iterdir()) if kept.is_dir() else []
+    names = sorted(path.name for path in archived.iterdir()) if archived.is_dir() else []
     if as_json:
-        typer.echo(json.dumps({"task_id": task_id, "folder": str(kept), "files": names}, indent=2))
+        typer.echo(
+            json.dumps({"task_id": task_id, "folder": str(archived), "files": names}, indent=2)
+        )
         return
-    said = f"Archive: {kept}" if names else f"Nothing is archived for {task_id} ({kept})."
-    typer.echo(visible(said))
+    text = f"Archive: {archived}" if names else f"Nothing is archived for {task_id} ({archived})."
+    typer.echo(visible(text))
     for name in names:
         typer.echo(f"  {one_line(name, 300)}")
 
 
-def _restore(folder: Path, kept: Path, name: str) -> None:
+def _restore(folder: Path, archived: Path, name: str) -> None:
     file = name if name.endswith(".json") else f"{name}.json"
-    source = kept / file
+    source = archived / file
     if Path(file).name != file or file in {"", ".", ".."}:
-        raise LoopError(f"{name!r} escapes the archive of the task.", "Name a file it lists.")
+        raise LoopError(f"{name!r} escapes the archive of the task.", "Name a file that it lists.")
     if source.is_symlink() or not source.is_file():
-        raise LoopError(f"{source} is not there.", "Name a file that `loop archive` lists.")
-    of_round = _OF_A_ROUND.fullmatch(file)
+        raise LoopError(f"{source} does not exist.", "Name a file that `loop archive` lists.")
+    of_round = _ROUND_FILE.fullmatch(file)
     target = folder / (of_round.group(1) if of_round else file)
     with exclusive(folder / "lock"):
         write_atomically(target, source.read_bytes())

@@ -1,4 +1,4 @@
-"""`loop card`: task cards looked at before anything is spent: checked, shown, and their schema."""
+"""`loop card`: checks and shows task cards before anything is spent, and prints their schema."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ def check(
         False, "--issue", help="Read them as the Markdown text of an issue (as issue 0)."
     ),
 ) -> None:
-    """Say of each card whether a loop would take it; exit code 3 when it would not."""
+    """Check whether a loop would accept each card; exit code 3 if one would be refused."""
     from loop_kit.core.sanitize import one_line, visible
 
     wrong = False
@@ -155,29 +155,29 @@ def _lines(found: "TaskCard", view: Mapping[str, object]) -> list[str]:
     lines = [f"Card: {view['path']}", f"SHA-256: {view['sha256']}", f"Task: {found.task_id}"]
     for label, text in (("Title", found.title), ("Base branch", found.base_branch)):
         lines += [f"{label}: {text}"] if text else []
-    lines += ["Goal:", *_indented(found.goal)]
-    lines += _listed("Acceptance criteria", [f"{id_}: {text}" for id_, text in found.criteria])
+    lines += ["Goal:", *_indent(found.goal)]
+    lines += _section("Acceptance criteria", [f"{id_}: {text}" for id_, text in found.criteria])
     for label, scope in (("In scope", view["in_scope"]), ("Out of scope", view["out_of_scope"])):
         for kind, entries in scope.items() if isinstance(scope, dict) else ():
-            lines += _listed(f"{label}, {kind}", entries)
-    lines += _listed("Constraints", found.constraints)
-    lines += _listed("Verify", found.verify)
-    lines += _listed("Limits", _set(found.limits.model_dump(exclude_none=True)))
+            lines += _section(f"{label}, {kind}", entries)
+    lines += _section("Constraints", found.constraints)
+    lines += _section("Verify", found.verify)
+    lines += _section("Limits", _set(found.limits.model_dump(exclude_none=True)))
     for label, role in (("Worker", found.worker), ("Reviewer", found.reviewer)):
-        lines += _listed(label, _set(role.model_dump(exclude_none=True)))
-    lines += _listed("Depends on", found.depends_on)
-    return lines + _listed("Not acted on by this version", found.unsupported_fields)
+        lines += _section(label, _set(role.model_dump(exclude_none=True)))
+    lines += _section("Depends on", found.depends_on)
+    return lines + _section("Not acted on by this version", found.unsupported_fields)
 
 
 def _set(fields: Mapping[str, object]) -> list[str]:
     return [f"{name}: {value}" for name, value in fields.items()]
 
 
-def _listed(label: str, entries: "tuple[str, ...] | list[str]") -> list[str]:
-    return [f"{label}:", *(line for entry in entries for line in _indented(entry))] * bool(entries)
+def _section(label: str, entries: "tuple[str, ...] | list[str]") -> list[str]:
+    return [f"{label}:", *(line for entry in entries for line in _indent(entry))] * bool(entries)
 
 
-def _indented(text: str) -> list[str]:
+def _indent(text: str) -> list[str]:
     return [f"  {line}".rstrip() for line in text.splitlines()]
 
 

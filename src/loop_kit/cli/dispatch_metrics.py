@@ -1,6 +1,6 @@
 """`loop dispatch-metrics`: where the time of the agents' attempts went, from the feed.
 
-What it counts with is imported when it runs: `loop --help` loads this file and must not wait.
+What it counts with is imported when it runs: `loop --help` loads this file and must start fast.
 """
 
 import json
@@ -79,16 +79,16 @@ def _body(rows: _Attempts, found: Mapping[str, "MetricSummary"]) -> dict[str, ob
             name: {
                 "count": summary.count,
                 "missing": summary.missing,
-                "avg_ms": _rounded(summary.avg),
-                "p50_ms": _rounded(summary.p50),
-                "p95_ms": _rounded(summary.p95),
+                "avg_ms": _round(summary.avg),
+                "p50_ms": _round(summary.p50),
+                "p95_ms": _round(summary.p95),
             }
             for name, summary in found.items()
         },
     }
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 

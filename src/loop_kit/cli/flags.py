@@ -15,7 +15,7 @@ class Dispatch(StrEnum):
 TaskRef = Annotated[str, typer.Argument(help="A card's path, or the id of one in .loop/tasks/.")]
 Task = Annotated[str, typer.Option(help="The task card's path.  [.loop/task_card.json]")]
 DispatchBackend = Annotated[Dispatch, typer.Option(help="The only choice.")]
-MaxRounds = Annotated[int | None, typer.Option(help="Rounds at the most.  [3]")]
+MaxRounds = Annotated[int | None, typer.Option(help="Maximum number of rounds.  [3]")]
 SingleRound = Annotated[bool, typer.Option("--single-round", help="Run one round, then stop.")]
 Round = Annotated[int | None, typer.Option("--round", help="Which round, with --single-round.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue at what is outstanding.")]
@@ -38,7 +38,7 @@ DispatchTimeout = Annotated[
     float | None, typer.Option(help="Seconds per agent call, 0 for no limit.  [600]")
 ]
 IdleTimeout = Annotated[
-    float | None, typer.Option(help="Seconds without a byte from an agent, 0: no limit.  [900]")
+    float | None, typer.Option(help="Seconds without output from an agent, 0 for no limit.  [900]")
 ]
 DispatchRetries = Annotated[int | None, typer.Option(help="Extra calls after a failure.  [2]")]
 RetryBase = Annotated[
@@ -53,7 +53,7 @@ Timeout = Annotated[
 ]
 MaxSessionRounds = Annotated[
     int | None,
-    typer.Option(help="Rounds an agent's session is taken up again, 0 without end.  [0]"),
+    typer.Option(help="Reuse a session for at most N rounds (0 = no limit).  [0]"),
 ]
 RequireHeartbeat = Annotated[
     bool | None,

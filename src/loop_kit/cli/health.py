@@ -1,4 +1,4 @@
-"""`loop health` and `loop heartbeat`: whether a person or program that plays a role is there."""
+"""`loop health` and `loop heartbeat`: whether the person or program in a role is alive."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def heartbeat(
     interval: float = typer.Option(5, help="Seconds between two beats, at least 1."),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
-    """Say that you are there, until ^C; `loop health` shows it."""
+    """Report that you are alive, until ^C; `loop health` shows it."""
     if role not in ROLES:
         raise BadSetting(f"There is no role {role!r}.", f"Give one of {', '.join(ROLES)}.")
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)

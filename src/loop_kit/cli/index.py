@@ -13,7 +13,7 @@ from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 
-_STEP = 250
+_PROGRESS_STEP = 250
 
 
 def index(
@@ -33,20 +33,20 @@ def index(
     names = module_index.tracked_sources(git.at(root))
     with exclusive(folder / "runtime" / "index.lock"):
         known = module_index.known_modules(path)
-        found = list(module_index.index(root, names, known, _progress(len(names))))
+        found = list(module_index.index(root, names, known, _progress_bar(len(names))))
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         write_atomically(path, document([each.module for each in found], now))
     unchanged = sum(each.unchanged for each in found)
     typer.echo(f"Indexed: {len(found)} files ({unchanged} unchanged) -> {path}")
 
 
-def _progress(total: int) -> Callable[[int], None]:
-    """Shows how far it is, in a terminal only."""
+def _progress_bar(total: int) -> Callable[[int], None]:
+    """Show progress, in a terminal only."""
     if not sys.stderr.isatty():
         return lambda _: None
 
     def show(count: int) -> None:
-        if count % _STEP == 0 or count == total:
+        if count % _PROGRESS_STEP == 0 or count == total:
             typer.echo(f"\r  {count} of {total} files", nl=count == total, err=True)
 
     return show

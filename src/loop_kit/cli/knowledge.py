@@ -1,4 +1,4 @@
-"""`loop knowledge`: what the loops of this repository have learned, seen and tended by a person.
+"""`loop knowledge`: shows what the loops of this repository have learned, and maintains it.
 
 Changing it takes the loop's lock: a run learns too, and neither may lose what the other wrote.
 """
@@ -26,13 +26,13 @@ _COLUMNS = ("type", "category", "text", "confidence", "source", "source_version"
 knowledge = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
-    help="See and tend what the loops of this repository have learned.",
+    help="Show and maintain what the loops of this repository have learned.",
 )
 
 
 @knowledge.callback(invoke_without_command=True)
 def knowledge_group(context: typer.Context, loop_dir: LoopDir = LOOP_DIR) -> None:
-    """See and tend what the loops of this repository have learned."""
+    """Show and maintain what the loops of this repository have learned."""
     context.obj = loop_dir
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
@@ -57,8 +57,8 @@ def list_entries(
     rows.sort(key=lambda entry: (entry.kind, entry.category, entry.text))
     stale = [e for e in rows if e.kind == "patterns" and is_stale(e.last_verified, now)]
     if as_json:
-        shown = [_row(entry) | {"stale": entry in stale} for entry in rows]
-        typer.echo(json.dumps({"entries": shown, "total": len(rows)}, indent=2))
+        documents = [_row(entry) | {"stale": entry in stale} for entry in rows]
+        typer.echo(json.dumps({"entries": documents, "total": len(rows)}, indent=2))
         return
     if not rows:
         of_category = f" in the category {category!r}" if category else ""
@@ -103,11 +103,11 @@ def add(
     context: typer.Context,
     pattern: str = typer.Option(..., help="What to know, one line."),
     category: str = typer.Option(..., help="A word to group it by."),
-    confidence: float = typer.Option(..., help="How sure, 0 to 1; from 0.7 agents are told."),
-    source: str = typer.Option(..., help="Who says so."),
+    confidence: float = typer.Option(..., help="How sure, 0 to 1; from 0.7 it is given to agents."),
+    source: str = typer.Option(..., help="Where it comes from."),
     loop_dir: LoopDir = "",
 ) -> None:
-    """Add a pattern, or say anew how sure it is."""
+    """Add a pattern, or update the confidence of an existing one."""
     from loop_kit.adapters.loop_dir.context_folder import ContextFolder
     from loop_kit.adapters.loop_dir.loop_lock import exclusive
     from loop_kit.core.briefing.knowledge import (
@@ -142,9 +142,9 @@ def _line(name: str, text: str, limit: int) -> str:
 
     line = one_line(text, limit * 4)
     if not line:
-        raise BadSetting(f"--{name} is empty.", "Say something that can be seen.")
+        raise BadSetting(f"--{name} is empty.", "Write visible text.")
     if len(line) > limit:
-        raise BadSetting(f"--{name} is longer than {limit} characters.", "Say it shorter.")
+        raise BadSetting(f"--{name} is longer than {limit} characters.", "Shorten it.")
     return line
 
 
@@ -167,7 +167,7 @@ def prune(
 
 @knowledge.command("dedupe")
 def dedupe(context: typer.Context, loop_dir: LoopDir = "") -> None:
-    """Remove what is there twice; of equal patterns the surest stays."""
+    """Remove duplicates; of equal patterns the one with the highest confidence stays."""
     from loop_kit.adapters.loop_dir.context_folder import ContextFolder
     from loop_kit.adapters.loop_dir.loop_lock import exclusive
 

@@ -54,7 +54,7 @@ def loop(
         typer.echo(context.get_help())
 
 
-_USERS_MATTERS = {
+_USER_ERRORS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
     *(errno.ENXIO, errno.ENAMETOOLONG),
@@ -69,31 +69,31 @@ def main() -> None:
     try:
         app()
     except LoopError as error:
-        said, code = f"Error: {error.sentence}\n  {error.remedy}", error.exit_code
+        text, code = f"Error: {error.sentence}\n  {error.remedy}", error.exit_code
     except KeyboardInterrupt:
-        said, code = "Interrupted.", ExitCode.INTERRUPTED
+        text, code = "Interrupted.", ExitCode.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        said, code = "", ExitCode.GENERAL
+        text, code = "", ExitCode.GENERAL
     except Exception as error:
-        said, code = _unexpected(error), ExitCode.GENERAL
+        text, code = _unexpected_error_text(error), ExitCode.GENERAL
     else:
         return
-    if said:
-        print(_tidy(said), file=sys.stderr)
+    if text:
+        print(_visible(text), file=sys.stderr)
     sys.exit(int(code))
 
 
-def _tidy(said: str) -> str:
-    """Without what a terminal obeys: a sentence may quote a card, a report or a file name."""
+def _visible(text: str) -> str:
+    """Without control characters: a sentence may quote a card, a report or a file name."""
     from loop_kit.core.sanitize import visible
 
-    return visible(said)
+    return visible(text)
 
 
-def _unexpected(error: Exception) -> str:
-    """A disk that refuses is the user's matter; everything else is a bug and says so."""
-    if isinstance(error, OSError) and error.errno in _USERS_MATTERS and error.filename:
+def _unexpected_error_text(error: Exception) -> str:
+    """An error of the disk is the user's to fix; everything else is a bug and is called one."""
+    if isinstance(error, OSError) and error.errno in _USER_ERRORS and error.filename:
         return f"Error: {error.filename}: {error.strerror}.\n  {_REMEDY}"
     traceback.print_exception(error)
     return (

@@ -1,4 +1,4 @@
-"""`loop run`: the flags of a local run. What it does is in `local`."""
+"""`loop run`: the flags of a local run."""
 
 import os
 import signal
@@ -58,7 +58,7 @@ _OF_THIS_RUN = {
     *("task_ref", "task", "dispatch_backend", "single_round", "round_", "resume", "reset"),
     "loop_dir",
 }
-"""Parameters that are no settings: they say which run this is."""
+"""Parameters that are not settings: they select which run this is."""
 
 
 def _check(*, single_round: bool, round_: int | None, resume: bool, reset: bool) -> None:
@@ -88,9 +88,9 @@ def _run_here(settings: dict[str, Any], task: str, loop_dir: str, which: dict[st
 
 
 def end_on_signals() -> None:
-    """Let every signal end a run as ^C does: the state is saved, and every agent is ended.
+    """Let every signal end a run as ^C does: the state is saved, and every agent is stopped.
 
-    Only the first counts: a second would break off the ending of the agents.
+    Only the first counts: a second would interrupt stopping the agents.
     """
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]

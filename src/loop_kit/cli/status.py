@@ -1,4 +1,4 @@
-"""`loop status`: where the loop stands. It reads JSON by hand, because it must answer at once."""
+"""`loop status`: the state of the loop. It reads JSON by hand, because it must start fast."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
-_SHOWN = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
+_FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
 _ROLES = ("worker", "reviewer")
 _MAX_STATE = 16 * 1024 * 1024
 
@@ -22,23 +22,23 @@ def status(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
-    """Show where the loop stands."""
+    """Show the state of the loop."""
     folder = loop_folder(repository_root(Path.cwd()), loop_dir)
-    state = _read(folder / "state.json")
+    state = _read_state(folder / "state.json")
     files = {name: (folder / f"{name}.json").is_file() for name in _BUS}
     beats = {r: (folder / "runtime" / f"{r}.heartbeat.json").is_file() for r in _ROLES}
     context = _context(folder)
     if as_json:
-        shown = {name: found.as_json() for name, found in context.items()}
-        summary = {**_summary(state, files), "context": shown}
+        files_read = {name: found.as_json() for name, found in context.items()}
+        summary = {**_summary(state, files), "context": files_read}
         typer.echo(json.dumps(summary, indent=2))
         return
-    typer.echo(f"State: {_shown(state.get('state') or 'idle')}")
-    typer.echo(f"Round: {_shown(state.get('round') or 0)}")
+    typer.echo(f"State: {_line(state.get('state') or 'idle')}")
+    typer.echo(f"Round: {_line(state.get('round') or 0)}")
     if state.get("task_id"):
-        typer.echo(f"Task ID: {_shown(state['task_id'])}")
+        typer.echo(f"Task ID: {_line(state['task_id'])}")
     if state.get("outcome"):
-        typer.echo(f"Outcome: {_shown(state['outcome'])}")
+        typer.echo(f"Outcome: {_line(state['outcome'])}")
     typer.echo("Bus files:")
     for name, exists in files.items():
         typer.echo(f"  {name}.json: {'EXISTS' if exists else 'missing'}")
@@ -51,15 +51,15 @@ def status(
         typer.echo(f"  {role}.heartbeat.json: {'EXISTS' if exists else 'missing'}")
 
 
-def _shown(said: object) -> str:
+def _line(value: object) -> str:
     from loop_kit.core.sanitize import one_line
 
-    return one_line(str(said))
+    return one_line(str(value))
 
 
 @dataclass(frozen=True, slots=True)
 class _ContextFile:
-    """What is said of one context file: whether it is there, and how many entries it has."""
+    """The status of one context file: whether it exists, and how many entries it has."""
 
     presence: str
     counts: dict[str, int]
@@ -93,20 +93,20 @@ def _context(folder: Path) -> dict[str, _ContextFile]:
 
 
 def _summary(state: dict[str, Any], files: dict[str, bool]) -> dict[str, Any]:
-    shown = {key: state.get(key) for key in _SHOWN}
-    shown["state"] = shown["state"] or "idle"
-    shown["round"] = shown["round"] or 0
+    fields = {key: state.get(key) for key in _FIELDS}
+    fields["state"] = fields["state"] or "idle"
+    fields["round"] = fields["round"] or 0
     findings = state.get("findings")
     entries = findings if isinstance(findings, list) else []
-    shown["findings_open"] = [
+    fields["findings_open"] = [
         entry.get("id")
         for entry in entries
         if isinstance(entry, dict) and entry.get("status", "open") == "open"
     ]
-    return {**shown, "usage": state.get("usage"), "bus_files": files}
+    return {**fields, "usage": state.get("usage"), "bus_files": files}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_state(path: Path) -> dict[str, Any]:
     try:
         raw = read_plain(path, _MAX_STATE)
         if raw is None:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def sweep(
     workflow: str = typer.Option("", help="The workflow that runs the rounds: loop.yml."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only report what would be done."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     remote: str = typer.Option("origin", help="The git remote that the loops are on."),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
-    """Have loops of CI carried on whose job died, and delete what was closed a month ago."""
+    """Continue loops of CI whose job died, and delete the branches of loops closed a month ago."""
     from loop_kit.usecases.authority import Authority
     from loop_kit.usecases.job import LoopJob
     from loop_kit.usecases.sweep import sweep as sweep_loops

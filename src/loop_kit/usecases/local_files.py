@@ -27,9 +27,9 @@ def find_card(cwd: Path, folder: Path, task: str) -> Path:
     tasks = folder / "tasks"
     if tasks.is_dir():
         named = [tasks / f"{task}.{suffix}" for suffix in _SUFFIXES]
-        listed = sorted(path for path in tasks.iterdir() if path.suffix[1:] in _SUFFIXES)
+        entries = sorted(path for path in tasks.iterdir() if path.suffix[1:] in _SUFFIXES)
         found = [path for path in named if _is_file(path)]
-        found += [path for path in listed if path.name.startswith(f"{task}-")]
+        found += [path for path in entries if path.name.startswith(f"{task}-")]
         if found:
             return found[0]
     return given
@@ -78,7 +78,7 @@ def _config_bytes(path: str) -> bytes | None:
     try:
         raw = read_plain(Path(path).resolve(), MAX_CONFIG)
     except (BusFileUnreadable, OSError, RuntimeError) as error:
-        raise BadSetting(f"{path} cannot be read: {error}.", "Mend or remove it.") from None
+        raise BadSetting(f"{path} cannot be read: {error}.", "Fix or remove it.") from None
     if raw is None:
-        raise BadSetting(f"{path} leads nowhere.", "Mend or remove it.")
+        raise BadSetting(f"{path} is a broken link.", "Fix or remove it.")
     return raw

@@ -47,7 +47,7 @@ from loop_kit.errors import (
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.local_files import find_card, load_card, read_config
-from loop_kit.usecases.resume_command import resumed
+from loop_kit.usecases.resume_command import resume_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class _LocalRun:
     def _resume_command(self, state: LoopState) -> str:
         """The command that continues in the same mode, with the same agents."""
         more = ["--max-rounds", str(state.round)] if _is_out_of_rounds(state) else []
-        return shlex.join(["loop", *resumed(self._request.argv or ["run"], more)])
+        return shlex.join(["loop", *resume_words(self._request.argv or ["run"], more)])
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
@@ -234,7 +234,7 @@ def _is_out_of_rounds(state: LoopState) -> bool:
 
 def _restart(request: Request) -> None:
     """Replace this process by one that runs the code on disk, at the round that is outstanding."""
-    argv = [sys.executable, "-P", "-m", "loop_kit", *resumed(request.argv)]
+    argv = [sys.executable, "-P", "-m", "loop_kit", *resume_words(request.argv)]
     os.execve(sys.executable, argv, dict(request.environ))  # noqa: S606
 
 

@@ -1,7 +1,7 @@
-"""Which git server and which forge the repository at hand is on, and with whose word we go there.
+"""Resolves the git remote and the GitHub API for this repository, and which credentials to use.
 
-In a job that is what the runner says. On a laptop it is what the remote's URL says, and git goes
-there with the user's own credentials. A URL can come from anybody, so the token is sent to
+In a job that is what the runner reports. On a laptop it is what the remote's URL names, and git
+uses the user's own credentials. A URL can come from anybody, so the token is sent to
 github.com, to tenants on ghe.com, and else only to the host that GH_HOST or GITHUB_SERVER_URL
 names: whoever clones a repository from somewhere must not have their token follow it there.
 """
@@ -31,7 +31,7 @@ _GIT_SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "ssh+git")
 
 @dataclass(frozen=True, slots=True)
 class RemotePlace:
-    """A repository on a git server, and on a forge if it is on one that we know.
+    """A repository on a git server, and on a forge if the server is one that we know.
 
     Attributes:
         repository: "owner/name" on the forge, '' when it is on none.
@@ -86,9 +86,9 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
     hint = _hint(server, repository, token, environ)
     token = "" if hint else token
     if in_job and repository:
-        remote = Remote(_in_job(url, server, repository), server, token)
+        remote = Remote(_job_url(url, server, repository), server, token)
     else:
-        remote = Remote(_absolute(git, url), server, "")
+        remote = Remote(_absolute_url(git, url), server, "")
     return RemotePlace(repository, server, _api_of(server, environ), token, remote, hint)
 
 
@@ -97,12 +97,12 @@ def _url_of(git: Git, name: str) -> str:
     if name.startswith("-"):
         return ""
     done = git.run("remote", "get-url", name, ok=range(256))
-    said = done.out.decode("utf-8", "surrogateescape").splitlines() if done.code == 0 else []
-    return said[0] if said else ""
+    lines = done.out.decode("utf-8", "surrogateescape").splitlines() if done.code == 0 else []
+    return lines[0] if lines else ""
 
 
 def _forge_of(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The server and the "owner/name" that a git URL speaks of; '' for what is on no forge."""
+    """The server and the "owner/name" that a git URL names; '' for what is on no forge."""
     scp = _SCP.fullmatch(url) if "://" not in url else None
     parts = SplitResult("ssh", scp[1], scp[2], "", "") if scp else _split(url)
     if parts.scheme not in _GIT_SCHEMES or not _HOST.fullmatch(_host(parts)):
@@ -125,9 +125,9 @@ def _own_server(environ: Mapping[str, str]) -> str:
 
 
 def _api_of(server: str, environ: Mapping[str, str]) -> str:
-    given = environ.get("GITHUB_API_URL", "").strip().rstrip("/")
-    if given and server == _own_server(environ):
-        return given
+    api_url = environ.get("GITHUB_API_URL", "").strip().rstrip("/")
+    if api_url and server == _own_server(environ):
+        return api_url
     host = _host(_split(server))
     if host == "github.com":
         return "https://api.github.com"
@@ -146,7 +146,7 @@ def _hint(server: str, repository: str, token: str, environ: Mapping[str, str]) 
     return f"Set GH_HOST={host}, if the token may be sent there."
 
 
-def _in_job(url: str, server: str, repository: str) -> str:
+def _job_url(url: str, server: str, repository: str) -> str:
     """The checkout's URL where it is this repository on this server, without any login in it."""
     ours, parts = _split(server), _split(url)
     same = (parts.scheme, parts.netloc.rpartition("@")[2]) == (ours.scheme, ours.netloc)
@@ -156,7 +156,7 @@ def _in_job(url: str, server: str, repository: str) -> str:
     return f"{server}/{repository}"
 
 
-def _absolute(git: Git, url: str) -> str:
+def _absolute_url(git: Git, url: str) -> str:
     """`url`, which may be a path that counts from the work tree."""
     is_path = "://" not in url and not _SCP.fullmatch(url)
     return str(git.directory / url) if is_path else url

@@ -1,7 +1,7 @@
-"""The words of the command that goes on with a run, from the words that began it.
+"""The command that resumes a run, from the command that started it.
 
 Which run it was to be (`--reset`, `--single-round`, `--round`) contradicts `--resume`; every other
-word stays, so that the same agents go on in the same way.
+word stays, so that the same agents continue in the same way.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ SWITCHES = frozenset(
 _WHICH_RUN = {"--resume", "--reset", "--single-round", "--round"}
 
 
-def resumed(argv: Sequence[str], more: Sequence[str] = ()) -> list[str]:
-    """The words `argv` of a `loop run`, to which `more` is added, so that they resume it."""
-    kept: list[str] = []
+def resume_words(argv: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+    """The words `argv` of a `loop run`, to which `more` is added, so that they resume the run."""
+    resumed: list[str] = []
     words = iter(argv)
     for word in words:
         if word == "--":
-            return [*kept, *more, "--resume", word, *words]
+            return [*resumed, *more, "--resume", word, *words]
         name, assigned, _ = word.partition("=")
         alone = bool(assigned) or name in SWITCHES or not name.startswith("--")
         option = [word] if alone else [word, *islice(words, 1)]
-        kept += option if name not in _WHICH_RUN else []
-    return [*kept, *more, "--resume"]
+        resumed += option if name not in _WHICH_RUN else []
+    return [*resumed, *more, "--resume"]
