@@ -75,7 +75,8 @@ def test_the_archive_leads_nowhere_else(repo: Repo) -> None:
         assert_refused(repo.loop("archive", "--task-id", task_id), 1, "path traversal")
     for name in ("../../etc/passwd", "../x", "a/b"):
         assert_refused(repo.loop("archive", "--task-id", "T-001", "--restore", name), 1, "escapes")
-    assert_refused(repo.loop("archive", "--task-id", "T-001", "--restore", "r9_x"), 1, "does not exist")
+    missing = repo.loop("archive", "--task-id", "T-001", "--restore", "r9_x")
+    assert_refused(missing, 1, "does not exist")
 
 
 def test_an_extracted_diff_can_be_applied_binary_files_and_all(repo: Repo) -> None:
