@@ -9,10 +9,12 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from tests.cli.harness import assert_refused, eventually
+from tests.cli.harness import SENT_BACK, TWO_ROUNDS, assert_refused, eventually
 from tests.support.programs import LOOP
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.harness import Repo
 
 
@@ -62,6 +64,53 @@ def test_the_archive_lists_and_restores_byte_for_byte(repo: Repo) -> None:
         assert repo.loop("archive", "--task-id", "T-001", "--restore", name).code == 0
         source = kept / f"{name.removesuffix('.json')}.json"
         assert (repo.folder / target).read_bytes() == source.read_bytes()
+
+
+def test_a_second_run_keeps_what_the_first_one_archived(repo: Repo) -> None:
+    repo.plan(TWO_ROUNDS)
+    assert repo.run().code == 0
+    archive = repo.folder / "archive" / "T-001"
+    first = {path.name: path.read_bytes() for path in archive.iterdir()}
+    assert "r2_review_report.json" in first
+    repo.plan({})
+    assert repo.run().code == 0
+    moved = next((archive / "runs").iterdir())
+    assert {path.name: path.read_bytes() for path in moved.iterdir()} == first
+    second = {path.name for path in archive.iterdir() if path.is_file()}
+    assert not [name for name in second if name.startswith("r2_")]
+    name = f"runs/{moved.name}/r2_review_report.json"
+    assert f"  {name}\n" in repo.loop("archive", "--task-id", "T-001").out
+    assert repo.loop("archive", "--task-id", "T-001", "--restore", name).code == 0
+    restored = (repo.folder / "review_report.json").read_bytes()
+    assert restored == first["r2_review_report.json"]
+
+
+def test_a_link_in_the_archive_leads_nowhere_else(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "r1_state.json").write_text("{}")
+    runs = repo.folder / "archive" / "T-001" / "runs"
+    runs.mkdir(parents=True)
+    (runs / "2030").symlink_to(tmp_path)
+    name = "runs/2030/r1_state"
+    assert_refused(
+        repo.loop("archive", "--task-id", "T-001", "--restore", name), 1, "does not exist"
+    )
+
+
+VERIFY = {"LOOP_VERIFY": "true"}
+
+
+def test_a_restored_state_continues_with_the_verify_commands_of_today(repo: Repo) -> None:
+    repo.plan({"reviewer/1": SENT_BACK, "worker/2": [{"stderr": "unauthorized"}, {"exit": 1}]})
+    assert repo.run(env=VERIFY).code == 2
+    assert repo.loop("archive", "--task-id", "T-001", "--restore", "r2_state").code == 0
+    assert "schema_version" not in repo.state
+    repo.plan({})
+    assert repo.run("--resume", env=VERIFY).code == 0
+    assert (repo.state["verify"], repo.state["verification"]["results"][0]["exit_code"]) == (
+        ["true"],
+        0,
+    )
+    assert [finding["status"] for finding in repo.state["findings"]] == ["fixed"]
 
 
 def test_an_archive_of_nothing_is_no_error(repo: Repo) -> None:

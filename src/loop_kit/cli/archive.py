@@ -14,6 +14,7 @@ from loop_kit.core.sanitize import one_line, visible
 from loop_kit.errors import LoopError
 
 _ROUND_FILE = re.compile(r"r\d+_(.+)")
+_EARLIER_RUN = re.compile(r"runs/[0-9TZ:-]+/")
 
 
 def archive(
@@ -30,7 +31,8 @@ def archive(
     if restore:
         _restore(folder, archived, restore)
         return
-    names = sorted(path.name for path in archived.iterdir()) if archived.is_dir() else []
+    files = (path for path in archived.rglob("*") if not path.is_dir())
+    names = sorted(path.relative_to(archived).as_posix() for path in files)
     if as_json:
         typer.echo(
             json.dumps({"task_id": task_id, "folder": str(archived), "files": names}, indent=2)
@@ -45,9 +47,12 @@ def archive(
 def _restore(folder: Path, archived: Path, name: str) -> None:
     file = name if name.endswith(".json") else f"{name}.json"
     source = archived / file
+    earlier = _EARLIER_RUN.match(file)
+    file = file[earlier.end() :] if earlier else file
     if Path(file).name != file or file in {"", ".", ".."}:
         raise LoopError(f"{name!r} escapes the archive of the task.", "Name a file that it lists.")
-    if source.is_symlink() or not source.is_file():
+    inside = source.resolve().is_relative_to(archived.resolve())
+    if source.is_symlink() or not source.is_file() or not inside:
         raise LoopError(f"{source} does not exist.", "Name a file that `loop archive` lists.")
     of_round = _ROUND_FILE.fullmatch(file)
     target = folder / (of_round.group(1) if of_round else file)

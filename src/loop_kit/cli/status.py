@@ -34,7 +34,7 @@ def status(
         typer.echo(json.dumps(summary, indent=2))
         return
     typer.echo(f"State: {_line(state.get('state') or 'idle')}")
-    typer.echo(f"Round: {_line(state.get('round') or 0)}")
+    typer.echo(f"Round: {_line(_last_round(state) or 0)}")
     if state.get("task_id"):
         typer.echo(f"Task ID: {_line(state['task_id'])}")
     if state.get("outcome"):
@@ -49,6 +49,15 @@ def status(
     typer.echo("Heartbeats:")
     for role, exists in beats.items():
         typer.echo(f"  {role}.heartbeat.json: {'EXISTS' if exists else 'missing'}")
+
+
+def _last_round(state: dict[str, Any]) -> object:
+    """The round that a person would name: out of rounds, `round` is one that never began."""
+    details = state.get("round_details")
+    out_of_rounds = state.get("outcome") == "max_rounds_exhausted"
+    if out_of_rounds and isinstance(details, list) and details and isinstance(details[-1], dict):
+        return details[-1].get("round")
+    return state.get("round")
 
 
 def _line(value: object) -> str:

@@ -258,7 +258,8 @@ class _Fetch:
         ours = local is not None and local.task_id == task_id
         text, remedy = f"{path} cannot be read", "Move it away"
         if local is not None:
-            text = f"{path} is the local loop {one_line(local.task_id)} (round {local.round})"
+            round_ = f"(round {local.last_round})"
+            text = f"{path} is the local loop {one_line(local.task_id)} {round_}"
             remedy = "Finish it"
         if local is not None and ours:
             text = f"{task_id} was continued here ({one_line(headline(local), 200)})"

@@ -176,7 +176,7 @@ class _LocalRun:
             fresh = _is_fresh(self._request.single_round, card, recorded)
         if fresh and recorded is not None and not recorded.is_finished:
             sys.stderr.write(
-                f"Warning: {one_line(recorded.task_id)} was at round {recorded.round}"
+                f"Warning: {one_line(recorded.task_id)} was at round {recorded.last_round}"
                 " and starts again; --resume would have continued it.\n"
             )
         return Start(

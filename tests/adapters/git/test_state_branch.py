@@ -13,9 +13,10 @@ from loop_kit.adapters.git.refusals import refusal
 from loop_kit.adapters.git.remote import fetch_branch, fetch_commit
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.messages import AttemptStarted, LeaseTaken
+from loop_kit.core.loop.messages import AttemptStarted, LeaseTaken, TaskStarted
 from loop_kit.core.loop.state import (
     Lease,
+    Limits,
     LoopState,
     Phase,
     Role,
@@ -49,6 +50,24 @@ def work(git: Git, name: str = "new.py", parent: str = "HEAD") -> str:
     listed = git.run("ls-tree", tree).out
     made = git.run("mktree", stdin=listed + entry).out.decode().strip()
     return git.text("commit-tree", made, "-p", parent, "-m", "Work", env=IDENTITY.environment())
+
+
+def test_a_second_run_of_a_task_keeps_the_archive_of_the_first(hosted: Hosted) -> None:
+    at = "2030-01-01T00:00:00Z"
+    begun = TaskStarted("T-001", "c" * 64, "a" * 40, "a" * 40, Limits(), at)
+    for n in (1, 2, 3):
+        store = hosted.store()
+        store.load()
+        store.save(state(10 * n, started_at=at), begun)
+        store.save(
+            state(10 * n + 1, started_at=at), STARTED, {"archive/T-001/r1_a.json": b"%d\n" % n}
+        )
+        store.sync()
+    listed = hosted.bare.git("ls-tree", "-r", "--name-only", "loop/T-001/state").split()
+    runs = [f"archive/T-001/runs/{at}{more}/r1_a.json" for more in ("", "-2")]
+    assert set(listed) == {"archive/T-001/r1_a.json", *runs, "state.json"}
+    kept = [hosted.bare.git("show", f"loop/T-001/state:{name}").strip() for name in runs]
+    assert kept == ["1", "2"]
 
 
 def test_there_is_no_loop_before_the_first_push(hosted: Hosted) -> None:

@@ -16,12 +16,17 @@ from loop_kit.adapters.loop_dir.loop_folder import write_atomically
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.messages import AttemptStarted, HandedOver
+from loop_kit.core.loop.messages import AttemptStarted, HandedOver, TaskStarted
 from loop_kit.core.loop.state import (
+    Limits,
     LoopState,
+    OutboxItem,
     Outcome,
     Phase,
     Role,
+    RoundDetail,
+    RoundRecord,
+    Session,
 )
 from loop_kit.errors import AlreadyRunning, StateRefused
 
@@ -162,7 +167,86 @@ def test_the_state_before_each_worker_is_archived(tmp_path: Path) -> None:
     store.save(state(), OTHER)
     store.save(state(seq=2), STARTED)
     archived = json.loads((tmp_path / "archive/T-001/r1_state.json").read_bytes())
-    assert archived["seq"] == 1
+    seed = {"version": 1, "state": "awaiting_work", "round": 1, "task_id": "T-001"}
+    assert archived == seed
+
+
+def details(round_: int, notes: str = "") -> RoundDetail:
+    return RoundDetail(round=round_, started_at=f"2030-01-0{round_}T00:00:00Z", worker_notes=notes)
+
+
+def test_what_is_ours_in_a_state_is_kept_once_however_many_rounds_there_were(
+    tmp_path: Path,
+) -> None:
+    store, sizes = FileStore(tmp_path), []
+    for n in range(2, 10):
+        rounds = tuple(details(one, "word " * 100) for one in range(1, n))
+        record = RoundRecord(round=n - 1, parent_sha="a" * 40, head_sha="b" * 40)
+        session = Session(session_id="s", backend="codex", tokens_in=5, tokens_out=5)
+        ours = {"history": (record,) * n, "outbox": (OutboxItem(key="k"),) * n}
+        known = {"round_details": rounds, "sessions": {"worker": session}, "head_sha": "b" * 40}
+        store.save(state(round=n, **ours, **known), OTHER)
+        store.save(state(seq=2, round=n, **ours, **known), STARTED)
+        raw = (tmp_path / f"archive/T-001/r{n}_state.json").read_bytes()
+        archived = json.loads(raw)
+        assert [detail["round"] for detail in archived["round_details"]] == [n - 1]
+        assert archived["sessions"]["worker"].keys() == {"session_id", "backend", "started_round"}
+        assert not {"history", "findings", "outbox", "usage", "schema_version"} & archived.keys()
+        sizes.append(len(raw))
+    assert max(sizes) == min(sizes)
+
+
+BEGUN = TaskStarted("T-001", "c" * 64, "a" * 40, "a" * 40, Limits(), "2030-02-01T00:00:00Z")
+
+
+def a_first_run(folder: Path) -> FileStore:
+    """A loop of two rounds, whose last reports are still on the bus."""
+    store = FileStore(folder)
+    store.save(state(started_at="2030-01-01T00:00:00Z"), BEGUN)
+    for n in (1, 2):
+        store.save(state(round=n, round_details=tuple(map(details, range(1, n)))), STARTED)
+        report = json.dumps({"task_id": "T-001", "round": n}).encode()
+        kept = bus.archive_path("T-001", n, bus.WORK_REPORT)
+        store.save(
+            state(round=n, round_details=tuple(map(details, range(1, n + 1)))),
+            OTHER,
+            {bus.WORK_REPORT: report, kept: report},
+        )
+    return store
+
+
+def test_a_second_run_keeps_the_archive_of_the_first(tmp_path: Path) -> None:
+    store, archive = a_first_run(tmp_path), tmp_path / "archive" / "T-001"
+    before = {name: (archive / name).read_bytes() for name in names(archive)}
+    store.save(state(), BEGUN)
+    store.save(state(seq=2), STARTED, {bus.WORK_REPORT: None})
+    moved = "runs/2030-01-01T00:00:00Z"
+    assert {name: (archive / moved / name).read_bytes() for name in before} == before
+    assert names(archive) == ["r1_state.json", *sorted(f"{moved}/{name}" for name in before)]
+
+
+def test_runs_that_began_in_the_same_second_are_kept_apart(tmp_path: Path) -> None:
+    archive = tmp_path / "archive" / "T-001"
+    for _ in range(3):
+        a_first_run(tmp_path)
+    kept = sorted(path.name for path in (archive / "runs").iterdir())
+    assert kept == ["2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z-2"]
+    assert len(names(archive)) == 3 * 4
+
+
+def test_a_run_of_another_task_in_between_changes_nothing_about_that(tmp_path: Path) -> None:
+    store = a_first_run(tmp_path)
+    store.save(state(task_id="T-002", started_at="2031-01-01T00:00:00Z"), OTHER)
+    store.save(state(), BEGUN)
+    assert [p.name for p in (tmp_path / "archive/T-001/runs").iterdir()] == ["2030-01-01T00:00:00Z"]
+
+
+def test_a_start_that_says_no_time_cannot_lead_out_of_the_archive(tmp_path: Path) -> None:
+    store = a_first_run(tmp_path)
+    store.save(state(started_at="../../../out"), OTHER)
+    store.save(state(), BEGUN)
+    runs = tmp_path / "archive/T-001/runs"
+    assert [p.name for p in runs.iterdir()] == ["0000-00-00T00:00:00Z"]
 
 
 def test_a_link_on_the_bus_is_neither_read_nor_followed_when_removed(tmp_path: Path) -> None:

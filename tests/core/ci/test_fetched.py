@@ -32,6 +32,8 @@ RECORD = FetchedLoop(
         "summary.json",
         "archive/T-1/r12_fix_list.json",
         "archive/T-1/summary.json",
+        "archive/T-1/runs/2030-01-01T00:00:00Z/summary.json",
+        "archive/T-1/runs/2030-01-01T00:00:00Z-2/r1_work_report.json",
         "handoff/T-1/worker_r3.json",
     ],
 )
@@ -55,6 +57,10 @@ def test_a_file_that_a_loop_writes_is_taken(name: str) -> None:
         "archive/T-1/r１_work_report.json",
         "archive/T-1/r1234567_work_report.json",
         "archive/T-1/x/r1_work_report.json",
+        "archive/T-1/runs/x/r1_work_report.json",
+        "archive/T-1/runs/r1_work_report.json",
+        "archive/T-2/runs/2030-01-01T00:00:00Z/summary.json",
+        "runs/2030-01-01T00:00:00Z/summary.json",
         "handoff/T-1/tester_r1.json",
         "handoff/T-1/worker_r1.json.sh",
         "/work_report.json",
@@ -81,6 +87,19 @@ def test_a_review_request_goes_back_without_its_diff_and_what_is_the_same_not_at
 def test_what_was_archived_is_never_removed() -> None:
     there = {"archive/T-1/r1_work_report.json": b"{}"}
     assert changes({}, there) == ({}, "")
+
+
+def test_the_archive_of_an_earlier_run_is_moved_there_too() -> None:
+    earlier = "archive/T-1/runs/2030-01-01T00:00:00Z"
+    first, second = b'{"round": 1}', b'{"round": 1, "notes": "again"}'
+    there = {f"archive/T-1/r{n}_work_report.json": first for n in (1, 2)}
+    here = {f"{earlier}/r{n}_work_report.json": first for n in (1, 2)}
+    changed, _ = changes({**here, "archive/T-1/r1_work_report.json": second}, there)
+    assert changed == {
+        **here,
+        "archive/T-1/r1_work_report.json": second,
+        "archive/T-1/r2_work_report.json": None,
+    }
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 100_000])

@@ -15,7 +15,7 @@ from loop_kit.core.forge.render import (
     usage_text,
     verdict_lines,
 )
-from loop_kit.core.loop.state import LoopState, Outcome, Usage
+from loop_kit.core.loop.state import Limits, LoopState, Outcome, Usage
 from loop_kit.core.sanitize import MAX_BODY
 
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
@@ -187,6 +187,19 @@ def test_the_headline_says_where_the_loop_stands() -> None:
         update={"outcome": Outcome.NEEDS_HUMAN, "reasons": ("budget",), "error": "Used up."}
     )
     assert headline(stopped) == "Stopped in round 2: needs_human (budget). Used up."
+
+
+def test_a_loop_out_of_rounds_stopped_in_its_last_one() -> None:
+    state = b.awaiting_work(Limits(max_rounds=2))
+    for n in (1, 2):
+        state = b.after(state, b.work_reported(n, n), b.rejected(n))
+    assert headline(state).startswith("Stopped in round 2: max_rounds_exhausted. All 2 rounds")
+    assert state.round == 3
+
+
+def test_a_loop_that_may_have_no_round_stopped_before_round_1_ended() -> None:
+    stopped = headline(b.awaiting_work(Limits(max_rounds=0)))
+    assert stopped.startswith("Stopped in round 1: max_rounds_exhausted. All 0 rounds")
 
 
 @pytest.mark.parametrize(

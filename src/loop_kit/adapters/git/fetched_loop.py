@@ -60,10 +60,10 @@ def read_folder(folder: Path, task_id: str) -> dict[str, bytes]:
         BadBusFile: one of them is no regular file of a sane size.
     """
     names = list(handback.TOP)
-    for below in (f"archive/{task_id}", f"handoff/{task_id}"):
-        where = folder / below
-        if where.is_dir() and not where.is_symlink():
-            names += [f"{below}/{entry.name}" for entry in os.scandir(where)]
+    runs = folder / f"archive/{task_id}/runs"
+    earlier = [f"archive/{task_id}/runs/{name}" for name in _names(runs)]
+    for below in (f"archive/{task_id}", *earlier, f"handoff/{task_id}"):
+        names += [f"{below}/{name}" for name in _names(folder / below)]
     found = {}
     for name in sorted(names):
         if handback.is_bus_file(name, task_id):
@@ -71,6 +71,12 @@ def read_folder(folder: Path, task_id: str) -> dict[str, bytes]:
             if raw is not None:
                 found[name] = raw
     return found
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder; nothing if it is a link or not there."""
+    linked = folder.is_symlink() or not folder.is_dir()
+    return [] if linked else [path.name for path in folder.iterdir()]
 
 
 def _read_bus_file(path: Path, limit: int) -> bytes | None:

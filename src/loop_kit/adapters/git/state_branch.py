@@ -23,7 +23,8 @@ from loop_kit.adapters.retry import retry
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX, Command, parse_inbox_file
-from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.messages import Event, TaskStarted
+from loop_kit.core.loop.seed_state import start_of_first_round
 from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
@@ -125,6 +126,8 @@ class GitStore:
     ) -> None:
         """Record one transition for the next `sync`."""
         changed = {name: _without_diff(name, content) for name, content in (files or {}).items()}
+        if isinstance(event, TaskStarted):
+            changed |= self._moved_archive(state.task_id)
         self._files.update(changed)
         subject = f"{type(event).__name__}: {state.task_id} round {state.round}, {state.state}"
         latest = state.to_json()
@@ -193,6 +196,20 @@ class GitStore:
         if error is not None:
             raise refusal(error, self._branches)
         self._tips[self._branches.state] = push.state_tip
+
+    def _moved_archive(self, task_id: str) -> dict[str, bytes | None]:
+        """The archive of an earlier run of this task id, moved out of the way."""
+        tip, below = self._tips.get(self._branches.state), f"archive/{task_id}/"
+        if tip is None:
+            return {}
+        listed = self._git.run("ls-tree", "-r", "-z", "--name-only", tip, "--", below).out
+        paths = [path for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
+        names = [path.removeprefix(below) for path in paths]
+        started_at = start_of_first_round(self._built_on, task_id)
+        moved: dict[str, bytes | None] = {}
+        for old, new in bus.archive_of_earlier_run(task_id, started_at, names).items():
+            moved |= {old: None, new: self._blob(old)}
+        return moved
 
     def keep_aside(self, work_sha: str) -> str:
         """Push commits that the work branch cannot take to a branch of their own."""

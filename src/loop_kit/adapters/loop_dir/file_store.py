@@ -7,9 +7,9 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core.card.task import check_task_id, parse_card
-from loop_kit.core.loop import bus
+from loop_kit.core.loop import bus, seed_state
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import AttemptStarted, Event
+from loop_kit.core.loop.messages import AttemptStarted, Event, TaskStarted
 from loop_kit.core.loop.state import (
     LoopState,
     Outcome,
@@ -98,7 +98,9 @@ class FileStore:
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
             name = bus.archive_path(state.task_id, state.round, bus.STATE)
-            changed[name] = self._read_regular(bus.STATE)
+            changed[name] = seed_state.archived_state(self._read_regular(bus.STATE))
+        if isinstance(event, TaskStarted):
+            self._move_archive(state)
         card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
         if card is not None:
             self._write_card(card)
@@ -111,17 +113,38 @@ class FileStore:
                 path.unlink()
         write_atomically(self._folder / bus.STATE, state.to_json())
 
+    def _move_archive(self, state: LoopState) -> None:
+        """Move the archive of an earlier run of this task id out of the way."""
+        below = self._folder / "archive" / state.task_id
+        names = {path.relative_to(below).as_posix() for path in below.rglob("*") if path.is_file()}
+        started_at = seed_state.start_of_first_round(
+            self._read_regular(bus.STATE), state.task_id
+        ) or seed_state.start_of_first_round(
+            self._read_regular(bus.archive_path(state.task_id, 1, bus.STATE)), state.task_id
+        )
+        for name in bus.REPORTS.values():
+            raw = self._read_regular(name)
+            if raw is not None and self._read_regular(self._archived_as(name, raw, state)) == raw:
+                (self._folder / name).unlink()
+        for old, new in bus.archive_of_earlier_run(state.task_id, started_at, names).items():
+            (self._folder / new).parent.mkdir(parents=True, exist_ok=True)
+            (self._folder / old).replace(self._folder / new)
+
     def _archive_stray(self, name: str, state: LoopState) -> None:
         """Archive a report that another run or a person left, by the round it names."""
         raw = self._read_regular(name) or b""
+        path = self._folder / self._archived_as(name, raw, state)
+        if raw and not path.exists():
+            write_atomically(path, raw)
+
+    def _archived_as(self, name: str, raw: bytes, state: LoopState) -> str:
+        """Where a report is archived that says `raw`, relative to the loop's folder."""
         try:
             report = json.loads(raw)
             task_id, round_ = check_task_id(report["task_id"]), int(report["round"])
         except (ValueError, TypeError, KeyError, RecursionError):
             task_id, round_ = state.task_id, state.round
-        path = self._folder / bus.archive_path(task_id, round_, name)
-        if raw and not path.exists():
-            write_atomically(path, raw)
+        return bus.archive_path(task_id, round_, name)
 
     def _read_regular(self, name: str) -> bytes | None:
         path = self._folder / name

@@ -39,6 +39,7 @@ TOP = (
 
 _REPORT = "|".join(re.escape(name) for name in TOP)
 _ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}")
+_RUN = re.compile(bus.RUN_FOLDER)
 _HANDOFF = re.compile(r"(worker|reviewer)_r[0-9]{1,6}\.json")
 
 _Name = Annotated[Text, Field(min_length=1, max_length=244)]
@@ -112,7 +113,8 @@ def is_bus_file(name: str, task_id: str) -> bool:
     if name in TOP:
         return True
     folder, _, last = name.rpartition("/")
-    if folder == f"archive/{task_id}":
+    archived, _, run = folder.partition("/runs/")
+    if archived == f"archive/{task_id}" and (folder == archived or _RUN.fullmatch(run)):
         return _ARCHIVED.fullmatch(last) is not None
     return folder == f"handoff/{task_id}" and _HANDOFF.fullmatch(last) is not None
 
@@ -151,7 +153,7 @@ def changes(
 
     Returns:
         The files (None: removed), and the name of one that is no JSON object, or ''. What was
-        archived is never removed.
+        archived is never removed, only moved.
     """
     changed: dict[str, bytes | None] = {}
     for name, content in here.items():
@@ -160,7 +162,16 @@ def changes(
             return {}, name
         if stored != there.get(name):
             changed[name] = stored
-    gone = {name: None for name in there if name in TOP and name not in here}
+    moved = {
+        (name.rpartition("/")[2], _stored_form(name, content))
+        for name, content in here.items()
+        if "/runs/" in name
+    }
+    gone = {
+        name: None
+        for name, content in there.items()
+        if name not in here and (name in TOP or (name.rpartition("/")[2], content) in moved)
+    }
     return {**changed, **gone}, ""
 
 

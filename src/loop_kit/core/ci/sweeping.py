@@ -130,7 +130,7 @@ def situation(glance: LoopSnapshot) -> str:
     where = state.outcome.value if state.outcome else state.state.value
     if wants is Need.JOB:
         gone = "its job was lost" if state.lease is None else f"run {state.lease.run_id} has it"
-        return f"round {state.round}, {where}: {gone}"
+        return f"round {state.last_round}, {where}: {gone}"
     if wants is Need.POSTS:
         return f"{where}: {len(outbox.pending(state))} post(s) outstanding"
     return f"{where}: something is in its inbox" if wants is Need.COMMANDS else where

@@ -186,7 +186,7 @@ def headline(state: LoopState) -> str:
         return f"Approved in round {state.round}."
     if state.outcome is not None:
         reasons = f" ({', '.join(state.reasons)})" if state.reasons else ""
-        return f"Stopped in round {state.round}: {state.outcome.value}{reasons}. {state.error}"
+        return f"Stopped in round {state.last_round}: {state.outcome.value}{reasons}. {state.error}"
     still = len(open_findings(state.findings))
     if state.state is Phase.AWAITING_WORK and state.history:
         return f"Round {state.round} is next; {still} finding(s) are open."

@@ -1,7 +1,8 @@
 """The documents on the file bus, built from records under the names agent-task-runner gave them."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
@@ -26,6 +27,9 @@ RESET = (
 """What `--reset` removes of an earlier loop, a backup of agent-task-runner's among it."""
 
 REPORTS = {Role.WORKER: WORK_REPORT, Role.REVIEWER: REVIEW_REPORT}
+RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:-[0-9]{1,6})?"
+"""The name of a folder below `archive/<task_id>/runs`: when round 1 of that run began."""
+
 MAX_DIFF = 1024 * 1024
 MAX_REPORT = 4 * 1024 * 1024
 
@@ -43,6 +47,25 @@ def archive_path(task_id: str, round_: int, name: str) -> str:
     if name == SUMMARY:
         return f"archive/{task_id}/{SUMMARY}"
     return f"archive/{task_id}/r{round_}_{name}"
+
+
+def archive_of_earlier_run(
+    task_id: str, started_at: str | None, names: Collection[str]
+) -> dict[str, str]:
+    """Where the archive of an earlier run of a task id is moved: the new name of each file.
+
+    `names` are the files below `archive/<task_id>`, relative to it.
+    """
+    moved = [name for name in names if "/" not in name]
+    taken = {name.split("/")[1] for name in names if name.startswith("runs/")}
+    known = started_at is not None and re.fullmatch(RUN_FOLDER, started_at)
+    first = folder = started_at if known and started_at else "0000-00-00T00:00:00Z"
+    number = 1
+    while folder in taken:
+        number += 1
+        folder = f"{first}-{number}"
+    below = f"archive/{task_id}"
+    return {f"{below}/{name}": f"{below}/runs/{folder}/{name}" for name in moved}
 
 
 def review_request(

@@ -168,7 +168,8 @@ def resume(
         by_person = start.command is None and start.retries
         starter = start.starter if by_person else ""
         head_sha = work_tip if accepted else ""
-        course.add(LoopResumed(start.limits, at, head_sha=head_sha, starter=starter))
+        verify = () if recorded.card_sha256 else start.verify
+        course.add(LoopResumed(start.limits, at, head_sha, starter, verify))
     if refused and course.state.is_running:
         course.stop(_stop_after_push(recorded, work_tip), at)
     if not (deleted and course.state.is_running):

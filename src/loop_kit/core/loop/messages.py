@@ -78,12 +78,14 @@ class LoopResumed:
 
     `head_sha` is set when a person's own push to the work branch is accepted as the new head.
     `starter` is that person, whose permission counts from now on, or ''.
+    `verify` are the commands for a state that cannot have any: one of agent-task-runner.
     """
 
     limits: Limits
     at: str
     head_sha: str = ""
     starter: str = ""
+    verify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
         pushed = {"head_sha": event.head_sha, "verified": None}
         history = update_round(state.history, state.round, **pushed)
         state = update(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
-    state = update(state, starter=event.starter or state.starter)
+    state = update(
+        state, starter=event.starter or state.starter, verify=event.verify or state.verify
+    )
     return continue_loop(state, extend_limits(event.limits, state.added_rounds), event.at)
 
 

@@ -1,4 +1,4 @@
-"""Reads a state that agent-task-runner 0.3.x left.
+"""Reads a state that agent-task-runner 0.3.x left, and archives ours in its form.
 
 A person who changes from that tool to this one in the middle of a task must be able to continue.
 What its state lacks is taken from the bus files beside it, because its outer process
@@ -7,6 +7,7 @@ and commit prove that the worker is done, and the fix list holds the findings th
 no file has stays unknown: what was spent, and the diffs of earlier rounds.
 """
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,57 @@ _OUTCOMES = (
     *("worker_timeout", "worker_dispatch_failed", "invalid_work_report", "worker_noop"),
     *("git_compare_failed", "max_rounds_exhausted", "interrupted"),
 )
+
+
+_FIELDS = (
+    *("state", "round", "task_id", "base_sha", "started_at", "head_sha"),
+    *("outcome", "error", "failed_at"),
+)
+_SESSION_FIELDS = ("session_id", "backend", "started_round")
+
+
+def archived_state(raw: bytes | None) -> bytes | None:
+    """The state in `raw` as it is archived: what agent-task-runner would have written.
+
+    Our own fields are in `state.json` and nowhere else, and of the rounds only the last one is
+    here, as the earlier ones are in earlier states: an archive grows with what the rounds said.
+    """
+    document = _parse(raw)
+    if document is None:
+        return None
+    sessions = document.get("sessions")
+    details = document.get("round_details")
+    state = {
+        "version": 1,
+        **{name: document[name] for name in _FIELDS if name in document},
+        "sessions": {
+            role: {name: session[name] for name in _SESSION_FIELDS if name in session}
+            for role, session in (sessions if isinstance(sessions, dict) else {}).items()
+            if isinstance(session, dict)
+        },
+        "round_details": details[-1:] if isinstance(details, list) else [],
+    }
+    slim = {name: value for name, value in state.items() if value not in ({}, [])}
+    return (json.dumps(slim, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
+
+
+def start_of_first_round(raw: bytes | None, task_id: str) -> str | None:
+    """When round 1 of `task_id` began, as the state in `raw` has it."""
+    document = _parse(raw)
+    if document is None or document.get("task_id") != task_id:
+        return None
+    details = _details(document.get("round_details"))
+    first = details[0] if details and details[0]["round"] == 1 else document
+    started = first.get("started_at")
+    return started if isinstance(started, str) else None
+
+
+def _parse(raw: bytes | None) -> Document | None:
+    try:
+        document = json.loads(raw.decode("utf-8-sig")) if raw else None
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def read_nothing(name: str) -> bytes | None:

@@ -307,6 +307,12 @@ class LoopState(ExtensibleRecord):
         return self.head_sha or self.start_sha
 
     @property
+    def last_round(self) -> int:
+        """The round that a person would name: out of rounds, `round` is one that never began."""
+        out_of_rounds = self.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
+        return self.round_details[-1].round if out_of_rounds and self.round_details else self.round
+
+    @property
     def branch_tip(self) -> str:
         """Where the work branch is: at the tip, or at commits in progress on top of it."""
         return self.wip.sha if self.wip else self.tip
