@@ -315,7 +315,7 @@ def test_a_backend_that_is_not_installed_costs_nothing(world: World) -> None:
     agent = world.agent()
     agent.missing = "Cannot find executable for backend=fake."
     engine = world.engine(agent=agent)
-    engine.begin(world.start())
+    engine.begin(world.start(), world.load())
 
     state = engine.run()
 

@@ -62,7 +62,7 @@ def test_a_command_after_the_last_sync_is_carried_out_before_the_next_job_is_dis
     world: World,
 ) -> None:
     engine = world.engine()
-    state = engine.begin(world.start())
+    state = engine.begin(world.start(), world.load())
     engine.run(last_round=state.round)
     drop(world, "stop")
 
@@ -78,7 +78,7 @@ def started_from_an_issue(world: World) -> tuple[Engine, MemoryIssue]:
     issue = world.forge.open_issue("Two bugs", "", "loop")
     source = Source(kind="issue", ref=str(issue.number), label="loop")
     engine = world.engine()
-    engine.begin(replace(world.start(), source=source))
+    engine.begin(replace(world.start(), source=source), world.load())
     return engine, issue
 
 

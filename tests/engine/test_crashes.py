@@ -155,7 +155,7 @@ def calls_of_one_run(folder: Path, *, local: bool) -> range:
     """The calls that one run over all rounds makes, without those that begin it."""
     world, fuse = World(folder, local=local), Fuse()
     engine = world.engine(fuse)
-    engine.begin(world.start())
+    engine.begin(world.start(), world.load())
     began = len(fuse.passed)
     engine.run()
     return range(began + 1, len(fuse.passed) + 1)
@@ -165,7 +165,7 @@ def interrupted_loop(world: World, n: int) -> tuple[LoopState, str]:
     fuse = Fuse(n, KeyboardInterrupt)
     engine = world.engine(fuse)
     try:
-        engine.begin(world.start())
+        engine.begin(world.start(), world.load())
         state = engine.run()
     except KeyboardInterrupt:
         state = engine.state

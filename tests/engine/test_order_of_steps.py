@@ -106,7 +106,7 @@ def test_a_local_run_claims_nothing_before_the_base_is_verified(world: World) ->
 def test_a_command_that_comes_with_the_claim_costs_no_second_attempt(world: World) -> None:
     world.verify = ("a.py",)
     engine = world.engine()
-    engine.begin(world.start())
+    engine.begin(world.start(), world.load())
     extend = Command(comment=1, verb="extend", by="mona", rounds=2)
     world.server.files[extend.path] = extend.to_json()
 
@@ -119,7 +119,7 @@ def test_a_command_that_comes_with_the_claim_costs_no_second_attempt(world: Worl
 def test_a_card_that_is_refreshed_with_the_claim_is_what_the_worker_gets(world: World) -> None:
     world.verify = ("a.py",)
     engine = world.engine()
-    engine.begin(world.start())
+    engine.begin(world.start(), world.load())
     card = CARD.model_copy(update={"goal": "It works faster"})
     refresh = Command(comment=1, verb="refresh", by="mona", card=card, verify=world.verify)
     world.server.files[refresh.path] = refresh.to_json()
@@ -154,7 +154,7 @@ def test_after_a_rejected_push_nothing_more_happens(world: World, nth: int) -> N
     fuse = Fuse()
     engine = world.engine(fuse)
     world.server.state = b""
-    state = engine.begin(world.start())
+    state = engine.begin(world.start(), world.load())
     original = fuse.burn
 
     def rejecting(where: str) -> None:
@@ -181,7 +181,7 @@ def _run_and_hand_over(world: World, engine: object, last_round: int) -> None:
 
 def test_a_second_run_that_began_at_the_same_state_loses_at_its_first_push(world: World) -> None:
     late = world.engine()
-    late.begin(world.start())
+    late.begin(world.start(), world.load())
     world.job()
     asked = len(world.jobs)
 
@@ -259,7 +259,7 @@ def test_a_refused_pull_request_is_warned_of_once_and_does_not_stop_the_loop(wor
 def test_without_a_forge_the_posts_stay_outstanding_and_the_agents_go_on(world: World) -> None:
     engine = world.engine()
     engine._publisher = None
-    engine.begin(world.start())
+    engine.begin(world.start(), world.load())
 
     state = engine.run(last_round=1)
 
@@ -272,7 +272,9 @@ def test_a_run_without_a_loop_to_continue_is_refused(world: World) -> None:
     world.server.state = b""
 
     with pytest.raises(StateRefused, match="no recorded loop"):
-        world.engine().begin(type(start)(CARD, world.base, world.base, world.limits, fresh=False))
+        world.engine().begin(
+            type(start)(CARD, world.base, world.base, world.limits, fresh=False), None
+        )
 
 
 def test_the_dispatches_are_capped(world: World) -> None:

@@ -63,12 +63,12 @@ def test_both_roles_go_on_in_their_sessions(warm: World) -> None:
 
 def test_a_session_of_another_backend_is_not_taken_up(warm: World) -> None:
     engine = warm.engine()
-    engine.begin(warm.start())
+    engine.begin(warm.start(), warm.load())
     engine.run(last_round=1)
     other = warm.agent()
     other.name = "other"
     engine = warm.engine(agent=other)
-    engine.begin(warm.start())
+    engine.begin(warm.start(), warm.load())
     engine.run()
     assert [job.session for job in warm.jobs] == [None] * 4
 
@@ -136,7 +136,7 @@ def test_tokens_of_a_session_survive_an_attempt_that_reported_none(warm: World) 
 
     warm.script = script
     engine = warm.engine()
-    engine.begin(warm.start())
+    engine.begin(warm.start(), warm.load())
     engine.run(last_round=1)
     before = engine.state.sessions["worker"]
     assert before.tokens_in == 100

@@ -143,6 +143,7 @@ class World:
     def engine(self, fuse: Fuse | None = None, agent: ScriptedFakeAgent | None = None) -> Engine:
         fuse = fuse or Fuse()
         store: Any = Fused(MemoryStore(self.server, durable_at_once=self.local), fuse, "store")
+        self._newest = store
         forge: Any = Fused(self.forge, fuse, "forge")
         workspaces: Any = Fused(self.workspaces, fuse, "workspaces")
         verifier: Any = Fused(self.verifier, fuse, "verifier")
@@ -169,6 +170,11 @@ class World:
             cancellation=CancellationCheck(forge, self.reporter) if self.watched else None,
         )
 
+    def load(self) -> LoopState | None:
+        """The state as the store of the newest engine has it from now on."""
+        loaded: LoopState | None = self._newest.load()
+        return loaded
+
     def start(self) -> Start:
         return Start(
             card=self.card,
@@ -187,7 +193,7 @@ class World:
         """One job as in CI: one round, then the next one is dispatched; locally, all rounds."""
         fuse = fuse or Fuse()
         engine = self.engine(fuse)
-        state = engine.begin(self.start())
+        state = engine.begin(self.start(), self.load())
         if self.local:
             return engine.run()
         engine.run(last_round=state.round)

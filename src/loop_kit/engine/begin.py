@@ -1,7 +1,12 @@
-"""How a run enters a loop: what is recorded is looked up, and what `core.entering` makes of it."""
+"""How a run enters a loop: records what `core.loop.entering` makes of the state that was judged.
+
+Whoever asks for a run has looked at the recorded state, and decided by it. That state counts, and
+no later one: whatever somebody else has pushed since makes the first push of this run be rejected.
+"""
 
 from loop_kit.core.loop import entering
 from loop_kit.core.loop.entering import Start
+from loop_kit.core.loop.state import LoopState
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.journal import Journal
 from loop_kit.ports import Clock, Store
@@ -10,16 +15,16 @@ from loop_kit.ports import Clock, Store
 def enter(
     journal: Journal,
     start: Start,
+    recorded: LoopState | None,
     store: Store,
     clock: Clock,
     cancellation: CancellationCheck | None,
 ) -> None:
-    """Begin a loop, or continue the recorded one; nothing is spent yet.
+    """Begin a loop, or continue the one that `store` has loaded; nothing is spent yet.
 
     Raises:
         StateRefused: there is no such loop to continue, or it belongs to another task.
     """
-    recorded = store.load()
     journal.card = start.card
     if start.fresh or recorded is None:
         journal.enter(entering.begin(start, recorded, clock.now()))

@@ -95,8 +95,10 @@ class Engine:
         self._lease: Lease | None = None
         self._forge_is_down = False
 
-    def begin(self, start: Start) -> LoopState:
+    def begin(self, start: Start, recorded: LoopState | None) -> LoopState:
         """Begin the loop, or continue it where it stopped; nothing is spent yet.
+
+        `recorded` is the state as the store has loaded it, None where there is no loop.
 
         Raises:
             StateRefused: there is no such loop to continue, or it belongs to another task.
@@ -105,7 +107,7 @@ class Engine:
         for key in (*start.card.unsupported_fields, *local):
             self._reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
         self._lease = start.lease
-        enter(self._journal, start, self._store, self._clock, self._cancellation)
+        enter(self._journal, start, recorded, self._store, self._clock, self._cancellation)
         return self.state
 
     def join(self, recorded: LoopState, card: TaskCard) -> None:

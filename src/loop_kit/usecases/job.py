@@ -166,7 +166,8 @@ class LoopJob:
                 lease=self.new_lease(settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC),
                 command=command,
                 retries=retries,
-            )
+            ),
+            recorded,
         )
         return entered
 

@@ -116,12 +116,13 @@ class _LocalRun:
                 self._work_branch = self._own_branch(settings, card)
             else:
                 self._check_clean(settings, shown)
-            return self._rounds(engine, self._start(settings, card))
+            return self._rounds(engine, settings, card)
 
-    def _rounds(self, engine: Engine, start: Start) -> ExitCode:
+    def _rounds(self, engine: Engine, settings: Settings, card: TaskCard) -> ExitCode:
         """Run round after round; between two, restart if our own code changed on disk."""
         before, shown = code_stamp(), engine.reporter
-        state = engine.begin(start)
+        recorded = self._load_recorded()
+        state = engine.begin(self._start(settings, card, recorded), recorded)
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
             shown.note("The loop is approved already.")
@@ -163,15 +164,18 @@ class _LocalRun:
         given = load_card(find_card(self._request.cwd, self._folder, task))
         return kept if kept is not None and kept.task_id == given.task_id else given
 
-    def _start(self, settings: Settings, card: TaskCard) -> Start:
-        fresh = not self._request.resume
+    def _load_recorded(self) -> LoopState | None:
+        """What an earlier run has left; what cannot be read is moved aside for a new loop."""
         if self._request.reset:
             self._store.reset()
-        if fresh:
+        if not self._request.resume:
             aside = self._store.set_aside()
             if aside is not None:
                 sys.stderr.write(f"Warning: state.json could not be read and is now {aside}.\n")
-        recorded = self._store.load()
+        return self._store.load()
+
+    def _start(self, settings: Settings, card: TaskCard, recorded: LoopState | None) -> Start:
+        fresh = not self._request.resume
         if self._request.single_round is not None:
             fresh = _is_fresh(self._request.single_round, card, recorded)
         if fresh and recorded is not None and not recorded.is_finished:

@@ -188,19 +188,17 @@ class _Sweep:
         if self._job.is_live(lease):
             return f"Run {lease.run_id if lease else ''} is working on it."
         loop = self._job.load(glance.task_id)
-        if need(glance) is Need.COMMANDS:
-            if not loop.store.commands():
-                return "What is in its inbox is no command."
-            loop = self._job.load(glance.task_id)  # the engine reads the commands itself, and once
+        if need(glance) is Need.COMMANDS and not loop.store.waiting():
+            return "What is in its inbox is no command."
         recorded = loop.recorded
         if recorded is None or recorded.seq != glance.state.seq:
             return "It was written meanwhile."
         return loop
 
     def _hand_over(self, entered: Entered, recorded: LoopState) -> None:
-        """Take the lease, say what is to be text, and hand over to a job of the loop's own."""
+        """Take the lease, post what is due, and hand over to a job of the loop's own."""
         engine, loop = entered.engine, entered.loop
-        engine.begin(_start(loop, recorded, self._job.new_lease(_LEASE_SEC)))
+        engine.begin(_start(loop, recorded, self._job.new_lease(_LEASE_SEC)), recorded)
         if not engine.state.is_running:
             engine.run(last_round=0)
         engine.hand_over(self._context.forge, self._job.continuation(entered.settings))

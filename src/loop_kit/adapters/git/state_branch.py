@@ -164,9 +164,14 @@ class GitStore:
 
     def commands(self) -> tuple[Command, ...]:
         """The commands in the inbox; read once after the branch was loaded or fetched again."""
+        found = self.waiting()
+        self._inbox_is_new = False
+        return found
+
+    def waiting(self) -> tuple[Command, ...]:
+        """The commands that `commands` will give."""
         if not self._inbox_is_new:
             return ()
-        self._inbox_is_new = False
         tip = self._tips[self._branches.state]
         done = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{INBOX}", ok=(0, 128))
         names = done.out.decode("utf-8", "replace").split("\0")
