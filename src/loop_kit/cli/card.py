@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loop_kit.adapters.loop_dir.loop_folder import (
-    BusFileUnreadable,
     loop_folder,
-    read_plain,
     repository_root,
 )
 from loop_kit.cli.flags import LoopDir
@@ -76,8 +74,9 @@ def _card_in_file(path: str) -> "TaskCard":
 
 def _card_in_issue_file(path: str) -> "TaskCard":
     from loop_kit.core.card.issue import card_in_issue
+    from loop_kit.usecases.local_files import read_issue_file
 
-    raw = _standard_input() if path == _STANDARD_INPUT else _issue_file(Path(path))
+    raw = _standard_input() if path == _STANDARD_INPUT else read_issue_file(Path(path))
     name = "stdin" if path == _STANDARD_INPUT else path
     try:
         return card_in_issue(raw.decode("utf-8-sig"), 0)
@@ -87,18 +86,6 @@ def _card_in_issue_file(path: str) -> "TaskCard":
         ) from None
     except BadCard as error:
         raise BadCard(f"{name}: {error.sentence}", error.remedy) from None
-
-
-def _issue_file(path: Path) -> bytes:
-    from loop_kit.core.card.task import MAX_CARD_BYTES
-
-    try:
-        raw = read_plain(path.resolve(), 16 * MAX_CARD_BYTES)
-    except (BusFileUnreadable, OSError, RuntimeError) as error:
-        raise BadCard(f"{path} cannot be read: {error}.", "Name a readable text file.") from None
-    if raw is None:
-        raise BadCard(f"{path} was not found.", "Name the file with the text of the issue.")
-    return raw
 
 
 def _standard_input() -> bytes:
@@ -115,7 +102,7 @@ def show(
 ) -> None:
     """Show a card as the loop would use it."""
     from loop_kit.core.sanitize import visible
-    from loop_kit.usecases.local_files import find_card, load_card
+    from loop_kit.usecases.local_files import find_card, load_card, scope_entries
 
     root = repository_root(Path.cwd())
     path = find_card(Path.cwd(), loop_folder(root, loop_dir), task)
@@ -125,30 +112,14 @@ def show(
         "sha256": found.sha256,
         "card": json.loads(found.to_json()),
         "criteria": [{"id": id_, "text": text} for id_, text in found.criteria],
-        "in_scope": _scope(root, found.in_scope),
-        "out_of_scope": _scope(root, found.out_of_scope),
+        "in_scope": scope_entries(root, found.in_scope),
+        "out_of_scope": scope_entries(root, found.out_of_scope),
         "unsupported_fields": list(found.unsupported_fields),
     }
     if as_json:
         typer.echo(json.dumps(view, indent=2))
         return
     typer.echo(visible("\n".join(_lines(found, view))))
-
-
-def _scope(root: Path, entries: tuple[str, ...]) -> dict[str, list[str]]:
-    """Which entries are compared with paths, and which are only read."""
-    from loop_kit.core.card.scope import patterns
-
-    found = patterns(entries, frozenset(entry for entry in entries if _exists(root, entry)))
-    prose = [entry for entry in entries if entry.strip() not in found]
-    return {"patterns": list(found), "prose": prose}
-
-
-def _exists(root: Path, entry: str) -> bool:
-    try:
-        return bool(entry.strip()) and (root / entry.strip()).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _lines(found: "TaskCard", view: Mapping[str, object]) -> list[str]:

@@ -50,7 +50,7 @@ def sweep(
 
 def _document(swept: "SweepReport") -> dict[str, object]:
     rows = [
-        {"task-id": row.task_id, "found": row.found, "did": row.did.value, "said": row.message}
+        {"task-id": row.task_id, "found": row.found, "did": row.did.value, "message": row.message}
         for row in swept.rows
     ]
     return {"loops": swept.loops, "left": swept.left, "swept": rows}
