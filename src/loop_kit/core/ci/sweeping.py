@@ -93,40 +93,40 @@ class SweepReport:
     left: int = 0
 
 
-def need(glance: LoopSnapshot) -> Need:
+def need(snapshot: LoopSnapshot) -> Need:
     """What the loop waits for, whether or not a run holds it."""
-    state = glance.state
-    if abs(glance.age) <= PATIENCE_SEC:
+    state = snapshot.state
+    if abs(snapshot.age) <= PATIENCE_SEC:
         return Need.NOTHING
     if state.is_running:
         return Need.JOB
     if state.state is Phase.DONE and outbox.pending(state):
         return Need.POSTS
     begun = state.state in {Phase.DONE, Phase.PAUSED}
-    return Need.COMMANDS if begun and glance.has_inbox and not state.is_finished else Need.NOTHING
+    return Need.COMMANDS if begun and snapshot.has_inbox and not state.is_finished else Need.NOTHING
 
 
-def is_queued(glance: LoopSnapshot) -> bool:
+def is_queued(snapshot: LoopSnapshot) -> bool:
     """Whether the loop's next job was dispatched, and may still wait for a runner."""
-    state = glance.state
+    state = snapshot.state
     handed = state.is_running and state.lease is None and state.continue_to is not None
-    return handed and 0 <= glance.age < QUEUE_SEC
+    return handed and 0 <= snapshot.age < QUEUE_SEC
 
 
-def due(glances: Iterable[LoopSnapshot]) -> list[LoopSnapshot]:
+def due(snapshots: Iterable[LoopSnapshot]) -> list[LoopSnapshot]:
     """The loops that wait for something, the longest-stalled first."""
-    waiting = (glance for glance in glances if need(glance) is not Need.NOTHING)
-    return sorted(waiting, key=lambda glance: (-glance.age, glance.task_id))
+    waiting = (snapshot for snapshot in snapshots if need(snapshot) is not Need.NOTHING)
+    return sorted(waiting, key=lambda snapshot: (-snapshot.age, snapshot.task_id))
 
 
-def is_old_enough_to_delete(glance: LoopSnapshot) -> bool:
+def is_old_enough_to_delete(snapshot: LoopSnapshot) -> bool:
     """Whether the loop ended long enough ago to check when its issue or pull request was closed."""
-    return glance.state.state is Phase.DONE and glance.age > RETENTION_SEC
+    return snapshot.state.state is Phase.DONE and snapshot.age > RETENTION_SEC
 
 
-def situation(glance: LoopSnapshot) -> str:
+def situation(snapshot: LoopSnapshot) -> str:
     """The loop's situation in a few words."""
-    state, wants = glance.state, need(glance)
+    state, wants = snapshot.state, need(snapshot)
     where = state.outcome.value if state.outcome else state.state.value
     if wants is Need.JOB:
         gone = "its job was lost" if state.lease is None else f"run {state.lease.run_id} has it"
@@ -146,25 +146,25 @@ def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow
     return SweepRow(task_id, found, did, headline(after))
 
 
-def totals(swept: SweepReport) -> str:
+def totals(report: SweepReport) -> str:
     """One sentence: how many loops there are and what was done."""
-    counted = Counter(row.did for row in swept.rows)
+    counted = Counter(row.did for row in report.rows)
     parts = [f"{counted[did]} {did.value}" for did in Action if counted[did]]
-    rest = swept.loops - len({row.task_id for row in swept.rows}) - swept.left
-    if swept.left:
-        parts.append(f"{swept.left} left for the next sweep")
+    rest = report.loops - len({row.task_id for row in report.rows}) - report.left
+    if report.left:
+        parts.append(f"{report.left} left for the next sweep")
     if rest:
         parts.append(f"{rest} need nothing")
-    loops = "1 loop" if swept.loops == 1 else f"{swept.loops} loops"
+    loops = "1 loop" if report.loops == 1 else f"{report.loops} loops"
     return f"{loops}: {', '.join(parts)}." if parts else "There is no loop."
 
 
-def summary(swept: SweepReport) -> str:
+def summary(report: SweepReport) -> str:
     """The job summary: the sentence, and a table of the loops that got attention."""
-    parts = ["## loop-kit: sweep", "", totals(swept), ""]
-    if swept.rows:
-        parts += ["| loop | found | done | |", "|---|---|---|---|", *_lines(swept.rows)]
-    more = len(swept.rows) - _MAX_ROWS
+    parts = ["## loop-kit: sweep", "", totals(report), ""]
+    if report.rows:
+        parts += ["| loop | found | done | |", "|---|---|---|---|", *_lines(report.rows)]
+    more = len(report.rows) - _MAX_ROWS
     if more > 0:
         parts += ["", f"{more} more are in the log."]
     return truncate("\n".join(parts) + "\n", 900_000)
