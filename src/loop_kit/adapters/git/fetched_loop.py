@@ -11,7 +11,7 @@ from pathlib import Path
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch, read_blobs
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
-from loop_kit.core.ci import fetched as handback
+from loop_kit.core.ci import fetched
 from loop_kit.core.loop import bus
 from loop_kit.errors import BadBusFile, StateRefused
 
@@ -36,10 +36,10 @@ def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
     for row in listing.decode("utf-8", "surrogateescape").split("\x00"):
         about, _, name = row.partition("\t")
         mode, _, oid, size = [*about.split(), "", "", "", ""][:4]
-        own = name in {bus.STATE, bus.TASK_CARD} or handback.is_bus_file(name, task_id)
+        own = name in {bus.STATE, bus.TASK_CARD} or fetched.is_bus_file(name, task_id)
         if not own or mode not in _REGULAR:
             continue
-        if int(size) > handback.MAX_FILE or len(wanted) >= handback.MAX_FILES:
+        if int(size) > fetched.MAX_FILE or len(wanted) >= fetched.MAX_FILES:
             raise _too_much(task_id)
         wanted[name] = (oid, int(size))
     return dict(read_blobs(git, wanted))
@@ -47,8 +47,8 @@ def read_tree(git: Git, sha: str, task_id: str) -> dict[str, bytes]:
 
 def _too_much(task_id: str) -> StateRefused:
     return StateRefused(
-        f"The state branch of {task_id} holds more than {handback.MAX_FILES} files, or one of more"
-        f" than {handback.MAX_FILE} bytes.",
+        f"The state branch of {task_id} holds more than {fetched.MAX_FILES} files, or one of more"
+        f" than {fetched.MAX_FILE} bytes.",
         "Remove the files that no loop has written.",
     )
 
@@ -59,15 +59,15 @@ def read_folder(folder: Path, task_id: str) -> dict[str, bytes]:
     Raises:
         BadBusFile: one of them is no regular file of a sane size.
     """
-    names = list(handback.TOP)
+    names = list(fetched.TOP)
     runs = folder / f"archive/{task_id}/runs"
     earlier = [f"archive/{task_id}/runs/{name}" for name in _names(runs)]
     for below in (f"archive/{task_id}", *earlier, f"handoff/{task_id}"):
         names += [f"{below}/{name}" for name in _names(folder / below)]
     found = {}
     for name in sorted(names):
-        if handback.is_bus_file(name, task_id):
-            raw = _read_bus_file(folder / name, handback.MAX_FILE)
+        if fetched.is_bus_file(name, task_id):
+            raw = _read_bus_file(folder / name, fetched.MAX_FILE)
             if raw is not None:
                 found[name] = raw
     return found
@@ -86,19 +86,19 @@ def _read_bus_file(path: Path, limit: int) -> bytes | None:
         raise BadBusFile(f"{path}: {error}.", "Move it away, or replace it.") from None
 
 
-def load_record(folder: Path) -> handback.FetchedLoop | None:
+def load_record(folder: Path) -> fetched.FetchedLoop | None:
     """What was fetched into this folder, or None when nothing was."""
     try:
-        raw = read_plain(folder / handback.RECORD, _MAX_RECORD)
+        raw = read_plain(folder / fetched.RECORD, _MAX_RECORD)
     except BusFileUnreadable:
         return None
-    return None if raw is None else handback.parse_fetched(raw)
+    return None if raw is None else fetched.parse_fetched(raw)
 
 
-def save_record(folder: Path, record: handback.FetchedLoop) -> None:
+def save_record(folder: Path, record: fetched.FetchedLoop) -> None:
     """Record what was fetched; writes nothing if that is recorded already."""
     if load_record(folder) != record:
-        write_atomically(folder / handback.RECORD, record.to_json())
+        write_atomically(folder / fetched.RECORD, record.to_json())
 
 
 def write_loop(folder: Path, files: Mapping[str, bytes], state: bytes) -> None:
@@ -121,7 +121,7 @@ def _write(folder: Path, name: str, content: bytes) -> None:
             sentence = f"{folder / parent} is a link, and a fetched loop is not written through it."
             raise BadBusFile(sentence, "Put a folder in its place.")
     try:
-        same = read_plain(path, handback.MAX_FILE) == content
+        same = read_plain(path, fetched.MAX_FILE) == content
     except BusFileUnreadable:
         same = False
     if not same:
@@ -145,7 +145,7 @@ def set_aside(folder: Path, names: tuple[str, ...]) -> Path | None:
 
 def replaced_names(*, state: bool) -> tuple[str, ...]:
     """The files that are moved aside before a loop is fetched over another one."""
-    return (*((bus.STATE, _FROZEN_CARD) if state else ()), *handback.TOP)
+    return (*((bus.STATE, _FROZEN_CARD) if state else ()), *fetched.TOP)
 
 
 def tip_of(git: Git, branch: str) -> str:

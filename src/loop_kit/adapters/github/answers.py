@@ -21,7 +21,7 @@ def is_post(post: Any, marker: str, login: str) -> bool:
 
 
 def issue_of(found: Json) -> Issue | None:
-    """The issue of the query `forge_queries.ISSUE`."""
+    """The issue of the query `queries.ISSUE`."""
     issue = found.get("issue")
     if issue is None:
         return None
@@ -37,7 +37,7 @@ def issue_of(found: Json) -> Issue | None:
 
 
 def pull_of(found: Json) -> PullFacts | None:
-    """The pull request of the query `forge_queries.PULL`."""
+    """The pull request of the query `queries.PULL`."""
     pull = found.get("pullRequest")
     if pull is None:
         return None

@@ -18,8 +18,7 @@ from github import Auth, Github, GithubException, GithubRetry, RateLimitExceeded
 from github.PullRequest import ReviewComment
 from github.Repository import Repository
 
-from loop_kit.adapters.github import queries as forge_queries
-from loop_kit.adapters.github import refusals as forge_refusals
+from loop_kit.adapters.github import queries, refusals
 from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.retry import retry
 from loop_kit.errors import ForgeUnavailable, LoopError
@@ -123,7 +122,7 @@ class GitHubApi:
     def login(self) -> str:
         """The login of the token; `GET /user` is forbidden to a job's token, GraphQL is not."""
         if not self._login:
-            self._login = str(self.graphql(forge_queries.VIEWER, {})["viewer"]["login"])
+            self._login = str(self.graphql(queries.VIEWER, {})["viewer"]["login"])
         return self._login
 
     def read(self, permission: str, path: str, **parameters: str | int) -> Any:
@@ -153,7 +152,7 @@ class GitHubApi:
             )
             data = answer.get("data") if isinstance(answer, dict) else None
             if isinstance(answer, dict) and answer.get("errors"):
-                if not forge_refusals.is_absence(answer):
+                if not refusals.is_absence(answer):
                     raise GithubException(200, answer, headers)
             elif not isinstance(data, dict):
                 raise AnswerLost("GitHub's answer is no GraphQL.", "Check GITHUB_API_URL.")
@@ -220,7 +219,7 @@ def _call(permission: str, call: Callable[[], T]) -> T:
     except GithubException as error:
         if not _is_rate_limit(error):
             raise _translate(error, permission) from None
-        raise RateLimited(forge_refusals.wait_for(_headers(error), time.time())) from None
+        raise RateLimited(refusals.wait_for(_headers(error), time.time())) from None
     except requests.RequestException as error:
         raise AnswerLost(
             f"GitHub cannot be reached: {type(error).__name__}.",
@@ -239,13 +238,13 @@ def _headers(error: GithubException) -> Mapping[str, str]:
 
 def _is_rate_limit(error: GithubException) -> bool:
     """Whether it is a rate limit; PyGithub recognizes only some of them, and never a 429."""
-    limited = forge_refusals.is_rate_limit(error.status, _headers(error), error.data)
+    limited = refusals.is_rate_limit(error.status, _headers(error), error.data)
     return limited or isinstance(error, RateLimitExceededException)
 
 
 def _translate(error: GithubException, permission: str) -> LoopError:
-    message = forge_refusals.error_message(error.data, error.message or "")
-    if error.status >= 500 or forge_refusals.is_transient(error.data):
+    message = refusals.error_message(error.data, error.message or "")
+    if error.status >= 500 or refusals.is_transient(error.data):
         return AnswerLost(f"GitHub answered {error.status}: {message}", "Run the job again later.")
-    needed = forge_refusals.missing_permissions(error.data) or [permission]
-    return forge_refusals.refusal(error.status, message, needed)
+    needed = refusals.missing_permissions(error.data) or [permission]
+    return refusals.refusal(error.status, message, needed)

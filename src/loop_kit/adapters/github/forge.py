@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from loop_kit.adapters.github import queries as forge_queries
-from loop_kit.adapters.github import refusals as forge_refusals
+from loop_kit.adapters.github import queries, refusals
 from loop_kit.adapters.github.answers import (
     is_post,
     is_posted_by,
@@ -85,13 +84,13 @@ class GitHubForge:
         """The issue, or None; also None for one that was moved to another repository."""
         if not _is_number(number):
             return None
-        return issue_of(self._api.query_repository(forge_queries.ISSUE, {"number": number}))
+        return issue_of(self._api.query_repository(queries.ISSUE, {"number": number}))
 
     def pull(self, number: int) -> PullFacts | None:
         """The pull request, with the issue that it closes according to GitHub."""
         if not _is_number(number):
             return None
-        return pull_of(self._api.query_repository(forge_queries.PULL, {"number": number}))
+        return pull_of(self._api.query_repository(queries.PULL, {"number": number}))
 
     def newest_pull(self, head: str) -> PullFacts | None:
         """The newest pull request from branch `head`; `closes` is not filled in.
@@ -118,9 +117,7 @@ class GitHubForge:
         pull_number = pull if pull is not None and _is_number(pull) else None
         found = {}
         if issue_number is not None or pull_number is not None:
-            found = self._api.query_repository(
-                *forge_queries.open_status(issue_number, pull_number)
-            )
+            found = self._api.query_repository(*queries.open_status(issue_number, pull_number))
         return open_status_of(found, issue, pull)
 
     def merge_base(self, base: str, head: str) -> str:
@@ -189,7 +186,7 @@ class GitHubForge:
                 return found
             if "not permitted to create" in message:
                 link = f"{self._access.page}/compare/{base}...{head}?expand=1"
-                raise forge_refusals.pulls_forbidden(link) from None
+                raise refusals.pulls_forbidden(link) from None
             raise
 
     def find_post(self, number: int, marker: str) -> str | None:
@@ -256,15 +253,13 @@ class GitHubForge:
 
         found = self._api.ask("pull-requests: read", search)
         if found:
-            self._api.graphql(
-                *forge_queries.edit_mutation(found), permission="pull-requests: write"
-            )
+            self._api.graphql(*queries.edit_mutation(found), permission="pull-requests: write")
 
     def mark_ready(self, number: int) -> None:
         """Mark a draft as ready for review; does nothing if it is no draft."""
         pull = self._api.repository.get_pull(number)
         if self._api.ask("pull-requests: read", lambda: pull.draft):
-            self._api.graphql(forge_queries.READY, {"id": pull.node_id}, "contents: write")
+            self._api.graphql(queries.READY, {"id": pull.node_id}, "contents: write")
 
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
         """Replace the body of our comment `id_`, or post one if there is none; returns its id."""
@@ -333,7 +328,7 @@ class GitHubForge:
 
 def _is_number(number: int) -> bool:
     """Whether anything can have this number; GraphQL accepts no larger ones in a query."""
-    return 0 < number <= forge_queries.LARGEST_INT
+    return 0 < number <= queries.LARGEST_INT
 
 
 def _pull_request(pull: Any) -> PullRequest:
