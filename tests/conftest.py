@@ -25,6 +25,7 @@ SLOW = (
     "cli/test_pages.py",
     "cli/test_publish.py",
     "cli/test_started_by_python.py",
+    "core/card/test_issue_time.py",
     "e2e",
     "real",
     "seed",

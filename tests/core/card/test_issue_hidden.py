@@ -1,8 +1,7 @@
-"""What the page of an issue does not show reaches no agent, and no input costs much or crashes."""
+"""What the page of an issue does not show reaches no agent, and no input crashes."""
 
 import json
 import random
-import time
 
 import pytest
 
@@ -19,7 +18,6 @@ from loop_kit.errors import BadCard
 BLOCK = '```json\n{"goal": "hidden"}\n```'
 GOAL = "### Goal\n\nhidden\n"
 SHOWN = '```json\n{"goal": "shown"}\n```\n'
-BUDGET = 30.0  # seconds; what has no bound takes minutes
 
 
 def found(body: str) -> TaskCard | None:
@@ -293,62 +291,6 @@ def test_no_text_makes_a_traceback(seed: int) -> None:
         body = "".join(pick.choices(PIECES, k=pick.randrange(1, 60)))
         assert_card_or_refusal(body)
         assert isinstance(attachment_links(body), tuple)
-
-
-REPEATED = [
-    *(">", "> ", "- ", "1. ", "- > ", "[", "![", "](", "[a](", "*a ", "_a*", "`", "a`b``c```"),
-    *("<a ", "<!-- ", "a <!-- ", "<?", "<![CDATA[", "a <!A ", "<details>\n\n", "a <details> "),
-    *("```json\n{}\n```\n", "```json\n", "```yaml\ngoal: [\n```\n", "### Goal\n", "a\n---\n"),
-    *(
-        "<a href='",
-        '<a b="',
-        "[a]: b\n",
-        "&amp;",
-        "\\",
-        "#",
-        "\n",
-        "\t",
-        "<i x=' y=\">",
-        "a\n",
-        "| ",
-    ),
-]
-
-
-@pytest.mark.parametrize("piece", REPEATED)
-def test_no_text_of_the_largest_size_takes_long(piece: str) -> None:
-    body = piece * (65_000 // len(piece))
-    began = time.process_time()
-    with pytest.raises(BadCard):
-        card_in_issue(body, 1)
-    attachment_links(body)
-    assert time.process_time() - began < BUDGET
-
-
-BOMB = "a0: &a0 {x: 1}\n" + "".join(
-    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 8)}]}}\n" for n in range(1, 12)
-)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[" * 60_000,
-        "{" * 60_000,
-        "- " * 30_000,
-        "? " * 30_000,
-        "a:\n" * 16_000,
-        BOMB,
-        "goal: x\n" * 7000,
-    ],
-    ids=["brackets", "braces", "dashes", "questions", "keys", "merges", "same"],
-)
-def test_no_yaml_takes_long_or_grows(text: str) -> None:
-    began = time.process_time()
-    body = f"```yaml loop\ngoal: x\nb: {text}\n```"
-    with pytest.raises(BadCard, match="line 1: "):
-        card_in_issue(body, 1)
-    assert time.process_time() - began < BUDGET
 
 
 def test_what_a_card_needs_of_yaml_is_no_excess() -> None:
