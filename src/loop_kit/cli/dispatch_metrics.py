@@ -4,23 +4,22 @@ What it counts with is imported when it runs: `loop --help` loads this file and 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop_kit.adapters.loop_dir.feed_file import events, feed_exists, feed_path
+from loop_kit.adapters.loop_dir.feed_file import feed_exists, feed_path
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 
 if TYPE_CHECKING:
     from loop_kit.core.agent.timing import MetricSummary
+    from loop_kit.usecases.feed_attempts import FeedAttempts
 
-_EVENT = "dispatch_phase_metrics"
 _COLUMNS = ("metric", "count", "missing", "avg_ms", "p50_ms", "p95_ms")
 
 
@@ -42,9 +41,10 @@ def dispatch_metrics(
 ) -> None:
     """Show how long agents took to start, to act and to report."""
     from loop_kit.core.agent.timing import summaries
+    from loop_kit.usecases.feed_attempts import FeedAttempts
 
     logs = loop_folder(repository_root(Path.cwd()), loop_dir) / "logs"
-    rows = _Attempts(logs, task_id.strip(), role)
+    rows = FeedAttempts(logs, task_id.strip(), role.value)
     found = summaries(rows)
     if as_json:
         typer.echo(json.dumps(_body(rows, found), indent=2))
@@ -52,28 +52,11 @@ def dispatch_metrics(
         _print(rows, found)
 
 
-@dataclass(slots=True)
-class _Attempts:
-    """The matching events of the feed, counted while they are read once."""
-
-    logs: Path
-    task_id: str
-    role: RoleFilter
-    count: int = 0
-
-    def __iter__(self) -> Iterator[Mapping[str, object]]:
-        for data in events(self.logs, _EVENT):
-            of_task = not self.task_id or data.get("task_id") == self.task_id
-            if of_task and (self.role is RoleFilter.ALL or data.get("role") == self.role.value):
-                self.count += 1
-                yield data
-
-
-def _body(rows: _Attempts, found: Mapping[str, "MetricSummary"]) -> dict[str, object]:
+def _body(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> dict[str, object]:
     return {
         "feed": str(feed_path(rows.logs)),
         "task_id": rows.task_id or None,
-        "role": rows.role.value,
+        "role": rows.role,
         "attempts": rows.count,
         "metrics": {
             name: {
@@ -92,13 +75,14 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _print(rows: _Attempts, found: Mapping[str, "MetricSummary"]) -> None:
+def _print(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> None:
     from loop_kit.core.agent.timing import PHASES, SUBPHASES
     from loop_kit.core.sanitize import visible
+    from loop_kit.usecases.feed_attempts import ATTEMPT_EVENT
 
     typer.echo("Phases of the dispatched attempts")
     typer.echo(f"Feed: {visible(str(feed_path(rows.logs)))}")
-    typer.echo(f"Task: {visible(rows.task_id) or 'all'}, role: {rows.role.value}")
+    typer.echo(f"Task: {visible(rows.task_id) or 'all'}, role: {rows.role}")
     typer.echo(f"Attempts: {rows.count}\n")
     typer.echo(_table(_row(name, found[name]) for name in PHASES))
     typer.echo("\nWork in between, part of work_to_artifact")
@@ -106,7 +90,7 @@ def _print(rows: _Attempts, found: Mapping[str, "MetricSummary"]) -> None:
     if not feed_exists(rows.logs):
         typer.echo("\nThere is no feed yet: a dispatched run writes it.")
     elif not rows.count:
-        typer.echo(f"\nThe feed has no {_EVENT} event that matches.")
+        typer.echo(f"\nThe feed has no {ATTEMPT_EVENT} event that matches.")
 
 
 def _table(body: Iterable[tuple[str, ...]]) -> str:
