@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import FakeClock
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
+from loop_kit.adapters.retry import TRIES
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports.forge import OpenStatus
 
@@ -70,7 +71,7 @@ def test_a_question_is_asked_again_when_its_answer_is_lost(
 
 
 def test_an_answer_that_never_comes_is_unavailable(hub: GitHubServer, forge: GitHubForge) -> None:
-    hub.fail_next("POST", "/graphql", status=502, times=3)
+    hub.fail_next("POST", "/graphql", status=502, times=TRIES)
     with pytest.raises(ForgeUnavailable, match="502"):
         forge.open_status(1, 2)
 
@@ -80,7 +81,7 @@ def test_an_answer_that_is_none_of_graphql_is_asked_for_again(
 ) -> None:
     hub.fail_next("POST", "/graphql", status=200)
     assert forge.open_status(1, None).issue_open
-    hub.fail_next("POST", "/graphql", status=200, times=3)
+    hub.fail_next("POST", "/graphql", status=200, times=TRIES)
     with pytest.raises(ForgeUnavailable, match="no GraphQL"):
         forge.open_status(1, None)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TRIES = 3
+TRIES = 5
 MAX_SECONDS = 600.0
 """No further try begins this long after the first one began."""
 

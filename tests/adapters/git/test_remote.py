@@ -7,6 +7,7 @@ from tests.adapters.conftest import Hosted
 
 from loop_kit.adapters.git.command import ANONYMOUS, Git, committer
 from loop_kit.adapters.git.remote import Remote, default_branch, fetch_commit
+from loop_kit.adapters.retry import TRIES
 from loop_kit.errors import BranchRefused
 
 NOBODY = "http://127.0.0.1:9"
@@ -48,7 +49,7 @@ def test_a_server_that_does_not_answer_is_asked_again_and_its_login_is_not_shown
     with pytest.raises(BranchRefused, match="does not answer") as asked:
         default_branch(hosted.checkout(), dead, hosted.clock.sleep)
 
-    assert len(hosted.clock.slept) == 4
+    assert len(hosted.clock.slept) == 2 * (TRIES - 1)
     assert "hunter2" not in f"{fetched.value}{asked.value}"
 
 

@@ -18,6 +18,7 @@ from loop_kit.adapters.git.remote_loops import (
     scratch_repository,
 )
 from loop_kit.adapters.process.process import Completed
+from loop_kit.adapters.retry import TRIES
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
 from loop_kit.errors import BranchRefused
 
@@ -199,12 +200,12 @@ def test_a_token_that_the_server_refuses_is_a_final_no(hosted: Hosted) -> None:
     assert hosted.clock.slept == []
 
 
-def test_a_server_that_does_not_answer_is_asked_three_times(hosted: Hosted) -> None:
+def test_a_server_that_does_not_answer_is_asked_a_few_times(hosted: Hosted) -> None:
     dead = RemoteLoops(empty(hosted), Remote(NOBODY, NOBODY), "loop", hosted.clock.sleep)
     with pytest.raises(BranchRefused, match="does not answer") as raised:
         dead.states(["A"])
     assert "Check the network" in raised.value.remedy
-    assert len(hosted.clock.slept) == 2
+    assert len(hosted.clock.slept) == TRIES - 1
 
 
 def test_the_login_in_a_url_is_not_shown(hosted: Hosted) -> None:

@@ -12,6 +12,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.refusals import refusal
 from loop_kit.adapters.git.remote import fetch_branch, fetch_commit
 from loop_kit.adapters.git.state_branch import GitStore
+from loop_kit.adapters.retry import TRIES
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.messages import AttemptStarted, LeaseTaken, TaskStarted
 from loop_kit.core.loop.state import (
@@ -339,7 +340,7 @@ def test_a_server_error_that_lasts_is_reported_and_the_push_can_be_made_later(
 ) -> None:
     store = begun(hosted)
     store.save(state(2), STARTED)
-    hosted.server.fail_next_push(times=3, status=500)
+    hosted.server.fail_next_push(times=TRIES, status=500)
     with pytest.raises(BranchRefused):
         store.sync()
     store.sync()

@@ -15,6 +15,7 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
+from loop_kit.adapters.retry import TRIES
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.status import LABELS
 from loop_kit.core.loop.state import Lease
@@ -114,7 +115,7 @@ def test_server_errors_are_waited_out_and_then_reported(
     hub.fail_next("POST", "/pulls$", status=502, times=2)
     assert open_pull(forge) == 1
     assert len(clock.slept) == 2
-    hub.fail_next("POST", "/reviews$", status=500, times=3)
+    hub.fail_next("POST", "/reviews$", status=500, times=TRIES)
     with pytest.raises(ForgeUnavailable, match="500") as failed:
         post(forge, hub, 1)
     assert failed.value.exit_code == 6

@@ -2,21 +2,23 @@
 
 All branches of all loops are deleted by one push. When the server rejects it, each loop is pushed
 by itself, so that one with a moved or protected branch does not block the others; the branches of
-one loop are deleted together or not at all.
+one loop are deleted together or not at all. A failure that may pass is tried again, with what is
+still there: a deletion whose answer was lost has been done.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.refusals import is_race, refusal
-from loop_kit.adapters.git.remote import Remote, ask_server
+from loop_kit.adapters.git.refusals import is_race, may_pass, refusal
+from loop_kit.adapters.git.remote import Remote, ask_server, push_once
+from loop_kit.adapters.retry import retry
 from loop_kit.core.ci.branches import Branches
 from loop_kit.errors import BranchRefused
 
 _HEADS = "refs/heads/"
 _HELD = re.compile(r"held-[0-9a-f]{4,64}")
-_TIMEOUT_SEC = 300
 
 Tips = Mapping[str, str]
 """Branches and the commits that they are at."""
@@ -25,10 +27,17 @@ Tips = Mapping[str, str]
 class BranchRemoval:
     """Branches under `prefix` on the server."""
 
-    def __init__(self, git: Git, remote: Remote, prefix: str) -> None:
+    def __init__(
+        self,
+        git: Git,
+        remote: Remote,
+        prefix: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._git = git
         self._remote = remote
         self._prefix = prefix
+        self._sleep = sleep
 
     def list_branches(self, task_ids: Iterable[str]) -> dict[str, Tips]:
         """The branches of these loops, by task id: state, work and commits that were set aside.
@@ -43,7 +52,7 @@ class BranchRemoval:
             return {}
         patterns = [f"{_HEADS}{self._prefix}/{name}/*" for name in names]
         command = ("ls-remote", "--heads", "--", self._remote.url, *patterns)
-        done = ask_server(self._git, self._remote, *command)
+        done = ask_server(self._git, self._remote, *command, sleep=self._sleep)
         if done.code:
             raise self._refusal(done.err)
         rows = (line.split("\t") for line in done.out.decode("utf-8", "replace").splitlines())
@@ -57,7 +66,7 @@ class BranchRemoval:
         """
         if not loops:
             return {}
-        output = self._push(loops.values())
+        output = self._push(loops)
         if output is None:
             return dict.fromkeys(loops)
         if len(loops) == 1:
@@ -75,21 +84,33 @@ class BranchRemoval:
             if branch.startswith(start) and (last in {"state", "work"} or _HELD.fullmatch(last)):
                 yield branch, sha
 
-    def _push(self, loops: Iterable[Tips]) -> str | None:
+    def _push(self, loops: Mapping[str, Tips]) -> str | None:
         """Delete all of them at once; returns what git printed when that failed."""
+        left = dict(loops)
+
+        def push() -> str | None:
+            error = self._push_once(left.values())
+            if error is not None and self._may_pass(error):
+                there = self.list_branches(left)
+                for name, tips in left.items():
+                    left[name] = {b: sha for b, sha in tips.items() if b in there[name]}
+                return error if any(left.values()) else None
+            return error
+
+        return retry(push, self._sleep, if_result=lambda e: e is not None and self._may_pass(e))
+
+    def _push_once(self, loops: Iterable[Tips]) -> str | None:
         tips = {branch: sha for each in loops for branch, sha in each.items()}
         if not tips:  # without a refspec git would push what is checked out
             return None
-        done = self._git.run(
-            *("push", "--porcelain", "--atomic", "--no-verify"),
+        return push_once(
+            *(self._git, self._remote),
             *(f"--force-with-lease={_HEADS}{branch}:{sha}" for branch, sha in tips.items()),
             *(self._remote.url, *(f":{_HEADS}{branch}" for branch in tips)),
-            ok=range(256),
-            env=self._remote.authorization(),
-            timeout=_TIMEOUT_SEC,
         )
-        output = (done.out + b"\n" + done.err).decode("utf-8", "replace")
-        return output if done.code else None
+
+    def _may_pass(self, error: str) -> bool:
+        return may_pass(error, token_worked=self._remote.use.worked)
 
     def _refusal(self, output: bytes) -> BranchRefused:
         return refusal(output.decode("utf-8", "replace"), Branches(self._prefix, "*"))

@@ -7,7 +7,7 @@ server itself. A clone does not know that more could be fetched.
 """
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.remote import Remote
+from loop_kit.adapters.git.remote import Remote, ask_server
 from loop_kit.errors import BranchRefused
 
 _PROMISED = r"^(remote\..*\.promisor|extensions\.partialclone)$"
@@ -45,14 +45,12 @@ class PartialCheckout:
 
         No commits are negotiated, or the server would leave out what it believes to be here.
         """
-        done = self._git.run(
+        done = ask_server(
+            *(self._git, self._remote),
             *("-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags"),
             *("--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"),
             *("--no-filter", "--stdin", self._remote.url),
             stdin="".join(f"{oid}\n" for oid in missing).encode(),
-            ok=range(256),
-            env=self._remote.authorization(),
-            timeout=600,
         )
         if done.code:
             message = " ".join(done.err.decode("utf-8", "replace").split())[-300:]

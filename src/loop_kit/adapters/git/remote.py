@@ -1,15 +1,16 @@
 """The git server of a repository: queries to it, and fetching a branch or a commit from it.
 
-A query is repeated when its failure may be transient. A push is not: the caller decides.
+A query is repeated unless it is refused for good. A push is made once: before it is repeated, its
+caller looks whether it has arrived.
 """
 
 import base64
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loop_kit.adapters.git.command import FETCH, Git
-from loop_kit.adapters.git.refusals import is_transient, printable
+from loop_kit.adapters.git.refusals import is_unreachable, may_pass, printable
 from loop_kit.adapters.process.process import Completed
 from loop_kit.adapters.retry import retry
 from loop_kit.errors import BranchRefused
@@ -20,6 +21,13 @@ _TIMEOUT = 600
 _STALL_LIMIT = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 
 
+@dataclass(slots=True)
+class TokenUse:
+    """Whether the server has accepted the token in this process."""
+
+    worked: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """The git server: its address and the token for it. The token is never printed.
@@ -28,11 +36,13 @@ class Remote:
         url: The repository on it.
         server: The part of the URL that the token is sent to.
         token: The token, or '' if git has credentials of its own.
+        use: What the server has made of it so far.
     """
 
     url: str
     server: str
     token: str = ""
+    use: TokenUse = field(default_factory=TokenUse, init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Remote({self.url!r})"
@@ -56,7 +66,11 @@ class Remote:
 
 
 def ask_server(
-    git: Git, remote: Remote, *command: str, sleep: Callable[[float], None] = time.sleep
+    git: Git,
+    remote: Remote,
+    *command: str,
+    stdin: bytes | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Completed:
     """Run a git command that may be repeated as it is; a refusal of the server is an exit code.
 
@@ -66,20 +80,43 @@ def ask_server(
     """
     env = {**_STALL_LIMIT, **remote.authorization()}
 
-    def is_unanswered(done: Completed) -> bool:
-        return done.code != 0 and is_transient(done.err.decode("utf-8", "replace"))
+    def ask() -> Completed:
+        done = git.run(*command, ok=range(256), stdin=stdin, env=env, timeout=_TIMEOUT)
+        remote.use.worked = remote.use.worked or done.code == 0
+        return done
 
     done = retry(
-        lambda: git.run(*command, ok=range(256), env=env, timeout=_TIMEOUT),
+        ask,
         sleep,
-        if_result=is_unanswered,
+        if_result=lambda done: (
+            done.code != 0 and may_pass(_errors(done), token_worked=remote.use.worked)
+        ),
     )
-    if is_unanswered(done):
+    if done.code != 0 and is_unreachable(_errors(done)):
         raise BranchRefused(
-            f"The git server does not answer: {printable(done.err.decode('utf-8', 'replace'))}",
+            f"The git server does not answer: {printable(_errors(done))}",
             "Check the network and the address of the remote, then run again.",
         )
     return done
+
+
+def push_once(git: Git, remote: Remote, *arguments: str) -> str | None:
+    """Push all or nothing, one time; returns what git printed when that failed.
+
+    Raises:
+        GitFailed: git is missing, or takes too long.
+    """
+    done = git.run(
+        *("push", "--porcelain", "--atomic", "--no-verify", *arguments),
+        ok=range(256),
+        env=remote.authorization(),
+        timeout=_TIMEOUT,
+    )
+    return f"{done.out.decode('utf-8', 'replace')}\n{_errors(done)}" if done.code else None
+
+
+def _errors(done: Completed) -> str:
+    return done.err.decode("utf-8", "replace")
 
 
 def fetch_branch(git: Git, remote: Remote, branch: str) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import FETCH, Git, read_blobs
-from loop_kit.adapters.git.refusals import printable
+from loop_kit.adapters.git.refusals import is_denied, printable
 from loop_kit.adapters.git.remote import Remote, ask_server
 from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.branches import Branches
@@ -245,9 +245,7 @@ def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def _refusal(output: str) -> BranchRefused:
-    low = output.lower()
-    words = ("error: 403", "error: 401", "authentication failed", "could not read", "denied")
-    if any(word in low for word in words):
+    if is_denied(output) or "denied" in output.lower():
         return BranchRefused(
             f"The git server refused the credentials: {printable(output)}",
             "Give a job `permissions: contents: read`; elsewhere check that `git fetch` works.",

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from loop_kit.adapters.git.command import FETCH, Git, Identity
-from loop_kit.adapters.git.refusals import is_race, is_transient, refusal
-from loop_kit.adapters.git.remote import Remote, ask_server
+from loop_kit.adapters.git.refusals import is_race, may_pass, refusal
+from loop_kit.adapters.git.remote import Remote, ask_server, push_once
 from loop_kit.adapters.retry import retry
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
@@ -142,17 +142,13 @@ class GitStore:
             PushRejected: another run owns the loop.
             BranchRefused: the server refuses, for a reason that a retry does not remove.
         """
-        if self._in_flight is not None and self._has_arrived(self._list_tips()):
+        if self._in_flight and self._has_arrived(self._in_flight, self._list_tips()):
             self._settle()
         if not self._pending and work_sha in {"", self.work_tip}:
             return
         for _ in range(_MAX_RACES):
             self._in_flight = self._in_flight or _Push(self._write(), work_sha, len(self._pending))
-            error, tips = retry(
-                partial(self._push_and_check, self._in_flight),
-                self._sleep,
-                if_result=lambda pushed: _is_worth_a_retry(pushed[0]),
-            )
+            error, tips = self._deliver(self._in_flight)
             if error is None:
                 self._settle()
                 return
@@ -194,8 +190,10 @@ class GitStore:
         files = {command.path: command.to_json()}
         self._pending = [_Transition(subject, self._built_on, files)]
         push = _Push(self._write(), "", 1)
-        error = self._push(push)
-        self._pending = []
+        try:
+            error, _ = self._deliver(push)
+        finally:
+            self._pending = []
         if error is not None and is_race(error):
             raise PushRejected(f"{self._branches.state} was written meanwhile")
         if error is not None:
@@ -222,10 +220,9 @@ class GitStore:
         self._ask("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
         return branch
 
-    def _has_arrived(self, tips: Mapping[str, str]) -> bool:
-        """Whether the push in progress reached the server although its answer was lost."""
-        push = self._in_flight
-        if push is None or not push.state_tip:
+    def _has_arrived(self, push: _Push, tips: Mapping[str, str]) -> bool:
+        """Whether a push reached the server although its answer was lost."""
+        if not push.state_tip:
             return False
         work = not push.work_sha or tips.get(self._branches.work) == push.work_sha
         return work and tips.get(self._branches.state) == push.state_tip
@@ -327,27 +324,32 @@ class GitStore:
                 out += f"M 100644 inline {name}\n".encode() + _data(content)
         return out + b"\n"
 
-    def _push(self, push: "_Push") -> str | None:
+    def _push(self, push: _Push) -> str | None:
         """Push both branches at once; returns what git printed when that failed."""
         refspecs = []
         if push.transitions:
             refspecs.append(f"{push.state_tip}:refs/heads/{self._branches.state}")
         if push.work_sha and push.work_sha != self.work_tip:
             refspecs.append(f"{push.work_sha}:refs/heads/{self._branches.work}")
-        done = self._git.run(
-            *("push", "--porcelain", "--atomic", "--no-verify", self._remote.url, *refspecs),
-            ok=range(256),
-            env=self._remote.authorization(),
-            timeout=600,
-        )
-        output = (done.out + b"\n" + done.err).decode("utf-8", "replace")
-        return output if done.code else None
+        return push_once(self._git, self._remote, self._remote.url, *refspecs)
 
     def _push_and_check(self, push: _Push) -> tuple[str | None, dict[str, str]]:
-        """Push; returns the error and the tips on the server, or None when the push arrived."""
+        """Push; returns why not and the tips on the server, or None when the push arrived."""
         error = self._push(push)
-        tips = {} if error is None else self._list_tips()
-        return (None, {}) if self._has_arrived(tips) else (error, tips)
+        if error is None:
+            return None, {}
+        tips = self._list_tips()
+        return (None, {}) if self._has_arrived(push, tips) else (error, tips)
+
+    def _deliver(self, push: _Push) -> tuple[str | None, dict[str, str]]:
+        """Like `_push_and_check`, repeated while the failure may pass and nothing arrived."""
+        return retry(
+            partial(self._push_and_check, push),
+            self._sleep,
+            if_result=lambda pushed: (
+                pushed[0] is not None and may_pass(pushed[0], token_worked=self._remote.use.worked)
+            ),
+        )
 
     def _rebase(self, tips: dict[str, str]) -> None:
         """Build on what somebody else put on the state branch, if the state is unchanged."""
@@ -376,10 +378,6 @@ class GitStore:
         if absent and ("couldn't find remote ref" in error or not error.strip()):
             return None
         raise refusal(error, self._branches)
-
-
-def _is_worth_a_retry(error: str | None) -> bool:
-    return error is not None and is_transient(error) and not is_race(error)
 
 
 def _without_diff(name: str, content: bytes | None) -> bytes | None:

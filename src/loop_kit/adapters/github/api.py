@@ -2,7 +2,8 @@
 
 Reads are repeated. A create is never repeated blindly: when its answer is lost, its result is
 looked up first. Requests that set a value are repeated as they are. A short rate limit is waited
-out. Every other error of GitHub is translated into an error with a remedy.
+out. A final refusal (a closed list of statuses) is translated into an error with a remedy; every
+other error may pass and is repeated, also a refusal of a token that was accepted before.
 PyGithub's objects are lazy, so that a method costs the one request it is for; the base URL of
 GitHub Enterprise, proxies and certificates are read by it and by `requests`.
 """
@@ -14,9 +15,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from github import Auth, Github, GithubException, GithubRetry, RateLimitExceededException
+from github import Auth, Github, GithubException, RateLimitExceededException
 from github.PullRequest import ReviewComment
 from github.Repository import Repository
+from urllib3.exceptions import NewConnectionError
 
 from loop_kit.adapters.github import queries, refusals
 from loop_kit.adapters.github.refusals import Refused
@@ -73,6 +75,10 @@ class AnswerLost(ForgeUnavailable):
     """No answer, or one from which it is not clear whether the request was carried out."""
 
 
+class ConnectionLost(AnswerLost):
+    """No answer to a request that GitHub may have received."""
+
+
 class RateLimited(ForgeUnavailable):
     """A limit of the API that is over after `retry_after` seconds."""
 
@@ -96,17 +102,11 @@ class GitHubApi:
         self._access = access
         self._sleep = sleep
         self._login = ""
-        retry = GithubRetry(
-            total=4,
-            backoff_factor=0.5 * access.pace,
-            backoff_jitter=0.5 * access.pace,
-            allowed_methods=frozenset({"GET", "HEAD"}),
-            max_rate_limit_wait=_MAX_WAIT,
-        )
+        self._token_worked = False
         self.github = Github(
             base_url=access.api_url.rstrip("/"),
             auth=Auth.Token(access.token),
-            retry=retry,
+            retry=None,
             timeout=30,
             per_page=100,
             seconds_between_requests=0,
@@ -196,35 +196,60 @@ class GitHubApi:
                 return found
             lost = False
             try:
-                return _call(permission, create)
+                return self._call(permission, create)
             except AnswerLost:
                 lost = True
                 raise
 
-        return retry(
-            request,
-            self._sleep,
-            if_error=lambda error: isinstance(error, AnswerLost) or _is_short(error),
-            pace=self._access.pace,
-        )
+        return self._repeated(request, _may_pass)
 
     def ask(self, permission: str, call: Callable[[], T]) -> T:
-        """Make one call of PyGithub, with its errors translated."""
-        return retry(lambda: _call(permission, call), self._sleep, if_error=_is_short)
+        """Make one call of PyGithub, with its errors translated; it may be repeated as it is."""
+        return self._repeated(lambda: self._call(permission, call), _may_pass)
 
+    def start(self, permission: str, call: Callable[[], T]) -> T:
+        """Start a job; a second one does no harm but costs, so not after a lost answer."""
+        return self._repeated(lambda: self._call(permission, call), _may_pass_unreceived)
 
-def _call(permission: str, call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except GithubException as error:
-        if not _is_rate_limit(error):
+    def _repeated(self, request: Callable[[], T], may_pass: Callable[[BaseException], bool]) -> T:
+        return retry(request, self._sleep, if_error=may_pass, pace=self._access.pace)
+
+    def _call(self, permission: str, call: Callable[[], T]) -> T:
+        try:
+            answer = call()
+        except GithubException as error:
+            if _is_rate_limit(error):
+                wait = refusals.wait_for(_headers(error), time.time())
+                raise RateLimited(wait) from None
+            if error.status == 401 and self._token_worked:
+                raise AnswerLost(
+                    "GitHub does not know the token any more (401).",
+                    "It may have expired: run the job again.",
+                ) from None
             raise _translate(error, permission) from None
-        raise RateLimited(refusals.wait_for(_headers(error), time.time())) from None
-    except requests.RequestException as error:
-        raise AnswerLost(
-            f"GitHub cannot be reached: {type(error).__name__}.",
-            "Check the network and GITHUB_API_URL, then run the job again.",
-        ) from None
+        except requests.RequestException as error:
+            lost = ConnectionLost if _may_be_received(error) else AnswerLost
+            raise lost(
+                f"GitHub cannot be reached: {type(error).__name__}.",
+                "Check the network and GITHUB_API_URL, then run the job again.",
+            ) from None
+        self._token_worked = True
+        return answer
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, AnswerLost) or _is_short(error)
+
+
+def _may_pass_unreceived(error: BaseException) -> bool:
+    return _may_pass(error) and not isinstance(error, ConnectionLost)
+
+
+def _may_be_received(error: requests.RequestException) -> bool:
+    """Whether the request may have been sent: not where no connection was made."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    unconnected = (requests.exceptions.SSLError, requests.exceptions.ConnectTimeout)
+    return not isinstance(error, unconnected) and not isinstance(reason, NewConnectionError)
 
 
 def _is_short(error: BaseException) -> bool:
@@ -244,7 +269,7 @@ def _is_rate_limit(error: GithubException) -> bool:
 
 def _translate(error: GithubException, permission: str) -> LoopError:
     message = refusals.error_message(error.data, error.message or "")
-    if error.status >= 500 or refusals.is_transient(error.data):
+    if not refusals.is_final(error.status, error.data):
         return AnswerLost(f"GitHub answered {error.status}: {message}", "Run the job again later.")
     needed = refusals.missing_permissions(error.data) or [permission]
     return refusals.refusal(error.status, message, needed)

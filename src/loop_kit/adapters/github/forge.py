@@ -305,7 +305,7 @@ class GitHubForge:
             return found.create_dispatch(ref, dict(inputs), throw=True)
 
         try:
-            self._api.ask("actions: write", start)
+            self._api.start("actions: write", start)
         except Refused as error:
             if error.status == 422 and "workflow_dispatch" in error.sentence:
                 raise ForgeRefused(

@@ -16,6 +16,8 @@ _READING = {
     "closingIssuesReferences": "issues: read",
     "pullRequest": "pull-requests: read",
 }
+_FINAL = frozenset({200, 400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 426, 451})
+"""The statuses of a final refusal: 200 in GraphQL; a rate limit has others and 403."""
 _TRANSIENT = ("something went wrong", "timeout", "timed out", "couldn't respond")
 
 
@@ -78,6 +80,11 @@ def is_absence(data: Any) -> bool:
     kinds = {part.get("type") for part in _details(data) if isinstance(part, dict)}
     whole = data.get("data") if isinstance(data, dict) else None
     return kinds <= {"NOT_FOUND"} and isinstance(whole, dict) and None not in whole.values()
+
+
+def is_final(status: int, data: Any) -> bool:
+    """Whether an error that is no rate limit would be the same at any other time."""
+    return status in _FINAL and not is_transient(data)
 
 
 def is_transient(data: Any) -> bool:
