@@ -70,7 +70,7 @@ def create_bare_repository(path: Path, default_branch: str) -> None:
     """Create an empty repository that serves and refuses what GitHub does."""
     path.mkdir(parents=True)
     repository = BareRepository(path)
-    repository.git("init", "--quiet", "--bare", f"--initial-branch={default_branch}")
+    repository.git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}")
     settings = {
         "http.receivepack": "true",
         "uploadpack.allowFilter": "true",
@@ -81,8 +81,10 @@ def create_bare_repository(path: Path, default_branch: str) -> None:
         "receive.autogc": "false",
         "core.logAllRefUpdates": "true",
     }
-    for name, value in settings.items():
-        repository.git("config", name, value)
+    with (path / "config").open("a", encoding="utf-8") as config:
+        for name, value in settings.items():
+            section, _, key = name.partition(".")
+            config.write(f"[{section}]\n\t{key} = {value}\n")
     hook = path / "hooks" / "update"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(UPDATE_HOOK, encoding="utf-8")

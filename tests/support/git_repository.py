@@ -52,7 +52,12 @@ class BareRepository:
 
     def head(self, branch: str) -> str | None:
         """Return the tip of `branch`, or None when there is no such branch."""
-        return self.resolve(f"refs/heads/{branch}")
+        loose = self.path / "refs" / "heads" / branch
+        return (
+            loose.read_text("ascii").strip()
+            if loose.is_file()
+            else self.resolve(f"refs/heads/{branch}")
+        )
 
     def branches(self) -> dict[str, str]:
         lines = self.git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
