@@ -243,7 +243,7 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     }
     head = bundle.work.head_sha if bundle.work else ""
     return _Ports(
-        store=LateStore(store, replay.work_tip),
+        store=LateStore(store, replay.work_tip, bundle.refused_files()),
         agents=agents,
         workspaces=ReplayedWorkspaces(site.scratch / "replayed", head),
         verifier=ReplayedVerifier(bundle),

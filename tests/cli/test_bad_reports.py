@@ -24,6 +24,13 @@ BYTES = {
     "60 MB": r'truncate -s 60M "$LOOP_REPORT_PATH"',
     "a long number": r'printf "{\"round\": %05000d}" 1 > "$LOOP_REPORT_PATH"',
 }
+WRITTEN = {
+    "truncated": b'{"task_id": "T-0',
+    "empty": b"",
+    "Latin-1": b'{"task_id": "\xfc"}',
+    "UTF-16": b"\xff\xfe{\x00",
+    "NUL": b"{}\x00\x00",
+}
 OUTCOMES = {"worker": "invalid_work_report", "reviewer": "invalid_review_report"}
 
 
@@ -39,6 +46,10 @@ def test_a_review_that_cannot_be_read_is_sent_back_once_and_can_be_done_again(
     assert repo.ended == ("done", "invalid_review_report")
     assert repo.state["error"] in stopped.text
     assert not (repo.folder / "review_report.json").exists()
+    for attempt in (1, 2):
+        name = f"archive/T-001/r1_review_report_refused_{attempt}.txt"
+        assert f"it is kept as {name}" in stopped.text
+        assert (repo.folder / name).read_text(errors="replace").startswith("Refused: ")
     repo.plan({})
     assert repo.run("--resume").code == 0
     assert repo.names[3:] == ["reviewer/1/3"]
@@ -54,6 +65,8 @@ def test_work_that_was_badly_reported_is_not_lost(repo: Repo, kind: str) -> None
     assert done.code == 0, done.text
     assert repo.names == ["worker/1/1", "worker/1/2", "reviewer/1/1"]
     assert repo.git("show", "HEAD:calc.py") == "VALUE = 1"
+    kept = (repo.folder / "archive/T-001/r1_work_report_refused_1.txt").read_bytes()
+    assert kept.partition(b"\n\n")[2] == WRITTEN.get(kind, kept.partition(b"\n\n")[2])
 
 
 def test_reports_with_a_byte_order_mark_are_read(repo: Repo) -> None:

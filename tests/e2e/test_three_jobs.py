@@ -158,6 +158,20 @@ def test_a_reviewer_that_fails_leaves_the_work_saved(make_hub: MakeHub) -> None:
     assert b"a + b" in (hub.bare.file("loop/T-001/work", "calc.py") or b"")
 
 
+@pytest.mark.parametrize("jobs", ["one", "three"])
+def test_reports_that_were_refused_are_in_the_archive_on_the_state_branch(
+    make_hub: MakeHub, jobs: str
+) -> None:
+    hub = make_hub(script({"raw_report": "no"}, role="reviewer"))
+
+    job = hub.job() if jobs == "one" else three_jobs.run(hub).published
+
+    assert job.outputs["outcome"] == "invalid_review_report", job.log
+    names = [f"archive/T-001/r1_review_report_refused_{n}.txt" for n in (1, 2)]
+    kept = [hub.bare.file("loop/T-001/state", name) or b"" for name in names]
+    assert [raw.startswith(b"Refused: ") and raw.endswith(b"\n\nno") for raw in kept] == [True] * 2
+
+
 def test_a_change_out_of_scope_stops_the_loop_with_its_reason(make_hub: MakeHub) -> None:
     edit = {"write": {"path": "test_calc.py", "text": "assert True\n"}}
     steps = (edit, {"commit": "Easier"}, {"report": {"notes": "done"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,40 @@ def test_a_worker_whose_report_does_not_fit_gets_the_reason_once(world: World) -
     worker = [job for job in world.jobs if job.role is Role.WORKER]
     assert [job.attempt for job in worker] == [1, 2]
     assert "'round' mismatch: expected 1, got 7" in worker[1].prompt
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_report_that_was_refused_is_kept_with_the_reason(world: World, role: Role) -> None:
+    acts = {1: Act(b'{"half'), 2: Act({"round": 7, "decision": "maybe"})}
+    world.script = lambda job: acts[job.attempt] if job.role is role else two_rounds(job)
+
+    world.job()
+
+    name = "work_report" if role is Role.WORKER else "review_report"
+    kept = {n: world.server.files[f"archive/T-001/r1_{name}_refused_{n}.txt"] for n in (1, 2)}
+    assert kept[1].startswith(b"Refused: the report is not readable as JSON")
+    assert kept[1].endswith(b'\n\n{"half')
+    assert kept[2].startswith(b"Refused: ")
+    assert json.loads(kept[2].partition(b"\n\n")[2])["round"] == 7
+    assert [note for note in world.reporter.notes if f"r1_{name}_refused_2.txt" in note]
+
+
+def test_a_report_beside_a_change_out_of_scope_is_kept_too(world: World) -> None:
+    world.options = Options(rules=ScopeRules(out_of_scope=("b.py",)))
+    world.script = first_attempt(Role.WORKER, Act({}, {"b.py": b"x\n"}, "Work"))
+
+    world.job()
+
+    kept = world.server.files["archive/T-001/r1_work_report_refused_1.txt"].decode()
+    assert "b.py" in kept.partition("\n\n")[0]
+
+
+def test_an_attempt_without_a_report_leaves_nothing_in_the_archive(world: World) -> None:
+    world.script = first_attempt(Role.WORKER, Act(None))
+
+    world.job()
+
+    assert not [name for name in world.server.files if "refused" in name]
 
 
 def test_commits_of_a_worker_whose_report_did_not_fit_are_there_for_the_repair(

@@ -11,14 +11,14 @@ from tests.fakes import FakeClock, RecordingReporter
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.core.loop.state import Role
 from loop_kit.core.sanitize import Redactor
-from loop_kit.engine.attempt import Dispatcher, Report
+from loop_kit.engine.attempt import Delivered, Dispatcher, Report, UnreadableReport
 from loop_kit.engine.options import Options
 
 SECRET = "sk-proj-0123456789abcdef"
 ESCAPED = "".join(f"\\u{ord(c):04x}" for c in SECRET)
 
 
-def received(tmp_path: Path, raw: bytes) -> Report:
+def received(tmp_path: Path, raw: bytes) -> Delivered:
     mailbox = FolderMailbox(tmp_path)
     delivery = mailbox.post(Role.WORKER, 1, 1, {})
     delivery.report.write_bytes(raw)
@@ -32,15 +32,14 @@ def received(tmp_path: Path, raw: bytes) -> Report:
         options,
         tmp_path,  # type: ignore[arg-type]
     )
-    report = dispatcher._receive(delivery)
-    assert isinstance(report, Report)
-    return report
+    return dispatcher._receive(delivery)
 
 
 @pytest.mark.parametrize("spelled", [SECRET, ESCAPED, SECRET[:10]])
 def test_a_secret_is_gone_however_the_report_spells_it(tmp_path: Path, spelled: str) -> None:
     report = received(tmp_path, f'{{"notes": "the key is {spelled}"}}'.encode())
 
+    assert isinstance(report, Report)
     assert json.loads(report.content) == {"notes": "the key is ***"}
     assert report.document == {"notes": "the key is ***"}
 
@@ -49,3 +48,21 @@ def test_a_report_without_a_secret_stays_byte_for_byte(tmp_path: Path) -> None:
     raw = b'{ "notes":\t"\\u0073" }\r\n'
 
     assert received(tmp_path, raw) == Report(raw, {"notes": "s"})
+
+
+@pytest.mark.parametrize("spelled", [SECRET, ESCAPED, SECRET[:10]])
+def test_a_secret_is_gone_from_what_is_no_json(tmp_path: Path, spelled: str) -> None:
+    found = received(tmp_path, f'{{"notes": "the key is {spelled}"'.encode())
+
+    assert isinstance(found, UnreadableReport)
+    assert b'"the key is ***' in found.content
+    assert not [part for part in (SECRET[:8], ESCAPED[:48]) if part.encode() in found.content]
+
+
+def test_what_is_no_json_stays_byte_for_byte_too(tmp_path: Path) -> None:
+    raw = b'{ "notes":\t"\\u0073\xff \r\n'
+    found = received(tmp_path, raw)
+
+    assert isinstance(found, UnreadableReport)
+    assert found.content == raw
+    assert "not readable as JSON" in found.why

@@ -8,9 +8,9 @@ agents' job did not report counts as failed.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from loop_kit.core.ci.bundle import Bundle
+from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import AttemptStarted, Event
+from loop_kit.core.loop.messages import AttemptFailed, AttemptStarted, Event
 from loop_kit.core.loop.state import (
     CommandResult,
     LoopState,
@@ -18,6 +18,7 @@ from loop_kit.core.loop.state import (
     Spent,
     Verification,
 )
+from loop_kit.core.record import clean_text
 from loop_kit.ports import AgentExit, Assignment, Reporter, Store, WorkMoved, Workspace
 
 
@@ -149,6 +150,7 @@ class UnpushedStore(StoreProxy):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.events: list[Event] = []
+        self.refused: list[Refused] = []
 
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
@@ -156,6 +158,12 @@ class UnpushedStore(StoreProxy):
         """Record one transition and its event."""
         super().save(state, event, files)
         self.events.append(event)
+        if isinstance(event, AttemptFailed) and state.attempt is not None:
+            for content in filter(None, (files or {}).values()):
+                text = clean_text(content.decode("utf-8", "replace"))
+                self.refused.append(
+                    Refused(role=event.role, attempt=state.attempt.number, text=text)
+                )
 
     def sync(self, work_sha: str = "") -> None:
         """Nothing is made durable; another job does that."""
@@ -174,10 +182,14 @@ class LateStore(StoreProxy):
 
     So work and report go out in one push with the first record of their attempt. Commands wait for
     that push too: what was paid for is saved before anybody's command to stop is carried out.
+    `files` are saved with the first record.
     """
 
-    def __init__(self, store: Store, work_tip: str) -> None:
+    def __init__(
+        self, store: Store, work_tip: str, files: Mapping[str, bytes | None] | None = None
+    ) -> None:
         super().__init__(store)
+        self._files = dict(files or {})
         self._work_tip = work_tip
         self._attempts = False
         self._pushed = False
@@ -188,7 +200,8 @@ class LateStore(StoreProxy):
     ) -> None:
         """Record one transition for the next `sync`."""
         self._attempts = isinstance(event, AttemptStarted)
-        super().save(state, event, files)
+        super().save(state, event, {**self._files, **(files or {})})
+        self._files.clear()
 
     def sync(self, work_sha: str = "") -> None:
         """Push, unless all that is new is that a replayed attempt begins.

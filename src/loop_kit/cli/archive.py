@@ -45,7 +45,7 @@ def archive(
 
 
 def _restore(folder: Path, archived: Path, name: str) -> None:
-    file = name if name.endswith(".json") else f"{name}.json"
+    file = name if name.endswith((".json", ".txt")) else f"{name}.json"
     source = archived / file
     earlier = _EARLIER_RUN.match(file)
     file = file[earlier.end() :] if earlier else file

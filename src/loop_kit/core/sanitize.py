@@ -7,7 +7,7 @@ anything that is posted.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 MAX_BODY = 65_536
 _SHORTEST_SECRET = 8
@@ -31,6 +31,7 @@ _CLOSES = re.compile(
     r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(https?://\S{1,300}/(?:issues|pull)/\d+)",
     re.IGNORECASE,
 )
+_JSON_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -193,3 +194,14 @@ class Redactor:
             pieces.append(text[copied:at] + "***")
             copied = at = end
         return "".join(pieces) + text[copied:]
+
+
+def redact_broken_json(redact: Callable[[str], str], text: str) -> str:
+    """JSON that cannot be parsed, without secrets, also without those spelled in its escapes.
+
+    Where one is spelled so, all escapes are resolved, and the rest is no longer as it was written.
+    """
+    clean = redact(text)
+    resolved = _JSON_ESCAPE.sub(lambda m: m[2] or chr(int(m[1], 16)), clean)
+    without = redact(resolved)
+    return clean if without == resolved else without

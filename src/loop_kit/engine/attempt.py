@@ -27,6 +27,7 @@ from loop_kit.core.loop.state import (
     Wip,
 )
 from loop_kit.core.record import clean_text
+from loop_kit.core.sanitize import redact_broken_json
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.options import Options
 from loop_kit.ports import (
@@ -49,8 +50,16 @@ class Report:
     document: Any
 
 
-Delivered = Report | ReportInvalid | None
-"""A report, why it cannot be read, or None where there is none."""
+@dataclass(frozen=True, slots=True)
+class UnreadableReport:
+    """What an agent delivered that is no JSON document, as far as it was read, and why."""
+
+    content: bytes
+    why: str
+
+
+Delivered = Report | UnreadableReport | None
+"""What an agent delivered; None where that is nothing."""
 
 _MAX_PAUSE_SEC = 15 * 60.0
 
@@ -169,19 +178,23 @@ class Dispatcher:
         It is parsed before it is redacted, since JSON can spell a secret in escapes. A report that
         holds none stays byte for byte what the agent wrote.
         """
+        raw, redact = None, self._options.redact
         try:
             raw = self._mailbox.collect(delivery)
             if raw is None:
                 return None
             document = report_document(raw)
             text = clean_text(document)
-            clean = self._options.redact(text)
+            clean = redact(text)
             if clean == text:
                 return Report(raw, document)
             content = clean.encode(errors="replace")
             return Report(content, report_document(content))
         except ReportInvalid as error:
-            return ReportInvalid(self._options.redact(str(error)))
+            text = (raw or b"").decode("utf-8", "surrogateescape")
+            clean = redact_broken_json(redact, text)
+            kept = (raw or b"") if clean == text else clean.encode("utf-8", "replace")
+            return UnreadableReport(kept, redact(str(error)))
 
     def _report_end(
         self,
@@ -250,6 +263,16 @@ class Dispatcher:
             session=self.session(state, role, ended),
             retry_after=asked,
         )
+
+    def refused_files(
+        self, state: LoopState, role: Role, delivered: Delivered, reason: str
+    ) -> dict[str, bytes | None]:
+        """What the failed attempt delivered, if anything, for the archive."""
+        if delivered is None or state.attempt is None:
+            return {}
+        path = bus.refused_path(state.task_id, state.round, role, state.attempt.number)
+        self._reporter.note(f"The {role.value}'s report is refused; it is kept as {path}.")
+        return {path: bus.refused_report(self._options.redact(reason), delivered.content)}
 
     def _find_cause(
         self, state: LoopState, role: Role, ended: AgentExit, failure: Failure, message: str
@@ -335,6 +358,6 @@ def document_of(delivered: Delivered, role: Role) -> Any:
     """
     if delivered is None:
         raise ReportInvalid(f"the {role.value} ended without writing {bus.REPORTS[role]}")
-    if isinstance(delivered, ReportInvalid):
-        raise delivered
+    if isinstance(delivered, UnreadableReport):
+        raise ReportInvalid(delivered.why)
     return delivered.document

@@ -98,7 +98,7 @@ class ReviewerPass:
             workspace.close()
         if touched:
             message = "the reviewer changed HEAD, a ref, the index or a tracked file"
-            return self._fail(state, ended, Failure.VOID_VERDICT, message)
+            return self._fail(state, ended, delivered, Failure.VOID_VERDICT, message)
         return self._judge(state, card, ended, delivered)
 
     def work_report(self, state: LoopState) -> WorkReport:
@@ -125,7 +125,7 @@ class ReviewerPass:
             report = self._parse_report(state, card, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
-            return self._fail(state, ended, failure, str(error))
+            return self._fail(state, ended, delivered, failure, str(error))
         return AttemptResult(
             event=ReviewReported(
                 report=report,
@@ -147,10 +147,16 @@ class ReviewerPass:
         return report
 
     def _fail(
-        self, state: LoopState, ended: AgentExit, failure: Failure, message: str
+        self,
+        state: LoopState,
+        ended: AgentExit,
+        delivered: Delivered,
+        failure: Failure,
+        message: str,
     ) -> AttemptResult:
+        refused = self._dispatcher.refused_files(state, Role.REVIEWER, delivered, message)
         event = self._dispatcher.failure_event(state, Role.REVIEWER, ended, failure, message)
-        return AttemptResult(event=event)
+        return AttemptResult(event, refused)
 
 
 def _fingerprint(workspace: Workspace) -> str:

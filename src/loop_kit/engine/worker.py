@@ -94,7 +94,7 @@ class WorkerPass:
             try:
                 head = workspace.collect(leftovers)
             except GitFailed as error:
-                return self._fail(state, ended, Failure.HISTORY, str(error), "")
+                return self._fail(state, ended, delivered, Failure.HISTORY, str(error), "")
             return self._judge(state, ended, delivered, head)
         finally:
             workspace.close()
@@ -155,20 +155,21 @@ class WorkerPass:
             report = self._parse_report(state, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
-            return self._fail(state, ended, failure, str(error), head)
+            return self._fail(state, ended, delivered, failure, str(error), head)
         span = self._repository.span(state.tip, head)
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
-            return self._fail(state, ended, Failure.HISTORY, message, head)
+            return self._fail(state, ended, delivered, Failure.HISTORY, message, head)
         if span.same_tree and not _has_only_disputes(state, report):
             message = "the worker reported, but the code is the same as before"
-            return self._fail(state, ended, Failure.NOOP, message, "")
+            return self._fail(state, ended, delivered, Failure.NOOP, message, "")
         violations = self._violations(state, head, span)
         if violations:
             protected = any(v.kind == "protected_path" for v in violations)
             failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
             listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
-            return self._fail(state, ended, failure, f"These changes were refused:\n{listed}", head)
+            message = f"These changes were refused:\n{listed}"
+            return self._fail(state, ended, delivered, failure, message, head)
         work, verification = self._measure(state, head, [c.subject for c in span.commits])
         return AttemptResult(
             event=WorkReported(
@@ -216,13 +217,20 @@ class WorkerPass:
         return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
 
     def _fail(
-        self, state: LoopState, ended: AgentExit, failure: Failure, message: str, work_sha: str
+        self,
+        state: LoopState,
+        ended: AgentExit,
+        delivered: Delivered,
+        failure: Failure,
+        message: str,
+        work_sha: str,
     ) -> AttemptResult:
+        refused = self._dispatcher.refused_files(state, Role.WORKER, delivered, message)
         wip = self._wip(state, work_sha)
         event = self._dispatcher.failure_event(
             state, Role.WORKER, ended, failure, message, work_sha="" if wip else work_sha, wip=wip
         )
-        return AttemptResult(event=event)
+        return AttemptResult(event, refused)
 
 
 def _has_only_disputes(state: LoopState, report: WorkReport) -> bool:

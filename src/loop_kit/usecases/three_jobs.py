@@ -22,13 +22,12 @@ from loop_kit.adapters.replay import LateStore, UnpushedStore
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.bundle import (
     FOLDER,
-    MAX_RECORD,
     Bundle,
     BundleInvalid,
     build_bundle,
     mismatch,
     parse_bundle,
-    without_reports,
+    shorten,
 )
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
@@ -114,9 +113,9 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     finally:
         log.close()
     reports = {role: store.read(name) or b"" for role, name in bus.REPORTS.items()}
-    bundle = build_bundle(recorded, entered.engine.state, store.events, reports)
-    if len(bundle.to_json()) > MAX_RECORD:
-        bundle = without_reports(bundle)
+    bundle = shorten(
+        build_bundle(recorded, entered.engine.state, store.events, reports, store.refused)
+    )
     head = bundle.work.head_sha if bundle.work else ""
     write_bundle(job.context.checkout.git, folder, bundle.to_json(), recorded.tip, head)
     log.note(f"What the agents did is in {folder}; the phase publish checks and publishes it.")

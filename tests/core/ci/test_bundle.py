@@ -27,7 +27,7 @@ from loop_kit.core.ci.bundle import (
     mismatch,
     parse_bundle,
     parse_header,
-    without_reports,
+    shorten,
 )
 from loop_kit.core.loop.messages import (
     BaseVerified,
@@ -268,10 +268,37 @@ def test_a_loop_without_a_lease_waits_for_no_bundle() -> None:
     )
 
 
-def test_reports_that_are_too_long_are_an_invalid_report() -> None:
-    found = without_reports(bundle(work={"head_sha": HEAD, "report": "{}"}, review="{}"))
+REFUSED = {"role": "worker", "attempt": 2, "text": "Refused: no task_id\n\n{}"}
 
-    assert (found.work, found.review) == (None, None)
+
+def test_refused_reports_are_archived_by_the_round_and_attempt_they_are_of() -> None:
+    found = bundle(refused=[REFUSED])
+    assert found.refused_files() == {
+        "archive/T-001/r1_work_report_refused_2.txt": b"Refused: no task_id\n\n{}"
+    }
+    assert shorten(found) == found
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"role": "boss"}, {"attempt": 0}, {"attempt": "../2"}, {"text": "x" * 3_000_000}]
+)
+def test_a_refused_report_that_does_not_fit_is_refused_itself(wrong: dict[str, Any]) -> None:
+    assert_refused(json.dumps(document(refused=[{**REFUSED, **wrong}])).encode(), "refused")
+
+
+def test_refused_reports_make_room_for_those_that_count() -> None:
+    work = {"head_sha": HEAD, "report": "x" * 3_000_000}
+    found = shorten(bundle(work=work, refused=[{**REFUSED, "text": "y" * 2_000_000}]))
+
+    assert found.refused == ()
+    assert found.report(Role.WORKER) == work["report"]
+
+
+def test_reports_that_are_too_long_are_an_invalid_report() -> None:
+    long = {"head_sha": HEAD, "report": "x" * 4_200_000}
+    found = shorten(bundle(work=long, review="{}", refused=[REFUSED]))
+
+    assert (found.work, found.review, found.refused) == (None, None, ())
     assert found.failure(Role.WORKER)[0] is Failure.INVALID_REPORT
 
 

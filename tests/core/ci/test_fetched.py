@@ -34,6 +34,8 @@ RECORD = FetchedLoop(
         "archive/T-1/summary.json",
         "archive/T-1/runs/2030-01-01T00:00:00Z/summary.json",
         "archive/T-1/runs/2030-01-01T00:00:00Z-2/r1_work_report.json",
+        "archive/T-1/r1_work_report_refused_1.txt",
+        "archive/T-1/runs/2030-01-01T00:00:00Z/r12_review_report_refused_3.txt",
         "handoff/T-1/worker_r3.json",
     ],
 )
@@ -58,6 +60,8 @@ def test_a_file_that_a_loop_writes_is_taken(name: str) -> None:
         "archive/T-1/r1234567_work_report.json",
         "archive/T-1/x/r1_work_report.json",
         "archive/T-1/runs/x/r1_work_report.json",
+        "archive/T-1/r1_state_refused_1.txt",
+        "work_report_refused_1.txt",
         "archive/T-1/runs/r1_work_report.json",
         "archive/T-2/runs/2030-01-01T00:00:00Z/summary.json",
         "runs/2030-01-01T00:00:00Z/summary.json",
@@ -82,6 +86,11 @@ def test_a_review_request_goes_back_without_its_diff_and_what_is_the_same_not_at
     assert damaged == ""
     assert json.loads(changed["review_request.json"] or b"") == {"round": 1}
     assert (changed["summary.json"], {*changed}) == (None, {"review_request.json", "summary.json"})
+
+
+def test_a_refused_report_goes_back_as_it_was_written() -> None:
+    here = {"archive/T-1/r1_work_report_refused_1.txt": b"Refused: no JSON\n\n{\xff"}
+    assert changes(here, {}) == (here, "")
 
 
 def test_what_was_archived_is_never_removed() -> None:

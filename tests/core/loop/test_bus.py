@@ -109,6 +109,14 @@ def test_files_are_archived_under_the_round_of_their_content() -> None:
     assert bus.archive_path("T-001", 3, bus.SUMMARY) == "archive/T-001/summary.json"
 
 
+def test_a_refused_report_is_kept_byte_for_byte_behind_the_reason_up_to_a_limit() -> None:
+    assert bus.refused_report("no JSON", b"{\xff") == b"Refused: no JSON\n\n{\xff"
+    long = bus.refused_report("no JSON", b"x" * (bus.MAX_REFUSED + 1))
+    reason, _, content = long.partition(b"\n\n")
+    assert len(content) == bus.MAX_REFUSED
+    assert f"Only the first {bus.MAX_REFUSED} of its {bus.MAX_REFUSED + 1} bytes" in reason.decode()
+
+
 def test_documents_are_written_as_readable_utf_8_whatever_they_hold() -> None:
     assert bus.encode({"a": "Größe"}) == '{\n  "a": "Größe"\n}\n'.encode()
     assert json.loads(bus.encode({"a": "\ud800\x00"})) == {"a": "?\x00"}

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from loop_kit.core.loop import bus
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     BaseVerified,
@@ -35,12 +36,7 @@ from loop_kit.core.loop.state import (
     Usage,
     Verification,
 )
-from loop_kit.core.record import (
-    Record,
-    Text,
-    clean_text,
-    explain,
-)
+from loop_kit.core.record import Record, Text, clean_text, explain
 from loop_kit.core.sanitize import one_line, visible
 
 VERSION = 1
@@ -56,6 +52,7 @@ MAX_FILES = 10_000
 MAX_HEADER = 64 * 1024
 
 _MAX_ERROR = 4_000
+_MAX_REFUSED = 100
 _MAX_SECONDS = 24 * 3600
 _MAX_TOKENS = 10**9
 _MAX_COST = 10**6
@@ -153,6 +150,14 @@ class BundledWork(Record):
     report: Text
 
 
+class Refused(Record):
+    """A report that was refused in the agents' job, with the reason, as it is archived."""
+
+    role: Role
+    attempt: Annotated[int, Field(ge=1, le=1_000_000)]
+    text: Annotated[Text, Field(max_length=2 * bus.MAX_REFUSED)]
+
+
 class Bundle(Record):
     """One round as its agents left it, made for the claim `holder` at state number `seq`.
 
@@ -171,6 +176,7 @@ class Bundle(Record):
     outcome: StopOutcome | None = None
     reasons: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
     error: Annotated[Text, Field(max_length=_MAX_ERROR)] = ""
+    refused: Annotated[tuple[Refused, ...], Field(max_length=_MAX_REFUSED)] = ()
 
     @property
     def message(self) -> str:
@@ -195,6 +201,13 @@ class Bundle(Record):
         if found is None or not self.message:
             return Failure.PERMANENT, f"The agents' job left no report of the {role.value}."
         return found, self.message
+
+    def refused_files(self) -> dict[str, bytes]:
+        """The refused reports as they are archived."""
+        return {
+            bus.refused_path(self.task_id, self.round, one.role, one.attempt): one.text.encode()
+            for one in self.refused
+        }
 
     def verification(self, sha: str, commands: Iterable[str]) -> Verification | None:
         """The results of `commands` at the commit `sha`; None unless they are complete."""
@@ -274,6 +287,7 @@ def build_bundle(
     ended: LoopState,
     events: Iterable[Event],
     reports: Mapping[Role, bytes],
+    refused: Iterable[Refused] = (),
 ) -> Bundle:
     """The bundle of a round that went from `recorded` to `ended` by `events`.
 
@@ -313,12 +327,20 @@ def build_bundle(
             "outcome": ended.outcome if stopped else None,
             "reasons": ended.reasons if stopped else (),
             "error": clean_text(ended.error)[:_MAX_ERROR] if stopped else "",
+            "refused": tuple(refused)[-_MAX_REFUSED:],
         }
     )
 
 
-def without_reports(bundle: Bundle) -> Bundle:
-    """The bundle when its reports are more than the publishing job reads."""
+def shorten(bundle: Bundle) -> Bundle:
+    """The bundle, without the reports that are more than the publishing job reads."""
+    if len(bundle.to_json()) <= MAX_RECORD:
+        return bundle
+    accepted = bundle.model_copy(update={"refused": ()})
+    return accepted if len(accepted.to_json()) <= MAX_RECORD else _without_reports(accepted)
+
+
+def _without_reports(bundle: Bundle) -> Bundle:
     return bundle.model_copy(
         update={
             "work": None,

@@ -38,7 +38,8 @@ TOP = (
 """The bus files of the current round, besides the state and the card."""
 
 _REPORT = "|".join(re.escape(name) for name in TOP)
-_ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}")
+_REFUSED = re.compile(r"r[0-9]{1,6}_(work|review)_report_refused_[0-9]{1,6}\.txt")
+_ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}|{_REFUSED.pattern}")
 _RUN = re.compile(bus.RUN_FOLDER)
 _HANDOFF = re.compile(r"(worker|reviewer)_r[0-9]{1,6}\.json")
 
@@ -177,6 +178,8 @@ def changes(
 
 def _stored_form(name: str, content: bytes) -> bytes | None:
     """The file as the state branch stores it: a review request without its diff."""
+    if _REFUSED.fullmatch(name.rpartition("/")[2]):
+        return content
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -32,6 +32,8 @@ RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:-[0-9]{1
 
 MAX_DIFF = 1024 * 1024
 MAX_REPORT = 4 * 1024 * 1024
+MAX_REFUSED = 1024 * 1024
+"""The bytes of a refused report that are archived."""
 
 Document = Mapping[str, Any]
 
@@ -47,6 +49,19 @@ def archive_path(task_id: str, round_: int, name: str) -> str:
     if name == SUMMARY:
         return f"archive/{task_id}/{SUMMARY}"
     return f"archive/{task_id}/r{round_}_{name}"
+
+
+def refused_path(task_id: str, round_: int, role: Role, attempt: int) -> str:
+    """Where the report of an attempt that was refused is archived, with the reason."""
+    name = REPORTS[role].removesuffix(".json")
+    return f"archive/{task_id}/r{round_}_{name}_refused_{attempt}.txt"
+
+
+def refused_report(reason: str, content: bytes) -> bytes:
+    """A refused report as it is archived: the reason, an empty line, and the report as written."""
+    cut = len(content) > MAX_REFUSED
+    note = f" Only the first {MAX_REFUSED} of its {len(content)} bytes are here." if cut else ""
+    return f"Refused: {reason}{note}\n\n".encode(errors="replace") + content[:MAX_REFUSED]
 
 
 def archive_of_earlier_run(
