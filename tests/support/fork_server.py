@@ -11,6 +11,7 @@ exit code are written to it. The server ends when its standard input does.
 """
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -84,7 +85,7 @@ def serve(control: socket.socket) -> int | None:
                 control.detach()
                 return adopt(descriptors)
             sockets[pid] = descriptors.pop()
-            os.write(sockets[pid], f"{pid}\n".encode())
+            report(sockets[pid], pid)
             for each in descriptors:
                 os.close(each)
 
@@ -96,11 +97,15 @@ def report_ended(sockets: dict[int, int]) -> None:
         if pid == 0:
             return
         if pid in sockets:
-            with open(sockets.pop(pid), "wb", buffering=0) as channel:  # noqa: PTH123
-                try:
-                    channel.write(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-                except BrokenPipeError:
-                    continue
+            channel = sockets.pop(pid)
+            report(channel, os.waitstatus_to_exitcode(status))
+            os.close(channel)
+
+
+def report(channel: int, number: int) -> None:
+    """Write a line to who asked for a program, and may be gone by now."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(channel, f"{number}\n".encode())
 
 
 def adopt(descriptors: list[int]) -> int:
