@@ -1,20 +1,12 @@
-"""`loop archive`: the archived files of a task's rounds, and how to restore one."""
+"""`loop archive`: lists the archived files of a task's rounds, or restores one."""
 
 import json
-import re
 from pathlib import Path
 
 import typer
 
-from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root, write_atomically
-from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.sanitize import one_line, visible
-from loop_kit.errors import LoopError
-
-_ROUND_FILE = re.compile(r"r\d+_(.+)")
-_EARLIER_RUN = re.compile(r"runs/[0-9TZ:-]+/")
 
 
 def archive(
@@ -24,38 +16,20 @@ def archive(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """List the archived files of a task, or restore one."""
-    folder = loop_folder(repository_root(Path.cwd()), loop_dir)
-    if ".." in task_id or "/" in task_id or "\\" in task_id:
-        raise LoopError(f"The task id {task_id!r} is a path traversal.", "Give a plain task id.")
-    archived = folder / "archive" / task_id
+    from loop_kit.core.sanitize import one_line, visible
+    from loop_kit.usecases.archive import archive_of
+
+    archived = archive_of(Path.cwd(), loop_dir, task_id)
     if restore:
-        _restore(folder, archived, restore)
+        source, target = archived.restore(restore)
+        typer.echo(f"Restored {target} from {source.name}.")
         return
-    files = (path for path in archived.rglob("*") if not path.is_dir())
-    names = sorted(path.relative_to(archived).as_posix() for path in files)
+    names, folder = archived.files(), archived.folder
     if as_json:
-        typer.echo(
-            json.dumps({"task_id": task_id, "folder": str(archived), "files": names}, indent=2)
-        )
+        body = {"task_id": task_id, "folder": str(folder), "files": names}
+        typer.echo(json.dumps(body, indent=2))
         return
-    text = f"Archive: {archived}" if names else f"Nothing is archived for {task_id} ({archived})."
+    text = f"Archive: {folder}" if names else f"Nothing is archived for {task_id} ({folder})."
     typer.echo(visible(text))
     for name in names:
         typer.echo(f"  {one_line(name, 300)}")
-
-
-def _restore(folder: Path, archived: Path, name: str) -> None:
-    file = name if name.endswith((".json", ".txt")) else f"{name}.json"
-    source = archived / file
-    earlier = _EARLIER_RUN.match(file)
-    file = file[earlier.end() :] if earlier else file
-    if Path(file).name != file or file in {"", ".", ".."}:
-        raise LoopError(f"{name!r} escapes the archive of the task.", "Name a file that it lists.")
-    inside = source.resolve().is_relative_to(archived.resolve())
-    if source.is_symlink() or not source.is_file() or not inside:
-        raise LoopError(f"{source} does not exist.", "Name a file that `loop archive` lists.")
-    of_round = _ROUND_FILE.fullmatch(file)
-    target = folder / (of_round.group(1) if of_round else file)
-    with exclusive(folder / "lock"):
-        write_atomically(target, source.read_bytes())
-    typer.echo(f"Restored {target} from {source.name}.")

@@ -3,23 +3,18 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop_kit.adapters.loop_dir.loop_folder import (
-    loop_folder,
-    repository_root,
-)
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadCard, ExitCode
 
 if TYPE_CHECKING:
-    from loop_kit.core.card.task import TaskCard
-
-_STANDARD_INPUT = "-"
+    from loop_kit.usecases.read_card import LocalCard
 
 card = typer.Typer(
     rich_markup_mode=None,
@@ -47,11 +42,13 @@ def check(
 ) -> None:
     """Check whether a loop would accept each card; exit code 3 if one would be refused."""
     from loop_kit.core.sanitize import one_line, visible
+    from loop_kit.usecases.read_card import read_card, read_issue_card
 
+    read = read_issue_card if issue else read_card
     wrong = False
     for path in paths:
         try:
-            found = _card_in_issue_file(path) if issue else _card_in_file(path)
+            found = read(path, _read_standard_input)
         except BadCard as error:
             wrong = True
             typer.echo(visible(f"Error: {error.sentence}\n  {error.remedy}"), err=True)
@@ -61,37 +58,8 @@ def check(
         raise typer.Exit(int(ExitCode.VALIDATION))
 
 
-def _card_in_file(path: str) -> "TaskCard":
-    from loop_kit.core.card.task import parse_card
-    from loop_kit.usecases.local_files import load_card
-
-    if path != _STANDARD_INPUT:
-        return load_card(Path(path))
-    raw = _standard_input()
-    is_json = raw.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
-    return parse_card(raw, "stdin.json" if is_json else "stdin.yaml")
-
-
-def _card_in_issue_file(path: str) -> "TaskCard":
-    from loop_kit.core.card.issue import card_in_issue
-    from loop_kit.usecases.local_files import read_issue_file
-
-    raw = _standard_input() if path == _STANDARD_INPUT else read_issue_file(Path(path))
-    name = "stdin" if path == _STANDARD_INPUT else path
-    try:
-        return card_in_issue(raw.decode("utf-8-sig"), 0)
-    except UnicodeDecodeError as error:
-        raise BadCard(
-            f"{name}: not UTF-8 at byte {error.start}.", "Save the text as UTF-8."
-        ) from None
-    except BadCard as error:
-        raise BadCard(f"{name}: {error.sentence}", error.remedy) from None
-
-
-def _standard_input() -> bytes:
-    from loop_kit.core.card.task import MAX_CARD_BYTES
-
-    return sys.stdin.buffer.read(16 * MAX_CARD_BYTES)
+def _read_standard_input(size: int) -> bytes:
+    return sys.stdin.buffer.read(size)
 
 
 @card.command("show")
@@ -102,35 +70,38 @@ def show(
 ) -> None:
     """Show a card as the loop would use it."""
     from loop_kit.core.sanitize import visible
-    from loop_kit.usecases.local_files import find_card, load_card, scope_entries
+    from loop_kit.usecases.read_card import local_card
 
-    root = repository_root(Path.cwd())
-    path = find_card(Path.cwd(), loop_folder(root, loop_dir), task)
-    found = load_card(path)
-    view = {
-        "path": str(path),
-        "sha256": found.sha256,
-        "card": json.loads(found.to_json()),
-        "criteria": [{"id": id_, "text": text} for id_, text in found.criteria],
-        "in_scope": scope_entries(root, found.in_scope),
-        "out_of_scope": scope_entries(root, found.out_of_scope),
-        "unsupported_fields": list(found.unsupported_fields),
-    }
+    found = local_card(Path.cwd(), loop_dir, task)
     if as_json:
-        typer.echo(json.dumps(view, indent=2))
-        return
-    typer.echo(visible("\n".join(_lines(found, view))))
+        typer.echo(json.dumps(_document(found), indent=2))
+    else:
+        typer.echo(visible("\n".join(_lines(found))))
 
 
-def _lines(found: "TaskCard", view: Mapping[str, object]) -> list[str]:
-    lines = [f"Card: {view['path']}", f"SHA-256: {view['sha256']}", f"Task: {found.task_id}"]
+def _document(found: "LocalCard") -> dict[str, object]:
+    card = found.card
+    return {
+        "path": str(found.path),
+        "sha256": card.sha256,
+        "card": json.loads(card.to_json()),
+        "criteria": [{"id": id_, "text": text} for id_, text in card.criteria],
+        "in_scope": asdict(found.in_scope),
+        "out_of_scope": asdict(found.out_of_scope),
+        "unsupported_fields": list(card.unsupported_fields),
+    }
+
+
+def _lines(local: "LocalCard") -> list[str]:
+    found = local.card
+    lines = [f"Card: {local.path}", f"SHA-256: {found.sha256}", f"Task: {found.task_id}"]
     for label, text in (("Title", found.title), ("Base branch", found.base_branch)):
         lines += [f"{label}: {text}"] if text else []
     lines += ["Goal:", *_indent(found.goal)]
     lines += _section("Acceptance criteria", [f"{id_}: {text}" for id_, text in found.criteria])
-    for label, scope in (("In scope", view["in_scope"]), ("Out of scope", view["out_of_scope"])):
-        for kind, entries in scope.items() if isinstance(scope, dict) else ():
-            lines += _section(f"{label}, {kind}", entries)
+    for label, scope in (("In scope", local.in_scope), ("Out of scope", local.out_of_scope)):
+        lines += _section(f"{label}, patterns", scope.patterns)
+        lines += _section(f"{label}, prose", scope.prose)
     lines += _section("Constraints", found.constraints)
     lines += _section("Verify", found.verify)
     lines += _section("Limits", _set(found.limits.model_dump(exclude_none=True)))

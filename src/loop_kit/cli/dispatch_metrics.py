@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop_kit.adapters.loop_dir.feed_file import feed_exists, feed_path
-from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
 
@@ -41,10 +39,9 @@ def dispatch_metrics(
 ) -> None:
     """Show how long agents took to start, to act and to report."""
     from loop_kit.core.agent.timing import summaries
-    from loop_kit.usecases.feed_attempts import FeedAttempts
+    from loop_kit.usecases.feed_attempts import feed_attempts
 
-    logs = loop_folder(repository_root(Path.cwd()), loop_dir) / "logs"
-    rows = FeedAttempts(logs, task_id.strip(), role.value)
+    rows = feed_attempts(Path.cwd(), loop_dir, task_id.strip(), role.value)
     found = summaries(rows)
     if as_json:
         typer.echo(json.dumps(_body(rows, found), indent=2))
@@ -54,7 +51,7 @@ def dispatch_metrics(
 
 def _body(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> dict[str, object]:
     return {
-        "feed": str(feed_path(rows.logs)),
+        "feed": str(rows.path),
         "task_id": rows.task_id or None,
         "role": rows.role,
         "attempts": rows.count,
@@ -81,13 +78,13 @@ def _print(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> None:
     from loop_kit.usecases.feed_attempts import ATTEMPT_EVENT
 
     typer.echo("Phases of the dispatched attempts")
-    typer.echo(f"Feed: {visible(str(feed_path(rows.logs)))}")
+    typer.echo(f"Feed: {visible(str(rows.path))}")
     typer.echo(f"Task: {visible(rows.task_id) or 'all'}, role: {rows.role}")
     typer.echo(f"Attempts: {rows.count}\n")
     typer.echo(_table(_row(name, found[name]) for name in PHASES))
     typer.echo("\nWork in between, part of work_to_artifact")
     typer.echo(_table(_row(name, found[name]) for name in SUBPHASES))
-    if not feed_exists(rows.logs):
+    if not rows.feed_exists:
         typer.echo("\nThere is no feed yet: a dispatched run writes it.")
     elif not rows.count:
         typer.echo(f"\nThe feed has no {ATTEMPT_EVENT} event that matches.")

@@ -1,15 +1,12 @@
 """`loop extract-diff`: the diff between two commits, byte for byte, as `git apply` takes it."""
 
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import typer
 
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.errors import LoopError
 
 
 def extract_diff(
@@ -18,21 +15,7 @@ def extract_diff(
     loop_dir: str = typer.Option(LOOP_DIR, help="Taken for symmetry; not used.", hidden=True),
 ) -> None:
     """Print the diff between two commits."""
-    del loop_dir
-    from loop_kit.adapters.git.command import Git
-    from loop_kit.adapters.git.repository import GitRepository, locate
+    from loop_kit.usecases import extract_diff as usecase
 
-    git = Git(Path.cwd(), os.environ)
-    git = git.at(locate(git).root)
-    repository = GitRepository(git)
-    resolved = [repository.resolve(revision) for revision in (base, head)]
-    for revision, sha in zip((base, head), resolved, strict=True):
-        if not sha:
-            raise LoopError(f"invalid git ref {revision!r}.", "Name a commit, branch or tag.")
-    with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
-        patch = Path(folder) / "patch"
-        repository.write_patch(resolved[0], resolved[1], patch)
-        with patch.open("rb") as stream:
-            sys.stdout.flush()
-            shutil.copyfileobj(stream, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+    del loop_dir
+    usecase.extract_diff(Path.cwd(), os.environ, base, head, sys.stdout.buffer)

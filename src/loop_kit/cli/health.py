@@ -7,12 +7,8 @@ from pathlib import Path
 
 import typer
 
-from loop_kit.adapters.loop_dir.heartbeat import ROLES, beat
-from loop_kit.adapters.loop_dir.heartbeat import health as health_of
-from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.errors import BadSetting
 
 
 def health(
@@ -21,8 +17,9 @@ def health(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show whether worker and reviewer are alive."""
-    folder = loop_folder(repository_root(Path.cwd()), loop_dir)
-    found = {role: health_of(folder, role, ttl) for role in ROLES}
+    from loop_kit.usecases.heartbeats import health_by_role
+
+    found = health_by_role(Path.cwd(), loop_dir, ttl)
     if as_json:
         body = {
             role: {"alive": h.alive, "reason": h.reason, "age": h.age, "pid": h.pid}
@@ -40,13 +37,13 @@ def heartbeat(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Report that you are alive, until ^C; `loop health` shows it."""
-    if role not in ROLES:
-        raise BadSetting(f"There is no role {role!r}.", f"Give one of {', '.join(ROLES)}.")
-    folder = loop_folder(repository_root(Path.cwd()), loop_dir)
+    from loop_kit.usecases.heartbeats import heartbeat_of
+
+    beat = heartbeat_of(Path.cwd(), loop_dir, role)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     typer.echo(f"Heartbeat of the {role} every {max(1.0, interval):g} s; end it with ^C.")
     while not stop.is_set():
-        beat(folder, role)
+        beat()
         stop.wait(max(1.0, interval))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.loop_dir.feed_file import events
+from loop_kit.adapters.loop_dir.feed_file import events, feed_exists, feed_path
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 
 ATTEMPT_EVENT = "dispatch_phase_metrics"
 ANY_ROLE = "all"
@@ -22,9 +23,25 @@ class FeedAttempts:
     role: str
     count: int = 0
 
+    @property
+    def path(self) -> Path:
+        """The newest file of the feed."""
+        return feed_path(self.logs)
+
+    @property
+    def feed_exists(self) -> bool:
+        """Whether there is a feed."""
+        return feed_exists(self.logs)
+
     def __iter__(self) -> Iterator[Mapping[str, object]]:
         for data in events(self.logs, ATTEMPT_EVENT):
             of_task = not self.task_id or data.get("task_id") == self.task_id
             if of_task and (self.role == ANY_ROLE or data.get("role") == self.role):
                 self.count += 1
                 yield data
+
+
+def feed_attempts(cwd: Path, loop_dir: str, task_id: str, role: str) -> FeedAttempts:
+    """The attempts of the task, '' for all, and of the role, `ANY_ROLE` for both."""
+    logs = loop_folder(repository_root(cwd), loop_dir) / "logs"
+    return FeedAttempts(logs, task_id, role)

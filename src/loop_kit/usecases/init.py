@@ -13,12 +13,14 @@ from loop_kit import defaults
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     exclude_generated,
+    loop_folder,
     path_in_repository,
     read_plain,
+    repository_root,
     write_atomically,
 )
 from loop_kit.errors import BadSetting, LoopError
-from loop_kit.usecases.github_files import AgentChoice, next_steps
+from loop_kit.usecases.github_files import AgentChoice, Layout, check_place, install, next_steps
 
 _FOLDERS = ("", "examples", "logs", "runtime", "archive", "templates", "handoff", "context")
 _FILES = (
@@ -32,7 +34,31 @@ _TOKENS = ("LOOP_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
 _MAX_GIT_CONFIG = 1024 * 1024
 
 
-def make_folder(root: Path, folder: Path) -> Iterator[str]:
+def initialize(
+    cwd: Path, loop_dir: str, workflow: tuple[Layout, AgentChoice] | None
+) -> Iterator[str]:
+    """Make the loop's folder, and with `workflow` what GitHub needs; yields lines to print.
+
+    Raises:
+        BadSetting: the folder is a file, or the workflows have no place here.
+    """
+    root = repository_root(cwd)
+    folder = loop_folder(root, loop_dir)
+    if workflow:
+        check_place(root)
+    yield from _make_folder(root, folder)
+    if workflow:
+        layout, agent = workflow
+        yield from install(root, layout, agent)
+        yield from _make_labels_or_explain(root, agent)
+    else:
+        yield (
+            f"Ready. Copy {folder / 'examples' / 'task_card.json'} to {folder / 'task_card.json'},"
+            " edit it, then: loop run --auto-dispatch"
+        )
+
+
+def _make_folder(root: Path, folder: Path) -> Iterator[str]:
     """Create what is missing in the loop's folder; yields a line for each file as it is created.
 
     Raises:
@@ -55,7 +81,7 @@ def make_folder(root: Path, folder: Path) -> Iterator[str]:
         exclude_generated(git_dir, inside, run=False)
 
 
-def make_labels_or_explain(root: Path, agent: AgentChoice) -> Iterator[str]:
+def _make_labels_or_explain(root: Path, agent: AgentChoice) -> Iterator[str]:
     """Create the labels where a token and an origin allow it; yields that and the next steps."""
     has_origin = _has_origin(_common_git_dir(root))
     has_label = False

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.config_file import MAX_CONFIG, Config, first_config
-from loop_kit.core.card.scope import patterns
 from loop_kit.core.card.task import (
     MAX_CARD_BYTES,
     MINIMAL_CARD,
@@ -62,35 +61,6 @@ def load_card(path: Path) -> TaskCard:
             f"Write one there, or name it with --task. A minimal card:\n{MINIMAL_CARD}",
         )
     return parse_card(raw, str(path))
-
-
-def read_issue_file(path: Path) -> bytes:
-    """The text of an issue in a file.
-
-    Raises:
-        BadCard: it is missing or unreadable.
-    """
-    try:
-        raw = read_plain(path.resolve(), 16 * MAX_CARD_BYTES)
-    except (BusFileUnreadable, OSError, RuntimeError) as error:
-        raise BadCard(f"{path} cannot be read: {error}.", "Name a readable text file.") from None
-    if raw is None:
-        raise BadCard(f"{path} was not found.", "Name the file with the text of the issue.")
-    return raw
-
-
-def scope_entries(root: Path, entries: tuple[str, ...]) -> dict[str, list[str]]:
-    """Which entries are compared with paths, and which are only read."""
-    found = patterns(entries, frozenset(entry for entry in entries if _exists(root, entry)))
-    prose = [entry for entry in entries if entry.strip() not in found]
-    return {"patterns": list(found), "prose": prose}
-
-
-def _exists(root: Path, entry: str) -> bool:
-    try:
-        return bool(entry.strip()) and (root / entry.strip()).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def read_config(folder: Path) -> Config:

@@ -1,0 +1,33 @@
+"""Writes the diff between two commits, byte for byte, as `git apply` takes it."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.repository import GitRepository, locate
+from loop_kit.errors import LoopError
+
+
+def extract_diff(
+    cwd: Path, environ: Mapping[str, str], base: str, head: str, out: BinaryIO
+) -> None:
+    """Write the diff from `base` to `head` to `out`.
+
+    Raises:
+        LoopError: this is no repository, or it has no such commit.
+    """
+    git = Git(cwd, environ)
+    repository = GitRepository(git.at(locate(git).root))
+    resolved = [repository.resolve(revision) for revision in (base, head)]
+    for revision, sha in zip((base, head), resolved, strict=True):
+        if not sha:
+            raise LoopError(f"invalid git ref {revision!r}.", "Name a commit, branch or tag.")
+    with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
+        patch = Path(folder) / "patch"
+        repository.write_patch(resolved[0], resolved[1], patch)
+        with patch.open("rb") as stream:
+            shutil.copyfileobj(stream, out)
+            out.flush()

@@ -1,0 +1,116 @@
+"""The status of the local loop, from its files. Changes nothing.
+
+A command that must start fast uses it: it reads the state as plain JSON and imports nothing heavy.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loop_kit.adapters.loop_dir.context_folder import NAMES, ContextFolder, Presence
+from loop_kit.adapters.loop_dir.heartbeat import ROLES, heartbeat_path
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repository_root
+from loop_kit.core.briefing.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
+
+_BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
+_FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
+_MAX_STATE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One context file: whether it can be read, and how many entries it has."""
+
+    presence: Presence
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopStatus:
+    """What the files of the loop say.
+
+    Attributes:
+        fields: The fields of the state, the open findings and the usage; any JSON value each.
+        last_round: The last round that began.
+        bus_files: Which of the files between the roles exist.
+        context: The context files by name.
+        heartbeats: Which roles have a heartbeat file.
+        warning: Why the state could not be read, so that the loop counts as idle.
+    """
+
+    fields: Mapping[str, Any]
+    last_round: object
+    bus_files: Mapping[str, bool]
+    context: Mapping[str, ContextFile]
+    heartbeats: Mapping[str, bool]
+    warning: str | None
+
+
+def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
+    """The status of the loop whose folder is `loop_dir`."""
+    folder = loop_folder(repository_root(cwd), loop_dir)
+    state, warning = _read_state(folder / "state.json")
+    return LoopStatus(
+        fields=_fields(state),
+        last_round=_last_round(state) or 0,
+        bus_files={name: (folder / f"{name}.json").is_file() for name in _BUS},
+        context=_context(folder),
+        heartbeats={role: heartbeat_path(folder, role).is_file() for role in ROLES},
+        warning=warning,
+    )
+
+
+def _read_state(path: Path) -> tuple[Mapping[str, Any], str | None]:
+    """The state, or an empty one and the reason."""
+    try:
+        raw = read_plain(path, _MAX_STATE)
+        if raw is None:
+            return {}, None
+        state = json.loads(raw.decode("utf-8-sig"))
+        json.dumps(state, ensure_ascii=False).encode()  # a lone surrogate cannot be printed
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, f"{path} cannot be read ({str(error)[:120]}): shown as idle."
+    if not isinstance(state, dict):
+        return {}, f"{path} is not an object: shown as idle."
+    return state, None
+
+
+def _fields(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields = {key: state.get(key) for key in _FIELDS}
+    fields["state"] = fields["state"] or "idle"
+    fields["round"] = fields["round"] or 0
+    findings = state.get("findings")
+    entries = findings if isinstance(findings, list) else []
+    fields["findings_open"] = [
+        entry.get("id")
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("status", "open") == "open"
+    ]
+    return {**fields, "usage": state.get("usage")}
+
+
+def _last_round(state: Mapping[str, Any]) -> object:
+    """The last round that began: when the rounds are used up, `round` is one that never did."""
+    details = state.get("round_details")
+    out_of_rounds = state.get("outcome") == "max_rounds_exhausted"
+    if out_of_rounds and isinstance(details, list) and details and isinstance(details[-1], dict):
+        return details[-1].get("round")
+    return state.get("round")
+
+
+def _context(folder: Path) -> Mapping[str, ContextFile]:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    files = ContextFolder(folder)
+    known = files.everything(now)
+    sure = sum((entry.confidence or 0) >= HIGH_CONFIDENCE for entry in known.patterns)
+    stale = sum(is_stale(entry.last_verified, now) for entry in known.patterns)
+    entries = len(known.patterns)
+    counts: dict[Kind, dict[str, int]] = {
+        "facts": {"facts": len(known.facts)},
+        "pitfalls": {"pitfalls": len(known.pitfalls)},
+        "patterns": {"entries": entries, "high_confidence": sure, "stale": stale},
+    }
+    return {NAMES[kind]: ContextFile(files.presence(kind), counts[kind]) for kind in KINDS}
