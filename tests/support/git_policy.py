@@ -33,6 +33,8 @@ known_workflow() {
   return 1
 }
 
+[ -n "$PUSH_FAULT" ] && refuse "$PUSH_FAULT"
+
 case "$ref" in
   refs/heads/* | refs/tags/*) ;;
   *) refuse 'funny refname' ;;

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Literal, Self, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.git_faults import Endpoint, GitFault, GitFaults
 from tests.support.git_policy import create_bare_repository, set_protected_branches
 from tests.support.git_protocol import (
     PushReport,
@@ -28,6 +29,7 @@ from tests.support.git_repository import BareRepository, git_environment
 from tests.support.loopback import LoopbackHandler, LoopbackServer
 
 Permission = Literal["none", "read", "write"]
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="GitHub"'}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class GitServer:
         self.before_push: Callable[[Push], None] | None = None
         self.after_push: list[Callable[[Push], None]] = []
         self._tokens: dict[str, Identity] = {}
-        self._faults: list[int] = []
+        self.faults = GitFaults()
         self._guard = threading.RLock()
         self._in_before_push = False
         self._listener = _GitListener(self)
@@ -143,8 +145,12 @@ class GitServer:
 
     def fail_next_push(self, times: int = 1, status: int = 500) -> None:
         """Answer the next pushes with `status` and carry none of them out."""
+        self.fail_next("git-receive-pack", GitFault("status", status), times)
+
+    def fail_next(self, endpoint: Endpoint, fault: GitFault, times: int = 1) -> None:
+        """Let `fault` happen to the next requests of this endpoint."""
         with self._guard:
-            self._faults += [status] * times
+            self.faults.add(endpoint, fault, times)
 
     def count(self, service: str) -> int:
         """Return how many requests were made of "upload-pack" or "receive-pack"."""
@@ -156,9 +162,9 @@ class GitServer:
         with self._guard:
             return [one for one in self.requests if one.question.command == "fetch"]
 
-    def take_fault(self) -> int | None:
+    def take_fault(self, endpoint: str) -> GitFault | None:
         with self._guard:
-            return self._faults.pop(0) if self._faults else None
+            return self.faults.take(endpoint)
 
     def announce(self, push: Push) -> None:
         """Call `before_push`, unless this very push comes from there."""
@@ -236,8 +242,7 @@ class _GitHandler(LoopbackHandler):
 
     def _answer(self, target: Target, identity: Identity | None, body: IO[bytes]) -> int:
         if identity is None:
-            challenge = {"WWW-Authenticate": 'Basic realm="GitHub"'}
-            return self._say(401, "Invalid username or token.", challenge)
+            return self._say(401, "Invalid username or token.", CHALLENGE)
         if identity.permission == "none" or not self.host.has_repository(target.repository):
             return self._say(404, "Repository not found.")
         if target.endpoint not in {"info/refs", "git-upload-pack", "git-receive-pack"}:
@@ -247,7 +252,17 @@ class _GitHandler(LoopbackHandler):
             return self._say(403, words)
         if target.endpoint == "git-receive-pack":
             return self._receive_pack(target, identity, body)
-        return self._pass_through(target, identity, body)
+        fault = self.host.take_fault(target.endpoint)
+        if fault is not None and fault.kind != "cut":
+            return self._fail(fault)
+        return self._pass_through(target, identity, body, cut=fault is not None)
+
+    def _fail(self, fault: GitFault) -> int:
+        if fault.kind == "status":
+            challenge = CHALLENGE if fault.status == 401 else None
+            return self._say(fault.status, "The server has a fault.", challenge)
+        self.drop_connection()
+        return 0
 
     def _say(self, status: int, text: str, headers: dict[str, str] | None = None) -> int:
         kind = {"Content-Type": "text/plain; charset=UTF-8"}
@@ -258,35 +273,52 @@ class _GitHandler(LoopbackHandler):
         request = parse_push(body)
         if not request.updates:
             return self._pass_through(target, identity, body)
-        fault = self.host.take_fault()
-        if fault is not None:
-            return self._say(fault, "Internal Server Error")
+        fault = self.host.take_fault(target.endpoint)
+        if fault is not None and fault.kind in {"status", "reset"}:
+            return self._fail(fault)
         asked = Push(target.repository, identity.login, request.updates)
         self.host.announce(asked)
-        report, status = self._run_push(target, identity, body, request)
+        reason = fault.reason if fault else ""
+        report, status = self._run_push(target, identity, body, request, reason)
         moved = tuple(update for update in request.updates if update.ref in report.accepted)
         refused = tuple(report.refused.items())
         self.host.record_push(
             Push(asked.repository, asked.login, asked.updates, moved, refused),
         )
+        if fault is not None and fault.kind == "lost":
+            return self._fail(fault)
         kind = {"Content-Type": "application/x-git-receive-pack-result"}
-        self.send_whole(status, kind, report.answer)
+        if fault is not None and fault.kind == "cut":
+            self.send_cut(status, kind, report.answer)
+        else:
+            self.send_whole(status, kind, report.answer)
         return status
 
     def _run_push(
-        self, target: Target, identity: Identity, body: IO[bytes], request: PushRequest
+        self,
+        target: Target,
+        identity: Identity,
+        body: IO[bytes],
+        request: PushRequest,
+        reason: str = "",
     ) -> tuple[PushReport, int]:
         with tempfile.NamedTemporaryFile("r", suffix=".refusals") as refusals:
-            with self._backend(target, identity, body, PUSH_REFUSALS=refusals.name) as output:
+            rules = {"PUSH_REFUSALS": refusals.name, "PUSH_FAULT": reason}
+            with self._backend(target, identity, body, **rules) as output:
                 status, _ = read_cgi_head(output)
                 answer = output.read()
             lines = refusals.read().splitlines()
         reasons = dict(line.split("\t", 1) for line in lines)
         return finish_report(answer, request, reasons), status
 
-    def _pass_through(self, target: Target, identity: Identity, body: IO[bytes]) -> int:
+    def _pass_through(
+        self, target: Target, identity: Identity, body: IO[bytes], *, cut: bool = False
+    ) -> int:
         with self._backend(target, identity, body) as output:
             status, headers = read_cgi_head(output)
+            if cut:
+                self.send_cut(status, headers, output.read())
+                return status
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -6,9 +6,9 @@ import ssl
 import subprocess
 import threading
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
-from tests.support.loopback import LoopbackHandler, LoopbackServer
+from tests.support.loopback import LoopbackHandler, LoopbackServer, hang_up
 
 
 def company_certificate(folder: Path) -> tuple[Path, Path]:
@@ -33,6 +33,7 @@ class TlsRefs:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self.logins: list[str] = []
+        self.broken_handshakes = 0
         self.guard = threading.Lock()
         self._listener = _TlsListener(self, certificate, key)
 
@@ -57,6 +58,16 @@ class _TlsListener(LoopbackServer):
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection, or hang up before TLS is agreed on."""
+        connection, address = super().get_request()
+        if self.refs.broken_handshakes:
+            self.refs.broken_handshakes -= 1
+            hang_up(connection)
+            connection.close()
+            raise OSError("a broken handshake")
+        return connection, address
 
 
 class _TlsHandler(LoopbackHandler):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -19,9 +19,12 @@ class Fault:
     headers: Mapping[str, str]
     drop_before: bool
     drop_after: bool
+    cut: bool = False
 
     @property
     def message(self) -> str:
+        if self.status == 401:
+            return "Bad credentials"
         if self.status in {403, 429}:
             return (
                 "You have exceeded a secondary rate limit. "
@@ -31,9 +34,10 @@ class Fault:
 
 
 class FaultPlan:
-    """The faults that are still to come, in the order in which they were asked for."""
+    """The faults that are still to come, in order; a `forecast` is asked when there are none."""
 
     def __init__(self) -> None:
+        self.forecast: Callable[[str, str], Fault | None] | None = None
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
@@ -44,7 +48,7 @@ class FaultPlan:
             if fault.times and fault.method == method and fault.path.search(path):
                 fault.times -= 1
                 return fault
-        return None
+        return self.forecast(method, path) if self.forecast else None
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import urlsplit
@@ -101,16 +101,23 @@ class GitHubServer(GitHubWorld):
         headers: Mapping[str, str] | None = None,
         drop_before: bool = False,
         drop_after: bool = False,
+        cut: bool = False,
     ) -> None:
         """Fail the next requests that fit.
 
         They are answered with `status` and not carried out. With `drop_before` the connection
-        is closed instead; with `drop_after` it is closed once the change has been made.
+        is closed instead; with `drop_after` it is closed once the change has been made, with `cut`
+        in the middle of the answer.
         """
         pattern = re.compile(path_regex)
-        fault = Fault(method, pattern, status, times, headers or {}, drop_before, drop_after)
+        fault = Fault(method, pattern, status, times, headers or {}, drop_before, drop_after, cut)
         with self._log_guard:
             self._faults.add(fault)
+
+    def forecast(self, weather: Callable[[str, str], Fault | None] | None) -> None:
+        """Ask `weather` with method and path whether a request fails, and how."""
+        with self._log_guard:
+            self._faults.forecast = weather
 
     def clear_failures(self) -> None:
         """Let everything succeed from now on."""
@@ -194,17 +201,18 @@ class _ApiHandler(LoopbackHandler):
             return
         path = urlsplit(target).path
         fault = self.service.take_fault(self.command, path)
-        if fault is not None and not fault.drop_after:
+        if fault is not None and not (fault.drop_after or fault.cut):
             self._fail(fault, path)
             return
         authorization = self.headers.get("Authorization", "")
         exchange = self.service.answer(self.command, target, authorization, data)
         status, dropped = exchange.reply.status, fault is not None
+        cut = fault is not None and fault.cut
         self.service.record(ApiRequest(self.command, path, status, exchange.login, dropped))
-        if dropped:
+        if dropped and not cut:
             self.drop_connection()
         else:
-            self._send(exchange.reply)
+            self._send(exchange.reply, cut=cut)
 
     def _fail(self, fault: Fault, path: str) -> None:
         status = 0 if fault.drop_before else fault.status
@@ -216,7 +224,7 @@ class _ApiHandler(LoopbackHandler):
         body = {"message": fault.message, "documentation_url": DOCUMENTATION}
         self._send(Reply(status, body, fault.headers))
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: Reply, *, cut: bool = False) -> None:
         body = b"" if reply.body is None else json.dumps(reply.body).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
@@ -224,4 +232,5 @@ class _ApiHandler(LoopbackHandler):
             "X-GitHub-Request-Id": "0000:0000:0000000:0000000:00000000",
             **reply.headers,
         }
-        self.send_whole(reply.status, headers, body)
+        send = self.send_cut if cut else self.send_whole
+        send(reply.status, headers, body)

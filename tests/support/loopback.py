@@ -109,6 +109,17 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         if status not in {204, 304}:
             self.wfile.write(body)
 
+    def send_cut(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Send half of an answer and hang up."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.wfile.flush()
+        self.drop_connection()
+
     def drop_connection(self) -> None:
         """Hang up without an answer, as a broken network would."""
         self.close_connection = True

@@ -2,8 +2,8 @@
 
 All branches of all loops are deleted by one push. When the server rejects it, each loop is pushed
 by itself, so that one with a moved or protected branch does not block the others; the branches of
-one loop are deleted together or not at all. A failure that may pass is tried again, with what is
-still there: a deletion whose answer was lost has been done.
+one loop are deleted together or not at all. A push whose failure may pass is repeated, unless the
+branches are gone: then only its answer was lost.
 """
 
 import re
@@ -86,16 +86,11 @@ class BranchRemoval:
 
     def _push(self, loops: Mapping[str, Tips]) -> str | None:
         """Delete all of them at once; returns what git printed when that failed."""
-        left = dict(loops)
 
         def push() -> str | None:
-            error = self._push_once(left.values())
-            if error is not None and self._may_pass(error):
-                there = self.list_branches(left)
-                for name, tips in left.items():
-                    left[name] = {b: sha for b, sha in tips.items() if b in there[name]}
-                return error if any(left.values()) else None
-            return error
+            error = self._push_once(loops.values())
+            may_be_done = error is not None and self._may_pass(error)
+            return None if may_be_done and self._are_gone(loops) else error
 
         return retry(push, self._sleep, if_result=lambda e: e is not None and self._may_pass(e))
 
@@ -108,6 +103,9 @@ class BranchRemoval:
             *(f"--force-with-lease={_HEADS}{branch}:{sha}" for branch, sha in tips.items()),
             *(self._remote.url, *(f":{_HEADS}{branch}" for branch in tips)),
         )
+
+    def _are_gone(self, loops: Mapping[str, Tips]) -> bool:
+        return not any(self.list_branches(loops).values())
 
     def _may_pass(self, error: str) -> bool:
         return may_pass(error, token_worked=self._remote.use.worked)

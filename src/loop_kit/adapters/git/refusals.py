@@ -13,7 +13,12 @@ from loop_kit.errors import BranchRefused
 
 _LOGIN = re.compile(r"//[^/@\s]+@")
 _NAME = re.compile(r"\S*(?:refs/|://)\S*")
-_CONTENTION = re.compile(r"\.lock': file exists|fatal error in commit_refs")
+_SERVER_TROUBLE = re.compile(
+    r"\.lock': file exists|fatal error in commit_refs|internal server error|rate limit"
+    r"|cannot lock ref(?!.*(?:cannot create|but expected|already exists))",
+    re.DOTALL,
+)
+"""Passes, whatever else is printed beside it."""
 _AUTHENTICATION = re.compile(
     r"returned error: 401|authentication failed|could not read (?:username|password)"
 )
@@ -80,7 +85,7 @@ def is_denied(output: str) -> bool:
 def is_race(output: str) -> bool:
     """Whether somebody else moved a branch between our fetch and our push."""
     low = output.lower()
-    if "cannot create" in low or _CONTENTION.search(low):
+    if "cannot create" in low or _SERVER_TROUBLE.search(low):
         return False
     return any(
         word in low
@@ -104,7 +109,7 @@ def is_final(output: str, *, token_worked: bool = False) -> bool:
     low = _NAME.sub("", output.lower())
     if not low.strip():
         return True
-    if _CONTENTION.search(low) or "rate limit" in low:
+    if _SERVER_TROUBLE.search(low):
         return False
     if _AUTHENTICATION.search(low):
         return not token_worked
