@@ -9,7 +9,7 @@ import difflib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
@@ -18,6 +18,7 @@ from loop_kit.core.loop.state import Limits
 from loop_kit.core.record import Record, explain, suggestion
 from loop_kit.errors import BadSetting
 
+N = TypeVar("N", int, float)
 Values = Mapping[str, object]
 Layer = tuple[str, Values]
 """Settings from one source, with the name that messages give it."""
@@ -48,6 +49,11 @@ def _bots(value: object) -> object:
     if isinstance(names, tuple | list) and any("*" in str(name) for name in names):
         raise ValueError("names each bot; a star is not taken")
     return names
+
+
+def _ceiling(ceiling: N | None, limit: N | None) -> N | None:
+    """How far commands may raise a limit: as far as the operator says, else to twice the limit."""
+    return ceiling if ceiling is not None or limit is None else 2 * limit
 
 
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
@@ -92,6 +98,9 @@ class Settings(Record):
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_minutes_ceiling: Annotated[float, Field(gt=0)] | None = None
+    max_tokens_ceiling: Annotated[int, Field(gt=0)] | None = None
+    max_cost_usd_ceiling: Annotated[float, Field(gt=0)] | None = None
     max_turns: Annotated[int, Field(gt=0)] | None = None
     max_dispatches: Annotated[int, Field(ge=0)] = 20
     structured_output: bool = True
@@ -131,6 +140,9 @@ class Settings(Record):
             max_minutes=self.max_minutes,
             max_tokens=self.max_tokens,
             max_cost_usd=self.max_cost_usd,
+            max_minutes_ceiling=_ceiling(self.max_minutes_ceiling, self.max_minutes),
+            max_tokens_ceiling=_ceiling(self.max_tokens_ceiling, self.max_tokens),
+            max_cost_usd_ceiling=_ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
             evidence=self.evidence,
             session_rounds=None if ci else self.max_session_rounds,
         )
@@ -157,6 +169,7 @@ INPUTS = (
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
     *("verify", "verify_timeout", "scope", "evidence"),
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
+    *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling"),
     *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
     *("fail_on", "draft", "dry_run", "loop_kit_args"),
 )

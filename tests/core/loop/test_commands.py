@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from loop_kit.core.loop import commands
+from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.commands import (
     VERBS,
     Command,
@@ -26,7 +27,7 @@ def misspelt(body: str) -> Misspelt:
     return found
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "extend"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in {"extend", "budget"}])
 def test_every_verb_is_read_in_any_case(verb: str) -> None:
     for body in (f"/loop {verb}", f"/loop {verb.upper()}", f"/loop\t {verb.title()} \r\n"):
         found = read_command(body)
@@ -55,6 +56,38 @@ def test_extend_takes_one_number_from_1_to_20_and_nothing_else(said: str) -> Non
     found = misspelt(f"/loop extend {said}")
     assert "from 1 to 20" in found.sentence
     assert found.nearest == "extend"
+
+
+@pytest.mark.parametrize(
+    ("said", "budget"),
+    [
+        ("2 USD", Budget(cost_usd=2)),
+        ("0.50 usd", Budget(cost_usd=0.5)),
+        ("2usd", Budget(cost_usd=2)),
+        ("30 min", Budget(minutes=30)),
+        ("1 minute", Budget(minutes=1)),
+        ("500k tokens", Budget(tokens=500_000)),
+        ("1.5M tokens", Budget(tokens=1_500_000)),
+        ("800 tokens", Budget(tokens=800)),
+    ],
+)
+def test_budget_says_how_much_of_what_is_added(said: str, budget: Budget) -> None:
+    found = read_command(f"/loop budget {said}")
+    assert found == command("budget").model_copy(update={"budget": budget})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("", "2", "USD", "0 USD", "-1 USD", "+1 USD", "2k USD", "2 EUR", "1e9 USD", "$2"),
+        *("2 USD please", "0.00001 USD", "99999m tokens", "0.5 tokens", "\u0662 USD"),
+        *("9" * 400 + " USD", "nan USD", "inf min"),
+    ],
+)
+def test_budget_takes_one_amount_with_its_unit_and_nothing_else(said: str) -> None:
+    found = misspelt(f"/loop budget {said}")
+    assert "needs one amount, as in `/loop budget 2 USD`" in found.sentence
+    assert found.nearest == "budget"
 
 
 def test_what_follows_on_later_lines_is_not_read() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.commands import (
     MAX_FILE_BYTES,
     VERBS,
@@ -16,7 +17,8 @@ from loop_kit.core.loop.commands import (
     parse_inbox_file,
 )
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Commanded, LeaseTaken, LoopResumed
+from loop_kit.core.loop.messages import Commanded, Halted, LeaseTaken, LoopResumed, Stop
+from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.state import (
     Lease,
     Limits,
@@ -24,6 +26,7 @@ from loop_kit.core.loop.state import (
     Outcome,
     Phase,
     Role,
+    Usage,
 )
 
 
@@ -99,6 +102,38 @@ def test_what_was_added_outlives_the_limits_of_the_next_job() -> None:
     assert (after.limits.max_rounds, after.limits.max_dispatches) == (5, 7)
     again = transition(after, LoopResumed(Limits(max_rounds=3, max_dispatches=5), b.LATER))
     assert again.limits == after.limits
+
+
+def out_of_money(ceiling: float | None = None) -> LoopState:
+    """Stopped by its budget of 1 USD, of which 1.20 USD are used."""
+    given = Limits(max_cost_usd=1.0, max_cost_usd_ceiling=ceiling)
+    spent = b.awaiting_work(given).model_copy(update={"usage": Usage(cost_usd=1.2)})
+    used_up = Stop(Outcome.NEEDS_HUMAN, "1.20 of 1.00 USD are used.", ("budget",))
+    assert outstanding(spent) == used_up
+    return transition(spent, Halted(used_up.outcome, used_up.error, b.LATER, used_up.reasons))
+
+
+def test_a_budget_continues_only_what_had_used_it_up() -> None:
+    again = commanded(out_of_money(), "budget", budget=Budget(cost_usd=2))
+
+    assert (again.state, again.limits.max_cost_usd) == (Phase.AWAITING_WORK, 3.0)
+    assert not isinstance(outstanding(again), Stop)
+    assert commanded(failed(), "budget", budget=Budget(cost_usd=2)).state is Phase.DONE
+
+
+def test_a_budget_is_added_up_to_the_ceiling_and_outlives_the_next_job() -> None:
+    more = commanded(out_of_money(ceiling=1.5), "budget", budget=Budget(cost_usd=2))
+    assert (more.limits.max_cost_usd, more.added_budget.cost_usd) == (1.5, 0.5)
+
+    same = Limits(max_cost_usd=1.0, max_cost_usd_ceiling=1.5)
+    after = transition(more, LoopResumed(same, b.LATER))
+    assert after.limits.max_cost_usd == 1.5
+    assert operator_limits(after) == same
+
+
+def test_a_budget_for_what_has_no_limit_sets_none() -> None:
+    after = commanded(b.awaiting_work(), "budget", budget=Budget(tokens=9))
+    assert (after.limits.max_tokens, after.added_budget) == (None, Budget())
 
 
 def test_a_command_is_carried_out_once() -> None:

@@ -18,10 +18,11 @@ from typing import Annotated, Literal, cast, get_args
 from pydantic import Field, ValidationError
 
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.budget import EXAMPLES, Budget, parse_budget
 from loop_kit.core.record import Record, Text
 from loop_kit.core.sanitize import code, visible
 
-Verb = Literal["status", "pause", "resume", "stop", "retry", "refresh", "extend"]
+Verb = Literal["status", "pause", "resume", "stop", "retry", "refresh", "extend", "budget"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 INBOX = "inbox"
 """The folder of the state branch where commands wait."""
@@ -39,8 +40,9 @@ class Command(Record):
     """What a person wants of a loop, from the comment to the event that carries it out.
 
     `comment` is the number of the comment, `by` the login of its author, `at` when it was made in
-    UTC, or '' where the event does not say. `rounds` belongs to `extend`; `card` and its `verify`
-    commands to `refresh`, for which the text at the moment of the command counts.
+    UTC, or '' where the event does not say. `rounds` belongs to `extend`, `budget` to the verb of
+    that name; `card` and its `verify` commands to `refresh`, for which the text at the moment of
+    the command counts.
     """
 
     comment: Annotated[int, Field(ge=1)]
@@ -48,6 +50,7 @@ class Command(Record):
     by: Annotated[Text, Field(max_length=100)] = ""
     at: Annotated[Text, Field(max_length=40)] = ""
     rounds: Annotated[int, Field(ge=0, le=MAX_EXTENSION)] = 0
+    budget: Budget | None = None
     card: TaskCard | None = None
     verify: tuple[Text, ...] = ()
 
@@ -89,10 +92,7 @@ def read_command(body: str, comment: int, by: str = "", at: str = "") -> Command
     verb = words[0].lower()
     if verb not in VERBS:
         return _unknown(verb)
-    rounds = _rounds(verb, words[1:])
-    if isinstance(rounds, Misspelt):
-        return rounds
-    return Command(comment=comment, verb=verb, by=by, at=at, rounds=rounds)
+    return _with_amount(Command(comment=comment, verb=verb, by=by, at=at), words[1:])
 
 
 def parse_inbox_file(raw: bytes) -> Command | None:
@@ -113,6 +113,17 @@ def _first_line(body: str) -> tuple[str, bool]:
         if line.strip():
             return line, number < len(lines) or len(body) <= _MAX_READ
     return "", True
+
+
+def _with_amount(command: Command, rest: list[str]) -> Command | Misspelt:
+    """The command with the rounds or the budget that follow its verb, where that takes any."""
+    if command.verb == "budget":
+        budget = parse_budget(" ".join(rest))
+        if budget is None:
+            return Misspelt(f"`{_WORD} budget` needs one amount, as in {EXAMPLES}.", "budget")
+        return command.model_copy(update={"budget": budget})
+    rounds = _rounds(command.verb, rest)
+    return rounds if isinstance(rounds, Misspelt) else command.model_copy(update={"rounds": rounds})
 
 
 def _rounds(verb: Verb, rest: list[str]) -> int | Misspelt:

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from loop_kit.core.agent.diagnosis import bounded_wait
 from loop_kit.core.card.task import CardLimits
+from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.state import Attempt, Limits, Usage
 
 MAX_BACKOFF_SEC = 60.0
@@ -46,6 +47,57 @@ def money_left(limits: Limits, usage: Usage) -> float | None:
 def seconds_left(limits: Limits, usage: Usage) -> float | None:
     """Seconds that agents may still run, or None where there is no limit."""
     return None if limits.max_minutes is None else limits.max_minutes * 60 - usage.agent_seconds
+
+
+def add_rounds(limits: Limits, rounds: int) -> Limits:
+    """The limits with `rounds` more rounds, and the dispatches for them."""
+    more = {
+        "max_rounds": limits.max_rounds + rounds,
+        "max_dispatches": limits.max_dispatches + rounds,
+    }
+    return limits.model_copy(update=more) if rounds else limits
+
+
+def allowed_addition(limits: Limits, budget: Budget) -> Budget:
+    """As much of `budget` as fits below the ceilings; nothing for a limit that does not exist."""
+    return Budget(
+        cost_usd=_room(limits.max_cost_usd, limits.max_cost_usd_ceiling, budget.cost_usd),
+        minutes=_room(limits.max_minutes, limits.max_minutes_ceiling, budget.minutes),
+        tokens=_room(limits.max_tokens, limits.max_tokens_ceiling, budget.tokens),
+    )
+
+
+def add_budget(limits: Limits, budget: Budget) -> Limits:
+    """The limits with what was added to them, as far as the ceilings allow it."""
+    allowed = allowed_addition(limits, budget)
+    return limits.model_copy(
+        update={
+            "max_cost_usd": _plus(limits.max_cost_usd, allowed.cost_usd),
+            "max_minutes": _plus(limits.max_minutes, allowed.minutes),
+            "max_tokens": _plus(limits.max_tokens, allowed.tokens),
+        }
+    )
+
+
+def subtract_budget(limits: Limits, budget: Budget) -> Limits:
+    """The limits before `budget` was added to them."""
+    return limits.model_copy(
+        update={
+            "max_cost_usd": _plus(limits.max_cost_usd, -budget.cost_usd),
+            "max_minutes": _plus(limits.max_minutes, -budget.minutes),
+            "max_tokens": _plus(limits.max_tokens, -budget.tokens),
+        }
+    )
+
+
+def _room(limit: N | None, ceiling: N | None, wanted: N) -> N:
+    if limit is None:
+        return wanted - wanted
+    return wanted if ceiling is None else max(wanted - wanted, min(wanted, ceiling - limit))
+
+
+def _plus(limit: N | None, more: N) -> N | None:
+    return None if limit is None else limit + more
 
 
 def lower_limits(limits: Limits, card: CardLimits) -> Limits:

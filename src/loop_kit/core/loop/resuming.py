@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop import policy
 from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import Commanded, LoopResumed
@@ -74,7 +75,7 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
     state = update(
         state, starter=event.starter or state.starter, verify=event.verify or state.verify
     )
-    return continue_loop(state, extend_limits(event.limits, state.added_rounds), event.at)
+    return continue_loop(state, extended_limits(event.limits, state), event.at)
 
 
 def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
@@ -116,18 +117,15 @@ def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopSta
     return end_loop(state, DISPATCH_FAILED[attempt.role], error, at)
 
 
-def extend_limits(limits: Limits, rounds: int) -> Limits:
-    """The limits with `rounds` more rounds, and the dispatches for them."""
-    more = {
-        "max_rounds": limits.max_rounds + rounds,
-        "max_dispatches": limits.max_dispatches + rounds,
-    }
-    return limits.model_copy(update=more) if rounds else limits
+def extended_limits(limits: Limits, state: LoopState) -> Limits:
+    """The operator's `limits` with what commands have added to this loop."""
+    return policy.add_budget(policy.add_rounds(limits, state.added_rounds), state.added_budget)
 
 
 def operator_limits(state: LoopState) -> Limits:
-    """The limits without the rounds that commands added."""
-    return extend_limits(state.limits, -state.added_rounds)
+    """The limits without what commands added."""
+    fewer = policy.add_rounds(state.limits, -state.added_rounds)
+    return policy.subtract_budget(fewer, state.added_budget)
 
 
 def update_round(records: tuple[Any, ...], round_: int, **changes: Any) -> tuple[Any, ...]:
@@ -176,17 +174,30 @@ def _continue(state: LoopState, event: Commanded) -> LoopState:
     if state.is_running or state.resume_phase is None:
         return state
     again = update(state, starter=event.command.by or state.starter)
-    limits = extend_limits(event.limits, state.added_rounds) if event.limits else state.limits
+    limits = extended_limits(event.limits, state) if event.limits else state.limits
     return continue_loop(again, limits, event.at)
 
 
 def _extend(state: LoopState, event: Commanded) -> LoopState:
     rounds = event.command.rounds
-    more = update(
-        state, limits=extend_limits(state.limits, rounds), added_rounds=state.added_rounds + rounds
-    )
+    limits = policy.add_rounds(state.limits, rounds)
+    more = update(state, limits=limits, added_rounds=state.added_rounds + rounds)
     used_up = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED or "budget" in state.reasons
     return _continue(more, event) if used_up else more
+
+
+def _add_budget(state: LoopState, event: Commanded) -> LoopState:
+    """Add to the limits what their ceilings allow; a loop that they had stopped continues."""
+    if state.outcome is Outcome.APPROVED or event.command.budget is None:
+        return state
+    current = extended_limits(event.limits, state) if event.limits else state.limits
+    added = policy.allowed_addition(current, event.command.budget)
+    more = update(
+        state,
+        limits=policy.add_budget(current, added),
+        added_budget=state.added_budget.plus(added),
+    )
+    return _continue(more, event) if "budget" in state.reasons else more
 
 
 def _refresh(state: LoopState, event: Commanded) -> LoopState:
@@ -216,4 +227,5 @@ _COMMANDS: Mapping[Verb, _Rule] = {
     "retry": _continue,
     "refresh": _refresh,
     "extend": _extend,
+    "budget": _add_budget,
 }

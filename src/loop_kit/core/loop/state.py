@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from loop_kit.core.agent.reports import Decision
 from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
+from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import (
     EXIT_CODES,
@@ -62,7 +63,7 @@ Branch = Annotated[
 
 
 class Limits(ExtensibleRecord):
-    """Spending limits: the operator's, lowered by the card."""
+    """Spending limits: the operator's, lowered by the card; a ceiling bounds what commands add."""
 
     max_rounds: int = 3
     dispatch_retries: int = 2
@@ -71,6 +72,9 @@ class Limits(ExtensibleRecord):
     max_minutes: float | None = None
     max_tokens: int | None = None
     max_cost_usd: float | None = None
+    max_minutes_ceiling: float | None = None
+    max_tokens_ceiling: int | None = None
+    max_cost_usd_ceiling: float | None = None
     evidence: Literal["lenient", "strict"] = "lenient"
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
@@ -293,6 +297,8 @@ class LoopState(ExtensibleRecord):
     """The run that released the lease last: when it is run again, its work is done."""
     added_rounds: int = 0
     """Rounds and dispatches that `/loop extend` has added to the operator's limits."""
+    added_budget: Budget = Budget()
+    """What `/loop budget` has added to them."""
     handled_commands: tuple[int, ...] = ()
     """The newest comments whose commands were handled."""
 
