@@ -41,21 +41,21 @@ def place(tmp_path: Path, url: str, name: str = "origin", **environ: str) -> Rem
         ),
         ("ssh://git@ghes.corp:2222/o/n", "o/n", "https://ghes.corp", "https://ghes.corp/api/v3"),
         ("git@ghes.corp:o/n.git", "o/n", "https://ghes.corp", "https://ghes.corp/api/v3"),
-        ("https://github.com/o/n/more", "", "https://github.com", "https://api.github.com"),
-        ("/srv/git/n.git", "", "https://github.com", "https://api.github.com"),
-        ("../n.git", "", "https://github.com", "https://api.github.com"),
-        ("file:///srv/n.git", "", "https://github.com", "https://api.github.com"),
+        ("https://github.com/o/n/more", None, "https://github.com", "https://api.github.com"),
+        ("/srv/git/n.git", None, "https://github.com", "https://api.github.com"),
+        ("../n.git", None, "https://github.com", "https://api.github.com"),
+        ("file:///srv/n.git", None, "https://github.com", "https://api.github.com"),
         (
             "https://[fd00::1]:8443/o/n",
             "o/n",
             "https://[fd00::1]:8443",
             "https://[fd00::1]:8443/api/v3",
         ),
-        ("https://[broken/o/n", "", "https://github.com", "https://api.github.com"),
+        ("https://[broken/o/n", None, "https://github.com", "https://api.github.com"),
     ],
 )
 def test_the_url_of_the_remote_tells_the_forge(
-    tmp_path: Path, url: str, repository: str, server: str, api: str
+    tmp_path: Path, url: str, repository: str | None, server: str, api: str
 ) -> None:
     found = place(tmp_path, url)
     assert (found.repository, found.server_url, found.api_url) == (repository, server, api)
@@ -66,36 +66,40 @@ def test_the_url_of_the_remote_tells_the_forge(
     [
         ("https://github.com/o/n", TOKEN, "ghs_secret"),
         ("git@acme.ghe.com:o/n", TOKEN, "ghs_secret"),
-        ("https://evil.example/o/n", TOKEN, ""),
-        ("git@evil.example:o/n", TOKEN, ""),
-        ("https://github.com.evil.example/o/n", TOKEN, ""),
-        ("https://evilghe.com/o/n", TOKEN, ""),
-        ("https://evil.example\\.ghe.com/o/n", TOKEN, ""),
-        ("evil.example\\.ghe.com:o/n", TOKEN, ""),
-        ("https://evil.example#.ghe.com/o/n", TOKEN, ""),
+        ("https://evil.example/o/n", TOKEN, None),
+        ("git@evil.example:o/n", TOKEN, None),
+        ("https://github.com.evil.example/o/n", TOKEN, None),
+        ("https://evilghe.com/o/n", TOKEN, None),
+        ("https://evil.example\\.ghe.com/o/n", TOKEN, None),
+        ("evil.example\\.ghe.com:o/n", TOKEN, None),
+        ("https://evil.example#.ghe.com/o/n", TOKEN, None),
         ("https://ghes.corp/o/n", {**TOKEN, "GH_HOST": "ghes.corp"}, "ghs_secret"),
-        ("https://ghes.corp/o/n", {**TOKEN, "GITHUB_SERVER_URL": "https://ghes.corp/"}, None),
-        ("https://ghes.corp/o/n", {**TOKEN, "GH_HOST": "other.corp"}, ""),
+        (
+            "https://ghes.corp/o/n",
+            {**TOKEN, "GITHUB_SERVER_URL": "https://ghes.corp/"},
+            "ghs_secret",
+        ),
+        ("https://ghes.corp/o/n", {**TOKEN, "GH_HOST": "other.corp"}, None),
         ("https://github.com/o/n", {"GH_TOKEN": "one"}, "one"),
         ("https://github.com/o/n", {"GH_TOKEN": "one", "GITHUB_TOKEN": "two"}, "two"),
         ("https://github.com/o/n", {**TOKEN, "LOOP_GITHUB_TOKEN": "three"}, "three"),
-        ("https://github.com/o/n", {"GITHUB_TOKEN": " "}, ""),
-        ("/srv/n.git", TOKEN, ""),
+        ("https://github.com/o/n", {"GITHUB_TOKEN": " "}, None),
+        ("/srv/n.git", TOKEN, None),
     ],
 )
 def test_the_token_goes_only_where_the_user_means_it_to(
     tmp_path: Path, url: str, environ: dict[str, str], token: str | None
 ) -> None:
     found = place(tmp_path, url, **environ)
-    assert found.token == ("ghs_secret" if token is None else token)
-    assert (found.hint == "") == bool(found.token)
-    assert (found.forge() is None) == (not found.token)
+    assert found.token == token
+    assert (found.hint is None) == (found.token is not None)
+    assert (found.forge() is None) == (found.token is None)
 
 
 def test_a_token_that_is_kept_back_says_what_sends_it(tmp_path: Path) -> None:
-    assert place(tmp_path, "https://ghes.corp/o/n", **TOKEN).hint.startswith(
-        "Set GH_HOST=ghes.corp"
-    )
+    hint = place(tmp_path, "https://ghes.corp/o/n", **TOKEN).hint
+    assert hint is not None
+    assert hint.startswith("Set GH_HOST=ghes.corp")
 
 
 def test_on_a_laptop_git_goes_where_the_remote_says_with_the_credentials_of_its_user(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def publish(
     elif published.refused:
         typer.echo(_refusal(published), err=True)
     else:
-        typer.echo("\n".join(_summary(published)))
+        typer.echo("\n".join(_summary(published, workflow)))
     if published.refused:
         raise typer.Exit(int(ExitCode.NEEDS_PERSON))
 
@@ -76,7 +77,7 @@ def _refusal(published: "Published") -> str:
     )
 
 
-def _summary(published: "Published") -> list[str]:
+def _summary(published: "Published", workflow: str) -> list[str]:
     from loop_kit.core.forge.render import headline
     from loop_kit.core.sanitize import one_line
 
@@ -91,14 +92,15 @@ def _summary(published: "Published") -> list[str]:
             f"Warning: {published.ahead} commit(s) on the local branch are not the loop's and were"
             " not pushed."
         )
-    return [*lines, *_next_steps(published)]
+    return [*lines, *_next_steps(published, workflow)]
 
 
-def _next_steps(published: "Published") -> list[str]:
+def _next_steps(published: "Published", workflow: str) -> list[str]:
     """What follows in CI, and how to start it now."""
     from loop_kit.core.loop.state import Phase
 
     state, count = published.state, len(published.outstanding)
+    next_job = shlex.join(("gh", "workflow", "run", workflow, "-f", f"task-id={state.task_id}"))
     lines: list[str] = []
     if count and state.state is Phase.PAUSED:
         return [f"{count} post(s) are outstanding: they are made after the comment /loop resume."]
@@ -109,8 +111,8 @@ def _next_steps(published: "Published") -> list[str]:
     if state.is_running and published.hint:
         lines.append(f"Round {state.round} was not started: {published.hint}")
     if state.is_running:
-        lines.append(f"Start the next round with: {published.next_job}")
+        lines.append(f"Start the next round with: {next_job}")
     elif count:
         what = "Post them now" if state.resume_phase is None else "Retry the loop"
-        lines.append(f"{what} with: {published.next_job}")
+        lines.append(f"{what} with: {next_job}")
     return lines

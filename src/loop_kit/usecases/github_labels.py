@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.github.api import Access, GitHubApi
+from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.core.forge.status import LABELS, Label
 from loop_kit.usecases.github_files import TRIGGER_LABEL
 from loop_kit.usecases.remote import remote_place
@@ -24,11 +24,11 @@ def make_labels(root: Path) -> str | None:
         LoopError: there is no such remote, or the forge refuses or does not answer.
     """
     place = remote_place(Git(root, os.environ, isolated=False), os.environ)
-    if not (place.token and place.repository):
+    access = place.access()
+    if access is None:
         return None
-    access = Access(place.api_url, place.server_url, place.repository, place.token)
     api = GitHubApi(access, time.sleep)
     for label in (Label(*TRIGGER_LABEL), *LABELS):
         document = {"name": label.name, "color": label.color, "description": label.description}
         api.set("issues: write", "POST", "/labels", document, unless=422)
-    return place.repository
+    return access.repository

@@ -21,6 +21,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 )
 from loop_kit.errors import BadSetting, LoopError
 from loop_kit.usecases.github_files import AgentChoice, Layout, check_place, install, next_steps
+from loop_kit.usecases.github_token import exported_token
 
 _FOLDERS = ("", "examples", "logs", "runtime", "archive", "templates", "handoff", "context")
 _FILES = (
@@ -30,7 +31,6 @@ _FILES = (
     "context/project_facts.md",
     "context/pitfalls.md",
 )
-_TOKENS = ("LOOP_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
 _MAX_GIT_CONFIG = 1024 * 1024
 
 
@@ -85,7 +85,7 @@ def _make_labels_or_explain(root: Path, agent: AgentChoice) -> Iterator[str]:
     """Create the labels where a token and an origin allow it; yields that and the next steps."""
     has_origin = _has_origin(_common_git_dir(root))
     has_label = False
-    if has_origin and any(os.environ.get(name, "").strip() for name in _TOKENS):
+    if has_origin and exported_token(os.environ):
         from loop_kit.usecases.github_labels import make_labels
 
         try:

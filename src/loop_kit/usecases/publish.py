@@ -7,7 +7,6 @@ sweep. If it is interrupted, the next call completes it: before a state is pushe
 that the server may have it.
 """
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -76,8 +75,7 @@ class Published:
         dispatched: Whether the next round was started.
         refused: Why the work may not be pushed; then nothing was.
         ahead: How many commits of the local work branch are not the loop's.
-        next_job: The command that starts the next job.
-        hint: What to do so that the next round can be started from here, '' where it can.
+        hint: What to do so that the next round can be started from here, None where it can.
     """
 
     state: LoopState
@@ -86,8 +84,7 @@ class Published:
     dispatched: bool = False
     refused: tuple[Violation, ...] = ()
     ahead: int = 0
-    next_job: str = ""
-    hint: str = ""
+    hint: str | None = None
 
 
 def publish_loop(request: PublishRequest) -> Published:
@@ -101,9 +98,12 @@ def publish_loop(request: PublishRequest) -> Published:
     place = locate(git)
     git = git.at(place.root)
     folder = loop_folder(place.root, request.loop_dir)
-    _require_state(folder)
+    if not (folder / bus.STATE).exists():
+        raise _no_loop(folder)
     with exclusive(folder / "lock"):
-        local = FileStore(folder).load() or _require_state(folder)
+        local = FileStore(folder).load()
+        if local is None:
+            raise _no_loop(folder)
         record = _fetched_record(folder, local, request.task_id)
         server = remote_place(git, request.environ, record.remote)
         with scratch_repository(git) as scratch:
@@ -307,15 +307,13 @@ class _Publication:
         self._write_record(self._record.model_copy(update={"dispatched": state.seq}))
 
     def _result(self, state: LoopState, *, pushed: bool, dispatched: bool) -> Published:
-        workflow, task = self._request.workflow, f"task-id={state.task_id}"
         return Published(
             state=state,
             pushed=pushed,
             outstanding=tuple(item.key for item in outbox.due_posts(state)),
             dispatched=dispatched,
             ahead=self._ahead(state),
-            next_job=shlex.join(("gh", "workflow", "run", workflow, "-f", task)),
-            hint=self._server.hint if self._request.continues else "",
+            hint=self._server.hint if self._request.continues else None,
         )
 
     def _ahead(self, end: LoopState) -> int:
@@ -332,17 +330,10 @@ class _Publication:
         save_record(self._folder, record)
 
 
-def _require_state(folder: Path) -> LoopState:
-    """Nothing, where there is a state.
-
-    Raises:
-        StateRefused: there is none.
-    """
-    if not (folder / bus.STATE).exists():
-        raise StateRefused(
-            f"There is no loop in {folder}.", "Fetch one from CI first: loop fetch TASK_ID"
-        )
-    return LoopState()
+def _no_loop(folder: Path) -> StateRefused:
+    return StateRefused(
+        f"There is no loop in {folder}.", "Fetch one from CI first: loop fetch TASK_ID"
+    )
 
 
 def _fetched_record(folder: Path, local: LoopState, task_id: str) -> FetchedLoop:

@@ -15,12 +15,13 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import Remote
 from loop_kit.errors import BadSetting
+from loop_kit.usecases.github_token import exported_token
 
 if TYPE_CHECKING:
-    from loop_kit.adapters.github.forge import GitHubForge
+    from loop_kit.adapters.github.forge import Access, GitHubForge
 
 _GITHUB = "https://github.com"
-_TOKENS = ("LOOP_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
+_NO_ACCESS_HINT = "Set GITHUB_TOKEN, to a token that may read pull requests."
 _REPOSITORY = re.compile(r"(?!\.\.?/)[A-Za-z0-9_.-]+/(?!\.\.?$)[A-Za-z0-9_.-]+")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]")
 """Programs disagree on where a host ends that holds a backslash or the like: there is none here."""
@@ -34,31 +35,49 @@ class RemotePlace:
     """A repository on a git server, and on a forge if the server is one that we know.
 
     Attributes:
-        repository: "owner/name" on the forge, '' when it is on none.
+        repository: "owner/name" on the forge, None when it is on none.
         server_url: The forge as people see it, without a slash at the end.
         api_url: Its REST API.
-        token: What may be sent there, '' for none.
+        token: What may be sent there, if there is one.
         remote: Where git goes, with a token of its own only in a job.
-        hint: What to do so that the forge can be asked, '' when it can.
+        hint: What to do so that the forge can be asked, None when it can.
     """
 
-    repository: str
+    repository: str | None
     server_url: str
     api_url: str
-    token: str
+    token: str | None
     remote: Remote
-    hint: str = ""
+    hint: str | None = None
 
     def __repr__(self) -> str:
         return f"RemotePlace({self.repository!r}, {self.server_url!r})"
 
+    def access(self) -> "Access | None":
+        """The forge's API with a token for it, or None when it cannot be asked."""
+        from loop_kit.adapters.github.forge import Access
+
+        if self.token is None or self.repository is None:
+            return None
+        return Access(self.api_url, self.server_url, self.repository, self.token)
+
+    def require_access(self, sentence: str) -> "Access":
+        """The forge's API with a token for it.
+
+        Raises:
+            BadSetting: it cannot be asked; `sentence` says what for.
+        """
+        access = self.access()
+        if access is None:
+            raise BadSetting(sentence, self.hint or _NO_ACCESS_HINT)
+        return access
+
     def forge(self) -> "GitHubForge | None":
         """The forge, or None when it cannot be asked."""
-        from loop_kit.adapters.github.forge import Access, GitHubForge
+        from loop_kit.adapters.github.forge import GitHubForge
 
-        if not (self.token and self.repository):
-            return None
-        return GitHubForge(Access(self.api_url, self.server_url, self.repository, self.token))
+        access = self.access()
+        return None if access is None else GitHubForge(access)
 
 
 def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> RemotePlace:
@@ -82,11 +101,11 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
         raise BadSetting(
             f"GITHUB_REPOSITORY: {repository[:80]!r} is no repository.", "Write owner/name."
         )
-    token = next((t for key in _TOKENS if (t := environ.get(key, "").strip())), "")
+    token = exported_token(environ)
     hint = _hint(server, repository, token, environ)
-    token = "" if hint else token
+    token = None if hint else token
     if in_job and repository:
-        remote = Remote(_job_url(url, server, repository), server, token)
+        remote = Remote(_job_url(url, server, repository), server, token or "")
     else:
         remote = Remote(_absolute_url(git, url), server, "")
     return RemotePlace(repository, server, _api_of(server, environ), token, remote, hint)
@@ -101,14 +120,14 @@ def _url_of(git: Git, name: str) -> str:
     return lines[0] if lines else ""
 
 
-def _forge_of(url: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The server and the "owner/name" that a git URL names; '' for what is on no forge."""
+def _forge_of(url: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """The server and the "owner/name" that a git URL names; None for what is on no forge."""
     scp = _SCP.fullmatch(url) if "://" not in url else None
     parts = SplitResult("ssh", scp[1], scp[2], "", "") if scp else _split(url)
     if parts.scheme not in _GIT_SCHEMES or not _HOST.fullmatch(_host(parts)):
-        return _GITHUB, ""
+        return _GITHUB, None
     path = parts.path.strip("/").removesuffix(".git")
-    repository = path if _REPOSITORY.fullmatch(path) else ""
+    repository = path if _REPOSITORY.fullmatch(path) else None
     host = "github.com" if parts.hostname == "ssh.github.com" else _host(parts)
     own = _own_server(environ)
     if _host(_split(own)) == host:
@@ -134,15 +153,17 @@ def _api_of(server: str, environ: Mapping[str, str]) -> str:
     return f"https://api.{host}" if host.endswith(".ghe.com") else f"{server}/api/v3"
 
 
-def _hint(server: str, repository: str, token: str, environ: Mapping[str, str]) -> str:
+def _hint(
+    server: str, repository: str | None, token: str | None, environ: Mapping[str, str]
+) -> str | None:
     host = _host(_split(server))
     if not repository:
         return "The remote is on no forge that can be asked: set GITHUB_REPOSITORY=owner/name."
     if not token:
-        return "Set GITHUB_TOKEN, to a token that may read pull requests."
+        return _NO_ACCESS_HINT
     is_github = host == "github.com" or host.endswith(".ghe.com")
     if is_github or server == _own_server(environ):
-        return ""
+        return None
     return f"Set GH_HOST={host}, if the token may be sent there."
 
 

@@ -14,6 +14,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import default_branch
 from loop_kit.adapters.git.remote_loops import scratch_repository
 from loop_kit.adapters.git.repository import Place, locate
+from loop_kit.adapters.github.forge import GitHubForge
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.adapters.runner.job import read_job, require_trusted_ref
 from loop_kit.adapters.runner.log import ActionsLog
@@ -85,16 +86,14 @@ def _scratch_context(
     settings: Settings,
     layers: Layers,
 ) -> JobContext:
-    forge = place.forge()
-    if forge is None:
-        raise BadSetting("GitHub cannot be asked about the loops.", place.hint)
+    access = place.require_access("GitHub cannot be asked about the loops.")
     folder = git.directory / "loop-kit"
     folder.mkdir()
     checkout = Checkout(git, Place(git.directory, git.directory, "", ""), place.remote)
     return JobContext(
-        invocation=Invocation(place.repository, default_branch(git, place.remote) or ""),
+        invocation=Invocation(access.repository, default_branch(git, place.remote) or ""),
         checkout=checkout,
-        forge=forge,
+        forge=GitHubForge(access),
         layers=layers,
         settings=settings,
         site=Site.in_job(git, checkout.place, environ, folder, checkout.supply),
