@@ -32,5 +32,7 @@ def test_a_loop_that_python_starts_is_planned_run_fetched_published_and_swept(
     for done in (planned, fetched, resumed, published, swept):
         assert done.code == 0, done.text
     assert hub.state()["outcome"] == "approved"
+    posted = hub.job(task_id="T-001")
+    assert posted.code == 0, posted.log
     (pull,) = hub.api.repository(REPOSITORY).pulls.values()
     assert len(pull.reviews) == 2
