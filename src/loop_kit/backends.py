@@ -20,7 +20,7 @@ See docs/backends.md.
 
 from collections.abc import Callable
 
-from loop_kit.adapters.agents import REGISTRY
+from loop_kit.adapters.agents.built_in import REGISTRY
 from loop_kit.adapters.agents.command_line import (
     CommandLineAgent,
     Invocation,

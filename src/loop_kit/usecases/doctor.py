@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loop_kit.adapters.agents import REGISTRY
+from loop_kit.adapters.agents.built_in import REGISTRY
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.probe import Surroundings, probe
 from loop_kit.adapters.git.command import Git

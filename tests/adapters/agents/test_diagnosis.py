@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.adapters.fake_cli import RecordingReporter, install, job
 
-from loop_kit.adapters.agents import BACKENDS
+from loop_kit.adapters.agents.built_in import BACKENDS
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.loop.state import Session
 from loop_kit.ports import AgentExit

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from loop_kit.adapters.agents import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
+from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
