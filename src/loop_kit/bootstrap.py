@@ -137,7 +137,7 @@ def open_loop(
         BadSetting: a backend is not registered, or a template names an unknown placeholder.
     """
     clock = SystemClock()
-    hearers = Tee(reporter, FeedReporter(site.logs, clock))
+    hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
     guides = _guides(site, base_sha, clock, hearers)
     run_options = options(site, settings, card)
     ports = (

@@ -6,6 +6,7 @@
     ├── BadCard             3   the task card is missing or wrong
     ├── BadSetting          3   a flag, input, variable or configuration key is wrong
     ├── BadBusFile          3   a file another program left for the loop cannot be used
+    ├── DiskRefused         1   the disk did not take a file, or something is in its place
     ├── DirtyWorktree       4   uncommitted changes would be mixed with the worker's
     ├── AlreadyRunning      5   another run holds the lock or the lease
     ├── StateRefused        5   the recorded state is corrupt, missing or of another loop
@@ -17,7 +18,11 @@ A user's mistake is one sentence and one remedy. Anything else that is raised is
 command line shows it as one. Outcomes of a loop are not errors: see `core.state.EXIT_CODES`.
 """
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from enum import IntEnum
+from os import PathLike
 
 
 class ExitCode(IntEnum):
@@ -74,6 +79,10 @@ class BadBusFile(LoopError):
     exit_code = ExitCode.VALIDATION
 
 
+class DiskRefused(LoopError):
+    """A file or folder could not be written."""
+
+
 class DirtyWorktree(LoopError):
     """Tracked files have uncommitted changes."""
 
@@ -108,3 +117,35 @@ class ForgeUnavailable(LoopError):
     """The forge's API did not answer; what was asked stays outstanding."""
 
     exit_code = ExitCode.REFUSED
+
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_IN_THE_WAY = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EISDIR, errno.ENOTDIR),
+    *(errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG),
+}
+_DISK_REMEDY = "Move what is in the way, make it writable or make room on the disk, then run again."
+
+
+def disk_refusal(error: Exception) -> DiskRefused | None:
+    """The error of the user's disk that `error` is; None where it may be a bug of ours."""
+    if not isinstance(error, OSError):
+        return None
+    if error.filename and error.errno in _DISK_IS_FULL | _IN_THE_WAY:
+        return DiskRefused(f"{error.filename}: {error.strerror}.", _DISK_REMEDY)
+    if error.errno in _DISK_IS_FULL:
+        return DiskRefused(f"A file could not be written: {error.strerror}.", _DISK_REMEDY)
+    if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
+        return DiskRefused(f"{error.strerror}.", _DISK_REMEDY)  # tempfile tries to write in each
+    return None
+
+
+@contextlib.contextmanager
+def naming_file(path: PathLike[str] | str) -> Iterator[None]:
+    """Name `path` in an error that does not: a full disk does not say whose write failed."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 
 from loop_kit.adapters.runner.log import ActionsLog
-from loop_kit.errors import ExitCode, LoopError
+from loop_kit.errors import ExitCode, LoopError, disk_refusal
 from loop_kit.settings import read_fail_on
 
 
@@ -18,6 +18,12 @@ def run_action(environ: Mapping[str, str]) -> ExitCode:
     except LoopError as error:
         log.fail(f"{error.sentence} {error.remedy}")
         return ExitCode.OK if read_fail_on(environ) == "never" else error.exit_code
+    except OSError as error:
+        refused = disk_refusal(error)
+        if refused is None:
+            raise
+        log.fail(f"{refused.sentence} {refused.remedy}")
+        return ExitCode.OK if read_fail_on(environ) == "never" else refused.exit_code
     finally:
         log.close()
     if state is None or state.outcome is None:

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _ROOT = _SOURCE.parent
@@ -25,7 +26,10 @@ def main() -> None:
     folder = parent / f"loop-kit-venv-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (folder / _READY).exists():
-        _install(folder, python, lock)
+        try:
+            _install(folder, python, lock)
+        except OSError as error:
+            _fail(f"Installing loop-kit in {folder} failed: {error.strerror}")
     argv = [str(python), "-P", "-m", "loop_kit", "action"]
     os.execv(argv[0], argv)  # noqa: S606
 
@@ -56,10 +60,13 @@ def _run(*argv: str) -> None:
     done = process.run(argv, timeout=600)
     if done.code:
         output = (done.out + done.err).decode("utf-8", "replace").strip()[-2000:]
-        message = f"Installing loop-kit failed ({argv[0]}): {output}"
-        escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        sys.stdout.write(f"::error title=loop-kit::{escaped}\n")
-        raise SystemExit(1)
+        _fail(f"Installing loop-kit failed ({argv[0]}): {output}")
+
+
+def _fail(message: str) -> NoReturn:
+    escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    sys.stdout.write(f"::error title=loop-kit::{escaped}\n")
+    raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The command `loop`. Nothing heavy is imported before a command needs it."""
 
-import errno
 import os
 import sys
 import traceback
@@ -25,7 +24,7 @@ from loop_kit.cli.publish import publish
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
 from loop_kit.cli.sweep import sweep
-from loop_kit.errors import ExitCode, LoopError
+from loop_kit.errors import ExitCode, LoopError, disk_refusal
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -52,14 +51,6 @@ def loop(
         typer.echo(f"loop {__version__}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-_USER_ERRORS = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
-    *(errno.ENXIO, errno.ENAMETOOLONG),
-}
-_REMEDY = "Move what is in the way, make it writable or make room on the disk, then run again."
 
 
 def main() -> None:
@@ -93,8 +84,9 @@ def _visible(text: str) -> str:
 
 def _unexpected_error_text(error: Exception) -> str:
     """An error of the disk is the user's to fix; everything else is a bug and is called one."""
-    if isinstance(error, OSError) and error.errno in _USER_ERRORS and error.filename:
-        return f"Error: {error.filename}: {error.strerror}.\n  {_REMEDY}"
+    refused = disk_refusal(error)
+    if refused is not None:
+        return f"Error: {refused.sentence}\n  {refused.remedy}"
     traceback.print_exception(error)
     return (
         f"\nThis is a bug in loop-kit {__version__}, not your mistake."

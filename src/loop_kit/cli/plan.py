@@ -9,7 +9,7 @@ import typer
 
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.errors import ExitCode
+from loop_kit.errors import ExitCode, naming_file
 
 if TYPE_CHECKING:
     from loop_kit.core.ci.planning import Plan, RefusedCard
@@ -64,7 +64,7 @@ def _write_outputs(path: str, text: str, *, any_ready: bool) -> None:
     A job whose matrix is empty fails: its `if` asks for `any`.
     """
     if path:
-        with Path(path).open("a", encoding="ascii", newline="\n") as stream:
+        with naming_file(path), Path(path).open("a", encoding="ascii", newline="\n") as stream:
             stream.write(f"matrix={text}\nany={'true' if any_ready else 'false'}\n")
 
 

@@ -37,7 +37,7 @@ class Archive:
         Raises:
             LoopError: there is no such file in the archive, or a loop is running.
         """
-        file = name if name.endswith(".json") else f"{name}.json"
+        file = name if name.endswith((".json", ".txt")) else f"{name}.json"
         source = self.folder / file
         earlier = _EARLIER_RUN.match(file)
         file = file[earlier.end() :] if earlier else file

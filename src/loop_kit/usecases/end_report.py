@@ -1,38 +1,81 @@
 """Reports how a job ended: outputs, the job summary, files for artifacts, one line in the log."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
 from loop_kit.core.forge.render import branch, headline, job_summary
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState
 from loop_kit.core.sanitize import Redactor
+from loop_kit.errors import DiskRefused, disk_refusal, naming_file
 from loop_kit.settings import Settings, known_secrets
 from loop_kit.usecases.job_context import JobContext
 
+P = TypeVar("P")
+T = TypeVar("T")
 
-def report_end(context: JobContext, settings: Settings, state: LoopState, store: GitStore) -> None:
-    """Write what this job has to say about a loop; a stop becomes an annotation."""
-    files = {}
+
+def report_end(
+    context: JobContext, settings: Settings, state: LoopState, store: GitStore
+) -> DiskRefused | None:
+    """Write what this job has to say about a loop; a stop becomes an annotation.
+
+    A file that cannot be written keeps nothing else from being written.
+
+    Returns:
+        Why the last of the files that could not be written was not, if one was not.
+    """
+    environ, text = context.site.environ, headline(state)
+    files, refusals = _write_files(context, state, store)
+    context.log.note(text)
+    redact = Redactor(known_secrets(settings, environ))
+    summary = redact(job_summary(state, text))
+    refusals.append(try_write(write_summary, environ.get("GITHUB_STEP_SUMMARY", ""), summary))
+    claimed = settings.phase == "claim"
+    values = {
+        "report-path": "",
+        "state-path": "",
+        **outputs(state, branch(state), files, claimed=claimed),
+    }
+    refusals.append(try_write(write_outputs, environ.get("GITHUB_OUTPUT", ""), values))
+    if state.outcome is not None and state.exit_code:
+        context.log.fail(text)
+    refused = [refusal for refusal in refusals if refusal is not None]
+    for refusal in refused[:-1]:
+        context.log.fail(str(refusal))
+    return refused[-1] if refused else None
+
+
+def _write_files(
+    context: JobContext, state: LoopState, store: GitStore
+) -> tuple[dict[str, str], list[DiskRefused | None]]:
+    """Write state and review report for the steps that follow; the output of each, and errors."""
+    files: dict[str, str] = {}
+    refusals: list[DiskRefused | None] = []
     for key, name in (("report-path", bus.REVIEW_REPORT), ("state-path", bus.STATE)):
         content = store.read(name) if name != bus.STATE else state.to_json()
         if content is not None:
             path = context.folder / name
-            path.write_bytes(content)
-            files[key] = str(path)
-    text = headline(state)
-    context.log.note(text)
-    redact = Redactor(known_secrets(settings, context.site.environ))
-    write_summary(
-        context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(job_summary(state, text))
-    )
-    claimed = settings.phase == "claim"
-    write_outputs(
-        context.site.environ.get("GITHUB_OUTPUT", ""),
-        {
-            "report-path": "",
-            "state-path": "",
-            **outputs(state, branch(state), files, claimed=claimed),
-        },
-    )
-    if state.outcome is not None and state.exit_code:
-        context.log.fail(text)
+            refusals.append(try_write(_write, path, content))
+            files[key] = "" if refusals[-1] else str(path)
+    return files, refusals
+
+
+def _write(path: Path, content: bytes) -> None:
+    with naming_file(path):
+        path.write_bytes(content)
+
+
+def try_write(write: Callable[[P, T], None], path: P, content: T) -> DiskRefused | None:
+    """Write a file; returns why the disk did not take it, if it did not."""
+    try:
+        write(path, content)
+    except OSError as error:
+        refused = disk_refusal(error)
+        if refused is None:
+            raise
+        return refused
+    return None

@@ -238,11 +238,16 @@ class LoopJob:
         """Outputs, summary and annotations.
 
         Raises:
-            LoopError: `undispatched`, after everything was reported.
+            LoopError: `undispatched`, or that a file could not be written, after everything else
+                was reported.
         """
-        report_end(self.context, entered.settings, entered.engine.state, entered.loop.store)
-        if undispatched is not None:
-            raise undispatched
+        state = entered.engine.state
+        refused = report_end(self.context, entered.settings, state, entered.loop.store)
+        if refused is not None and undispatched is not None:
+            self.context.log.fail(str(refused))
+        failed = undispatched or refused
+        if failed is not None:
+            raise failed
 
     def continuation(self, settings: Settings) -> Continuation | None:
         """How the next round is started, or None when somebody else chains the jobs."""

@@ -221,6 +221,8 @@ class _LocalRun:
             ContextFolder(self._folder).learn(lessons, SystemClock().now())
         except BadBusFile as error:
             shown.warn(f"Nothing was learned from this loop: {error.sentence}")
+        except OSError as error:
+            shown.warn(f"Not all was learned from this loop: {error.filename}: {error.strerror}.")
 
     def _check_clean(self, settings: Settings, shown: ConsoleReporter) -> None:
         ignored = path_in_repository(self._folder, self._place.root) or LOOP_DIR

@@ -45,9 +45,11 @@ from loop_kit.errors import (
     ForgeUnavailable,
     LoopError,
     StateRefused,
+    disk_refusal,
 )
 from loop_kit.ports import PushRejected
 from loop_kit.settings import Values, known_secrets
+from loop_kit.usecases.end_report import try_write
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
 
@@ -75,7 +77,9 @@ def sweep_all(job: LoopJob) -> None:
         context.log.note(f"{row.task_id}: {text}")
     context.log.note(totals(swept))
     redact = Redactor(known_secrets(context.settings, context.site.environ))
-    write_summary(context.site.environ.get("GITHUB_STEP_SUMMARY", ""), redact(summary(swept)))
+    path = context.site.environ.get("GITHUB_STEP_SUMMARY", "")
+    refused = try_write(write_summary, path, redact(summary(swept)))
+    errors = (*errors, refused) if refused else errors
     for error in errors[1:]:
         context.log.fail(str(error))
     if errors:
@@ -230,6 +234,9 @@ def _with_inbox(git: Git, recorded: Mapping[str, StateRecord]) -> frozenset[str]
 
 def _error_for(task_id: str, error: Exception) -> StateRefused:
     """A state that nobody thought of must not keep other loops from going on."""
+    refused = disk_refusal(error)
+    if refused is not None:
+        return StateRefused(f"{task_id} cannot be continued: {refused.sentence}", refused.remedy)
     at = extract_tb(error.__traceback__)[-1]
     text = one_line(str(error), 200)
     where = f"{PurePath(at.filename).name}:{at.lineno}"

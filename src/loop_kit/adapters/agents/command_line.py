@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
-    RotatingFile,
     read_plain,
     write_atomically,
 )
+from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import (
@@ -166,7 +166,9 @@ class CommandLineAgent:
         invocation = self._command(assignment, self._executable())
         reader = self._reader(assignment)
         log = Transcript(
-            self._setup.logs / f"{assignment.role.value}_dispatch.log", self._setup.secrets
+            self._setup.logs / f"{assignment.role.value}_dispatch.log",
+            self._setup.secrets,
+            reporter.warn,
         )
         log.begin(assignment, invocation.argv)
         listener = _Listener(assignment, reader, reporter, log)
@@ -192,7 +194,7 @@ class CommandLineAgent:
             log.end(126, "")
             return AgentExit(exit_code=126, problem=_start_problem(self.name, error))
         log.end(ended.exit_code, reader.session_id)
-        _take_answer(assignment, reader)
+        _take_answer(assignment, reader, reporter)
         seconds = round(time.monotonic() - started, 3)
         return AgentExit(
             exit_code=ended.exit_code,
@@ -204,8 +206,11 @@ class CommandLineAgent:
         )
 
 
-def _take_answer(assignment: Assignment, reader: StreamReader) -> None:
-    """Write the structured answer as the report, unless the agent wrote a complete one itself."""
+def _take_answer(assignment: Assignment, reader: StreamReader, reporter: Reporter) -> None:
+    """Write the structured answer as the report, unless the agent wrote a complete one itself.
+
+    Where it cannot be written, the attempt has no report: its work is kept all the same.
+    """
     answer = reader.answer
     if answer is None or _is_complete(assignment.report):
         return
@@ -213,7 +218,10 @@ def _take_answer(assignment: Assignment, reader: StreamReader) -> None:
         document = without_nulls(json.loads(answer))
     except (ValueError, RecursionError):
         return
-    write_atomically(assignment.report, json.dumps(document).encode(errors="replace"))
+    try:
+        write_atomically(assignment.report, json.dumps(document).encode(errors="replace"))
+    except OSError as error:
+        reporter.warn(f"The answer of the agent cannot be saved: {error.strerror}.")
 
 
 def _start_problem(backend: str, error: OSError) -> Problem:
@@ -305,8 +313,10 @@ def on_path(name: str, environment: Mapping[str, str]) -> str:
 class Transcript:
     """All output of an agent, in a rotating log, without `secrets`."""
 
-    def __init__(self, path: Path, secrets: Sequence[str] = ()) -> None:
-        self._file = RotatingFile(path)
+    def __init__(
+        self, path: Path, secrets: Sequence[str] = (), warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._file = OptionalLog(path, warn)
         self._buffer = bytearray()
         self._redactor = StreamRedactor(secrets)
 

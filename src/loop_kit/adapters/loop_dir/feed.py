@@ -1,21 +1,27 @@
 """The feed: `logs/feed.jsonl` and `logs/orchestrator.log`, one JSON object a line, rotated."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from loop_kit.adapters.loop_dir.loop_folder import RotatingFile
+from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.ports import Clock, Reporter
 
 
 class FeedReporter:
-    """Writes structured events; an agent's messages go to its transcript, not here."""
+    """Writes structured events; an agent's messages go to its transcript, not here.
 
-    def __init__(self, logs: Path, clock: Clock) -> None:
-        self._feed = RotatingFile(logs / "feed.jsonl")
-        self._log = RotatingFile(logs / "orchestrator.log")
+    `warn` gets one sentence if a file cannot be written.
+    """
+
+    def __init__(
+        self, logs: Path, clock: Clock, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._feed = OptionalLog(logs / "feed.jsonl", self._warn_once)
+        self._log = OptionalLog(logs / "orchestrator.log", self._warn_once)
+        self._warn: Callable[[str], None] | None = warn
         self._clock = clock
         self._task_id = ""
 
@@ -57,7 +63,12 @@ class FeedReporter:
         task = {"task_id": self._task_id} if self._task_id else {}
         return {"ts": self._clock.now(), **entry, **task}
 
-    def _append(self, file: RotatingFile, entry: Mapping[str, object]) -> None:
+    def _warn_once(self, message: str) -> None:
+        warn, self._warn = self._warn, None
+        if warn is not None:
+            warn(message)
+
+    def _append(self, file: OptionalLog, entry: Mapping[str, object]) -> None:
         text = json.dumps(entry, ensure_ascii=False) + "\n"
         file.append(text.encode(errors="replace"))
 

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from loop_kit.adapters.append import append_whole
 from loop_kit.core.loop_dir import LOOP_DIR
+from loop_kit.errors import naming_file
 
 MAX_LOG = 5 * 1024 * 1024
 _BACKUPS = 3
@@ -54,15 +56,13 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
     try:
-        with draft.open("xb") as stream:
+        with naming_file(draft), draft.open("xb") as stream:
             stream.write(content)
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
         draft.replace(path)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(draft)  # the error of a full disk names no file
+    except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
@@ -125,10 +125,10 @@ class RotatingFile:
             self._rotate()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self._path, flags, 0o666)
-        with os.fdopen(descriptor, "ab") as stream:
+        with naming_file(self._path), os.fdopen(descriptor, "ab", buffering=0) as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EEXIST, "not a regular file", str(self._path))
-            stream.write(data)
+            append_whole(stream, data)
 
     def _rotate(self) -> None:
         for number in range(_BACKUPS, 0, -1):

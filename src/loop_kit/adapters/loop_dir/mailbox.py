@@ -10,6 +10,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.agent.reports import ReportInvalid
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role
+from loop_kit.errors import naming_file
 from loop_kit.ports import Delivery
 
 
@@ -42,10 +43,11 @@ class FolderMailbox:
         folder = self._root / name
         folder.mkdir(parents=True)
         for file, content in files.items():
-            if isinstance(content, Path):
-                shutil.copyfile(content, folder / file)
-            else:
-                (folder / file).write_bytes(content)
+            with naming_file(folder / file):
+                if isinstance(content, Path):
+                    shutil.copyfile(content, folder / file)
+                else:
+                    (folder / file).write_bytes(content)
         return Delivery(folder=folder, report=folder / bus.REPORTS[role])
 
     def collect(self, delivery: Delivery) -> bytes | None:

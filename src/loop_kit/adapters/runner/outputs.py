@@ -4,8 +4,10 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from loop_kit.adapters.append import append_whole
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.state import LoopState
+from loop_kit.errors import naming_file
 
 _MAX_VALUE = 100_000
 
@@ -44,17 +46,19 @@ def write_outputs(path: str, values: Mapping[str, str]) -> None:
     """Append `values` to the file `path` (GITHUB_OUTPUT), each with an unguessable delimiter."""
     if not path:
         return
-    text = "".join(_entry(name, value[:_MAX_VALUE]) for name, value in values.items())
-    with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as stream:
-        stream.write(text)
+    _append(path, "".join(_entry(name, value[:_MAX_VALUE]) for name, value in values.items()))
 
 
 def write_summary(path: str, markdown: str) -> None:
     """Append `markdown` to the file `path` (GITHUB_STEP_SUMMARY)."""
-    if not path:
-        return
-    with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as stream:
-        stream.write(markdown)
+    if path:
+        _append(path, markdown)
+
+
+def _append(path: str, text: str) -> None:
+    """Append `text` whole or not at all: the runner refuses a file that ends in half an entry."""
+    with naming_file(path), Path(path).open("ab", buffering=0) as stream:
+        append_whole(stream, text.encode(errors="replace"))
 
 
 def _entry(name: str, value: str) -> str:
