@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from loop_kit.core.card.documents import read_yaml
-from loop_kit.core.loop.state import Role
+from loop_kit.core.agent.role import Role
 from loop_kit.core.record import (
     NonBlankText,
     Record,

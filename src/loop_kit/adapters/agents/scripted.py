@@ -41,9 +41,8 @@ def scripted(setup: Setup) -> CommandLineAgent:
 
     def command(assignment: Assignment, executable: str) -> Invocation:
         argv = [executable, "-P", "-m", "loop_kit.adapters.agents.scripted_player", str(path)]
-        package = Path(loop_kit.__file__).parent.parent
-        return Invocation(
-            argv, assignment.prompt.encode(errors="replace"), {"PYTHONPATH": str(package)}
-        )
+        package = str(Path(loop_kit.__file__).parent.parent)
+        environment = {"PYTHONPATH": package, "PYDANTIC_DISABLE_PLUGINS": "1"}
+        return Invocation(argv, assignment.prompt.encode(errors="replace"), environment)
 
     return CommandLineAgent("scripted", setup, lambda: sys.executable, command)

@@ -19,7 +19,7 @@ from loop_kit.adapters.agents.script import (
     parse_script,
 )
 from loop_kit.adapters.process import process
-from loop_kit.core.loop.state import Role
+from loop_kit.core.agent.role import Role
 
 _NO_SCENE = 64
 
