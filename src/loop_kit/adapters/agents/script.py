@@ -16,8 +16,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from loop_kit.core.card.documents import read_yaml
 from loop_kit.core.agent.role import Role
+from loop_kit.core.card.documents import read_yaml
 from loop_kit.core.record import (
     NonBlankText,
     Record,
