@@ -127,7 +127,7 @@ class _LocalRun:
             self._learn(state, shown)
             shown.note("The loop is approved already.")
             return ExitCode.OK
-        while state.state in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
+        while state.is_running:
             state = engine.run(last_round=state.round)
             self._store.sync(state.branch_tip)
             if self._request.single_round is not None:
