@@ -129,6 +129,7 @@ class MemoryStore:
         self._pending: list[LoopState] = []
         self._inbox: set[str] = set()
         self._unread: set[str] = set()
+        self.limits: list[float] = []
 
     @property
     def work_tip(self) -> str:
@@ -180,6 +181,9 @@ class MemoryStore:
             self._pending = []
         if moves:
             self._work_tip = self._server.work_tip = work_sha
+
+    def limit_time(self, seconds: float) -> None:
+        self.limits.append(seconds)
 
     def commands(self) -> tuple[Command, ...]:
         unread, self._unread = self._unread, set()

@@ -135,6 +135,10 @@ class StoreProxy:
         """Make everything saved so far durable."""
         self._store.sync(work_sha)
 
+    def limit_time(self, seconds: float) -> None:
+        """Let everything from now on end within `seconds`."""
+        self._store.limit_time(seconds)
+
     def commands(self) -> tuple[Command, ...]:
         """The commands of people that nobody has carried out yet."""
         return self._store.commands()

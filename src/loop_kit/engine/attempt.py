@@ -73,11 +73,15 @@ class AttemptResult:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run is interrupted; `wip` is what the agent had done until then."""
+    """The run is interrupted; `wip` is what the agent had done, `result` the whole if it was over.
 
-    def __init__(self, wip: Wip | None) -> None:
+    An agent that has ended is paid: what it delivered is judged and recorded all the same.
+    """
+
+    def __init__(self, wip: Wip | None = None, result: AttemptResult | None = None) -> None:
         super().__init__()
         self.wip = wip
+        self.result = result
 
 
 class Dispatcher:

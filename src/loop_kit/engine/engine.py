@@ -94,6 +94,7 @@ class Engine:
         self._journal = Journal(store, clock, reporter)
         self._lease: Lease | None = None
         self._forge_is_down = False
+        self.is_interrupted = False
 
     def begin(self, start: Start, recorded: LoopState | None) -> LoopState:
         """Begin the loop, or continue it where it stopped; nothing is spent yet.
@@ -128,9 +129,7 @@ class Engine:
                     break
                 self._perform(effect)
         except KeyboardInterrupt as stop:
-            if self.state.is_running:
-                wip = stop.wip if isinstance(stop, Interrupted) else None
-                self._journal.stop(Stop(Outcome.INTERRUPTED, "The run was interrupted."), wip)
+            self._interrupt(stop)
         return self.state
 
     def stop(self, outcome: Outcome, error: str) -> None:
@@ -140,12 +139,29 @@ class Engine:
 
     def claim(self) -> LoopState:
         """Make the lease durable and post that the loop is running; another job runs the agents."""
-        self._journal.sync()
-        self._post(outbox.greetings(self.state))
+        try:
+            self._journal.sync()
+            self._post(outbox.greetings(self.state))
+        except KeyboardInterrupt as stop:
+            self._interrupt(stop)
+            self._journal.save_interrupted()
         return self.state
 
     def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
-        """Release the lease, record which round is to follow, and dispatch it last of all."""
+        """Release the lease, record which round is to follow, and dispatch it last of all.
+
+        After an interruption, at whatever point, nothing is posted or dispatched any more.
+        """
+        try:
+            if not self.is_interrupted:
+                self._hand_over(forge, continuation)
+        except KeyboardInterrupt as stop:
+            self._interrupt(stop)
+        if self.is_interrupted:
+            self._journal.save_interrupted()
+        return self.state
+
+    def _hand_over(self, forge: Forge | None, continuation: Continuation | None) -> None:
         if self._journal.handle_commands():
             self._post_end()
         self._release()
@@ -153,7 +169,13 @@ class Engine:
             self._post_end()
             self._release()
         self.dispatch(forge, continuation)
-        return self.state
+
+    def _interrupt(self, stop: KeyboardInterrupt) -> None:
+        """Record where the run was interrupted; only the first signal does that (`cli.run`)."""
+        self.is_interrupted = True
+        if self.state.is_running:
+            wip = stop.wip if isinstance(stop, Interrupted) else None
+            self._journal.interrupt(self._lease, wip)
 
     def dispatch(self, forge: Forge | None, continuation: Continuation | None) -> None:
         """Start the job that was recorded as the next one; again, when its start was lost."""
@@ -238,7 +260,12 @@ class Engine:
     def _run_worker(self, effect: RunAgent) -> None:
         briefing = self._worker.briefing(self.state, self.card)
         if effect.claimed or self._start_worker(effect, briefing):
-            outcome = self._worker.run(self.state, self.card, effect, briefing.context)
+            try:
+                outcome = self._worker.run(self.state, self.card, effect, briefing.context)
+            except Interrupted as stop:
+                if stop.result is not None:
+                    self._apply_work(stop.result.event, dict(stop.result.files))
+                raise
             self._apply_work(outcome.event, dict(outcome.files))
 
     def _start_worker(self, effect: RunAgent, briefing: Briefing) -> bool:
@@ -253,7 +280,12 @@ class Engine:
         request, diff = self._reviewer.request(self.state, card)
         files = self._bus_and_archive(self.state, bus.REVIEW_REQUEST, request)
         if effect.claimed or self._start(effect, {**files, bus.REVIEW_REPORT: None}):
-            outcome = self._reviewer.run(self.state, card, effect, request, diff)
+            try:
+                outcome = self._reviewer.run(self.state, card, effect, request, diff)
+            except Interrupted as stop:
+                if stop.result is not None:
+                    self._apply_review(stop.result.event, dict(stop.result.files))
+                raise
             self._apply_review(outcome.event, dict(outcome.files))
 
     def _start(self, effect: RunAgent, files: Files) -> bool:

@@ -16,15 +16,18 @@ from loop_kit.core.loop.messages import (
     Commanded,
     Event,
     Halted,
+    HandedOver,
     LeaseTaken,
     ReviewReported,
     Stop,
     TaskStarted,
 )
 from loop_kit.core.loop.resuming import new_card
-from loop_kit.core.loop.state import Lease, LoopState, Wip
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Wip
+from loop_kit.errors import LoopError
 from loop_kit.ports import (
     Clock,
+    PushRejected,
     Reporter,
     Store,
     WorkMoved,
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from loop_kit.core.card.task import TaskCard
 
 Files = Mapping[str, bytes | None]
+
+_SAVING_SEC = 4
+"""A cancelled job has 10 s in all (SIGINT, SIGTERM, SIGKILL), of which its agent gets 3 to end."""
 
 
 class Journal:
@@ -72,9 +78,29 @@ class Journal:
         self._pushes_work = entry.pushes_work
         self._follow(entry)
 
-    def stop(self, stop: Stop, wip: Wip | None = None) -> None:
+    def stop(self, stop: Stop) -> None:
         """Record that the loop stops here."""
-        self.apply(Halted(stop.outcome, stop.error, self._clock.now(), stop.reasons, wip))
+        self.apply(Halted(stop.outcome, stop.error, self._clock.now(), stop.reasons))
+
+    def interrupt(self, lease: Lease | None, wip: Wip | None) -> None:
+        """Record that the run that holds `lease` was interrupted; one without is on a laptop."""
+        if lease is not None and self.state.lease is None:
+            self.apply(LeaseTaken(lease))
+        error, at = "The run was interrupted.", self._clock.now()
+        self.apply(Halted(Outcome.INTERRUPTED, error, at, wip=wip, interrupted_run=lease))
+
+    def save_interrupted(self) -> None:
+        """Release the lease and make everything durable, as far as the time allows it.
+
+        The next run settles what does not arrive.
+        """
+        if self.state.lease is not None:
+            self.apply(HandedOver(None))
+        self._store.limit_time(_SAVING_SEC)
+        try:
+            self.sync()
+        except (LoopError, PushRejected) as error:
+            self._reporter.warn(f"Not everything of this run is saved: {error}")
 
     def sync(self) -> None:
         """Make everything durable; a work branch that a person moved is left where it is.

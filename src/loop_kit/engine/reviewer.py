@@ -23,6 +23,7 @@ from loop_kit.engine.attempt import (
     AttemptResult,
     Delivered,
     Dispatcher,
+    Interrupted,
     document_of,
     report_files,
 )
@@ -93,10 +94,25 @@ class ReviewerPass:
                     handoff=self._briefer.handoff(state),
                 ),
             )
-            touched = _fingerprint(workspace) != before
+            attempt = (state, card, workspace, before, ended, delivered)
+            try:
+                return self._conclude(*attempt)
+            except KeyboardInterrupt:
+                raise Interrupted(result=self._conclude(*attempt)) from None
         finally:
             workspace.close()
-        if touched:
+
+    def _conclude(
+        self,
+        state: LoopState,
+        card: TaskCard,
+        workspace: Workspace,
+        before: str,
+        ended: AgentExit,
+        delivered: Delivered,
+    ) -> AttemptResult:
+        """Judge what an agent left that has ended; `before` is the workspace's fingerprint."""
+        if _fingerprint(workspace) != before:
             message = "the reviewer changed HEAD, a ref, the index or a tracked file"
             return self._fail(state, ended, delivered, Failure.VOID_VERDICT, message)
         return self._judge(state, card, ended, delivered)

@@ -91,13 +91,30 @@ class WorkerPass:
                 )
             except KeyboardInterrupt:
                 raise Interrupted(self._rescue(state, workspace, leftovers)) from None
+            attempt = (state, workspace, leftovers, ended, delivered)
             try:
-                head = workspace.collect(leftovers)
-            except GitFailed as error:
-                return self._fail(state, ended, delivered, Failure.HISTORY, str(error), "")
-            return self._judge(state, ended, delivered, head)
+                return self._conclude(*attempt, verifies=True)
+            except KeyboardInterrupt:
+                raise Interrupted(result=self._conclude(*attempt, verifies=False)) from None
         finally:
             workspace.close()
+
+    def _conclude(
+        self,
+        state: LoopState,
+        workspace: Workspace,
+        message: str,
+        ended: AgentExit,
+        delivered: Delivered,
+        *,
+        verifies: bool,
+    ) -> AttemptResult:
+        """Judge what an agent left that has ended; without `verifies` the next run verifies it."""
+        try:
+            head = workspace.collect(message)
+        except GitFailed as error:
+            return self._fail(state, ended, delivered, Failure.HISTORY, str(error), "")
+        return self._judge(state, ended, delivered, head, verifies=verifies)
 
     def _rescue(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
         """What an interrupted worker had done, as far as it can be kept."""
@@ -149,7 +166,13 @@ class WorkerPass:
         )
 
     def _judge(
-        self, state: LoopState, ended: AgentExit, delivered: Delivered, head: str
+        self,
+        state: LoopState,
+        ended: AgentExit,
+        delivered: Delivered,
+        head: str,
+        *,
+        verifies: bool,
     ) -> AttemptResult:
         try:
             report = self._parse_report(state, delivered)
@@ -170,7 +193,8 @@ class WorkerPass:
             listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
             message = f"These changes were refused:\n{listed}"
             return self._fail(state, ended, delivered, failure, message, head)
-        work, verification = self._measure(state, head, [c.subject for c in span.commits])
+        work = self._measure(state, head, [c.subject for c in span.commits])
+        verification = self._verify(state, head) if verifies else None
         return AttemptResult(
             event=WorkReported(
                 report=report,
@@ -194,22 +218,20 @@ class WorkerPass:
         document = document_of(delivered, Role.WORKER)
         return parse_work_report(document, state.task_id, state.round)
 
-    def _measure(
-        self, state: LoopState, head: str, subjects: list[str]
-    ) -> tuple[Work, Verification | None]:
+    def _measure(self, state: LoopState, head: str, subjects: list[str]) -> Work:
         diff = self.diff(state, head)
-        verification = None
-        if state.verify:
-            timeout = self._options.verify_timeout
-            verification = self._verifier.verify(head, state.verify, timeout)
-        work = Work(
+        return Work(
             head_sha=head,
             commits=tuple(subjects[:100]),
             files=diff.files,
             lines_added=diff.lines_added,
             lines_deleted=diff.lines_deleted,
         )
-        return work, verification
+
+    def _verify(self, state: LoopState, head: str) -> Verification | None:
+        if not state.verify:
+            return None
+        return self._verifier.verify(head, state.verify, self._options.verify_timeout)
 
     def diff(self, state: LoopState, head: str) -> Diff:
         """The whole work so far, from the loop's base to `head`."""

@@ -301,6 +301,10 @@ class Store(Protocol):
         """
         ...
 
+    def limit_time(self, seconds: float) -> None:
+        """Let everything from now on end within `seconds`; what takes longer fails."""
+        ...
+
     def commands(self) -> tuple[Command, ...]:
         """The commands of people that were not carried out yet, oldest first.
 

@@ -14,7 +14,7 @@ from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.state import Lease, LoopState, Source
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import (
@@ -240,6 +240,8 @@ class LoopJob:
         Raises:
             LoopError: `undispatched`, or that a file could not be written, after everything else
                 was reported.
+            KeyboardInterrupt: the run was interrupted when its loop was over; what was to be posted
+                stays outstanding.
         """
         state = entered.engine.state
         refused = report_end(self.context, entered.settings, state, entered.loop.store)
@@ -248,6 +250,8 @@ class LoopJob:
         failed = undispatched or refused
         if failed is not None:
             raise failed
+        if entered.engine.is_interrupted and state.outcome is not Outcome.INTERRUPTED:
+            raise KeyboardInterrupt
 
     def continuation(self, settings: Settings) -> Continuation | None:
         """How the next round is started, or None when somebody else chains the jobs."""

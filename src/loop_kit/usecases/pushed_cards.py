@@ -132,6 +132,8 @@ def _dispatch(job: LoopJob, begun: Begun, failed: list[LoopError]) -> None:
             return
         entered = job.enter(begun.loop, found)
         entered.engine.hand_over(job.context.forge, job.continuation(entered.settings))
+        if entered.engine.is_interrupted:
+            raise KeyboardInterrupt
         chained = job.continuation(entered.settings) is None
         how = ": start it with `task-id`, since `continue` is none" if chained else ""
         log.note(f"{found.source.ref}: {found.card.task_id} is begun{how}.")

@@ -11,6 +11,7 @@ call: never in an argument, a URL or a file.
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +96,15 @@ class Git:
         isolated: bool = False,
         timeout: float = 30,
         network: Sequence[tuple[str, str]] = (),
+        end: float | None = None,
     ) -> None:
+        """No command runs longer than until `end`, a moment of the monotonic clock."""
         self.directory = directory
         self._timeout = timeout
         self.isolated = isolated
         self._environ = environ
         self._network = network
+        self._end = end
         config = _FIXED | (_ISOLATED if isolated else {})
         self._config = [part for item in config.items() for part in ("-c", "=".join(item))]
         self._env = _clean(environ, isolated=isolated)
@@ -120,12 +124,20 @@ class Git:
 
     def at(self, directory: Path) -> "Git":
         """The same git in another directory."""
+        return self._copy(directory, self._end)
+
+    def until(self, end: float) -> "Git":
+        """The same git, none of whose commands runs longer than until `end`."""
+        return self._copy(self.directory, end)
+
+    def _copy(self, directory: Path, end: float | None) -> "Git":
         return Git(
             directory,
             self._environ,
             isolated=self.isolated,
             timeout=self._timeout,
             network=self._network,
+            end=end,
         )
 
     def run(
@@ -143,23 +155,24 @@ class Git:
         Raises:
             GitFailed: git is missing, hangs, prints too much, or ends with a code not in `ok`.
         """
-        command = f"git {args[0]}"
+        command, seconds = f"git {args[0]}", timeout or self._timeout
+        if self._end is not None:
+            seconds = min(seconds, max(0.1, self._end - time.monotonic()))
         try:
             done = process.run(
                 ["git", *self._config, *args],
                 cwd=self.directory,
                 env=_with_settings({**self._env, **(env or {})}, self._network),
                 stdin=stdin,
-                timeout=timeout or self._timeout,
+                timeout=seconds,
                 stdout=stdout,
                 limit=limit,
             )
         except FileNotFoundError:
             raise GitFailed("git is not installed.", "Install git and put it on PATH.") from None
         except process.CommandTimeout:
-            limit_text = f"{timeout or self._timeout:g} s"
             raise GitFailed(
-                f"`{command}` took longer than {limit_text}.",
+                f"`{command}` took longer than {seconds:g} s.",
                 "Look for a lock or a slow disk or network, then run again.",
             ) from None
         except process.OutputTooLong:

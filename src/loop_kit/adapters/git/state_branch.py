@@ -1,22 +1,26 @@
 """The store of a loop in CI: one commit per transition on the state branch, pushed with the work.
 
-Transitions are collected in memory and written by one `git fast-import` when they have to become
-durable, so that a push takes two processes for any number of transitions. A push is atomic
-over both branches and fast-forward only: that fence, not a clock, makes the lease safe.
+Transitions are collected in memory and written together when they have to become durable, so that
+a push takes two processes for any number of transitions. A push is atomic over both branches and
+fast-forward only: that fence, not a clock, makes the lease safe.
 
 When a push is rejected because somebody else wrote to the state branch, the branch is fetched
 again. If its `state.json` is the one these transitions build on (a command was dropped into
 `inbox/`), they are put on top of the new tip. Otherwise the lease is lost.
+
+What follows a push that was broken off builds on it: so the next one is accepted whether the first
+arrived, arrives meanwhile, or never does.
 """
 
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from loop_kit.adapters.git.command import FETCH, Git, Identity
+from loop_kit.adapters.git.commit_writer import Transition, write_commits
 from loop_kit.adapters.git.refusals import is_race, may_pass, refusal
 from loop_kit.adapters.git.remote import Remote, ask_server, push_once
 from loop_kit.adapters.retry import retry
@@ -26,20 +30,13 @@ from loop_kit.core.loop.commands import INBOX, Command, parse_inbox_file
 from loop_kit.core.loop.messages import Event, TaskStarted
 from loop_kit.core.loop.seed_state import start_of_first_round
 from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
-from loop_kit.errors import BranchRefused, StateRefused
+from loop_kit.errors import BranchRefused, GitFailed, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
 
 _MAX_RACES = 3
 _SEEN = "refs/loop-kit-seen/"
 _MAX_COMMANDS = 50
 _COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
-
-
-@dataclass(frozen=True, slots=True)
-class _Transition:
-    subject: str
-    state: bytes
-    files: Mapping[str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class GitStore:
         self._tips: dict[str, str] = {}
         self._built_on = b""
         self._files: dict[str, bytes | None] = {}
-        self._pending: list[_Transition] = []
+        self._pending: list[Transition] = []
         self._in_flight: _Push | None = None
         self._inbox_is_new = False
 
@@ -133,7 +130,7 @@ class GitStore:
         latest = state.to_json()
         if self._pending and self._pending[-1].state == latest:
             self._pending.pop()
-        self._pending.append(_Transition(subject, latest, {**changed, bus.STATE: latest}))
+        self._pending.append(Transition(subject, latest, {**changed, bus.STATE: latest}))
 
     def sync(self, work_sha: str = "") -> None:
         """Push everything saved, and the work branch, in one atomic push.
@@ -142,21 +139,32 @@ class GitStore:
             PushRejected: another run owns the loop.
             BranchRefused: the server refuses, for a reason that a retry does not remove.
         """
-        if self._in_flight and self._has_arrived(self._in_flight, self._list_tips()):
-            self._settle()
         if not self._pending and work_sha in {"", self.work_tip}:
             return
         for _ in range(_MAX_RACES):
-            self._in_flight = self._in_flight or _Push(self._write(), work_sha, len(self._pending))
-            error, tips = self._deliver(self._in_flight)
+            earlier = self._in_flight
+            push = self._in_flight = self._next_push(work_sha, earlier)
+            error, tips = self._deliver(push)
             if error is None:
-                self._settle()
+                self._settle(push, push.state_tip)
                 return
             if not is_race(error):
+                self._in_flight = push if may_pass(error) else None
                 raise refusal(error, self._branches)
             self._in_flight = None
-            self._rebase(tips)
+            self._rebase(tips, earlier)
         raise PushRejected(f"{self._branches.state} moves faster than it can be pushed")
+
+    def limit_time(self, seconds: float) -> None:
+        """Let everything from now on end within `seconds`; what takes longer fails."""
+        end, sleep = time.monotonic() + seconds, self._sleep
+
+        def sleep_until(pause: float) -> None:
+            if time.monotonic() + pause > end:
+                raise GitFailed("There is no time left to try it again.", "Run it again.")
+            sleep(pause)
+
+        self._git, self._sleep = self._git.until(end), sleep_until
 
     def commands(self) -> tuple[Command, ...]:
         """The commands in the inbox; read once after the branch was loaded or fetched again."""
@@ -188,8 +196,8 @@ class GitStore:
             return
         subject = f"Command: {command.verb} by comment {command.comment}"
         files = {command.path: command.to_json()}
-        self._pending = [_Transition(subject, self._built_on, files)]
-        push = _Push(self._write(), "", 1)
+        self._pending = [Transition(subject, self._built_on, files)]
+        push = self._next_push("", None)
         try:
             error, _ = self._deliver(push)
         finally:
@@ -227,17 +235,18 @@ class GitStore:
         work = not push.work_sha or tips.get(self._branches.work) == push.work_sha
         return work and tips.get(self._branches.state) == push.state_tip
 
-    def _settle(self) -> None:
-        """Record that the push in progress was accepted."""
-        push = self._in_flight
-        assert push is not None  # noqa: S101
+    def _settle(self, push: _Push, state_tip: str) -> None:
+        """Record that a push was accepted; the state branch is at `state_tip` since."""
         if push.transitions:
-            self._tips[self._branches.state] = push.state_tip
-            self._built_on = self._pending[push.transitions - 1].state
+            self._tips[self._branches.state] = state_tip
+            self._built_on = self._last_state(push)
         if push.work_sha:
             self._tips[self._branches.work] = push.work_sha
         del self._pending[: push.transitions]
         self._in_flight = None
+
+    def _last_state(self, push: _Push) -> bytes:
+        return self._pending[push.transitions - 1].state
 
     def _fetch_tips(self) -> dict[str, str]:
         """Fetch the branches of this loop at one moment; returns their tips.
@@ -292,37 +301,17 @@ class GitStore:
         done = self._git.run("cat-file", "blob", f"{tip}:{name}", ok=(0, 128))
         return done.out if done.code == 0 else None
 
-    def _write(self) -> str:
-        """The pending transitions as commits on the known tip; returns the new tip."""
-        tip = self._tips.get(self._branches.state, "")
-        if not self._pending:
-            return tip
-        ref = self._local(self._branches.state)
-        script = b"".join(
-            self._commit(ref, transition, tip if n == 0 else "", first=n == 0)
-            for n, transition in enumerate(self._pending)
-        )
-        self._git.run(
-            "fast-import",
-            "--quiet",
-            "--force",
-            "--done",
-            "--date-format=now",
-            stdin=script + b"done\n",
-        )
-        return self._git.text("rev-parse", ref)
+    def _next_push(self, work_sha: str, earlier: _Push | None) -> _Push:
+        """Everything that is not on the server, built on a push that was broken off, if one was."""
+        if earlier is None:
+            tip = self._tips.get(self._branches.state, "")
+            return _Push(self._write(self._pending, tip), work_sha, len(self._pending))
+        tip = self._write(self._pending[earlier.transitions :], earlier.state_tip)
+        return _Push(tip, work_sha or earlier.work_sha, len(self._pending))
 
-    def _commit(self, ref: str, transition: _Transition, parent: str, *, first: bool) -> bytes:
-        who = f"{self._identity.name} <{self._identity.email}> now"
-        out = f"reset {ref}\n\n".encode() if first and not parent else b""
-        out += f"commit {ref}\ncommitter {who}\n".encode() + _data(transition.subject.encode())
-        out += f"from {parent}\n".encode() if parent else b""
-        for name, content in sorted(transition.files.items()):
-            if content is None:
-                out += f"D {name}\n".encode()
-            else:
-                out += f"M 100644 inline {name}\n".encode() + _data(content)
-        return out + b"\n"
+    def _write(self, transitions: Sequence[Transition], tip: str) -> str:
+        ref = self._local(self._branches.state)
+        return write_commits(self._git, ref, transitions, tip, self._identity)
 
     def _push(self, push: _Push) -> str | None:
         """Push both branches at once; returns what git printed when that failed."""
@@ -351,16 +340,24 @@ class GitStore:
             ),
         )
 
-    def _rebase(self, tips: dict[str, str]) -> None:
-        """Build on what somebody else put on the state branch, if the state is unchanged."""
+    def _rebase(self, tips: dict[str, str], earlier: _Push | None) -> None:
+        """Build on what somebody else put on the state branch, if the state is unchanged.
+
+        The state there may also be that of `earlier`, a push that was broken off and arrived.
+        """
         before, work_before = self._tips.get(self._branches.state, ""), self.work_tip
-        self._tips = tips
+        self._tips = dict(tips)
         tip = tips.get(self._branches.state, "")
         if tip:
             self._fetch(self._branches.state, depth=1)
             self._complete(tip)
             self._inbox_is_new = True
-        changed = tip != before and self._blob(bus.STATE) != self._built_on
+        state = self._blob(bus.STATE)
+        if earlier and earlier.transitions and state == self._last_state(earlier):
+            self._settle(earlier, tip)
+            self._tips = tips
+            before, work_before = tip, earlier.work_sha or work_before
+        changed = tip != before and state != self._built_on
         if not before or changed:
             raise PushRejected(f"{self._branches.state} was written by another run")
         if self.work_tip != work_before:
@@ -385,7 +382,3 @@ def _without_diff(name: str, content: bytes | None) -> bytes | None:
     if content is None or not name.endswith(bus.REVIEW_REQUEST):
         return content
     return bus.encode(bus.remove_diff(json.loads(content)))
-
-
-def _data(content: bytes) -> bytes:
-    return f"data {len(content)}\n".encode() + content + b"\n"

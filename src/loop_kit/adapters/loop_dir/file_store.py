@@ -174,6 +174,9 @@ class FileStore:
         if work_sha and self._keep_work is not None:
             self._keep_work(work_sha)
 
+    def limit_time(self, seconds: float) -> None:
+        """Nothing to do: no server is asked."""
+
     def commands(self) -> tuple[Command, ...]:
         """None: on a laptop a person types commands."""
         return ()

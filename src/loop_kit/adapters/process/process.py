@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from loop_kit.adapters.process.tree import ProcessTree
 
 _CHUNK = 64 * 1024
+_COMMAND_GRACE = 0.5
 
 
 class CommandTimeout(Exception):
@@ -112,18 +113,31 @@ def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tup
                 _kill_group(child)
         child.wait()
     except BaseException:
-        _kill_group(child)
-        child.wait()
+        _end_group(child)
         raise
     finally:
         timer.cancel()
     return out, late.is_set()
 
 
+def _end_group(child: "subprocess.Popen[bytes]") -> None:
+    """End an interrupted command; git removes its lock files if it is asked to end."""
+    _signal_group(child, signal.SIGTERM)
+    try:
+        child.wait(_COMMAND_GRACE)
+    except subprocess.TimeoutExpired:
+        _kill_group(child)
+        child.wait()
+
+
 def _kill_group(child: "subprocess.Popen[bytes]") -> None:
+    _signal_group(child, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def _signal_group(child: "subprocess.Popen[bytes]", number: int) -> None:
     try:
         if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
+            os.killpg(child.pid, number)
         else:
             child.kill()
     except (ProcessLookupError, PermissionError):
@@ -149,12 +163,13 @@ def stream(
     idle_timeout: float | None = None,
     linger: float = 0,
     settled: Callable[[], bool] = lambda: True,
-    grace: float = 5,
+    grace: float = 3,
     namespace: bool = False,
 ) -> Streamed:
     """Run a program that may be hostile, and leave none of its processes alive.
 
-    After exit code 0 without `settled()`, what it left running gets up to `linger` seconds. With
+    After exit code 0 without `settled()`, what it left running gets up to `linger` seconds; what is
+    ended gets `grace` seconds from SIGTERM on, for a job that is cancelled has 10 s in all. With
     `namespace` it gets a process namespace of its own, if that is allowed.
 
     Raises:

@@ -220,7 +220,11 @@ def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
 
 def halt(state: LoopState, event: Halted) -> LoopState:
     """End the loop, with the commits that an interrupted worker left."""
-    changes = {"reasons": event.reasons, "wip": event.wip or state.wip}
+    changes = {
+        "reasons": event.reasons,
+        "wip": event.wip or state.wip,
+        "interrupted_run": event.interrupted_run,
+    }
     return end_loop(state, event.outcome, event.error, event.at, **changes)
 
 

@@ -163,13 +163,17 @@ class ReviewReported:
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """The loop stops here, and may be continued at the same phase, from `wip` if there is some."""
+    """The loop stops here, and may be continued at the same phase, from `wip` if there is some.
+
+    `interrupted_run` is the lease of the run that was interrupted: who did that is not known yet.
+    """
 
     outcome: Outcome
     error: str
     at: str
     reasons: tuple[Reason, ...] = ()
     wip: Wip | None = None
+    interrupted_run: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)

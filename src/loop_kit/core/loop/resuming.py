@@ -99,6 +99,7 @@ def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
         error="",
         failed_at="",
         resume_phase=None,
+        interrupted_run=None,
         continue_to=None,
         limits=limits,
         attempt=attempt,

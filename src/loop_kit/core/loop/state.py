@@ -293,6 +293,8 @@ class LoopState(ExtensibleRecord):
     history: tuple[RoundRecord, ...] = ()
     outbox: tuple[OutboxItem, ...] = ()
     lease: Lease | None = None
+    interrupted_run: Lease | None = None
+    """The lease of the run that was interrupted, until it is known who ended that run."""
     handed_over_by: str = ""
     """The run that released the lease last: when it is run again, its work is done."""
     added_rounds: int = 0
