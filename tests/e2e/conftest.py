@@ -134,6 +134,8 @@ class Hub:
     command: tuple[str | Path, ...] = (LOOP, "action")
     jobs: list[JobResult] = field(default_factory=list)
     running: list[Program] = field(default_factory=list)
+    on_start: Callable[[], None] = lambda: None
+    """Called with every job, after its checkout."""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
     @property
@@ -207,6 +209,7 @@ class Hub:
         environ["GITHUB_WORKSPACE"] = str(checkout)
         environ["GITHUB_SHA"] = self.bare.head("main")
         log = folder / "log"
+        self.on_start()
         with log.open("wb") as stream:
             child = programs.start(
                 self.command, cwd=checkout, env={**environ, **(env or {})}, log=stream

@@ -33,6 +33,18 @@ class Fault:
         return "Server Error"
 
 
+def any_fault(
+    method: str,
+    status: int = 500,
+    *,
+    drop_before: bool = False,
+    drop_after: bool = False,
+    cut: bool = False,
+) -> Fault:
+    """A fault of the next request, whatever it is for."""
+    return Fault(method, re.compile(""), status, 1, {}, drop_before, drop_after, cut)
+
+
 class FaultPlan:
     """The faults that are still to come, in order; a `forecast` is asked when there are none."""
 

@@ -11,6 +11,7 @@ from loop_kit.settings import read_fail_on
 def run_action(environ: Mapping[str, str]) -> ExitCode:
     """Run one round; the exit code follows from `fail-on` alone."""
     from loop_kit.actions.invocation import run_round
+    from loop_kit.core.loop.outbox import is_pull_request_missing
 
     log = ActionsLog(sys.stdout)
     try:
@@ -28,6 +29,12 @@ def run_action(environ: Mapping[str, str]) -> ExitCode:
         log.close()
     if state is None or state.outcome is None:
         return ExitCode.OK
+    if is_pull_request_missing(state):
+        log.fail(
+            "The loop is approved, but its pull request could not be opened. Run this job again, or"
+            " wait for the sweep."
+        )
+        return _exit_code(ExitCode.REFUSED, read_fail_on(environ))
     return _exit_code(state.exit_code, read_fail_on(environ))
 
 

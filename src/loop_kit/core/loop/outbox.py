@@ -94,6 +94,12 @@ def pending(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(sorted(items, key=_rank))
 
 
+def is_pull_request_missing(state: LoopState) -> bool:
+    """Whether an approved loop has a pull request outstanding that it could not open."""
+    opened = item_of(state, PULL_REQUEST)
+    return state.outcome is Outcome.APPROVED and opened is not None and opened.status == "pending"
+
+
 def unposted_commits(state: LoopState) -> tuple[str, ...]:
     """The commits whose review is still to be posted, on their lines."""
     rounds = {round_of(item.key) for item in pending(state) if kind_of(item.key) == REVIEW}
