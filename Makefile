@@ -6,7 +6,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=auto --quiet
 
-.PHONY: demo test test-slow test-all check clean
+.PHONY: demo test test-slow test-all storm check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -18,6 +18,9 @@ test-slow: .venv/dev  ## Run the others
 	$(TESTS) --tier=slow
 
 test-all: test test-slow  ## Run all tests but those that .ci/run installs programs for
+
+storm: .venv/dev  ## Kill loops at every crash point there is, with the races and faults: about an hour
+	$(TESTS) --tier=storm --storm=full
 
 check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The two tiers of the tests: `make test` runs the fast one, `make test-all` both.
+"""The tiers of the tests: `make test` runs the fast one, `make test-all` also the slow one.
 
 Slow is what costs most by measure: whole jobs against servers, damage of every kind to every file,
 programs that Python itself has to start, and git and processes by the hundred. Everything else is
@@ -29,18 +29,29 @@ SLOW = (
     "e2e",
     "real",
     "seed",
+    "storms",
 )
+STORMS = (
+    "e2e/test_crashes_in_ci.py",
+    "e2e/test_races_in_ci.py",
+    "engine/test_crashes.py",
+    "engine/test_races.py",
+    "storms",
+)
+"""What breaks a loop on purpose; `make storm` runs all of it, and every crash point there is."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--tier", choices=("fast", "slow", "all"), default="all")
+    parser.addoption("--tier", choices=("fast", "slow", "all", "storm"), default="all")
+    parser.addoption("--storm", choices=("sample", "full"), default="sample")
+    parser.addoption("--storm-seed", type=int, default=1, help="what a sample is drawn by")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     del config
-    gone = [each for each in SLOW if not (TESTS / each).exists()]
+    gone = [each for each in (*SLOW, *STORMS) if not (TESTS / each).exists()]
     if gone:
-        raise pytest.UsageError(f"tests/conftest.py: SLOW names what is not there: {gone}")
+        raise pytest.UsageError(f"tests/conftest.py: a tier names what is not there: {gone}")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -49,5 +60,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if tier == "all" or not collection_path.is_file():
         return None
     path = collection_path.relative_to(TESTS).as_posix()
-    slow = any(path == each or path.startswith(f"{each}/") for each in SLOW)
-    return True if slow != (tier == "slow") else None
+    listed = STORMS if tier == "storm" else SLOW
+    found = any(path == each or path.startswith(f"{each}/") for each in listed)
+    return True if found != (tier in {"slow", "storm"}) else None
+
+
+@pytest.fixture
+def storm_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of whatever a test draws by chance; a test that fails shows it."""
+    seed: int = request.config.getoption("--storm-seed")
+    print(f"Drawn by --storm-seed={seed}")
+    return seed

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -259,10 +260,10 @@ class Hub:
 MakeHub = Callable[..., Hub]
 
 
-@pytest.fixture
-def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+@contextmanager
+def hosting(folder: Path) -> Iterator[MakeHub]:
     """Make the repository with a card and a script; `mona` may write, `rita` may read."""
-    with GitServer(tmp_path / "hosted") as git, GitHubServer(git) as api:
+    with GitServer(folder / "hosted") as git, GitHubServer(git) as api:
 
         def make(
             script: Mapping[str, Any] = TWO_ROUNDS,
@@ -286,7 +287,7 @@ def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
                 **(files or {}),
             }
             git.repository(REPOSITORY).commit_files("main", tree, "A calculator with two bugs")
-            return Hub(git, api, tmp_path)
+            return Hub(git, api, folder)
 
         yield make
     description = GitHubDescription()
@@ -297,6 +298,13 @@ def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
         for problem in description.check(answer.method, answer.path, answer.status, answer.body)
     ]
     assert problems == []
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+    """The maker of the one repository of a test."""
+    with hosting(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture

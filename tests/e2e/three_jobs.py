@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,15 @@ def later(
     attempt: int = 1,
     tamper: Tamper | None = None,
     kill_after_push: int = 0,
+    env: Mapping[str, str] | None = None,
     **inputs: Any,
 ) -> JobResult:
     """Run a later job of the run that `first` began; `bundle` is what it downloads.
 
     `tamper` does to that what an agents' job which was lost to its agents could.
     """
-    env = {"GITHUB_RUN_ID": first.checkout.parent.name, "GITHUB_RUN_ATTEMPT": str(attempt)}
+    run = {"GITHUB_RUN_ID": first.checkout.parent.name, "GITHUB_RUN_ATTEMPT": str(attempt)}
+    env = {**(env or {}), **run}
     if phase == "agents":
         env["INPUT_GITHUB_TOKEN"] = READER
     if phase == "publish":

@@ -8,6 +8,9 @@ whoever started the tests ignores some.
 It reads one byte and four descriptors per program from its standard input: the program's standard
 streams, and a socket. The child reads from that socket what to become; the pid and at the end the
 exit code are written to it. The server ends when its standard input does.
+
+A test may name a script in `PRELUDE`, whose `install` changes the process before it is `loop`: that
+is how storms kill one at a named point, without a word about it in the product.
 """
 
 import atexit
@@ -17,6 +20,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -38,6 +42,7 @@ USED_LATER = (
     "tenacity",
     "yaml",
 )
+PRELUDE = "LOOP_TEST_PRELUDE"
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -138,6 +143,9 @@ def become(channel: int) -> None:
     sys.argv[:] = argv
     tempfile.tempdir = None
     time.tzset()
+    prelude = os.environ.pop(PRELUDE, "")
+    if prelude:
+        runpy.run_path(prelude)["install"]()
 
 
 def run() -> int:

@@ -78,6 +78,7 @@ def run_local(request: Request) -> ExitCode:
         raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     with exclusive(folder / "lock"):
         remove_drafts(folder)
+        remove_drafts(place.git_dir / "info")
         kill_leftovers(folder / "runtime" / "mailbox")
         release = _hide(place, folder)
         try:

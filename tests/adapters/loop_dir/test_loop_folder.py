@@ -72,10 +72,14 @@ def test_a_link_in_place_of_the_draft_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("state.json.123.tmp", "work_report.json.9.tmp", "mine.tmp", "state.json"):
+    below = ("archive/T-001/r1_state.json", "handoff/T-001/worker_r1.json", "context/pitfalls.md")
+    drafts = [f"{name}.123.tmp" for name in ("state.json", "runtime/task_card.json", *below)]
+    for name in (*drafts, "mine.tmp", "state.json", "tasks/a.json.1.tmp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     remove_drafts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.tmp", "state.json"]
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")]
+    assert sorted(left) == ["mine.tmp", "state.json", "tasks/a.json.1.tmp"]
 
 
 def test_a_log_rotates_and_keeps_three_older_ones(tmp_path: Path) -> None:

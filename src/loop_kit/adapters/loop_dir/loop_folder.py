@@ -37,6 +37,7 @@ GENERATED = (
     "task_packet.json",
     "summary.json",
 )
+_WITH_DRAFTS = ("", "archive/*/", "context/", "handoff/*/", "runtime/")
 _BEGIN = "# loop-kit: generated files"
 _END = "# loop-kit: end"
 
@@ -70,9 +71,10 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
 
 def remove_drafts(folder: Path) -> None:
     """Remove unfinished files of processes that were killed; call it under the lock."""
-    for draft in folder.glob("*.json.*.tmp"):
-        with contextlib.suppress(OSError):
-            draft.unlink()
+    for below in _WITH_DRAFTS:
+        for draft in folder.glob(f"{below}*.[0-9]*.tmp"):
+            with contextlib.suppress(OSError):
+                draft.unlink()
 
 
 def exclude_generated(git_dir: Path, loop_dir: str, *, run: bool) -> Callable[[], None]:
