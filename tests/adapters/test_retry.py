@@ -88,6 +88,12 @@ def test_a_pause_that_the_server_asks_for_is_made_as_it_is(clock: FakeClock) -> 
     assert clock.slept == [7, 11]
 
 
+def test_a_caller_with_less_time_makes_no_pause_that_outlasts_it(clock: FakeClock) -> None:
+    with pytest.raises(Late):
+        retry(answers(Late(30), 1), clock.sleep, if_error=is_late, within=20)
+    assert clock.slept == []
+
+
 def test_no_pause_goes_beyond_the_time_that_all_tries_have(clock: FakeClock) -> None:
     with pytest.raises(Late):
         retry(answers(Late(MAX_SECONDS), 1), clock.sleep, if_error=is_late)

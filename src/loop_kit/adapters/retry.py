@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 TRIES = 5
 MAX_SECONDS = 600.0
-"""No further try begins this long after the first one began."""
+"""The time for all tries, unless the caller has less: a lease outlives its round as long."""
 
 
 def retry(
@@ -24,6 +24,7 @@ def retry(
     if_result: Callable[[T], bool] = lambda _: False,
     if_error: Callable[[BaseException], bool] = lambda _: False,
     pace: float = 1.0,
+    within: float = MAX_SECONDS,
 ) -> T:
     """The result of `request`, or the error of its last try.
 
@@ -33,6 +34,7 @@ def retry(
         if_result: Whether a result is a transient failure.
         if_error: Whether an error is one; its `retry_after`, in seconds, is the pause if it has it.
         pace: The unit of all other pauses, in seconds.
+        within: No further try begins so many seconds after the first one began.
     """
     from tenacity import (
         Retrying,
@@ -57,7 +59,7 @@ def retry(
 
     retrying = Retrying(
         sleep=sleep,
-        stop=stop_after_attempt(TRIES) | stop_before_delay(MAX_SECONDS),
+        stop=stop_after_attempt(TRIES) | stop_before_delay(within),
         wait=pause,
         retry=retry_if_result(if_result) | retry_if_exception(if_error),
         retry_error_callback=last,

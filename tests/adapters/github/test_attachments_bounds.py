@@ -135,6 +135,16 @@ def test_an_answer_that_breaks_off_is_none(site: Site) -> None:
         fetch(site)
 
 
+def test_an_answer_that_breaks_off_once_is_asked_for_again(site: Site) -> None:
+    def first_breaks_off(handler: LoopbackHandler) -> None:
+        send = handler.send_cut if len(site.asked) == 1 else handler.send_whole
+        send(200, {}, CARD)
+
+    site.answers[PATH] = first_breaks_off
+    assert fetch(site) == CARD
+    assert len(site.asked) == 2
+
+
 def test_a_host_that_is_silent_is_left_after_the_timeout(site: Site) -> None:
     def silent(handler: LoopbackHandler) -> None:
         site.ended.wait(60)

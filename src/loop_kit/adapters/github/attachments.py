@@ -8,10 +8,12 @@ fetched, and that includes attachments of private repositories.
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from loop_kit.adapters.retry import retry
 from loop_kit.core.card.task import MAX_CARD_BYTES
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadCard, ForgeUnavailable, LoopError
@@ -38,8 +40,8 @@ class Hosts:
     """The hosts that links to attachments name and that store them: patterns of whole host names.
 
     The two buckets are named in full, because anybody can have one with a similar name. Times are
-    seconds: `timeout` for each wait, `pace` between two tries, and after `deadline` nothing more is
-    requested or read.
+    seconds: `timeout` for each wait, `pace` the unit of pauses between tries, and after `deadline`
+    nothing more is requested or read.
     """
 
     page: str = "github.com"
@@ -69,7 +71,12 @@ class Hosts:
 GITHUB = Hosts()
 
 
-def fetch_attachment(url: str, limit: int = MAX_CARD_BYTES, hosts: Hosts = GITHUB) -> bytes:
+def fetch_attachment(
+    url: str,
+    limit: int = MAX_CARD_BYTES,
+    hosts: Hosts = GITHUB,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bytes:
     """The bytes of the attachment at `url`, as they are, at most `limit`.
 
     Raises:
@@ -78,25 +85,33 @@ def fetch_attachment(url: str, limit: int = MAX_CARD_BYTES, hosts: Hosts = GITHU
     """
     if not hosts.has_page(url):
         raise BadCard(f"{_subject(url)} is no attachment on {hosts.page}.", _PASTE)
+    until = time.monotonic() + hosts.deadline
+    return retry(
+        lambda: _fetch_once(url, limit, hosts, until),
+        sleep,
+        if_error=lambda error: isinstance(error, ForgeUnavailable),
+        pace=hosts.pace,
+        within=hosts.deadline,
+    )
+
+
+def _fetch_once(url: str, limit: int, hosts: Hosts, until: float) -> bytes:
     import requests
     import urllib3
 
-    until = time.monotonic() + hosts.deadline
     try:
-        with _session(hosts) as session:
+        with _session() as session:
             return _follow(session, url, limit, hosts, until)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise _unavailable(url, type(error).__name__) from None
 
 
-def _session(hosts: Hosts) -> "requests.Session":
+def _session() -> "requests.Session":
     """A session that uses proxies and certificates of the environment, but no login."""
     from http.cookiejar import DefaultCookiePolicy
 
     import requests
-    from requests.adapters import HTTPAdapter
     from requests.cookies import RequestsCookieJar
-    from urllib3 import Retry
 
     class ByHand(requests.Session):
         def get_redirect_target(self, resp: requests.Response) -> None:
@@ -106,17 +121,6 @@ def _session(hosts: Hosts) -> "requests.Session":
     session.auth = _without_login
     session.headers["Accept-Encoding"] = "identity"
     session.cookies = RequestsCookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    retry = Retry(
-        total=2,
-        redirect=False,
-        status_forcelist={500, 502, 503, 504},
-        backoff_factor=hosts.pace,
-        backoff_jitter=hosts.pace,
-        raise_on_status=False,
-        respect_retry_after_header=False,
-    )
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session
 
 
