@@ -62,3 +62,18 @@ def test_tee_forwards_the_same_to_every_reporter() -> None:
     tee.end_attempt(Role.WORKER, 1, "z")
     assert vars(one) == vars(two)
     assert (one.notes, one.warnings, one.activities, one.endings) == (["n"], ["w"], ["a"], ["z"])
+
+
+def test_a_feed_that_can_be_written_again_goes_on_and_was_warned_of_once(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    (tmp_path / "feed.jsonl").mkdir()
+    (tmp_path / "orchestrator.log").mkdir()
+    feed = FeedReporter(tmp_path, FakeClock(), warnings.append)
+    feed.note("lost")
+    feed.warn("lost too")
+    for name in ("feed.jsonl", "orchestrator.log"):
+        (tmp_path / name).rmdir()
+    feed.note("kept")
+    assert len(warnings) == 1
+    assert "feed.jsonl cannot be written (Is a directory)" in warnings[0]
+    assert [entry["data"]["message"] for entry in entries(tmp_path / "feed.jsonl")] == ["kept"]

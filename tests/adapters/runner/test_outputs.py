@@ -1,10 +1,13 @@
 """Outputs and summary: each value in a delimiter that nobody can guess."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.core import builders as b
+from tests.support.full_disk import limited
 
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
 from loop_kit.core.loop.messages import HandedOver
@@ -142,3 +145,19 @@ def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     write_outputs("", {"a": "x"})
     write_summary("", "# Summary")
     assert list(tmp_path.iterdir()) == []
+
+
+_WRITE = """
+import sys
+from loop_kit.adapters.runner.outputs import write_outputs
+write_outputs(sys.argv[1], {"task-id": "T-001", "outcome": "x" * 500})
+"""
+
+
+def test_outputs_that_do_not_fit_leave_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    path.write_text("before=1\n")
+    argv = limited(300, sys.executable, "-c", _WRITE, path)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert f"File too large: '{path}'" in done.stderr
+    assert path.read_text() == "before=1\n"
