@@ -82,7 +82,7 @@ def clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def mend(path: Path, good: bytes) -> None:
+def repair(path: Path, good: bytes) -> None:
     """Put the good bytes back."""
     clear(path)
     path.write_bytes(good)

@@ -238,7 +238,7 @@ class Repo:
 
 
 def installed_package() -> Path:
-    """Where the program under test lies, asked of a process of its own."""
+    """The file of the program under test, asked of a process of its own."""
     asked = "import loop_kit, pathlib; print(pathlib.Path(loop_kit.__file__).parent)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""Programs that are no backend of ours: by a command line, and by an installed package."""
+"""Programs that are no built-in backend: by a command line, and by an installed package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bus files that are damaged, or no files at all: said in one sentence, and the loop goes on."""
+"""Bus files that are damaged, or no files at all: named in one sentence, and the loop continues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cli.damage import (
     assert_tidy,
     clear,
     damage,
-    mend,
+    repair,
 )
 from tests.cli.harness import TWO_ROUNDS, Repo, assert_refused
 
@@ -68,7 +68,7 @@ def test_a_damaged_fix_list_does_not_lose_the_findings(second_round: Repo, kind:
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_a_folder_where_a_file_is_written_is_named_and_the_loop_goes_on_without_it(
+def test_a_folder_where_a_file_is_written_is_named_and_the_loop_continues_without_it(
     second_round: Repo, name: str
 ) -> None:
     repo = second_round
@@ -138,7 +138,7 @@ def test_drafts_that_somebody_planted_are_not_followed(second_round: Repo) -> No
 
 
 @pytest.mark.parametrize("kind", [*FEW, "a list", "a pipe", "a dangling link"])
-def test_a_damaged_frozen_card_is_refused_and_the_loop_goes_on_with_a_mended_one(
+def test_a_damaged_frozen_card_is_refused_and_the_loop_continues_with_a_repaired_one(
     second_round: Repo, kind: str
 ) -> None:
     repo = second_round
@@ -148,7 +148,7 @@ def test_a_damaged_frozen_card_is_refused_and_the_loop_goes_on_with_a_mended_one
     assert_tidy(stopped)
     assert_refused(stopped, 3, "task_card.json")
     assert repo.names[2:] == []
-    mend(repo.folder / "runtime" / "task_card.json", good)
+    repair(repo.folder / "runtime" / "task_card.json", good)
     assert repo.run("--resume").code == 0
     assert "Another goal." not in repo.calls[-1].stdin
 

@@ -15,7 +15,7 @@ from tests.cli.damage import (
     PLACES,
     assert_tidy,
     damage,
-    mend,
+    repair,
 )
 from tests.cli.harness import CARD, Repo, assert_refused
 
@@ -34,7 +34,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize(("name", "kind"), EVERYWHERE)
-def test_a_card_that_cannot_be_read_is_refused_until_it_is_mended(
+def test_a_card_that_cannot_be_read_is_refused_until_it_is_fixed(
     repo: Repo, name: str, kind: str
 ) -> None:
     (repo.folder / "task_card.json").unlink()
@@ -47,7 +47,7 @@ def test_a_card_that_cannot_be_read_is_refused_until_it_is_mended(
     assert_refused(refused, 3)
     assert repo.names == []
     assert not (repo.folder / "state.json").exists()
-    mend(path, good)
+    repair(path, good)
     assert repo.run(*REFERENCES[name]).code == 0
 
 
@@ -110,7 +110,7 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize(("name", "kind"), CONFIGS)
-def test_a_configuration_that_cannot_be_read_is_refused_until_it_is_mended(
+def test_a_configuration_that_cannot_be_read_is_refused_until_it_is_fixed(
     repo: Repo, name: str, kind: str
 ) -> None:
     path = repo.folder / name
@@ -120,7 +120,7 @@ def test_a_configuration_that_cannot_be_read_is_refused_until_it_is_mended(
     assert_tidy(refused)
     assert_refused(refused, 3, name)
     assert repo.names == []
-    mend(path, good)
+    repair(path, good)
     assert repo.run().code == 0
     assert repo.state["limits"]["max_rounds"] == 2
 
@@ -151,7 +151,7 @@ def test_a_template_that_is_none_is_refused_before_anybody_is_paid(
     assert_refused(refused, 3, Path(name).name)
     assert repo.names == []
     assert_tidy(repo.loop("status"))
-    mend(repo.folder / name, good)
+    repair(repo.folder / name, good)
     assert repo.run().code == 0
 
 

@@ -1,4 +1,4 @@
-"""A `state.json` that is damaged, that lies, or that is meant to make git do something."""
+"""A `state.json` that is damaged, that is false, or that is meant to make git do something."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.cli.damage import CONTENT, FEW, HOSTILE, assert_tidy, damage, mend
+from tests.cli.damage import CONTENT, FEW, HOSTILE, assert_tidy, damage, repair
 from tests.cli.harness import TWO_ROUNDS, Repo, Steps, assert_refused
 
 FAILS: Steps = [{"stderr": "unauthorized"}, {"exit": 1}]
@@ -40,14 +40,14 @@ def assert_not_continued(repo: Repo, *words: str) -> None:
 
 
 def assert_continues(repo: Repo, good: bytes) -> None:
-    mend(repo.folder / "state.json", good)
+    repair(repo.folder / "state.json", good)
     done = repo.run("--resume")
     assert done.code == 0, done.text
     assert repo.names == ["worker/1/1", "reviewer/1/1", "reviewer/1/2"]
 
 
 @pytest.mark.parametrize("kind", [*CONTENT, "a folder", "a pipe"])
-def test_a_damaged_state_is_warned_of_and_refused_until_it_is_mended(
+def test_a_damaged_state_is_warned_of_and_refused_until_it_is_fixed(
     under_review: Repo, kind: str
 ) -> None:
     repo = under_review
@@ -150,7 +150,7 @@ def test_text_in_a_state_is_shown_and_does_nothing(under_review: Repo, text: str
     rewrite(repo, task_id=text, state=text, outcome=text, round=text, findings=[{"id": text}])
     for shown in (repo.loop("status"), repo.loop("status", "--json"), repo.run("--resume")):
         assert_tidy(shown)
-    mend(repo.folder / "state.json", good)
+    repair(repo.folder / "state.json", good)
     assert repo.run("--resume").code == 0
 
 
@@ -162,6 +162,6 @@ def test_an_archived_state_that_is_damaged_is_restored_as_it_is_and_refused(repo
     damage(kept / "r2_state.json", "truncated")
     assert repo.loop("archive", "--task-id", "T-001", "--restore", "r2_state").code == 0
     assert_refused(repo.run("--resume"), 5, "state.json")
-    mend(kept / "r2_state.json", good)
+    repair(kept / "r2_state.json", good)
     assert repo.loop("archive", "--task-id", "T-001", "--restore", "r2_state").code == 0
     assert repo.run("--resume").code == 0

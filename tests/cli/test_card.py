@@ -80,7 +80,7 @@ def test_the_text_of_an_issue_is_read_as_the_loop_reads_it(repo: Repo) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"Please mend it.", "stdin: issue #0 holds no task card"),
+        (b"Please fix it.", "stdin: issue #0 holds no task card"),
         (ISSUE.replace("Verify", "Verfy").encode(), "Did you mean 'Verify'?"),
         (b"\xff", "stdin: not UTF-8 at byte 0"),
         (b"x" * 2_000_000, "over the limit of 65536"),

@@ -129,7 +129,7 @@ def test_status_prints_no_escape_of_a_state_that_somebody_wrote(repo: Repo) -> N
     assert not {"\x1b", "\x07", "\x9b"} & set(result.out)
 
 
-def test_status_after_a_run_tells_where_it_stands(repo: Repo) -> None:
+def test_status_after_a_run_names_its_round_and_outcome(repo: Repo) -> None:
     repo.plan({"reviewer": [{"stderr": "unauthorized"}, {"exit": 1}]})
     assert repo.run().code == 2
     text = repo.loop("status").out
@@ -300,7 +300,7 @@ def test_a_task_is_found_by_its_id_in_the_folder_of_tasks(repo: Repo) -> None:
     assert repo.state["task_id"] == "T-9"
 
 
-def test_a_second_task_starts_anew(repo: Repo) -> None:
+def test_a_second_task_starts_afresh(repo: Repo) -> None:
     assert repo.run().code == 0
     repo.card("two.json", task_id="T-002")
     repo.plan({"worker": [{"write": {"calc.py": "VALUE = 5\n"}}, {"report": {}}]})

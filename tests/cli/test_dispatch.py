@@ -35,7 +35,7 @@ def test_each_role_has_its_own_backend_model_and_arguments(repo: Repo) -> None:
     assert reviewer.argv[-3:-1] == ["--config", "a b=1"]
 
 
-def test_the_job_is_told_in_variables(repo: Repo) -> None:
+def test_variables_describe_the_job(repo: Repo) -> None:
     assert repo.run().code == 0
     env = repo.calls[1].env
     assert (env["LOOP_ROLE"], env["LOOP_TASK_ID"]) == ("reviewer", "T-001")
@@ -206,7 +206,7 @@ def test_five_megabytes_of_output_and_bytes_that_are_not_text_do_no_harm(repo: R
     assert len(result.text) < 10_000
 
 
-def test_codex_events_are_shown_in_short(repo: Repo) -> None:
+def test_codex_events_are_printed_in_short(repo: Repo) -> None:
     events = [
         {"type": "command_execution", "command": "npm test"},
         {"type": "command_execution", "command": "npm test"},
@@ -228,7 +228,7 @@ def test_codex_events_are_shown_in_short(repo: Repo) -> None:
     assert (repo.state["usage"]["tokens_in"], repo.state["usage"]["tokens_out"]) == (70, 30)
 
 
-def test_claude_events_are_shown_in_short(repo: Repo) -> None:
+def test_claude_events_are_printed_in_short(repo: Repo) -> None:
     tool = {"type": "tool_use", "name": "Bash", "input": {"command": "npm test"}}
     said = {"type": "text", "text": "done"}
     usage = {"input_tokens": 7, "cache_read_input_tokens": 60, "output_tokens": 3}
@@ -254,7 +254,7 @@ def test_verbose_shows_whole_lines(repo: Repo) -> None:
     assert "y" * 300 in repo.run("--verbose").out
 
 
-def test_what_an_agent_does_is_shown_while_it_is_at_work(repo: Repo) -> None:
+def test_what_an_agent_does_is_printed_while_it_runs(repo: Repo) -> None:
     item = {"type": "agent_message", "text": "thinking"}
     said = {"say": {"type": "item.completed", "item": item}}
     repo.plan({"worker": [said, {"gate": "middle"}, *DONE]})

@@ -133,7 +133,7 @@ def test_a_key_counts_from_every_place_from_which_a_run_takes_it(
     assert (given.code, states(given)["claude login"]) == (0, "ok")
 
 
-def test_a_broken_backend_that_nobody_uses_is_shown_and_does_not_matter(ready: Repo) -> None:
+def test_a_broken_backend_that_nobody_uses_is_listed_and_does_not_matter(ready: Repo) -> None:
     script(ready, "claude", "exit 1")
 
     shown = ready.loop("doctor", "--json")
@@ -299,7 +299,7 @@ def test_a_file_in_the_place_of_the_folder_is_in_the_way(ready: Repo) -> None:
     assert_not_ready(ready.loop("doctor"), "is not a folder", "loop folder (wrong)")
 
 
-def test_a_git_that_is_too_old_or_says_nothing_sensible_is_told(ready: Repo) -> None:
+def test_a_git_that_is_too_old_or_says_nothing_sensible_is_reported(ready: Repo) -> None:
     real = shutil.which("git", path=os.environ["PATH"])
     said = ready.fake / "git.version"
     script(ready, "git", f'for a; do [ "$a" = version ] && exec cat {said}; done; exec {real} "$@"')

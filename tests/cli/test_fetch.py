@@ -27,7 +27,7 @@ def ci(repo: Repo, tmp_path: Path) -> Ci:
     return made
 
 
-def test_a_loop_comes_with_its_files_its_branch_and_the_command_that_goes_on(ci: Ci) -> None:
+def test_a_loop_comes_with_its_files_its_branch_and_the_command_that_continues_it(ci: Ci) -> None:
     done = ci.laptop.loop("fetch", "T-001")
     assert done.code == 0, done.text
     assert "git switch loop/T-001/work && loop run --auto-dispatch --resume" in done.out
@@ -288,7 +288,7 @@ def test_a_state_that_names_a_branch_of_others_is_refused(ci: Ci) -> None:
         (["T-001", "--branch-prefix", "a b"], 3, "branch_prefix"),
     ],
 )
-def test_what_is_not_there_is_told(ci: Ci, args: list[str], code: int, words: str) -> None:
+def test_what_is_not_there_is_reported(ci: Ci, args: list[str], code: int, words: str) -> None:
     assert_refused(ci.laptop.loop("fetch", *args), code, words)
 
 

@@ -97,13 +97,13 @@ def test_rewritten_history_is_sent_back_once_and_then_ends_the_run(repo: Repo) -
     assert repo.state["resume_phase"] == "awaiting_work"
 
 
-def test_rewritten_history_can_be_mended_by_the_worker(repo: Repo) -> None:
+def test_rewritten_history_can_be_repaired_by_the_worker(repo: Repo) -> None:
     rewrite = "echo VALUE = 1 > calc.py; git commit -qa --amend -m Rewritten"
-    mend = 'git reset -q --soft "$LOOP_BASE_SHA"; git commit -q -m Mended'
+    fix = 'git reset -q --soft "$LOOP_BASE_SHA"; git commit -q -m Repaired'
     repo.plan(
         {
             "worker/1/1": [{"sh": rewrite}, {"report": {}}],
-            "worker/1/2": [{"sh": mend}, {"report": {}}],
+            "worker/1/2": [{"sh": fix}, {"report": {}}],
         }
     )
     result = repo.run()

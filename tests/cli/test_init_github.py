@@ -1,4 +1,4 @@
-"""`loop init --github`: what is written, what is left alone, and what a person is told to do."""
+"""`loop init --github`: what is written, what is left alone, and what a person has to do next."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _steps(result: Result) -> str:
     return result.out.partition("Next, once")[2]
 
 
-def test_workflows_and_form_are_written_and_the_next_steps_told(repo: Repo) -> None:
+def test_workflows_and_form_are_written_and_the_next_steps_printed(repo: Repo) -> None:
     repo.git("remote", "add", "origin", "https://github.com/octo/demo")
 
     steps = _steps(repo.loop("init", "--github"))
@@ -62,7 +62,7 @@ def test_layout_and_backend_choose_the_workflow_and_the_secret(
     assert f"gh secret set {secret}" in steps
 
 
-def test_what_is_written_can_be_committed_as_told(repo: Repo) -> None:
+def test_what_is_written_can_be_committed_as_the_next_steps_say(repo: Repo) -> None:
     repo.loop("init", "--github")
 
     repo.git("add", ".github")

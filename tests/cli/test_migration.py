@@ -1,4 +1,4 @@
-"""A `.loop/` that agent-task-runner left is read as it is, and its loop goes on here.
+"""A `.loop/` that agent-task-runner left is read as it is, and its loop continues here.
 
 The folders in seed_loop/ were written by versions 0.3.0 and 0.3.1 themselves; only the commits in
 them are named instead of numbered, and are put in when a test makes them.
@@ -93,7 +93,7 @@ def test_status_shows_what_the_old_tool_left_and_changes_nothing(repo: Repo, nam
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_resume_goes_on_at_what_the_old_tool_left_undone(repo: Repo, name: str) -> None:
+def test_resume_continues_at_what_the_old_tool_left_undone(repo: Repo, name: str) -> None:
     left = LOOPS[name]
     base, *_ = leave(repo, name, left.rounds)
 
@@ -209,7 +209,7 @@ def test_the_archive_of_the_old_tool_is_listed_restored_and_added_to(repo: Repo)
     assert repo.json("archive/T-001/r2_review_report.json")["round"] == 2
 
 
-def test_a_state_restored_from_the_old_archive_goes_on(repo: Repo) -> None:
+def test_a_state_restored_from_the_old_archive_continues(repo: Repo) -> None:
     leave(repo, "0.3.1-approved", 2)
     assert repo.loop("archive", "--task-id", "T-001", "--restore", "r2_state").code == 0
     assert repo.run("--resume").code == 0

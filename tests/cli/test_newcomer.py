@@ -70,7 +70,7 @@ def test_clones_commit_with_the_identity_of_the_repository(repo: Repo) -> None:
     assert repo.git("log", "--format=%s", "HEAD").count("\n") == 1
 
 
-def test_a_verify_command_that_fails_at_the_base_is_told(repo: Repo) -> None:
+def test_a_verify_command_that_fails_at_the_base_is_reported(repo: Repo) -> None:
     repo.card(verify=["test -e proof"])
 
     assert "It fails: test -e proof (exit code 1)" in repo.run("--max-rounds", "1").out
@@ -85,7 +85,7 @@ def test_two_fresh_commands_after_init_lead_to_a_card(repo: Repo) -> None:
     assert repo.run().code == 0
 
 
-def test_what_a_card_asks_for_in_vain_is_said(repo: Repo) -> None:
+def test_what_a_card_asks_for_in_vain_is_reported(repo: Repo) -> None:
     repo.card(depends_on=["T-000"], limits={"max_diff_growth": 2})
 
     said = repo.run().out

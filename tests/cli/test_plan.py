@@ -343,7 +343,7 @@ def test_in_a_job_the_matrix_and_whether_it_is_empty_are_outputs(
     assert output.read_text() == f"before=1\nmatrix={done.out}any=true\n"
 
 
-def test_an_empty_matrix_is_said_to_be_empty(team: Team, tmp_path: Path) -> None:
+def test_an_empty_matrix_is_reported_as_empty(team: Team, tmp_path: Path) -> None:
     done = team.repo.loop("plan", "--matrix", env=job(team, tmp_path))
     assert parsed(done) == {"include": []}
     assert (tmp_path / "output").read_text() == 'matrix={"include":[]}\nany=false\n'
@@ -366,7 +366,7 @@ def test_two_hundred_cards_cost_two_questions_to_the_git_server(team: Team) -> N
     assert once <= 6
 
 
-def test_more_cards_than_are_read_are_told(team: Team) -> None:
+def test_more_cards_than_are_read_are_reported(team: Team) -> None:
     for number in range(1003):
         path = team.repo.folder / "tasks" / f"{number:04}.json"
         path.parent.mkdir(exist_ok=True)

@@ -38,7 +38,7 @@ def ci(repo: Repo, tmp_path: Path) -> Ci:
     return made
 
 
-def mended(ci: Ci) -> Ci:
+def repaired(ci: Ci) -> Ci:
     """The same, approved on the person's machine."""
     done = ci.laptop.run("--resume")
     assert done.code == 0, done.text
@@ -49,8 +49,8 @@ def assert_nothing_pushed(ci: Ci, before: tuple[str | None, str | None]) -> None
     assert ci.tips == before
 
 
-def test_state_and_work_are_brought_back_and_the_posts_left_to_a_job(ci: Ci) -> None:
-    before = mended(ci).state["seq"]
+def test_state_and_work_are_published_and_the_posts_left_to_a_job(ci: Ci) -> None:
+    before = repaired(ci).state["seq"]
     done = ci.laptop.loop("publish", "T-001")
     assert done.code == 0, done.text
     assert "Published T-001: Approved in round 2." in done.out
@@ -63,7 +63,7 @@ def test_state_and_work_are_brought_back_and_the_posts_left_to_a_job(ci: Ci) -> 
 
 
 def test_the_state_branch_gets_what_a_job_would_have_put_there(ci: Ci) -> None:
-    mended(ci)
+    repaired(ci)
     assert "diff" in ci.laptop.json("archive/T-001/r2_review_request.json")
     assert ci.laptop.loop("publish").code == 0
     request = json.loads(ci.bare.file(STATE, "archive/T-001/r2_review_request.json") or b"")
@@ -76,7 +76,7 @@ def test_the_state_branch_gets_what_a_job_would_have_put_there(ci: Ci) -> None:
 
 
 def test_published_twice_changes_nothing_the_second_time(ci: Ci) -> None:
-    assert mended(ci).laptop.loop("publish").code == 0
+    assert repaired(ci).laptop.loop("publish").code == 0
     tips, files = ci.tips, stamps(ci.laptop.folder)
     again = ci.laptop.loop("publish")
     assert again.code == 0, again.text
@@ -93,14 +93,14 @@ def test_what_did_not_go_on_here_is_not_published(ci: Ci) -> None:
 
 
 def test_a_published_loop_is_fetched_and_published_again(ci: Ci) -> None:
-    assert mended(ci).laptop.loop("publish").code == 0
+    assert repaired(ci).laptop.loop("publish").code == 0
     assert ci.laptop.loop("fetch", "T-001").code == 0
     again = ci.laptop.loop("publish")
     assert again.code == 0, again.text
     assert "nothing to publish" in again.out
 
 
-def test_a_loop_resumed_in_clones_is_brought_back_too(repo: Repo, tmp_path: Path) -> None:
+def test_a_loop_resumed_in_clones_is_published_too(repo: Repo, tmp_path: Path) -> None:
     ci = Ci.beside(repo, tmp_path, "--depth=1")
     ci.run(WORKER_FAILS)
     assert ci.laptop.loop("fetch", "T-001").code == 0
@@ -121,7 +121,7 @@ def test_a_blobless_clone_can_publish(repo: Repo, tmp_path: Path) -> None:
     assert "?" in ci.laptop.git("rev-list", "--objects", "--missing=print", "HEAD")
     ci.run(WORKER_FAILS)
     assert ci.laptop.loop("fetch", "T-001", "--switch").code == 0
-    done = mended(ci).laptop.loop("publish")
+    done = repaired(ci).laptop.loop("publish")
     assert done.code == 0, done.text
     assert ci.bare.head(WORK) == ci.state["head_sha"] == ci.laptop.head
 
@@ -130,7 +130,7 @@ def test_the_head_of_a_pull_request_gets_the_work(repo: Repo, tmp_path: Path) ->
     ci = Ci.beside(repo, tmp_path)
     ci.run(WORKER_FAILS, work="fix/state", source=PULL_SOURCE)
     assert ci.laptop.loop("fetch", "T-001", "--switch").code == 0
-    done = mended(ci).laptop.loop("publish")
+    done = repaired(ci).laptop.loop("publish")
     assert done.code == 0, done.text
     assert ci.bare.head("fix/state") == ci.laptop.head
     assert ci.bare.head(WORK) is None
@@ -163,11 +163,11 @@ def test_another_task_than_the_one_that_is_here_is_refused(ci: Ci) -> None:
 def test_a_record_that_is_lost_or_damaged_is_refused(ci: Ci, content: str | None) -> None:
     path = ci.laptop.folder / "runtime" / "fetched.json"
     path.unlink() if content is None else path.write_text(content)
-    assert_refused(mended(ci).laptop.loop("publish"), 5, "loop fetch T-001")
+    assert_refused(repaired(ci).laptop.loop("publish"), 5, "loop fetch T-001")
 
 
 def test_a_loop_that_moved_on_in_ci_is_not_overwritten(ci: Ci) -> None:
-    ci.put(seq=mended(ci).state["seq"] + 1, starter="rita")
+    ci.put(seq=repaired(ci).state["seq"] + 1, starter="rita")
     before = ci.tips
     assert_refused(ci.laptop.loop("publish"), 5, "changed in CI", "loop fetch T-001 --force")
     assert_nothing_pushed(ci, before)
@@ -175,7 +175,7 @@ def test_a_loop_that_moved_on_in_ci_is_not_overwritten(ci: Ci) -> None:
 
 def test_a_command_that_came_meanwhile_is_kept_for_the_next_job(ci: Ci) -> None:
     ci.bare.commit_files(STATE, {"inbox/7.json": '{"comment": 7, "verb": "pause", "by": "rita"}'})
-    assert mended(ci).laptop.loop("publish").code == 0
+    assert repaired(ci).laptop.loop("publish").code == 0
     assert ci.state["outcome"] == "approved"
     assert "inbox/7.json" in ci.files
 
@@ -183,7 +183,7 @@ def test_a_command_that_came_meanwhile_is_kept_for_the_next_job(ci: Ci) -> None:
 def test_a_running_run_is_not_disturbed(ci: Ci) -> None:
     ci.put(lease=ci.lease())
     assert ci.laptop.loop("fetch", "T-001").code == 0
-    before = mended(ci).tips
+    before = repaired(ci).tips
     assert_refused(ci.laptop.loop("publish"), 5, "Run 77 is running T-001")
     assert_nothing_pushed(ci, before)
 
@@ -191,7 +191,7 @@ def test_a_running_run_is_not_disturbed(ci: Ci) -> None:
 def test_a_lease_that_ran_out_is_no_obstacle(ci: Ci) -> None:
     ci.put(lease=ci.lease("2020-01-01T00:00:00Z"))
     assert ci.laptop.loop("fetch", "T-001").code == 0
-    done = mended(ci).laptop.loop("publish")
+    done = repaired(ci).laptop.loop("publish")
     assert done.code == 0, done.text
     assert "lease" not in ci.state
     assert ci.state["outcome"] == "approved"
@@ -199,7 +199,7 @@ def test_a_lease_that_ran_out_is_no_obstacle(ci: Ci) -> None:
 
 def test_work_that_a_job_would_refuse_is_not_pushed(ci: Ci) -> None:
     ci.laptop.plan({"worker/2": FORBIDDEN})
-    before = mended(ci).tips
+    before = repaired(ci).tips
     refused = ci.laptop.loop("publish")
     assert_refused(refused, 7, ".github/workflows/evil.yml", "protected")
     assert_nothing_pushed(ci, before)
@@ -210,26 +210,26 @@ def test_work_that_a_job_would_refuse_is_not_pushed(ci: Ci) -> None:
 
 def test_commits_of_others_on_the_work_branch_are_not_lost(ci: Ci) -> None:
     ci.bare.commit_files(WORK, {"note.txt": "mine"}, "A person's commit")
-    before = mended(ci).tips
+    before = repaired(ci).tips
     assert_refused(ci.laptop.loop("publish"), 5, "has commits that the local loop lacks")
     assert_nothing_pushed(ci, before)
 
 
 def test_a_work_branch_that_is_gone_is_not_made_again(ci: Ci) -> None:
-    mended(ci)
+    repaired(ci)
     ci.bare.delete_branch(WORK)
     assert_refused(ci.laptop.loop("publish"), 5, "was it merged?")
     assert ci.bare.head(WORK) is None
 
 
 def test_a_state_branch_that_was_deleted_is_reported(ci: Ci) -> None:
-    mended(ci)
+    repaired(ci)
     ci.bare.delete_branch(STATE)
     assert_refused(ci.laptop.loop("publish"), 5, "its state branch was deleted")
 
 
 def test_commits_that_are_not_the_loops_stay_here_and_are_reported(ci: Ci) -> None:
-    head = mended(ci).laptop.head
+    head = repaired(ci).laptop.head
     (ci.laptop.root / "note.txt").write_text("mine\n")
     ci.laptop.git("add", "note.txt")
     ci.laptop.git("commit", "--quiet", "-m", "Mine")
@@ -243,7 +243,7 @@ def test_commits_that_are_not_the_loops_stay_here_and_are_reported(ci: Ci) -> No
 def test_a_call_that_was_broken_off_is_completed_by_the_next(ci: Ci, arrived: bool) -> None:
     state, record = (ci.laptop.folder / n for n in ("state.json", "runtime/fetched.json"))
     before = record.read_bytes()
-    raw = mended(ci).laptop.folder.joinpath("state.json").read_bytes()
+    raw = repaired(ci).laptop.folder.joinpath("state.json").read_bytes()
     tips = ci.tips
     assert ci.laptop.loop("publish").code == 0
     end = ci.state
@@ -263,14 +263,14 @@ def test_a_call_that_was_broken_off_is_completed_by_the_next(ci: Ci, arrived: bo
 
 
 def test_a_damaged_report_is_not_published(ci: Ci) -> None:
-    before = mended(ci).tips
+    before = repaired(ci).tips
     (ci.laptop.folder / "archive" / "T-001" / "r2_work_report.json").write_text("{")
     assert_refused(ci.laptop.loop("publish"), 3, "r2_work_report.json")
     assert_nothing_pushed(ci, before)
 
 
 def test_a_link_among_the_reports_is_not_followed(ci: Ci) -> None:
-    before = mended(ci).tips
+    before = repaired(ci).tips
     planted = ci.laptop.folder / "archive" / "T-001" / "r3_work_report.json"
     planted.symlink_to(ci.laptop.home / ".gitconfig")
     assert_refused(ci.laptop.loop("publish"), 3, "r3_work_report.json")
@@ -295,13 +295,13 @@ def test_a_loop_that_has_not_begun_is_not_published(ci: Ci) -> None:
 
 
 def test_a_server_that_is_not_there_is_one_sentence_here_too(ci: Ci) -> None:
-    mended(ci).laptop.git("remote", "set-url", "origin", "http://127.0.0.1:9/octo/demo")
+    repaired(ci).laptop.git("remote", "set-url", "origin", "http://127.0.0.1:9/octo/demo")
     assert_refused(ci.laptop.loop("publish"), 6, "127.0.0.1")
     assert ci.laptop.ended == ("done", "approved")
 
 
 def test_it_publishes_from_a_subfolder(ci: Ci) -> None:
-    below = mended(ci).laptop.root / "deep"
+    below = repaired(ci).laptop.root / "deep"
     below.mkdir()
     assert ci.laptop.loop("publish", cwd=below).code == 0
     assert ci.state["outcome"] == "approved"

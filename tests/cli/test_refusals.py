@@ -1,4 +1,4 @@
-"""What a person has to mend first: one sentence, one remedy, an exit code, and nothing spent."""
+"""What a person has to fix first: one sentence, one remedy, an exit code, and nothing spent."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_single_round_keeps_the_specific_outcome_too(repo: Repo) -> None:
     assert "round" in repo.state["error"]
 
 
-def test_a_repaired_report_goes_on_as_if_nothing_had_been(repo: Repo) -> None:
+def test_a_repaired_report_continues_as_if_nothing_had_been(repo: Repo) -> None:
     repo.plan({"worker/1/1": [*WORK, {"raw": "{"}], "worker/1/2": [{"report": {}}]})
     assert repo.run().code == 0
     assert repo.names == ["worker/1/1", "worker/1/2", "reviewer/1/1"]

@@ -14,7 +14,7 @@ PHASES = {"worker": "awaiting_work", "reviewer": "awaiting_review"}
 
 
 def stuck(repo: Repo, role: str) -> list[int]:
-    """The processes of an agent that is at work and will not end."""
+    """The processes of an agent that runs and will not end."""
     agent = repo.reached("stuck")
     assert is_alive(agent)
     assert repo.state["state"] == PHASES[role]

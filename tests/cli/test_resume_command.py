@@ -1,4 +1,4 @@
-"""The command that a run prints when it stops goes on with it, whatever the run began with."""
+"""The command that a run prints when it stops continues it, whatever the run began with."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def assert_goes_on(repo: Repo, stopped: Result) -> None:
     [("--single-round", "--round", "1"), ("--round=1", "--single-round"), ("--reset",), ()],
     ids=" ".join,
 )
-def test_the_printed_command_goes_on_with_a_run_that_failed(
+def test_the_printed_command_continues_a_run_that_failed(
     repo: Repo, which: tuple[str, ...]
 ) -> None:
     repo.plan({"reviewer": REFUSED})

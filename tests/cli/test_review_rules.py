@@ -86,7 +86,7 @@ def test_new_untracked_files_of_a_reviewer_are_fine(repo: Repo) -> None:
     assert repo.run().code == 0
 
 
-def test_verification_is_ours_and_is_told_to_the_reviewer(repo: Repo) -> None:
+def test_our_verification_is_reported_to_the_reviewer(repo: Repo) -> None:
     command = "grep -q 'VALUE = 1' calc.py && test -z \"$GITHUB_TOKEN$FAKE_DIR\""
     repo.card(verify=[command, "echo all is well"])
     repo.extra = {"GITHUB_TOKEN": "secret"}

@@ -57,7 +57,7 @@ class Team:
         }
 
     def loop_of(self, task_id: str, seconds: int, prefix: str = "loop", **fields: Any) -> None:
-        """Put a loop on the server that stands still for so long, with one commit of work."""
+        """Put a loop on the server without progress for so long, with one commit of work."""
         start = self.bare.head("main") or ""
         branch, work = f"{prefix}/{task_id}/state", f"{prefix}/{task_id}/work"
         head = self.bare.commit_files(work, {f"{task_id}.py": "x\n"}, parent=start)
@@ -114,7 +114,7 @@ def parsed(done: Result) -> dict[str, Any]:
     return body
 
 
-def test_a_loop_that_stands_still_gets_a_job_on_the_default_branch(team: Team) -> None:
+def test_a_loop_without_progress_gets_a_job_on_the_default_branch(team: Team) -> None:
     team.loop_of("A", 11 * MINUTES, state=Phase.AWAITING_WORK)
     team.loop_of("B", 9 * MINUTES, state=Phase.AWAITING_WORK)
 
@@ -205,7 +205,7 @@ def test_a_git_server_that_does_not_answer_is_exit_code_6(team: Team) -> None:
     assert "hunter2" not in done.text
 
 
-def test_a_state_that_cannot_be_read_is_told_after_the_others_were_looked_after(
+def test_a_state_that_cannot_be_read_is_reported_after_the_others_were_looked_after(
     team: Team,
 ) -> None:
     team.bare.commit_files("loop/A/state", {"state.json": '{"task_id": "\x1b[2J"'})

@@ -182,7 +182,7 @@ def test_the_users_tree_is_clean_and_its_card_untouched(approved: Repo) -> None:
     assert (approved.folder / "task_card.json").read_text() == json.dumps(card)
 
 
-def test_rules_that_are_too_long_are_told_once_in_a_run(repo: Repo) -> None:
+def test_rules_that_are_too_long_are_reported_once_in_a_run(repo: Repo) -> None:
     (repo.root / "AGENTS.md").write_text("Whistle.\n" * 8192)
     repo.git("add", "AGENTS.md")
     repo.git("commit", "--quiet", "-m", "AGENTS.md")

@@ -88,7 +88,7 @@ class Laptop:
         return done.out.strip()
 
     def script(self, script: Mapping[str, Any]) -> None:
-        """Mend the script of the agents, in the work tree alone."""
+        """Fix the script of the agents, in the work tree alone."""
         path = self.root / ".loop" / "script.yml"
         path.write_text(yaml.safe_dump(dict(script)), "utf-8")
 

@@ -1,4 +1,4 @@
-"""People command a loop by comments, whether a run is at work or not."""
+"""People command a loop by comments, whether a run is running or not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def reactions(issue: Issue) -> list[str]:
 
 @pytest.fixture
 def begun(hub: Hub) -> Issue:
-    """An issue whose loop stands between rounds one and two."""
+    """An issue whose loop is between rounds one and two."""
     issue = opened(hub)
     assert hub.job(event=labelled(issue)).outputs["continue"] == "true"
     return issue
@@ -70,7 +70,7 @@ def test_a_stopped_loop_is_shown_as_cancelled_and_can_be_retried(hub: Hub, begun
     assert say(hub, begun, "/loop retry").outputs["outcome"] == "approved"
 
 
-def test_a_failed_loop_goes_on_after_retry_and_pays_nobody_twice(make_hub: MakeHub) -> None:
+def test_a_failed_loop_continues_after_retry_and_pays_nobody_twice(make_hub: MakeHub) -> None:
     hub = make_hub(script=FAILING)
     issue = opened(hub)
     hub.job(event=labelled(issue))
@@ -79,7 +79,7 @@ def test_a_failed_loop_goes_on_after_retry_and_pays_nobody_twice(make_hub: MakeH
     assert "`/loop retry`" in issue.comments[0].body
     assert "loop:failed" in hub.api.issue(REPOSITORY, 2).labels
     script = yaml.safe_dump(TWO_ROUNDS)
-    hub.bare.commit_files("main", {".loop/script.yml": script}, "Mend the script")
+    hub.bare.commit_files("main", {".loop/script.yml": script}, "Fix the script")
     reviews = len(hub.api.pull(REPOSITORY, 2).reviews)
 
     retried = say(hub, issue, "/loop retry")

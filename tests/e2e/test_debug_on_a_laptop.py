@@ -1,4 +1,4 @@
-"""A loop that is stuck in CI, mended on a person's machine, and brought back."""
+"""A loop that is stuck in CI, repaired on a person's machine, and published."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def stuck(make_hub: MakeHub) -> Hub:
 
 
 def laptop_with(hub: Hub, folder: Path, *options: str) -> Laptop:
-    """A clone, and beside it the mended script."""
+    """A clone, and beside it the fixed script."""
     made = Laptop.of(hub, folder, *options)
-    script = folder / "mended.yml"
+    script = folder / "fixed.yml"
     script.write_text(yaml.safe_dump(TWO_ROUNDS), "utf-8")
     return made
 
 
-def mended(laptop: Laptop, **env: str) -> None:
-    """Resume with the mended script, to the approval."""
-    script = str(laptop.root.parent / "mended.yml")
+def repaired(laptop: Laptop, **env: str) -> None:
+    """Resume with the fixed script, to the approval."""
+    script = str(laptop.root.parent / "fixed.yml")
     args = {"LOOP_WORKER_ARGS": script, "LOOP_REVIEWER_ARGS": script}
     done = laptop.resume(**args, **env)
     assert done.code == 0, done.text
@@ -73,7 +73,7 @@ def test_the_posts_are_left_to_the_next_job_which_makes_them_once(
 ) -> None:
     laptop = laptop_with(stuck, tmp_path / "laptop", "--depth=1")
     assert laptop.loop("fetch", "T-001").code == 0
-    mended(laptop, LOOP_ISOLATION="clone")
+    repaired(laptop, LOOP_ISOLATION="clone")
     pushes, requests = len(stuck.git.pushes), stuck.api.count("POST")
     env = laptop.token if has_token else {}
 
@@ -99,7 +99,7 @@ def test_the_posts_are_left_to_the_next_job_which_makes_them_once(
 def test_the_posts_are_left_to_the_sweep_which_makes_them_once(stuck: Hub, tmp_path: Path) -> None:
     laptop = laptop_with(stuck, tmp_path / "laptop")
     assert laptop.loop("fetch", "T-001", "--switch").code == 0
-    mended(laptop)
+    repaired(laptop)
     assert laptop.loop("publish").code == 0
     grow_old(stuck)
 
@@ -118,7 +118,7 @@ def test_a_publication_that_is_killed_after_its_push_is_completed_by_the_next(
 ) -> None:
     laptop = laptop_with(stuck, tmp_path / "laptop")
     assert laptop.loop("fetch", "T-001", "--switch").code == 0
-    mended(laptop)
+    repaired(laptop)
     with (tmp_path / "log").open("wb") as log:
         child = programs.start([LOOP, "publish"], cwd=laptop.root, env=laptop.environ, log=log)
     stuck.git.after_push.append(lambda _: child.kill())
@@ -137,7 +137,7 @@ def test_a_publication_that_is_killed_after_its_push_is_completed_by_the_next(
     assert_posted_once(stuck)
 
 
-def test_a_job_at_work_is_waited_for_and_a_dead_one_is_taken_over(
+def test_a_running_job_is_waited_for_and_a_dead_one_is_taken_over(
     make_hub: MakeHub, tmp_path: Path
 ) -> None:
     hub = make_hub()
@@ -147,12 +147,12 @@ def test_a_job_at_work_is_waited_for_and_a_dead_one_is_taken_over(
     hub.api.set_run(REPOSITORY, int(run), "in_progress")
     laptop = laptop_with(hub, tmp_path / "laptop")
     fetched = laptop.loop("fetch", "T-001", "--switch", env=laptop.token)
-    assert f"run {run} is at work" in fetched.out, fetched.text
-    mended(laptop)
+    assert f"run {run} is running" in fetched.out, fetched.text
+    repaired(laptop)
 
     refused = laptop.loop("publish", env=laptop.token)
     assert refused.code == 5
-    assert f"Run {run} is at work" in refused.err
+    assert f"Run {run} is running" in refused.err
 
     hub.end_run(run)
     done = laptop.loop("publish", env=laptop.token)
@@ -172,7 +172,7 @@ def halfway(make_hub: MakeHub, tmp_path: Path) -> Laptop:
     hub.end_run(killed.checkout.parent.name)
     laptop = laptop_with(hub, tmp_path / "laptop")
     assert laptop.loop("fetch", "T-001", "--switch").code == 0
-    script = str(laptop.root.parent / "mended.yml")
+    script = str(laptop.root.parent / "fixed.yml")
     args = {"LOOP_WORKER_ARGS": script, "LOOP_REVIEWER_ARGS": script}
     single = ("run", "--auto-dispatch", "--single-round", "--round", "1")
     assert laptop.loop(*single, env=args).code == 0

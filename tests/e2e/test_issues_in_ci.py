@@ -101,7 +101,7 @@ def test_prose_is_refused_on_the_issue_once_with_a_card_to_copy(hub: Hub, body: 
     assert hub.git.pushes == []
 
 
-def test_a_refused_issue_starts_once_it_was_mended(hub: Hub) -> None:
+def test_a_refused_issue_starts_once_it_was_fixed(hub: Hub) -> None:
     issue = opened(hub, "Please fix it all!")
     hub.job(event=labelled(issue))
     issue.body = FORM

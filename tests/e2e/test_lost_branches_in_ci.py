@@ -26,7 +26,7 @@ def begun(hub: Hub) -> tuple[Issue, str]:
     return issue, tip
 
 
-def test_a_person_is_told_how_to_restore_it_and_the_loop_goes_on_from_there(hub: Hub) -> None:
+def test_the_post_says_how_to_restore_it_and_the_loop_continues_from_there(hub: Hub) -> None:
     hub.api.repository(REPOSITORY).actions_may_open_pulls = False
     issue, tip = begun(hub)
 

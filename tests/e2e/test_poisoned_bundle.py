@@ -304,7 +304,7 @@ def writing(record: Mapping[str, Any]) -> three_jobs.Tamper:
     return tamper
 
 
-@pytest.mark.parametrize("verified", [True, False], ids=["at work", "before the base is verified"])
+@pytest.mark.parametrize("verified", [True, False], ids=["running", "before the base is verified"])
 def test_an_interrupted_agents_job_is_an_interrupted_loop(
     attacker: Attacker, verified: bool
 ) -> None:

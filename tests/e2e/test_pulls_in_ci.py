@@ -82,7 +82,7 @@ def test_the_card_may_be_in_the_issue_that_the_pull_request_closes(hub: Hub) -> 
     assert result.outputs["task-id"] == f"pr-{pull.issue.number}", result.log
 
 
-def test_a_pull_request_without_any_card_is_told_so(hub: Hub) -> None:
+def test_a_pull_request_without_any_card_gets_a_comment_about_it(hub: Hub) -> None:
     pull = proposed(hub, "Look at this")
     result = hub.job(event=event(hub, pull))
     assert result.code == 3

@@ -50,7 +50,7 @@ def test_several_pushed_cards_get_a_job_each_and_this_one_runs_no_round(hub: Hub
     assert second.outputs["outcome"] == "approved", second.log
 
 
-def test_more_than_ten_cards_are_said_and_left(hub: Hub) -> None:
+def test_more_than_ten_cards_are_reported_and_left(hub: Hub) -> None:
     files = {f".loop/tasks/c{n:02}.json": card(f"C-{n}") for n in range(12)}
     result = hub.job(event=push(hub, files))
     assert len(hub.api.dispatches) == 10

@@ -72,7 +72,7 @@ def test_a_command_whose_dispatch_failed_dispatches_when_it_is_run_again(hub: Hu
     assert len(hub.api.dispatches) == 1, again.log
 
 
-def test_a_push_job_that_died_goes_on_when_it_is_run_again(hub: Hub) -> None:
+def test_a_push_job_that_died_continues_when_it_is_run_again(hub: Hub) -> None:
     event = push(hub, {".loop/tasks/a.json": card("A")})
     died = hub.job(event=event, kill_after_push=2)
     hub.git.after_push.pop()

@@ -184,7 +184,7 @@ def test_continue_none_says_in_the_outputs_what_a_later_step_should_do(hub: Hub)
     assert second.outputs["outcome"] == "approved", second.log
 
 
-def test_a_job_without_a_checkout_is_told_to_add_one(hub: Hub, tmp_path: Path) -> None:
+def test_a_job_without_a_checkout_says_to_add_one(hub: Hub, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
 
@@ -232,7 +232,7 @@ def test_pushes_go_where_the_checkout_came_from_when_that_is_this_server(
     assert remote_url(git, job) == pushed_to.format(**names)
 
 
-def test_a_workflow_that_cannot_be_continued_is_told_what_to_add_and_the_round_is_kept(
+def test_a_workflow_that_cannot_be_continued_says_what_to_add_and_the_round_is_kept(
     make_hub: MakeHub,
 ) -> None:
     bare = "on:\n  workflow_dispatch:\njobs: {}\n"

@@ -106,7 +106,7 @@ def rest_and_graphql(hub: Hub) -> int:
 
 
 @pytest.mark.parametrize("push", [1, 2, 3])
-def test_a_loop_whose_job_died_goes_on_and_is_approved(hub: Hub, push: int) -> None:
+def test_a_loop_whose_job_died_continues_and_is_approved(hub: Hub, push: int) -> None:
     died(hub, push)
     grow_old(hub)
 
@@ -170,7 +170,7 @@ def test_a_loop_that_moved_less_than_ten_minutes_ago_is_left_alone(hub: Hub) -> 
     assert "1 loop: 1 need nothing." in swept.log
 
 
-def test_a_run_that_is_at_work_is_left_alone_however_long_it_takes(hub: Hub) -> None:
+def test_a_run_that_still_runs_is_left_alone_however_long_it_takes(hub: Hub) -> None:
     killed = died(hub, 1)
     run_id = killed.checkout.parent.name
     hub.api.set_run(REPOSITORY, int(run_id), "in_progress")
@@ -324,7 +324,9 @@ def test_whoever_is_faster_has_the_loop(hub: Hub) -> None:
     assert len(hub.api.dispatches) == 1
 
 
-def test_a_loop_that_cannot_be_read_is_told_and_keeps_no_other_from_going_on(hub: Hub) -> None:
+def test_a_loop_that_cannot_be_read_is_reported_and_keeps_no_other_from_continuing(
+    hub: Hub,
+) -> None:
     hub.job()
     grow_old(hub)
     hub.bare.commit_files("loop/A/state", {"state.json": "{"})
@@ -340,7 +342,7 @@ def test_a_loop_that_cannot_be_read_is_told_and_keeps_no_other_from_going_on(hub
     assert swept.code == 5
     assert "state.json on loop/A/state cannot be read" in swept.log
     assert "B: round 0, awaiting_work: its job was lost. failed: " in swept.log
-    assert "D: approved: 1 post(s) outstanding. failed: D cannot be carried on" in swept.log
+    assert "D: approved: 1 post(s) outstanding. failed: D cannot be continued" in swept.log
     assert [d.inputs["task-id"] for d in hub.api.dispatches[1:]] == ["C", "T-001"]
     assert "Traceback" not in swept.log
 

@@ -1,4 +1,4 @@
-"""Work that was cut short stays on the work branch, and the next attempt goes on there."""
+"""Work that was cut short stays on the work branch, and the next attempt continues there."""
 
 from __future__ import annotations
 

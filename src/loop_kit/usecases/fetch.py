@@ -13,7 +13,6 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import (
     builds_on,
     load_record,
-    read_tree,
     replaced_names,
     save_record,
     set_aside,
@@ -21,8 +20,7 @@ from loop_kit.adapters.git.fetched_loop import (
     write_loop,
 )
 from loop_kit.adapters.git.in_place import read_status, require_clean
-from loop_kit.adapters.git.remote import fetch_commit
-from loop_kit.adapters.git.remote_loops import MAX_STATE_BYTES, RemoteLoops, scratch_repository
+from loop_kit.adapters.git.remote_loops import MAX_STATE_BYTES
 from loop_kit.adapters.git.repository import Place, locate
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
@@ -33,7 +31,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 )
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.core.card.task import check_task_id, parse_card
+from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci import fetched as handback
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.fetched import FetchedLoop
@@ -48,13 +46,12 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
-from loop_kit.errors import BadSetting, BranchRefused, StateRefused
+from loop_kit.errors import BadSetting, StateRefused
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.local_files import read_config
 from loop_kit.usecases.remote import RemotePlace, remote_place
-
-_TRIES = 3
+from loop_kit.usecases.remote_loop import RemoteLoop, read_remote_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +89,6 @@ class Fetched:
     aside: Path | None
     switched: bool
     next_command: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _RemoteLoop:
-    """A loop as the git server has it."""
-
-    state_tip: str
-    files: Mapping[str, bytes]
-    state: LoopState
-    work_branch: str
-    work_sha: str
 
 
 def fetch_loop(request: FetchRequest) -> Fetched:
@@ -145,7 +131,9 @@ class _Fetch:
 
     def run(self) -> Fetched:
         """Check everything, then change what is here; the state is written last."""
-        remote = self._read_remote()
+        remote = read_remote_loop(
+            self._git, self._server.remote, self._request.remote, self._branches
+        )
         state = handback.without_lease(remote.state)
         raw = state.to_json()
         replaced = self._must_replace(state, raw)
@@ -171,62 +159,6 @@ class _Fetch:
             switched=switched,
             next_command=self._next_command(state, remote.work_branch, switched=switched),
         )
-
-    # --- what the server has -----------------------------------------------------------------
-
-    def _read_remote(self) -> _RemoteLoop:
-        """The loop at one moment: state and work are pushed at once, so they are read at once."""
-        task_id, remote = self._branches.task_id, self._server.remote
-        with scratch_repository(self._git) as scratch:
-            loops = RemoteLoops(scratch, remote, self._branches.prefix)
-            for _ in range(_TRIES):
-                recorded = loops.states([task_id]).get(task_id)
-                if recorded is None:
-                    raise StateRefused(
-                        f"There is no loop {task_id} on {self._request.remote}: it has no branch"
-                        f" {self._branches.state}.",
-                        "Check the task id, --remote and --branch-prefix.",
-                    )
-                if recorded.state is None:
-                    raise StateRefused(
-                        f"{bus.STATE} on {self._branches.state} cannot be read: {recorded.why}.",
-                        "Fix it there, or delete that branch to start again.",
-                    )
-                files = read_tree(scratch, recorded.sha, task_id)
-                found = self._fetch_work(recorded.sha, files, recorded.state)
-                tips = loops.tips([task_id]).get(task_id)
-                if tips is not None and tips.state == recorded.sha:
-                    return found
-        raise BranchRefused(
-            f"{self._branches.state} was pushed to while it was fetched.", "Run the command again."
-        )
-
-    def _fetch_work(self, tip: str, files: Mapping[str, bytes], state: LoopState) -> _RemoteLoop:
-        """Fetch the work, and the base that it is compared with, into the repository here."""
-        why = handback.foreign_branch(state, self._branches)
-        if why:
-            raise StateRefused(
-                f"The state of {state.task_id} was not written by a job: {why}.",
-                "Check who pushed to the state branch, then delete it.",
-            )
-        card = parse_card(files.get(bus.TASK_CARD, b""), f"{bus.TASK_CARD} on the state branch")
-        if card.task_id != state.task_id:
-            raise StateRefused(
-                f"The card on {self._branches.state} belongs to the task {card.task_id}.",
-                "Fix it there, or delete that branch to start again.",
-            )
-        branch = state.work_branch or self._branches.work
-        depth = 1 + (state.wip.commits if state.wip else 0)
-        shallow = self._git.text("rev-parse", "--is-shallow-repository") == "true"
-        work = self._fetch_commit(f"refs/heads/{branch}", "work", depth if shallow else 0)
-        for sha, kind in ((state.base_sha, "base"), (state.start_sha, "start")):
-            if sha and not self._git.has(sha):
-                self._fetch_commit(sha, kind, 1 if shallow else 0)
-        return _RemoteLoop(tip, files, state, branch, work)
-
-    def _fetch_commit(self, source: str, kind: str, depth: int) -> str:
-        ref = f"refs/loop-kit/{self._branches.task_id}/{kind}"
-        return fetch_commit(self._git, self._server.remote, source, ref=ref, depth=depth)
 
     def _is_running(self, lease: Lease | None) -> bool:
         forge = self._server.forge() if lease is not None else None
@@ -275,7 +207,7 @@ class _Fetch:
             return False
         return local.task_id != state.task_id or local.seq <= state.seq
 
-    def _local_tip(self, remote: _RemoteLoop) -> str:
+    def _local_tip(self, remote: RemoteLoop) -> str:
         """The commit of the local work branch, '' when there is none.
 
         Raises:
@@ -291,7 +223,7 @@ class _Fetch:
             )
         return local
 
-    def _move_branch(self, remote: _RemoteLoop, local: str) -> None:
+    def _move_branch(self, remote: RemoteLoop, local: str) -> None:
         """Move the local branch to the work; if it is checked out, its files follow."""
         if local == remote.work_sha:
             return
@@ -302,7 +234,7 @@ class _Fetch:
             forced = ("branch", "--quiet", "--no-track", "--force", "--")
             self._git.run(*forced, remote.work_branch, remote.work_sha)
 
-    def _record(self, remote: _RemoteLoop, written: bytes) -> FetchedLoop:
+    def _record(self, remote: RemoteLoop, written: bytes) -> FetchedLoop:
         task_id, known = self._branches.task_id, load_record(self._folder)
         base = FetchedLoop(
             task_id=task_id,

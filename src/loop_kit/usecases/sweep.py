@@ -5,7 +5,7 @@ so that every dispatch is counted and capped as any other, and so that the secon
 the same work ends the loop. What needs no agent is done here: posts that an earlier job left open,
 commands that none lived to read, and the word that a person is needed.
 
-One loop that cannot be carried on keeps no other from it; the sweep fails after all of them.
+One loop that cannot be continued keeps no other from it; the sweep fails after all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -164,7 +164,7 @@ class _Sweep:
 
         Raises:
             PushRejected: another run owns it.
-            LoopError: it cannot be carried on.
+            LoopError: it cannot be continued.
         """
         loop, wanted = self._load(glance), need(glance)
         if isinstance(loop, str):
