@@ -21,13 +21,17 @@ def extract_diff(
     """
     git = Git(cwd, environ)
     repository = GitRepository(git.at(locate(git).root))
-    resolved = [repository.resolve(revision) for revision in (base, head)]
-    for revision, sha in zip((base, head), resolved, strict=True):
-        if not sha:
-            raise LoopError(f"invalid git ref {revision!r}.", "Name a commit, branch or tag.")
+    older, newer = (_commit(repository, revision) for revision in (base, head))
     with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
         patch = Path(folder) / "patch"
-        repository.write_patch(resolved[0], resolved[1], patch)
+        repository.write_patch(older, newer, patch)
         with patch.open("rb") as stream:
             shutil.copyfileobj(stream, out)
             out.flush()
+
+
+def _commit(repository: GitRepository, revision: str) -> str:
+    sha = repository.resolve(revision)
+    if sha is None:
+        raise LoopError(f"invalid git ref {revision!r}.", "Name a commit, branch or tag.")
+    return sha

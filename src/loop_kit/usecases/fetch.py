@@ -207,8 +207,8 @@ class _Fetch:
             return False
         return local.task_id != state.task_id or local.seq <= state.seq
 
-    def _local_tip(self, remote: RemoteLoop) -> str:
-        """The commit of the local work branch, '' when there is none.
+    def _local_tip(self, remote: RemoteLoop) -> str | None:
+        """The commit of the local work branch; None if there is no such branch.
 
         Raises:
             StateRefused: it has commits that the server does not have.
@@ -223,7 +223,7 @@ class _Fetch:
             )
         return local
 
-    def _move_branch(self, remote: RemoteLoop, local: str) -> None:
+    def _move_branch(self, remote: RemoteLoop, local: str | None) -> None:
         """Move the local branch to the work; if it is checked out, its files follow."""
         if local == remote.work_sha:
             return

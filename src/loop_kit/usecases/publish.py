@@ -318,7 +318,7 @@ class _Publication:
 
     def _ahead(self, end: LoopState) -> int:
         tip = tip_of(self._git, self._record.work_branch)
-        if tip in {"", end.branch_tip} or not builds_on(self._git, end.branch_tip, tip):
+        if tip is None or tip == end.branch_tip or not builds_on(self._git, end.branch_tip, tip):
             return 0
         return int(self._git.text("rev-list", "--count", f"{end.branch_tip}..{tip}"))
 

@@ -148,8 +148,8 @@ def replaced_names(*, state: bool) -> tuple[str, ...]:
     return (*((bus.STATE, _FROZEN_CARD) if state else ()), *fetched.TOP)
 
 
-def tip_of(git: Git, branch: str) -> str:
-    """The commit that a local branch is at, or '' when there is none."""
+def tip_of(git: Git, branch: str) -> str | None:
+    """The commit that a local branch is at; None if there is no such branch."""
     return GitRepository(git).resolve(f"refs/heads/{branch}")
 
 

@@ -36,7 +36,7 @@ class FetchedStore(FileStore):
         if state is None or not state.publishes:
             return ""
         if "human_push" in state.reasons:
-            return tip_of(self._git, state.work_branch)
+            return tip_of(self._git, state.work_branch) or ""
         return self._fetched_tip(state)
 
     def _fetched_tip(self, state: LoopState) -> str:

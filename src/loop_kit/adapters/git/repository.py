@@ -121,13 +121,13 @@ class GitRepository:
         names = _names(self._git.run(*command).out)
         return tuple(islice(GitIgnoreSpec.from_lines(patterns).match_files(names), limit))
 
-    def resolve(self, revision: str) -> str:
-        """The full id of the commit that `revision` names, or ''."""
+    def resolve(self, revision: str) -> str | None:
+        """The full id of the commit that `revision` names; None if there is no such commit."""
         done = self._git.run(
             *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
             ok=(0, 1, 128),
         )
-        return done.out.decode().strip() if done.code == 0 else ""
+        return done.out.decode().strip() if done.code == 0 else None
 
     def span(self, parent: str, head: str) -> Span:
         """The changes between two commits, per commit and newest first."""
