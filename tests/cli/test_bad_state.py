@@ -165,3 +165,17 @@ def test_an_archived_state_that_is_damaged_is_restored_as_it_is_and_refused(repo
     repair(kept / "r2_state.json", good)
     assert repo.loop("archive", "--task-id", "T-001", "--restore", "r2_state").code == 0
     assert repo.run("--resume").code == 0
+
+
+def test_a_newer_state_is_kept_and_refused_with_the_version_to_upgrade_to(
+    under_review: Repo,
+) -> None:
+    repo = under_review
+    good = rewrite(repo, schema_version=99, written_by="9.1.0", of_a_newer_program=1)
+    newer = (repo.folder / "state.json").read_bytes()
+    for args in (("--resume",), ()):
+        refused = repo.run(*args)
+        assert_refused(refused, 5, "it needs loop-kit >= 9.1.0", "Upgrade loop-kit")
+    assert (repo.folder / "state.json").read_bytes() == newer
+    assert repo.names == ["worker/1/1", "reviewer/1/1"]
+    assert_continues(repo, good)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.core import builders as b
 
+from loop_kit import __version__
 from loop_kit.core.loop.state import (
     CommandResult,
     LoopState,
@@ -13,6 +14,7 @@ from loop_kit.core.loop.state import (
     Session,
     Spent,
     StateCorrupt,
+    StateTooNew,
     Usage,
     Verification,
     parse_state,
@@ -90,7 +92,8 @@ def test_a_byte_order_mark_is_read_over() -> None:
         (b'{"findings": {}}', "'findings': must be a list"),
         (b'{"findings": [{"id": "F1"}]}', "'findings.0.round' is missing"),
         (b'{"sessions": {"worker": {"session_id": "s"}}}', "'sessions.worker.backend' is missing"),
-        (b'{"schema_version": 99}', "schema_version 99 is not known here"),
+        (b'{"schema_version": 1}', "schema_version 1 is not known here"),
+        (b'{"schema_version": true}', "schema_version True is not known here"),
         (b'{"schema_version": "2"}', "schema_version '2' is not known here"),
     ],
 )
@@ -99,6 +102,27 @@ def test_what_is_no_state_is_corrupt_and_says_why(raw: bytes, why: str) -> None:
         parse_state(raw)
     assert why in str(corrupt.value)
     assert len(str(corrupt.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("written_by", "needed"),
+    [("9.1.0", "loop-kit >= 9.1.0"), (None, "a newer loop-kit"), ("9\nError", "a newer loop-kit")],
+)
+def test_a_newer_state_is_refused_with_the_version_that_it_needs(
+    written_by: str | None, needed: str
+) -> None:
+    raw = json.dumps({"schema_version": 99, "state": "soaring", "written_by": written_by})
+    with pytest.raises(StateTooNew) as refused:
+        parse_state(raw.encode())
+    this = f"and this is {__version__}"
+    assert str(refused.value) == f"it needs {needed} (schema_version 99), {this}"
+
+
+def test_a_state_names_the_version_that_wrote_it_last() -> None:
+    written = json.loads(b.awaiting_work().to_json())
+    assert written["written_by"] == __version__
+    older = parse_state(json.dumps({**written, "written_by": "0.0.1"}).encode())
+    assert json.loads(older.to_json())["written_by"] == __version__
 
 
 def test_a_state_of_agent_task_runner_can_be_read() -> None:

@@ -29,7 +29,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX, Command, parse_inbox_file
 from loop_kit.core.loop.messages import Event, TaskStarted
 from loop_kit.core.loop.seed_state import start_of_first_round
-from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
+from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
 from loop_kit.errors import BranchRefused, GitFailed, StateRefused
 from loop_kit.ports import PushRejected, WorkMoved
 
@@ -99,9 +99,10 @@ class GitStore:
         try:
             state = parse_state(self._built_on)
         except StateCorrupt as error:
+            restart = f"Fix it there, or delete the branch {self._branches.state} to start again."
             raise StateRefused(
                 f"{bus.STATE} on {self._branches.state} cannot be read: {error}.",
-                f"Fix it there, or delete the branch {self._branches.state} to start again.",
+                error.remedy if isinstance(error, StateTooNew) else restart,
             ) from None
         self._inbox_is_new = True
         own = state.work_branch if state.source.pull is not None else ""

@@ -16,6 +16,7 @@ from loop_kit.core.loop.state import (
     Phase,
     Role,
     StateCorrupt,
+    StateTooNew,
     parse_state,
 )
 from loop_kit.errors import BadCard, StateRefused
@@ -50,23 +51,31 @@ class FileStore:
         Raises:
             StateRefused: it cannot be read.
         """
-        path = self._folder / bus.STATE
         try:
-            raw = read_plain(path, _MAX_STATE)
-            return None if raw is None else parse_state(raw, self._read_regular)
+            return self._parse()
         except (BusFileUnreadable, StateCorrupt) as error:
-            raise _corrupt(path, str(error)) from None
+            raise _refusal(self._folder / bus.STATE, error) from None
 
     def set_aside(self) -> Path | None:
-        """Move a state that cannot be read out of the way; returns its new path, or None."""
+        """Move a state that cannot be read out of the way; returns its new path, or None.
+
+        Raises:
+            StateRefused: a newer loop-kit can read it.
+        """
+        path = self._folder / bus.STATE
         try:
-            self.load()
-        except StateRefused:
-            path = self._folder / bus.STATE
+            self._parse()
+        except StateTooNew as error:
+            raise _refusal(path, error) from None
+        except (BusFileUnreadable, StateCorrupt):
             aside = path.with_name(f"{path.name}.corrupt")
             path.replace(aside)
             return aside
         return None
+
+    def _parse(self) -> LoopState | None:
+        raw = read_plain(self._folder / bus.STATE, _MAX_STATE)
+        return None if raw is None else parse_state(raw, self._read_regular)
 
     def reset(self) -> None:
         """Remove the state and the reports of an earlier loop; cards, archive and logs stay."""
@@ -187,8 +196,7 @@ class FileStore:
         return ""
 
 
-def _corrupt(path: Path, why: str) -> StateRefused:
-    return StateRefused(
-        f"{path} cannot be read: {why}.",
-        "Restore it from archive/, or start again without --resume (it is then set aside).",
-    )
+def _refusal(path: Path, error: Exception) -> StateRefused:
+    restore = "Restore it from archive/, or start again without --resume (it is then set aside)."
+    remedy = error.remedy if isinstance(error, StateTooNew) else restore
+    return StateRefused(f"{path} cannot be read: {error}.", remedy)

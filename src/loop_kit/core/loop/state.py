@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from loop_kit import __version__
 from loop_kit.core.agent.reports import Decision
 from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
@@ -19,6 +20,12 @@ from loop_kit.core.loop.outcomes import (
     Outcome,
     Phase,
     Reason,
+)
+from loop_kit.core.loop.state_version import (
+    SCHEMA_VERSION,
+    StateCorrupt,
+    StateTooNew,
+    check_version,
 )
 from loop_kit.core.record import ExtensibleRecord, Record, explain
 from loop_kit.errors import ExitCode
@@ -43,13 +50,12 @@ __all__ = [
     "Source",
     "Spent",
     "StateCorrupt",
+    "StateTooNew",
     "Usage",
     "Verification",
     "Wip",
     "parse_state",
 ]
-
-SCHEMA_VERSION = 2
 
 N = TypeVar("N", int, float)
 
@@ -257,6 +263,8 @@ class LoopState(ExtensibleRecord):
     """A snapshot of one loop; `seq` grows by one per transition."""
 
     schema_version: int = SCHEMA_VERSION
+    written_by: str = __version__
+    """The version of loop-kit that can read this, for an older one that cannot."""
     seq: int = 0
     state: Phase = Phase.IDLE
     round: int = 0
@@ -366,15 +374,12 @@ _RENAMED = {"heeded": "handled_commands", "extended": "added_rounds"}
 """What keys of older states are called now."""
 
 
-class StateCorrupt(ValueError):
-    """The bytes are not a state."""
-
-
 def parse_state(raw: bytes, read: seed_state.Read = seed_state.read_nothing) -> LoopState:
     """The state in `raw`; `read` gives the bus files beside one of agent-task-runner.
 
     Raises:
         StateCorrupt: not UTF-8, not JSON, not an object, or a field that does not fit.
+        StateTooNew: a newer loop-kit wrote it.
     """
     try:
         document = json.loads(raw.decode("utf-8-sig"))
@@ -382,8 +387,7 @@ def parse_state(raw: bytes, read: seed_state.Read = seed_state.read_nothing) -> 
         raise StateCorrupt(f"not readable as JSON: {str(error)[:120]}") from None
     if not isinstance(document, dict):
         raise StateCorrupt(f"an object is expected, this is a {type(document).__name__}")
-    if document.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        raise StateCorrupt(f"schema_version {document['schema_version']!r} is not known here")
+    check_version(document.get("schema_version", SCHEMA_VERSION), document.pop("written_by", None))
     if seed_state.is_of_agent_task_runner(document):
         document = seed_state.migrate(document, read)
     document = {_RENAMED.get(key, key): value for key, value in document.items()}
