@@ -42,7 +42,7 @@ def _context_document(file: "ContextFile") -> dict[str, int | bool]:
 def _print(found: "LoopStatus") -> None:
     fields = found.fields
     typer.echo(f"State: {_line(fields['state'])}")
-    typer.echo(f"Round: {_line(found.last_round)}")
+    typer.echo(f"Round: {_line(found.round)}")
     if fields["task_id"]:
         typer.echo(f"Task ID: {_line(fields['task_id'])}")
     if fields["outcome"]:

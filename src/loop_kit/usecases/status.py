@@ -34,7 +34,7 @@ class LoopStatus:
 
     Attributes:
         fields: The fields of the state, the open findings and the usage; any JSON value each.
-        last_round: The last round that began.
+        round: The recorded round; when all are used, one that never began.
         bus_files: Which of the files between the roles exist.
         context: The context files by name.
         heartbeats: Which roles have a heartbeat file.
@@ -42,7 +42,7 @@ class LoopStatus:
     """
 
     fields: Mapping[str, Any]
-    last_round: object
+    round: object
     bus_files: Mapping[str, bool]
     context: Mapping[str, ContextFile]
     heartbeats: Mapping[str, bool]
@@ -55,7 +55,7 @@ def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
     state, warning = _read_state(folder / "state.json")
     return LoopStatus(
         fields=_fields(state),
-        last_round=_last_round(state) or 0,
+        round=state.get("round") or 0,
         bus_files={name: (folder / f"{name}.json").is_file() for name in _BUS},
         context=_context(folder),
         heartbeats={role: heartbeat_path(folder, role).is_file() for role in ROLES},
@@ -90,15 +90,6 @@ def _fields(state: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(entry, dict) and entry.get("status", "open") == "open"
     ]
     return {**fields, "usage": state.get("usage")}
-
-
-def _last_round(state: Mapping[str, Any]) -> object:
-    """The last round that began: when the rounds are used up, `round` is one that never did."""
-    details = state.get("round_details")
-    out_of_rounds = state.get("outcome") == "max_rounds_exhausted"
-    if out_of_rounds and isinstance(details, list) and details and isinstance(details[-1], dict):
-        return details[-1].get("round")
-    return state.get("round")
 
 
 def _context(folder: Path) -> Mapping[str, ContextFile]:
