@@ -81,7 +81,7 @@ def test_a_limit_of_the_backend_needs_a_person(world: World, role: Role) -> None
 
     assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("budget",))
     assert len([job for job in world.jobs if job.role is role]) == 1
-    assert f"--{role.value}-args" in state.error
+    assert f"`{role.value}-args`" in state.error
 
 
 def test_a_model_that_refuses_is_quoted_although_the_exit_code_is_0(world: World) -> None:

@@ -187,7 +187,7 @@ def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
     assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
     assert len(world.jobs) == 1
     assert "not retrying" in state.error
-    assert "invalid api key. Log in to fake" in state.error
+    assert "invalid api key. Set the key of fake" in state.error
 
 
 def test_a_usable_report_counts_more_than_the_exit_code(world: World) -> None:

@@ -283,15 +283,18 @@ class Dispatcher:
     ) -> tuple[Failure, str]:
         """The failure and its message, of the process where that is to blame."""
         agent, code, problem = self._agents[role], ended.exit_code, ended.problem
+        in_ci = state.lease is not None
         resumed = _resumable_session(agent, sessions.due_session(state, role)[0]) is not None
         found = failures.process_failure(code, ended.timed_out, problem, resumed=resumed)
         if found is None:
-            return failure, failures.explain_unfinished(message, agent.name, role, problem)
+            explained = failures.explain_unfinished(message, agent.name, role, problem, in_ci=in_ci)
+            return failure, explained
         if found is Failure.TIMEOUT:
             return found, failures.explain_timeout(ended.timed_out, agent.name, problem)
         if found is Failure.STALE_SESSION:
             self._reporter.note(f"{agent.name} could not resume its session; starting a new one.")
-        return found, failures.explain_failure(agent.name, role, code, problem, found)
+        explained = failures.explain_failure(agent.name, role, code, problem, found, in_ci=in_ci)
+        return found, explained
 
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""

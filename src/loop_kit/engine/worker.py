@@ -1,6 +1,7 @@
 """One attempt of the worker: run it, fetch its commits, judge them, and report what happened."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from loop_kit.core.agent.reports import (
     ReportInvalid,
@@ -25,6 +26,7 @@ from loop_kit.core.loop.state import (
     Verification,
     Wip,
 )
+from loop_kit.core.sanitize import truncate
 from loop_kit.engine.attempt import (
     AttemptResult,
     Delivered,
@@ -46,6 +48,8 @@ from loop_kit.ports import (
     Workspace,
     Workspaces,
 )
+
+_MAX_REFUSED_DIFF = 16_000
 
 
 class WorkerPass:
@@ -192,7 +196,7 @@ class WorkerPass:
             failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
             listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
             message = f"These changes were refused:\n{listed}"
-            return self._fail(state, ended, delivered, failure, message, head)
+            return self._refuse(state, ended, delivered, failure, message, head)
         work = self._measure(state, head, [c.subject for c in span.commits])
         verification = self._verify(state, head) if verifies else None
         return AttemptResult(
@@ -206,6 +210,21 @@ class WorkerPass:
             ),
             files=report_files(state, Role.WORKER, delivered),
         )
+
+    def _refuse(
+        self,
+        state: LoopState,
+        ended: AgentExit,
+        delivered: Delivered,
+        failure: Failure,
+        message: str,
+        head: str,
+    ) -> AttemptResult:
+        """The failure of work that may not be pushed, with the diff that nobody else will see."""
+        patch = self._dispatcher.patch_path(state)
+        diff = self._repository.diff(state.tip, head, _MAX_REFUSED_DIFF, patch)
+        shown = truncate(self._options.redact(diff.text), _MAX_REFUSED_DIFF)
+        return self._fail(state, ended, delivered, failure, message, head, refused_diff=shown)
 
     def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:
         """What may not stay; where nothing is pushed, only the net change counts."""
@@ -246,13 +265,15 @@ class WorkerPass:
         failure: Failure,
         message: str,
         work_sha: str,
+        *,
+        refused_diff: str = "",
     ) -> AttemptResult:
         refused = self._dispatcher.refused_files(state, Role.WORKER, delivered, message)
         wip = self._wip(state, work_sha)
         event = self._dispatcher.failure_event(
             state, Role.WORKER, ended, failure, message, work_sha="" if wip else work_sha, wip=wip
         )
-        return AttemptResult(event, refused)
+        return AttemptResult(replace(event, refused_diff=refused_diff), refused)
 
 
 def _has_only_disputes(state: LoopState, report: WorkReport) -> bool:

@@ -186,6 +186,15 @@ def test_every_kind_has_one_sentence_of_remedy(kind: ProblemKind, backend: str) 
     assert "worker" not in said
 
 
+@pytest.mark.parametrize("kind", ProblemKind)
+@pytest.mark.parametrize("backend", ["codex", "claude", "opencode", "scripted", "mine"])
+def test_no_remedy_in_ci_is_for_a_laptop(kind: ProblemKind, backend: str) -> None:
+    said = remedy(kind, backend, "reviewer", in_ci=True)
+    assert said.endswith(".")
+    laptop = ("--resume", "--reviewer", "login`", "setup-token", "loop doctor", "{")
+    assert [word for word in laptop if word in said] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "backend", "words"),
     [

@@ -53,8 +53,8 @@ def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
     ("outcome", "said"),
     [
         (Outcome.APPROVED, "a person reads and merges it"),
-        (Outcome.NEEDS_HUMAN, "a person decides"),
-        (Outcome.WORKER_TIMEOUT, "fix what failed"),
+        (Outcome.MAX_ROUNDS_EXHAUSTED, "raise `max-rounds` in the workflow"),
+        (Outcome.WORKER_DISPATCH_FAILED, "fix what failed"),
     ],
 )
 def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome, said: str) -> None:
@@ -69,7 +69,7 @@ def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome,
         ("label_removed", "until the label `loop` is put on again"),
         ("issue_closed", "until it is opened again"),
         ("pull_request_closed", "until it is opened again"),
-        ("pull_request_merged", "a person decides"),
+        ("pull_request_merged", "Use a new task id"),
     ],
 )
 def test_a_cancelled_loop_says_by_its_reason_what_starts_it_again(
@@ -82,7 +82,7 @@ def test_a_cancelled_loop_says_by_its_reason_what_starts_it_again(
 def test_a_cancelled_loop_that_an_older_version_recorded_without_a_reason_can_be_retried() -> None:
     body = status_comment(stopped(Outcome.CANCELLED, "The issue #3 was closed."))
     assert "The issue `#3` was closed." in body
-    assert "a person decides" in body
+    assert "To continue where it stopped, run the workflow again with `task-id: T-001`" in body
 
 
 def test_a_draft_that_may_not_be_ended_is_left_to_a_person() -> None:

@@ -284,12 +284,18 @@ def from_stderr(backend: str, exit_code: int, tail: str) -> Problem:
 
 # --- remedies: one sentence for each kind and backend ----------------------------------------
 
-_RESUME = "then continue with --resume."
+_RESUME = ", then continue with --resume."
 _LOGIN: Mapping[str, str] = {
     "codex": "Log in to codex (`codex login`) or set its API key (CODEX_API_KEY)",
     "claude": "Log in to claude (`claude setup-token`) or set its API key (ANTHROPIC_API_KEY)",
     "opencode": "Log in to opencode (`opencode auth login`) or set its provider's API key",
 }
+_OTHER_LOGIN = "Log in to {backend} or set its API key"
+_KEYS: Mapping[str, str] = {
+    "codex": "Pass a valid key as the input `openai-api-key`",
+    "claude": "Pass a valid `anthropic-api-key` or `claude-code-oauth-token` as input",
+}
+_OTHER_KEY = "Set the key of {backend} in the workflow's `env:`, and name it in `agent-env`"
 _LIMITS: Mapping[str, str] = {"claude": " (--max-turns, --max-budget-usd)"}
 _SENTENCES: Mapping[ProblemKind, str] = {
     ProblemKind.QUOTA: (
@@ -299,30 +305,40 @@ _SENTENCES: Mapping[ProblemKind, str] = {
     ProblemKind.OVERLOAD: "Wait until the provider of {backend} has recovered",
     ProblemKind.NETWORK: "Check the network and the proxy between here and {backend}'s provider",
     ProblemKind.CONTEXT_LENGTH: (
-        "Make the task smaller, or choose a model with a larger context with --{role}-model"
+        "Make the task smaller, or choose a model with a larger context with {model}"
     ),
-    ProblemKind.REFUSAL: "Reword the task card, or choose another model with --{role}-model",
+    ProblemKind.REFUSAL: "Reword the task card, or choose another model with {model}",
     ProblemKind.TRUNCATED: (
-        "Make the task smaller, or choose a model with a larger output limit with --{role}-model"
+        "Make the task smaller, or choose a model with a larger output limit with {model}"
     ),
-    ProblemKind.DENIED: "Allow {backend} the tools that it was denied with --{role}-args",
+    ProblemKind.DENIED: "Allow {backend} the tools that it was denied with {args}",
     ProblemKind.MISSING_TOOL: "Install {backend} and put it on PATH",
     ProblemKind.INVALID_SESSION: "Start a new conversation of {backend}",
     ProblemKind.BAD_FLAGS: (
-        "Correct --{role}-model and --{role}-args, or install a version of {backend} that fits"
-        " (`loop doctor` names it)"
+        "Correct {model} and {args}, or install a version of {backend} that fits{doctor}"
     ),
+    ProblemKind.LIMIT: "Raise the limit in {args}{limits} or make the task smaller",
     ProblemKind.UNKNOWN: "Check {backend}'s login and the network",
 }
 
 
-def remedy(kind: ProblemKind, backend: str, role: str) -> str:
-    """What to do about a problem of `kind` that `backend` had as `role`."""
+def remedy(kind: ProblemKind, backend: str, role: str, *, in_ci: bool = False) -> str:
+    """What to do about a problem of `kind` that `backend` had as `role`.
+
+    On a laptop it ends with how to continue; in CI the post says that by itself.
+    """
+    ending = "." if in_ci else _RESUME
     if backend == "scripted":
-        return f"Correct the script, {_RESUME}"
+        return f"Correct the script{ending}"
     if kind is ProblemKind.AUTHENTICATION:
-        return f"{_LOGIN.get(backend, f'Log in to {backend} or set its API key')}, {_RESUME}"
-    if kind is ProblemKind.LIMIT:
-        named = _LIMITS.get(backend, "")
-        return f"Raise the limit in --{role}-args{named} or make the task smaller, {_RESUME}"
-    return f"{_SENTENCES[kind].format(backend=backend, role=role)}, {_RESUME}"
+        keys, other = (_KEYS, _OTHER_KEY) if in_ci else (_LOGIN, _OTHER_LOGIN)
+        return f"{keys.get(backend, other.format(backend=backend))}{ending}"
+    quoted = "`{}`" if in_ci else "--{}"
+    sentence = _SENTENCES[kind].format(
+        backend=backend,
+        model=quoted.format(f"{role}-model"),
+        args=quoted.format(f"{role}-args"),
+        limits=_LIMITS.get(backend, ""),
+        doctor="" if in_ci else " (`loop doctor` names it)",
+    )
+    return f"{sentence}{ending}"

@@ -7,6 +7,7 @@ post that was left open for a day shows the status of today.
 from dataclasses import dataclass
 from typing import Literal
 
+from loop_kit.core.forge.advice import STOP, next_step, refused_change
 from loop_kit.core.forge.render import (
     branch,
     headline,
@@ -15,7 +16,7 @@ from loop_kit.core.forge.render import (
     usage_text,
 )
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.state import LoopState, Outcome, Phase
+from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.sanitize import (
     MAX_BODY,
     fence,
@@ -76,10 +77,11 @@ def status_comment(state: LoopState) -> str:
         "",
         f"Used so far: {usage_text(state)}.",
         "",
-        f"- **Next:** {_next(state)}",
-        *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
+        f"- **Next:** {next_step(state)}",
+        *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         f"- **CI:** {_ci(state)}",
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
+        *refused_change(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -93,9 +95,10 @@ def acknowledgement(state: LoopState) -> str:
         inline(headline(state), 1000),
         "",
         *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
-        f"- **Next:** {_next(state)}",
-        *([f"- **To stop it:** {_STOP}"] if state.outcome is None else []),
+        f"- **Next:** {next_step(state)}",
+        *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         *_card_note(state),
+        *refused_change(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -106,7 +109,7 @@ def status_reply(mark: str, state: LoopState) -> str:
         mark,
         f"`{state.task_id}`: {inline(headline(state), 1000)}",
         "",
-        f"- **Next:** {_next(state)}",
+        f"- **Next:** {next_step(state)}",
         *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
         f"- **Used so far:** {usage_text(state)}.",
         *([f"- **Running:** run {state.lease.run_id}."] if state.lease else []),
@@ -125,9 +128,6 @@ def refusal(sentence: str, remedy: str) -> str:
     return truncate("\n".join(parts), MAX_BODY - 512)
 
 
-_STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
-
-
 def _pull(state: LoopState) -> str:
     """The pull request's number, or why there is none."""
     if state.pull_request is not None:
@@ -143,35 +143,6 @@ def _card_note(state: LoopState) -> list[str]:
         "- **The task** is what this issue said when the loop was started. An edit counts only"
         " after `/loop refresh`."
     ]
-
-
-def _next(state: LoopState) -> str:
-    if state.state is Phase.PAUSED:
-        return "nothing, until somebody comments `/loop resume`."
-    if state.outcome is None:
-        return f"round {state.round} runs in the next job." if state.history else "it is running."
-    if state.outcome is Outcome.APPROVED:
-        ready = outbox.item_of(state, outbox.READY)
-        click = ready is not None and ready.status == "refused"
-        return _CLICK if click else "a person reads and merges it; the loop never does."
-    return _next_for_person(state)
-
-
-def _next_for_person(state: LoopState) -> str:
-    if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
-        return "a person decides: `/loop extend 2` gives it two more rounds."
-    if "label_removed" in state.reasons:
-        return f"nothing, until the label `{state.source.label}` is put on again."
-    if {"issue_closed", "pull_request_closed"} & set(state.reasons):
-        return "nothing, until it is opened again and somebody comments `/loop retry`."
-    again = "comment `/loop retry`" if outbox.issue_or_pull(state) else _RUN.format(state.task_id)
-    if outbox.label_of(state.outcome) == outbox.FAILED_LABEL:
-        return f"fix what failed, then {again}: it continues where it stopped."
-    return f"a person decides. To continue where it stopped, {again}."
-
-
-_CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
-_RUN = "run the workflow again with `task-id: {}`"
 
 
 def _ci(state: LoopState) -> str:

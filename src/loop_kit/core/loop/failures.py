@@ -73,7 +73,13 @@ def next_pause(state: LoopState, role: Role, asked: float | None) -> float:
 
 
 def explain_failure(
-    backend: str, role: Role, exit_code: int, problem: Problem | None, failure: Failure
+    backend: str,
+    role: Role,
+    exit_code: int,
+    problem: Problem | None,
+    failure: Failure,
+    *,
+    in_ci: bool = False,
 ) -> str:
     """A failed process in sentences: how it ended, what it said, and what to do about it."""
     kind = problem.kind if problem else ProblemKind.UNKNOWN
@@ -82,7 +88,7 @@ def explain_failure(
     how = f"{backend} ended with {severity} ({named}exit code {exit_code})"
     quoted = _quote(problem)
     sentence = f"{how}: {quoted}" if quoted else how
-    return f"{sentence.rstrip('.')}. {remedy(kind, backend, role.value)}"
+    return f"{sentence.rstrip('.')}. {remedy(kind, backend, role.value, in_ci=in_ci)}"
 
 
 def explain_timeout(timed_out: str, backend: str, problem: Problem | None) -> str:
@@ -92,12 +98,14 @@ def explain_timeout(timed_out: str, backend: str, problem: Problem | None) -> st
     return f"{timed_out.rstrip('.')}. Before that, {backend} said: {problem.message}"
 
 
-def explain_unfinished(message: str, backend: str, role: Role, problem: Problem | None) -> str:
+def explain_unfinished(
+    message: str, backend: str, role: Role, problem: Problem | None, *, in_ci: bool = False
+) -> str:
     """What a report lacks, with why the agent did not finish where its backend says so."""
     if problem is None or problem.kind not in UNFINISHED:
         return message
     how = f"{message.rstrip('.')}: {problem.message}".rstrip(".")
-    return f"{how}. {remedy(problem.kind, backend, role.value)}"
+    return f"{how}. {remedy(problem.kind, backend, role.value, in_ci=in_ci)}"
 
 
 def _quote(problem: Problem | None) -> str:

@@ -146,7 +146,8 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     message = event.message
     if event.failure is Failure.TRANSIENT and attempt.retries:
         message = f"{message} Given up after {attempt.retries + 1} attempts."
-    return end_loop(spent, outcome, message, event.at, reasons=reasons, attempt=attempt)
+    changes = {"reasons": reasons, "attempt": attempt, "refused_diff": event.refused_diff}
+    return end_loop(spent, outcome, message, event.at, **changes)
 
 
 def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:

@@ -124,7 +124,7 @@ class AttemptFailed:
 
     `wip` is what it committed and may stay; `work_sha` what it has to fix before that.
     `session` is the one in which the agent can be asked to fix it. `retry_after` is
-    how many seconds the backend asked to wait.
+    how many seconds the backend asked to wait. `refused_diff` shows a change that is out of scope.
     """
 
     role: Role
@@ -137,6 +137,7 @@ class AttemptFailed:
     wip: Wip | None = None
     session: Session | None = None
     retry_after: float | None = None
+    refused_diff: str = ""
 
 
 @dataclass(frozen=True, slots=True)

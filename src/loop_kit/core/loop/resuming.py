@@ -27,6 +27,8 @@ from loop_kit.core.loop.state import (
 
 _MAX_LOST = 2
 _MAX_HANDLED = 200
+_REFUSED = {"scope", "protected_path"}
+"""After these the next attempt starts without the change that was refused."""
 
 
 class IllegalTransition(RuntimeError):
@@ -90,7 +92,8 @@ def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
     if attempt is not None:
         lost = attempt.lost if state.is_running else 0
         fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
-        attempt = attempt.model_copy(update=fresh)
+        refused = {"work_sha": ""} if _REFUSED & set(state.reasons) else {}
+        attempt = attempt.model_copy(update=fresh | refused)
     again = update(
         state,
         state=state.resume_phase or state.state,
@@ -98,6 +101,7 @@ def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
         reasons=(),
         error="",
         failed_at="",
+        refused_diff="",
         resume_phase=None,
         interrupted_run=None,
         continue_to=None,
@@ -209,7 +213,7 @@ def _refresh(state: LoopState, event: Commanded) -> LoopState:
     attempt = state.attempt
     if attempt is not None:
         attempt = attempt.model_copy(update={"claimed": False})
-    return update(
+    refreshed = update(
         state,
         card_sha256=card.sha256,
         attempt=attempt,
@@ -217,6 +221,8 @@ def _refresh(state: LoopState, event: Commanded) -> LoopState:
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,
     )
+    unavailable = state.outcome is Outcome.VERIFY_UNAVAILABLE
+    return _continue(refreshed, event) if unavailable else refreshed
 
 
 _Rule = Callable[[LoopState, Commanded], LoopState]

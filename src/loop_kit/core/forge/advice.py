@@ -1,0 +1,148 @@
+"""What a person does next about a loop, in a post: a comment, a click, a label, a setting.
+
+Each sentence is for the forge: it names no command of a laptop, and nothing that would fail again.
+A place that nobody can comment on has the workflow's own form instead.
+"""
+
+from collections.abc import Mapping
+
+from loop_kit.core.loop import outbox
+from loop_kit.core.loop.policy import exceeded_budget
+from loop_kit.core.loop.state import LoopState, Outcome, Phase
+from loop_kit.core.sanitize import inline, quote
+
+STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
+
+_CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
+_RETRY = "comment `/loop retry`"
+_RUN = "run the workflow again with `task-id: {}`"
+_CARD = "edit the card, comment `/loop refresh` and then `/loop retry`"
+_OTHER_TASK = "nothing: what it made is merged. Use a new task id for new work."
+
+_FAILED: Mapping[Outcome, str] = {
+    Outcome.WORKER_TIMEOUT: "raise the time limit that it names, or make the task smaller",
+    Outcome.REVIEWER_TIMEOUT: "raise the time limit that it names, or make the task smaller",
+    Outcome.INVALID_WORK_REPORT: "to have the worker write its report again",
+    Outcome.INVALID_REVIEW_REPORT: "to have the same commit reviewed again",
+    Outcome.GIT_COMPARE_FAILED: "to have the worker start again from the last recorded commit",
+    Outcome.INTERRUPTED: "to continue where it was interrupted",
+}
+"""What is done before, or by, a retry of a loop that failed; else what it says is fixed first."""
+
+
+def next_step(state: LoopState) -> str:
+    """What happens next, or what a person can do so that something does."""
+    if state.state is Phase.PAUSED:
+        return "nothing, until somebody comments `/loop resume`."
+    if state.outcome is None:
+        return f"round {state.round} runs in the next job." if state.history else "it is running."
+    if state.outcome is Outcome.APPROVED:
+        ready = outbox.item_of(state, outbox.READY)
+        click = ready is not None and ready.status == "refused"
+        return _CLICK if click else "a person reads and merges it; the loop never does."
+    if state.outcome is Outcome.CANCELLED:
+        return _after_cancellation(state)
+    if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
+        return _after_rounds(state)
+    return _after_needs_human(state) if state.reasons else _after_failure(state)
+
+
+def refused_change(state: LoopState) -> list[str]:
+    """The lines that show the change that was refused, folded; none where none was."""
+    if not state.refused_diff:
+        return []
+    summary = "<details><summary>The refused change, which was not pushed</summary>"
+    return ["", summary, "", quote(state.refused_diff), "", "</details>"]
+
+
+def _again(state: LoopState) -> str:
+    """How the loop is continued."""
+    return _RETRY if outbox.issue_or_pull(state) else _RUN.format(state.task_id)
+
+
+def _after_cancellation(state: LoopState) -> str:
+    if "label_removed" in state.reasons:
+        return f"nothing, until the label {inline(f'`{state.source.label}`')} is put on again."
+    if {"issue_closed", "pull_request_closed"} & set(state.reasons):
+        return "nothing, until it is opened again and somebody comments `/loop retry`."
+    if "pull_request_merged" in state.reasons:
+        return _OTHER_TASK
+    return f"nothing. To continue where it stopped, {_again(state)}."
+
+
+def _after_rounds(state: LoopState) -> str:
+    if outbox.issue_or_pull(state):
+        return "comment `/loop extend 2` to give it two more rounds."
+    return f"raise `max-rounds` in the workflow, then {_again(state)}."
+
+
+def _after_needs_human(state: LoopState) -> str:
+    again = _again(state)
+    if "budget" in state.reasons:
+        return _after_budget(state)
+    if "human_push" in state.reasons:
+        return f"{again}: the loop continues from the commits that are on the branch then."
+    if {"scope", "protected_path"} & set(state.reasons):
+        without = f"{again}: the worker tries again without the refused change."
+        return f"{without} If the card should allow it, {_CARD}."
+    return f"decide what it asks, then {again}."
+
+
+def _after_budget(state: LoopState) -> str:
+    again = _again(state)
+    if state.usage.dispatches >= state.limits.max_dispatches:
+        more = "comment `/loop extend 2` to give it two more rounds"
+        raised = f"raise `max-dispatches` in the workflow, then {again}"
+        return f"{more if outbox.issue_or_pull(state) else raised}."
+    if exceeded_budget(state.limits, state.usage) is None:
+        return f"raise the limit that it names in the workflow, then {again}."
+    name, wanted = _needed(state)
+    by_comment = f"comment `/loop budget {wanted}`" if wanted else ""
+    if by_comment and outbox.issue_or_pull(state):
+        return f"{by_comment} to add to the limit of this loop."
+    return f"raise `{name}` (and `{name}-ceiling`) in the workflow, then {again}."
+
+
+def _needed(state: LoopState) -> tuple[str, str | None]:
+    """The limit that is used up, and the amount that a command can add to it; None for nothing.
+
+    That is as much as the limit was, if it is enough to continue.
+    """
+    limits, usage = state.limits, state.usage
+    minutes, cost = usage.agent_seconds / 60, usage.cost_usd or 0
+    tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
+    if limits.max_minutes is not None and minutes >= limits.max_minutes:
+        amount = _addable(minutes, limits.max_minutes, limits.max_minutes_ceiling)
+        return "max-minutes", None if amount is None else f"{amount:.4g} min"
+    if limits.max_tokens is not None and tokens >= limits.max_tokens:
+        amount = _addable(tokens, limits.max_tokens, limits.max_tokens_ceiling)
+        return "max-tokens", None if amount is None else f"{amount:.0f} tokens"
+    limit = limits.max_cost_usd or 0
+    amount = _addable(cost, limit, limits.max_cost_usd_ceiling)
+    return "max-cost-usd", None if amount is None else f"{amount:.2f} USD"
+
+
+def _addable(used: float, limit: float, ceiling: float | None) -> float | None:
+    wanted = limit if used < 2 * limit else used - limit + max(limit, 1)
+    if ceiling is None:
+        return wanted
+    return min(wanted, ceiling - limit) if ceiling > used else None
+
+
+def _after_failure(state: LoopState) -> str:
+    again = _again(state)
+    if state.outcome is Outcome.VERIFY_UNAVAILABLE:
+        return _after_unavailable_verification(state)
+    if state.outcome is Outcome.WORKER_NOOP:
+        return f"say in the card what is missing: {_CARD}. To try once more as it is, {again}."
+    what = _FAILED.get(state.outcome, "fix what failed") if state.outcome else ""
+    if what.startswith("to "):
+        return f"{again} {what}."
+    return f"{what}, then {again}: it continues where it stopped."
+
+
+def _after_unavailable_verification(state: LoopState) -> str:
+    install = f"if its program is missing, install it in the workflow and {_again(state)}"
+    if not outbox.issue_or_pull(state):
+        return f"correct the command in the card and run the workflow with it again; {install}."
+    return f"correct the command in the card and comment `/loop refresh`; {install}."
