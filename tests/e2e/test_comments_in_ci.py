@@ -153,10 +153,10 @@ def test_who_may_not_write_gets_no_answer_and_the_job_stays_green(
     assert (len(hub.git.pushes), reactions(begun)) == (pushes, [])
 
 
-def test_a_misspelt_command_is_answered_by_a_sign_alone(hub: Hub, begun: Issue) -> None:
+def test_a_misspelt_command_is_answered_with_what_was_meant(hub: Hub, begun: Issue) -> None:
     result = say(hub, begun, "/loop retyr")
     assert result.code == 0
-    assert "Did you mean `/loop retry`" in result.log
+    assert "Did you mean `/loop retry`" in last(begun).body
     assert reactions(begun) == ["confused"]
 
 
@@ -169,7 +169,7 @@ def test_talk_about_the_loop_costs_no_request(hub: Hub, begun: Issue) -> None:
 def test_a_command_where_no_loop_is_gets_a_sign(hub: Hub) -> None:
     issue = opened(hub)
     result = say(hub, issue, "/loop retry")
-    assert "no loop that can be commanded" in result.log
+    assert "no loop that can be commanded" in last(issue).body
     assert (result.code, reactions(issue), hub.git.pushes) == (0, ["confused"], [])
 
 
@@ -296,6 +296,26 @@ def test_a_loop_whose_label_is_gone_says_which_label_brings_it_back(hub: Hub, be
     hub.api.remove_label(REPOSITORY, begun.number, "loop")
     say(hub, begun, "/loop retry")
     assert "until the label `loop` is put on again" in begun.comments[0].body
+
+
+def test_a_retry_that_changes_nothing_is_answered_with_what_would(hub: Hub) -> None:
+    issue = opened(hub)
+    hub.job(event=labelled(issue), max_rounds="1")
+
+    say(hub, issue, "/loop retry", max_rounds="1")
+
+    assert "It is stopped still. Next: comment `/loop extend 2`" in last(issue).body
+
+
+def test_a_budget_over_its_ceiling_is_answered_with_the_ceiling(hub: Hub) -> None:
+    issue = opened(hub)
+    inputs = {"max_cost_usd": "1", "max_cost_usd_ceiling": "1.5"}
+    hub.job(event=labelled(issue), **inputs)
+
+    say(hub, issue, "/loop budget 5 USD", **inputs)
+
+    assert "`/loop budget`: the limit is 1.5 USD now. Round 2 continues." in last(issue).body
+    assert hub.state("issue-1")["limits"]["max_cost_usd"] == 1.5
 
 
 def test_a_stop_while_the_base_is_verified_is_not_lost(hub: Hub) -> None:

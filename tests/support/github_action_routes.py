@@ -47,6 +47,8 @@ def dispatch(call: Call) -> Reply:
     sha = next((found for name in names if (found := repository.git.resolve(name))), None)
     if not ref or sha is None:
         raise Refusal(422, f"No ref found for: {ref}")
+    if file in repository.disabled_workflows:
+        raise Refusal(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
     text = repository.git.file(sha, f".github/workflows/{file}")
     trigger = dispatch_trigger(parse_workflow(text)) if text is not None else None
     if trigger is None:

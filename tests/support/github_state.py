@@ -200,6 +200,7 @@ class HostedRepository:
     private: bool = True
     drafts_supported: bool = True
     actions_may_open_pulls: bool = True
+    disabled_workflows: set[str] = field(default_factory=set)
     roles: dict[str, Role] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     pulls: dict[int, Pull] = field(default_factory=dict)

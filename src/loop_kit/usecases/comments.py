@@ -5,10 +5,13 @@ anything; otherwise this run takes the loop, carries the command out and continu
 may not command gets no answer at all: strangers must not make us answer.
 """
 
+from collections.abc import Callable
+
 from loop_kit.core.card.issue import Origin, find_card
 from loop_kit.core.card.task import TaskCard, check_task_id
 from loop_kit.core.ci.requests import Comment, StartIssue
 from loop_kit.core.forge.render import headline, marker
+from loop_kit.core.forge.replies import command_reply, declined_reply, queued_reply
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.state import LoopState
@@ -38,10 +41,11 @@ def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | 
     if isinstance(command, Misspelt):
         _decline(context, request, command.sentence)
         return None
+    reply = Reply(context, request)
     task_id = _task_id(job, request)
     for _ in range(_TRIES):
         try:
-            return _apply_or_queue(job, cards, request, command, job.load(task_id))
+            return _apply_or_queue(job, cards, request, command, job.load(task_id), reply)
         except PushRejected:
             context.log.note(f"{task_id} was written meanwhile: looking again.")
     context.log.warn(
@@ -65,7 +69,7 @@ def refuse(context: JobContext, number: int, error: LoopError) -> None:
 
 
 def _apply_or_queue(
-    job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop
+    job: LoopJob, cards: Cards, request: Comment, command: Command, loop: Loop, reply: "Reply"
 ) -> LoopState | None:
     context, recorded = job.context, loop.recorded
     if recorded is None or request.number not in _numbers(recorded):
@@ -86,10 +90,10 @@ def _apply_or_queue(
     if command.verb == "refresh":
         command = _with_card(job, cards, request, command, recorded)
     if live:
-        _queue_command(context, request, loop, command)
+        _queue_command(context, request, loop, command, reply)
         return None
     _react(context, request, "+1")
-    return job.work(loop, command=command)
+    return job.work(loop, command=command, answer=reply.to(command, recorded))
 
 
 def _continue_lost_run(
@@ -105,9 +109,12 @@ def _continue_lost_run(
 def _decline(context: JobContext, request: Comment, why: str) -> None:
     context.log.note(why)
     _react(context, request, "confused")
+    Reply(context, request).post("", lambda mark: declined_reply(mark, why))
 
 
-def _queue_command(context: JobContext, request: Comment, loop: Loop, command: Command) -> None:
+def _queue_command(
+    context: JobContext, request: Comment, loop: Loop, command: Command, reply: "Reply"
+) -> None:
     if context.settings.dry_run:
         context.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
         return
@@ -116,6 +123,7 @@ def _queue_command(context: JobContext, request: Comment, loop: Loop, command: C
     lease = loop.recorded.lease if loop.recorded else None
     run = lease.run_id if lease else ""
     context.log.note(f"Run {run} is running: it reads the command before it spends anything.")
+    reply.post(loop.task_id, lambda mark: queued_reply(mark, command, run))
 
 
 def _with_card(
@@ -180,6 +188,38 @@ def _check_task_id(task_id: str, request: Comment) -> str:
 def _react(context: JobContext, request: Comment, sign: Reaction) -> None:
     if not context.settings.dry_run:
         context.forge.react(request.id, sign)
+
+
+class Reply:
+    """The one answer to a comment; written again, it replaces what it said before."""
+
+    def __init__(self, context: JobContext, request: Comment) -> None:
+        self._context = context
+        self._request = request
+        self._known = ""
+
+    def to(self, command: Command, before: LoopState) -> Callable[[LoopState], None]:
+        """What answers `command` when the state after it is known."""
+
+        def answer(after: LoopState) -> None:
+            self.post(before.task_id, lambda mark: command_reply(mark, command, before, after))
+
+        return answer
+
+    def post(self, task_id: str, text: Callable[[str], str]) -> None:
+        """Write the answer; `text` is given its marker. A command is carried out without it too."""
+        context, number = self._context, self._request.number
+        if context.settings.dry_run:
+            return
+        key = f"command-{self._request.id}"
+        mark = marker(task_id, key) if task_id else f"<!-- loop-kit:{key} -->"
+        forge = context.forge
+        try:
+            if not self._known and context.invocation.attempt > 1:
+                self._known = forge.find_post(number, mark) or ""
+            self._known = forge.put_comment(number, self._known, text(mark), mark)
+        except (ForgeRefused, ForgeUnavailable) as failure:
+            context.log.warn(f"The answer on #{number} could not be written: {failure}")
 
 
 def _numbers(recorded: LoopState) -> set[int | None]:

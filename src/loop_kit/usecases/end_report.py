@@ -6,11 +6,19 @@ from typing import TypeVar
 
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
-from loop_kit.core.forge.render import branch, headline, job_summary
-from loop_kit.core.loop import bus
+from loop_kit.core.forge.render import branch, headline, job_summary, marker
+from loop_kit.core.forge.status import UNDISPATCHED, undispatched
+from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.state import LoopState
 from loop_kit.core.sanitize import Redactor
-from loop_kit.errors import DiskRefused, disk_refusal, naming_file
+from loop_kit.errors import (
+    DiskRefused,
+    ForgeRefused,
+    ForgeUnavailable,
+    LoopError,
+    disk_refusal,
+    naming_file,
+)
 from loop_kit.settings import Settings, known_secrets
 from loop_kit.usecases.job_context import JobContext
 
@@ -79,3 +87,16 @@ def try_write(write: Callable[[P, T], None], path: P, content: T) -> DiskRefused
             raise
         return refused
     return None
+
+
+def post_undispatched(context: JobContext, state: LoopState, error: LoopError) -> None:
+    """Say where the loop was asked for that its next round was not started, as far as possible."""
+    number, mark = outbox.issue_or_pull(state), marker(state.task_id, UNDISPATCHED)
+    if number is None:
+        return
+    try:
+        known = context.forge.find_post(number, mark) or ""
+        text = undispatched(mark, state, error.sentence, error.remedy)
+        context.forge.put_comment(number, known, text, mark)
+    except (ForgeRefused, ForgeUnavailable) as failure:
+        context.log.warn(f"The comment on #{number} could not be written: {failure}")

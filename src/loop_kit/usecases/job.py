@@ -1,6 +1,7 @@
 """One loop in one job: found on the server, entered, worked on for a round, and handed over."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loop_kit import bootstrap
@@ -27,7 +28,7 @@ from loop_kit.ports import PushRejected, Store
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
-from loop_kit.usecases.end_report import report_end
+from loop_kit.usecases.end_report import post_undispatched, report_end
 from loop_kit.usecases.job_context import JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
@@ -113,8 +114,11 @@ class LoopJob:
         command: Command | None = None,
         *,
         retries: bool = True,
+        answer: Callable[[LoopState], None] | None = None,
     ) -> LoopState | None:
         """Like `round`, for callers who want to know that the loop was lost.
+
+        `answer` is given the state in which the round begins, before anything is spent.
 
         Raises:
             PushRejected: another run owns the loop.
@@ -125,6 +129,8 @@ class LoopJob:
             return None
         try:
             entered = self.enter(loop, found, command, retries=retries)
+            if answer is not None:
+                answer(entered.engine.state)
             if self.context.settings.phase == "claim" and entered.engine.state.is_running:
                 entered.engine.claim()
                 undispatched = None
@@ -212,6 +218,7 @@ class LoopJob:
         try:
             entered.engine.hand_over(self.context.forge, self.continuation(entered.settings))
         except (ForgeRefused, ForgeUnavailable) as error:
+            post_undispatched(self.context, entered.engine.state, error)
             return error
         return None
 

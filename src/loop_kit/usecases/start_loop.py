@@ -1,8 +1,10 @@
 """Starts the loop of a card that somebody asked for; one that has begun is continued instead."""
 
+from dataclasses import replace
+
 from loop_kit.core.ci.requests import StartFile, StartIssue, StartPull
 from loop_kit.core.loop.state import LoopState, Source
-from loop_kit.errors import BadCard, BranchRefused, ForgeRefused
+from loop_kit.errors import BadCard, BranchRefused, ForgeRefused, LoopError
 from loop_kit.usecases.cards import Cards, Found
 from loop_kit.usecases.comments import refuse
 from loop_kit.usecases.continue_loop import leaves_alone
@@ -24,6 +26,7 @@ def start_loop(
     try:
         found = _find_card(cards, request)
         loop = _load_and_check(job, found)
+        found = _on_existing_work(job, loop, found)
     except (BadCard, BranchRefused, ForgeRefused) as error:
         known = _known_loop(job, request) if found is None else None
         if known is None:
@@ -32,7 +35,12 @@ def start_loop(
             raise
         job.context.log.warn(f"{error.sentence} {known.task_id} continues with its first card.")
         loop = known
-    return _enter(job, loop, found)
+    try:
+        return _enter(job, loop, found)
+    except LoopError as error:
+        if loop.recorded is None and not isinstance(request, StartFile):
+            refuse(job.context, request.number, error)
+        raise
 
 
 def _find_card(cards: Cards, request: StartFile | StartIssue | StartPull) -> Found:
@@ -56,6 +64,21 @@ def _load_and_check(job: LoopJob, found: Found) -> Loop:
         )
     _check_head(found, loop.store.work_tip)
     return loop
+
+
+def _on_existing_work(job: LoopJob, loop: Loop, found: Found) -> Found:
+    """What was found, to begin on top of the work of a loop whose state branch is gone."""
+    tip = loop.store.work_tip
+    if loop.recorded is not None or found.own_work or tip in {"", found.start_sha}:
+        return found
+    base_sha = job.context.forge.merge_base(found.base_branch, tip)
+    if base_sha == tip:
+        return found
+    job.context.log.warn(
+        f"{loop.branches.work} holds the work of a loop whose state branch is gone: a new loop"
+        " begins on top of it."
+    )
+    return replace(found, base_sha=base_sha, start_sha=tip)
 
 
 def _known_loop(job: LoopJob, request: StartFile | StartIssue | StartPull) -> Loop | None:

@@ -307,6 +307,11 @@ class GitHubForge:
         try:
             self._api.start("actions: write", start)
         except Refused as error:
+            if error.status in {403, 422} and "disabled" in error.sentence:
+                raise ForgeRefused(
+                    f"{workflow} is disabled, so it cannot be dispatched.",
+                    f"Click 'Enable workflow' on {self._access.page}/actions/workflows/{workflow}.",
+                ) from None
             if error.status == 422 and "workflow_dispatch" in error.sentence:
                 raise ForgeRefused(
                     error.sentence,
@@ -316,7 +321,7 @@ class GitHubForge:
             if error.status == 422 and "input" in error.sentence.lower():
                 raise ForgeRefused(
                     f"{workflow} does not declare the inputs that continue a loop.",
-                    f"Add to its `on: workflow_dispatch: inputs:`\n{_DISPATCH_INPUTS}",
+                    f"Add to its `on: workflow_dispatch: inputs:`\n\n{_DISPATCH_INPUTS}",
                 ) from None
             if error.status == 404:
                 raise ForgeRefused(

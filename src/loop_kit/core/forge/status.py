@@ -32,6 +32,9 @@ _JOB_TOKEN = "github-actions[bot]"  # noqa: S105
 REFUSED = "<!-- loop-kit:refused -->"
 """The marker of the comment that says why no loop was started."""
 
+UNDISPATCHED = "undispatched"
+"""The key of the comment that says why the next round was not started."""
+
 StatusState = Literal["pending", "success", "failure"]
 
 
@@ -117,15 +120,33 @@ def status_reply(mark: str, state: LoopState) -> str:
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
+def undispatched(mark: str, state: LoopState, sentence: str, remedy: str) -> str:
+    """Why the next round was not started, though all of this one is saved; `mark` is its marker."""
+    parts = [
+        mark,
+        f"### Round {state.round} of `{state.task_id}` was not started",
+        "",
+        inline(sentence, 1000),
+        "",
+        *_remedy_lines(remedy),
+        "",
+        "What was done is saved. Then comment `/loop retry`.",
+    ]
+    return truncate("\n".join(parts), MAX_BODY - 512)
+
+
 def refusal(sentence: str, remedy: str) -> str:
     """Why no loop is started, and what to do; the remedy may be a card to copy."""
     parts = [REFUSED, "### No review loop was started", "", inline(sentence, 1000), ""]
-    text, _, example = remedy.partition("\n\n")
-    parts.append(inline(text, 2000))
-    if example:
-        parts += ["", fence(example)]
+    parts += _remedy_lines(remedy)
     parts += ["", "Then put the label on again."]
     return truncate("\n".join(parts), MAX_BODY - 512)
+
+
+def _remedy_lines(remedy: str) -> list[str]:
+    """A remedy, and in a fence what can be copied from it."""
+    text, _, example = remedy.partition("\n\n")
+    return [inline(text, 2000), *(["", fence(example)] if example else [])]
 
 
 def _pull(state: LoopState) -> str:
