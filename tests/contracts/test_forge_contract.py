@@ -11,6 +11,7 @@ from tests.support.github_forge_world import FORGES, HEAD, STATUS, World, forge_
 
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.status import LABELS
+from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
 
@@ -42,15 +43,18 @@ def test_only_people_with_write_may_write(world: World) -> None:
     assert not world.forge.may_write("nobody-at-all")
 
 
-def test_a_run_is_over_when_it_completed_or_was_started_again(world: World) -> None:
-    lease = Lease(holder="x", run_id="77", run_attempt=1)
-    assert world.forge.has_run_ended(lease) is None
-    world.set_run("77", False, 1)
-    assert world.forge.has_run_ended(lease) is False
-    world.set_run("77", False, 2)
-    assert world.forge.has_run_ended(lease) is True
-    world.set_run("77", True, 1)
-    assert world.forge.has_run_ended(lease) is True
+def test_a_run_is_over_when_it_completed_and_why_or_was_started_again(world: World) -> None:
+    lease, over = Lease(holder="x", run_id="77", run_attempt=1), RunStatus(ended=True)
+    assert world.forge.run_status(lease) is None
+    world.set_run("77", RunStatus(ended=False), 1)
+    assert world.forge.run_status(lease) == RunStatus(ended=False)
+    world.set_run("77", RunStatus(ended=False), 2)
+    assert world.forge.run_status(lease) == over
+    cancelled = RunStatus(ended=True, conclusion="cancelled", ended_at="2030-01-01T10:00:00Z")
+    world.set_run("77", cancelled, 1)
+    assert world.forge.run_status(lease) == cancelled
+    world.set_run("77", cancelled, 2)
+    assert world.forge.run_status(lease) == over
 
 
 def test_a_pull_request_is_opened_once_and_found_again(world: World) -> None:

@@ -247,9 +247,9 @@ class Hub:
         env = {"GITHUB_RUN_ID": run_id, "GITHUB_RUN_ATTEMPT": "2"}
         return self.job(event=event, env=env, **inputs)
 
-    def end_run(self, run_id: str) -> None:
+    def end_run(self, run_id: str, conclusion: str = "failure") -> None:
         """Let the API say that a run is over."""
-        self.api.set_run(REPOSITORY, int(run_id), "completed", "cancelled")
+        self.api.set_run(REPOSITORY, int(run_id), "completed", conclusion)
 
     def continued(self, **inputs: str) -> JobResult:
         """Run the job that the last dispatch asked for."""

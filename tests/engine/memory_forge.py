@@ -11,6 +11,7 @@ from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.render import read_marker
 from loop_kit.core.forge.status import Label, StatusState
+from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
@@ -81,7 +82,7 @@ class MemoryForge:
 
     def __init__(self) -> None:
         self.writers: set[str] = set()
-        self.ended_runs: dict[str, tuple[bool, int]] = {}
+        self.runs: dict[str, tuple[RunStatus, int]] = {}
         self.pulls: list[MemoryPull] = []
         self.dispatches: list[tuple[str, str, dict[str, str]]] = []
         self.drafts_supported = True
@@ -109,11 +110,11 @@ class MemoryForge:
     def may_write(self, login: str) -> bool:
         return login in self.writers
 
-    def has_run_ended(self, lease: Lease) -> bool | None:
-        if lease.run_id not in self.ended_runs:
+    def run_status(self, lease: Lease) -> RunStatus | None:
+        if lease.run_id not in self.runs:
             return None
-        ended, attempt = self.ended_runs[lease.run_id]
-        return ended or attempt > lease.run_attempt
+        status, attempt = self.runs[lease.run_id]
+        return RunStatus(ended=True) if attempt > lease.run_attempt else status
 
     def issue(self, number: int) -> Issue | None:
         found = self.issues.get(number)

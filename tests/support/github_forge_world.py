@@ -13,6 +13,7 @@ from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
+from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.ports import Forge
 
 FORGES = ("memory", "github")
@@ -28,7 +29,7 @@ class World:
     forge: Forge
     sha: str
     set_writer: Callable[[str], object]
-    set_run: Callable[[str, bool, int], object]
+    set_run: Callable[[str, RunStatus, int], object]
     forbid_pulls: Callable[[], object]
     forbid_drafts: Callable[[], object]
     comment: Callable[[int, str, str], int]
@@ -58,7 +59,7 @@ def memory_world() -> World:
         forge=forge,
         sha="0" * 40,
         set_writer=forge.writers.add,
-        set_run=lambda run, ended, attempt: forge.ended_runs.update({run: (ended, attempt)}),
+        set_run=lambda run, status, attempt: forge.runs.update({run: (status, attempt)}),
         forbid_pulls=lambda: setattr(forge, "pulls_allowed", False),
         forbid_drafts=lambda: setattr(forge, "drafts_supported", False),
         comment=forge.comment,
@@ -98,8 +99,13 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
         forge=GitHubForge(access, FakeClock().sleep),
         sha=sha,
         set_writer=lambda login: hub.set_role("octo/demo", login, "write"),
-        set_run=lambda run, ended, attempt: hub.set_run(
-            "octo/demo", int(run), "completed" if ended else "in_progress", None, attempt
+        set_run=lambda run, status, attempt: hub.set_run(
+            "octo/demo",
+            int(run),
+            "completed" if status.ended else "in_progress",
+            status.conclusion or None,
+            attempt,
+            ended_at=status.ended_at,
         ),
         forbid_pulls=lambda: setattr(demo, "actions_may_open_pulls", False),
         forbid_drafts=lambda: setattr(demo, "drafts_supported", False),

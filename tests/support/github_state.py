@@ -175,6 +175,7 @@ class Run:
     conclusion: str | None = None
     run_attempt: int = 1
     created_at: dt.datetime = field(default_factory=utc_now)
+    updated_at: dt.datetime = field(default_factory=utc_now)
 
 
 @dataclass(frozen=True)

@@ -161,8 +161,9 @@ class GitHubWorld:
         status: str,
         conclusion: str | None = None,
         run_attempt: int = 1,
+        ended_at: str = "",
     ) -> Run:
-        """Create or change a run of a workflow."""
+        """Create or change a run of a workflow; `ended_at` is UTC, now if empty."""
         with self._guard:
             hosted = self.repository(repository)
             if run_id not in hosted.runs:
@@ -171,6 +172,9 @@ class GitHubWorld:
                 hosted.runs[run_id] = Run(run_id, "loop.yml", branch, sha, hosted.owner)
             run = hosted.runs[run_id]
             run.status, run.conclusion, run.run_attempt = status, conclusion, run_attempt
+            run.updated_at = (
+                dt.datetime.fromisoformat(ended_at) if ended_at else dt.datetime.now(dt.UTC)
+            )
             return run
 
     def caller(self, authorization: str) -> tuple[str, Caller]:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.status import Label, StatusState
+from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 
 Reaction = Literal["eyes", "+1", "confused"]
@@ -60,8 +61,11 @@ class Forge(Protocol):
         """Whether this person's permission on the repository is write or more."""
         ...
 
-    def has_run_ended(self, lease: Lease) -> bool | None:
-        """Whether the run that holds `lease` is over; None when the API does not know."""
+    def run_status(self, lease: Lease) -> RunStatus | None:
+        """The run that holds `lease`; None when the API does not know it, or may not say.
+
+        Of an attempt that was followed by another one it is only known that it has ended.
+        """
         ...
 
     def issue(self, number: int) -> Issue | None:

@@ -169,7 +169,7 @@ class LoopJob:
                 work_branch=loop.branches.work,
                 state_branch=loop.branches.state,
                 pull_request_url=found.pull_url if found else "",
-                lease=self.new_lease(settings.round_timeout_minutes * 60 + _LEASE_MARGIN_SEC),
+                lease=self.new_lease(settings.round_timeout_minutes * 60),
                 command=command,
                 retries=retries,
             ),
@@ -281,12 +281,16 @@ class LoopJob:
         self.context.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
 
     def new_lease(self, seconds: float) -> Lease:
-        """A lease of this run; it expires where the API cannot say whether the run is over."""
+        """A lease of this run for work that may take so many seconds.
+
+        It expires where the API cannot say whether the run is over.
+        """
         return Lease(
             holder=secrets.token_hex(8),
             run_id=self.context.invocation.run_id,
             run_attempt=self.context.invocation.attempt,
-            expires_at=SystemClock().later(seconds),
+            expires_at=SystemClock().later(seconds + _LEASE_MARGIN_SEC),
+            deadline=SystemClock().later(seconds),
         )
 
 

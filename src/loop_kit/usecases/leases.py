@@ -6,7 +6,9 @@ counts until it expires.
 
 from typing import TYPE_CHECKING
 
+from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
+from loop_kit.errors import ForgeUnavailable
 from loop_kit.ports.forge import Forge
 
 if TYPE_CHECKING:
@@ -21,5 +23,13 @@ def is_live(
         return False
     if run is not None and lease.run_id == run.run_id and lease.run_attempt < run.attempt:
         return False
-    ended = forge.has_run_ended(lease) if forge is not None else None
-    return now <= lease.expires_at if ended is None else not ended
+    try:
+        status = forge.run_status(lease) if forge is not None else None
+    except ForgeUnavailable:
+        status = None
+    return is_held(lease, status, now)
+
+
+def is_held(lease: Lease, status: RunStatus | None, now: str) -> bool:
+    """Whether the run of a lease still works on the loop; None where the forge does not know it."""
+    return now <= lease.expires_at if status is None else not status.ended

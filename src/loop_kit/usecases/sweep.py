@@ -2,8 +2,9 @@
 
 It runs no round and no agent. Where a round is outstanding it takes the lease and hands over again,
 so that every dispatch is counted and capped as any other, and so that the second run that dies at
-the same work ends the loop. What needs no agent is done here: posts that an earlier job left open,
-commands that none lived to read, and the word that a person is needed.
+the same work ends the loop. Where a person has cancelled the run, the loop waits for a person. What
+needs no agent is done here: posts that an earlier job left open, commands that none lived to read,
+and the word that a person is needed.
 
 One loop that cannot be continued keeps no other from it; the sweep fails after all of them.
 """
@@ -37,6 +38,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.resuming import operator_limits
+from loop_kit.core.loop.run_ends import RunEnd, RunStatus, run_end
 from loop_kit.core.loop.state import Lease, LoopState
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.errors import (
@@ -51,6 +53,7 @@ from loop_kit.ports import PushRejected
 from loop_kit.settings import Values, known_secrets
 from loop_kit.usecases.end_report import try_write
 from loop_kit.usecases.job import Entered, Loop, LoopJob
+from loop_kit.usecases.leases import is_held
 from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
 
 _NO_AGENTS: Values = {
@@ -60,7 +63,6 @@ _NO_AGENTS: Values = {
 }
 """No agent is run, so neither the checkout is changed nor are the loop's own backends needed."""
 
-_LEASE_SEC = 600
 _DONE = {Action.DISPATCHED, Action.HANDED, Action.POSTED, Action.COMMANDED, Action.WOULD}
 
 
@@ -166,31 +168,37 @@ class _Sweep:
             PushRejected: another run owns it.
             LoopError: it cannot be continued.
         """
-        loop, wanted = self._load(glance), need(glance)
+        holder = glance.state.lease or glance.state.interrupted_run
+        run = self._context.forge.run_status(holder) if holder else None
+        loop, wanted = self._load(glance, run), need(glance)
         if isinstance(loop, str):
             return SweepRow(glance.task_id, found, Action.LEFT, loop)
         if self._context.settings.dry_run:
             return SweepRow(glance.task_id, found, Action.WOULD, f"It waits for {wanted}.")
         entered = self._job.open(loop)
-        if glance.state.is_running and not self._dispatches(entered):
+        end = run_end(run, holder, _interrupted_at(glance.state)) if holder else None
+        continues = wanted in {Need.JOB, Need.RUN_END} and (end is None or end.continues)
+        if continues and not self._dispatches(entered):
             why = "`continue` is none: whoever chains its jobs starts the next."
             return SweepRow(glance.task_id, found, Action.LEFT, why)
         if is_queued(glance) and loop.card is not None:
             entered.engine.join(glance.state, loop.card)
             entered.engine.dispatch(self._context.forge, self._job.continuation(entered.settings))
         else:
-            self._hand_over(entered, glance.state)
+            self._hand_over(entered, glance.state, end)
         return result(glance.task_id, found, wanted, entered.engine.state)
 
     def _dispatches(self, entered: Entered) -> bool:
         next_ = self._job.continuation(entered.settings)
         return next_ is not None and bool(next_.workflow)
 
-    def _load(self, glance: LoopSnapshot) -> Loop | str:
-        """The loop as it is on the server, or why it is left alone."""
-        lease = glance.state.lease
-        if self._job.is_live(lease):
-            return f"Run {lease.run_id if lease else ''} is working on it."
+    def _load(self, glance: LoopSnapshot, run: RunStatus | None) -> Loop | str:
+        """The loop as it is on the server, or why it is left alone; `run` is its last one."""
+        lease, interrupted = glance.state.lease, glance.state.interrupted_run
+        if lease is not None and is_held(lease, run, SystemClock().now()):
+            return f"Run {lease.run_id} is working on it."
+        if interrupted is not None and run is not None and not run.ended:
+            return f"Run {interrupted.run_id} was interrupted and has not ended yet."
         loop = self._job.load(glance.task_id)
         if need(glance) is Need.COMMANDS and not loop.store.waiting():
             return "What is in its inbox is no command."
@@ -199,16 +207,22 @@ class _Sweep:
             return "It was written meanwhile."
         return loop
 
-    def _hand_over(self, entered: Entered, recorded: LoopState) -> None:
+    def _hand_over(self, entered: Entered, recorded: LoopState, end: RunEnd | None) -> None:
         """Take the lease, post what is due, and hand over to a job of the loop's own."""
         engine, loop = entered.engine, entered.loop
-        engine.begin(_start(loop, recorded, self._job.new_lease(_LEASE_SEC)), recorded)
+        engine.begin(_start(loop, recorded, self._job.new_lease(0), end), recorded)
         if not engine.state.is_running:
             engine.run(last_round=0)
         engine.hand_over(self._context.forge, self._job.continuation(entered.settings))
+        if engine.is_interrupted:
+            raise KeyboardInterrupt
 
 
-def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
+def _interrupted_at(state: LoopState) -> str:
+    return state.failed_at if state.interrupted_run is not None else ""
+
+
+def _start(loop: Loop, recorded: LoopState, lease: Lease, end: RunEnd | None) -> Start:
     """Take the loop up under the limits that it has: those of the sweep's own job are others."""
     assert loop.card is not None  # noqa: S101
     return Start(
@@ -221,6 +235,7 @@ def _start(loop: Loop, recorded: LoopState, lease: Lease) -> Start:
         publishes=recorded.publishes,
         lease=lease,
         retries=False,
+        run_end=end,
     )
 
 

@@ -391,6 +391,6 @@ def test_a_steady_round_is_cheap(forge: GitHubForge, hub: GitHubServer) -> None:
 def test_a_run_that_cannot_be_looked_up_is_neither_over_nor_alive(
     forge: GitHubForge, hub: GitHubServer
 ) -> None:
-    assert forge.has_run_ended(Lease(holder="x", run_id="")) is None
-    assert forge.has_run_ended(Lease(holder="x", run_id="../../x")) is None
-    assert forge.has_run_ended(Lease(holder="x", run_id="404")) is None
+    assert forge.run_status(Lease(holder="x", run_id="")) is None
+    assert forge.run_status(Lease(holder="x", run_id="../../x")) is None
+    assert forge.run_status(Lease(holder="x", run_id="404")) is None

@@ -29,9 +29,10 @@ from loop_kit.core.forge.status import (
     Label,
     StatusState,
 )
+from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.core.sanitize import MAX_BODY, truncate
-from loop_kit.errors import ForgeRefused, LoopError
+from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import (
     Issue,
@@ -69,16 +70,20 @@ class GitHubForge:
             raise
         return permission in {"admin", "maintain", "write"}
 
-    def has_run_ended(self, lease: Lease) -> bool | None:
-        """Whether the run that holds `lease` is over; None when the API cannot tell."""
+    def run_status(self, lease: Lease) -> RunStatus | None:
+        """The run that holds `lease`, by one request; None when the API cannot tell."""
         if not lease.run_id.isdigit():
             return None
         try:
             run = self._api.read("actions: read", f"/actions/runs/{lease.run_id}")
-        except LoopError:
+        except ForgeRefused:
             return None
-        later = int(run.get("run_attempt") or 1) > lease.run_attempt
-        return later or run.get("status") == "completed"
+        if int(run.get("run_attempt") or 1) > lease.run_attempt:
+            return RunStatus(ended=True)
+        if run.get("status") != "completed":
+            return RunStatus(ended=False)
+        conclusion, at = run.get("conclusion") or "", run.get("updated_at") or ""
+        return RunStatus(ended=True, conclusion=str(conclusion), ended_at=str(at))
 
     def issue(self, number: int) -> Issue | None:
         """The issue, or None; also None for one that was moved to another repository."""

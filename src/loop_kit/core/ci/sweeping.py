@@ -2,9 +2,9 @@
 
 A job that dies reports nothing. It leaves a state with outstanding work, and the state's age: a
 loop counts as stalled when something is outstanding and nothing was recorded for ten minutes. Only
-then is it checked whether a run still holds it. A loop that stopped for a reason waits for a
-person, and a paused loop for a command: these are left alone, unless the inbox has a command that
-no job read.
+then is it checked whether a run still holds it, and who has ended that run. A loop that stopped for
+a reason waits for a person, and a paused loop for a command: these are left alone, unless the inbox
+has a command that no job read.
 """
 
 from collections import Counter
@@ -39,6 +39,7 @@ class Need(StrEnum):
     """What a stalled loop waits for."""
 
     JOB = "job"
+    RUN_END = "word of who ended its run"
     POSTS = "posts"
     COMMANDS = "commands"
     NOTHING = "nothing"
@@ -100,6 +101,8 @@ def need(snapshot: LoopSnapshot) -> Need:
         return Need.NOTHING
     if state.is_running:
         return Need.JOB
+    if state.interrupted_run is not None:
+        return Need.RUN_END
     if state.state is Phase.DONE and outbox.pending(state):
         return Need.POSTS
     begun = state.state in {Phase.DONE, Phase.PAUSED}
@@ -131,6 +134,8 @@ def situation(snapshot: LoopSnapshot) -> str:
     if wants is Need.JOB:
         gone = "its job was lost" if state.lease is None else f"run {state.lease.run_id} has it"
         return f"round {state.last_round}, {where}: {gone}"
+    if wants is Need.RUN_END and state.interrupted_run is not None:
+        return f"round {state.last_round}, {where}: run {state.interrupted_run.run_id}"
     if wants is Need.POSTS:
         return f"{where}: {len(outbox.pending(state))} post(s) outstanding"
     return f"{where}: something is in its inbox" if wants is Need.COMMANDS else where

@@ -7,6 +7,7 @@ Nothing is spent yet. A run begins a loop, or continues the recorded one:
   those commits as the new head;
 - a deleted work branch stops the loop with a way to restore it, or cancels it where its issue or
   pull request is closed as well;
+- a loop whose run a person has cancelled, or nobody knows who has ended, waits for a person;
 - a push by a person during an attempt stops the loop; the worker's commits are kept on a branch.
 """
 
@@ -26,6 +27,7 @@ from loop_kit.core.loop.messages import (
     TaskStarted,
 )
 from loop_kit.core.loop.resuming import operator_limits
+from loop_kit.core.loop.run_ends import RunEnd, stop_for_person
 from loop_kit.core.loop.state import (
     Lease,
     Limits,
@@ -42,7 +44,8 @@ class Start:
     """What this run was asked to begin or to continue; `command` is what asked for it, if one did.
 
     With `retries` a loop that stopped is continued, else only what is running or to be posted.
-    `state_branch` and `pull_request_url` are recorded when it begins.
+    `state_branch` and `pull_request_url` are recorded when it begins. `run_end` is who ended the
+    run that worked on the loop last, where that was asked.
     """
 
     card: TaskCard
@@ -61,6 +64,7 @@ class Start:
     pull_request_url: str = ""
     command: Command | None = None
     retries: bool = True
+    run_end: RunEnd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +160,16 @@ def resume(
     course = _Course(recorded)
     if start.lease:
         course.add(LeaseTaken(start.lease))
-    for command in (*commands, *([start.command] if start.command else [])):
+    given = (*commands, *([start.command] if start.command else []))
+    for command in given:
         course.add(Commanded(command, at, start.limits))
     deleted = is_work_branch_deleted(recorded, start, work_tip)
     moved = bool(work_tip) and work_tip != recorded.branch_tip
+    ended_by_person = _stop_of_run(recorded, course.state, start, given)
+    if ended_by_person is not None and not course.state.is_running:
+        course.add(LoopResumed(start.limits, at))
+    if ended_by_person is not None and course.state.is_running:
+        course.stop(ended_by_person, at)
     if not _continues(course.state, start):
         return Entry(recorded, tuple(course.steps), pushes_work=not (moved or deleted))
     accepted = moved and "human_push" in recorded.reasons
@@ -169,7 +179,8 @@ def resume(
         starter = start.starter if by_person else ""
         head_sha = work_tip if accepted else ""
         verify = () if recorded.card_sha256 else start.verify
-        course.add(LoopResumed(start.limits, at, head_sha, starter, verify))
+        lost = course.state.interrupted_run is not None and start.run_end is not None
+        course.add(LoopResumed(start.limits, at, head_sha, starter, verify, run_lost=lost))
     if refused and course.state.is_running:
         course.stop(_stop_after_push(recorded, work_tip), at)
     if not (deleted and course.state.is_running):
@@ -217,9 +228,23 @@ def _continues(state: LoopState, start: Start) -> bool:
     """Whether this run continues the loop; a paused one by command only, or on a laptop."""
     if state.is_running:
         return True
+    if start.run_end is not None and state.interrupted_run is not None:
+        return start.run_end.continues
     if start.command is not None or not start.retries or state.resume_phase is None:
         return False
     return state.state is Phase.DONE or start.lease is None
+
+
+def _stop_of_run(
+    recorded: LoopState, state: LoopState, start: Start, commands: Iterable[Command]
+) -> Stop | None:
+    """Why a loop waits for a person whose run a person has ended, unless one has asked for more."""
+    is_cut_short = state.is_running or state.interrupted_run is not None
+    if start.run_end is None or start.run_end.continues or not is_cut_short:
+        return None
+    if any(command.verb in {"resume", "retry"} for command in commands):
+        return None
+    return stop_for_person(start.run_end, recorded.lease or recorded.interrupted_run)
 
 
 def _check(recorded: LoopState, start: Start) -> None:

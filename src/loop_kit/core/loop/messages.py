@@ -79,6 +79,7 @@ class LoopResumed:
     `head_sha` is set when a person's own push to the work branch is accepted as the new head.
     `starter` is that person, whose permission counts from now on, or ''.
     `verify` are the commands for a state that cannot have any: one of agent-task-runner.
+    `run_lost` says that the run before did not end by itself, and no person ended it.
     """
 
     limits: Limits
@@ -86,6 +87,7 @@ class LoopResumed:
     head_sha: str = ""
     starter: str = ""
     verify: tuple[str, ...] = ()
+    run_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ head is a commit of the base branch, which gets no status.
 
 A refusal of the forge is final until a person starts the loop again: they may have fixed the
 setting. The first post that the loop is running costs no push of its own: it waits for the push
-that starts the first agent. An interrupted run intends nothing; its runner is about to kill it, and
-the loop continues from there.
+that starts the first agent. An interrupted run intends nothing; its runner is about to kill it.
+Whoever finds out who has ended it continues the loop from there, or posts why not.
 """
 
 from collections.abc import Mapping
@@ -121,13 +121,13 @@ def due_posts(state: LoopState) -> tuple[OutboxItem, ...]:
 
 def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     """The outbox after a transition from `before` to `after`."""
-    if not after.publishes or after.outcome is Outcome.INTERRUPTED:
+    if not after.publishes or (after.outcome is not None and _posted_outcome(after) is None):
         return after.outbox
     items = {item.key: item for item in after.outbox}
     reviewed = _reviewed_rounds(after) - _reviewed_rounds(before)
     if reviewed:
         _intend_review(items, after, min(reviewed))
-    posted = None if before.outcome is Outcome.INTERRUPTED else before.outcome
+    posted = _posted_outcome(before)
     if posted is not None and after.outcome is None:
         _retry_refused(items, after)
     if (
@@ -140,6 +140,12 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     if _pull_request_note(before) != _pull_request_note(after):
         _intend(items, ACKNOWLEDGEMENT, after)
     return tuple(items.values())
+
+
+def _posted_outcome(state: LoopState) -> Outcome | None:
+    """The outcome as the posts show it; an interruption only once it is known who ended the run."""
+    unexplained = state.outcome is Outcome.INTERRUPTED and not state.reasons
+    return None if unexplained else state.outcome
 
 
 def _pull_request_note(state: LoopState) -> tuple[int | None, str]:

@@ -73,5 +73,8 @@ Reason = Literal[
     "issue_closed",
     "pull_request_closed",
     "pull_request_merged",
+    "run_cancelled",
+    "run_unknown",
 ]
-"""Why, within an outcome: the last four belong to `cancelled`, the others to `needs_human`."""
+"""Why, within an outcome: those from `label_removed` on belong to `cancelled`, those of a run to
+`interrupted`, the others to `needs_human`."""

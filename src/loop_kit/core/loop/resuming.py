@@ -77,11 +77,14 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
     state = update(
         state, starter=event.starter or state.starter, verify=event.verify or state.verify
     )
-    return continue_loop(state, extended_limits(event.limits, state), event.at)
+    limits = extended_limits(event.limits, state)
+    return continue_loop(state, limits, event.at, run_lost=event.run_lost)
 
 
-def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
-    """Continue at the phase that is outstanding, under `limits`.
+def continue_loop(
+    state: LoopState, limits: Limits, at: str, *, run_lost: bool = False
+) -> LoopState:
+    """Continue at the phase that is outstanding, under `limits`; `run_lost` as in `LoopResumed`.
 
     Raises:
         IllegalTransition: nothing is outstanding, for it was approved.
@@ -90,7 +93,7 @@ def continue_loop(state: LoopState, limits: Limits, at: str) -> LoopState:
         raise IllegalTransition("an approved loop is resumed")
     attempt = state.attempt
     if attempt is not None:
-        lost = attempt.lost if state.is_running else 0
+        lost = attempt.lost + run_lost if state.is_running or run_lost else 0
         fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
         refused = {"work_sha": ""} if _REFUSED & set(state.reasons) else {}
         attempt = attempt.model_copy(update=fresh | refused)

@@ -15,12 +15,7 @@ from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.findings import Finding
-from loop_kit.core.loop.outcomes import (
-    EXIT_CODES,
-    Outcome,
-    Phase,
-    Reason,
-)
+from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
 from loop_kit.core.loop.state_version import (
     SCHEMA_VERSION,
     StateCorrupt,
@@ -239,6 +234,8 @@ class Lease(ExtensibleRecord):
     run_id: str = ""
     run_attempt: int = 1
     expires_at: str = ""
+    deadline: str = ""
+    """When the time for its round is up: a run that is cancelled later was not by a person."""
 
 
 class Source(ExtensibleRecord):
