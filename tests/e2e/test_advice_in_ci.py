@@ -129,7 +129,7 @@ CASES = {
         reason="protected_path",
     ),
     "budget": Case(
-        *("needs_human", "comment `/loop budget 1.00 USD`", None, spent_budget),
+        *("needs_human", "comment `/loop budget 1 USD`", None, spent_budget),
         inputs=(("max_cost_usd", "1"),),
         reason="budget",
     ),

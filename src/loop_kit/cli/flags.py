@@ -19,6 +19,12 @@ MaxRounds = Annotated[int | None, typer.Option(help="Maximum number of rounds.  
 SingleRound = Annotated[bool, typer.Option("--single-round", help="Run one round, then stop.")]
 Round = Annotated[int | None, typer.Option("--round", help="Which round, with --single-round.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue at what is outstanding.")]
+RefreshCard = Annotated[
+    bool, typer.Option("--refresh-card", help="With --resume: the card counts as it is now.")
+]
+MaxCost = Annotated[float | None, typer.Option(help="Maximum US dollars for the whole loop.")]
+MaxMinutes = Annotated[float | None, typer.Option(help="Maximum agent minutes for the loop.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Maximum tokens for the whole loop.")]
 AutoDispatch = Annotated[
     bool | None,
     typer.Option(

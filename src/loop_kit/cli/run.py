@@ -21,6 +21,10 @@ def run(
     single_round: flags.SingleRound = False,
     round_: flags.Round = None,
     resume: flags.Resume = False,
+    refresh_card: flags.RefreshCard = False,
+    max_cost_usd: flags.MaxCost = None,
+    max_minutes: flags.MaxMinutes = None,
+    max_tokens: flags.MaxTokens = None,
     auto_dispatch: flags.AutoDispatch = None,
     worker_backend: flags.Backend = None,
     reviewer_backend: flags.Backend = None,
@@ -50,12 +54,16 @@ def run(
     _check(single_round=single_round, round_=round_, resume=resume, reset=reset)
     settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
     end_on_signals()
-    which = {"resume": resume, "reset": reset, "single_round": round_}
+    which: dict[str, Any] = {"resume": resume, "reset": reset, "single_round": round_}
+    if refresh_card and not resume:
+        raise BadSetting("--refresh-card is for --resume.", "Leave it out: a new loop reads it.")
+    which["refresh_card"] = refresh_card
     raise typer.Exit(_run_here(settings, task or task_ref, loop_dir, which))
 
 
 _OF_THIS_RUN = {
     *("task_ref", "task", "dispatch_backend", "single_round", "round_", "resume", "reset"),
+    "refresh_card",
     "loop_dir",
 }
 """Parameters that are not settings: they select which run this is."""

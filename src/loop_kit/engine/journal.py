@@ -18,6 +18,7 @@ from loop_kit.core.loop.messages import (
     Halted,
     HandedOver,
     LeaseTaken,
+    LoopResumed,
     ReviewReported,
     Stop,
     TaskStarted,
@@ -139,6 +140,8 @@ class Journal:
         """The card that counts from this event on, where it changes."""
         if isinstance(event, TaskStarted):
             return self.card
+        if isinstance(event, LoopResumed):
+            return event.card
         return new_card(self.state, event.command) if isinstance(event, Commanded) else None
 
     def _report(self, before: LoopState, event: Event) -> None:

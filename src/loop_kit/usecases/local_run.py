@@ -31,6 +31,7 @@ from loop_kit.core.forge.render import headline, usage_text
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import (
+    Limits,
     LoopState,
     Outcome,
     Phase,
@@ -46,6 +47,12 @@ from loop_kit.errors import (
 )
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
+from loop_kit.usecases.local_advice import (
+    before_resuming,
+    limits_to_resume,
+    options_to_resume,
+    require_refused_work_gone,
+)
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 from loop_kit.usecases.resume_command import resume_words
 
@@ -60,6 +67,7 @@ class Request:
     task: str = ""
     flags: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
+    refresh_card: bool = False
     reset: bool = False
     single_round: int | None = None
     argv: tuple[str, ...] = ()
@@ -123,6 +131,8 @@ class _LocalRun:
         """Run round after round; between two, restart if our own code changed on disk."""
         before, shown = code_stamp(), engine.reporter
         recorded = self._load_recorded()
+        if recorded is not None and self._request.resume and not self._request.refresh_card:
+            require_refused_work_gone(recorded, self._place.head)
         state = engine.begin(self._start(settings, card, recorded), recorded)
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
@@ -148,17 +158,17 @@ class _LocalRun:
         if self._work_branch:
             shown.note(f"The work is on the branch {self._work_branch}.")
         if state.outcome is not None and state.resume_phase is not None:
-            shown.note(f"Transcripts are in {self._folder / 'logs'}. Continue with:")
-            shown.note(f"  {self._resume_command(state)}")
-
-    def _resume_command(self, state: LoopState) -> str:
-        """The command that continues in the same mode, with the same agents."""
-        more = ["--max-rounds", str(state.round)] if _is_out_of_rounds(state) else []
-        return shlex.join(["loop", *resume_words(self._request.argv or ["run"], more)])
+            shown.note(f"Transcripts are in {self._folder / 'logs'}.")
+            for line in before_resuming(state, locate(self._git).head):
+                shown.note(line)
+            words = resume_words(self._request.argv or ["run"], options_to_resume(state))
+            shown.note("Continue with:")
+            shown.note(f"  {shlex.join(['loop', *words])}")
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
-        frozen = self._store.read(bus.TASK_CARD) if self._request.resume else None
+        keeps = self._request.resume and not self._request.refresh_card
+        frozen = self._store.read(bus.TASK_CARD) if keeps else None
         kept = None if frozen is None else parse_card(frozen, bus.TASK_CARD)
         if kept is not None and not task:
             return kept
@@ -188,11 +198,18 @@ class _LocalRun:
             card=card,
             base_sha=self._place.head,
             start_sha=self._place.head,
-            limits=bootstrap.limits(settings, card, ci=False),
+            limits=self._limits(settings, card, recorded),
             verify=settings.verify,
             fresh=fresh,
+            refreshes=self._request.refresh_card,
             work_branch=self._work_branch or self._place.branch,
         )
+
+    def _limits(self, settings: Settings, card: TaskCard, recorded: LoopState | None) -> Limits:
+        limits = bootstrap.limits(settings, card, ci=False)
+        if not self._request.resume or recorded is None:
+            return limits
+        return limits_to_resume(limits, self._request.flags, recorded)
 
     def _own_branch(self, settings: Settings, card: TaskCard) -> str:
         """The branch that keeps the work of isolated clones; the user's own stays as it is."""
@@ -233,10 +250,6 @@ class _LocalRun:
             shown.note(f"Uncommitted changes, which stay yours: {listed}. Proceeding.")
             return
         require_clean(status)
-
-
-def _is_out_of_rounds(state: LoopState) -> bool:
-    return state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
 
 
 def _restart(request: Request) -> None:

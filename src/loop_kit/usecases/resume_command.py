@@ -10,16 +10,17 @@ from itertools import islice
 SWITCHES = frozenset(
     {
         *("--resume", "--reset", "--single-round", "--auto-dispatch", "--manual"),
-        *("--require-heartbeat", "--allow-dirty", "--verbose", "--help"),
+        *("--refresh-card", "--require-heartbeat", "--allow-dirty", "--verbose", "--help"),
     }
 )
 """The options of `loop run` that take no value: the word after any other is its value."""
 
-_WHICH_RUN = {"--resume", "--reset", "--single-round", "--round"}
+_WHICH_RUN = {"--resume", "--refresh-card", "--reset", "--single-round", "--round"}
 
 
 def resume_words(argv: Sequence[str], more: Sequence[str] = ()) -> list[str]:
-    """The words `argv` of a `loop run`, to which `more` is added, so that they resume the run."""
+    """The words `argv` of a `loop run` with the options `more`, so that they resume the run."""
+    replaced = _WHICH_RUN | {word for word in more if word.startswith("--")}
     resumed: list[str] = []
     words = iter(argv)
     for word in words:
@@ -28,5 +29,5 @@ def resume_words(argv: Sequence[str], more: Sequence[str] = ()) -> list[str]:
         name, assigned, _ = word.partition("=")
         alone = bool(assigned) or name in SWITCHES or not name.startswith("--")
         option = [word] if alone else [word, *islice(words, 1)]
-        resumed += option if name not in _WHICH_RUN else []
+        resumed += option if name not in replaced else []
     return [*resumed, *more, "--resume"]

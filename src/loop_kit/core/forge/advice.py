@@ -4,10 +4,11 @@ Each sentence is for the forge: it names no command of a laptop, and nothing tha
 A place that nobody can comment on has the workflow's own form instead.
 """
 
+import math
 from collections.abc import Mapping
 
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.policy import exceeded_budget
+from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
 from loop_kit.core.sanitize import inline, quote
 
@@ -96,37 +97,12 @@ def _after_budget(state: LoopState) -> str:
         return f"{more if outbox.issue_or_pull(state) else raised}."
     if exceeded_budget(state.limits, state.usage) is None:
         return f"raise the limit that it names in the workflow, then {again}."
-    name, wanted = _needed(state)
-    by_comment = f"comment `/loop budget {wanted}`" if wanted else ""
-    if by_comment and outbox.issue_or_pull(state):
-        return f"{by_comment} to add to the limit of this loop."
-    return f"raise `{name}` (and `{name}-ceiling`) in the workflow, then {again}."
-
-
-def _needed(state: LoopState) -> tuple[str, str | None]:
-    """The limit that is used up, and the amount that a command can add to it; None for nothing.
-
-    That is as much as the limit was, if it is enough to continue.
-    """
-    limits, usage = state.limits, state.usage
-    minutes, cost = usage.agent_seconds / 60, usage.cost_usd or 0
-    tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
-    if limits.max_minutes is not None and minutes >= limits.max_minutes:
-        amount = _addable(minutes, limits.max_minutes, limits.max_minutes_ceiling)
-        return "max-minutes", None if amount is None else f"{amount:.4g} min"
-    if limits.max_tokens is not None and tokens >= limits.max_tokens:
-        amount = _addable(tokens, limits.max_tokens, limits.max_tokens_ceiling)
-        return "max-tokens", None if amount is None else f"{amount:.0f} tokens"
-    limit = limits.max_cost_usd or 0
-    amount = _addable(cost, limit, limits.max_cost_usd_ceiling)
-    return "max-cost-usd", None if amount is None else f"{amount:.2f} USD"
-
-
-def _addable(used: float, limit: float, ceiling: float | None) -> float | None:
-    wanted = limit if used < 2 * limit else used - limit + max(limit, 1)
-    if ceiling is None:
-        return wanted
-    return min(wanted, ceiling - limit) if ceiling > used else None
+    needed = budget_to_continue(state.limits, state.usage)
+    ceiling = getattr(state.limits, f"{needed.name.replace('-', '_')}_ceiling")
+    if outbox.issue_or_pull(state) and (ceiling is None or ceiling > needed.used):
+        amount = f"{math.ceil(needed.amount * 100) / 100:.10g} {needed.unit}"
+        return f"comment `/loop budget {amount}` to add to the limit of this loop."
+    return f"raise `{needed.name}` (and `{needed.name}-ceiling`) in the workflow, then {again}."
 
 
 def _after_failure(state: LoopState) -> str:

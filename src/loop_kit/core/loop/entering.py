@@ -46,6 +46,9 @@ class Start:
     With `retries` a loop that stopped is continued, else only what is running or to be posted.
     `state_branch` and `pull_request_url` are recorded when it begins. `run_end` is who ended the
     run that worked on the loop last, where that was asked.
+    With `retries` a loop that stopped is continued, else only what is running or to be posted. With
+    `refreshes` the card counts instead of the recorded one.
+    `state_branch` and `pull_request_url` are recorded when it begins.
     """
 
     card: TaskCard
@@ -65,6 +68,7 @@ class Start:
     command: Command | None = None
     retries: bool = True
     run_end: RunEnd | None = None
+    refreshes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +182,10 @@ def resume(
         by_person = start.command is None and start.retries
         starter = start.starter if by_person else ""
         head_sha = work_tip if accepted else ""
-        verify = () if recorded.card_sha256 else start.verify
         lost = course.state.interrupted_run is not None and start.run_end is not None
-        course.add(LoopResumed(start.limits, at, head_sha, starter, verify, run_lost=lost))
+        card = start.card if start.refreshes else None
+        verify = start.verify if card or not recorded.card_sha256 else ()
+        course.add(LoopResumed(start.limits, at, head_sha, starter, verify, lost, card))
     if refused and course.state.is_running:
         course.stop(_stop_after_push(recorded, work_tip), at)
     if not (deleted and course.state.is_running):
@@ -258,8 +263,8 @@ def _check(recorded: LoopState, start: Start) -> None:
             f"The recorded loop is {recorded.task_id}, the card is {start.card.task_id}.",
             "Give the card of the recorded loop with --task, or start a new one without --resume.",
         )
-    if recorded.card_sha256 not in {"", start.card.sha256}:
+    if not start.refreshes and recorded.card_sha256 not in {"", start.card.sha256}:
         raise StateRefused(
             f"The card of {recorded.task_id} is not the one that the loop was started with.",
-            "Restore it, or start a new loop without --resume.",
+            "Restore it, or add --refresh-card to continue with this one.",
         )

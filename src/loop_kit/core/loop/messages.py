@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
+from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import (
     Lease,
@@ -80,6 +81,8 @@ class LoopResumed:
     `starter` is that person, whose permission counts from now on, or ''.
     `verify` are the commands for a state that cannot have any: one of agent-task-runner.
     `run_lost` says that the run before did not end by itself, and no person ended it.
+    `verify` are the commands for a state that cannot have any: one of agent-task-runner; with a
+    `card`, which counts instead of the recorded one, they are those that belong to it.
     """
 
     limits: Limits
@@ -88,6 +91,7 @@ class LoopResumed:
     starter: str = ""
     verify: tuple[str, ...] = ()
     run_lost: bool = False
+    card: TaskCard | None = None
 
 
 @dataclass(frozen=True, slots=True)

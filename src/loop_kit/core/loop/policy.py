@@ -1,5 +1,6 @@
 """Small decisions about time and money: how long to wait, and what may still be spent."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 from loop_kit.core.agent.diagnosis import bounded_wait
@@ -116,3 +117,32 @@ def _lower(operator: N | None, card: N | None) -> N | None:
     if operator is None or card is None:
         return card if operator is None else operator
     return min(operator, card)
+
+
+@dataclass(frozen=True, slots=True)
+class NeededBudget:
+    """A budget that is used up, by its setting: how much was used, of what, and what to add."""
+
+    name: str
+    unit: str
+    used: float
+    limit: float
+    amount: float
+
+
+def budget_to_continue(limits: Limits, usage: Usage) -> NeededBudget:
+    """What is used up, and an amount that lets the loop continue: as much as it had, or more.
+
+    Raises:
+        ValueError: nothing is used up.
+    """
+    tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
+    budgets = (
+        ("max-minutes", "min", usage.agent_seconds / 60, limits.max_minutes),
+        ("max-tokens", "tokens", tokens, limits.max_tokens),
+        ("max-cost-usd", "USD", usage.cost_usd or 0, limits.max_cost_usd),
+    )
+    for name, unit, used, limit in budgets:
+        if limit is not None and used >= limit:
+            return NeededBudget(name, unit, used, limit, limit if used < 2 * limit else used)
+    raise ValueError("no budget is used up")

@@ -74,6 +74,8 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
         pushed = {"head_sha": event.head_sha, "verified": None}
         history = update_round(state.history, state.round, **pushed)
         state = update(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
+    if event.card is not None:
+        state = _take_card(state, event.card, event.verify)
     state = update(
         state, starter=event.starter or state.starter, verify=event.verify or state.verify
     )
@@ -209,14 +211,21 @@ def _add_budget(state: LoopState, event: Commanded) -> LoopState:
 
 
 def _refresh(state: LoopState, event: Commanded) -> LoopState:
-    card, verify = new_card(state, event.command), event.command.verify
+    card = new_card(state, event.command)
     if card is None:
         return state
+    refreshed = _take_card(state, card, event.command.verify)
+    unavailable = state.outcome is Outcome.VERIFY_UNAVAILABLE
+    return _continue(refreshed, event) if unavailable else refreshed
+
+
+def _take_card(state: LoopState, card: TaskCard, verify: tuple[str, ...]) -> LoopState:
+    """Let another card count from now on, and its verify commands."""
     same = verify == state.verify
     attempt = state.attempt
     if attempt is not None:
         attempt = attempt.model_copy(update={"claimed": False})
-    refreshed = update(
+    return update(
         state,
         card_sha256=card.sha256,
         attempt=attempt,
@@ -224,8 +233,6 @@ def _refresh(state: LoopState, event: Commanded) -> LoopState:
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,
     )
-    unavailable = state.outcome is Outcome.VERIFY_UNAVAILABLE
-    return _continue(refreshed, event) if unavailable else refreshed
 
 
 _Rule = Callable[[LoopState, Commanded], LoopState]

@@ -1,0 +1,158 @@
+"""Every advice of a run that stops works: it is followed to the letter, and the loop continues.
+
+One table. What a line says to do first is done; the command is typed as it was printed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from tests.cli.harness import SENT_BACK, Repo, Result, Steps, assert_refused
+
+OUTSIDE: Steps = [{"write": {"secret.txt": "x\n"}}, {"commit": "Outside"}, {"report": {}}]
+RIGHT: Steps = [{"write": {"calc.py": "VALUE = 1\n"}}, {"commit": "Value"}, {"report": {}}]
+
+
+def nothing(repo: Repo, result: Result) -> None:
+    """Nothing is to be done first."""
+
+
+def type_first(repo: Repo, result: Result) -> None:
+    """The git command of the advice is typed."""
+    (command,) = re.findall(r"git reset --keep [0-9a-f]{40}", " ".join(result.out.split()))
+    repo.git(*shlex.split(command)[1:])
+
+
+def correct_the_card(repo: Repo, result: Result) -> None:
+    """The verify command is spelt right."""
+    repo.card(verify=["true"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a run stops, what it says, and what is done before its command is typed."""
+
+    outcome: str
+    advice: str
+    plan: dict[str, Steps]
+    flags: tuple[str, ...] = ()
+    card: tuple[tuple[str, object], ...] = ()
+    first: Callable[[Repo, Result], None] = nothing
+
+
+CASES = {
+    "scope": Case(
+        *("needs_human", "Take the refused commits off: git reset --keep", {"worker": OUTSIDE}),
+        card=(("out_of_scope", ["secret.txt"]),),
+        first=type_first,
+    ),
+    "max rounds": Case(
+        *("max_rounds_exhausted", "--max-rounds 2", {"reviewer/1": SENT_BACK}),
+        ("--max-rounds", "1"),
+    ),
+    "max rounds of the card": Case(
+        *("max_rounds_exhausted", "--max-rounds 2", {"reviewer/1": SENT_BACK}),
+        card=(("limits", {"max_rounds": 1}),),
+    ),
+    "verify unavailable": Case(
+        *("verify_unavailable", "--refresh-card", {}),
+        card=(("verify", ["no-such-program -q"]),),
+        first=correct_the_card,
+    ),
+    "invalid work report": Case(
+        *("invalid_work_report", "Continue with:", {"worker": [*RIGHT[:2], {"raw": "{"}]}),
+    ),
+    "invalid review report": Case(
+        *("invalid_review_report", "Continue with:", {"reviewer": [{"raw": "{"}]}),
+    ),
+    "nothing changed": Case(
+        *("worker_noop", "edit it and add --refresh-card", {"worker": [{"report": {}}]}),
+    ),
+    "authentication": Case(
+        *("worker_dispatch_failed", "Log in to codex"),
+        {"worker": [{"stderr": "unauthorized"}, {"exit": 1}]},
+    ),
+    "timeout": Case(
+        *("worker_timeout", "Continue with:", {"worker": [{"gate": "never"}]}),
+        ("--dispatch-timeout", "1"),
+    ),
+}
+
+
+def printed(result: Result) -> list[str]:
+    """The words after `loop` of the command that was printed."""
+    _, _, command = result.out.partition("Continue with:")
+    program, *words = shlex.split(" ".join(command.split()))
+    assert program == "loop"
+    return words
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_loop_continues_past_its_stop_when_the_advice_is_followed(repo: Repo, case: Case) -> None:
+    repo.card(**dict(case.card))
+    repo.plan(case.plan)
+    stopped = repo.run(*case.flags)
+    assert repo.ended == ("done", case.outcome), stopped.text
+    assert case.advice in " ".join(stopped.text.split())
+
+    case.first(repo, stopped)
+    repo.plan({})
+    done = repo.loop(*printed(stopped))
+
+    assert repo.ended == ("done", "approved"), done.text
+
+
+def spent(repo: Repo, cost: float) -> None:
+    """The agents report what they cost."""
+    state = repo.state
+    state["usage"] = {**state.get("usage", {}), "cost_usd": cost}
+    (repo.folder / "state.json").write_text(json.dumps(state), "utf-8")
+
+
+@pytest.mark.parametrize("limit", ["flag", "card"])
+def test_a_budget_that_is_used_up_is_raised_by_the_printed_command(repo: Repo, limit: str) -> None:
+    repo.card(**({"limits": {"max_cost_usd": 0.5}} if limit == "card" else {}))
+    flags = ("--max-cost-usd", "0.5") if limit == "flag" else ()
+    repo.plan({"reviewer/1": SENT_BACK})
+    repo.run(*flags, "--single-round", "--round", "1")
+    spent(repo, 0.61)
+
+    stopped = repo.run("--resume")
+
+    assert repo.ended == ("done", "needs_human"), stopped.text
+    assert "0.61 of 0.50 USD are used" in stopped.out
+    assert printed(stopped)[-3:] == ["--max-cost-usd", "1", "--resume"]
+    assert repo.loop(*printed(stopped)).code == 0
+    assert repo.state["limits"]["max_cost_usd"] == 1
+
+
+def test_no_agent_is_paid_for_commits_that_were_refused(repo: Repo) -> None:
+    repo.card(out_of_scope=["secret.txt"])
+    repo.plan({"worker": OUTSIDE})
+    repo.run()
+    paid = len(repo.calls)
+
+    assert_refused(repo.run("--resume"), 5, "git reset --keep", "--refresh-card")
+
+    assert len(repo.calls) == paid
+
+
+def test_a_refused_change_that_the_card_allows_now_is_judged_by_the_new_card(repo: Repo) -> None:
+    repo.card(out_of_scope=["secret.txt"])
+    repo.plan({"worker": OUTSIDE})
+    repo.run()
+    repo.card()
+    repo.plan({})
+
+    done = repo.run("--resume", "--refresh-card")
+
+    assert repo.ended == ("done", "approved"), done.text
+
+
+def test_a_card_is_refreshed_only_with_resume(repo: Repo) -> None:
+    assert_refused(repo.run("--refresh-card"), 3, "--refresh-card is for --resume")
