@@ -79,7 +79,6 @@ class LoopResumed:
 
     `head_sha` is set when a person's own push to the work branch is accepted as the new head.
     `starter` is that person, whose permission counts from now on, or ''.
-    `verify` are the commands for a state that cannot have any: one of agent-task-runner.
     `run_lost` says that the run before did not end by itself, and no person ended it.
     `verify` are the commands for a state that cannot have any: one of agent-task-runner; with a
     `card`, which counts instead of the recorded one, they are those that belong to it.
