@@ -6,6 +6,7 @@ process dying there: before the call, so that it never happened, and after it, s
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
@@ -212,6 +213,56 @@ def test_an_interruption_during_an_attempt_is_recorded_as_one(world: World) -> N
     assert (state.outcome, state.resume_phase) == (Outcome.INTERRUPTED, Phase.AWAITING_WORK)
     assert state.exit_code == 130
     assert world.forge.dispatches == []
+
+
+def interrupt_job(world: World, fuse: Fuse, n: int) -> None:
+    """Run jobs until one is interrupted at call `n`, wherever that is."""
+    while len(fuse.passed) < n:
+        with contextlib.suppress(KeyboardInterrupt):
+            world.job(fuse)
+
+
+def delivered(world: World) -> set[tuple[Role, int]]:
+    """The rounds of the agents that have run to their end, but for the newest call."""
+    return {(job.role, job.round) for job in world.jobs[:-1]}
+
+
+@pytest.mark.parametrize("verify", [(), ("a.py",)], ids=["plain", "with verify commands"])
+def test_an_interruption_anywhere_in_a_job_is_saved_and_the_lease_released(
+    tmp_path: Path, verify: tuple[str, ...]
+) -> None:
+    expected = ending(World(tmp_path, verify=verify))
+
+    for n in range(1, count_calls(tmp_path, local=False, verify=verify) + 1):
+        world, fuse = World(tmp_path, verify=verify), Fuse(n, KeyboardInterrupt)
+        interrupt_job(world, fuse, n)
+        where = fuse.passed[n - 1]
+        if world.server.state:
+            state = parse_state(world.server.state)
+            assert state.lease is None, where
+            assert state.outcome in {Outcome.INTERRUPTED, Outcome.APPROVED, None}, where
+        cut_short = where.endswith("agent.run")
+        paid = delivered(world) if cut_short else {(j.role, j.round) for j in world.jobs}
+        assert paid <= saved_reports(world), where
+        again = len(world.jobs)
+        assert ending(world) == expected, where
+        assert not paid & {(j.role, j.round) for j in world.jobs[again:]}, where
+        assert posts_per_key(world) <= {1}, where
+
+
+def test_an_interrupted_job_saves_within_four_seconds_and_dispatches_nothing(
+    tmp_path: Path,
+) -> None:
+    calls = Fuse()
+    World(tmp_path).job(calls)
+    n = calls.passed.index("before forge.dispatch") + 1
+    world = World(tmp_path)
+
+    state = world.job(Fuse(n, KeyboardInterrupt))
+
+    assert (state.outcome, state.lease) == (Outcome.INTERRUPTED, None)
+    assert world.forge.dispatches == []
+    assert world.time_limits() == [4]
 
 
 def test_wherever_the_forge_stops_answering_each_post_is_made_once(tmp_path: Path) -> None:

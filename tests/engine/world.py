@@ -175,6 +175,11 @@ class World:
         loaded: LoopState | None = self._newest.load()
         return loaded
 
+    def time_limits(self) -> list[float]:
+        """The limits of time that the newest store was given, in seconds."""
+        limits: list[float] = self._newest.limits
+        return limits
+
     def start(self) -> Start:
         return Start(
             card=self.card,

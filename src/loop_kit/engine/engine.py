@@ -9,7 +9,8 @@ nothing here knows what a port is made of. The order of durable steps is the rul
 4. the next round is dispatched last of all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from loop_kit.core.briefing import handoff
 from loop_kit.core.card.task import TaskCard
@@ -45,7 +46,7 @@ from loop_kit.core.loop.state import (
     Outcome,
     Role,
 )
-from loop_kit.engine.attempt import Interrupted
+from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter
 from loop_kit.engine.briefing import Briefing
 from loop_kit.engine.cancellation import CancellationCheck
@@ -63,6 +64,8 @@ from loop_kit.ports import (
     Store,
     Verifier,
 )
+
+_Apply = Callable[[Event, dict[str, bytes | None]], None]
 
 
 class Engine:
@@ -260,13 +263,9 @@ class Engine:
     def _run_worker(self, effect: RunAgent) -> None:
         briefing = self._worker.briefing(self.state, self.card)
         if effect.claimed or self._start_worker(effect, briefing):
-            try:
-                outcome = self._worker.run(self.state, self.card, effect, briefing.context)
-            except Interrupted as stop:
-                if stop.result is not None:
-                    self._apply_work(stop.result.event, dict(stop.result.files))
-                raise
-            self._apply_work(outcome.event, dict(outcome.files))
+            state, card = self.state, self.card
+            run = partial(self._worker.run, state, card, effect, briefing.context)
+            self._attempt(run, self._apply_work)
 
     def _start_worker(self, effect: RunAgent, briefing: Briefing) -> bool:
         """Start an attempt of the worker; whether its agent may run right away."""
@@ -280,13 +279,21 @@ class Engine:
         request, diff = self._reviewer.request(self.state, card)
         files = self._bus_and_archive(self.state, bus.REVIEW_REQUEST, request)
         if effect.claimed or self._start(effect, {**files, bus.REVIEW_REPORT: None}):
-            try:
-                outcome = self._reviewer.run(self.state, card, effect, request, diff)
-            except Interrupted as stop:
-                if stop.result is not None:
-                    self._apply_review(stop.result.event, dict(stop.result.files))
-                raise
-            self._apply_review(outcome.event, dict(outcome.files))
+            run = partial(self._reviewer.run, self.state, card, effect, request, diff)
+            self._attempt(run, self._apply_review)
+
+    def _attempt(self, run: Callable[[], AttemptResult], apply: _Apply) -> None:
+        """Run an attempt and record it; what is paid for is recorded before an interruption is."""
+        before, result = self.state, None
+        try:
+            result = run()
+            apply(result.event, dict(result.files))
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, Interrupted):
+                result = stop.result
+            if result is not None and self.state is before:
+                apply(result.event, dict(result.files))
+            raise
 
     def _start(self, effect: RunAgent, files: Files) -> bool:
         """Make the attempt durable; whether its agent may run right away.
