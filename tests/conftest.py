@@ -32,6 +32,7 @@ SLOW = (
     "storms",
 )
 STORMS = (
+    "e2e/test_cancelled_jobs.py",
     "e2e/test_crashes_in_ci.py",
     "e2e/test_races_in_ci.py",
     "engine/test_crashes.py",
