@@ -10,6 +10,7 @@ nothing here knows what a port is made of. The order of durable steps is the rul
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from loop_kit.core.briefing import handoff
@@ -17,6 +18,7 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.requests import resume_inputs
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.entering import Start
+from loop_kit.core.loop.handlers import ROLES
 from loop_kit.core.loop.machine import (
     Step,
     closing_effect,
@@ -55,11 +57,12 @@ from loop_kit.engine.options import Continuation, Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
-from loop_kit.errors import ForgeUnavailable
+from loop_kit.errors import ForgeUnavailable, GitFailed, LoopError
 from loop_kit.ports import (
     Agent,
     Clock,
     Forge,
+    PushRejected,
     Reporter,
     Store,
     Verifier,
@@ -133,6 +136,9 @@ class Engine:
                 self._perform(effect)
         except KeyboardInterrupt as stop:
             self._interrupt(stop)
+        except (GitFailed, OSError) as fault:
+            self._record_fault(fault)
+            raise
         return self.state
 
     def stop(self, outcome: Outcome, error: str) -> None:
@@ -179,6 +185,18 @@ class Engine:
         if self.state.is_running:
             wip = stop.wip if isinstance(stop, Interrupted) else None
             self._journal.interrupt(self._lease, wip)
+
+    def _record_fault(self, fault: Exception) -> None:
+        """Save what was paid for, and why the run ends; if that fails too, only the fault counts.
+
+        A disk that is full or a repository that is damaged ends the run, not the loop.
+        """
+        role = ROLES.get(self.state.state)
+        with suppress(LoopError, OSError, PushRejected):
+            if role is not None:
+                self._stop(Stop(DISPATCH_FAILED[role], f"The run failed: {fault}"))
+            if self._lease is not None:
+                self._journal.save_interrupted()
 
     def dispatch(self, forge: Forge | None, continuation: Continuation | None) -> None:
         """Start the job that was recorded as the next one; again, when its start was lost."""

@@ -248,9 +248,17 @@ class WorkerPass:
         )
 
     def _verify(self, state: LoopState, head: str) -> Verification | None:
+        """What the verify commands say; None if they could not be run, so that the work is saved.
+
+        The engine tries again before the review.
+        """
         if not state.verify:
             return None
-        return self._verifier.verify(head, state.verify, self._options.verify_timeout)
+        try:
+            return self._verifier.verify(head, state.verify, self._options.verify_timeout)
+        except (GitFailed, OSError) as error:
+            self._dispatcher.warn(f"The verify commands could not be run: {error}")
+            return None
 
     def diff(self, state: LoopState, head: str) -> Diff:
         """The whole work so far, from the loop's base to `head`."""
