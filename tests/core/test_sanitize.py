@@ -8,6 +8,8 @@ import pytest
 from tests.core.markdown_oracle import code, effects, tokens
 
 from loop_kit.core.sanitize import (
+    MAX_BODY,
+    MAX_SUMMARY,
     Redactor,
     StreamRedactor,
     command_data,
@@ -15,6 +17,7 @@ from loop_kit.core.sanitize import (
     markdown,
     one_line,
     truncate,
+    truncate_bytes,
     visible,
 )
 
@@ -213,3 +216,22 @@ def test_bytes_without_secrets_pass_unchanged() -> None:
     redactor = StreamRedactor(["", "short"])
     data = bytes(range(256)) * 10
     assert redactor.feed(data) + redactor.end() == data
+
+
+@pytest.mark.parametrize("character", ["x", "é", "語", "🔁"])
+def test_a_post_is_cut_by_characters_and_a_summary_by_bytes(character: str) -> None:
+    assert truncate(character * MAX_BODY, MAX_BODY) == character * MAX_BODY
+    assert len(truncate(character * (MAX_BODY + 1), MAX_BODY, "There.")) <= MAX_BODY
+
+    fits = MAX_SUMMARY // len(character.encode())
+    assert truncate_bytes(character * fits, MAX_SUMMARY) == character * fits
+    cut = truncate_bytes(character * (fits + 1), MAX_SUMMARY, "There.")
+    assert MAX_SUMMARY - 200 < len(cut.encode()) <= MAX_SUMMARY
+    assert cut.endswith("bytes. There.")
+    assert set(cut.partition("\n")[0]) == {character}
+
+
+def test_a_summary_that_is_cut_in_a_fence_ends_the_fence() -> None:
+    cut = truncate_bytes("```\n" + "語" * 1000, 500)
+    assert len(cut.encode()) <= 500
+    assert cut.count("```") == 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tests.e2e.conftest import CALC, REPOSITORY, TWO_ROUNDS, Hub, JobResult, MakeHub
+from tests.e2e.conftest import CALC, CARD, REPOSITORY, TWO_ROUNDS, Hub, JobResult, MakeHub
 from tests.e2e.events import labelled
 from tests.e2e.test_comments_in_ci import say
 from tests.e2e.test_issues_in_ci import FORM, opened
@@ -244,6 +244,9 @@ def test_a_loop_whose_state_branch_was_deleted_starts_again_on_top_of_its_work(h
     hub.job(event=labelled(issue))
     tip = hub.bare.head(WORK)
     hub.bare.delete_branch(STATE)
+    assert hub.continued().code == 3
+    assert "There is no loop issue-1 to continue" in issue.comments[-1].body
+    assert "put the label on again" in issue.comments[-1].body
     script = worker(*TWO_ROUNDS["scenes"][2]["steps"])
     hub.bare.commit_files("main", {".loop/script.yml": yaml.safe_dump(script)}, "Go on")
 
@@ -272,3 +275,15 @@ def test_a_disabled_workflow_is_said_with_the_click_that_enables_it(hub: Hub) ->
     disabled.clear()
     (command,) = commands(told)
     assert say(hub, issue, command).outputs["outcome"] == "approved"
+
+
+def test_a_card_in_a_file_is_taken_again_where_nobody_can_comment(hub: Hub) -> None:
+    card = {**CARD, "verify": ["pytset -q"]}
+    hub.bare.commit_files("main", {".loop/task_card.json": json.dumps(card)}, "Misspell it")
+    stopped = hub.job()
+    assert stopped.outputs["outcome"] == "verify_unavailable", stopped.log
+    hub.bare.commit_files("main", {".loop/task_card.json": json.dumps(CARD)}, "Correct it")
+
+    again = hub.job()
+
+    assert again.outputs["continue"] == "true", again.log

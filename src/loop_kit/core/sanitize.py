@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Iterable
 
 MAX_BODY = 65_536
+"""The characters, not bytes, of one post on GitHub."""
+MAX_SUMMARY = 1024 * 1024
+"""The bytes of the job summary of one step; GitHub shows nothing of a longer one."""
 _SHORTEST_SECRET = 8
 
 _HIDDEN = re.compile(
@@ -123,6 +126,18 @@ def truncate(text: str, limit: int, pointer: str = "") -> str:
         return text
     note = f"\n\n… cut here, it had {len(text)} characters. {pointer}".rstrip()
     beginning = text[: max(0, limit - len(note) - 8)]
+    if beginning.count("```") % 2:
+        beginning += "\n```"
+    return beginning + note
+
+
+def truncate_bytes(text: str, limit: int, pointer: str = "") -> str:
+    """`text` of at most `limit` bytes as UTF-8, cut between two characters as `truncate` does."""
+    raw = text.encode(errors="replace")
+    if len(raw) <= limit:
+        return text
+    note = f"\n\n… cut here, it had {len(raw)} bytes. {pointer}".rstrip()
+    beginning = raw[: max(0, limit - len(note.encode()) - 8)].decode(errors="ignore")
     if beginning.count("```") % 2:
         beginning += "\n```"
     return beginning + note

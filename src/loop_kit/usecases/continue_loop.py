@@ -3,9 +3,12 @@
 A dispatched job is let in by what the state recorded, not by the name of the bot that sent it.
 """
 
+from loop_kit.core.ci.branches import number_of
 from loop_kit.core.ci.requests import Resume
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Phase
+from loop_kit.errors import BadCard
+from loop_kit.usecases.comments import refuse
 from loop_kit.usecases.job import Loop, LoopJob
 from loop_kit.usecases.merged import is_pull_merged
 
@@ -18,8 +21,10 @@ def continue_loop(job: LoopJob, request: Resume) -> LoopState | None:
     """
     loop = job.load(request.task_id)
     recorded = loop.recorded
-    if recorded is None or (request.round, request.expected_state) == (None, None):
-        return _continue_by_hand(job, loop)
+    if recorded is None:
+        raise _no_loop(job, request.task_id)
+    if (request.round, request.expected_state) == (None, None):
+        return _continue_by_hand(job, loop, recorded)
     starter = (recorded.starter, job.context.invocation.rerun_by)
     if job.has_handed_over(recorded):
         job.authority.require(starter)
@@ -44,13 +49,27 @@ def leaves_alone(job: LoopJob, recorded: LoopState) -> bool:
     return why is not None
 
 
-def _continue_by_hand(job: LoopJob, loop: Loop) -> LoopState | None:
+def _no_loop(job: LoopJob, task_id: str) -> BadCard:
+    """The error that there is no loop, which is posted where one was asked for."""
+    if not job.context.invocation.bot:
+        job.authority.require(job.context.invocation.people)
+    number = number_of(task_id)
+    remedy = "Start it by naming its card with the input `task`."
+    if number is not None:
+        remedy = "Its state branch was deleted, or it never began: start one by the label."
+    error = BadCard(f"There is no loop {task_id} to continue.", remedy)
+    if number is not None:
+        refuse(job.context, number, error)
+    return error
+
+
+def _continue_by_hand(job: LoopJob, loop: Loop, recorded: LoopState) -> LoopState | None:
     invocation = job.context.invocation
     if invocation.bot and not job.authority.may(invocation.bot, "Bot"):
         job.context.log.note("A continuation by a bot names its round and state.")
         return None
     job.authority.require(invocation.people)
-    return None if loop.recorded and leaves_alone(job, loop.recorded) else job.round(loop)
+    return None if leaves_alone(job, recorded) else job.round(loop)
 
 
 def _reason_to_leave(job: LoopJob, recorded: LoopState) -> str | None:

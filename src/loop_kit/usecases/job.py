@@ -41,7 +41,8 @@ _LEASE_MARGIN_SEC = 600
 class Loop:
     """A loop as it is on the server; `recorded` is None when it has not begun.
 
-    `card` is the frozen one, None when there is no loop.
+    `card` is the frozen one, None when there is no loop; with `refreshes` it is a newer one, which
+    counts from now on.
     """
 
     task_id: str
@@ -49,6 +50,7 @@ class Loop:
     store: GitStore
     recorded: LoopState | None
     card: TaskCard | None
+    refreshes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class LoopJob:
                 lease=self.new_lease(settings.round_timeout_minutes * 60),
                 command=command,
                 retries=retries,
+                refreshes=loop.refreshes,
             ),
             recorded,
         )

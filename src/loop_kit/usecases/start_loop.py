@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from loop_kit.core.ci.requests import StartFile, StartIssue, StartPull
-from loop_kit.core.loop.state import LoopState, Source
+from loop_kit.core.loop.state import LoopState, Outcome, Source
 from loop_kit.errors import BadCard, BranchRefused, ForgeRefused, LoopError
 from loop_kit.usecases.cards import Cards, Found
 from loop_kit.usecases.comments import refuse
@@ -93,16 +93,20 @@ def _known_loop(job: LoopJob, request: StartFile | StartIssue | StartPull) -> Lo
 
 
 def _enter(job: LoopJob, loop: Loop, found: Found | None) -> LoopState | None:
-    if loop.recorded is None:
+    recorded = loop.recorded
+    if recorded is None:
         return job.round(loop, found)
-    if found and loop.card and loop.card.sha256 != found.card.sha256:
+    edited = found is not None and loop.card is not None and loop.card.sha256 != found.card.sha256
+    if found and edited and recorded.outcome is Outcome.VERIFY_UNAVAILABLE:
+        loop = replace(loop, card=found.card, refreshes=True)
+    elif edited:
         job.context.log.warn(
             f"The card of {loop.task_id} was edited since its loop began; the first version counts"
             " until somebody comments /loop refresh."
         )
-    if leaves_alone(job, loop.recorded):
+    if leaves_alone(job, recorded):
         return None
-    if job.has_handed_over(loop.recorded):
+    if job.has_handed_over(recorded):
         return job.dispatch_again(loop)
     return job.round(loop, found)
 

@@ -1,6 +1,9 @@
 """The branches of one loop, under one prefix, so that one branch rule covers them all."""
 
+import re
 from dataclasses import dataclass
+
+_NUMBERED = re.compile(r"(?:issue|pr)-([1-9][0-9]{0,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,9 @@ class Branches:
     def state(self) -> str:
         """The orphan branch that holds the file bus."""
         return f"{self.prefix}/{self.task_id}/state"
+
+
+def number_of(task_id: str) -> int | None:
+    """The number of the issue or pull request that a task id was made from; None for any other."""
+    found = _NUMBERED.fullmatch(task_id)
+    return int(found[1]) if found else None

@@ -15,7 +15,7 @@ from enum import StrEnum
 from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Phase
-from loop_kit.core.sanitize import inline, truncate
+from loop_kit.core.sanitize import MAX_SUMMARY, inline, truncate_bytes
 
 PATIENCE_SEC = 600
 """How long a job may take from one transition to the next before it counts as stalled."""
@@ -172,7 +172,7 @@ def summary(report: SweepReport) -> str:
     more = len(report.rows) - _MAX_ROWS
     if more > 0:
         parts += ["", f"{more} more are in the log."]
-    return truncate("\n".join(parts) + "\n", 900_000)
+    return truncate_bytes("\n".join(parts) + "\n", MAX_SUMMARY)
 
 
 def _lines(rows: Sequence[SweepRow]) -> list[str]:

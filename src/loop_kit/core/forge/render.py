@@ -21,12 +21,14 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.core.sanitize import (
     MAX_BODY,
+    MAX_SUMMARY,
     code,
     inline,
     markdown,
     one_line,
     quote,
     truncate,
+    truncate_bytes,
 )
 
 MAX_TITLE = 200
@@ -168,7 +170,7 @@ def job_summary(state: LoopState, headline: str) -> str:
         parts += ["", "### Not posted", ""]
         parts += [f"- {item.key}: {inline(item.why, 1000)}" for item in refused]
     parts += ["", f"Used: {usage_text(state)}."]
-    return truncate("\n".join(parts) + "\n", 900_000)
+    return truncate_bytes("\n".join(parts) + "\n", MAX_SUMMARY)
 
 
 def rounds_table(state: LoopState) -> list[str]:
