@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.harness import eventually
-from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS
+from tests.e2e import three_jobs
+from tests.e2e.conftest import BOT, REPOSITORY, TWO_ROUNDS
+from tests.e2e.events import dispatched
 from tests.e2e.test_crashes_in_ci import counting, finish, runs
 from tests.e2e.test_sweep_in_ci import grow_old, sweep
 
@@ -390,3 +392,47 @@ def test_a_job_that_died_without_a_word_is_judged_by_how_its_run_ended(
 
     assert hub.state().get("outcome") == outcome
     assert len(hub.api.dispatches) == (outcome is None)
+
+
+def test_a_cancelled_job_that_a_person_runs_again_continues(hub: Hub) -> None:
+    hub.job()
+    asked = {k.replace("-", "_"): v for k, v in hub.api.dispatches[-1].inputs.items()}
+    cancel = Cancel(hub)
+    hold_push(hub, len(hub.git.pushes) + 2, cancel, 0)
+    cancelled = hub.continued()
+    hub.git.before_push = None
+    assert hub.state()["outcome"] == "interrupted", cancelled.log
+
+    event = dispatched(hub.api.dispatches[-1].inputs, BOT)
+    again = hub.rerun(event, cancelled, **asked)
+
+    assert again.code == 0, again.log
+    assert hub.state()["outcome"] == "approved", again.log
+
+
+def test_cancelled_agents_of_three_jobs_leave_their_work_to_be_published(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    script: dict[str, Any] = copy.deepcopy(TWO_ROUNDS)
+    wait = {"run": ["sh", "-c", f"test -e {begun} || {{ touch {begun}; sleep 60; }}"]}
+    script["scenes"][0]["steps"].insert(1, wait)
+    hub = make_hub(script)
+    three_jobs.admit_reader(hub)
+    first = three_jobs.claim(hub, task=".loop/task_card.json")
+    cancel = Cancel(hub)
+    agents: list[JobResult] = []
+    job = threading.Thread(target=lambda: agents.append(three_jobs.later(hub, "agents", first)))
+    job.start()
+    eventually(begun.exists, "the worker's first half")
+    cancel()
+    job.join(60)
+
+    published = three_jobs.later(hub, "publish", first, three_jobs.uploaded(agents[0]))
+
+    state = hub.state()
+    assert (state["outcome"], "lease" in state) == ("interrupted", False), published.log
+    assert state["interrupted_run"]["run_id"] == first.checkout.parent.name
+    over(hub, first, "cancelled")
+    assert sweep(hub).code == 0
+    assert hub.state()["reasons"] == ["run_cancelled"]

@@ -19,7 +19,15 @@ from loop_kit.core.loop.state import (
     Verification,
 )
 from loop_kit.core.record import clean_text
-from loop_kit.ports import AgentExit, Assignment, Reporter, Store, WorkMoved, Workspace
+from loop_kit.ports import (
+    AgentExit,
+    AgentInterrupted,
+    Assignment,
+    Reporter,
+    Store,
+    WorkMoved,
+    Workspace,
+)
 
 
 class ReplayedAgent:
@@ -45,13 +53,13 @@ class ReplayedAgent:
         """Write the report where the agent would have written it.
 
         Raises:
-            KeyboardInterrupt: as it was raised in the agent's own job.
+            AgentInterrupted: it was, in its own job.
         """
         del reporter
         if self._report is not None:
             assignment.report.write_bytes(self._report.encode(errors="replace"))
         elif self._interrupted:
-            raise KeyboardInterrupt
+            raise AgentInterrupted
         return AgentExit(spent=self._spent)
 
 

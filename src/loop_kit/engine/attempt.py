@@ -76,12 +76,20 @@ class Interrupted(KeyboardInterrupt):
     """The run is interrupted; `wip` is what the agent had done, `result` the whole if it was over.
 
     An agent that has ended is paid: what it delivered is judged and recorded all the same.
+    `elsewhere` says that it was interrupted in another job, so that this one has all its time.
     """
 
-    def __init__(self, wip: Wip | None = None, result: AttemptResult | None = None) -> None:
+    def __init__(
+        self,
+        wip: Wip | None = None,
+        result: AttemptResult | None = None,
+        *,
+        elsewhere: bool = False,
+    ) -> None:
         super().__init__()
         self.wip = wip
         self.result = result
+        self.elsewhere = elsewhere
 
 
 class Dispatcher:

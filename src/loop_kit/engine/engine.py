@@ -60,6 +60,7 @@ from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import ForgeUnavailable, GitFailed, LoopError
 from loop_kit.ports import (
     Agent,
+    AgentInterrupted,
     Clock,
     Forge,
     PushRejected,
@@ -142,8 +143,10 @@ class Engine:
         return self.state
 
     def stop(self, outcome: Outcome, error: str) -> None:
-        """End a running loop, and post that."""
-        if self.state.is_running:
+        """End a running loop, and post that; of an interruption it is not known yet whose it is."""
+        if self.state.is_running and outcome is Outcome.INTERRUPTED:
+            self._journal.interrupt(self._lease, None)
+        elif self.state.is_running:
             self._stop(Stop(outcome, error))
 
     def claim(self) -> LoopState:
@@ -181,10 +184,11 @@ class Engine:
 
     def _interrupt(self, stop: KeyboardInterrupt) -> None:
         """Record where the run was interrupted; only the first signal does that (`cli.run`)."""
-        self.is_interrupted = True
+        attempt = stop if isinstance(stop, Interrupted) else None
+        elsewhere = isinstance(stop, AgentInterrupted) or (attempt and attempt.elsewhere)
+        self.is_interrupted = not elsewhere
         if self.state.is_running:
-            wip = stop.wip if isinstance(stop, Interrupted) else None
-            self._journal.interrupt(self._lease, wip)
+            self._journal.interrupt(self._lease, attempt.wip if attempt else None)
 
     def _record_fault(self, fault: Exception) -> None:
         """Save what was paid for, and why the run ends; if that fails too, only the fault counts.

@@ -40,6 +40,7 @@ from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import (
     AgentExit,
+    AgentInterrupted,
     Diff,
     Repository,
     Span,
@@ -93,8 +94,12 @@ class WorkerPass:
                     self._inputs(state, card),
                     lambda paths: self._prompt(state, card, effect, paths, context),
                 )
-            except KeyboardInterrupt:
-                raise Interrupted(self._rescue(state, workspace, leftovers)) from None
+            except KeyboardInterrupt as stop:
+                wip, elsewhere = (
+                    self._rescue(state, workspace, leftovers),
+                    isinstance(stop, AgentInterrupted),
+                )
+                raise Interrupted(wip, elsewhere=elsewhere) from None
             attempt = (state, workspace, leftovers, ended, delivered)
             try:
                 return self._conclude(*attempt, verifies=True)

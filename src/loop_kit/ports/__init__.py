@@ -26,6 +26,10 @@ from loop_kit.core.loop.state import (
 from loop_kit.ports.forge import Forge, PullRequest
 
 
+class AgentInterrupted(KeyboardInterrupt):
+    """The agent was interrupted in the job that ran it, which is not this one."""
+
+
 class PushRejected(Exception):
     """Somebody else moved a branch of this loop; nothing was pushed."""
 
@@ -349,6 +353,7 @@ class Mailbox(Protocol):
 
 __all__ = [
     "Agent",
+    "AgentInterrupted",
     "Clock",
     "Delivery",
     "Diff",

@@ -29,6 +29,9 @@ def continue_loop(job: LoopJob, request: Resume) -> LoopState | None:
     if job.has_handed_over(recorded):
         job.authority.require(starter)
         return job.dispatch_again(loop)
+    if _is_interrupted_attempt(job, recorded):
+        job.authority.require(starter)
+        return None if leaves_alone(job, recorded) else job.round(loop)
     expected = (request.round, request.expected_state) == (recorded.round, recorded.seq)
     if not expected or not (recorded.is_running or outbox.pending(recorded)):
         job.context.log.note(
@@ -39,6 +42,14 @@ def continue_loop(job: LoopJob, request: Resume) -> LoopState | None:
         return None
     job.authority.require(starter)
     return None if leaves_alone(job, recorded) else job.round(loop, retries=False)
+
+
+def _is_interrupted_attempt(job: LoopJob, recorded: LoopState) -> bool:
+    """Whether an earlier attempt of this run was interrupted, and a person runs it again."""
+    run, interrupted = job.context.invocation, recorded.interrupted_run
+    if interrupted is None or interrupted.run_id != run.run_id:
+        return False
+    return interrupted.run_attempt < run.attempt
 
 
 def leaves_alone(job: LoopJob, recorded: LoopState) -> bool:
