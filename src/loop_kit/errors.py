@@ -128,7 +128,7 @@ _DISK_REMEDY = "Move what is in the way, make it writable or make room on the di
 
 
 def disk_refusal(error: Exception) -> DiskRefused | None:
-    """The error of the user's disk that `error` is; None where it may be a bug of ours."""
+    """The error of the user's disk that `error` is; None where it may be a bug in loop-kit."""
     if not isinstance(error, OSError):
         return None
     if error.filename and error.errno in _DISK_IS_FULL | _IN_THE_WAY:

@@ -97,7 +97,7 @@ class InPlace:
         if status.head not in {sha, work_sha, wip_sha} and not self._on_top(role, sha, status.head):
             raise StateRefused(
                 f"HEAD is {status.head[:10]}, and the loop left it at {sha[:10]}.",
-                f"Check out {sha[:10]} and continue, or start anew without --resume.",
+                f"Check out {sha[:10]} and continue, or start again without --resume.",
             )
         workspace = InPlaceWorkspace(self._git, self._root, self._loop_dir, self._identity, status)
         if role is Role.REVIEWER:
