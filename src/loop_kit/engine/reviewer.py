@@ -38,6 +38,9 @@ from loop_kit.ports import (
     Workspaces,
 )
 
+_MAX_COMMITS = 50
+"""How many commits a review request lists, the newest first: it is archived in every round."""
+
 
 class ReviewerPass:
     """Runs reviewer attempts; nothing is ever fetched from a reviewer's workspace."""
@@ -70,7 +73,10 @@ class ReviewerPass:
                 "lines_deleted": diff.lines_deleted,
             },
         }
-        commits = "\n".join(subject for r in reversed(state.history) for subject in r.commits)
+        subjects = [subject for r in reversed(state.history) for subject in r.commits]
+        earlier = len(subjects) - _MAX_COMMITS
+        more = [f"({earlier} earlier)"] if earlier > 0 else []
+        commits = "\n".join([*subjects[:_MAX_COMMITS], *more])
         return bus.review_request(card, state, self.work_report(state), commits, shown_diff), diff
 
     def run(
