@@ -33,7 +33,8 @@ class CountingGit(Git):
         self.asked: list[str] = []
 
     def run(self, *args: str, **more: Any) -> Completed:
-        self.asked.append(args[0])
+        command = args[2:] if args[0] == "-c" else args
+        self.asked.append(command[0])
         return super().run(*args, **more)
 
 
