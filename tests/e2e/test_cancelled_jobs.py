@@ -17,9 +17,9 @@ import pytest
 from tests.cli.harness import eventually
 from tests.e2e import three_jobs
 from tests.e2e.conftest import BOT, REPOSITORY, TWO_ROUNDS
-from tests.e2e.events import dispatched
+from tests.e2e.events import commented, dispatched, labelled
 from tests.e2e.test_crashes_in_ci import counting, finish, runs
-from tests.e2e.test_sweep_in_ci import grow_old, sweep
+from tests.e2e.test_sweep_in_ci import FORM, grow_old, sweep
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, JobResult, MakeHub
@@ -81,12 +81,14 @@ def hold_request(hub: Hub, method: str, path: str, cancel: Cancel) -> None:
     hub.api.forecast(hold)
 
 
-def over(hub: Hub, job: JobResult, conclusion: str = "failure") -> None:
+def over(
+    hub: Hub, job: JobResult, conclusion: str = "failure", branch: str = "loop/T-001/state"
+) -> None:
     """The run is over, and eleven minutes have passed."""
     hub.git.before_push = None
     hub.api.forecast(None)
     hub.end_run(job.checkout.parent.name, conclusion)
-    grow_old(hub)
+    grow_old(hub, branch)
 
 
 def carry_on(hub: Hub) -> None:
@@ -323,6 +325,30 @@ def test_what_a_person_cancelled_is_left_with_the_command_that_continues_it(hub:
     assert (hub.api.count(), len(hub.git.pushes)) == (requests, pushes)
     finish(hub)
     assert hub.state()["outcome"] == "approved"
+
+
+@pytest.mark.parametrize("saved", [True, False], ids=["saved", "without a word"])
+def test_who_asked_for_the_loop_reads_that_it_was_cancelled_and_what_continues_it(
+    hub: Hub, saved: bool
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Calc", FORM, "mona", labels=["loop"])
+    branch = "loop/issue-1/state"
+    if saved:
+        hold_push(hub, 2, Cancel(hub), 0)
+    job = hub.job(event=labelled(issue), kill_after_push=0 if saved else 1)
+    hub.git.after_push.clear()
+    over(hub, job, "cancelled", branch)
+
+    assert sweep(hub).code == 0
+
+    (comment,) = issue.comments
+    run = job.checkout.parent.name
+    assert f"Run {run} was cancelled before its time was up" in comment.body
+    assert "`/loop retry`" in comment.body
+    retried = hub.job(event=commented(issue, hub.api.comment(REPOSITORY, 1, "mona", "/loop retry")))
+    assert retried.code == 0, retried.log
+    assert hub.state("issue-1")["usage"]["rounds"] == 1
+    assert "was cancelled" not in issue.comments[0].body
 
 
 def test_what_was_cancelled_after_the_time_for_a_round_goes_on(hub: Hub) -> None:
