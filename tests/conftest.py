@@ -34,6 +34,7 @@ SLOW = (
 STORMS = (
     "e2e/test_cancelled_jobs.py",
     "e2e/test_crashes_in_ci.py",
+    "e2e/test_passing_faults_in_ci.py",
     "e2e/test_races_in_ci.py",
     "engine/test_crashes.py",
     "engine/test_races.py",

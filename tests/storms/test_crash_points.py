@@ -17,6 +17,7 @@ from tests.e2e.conftest import hosting
 from tests.e2e.test_crashes_in_ci import counting
 from tests.storms import loops
 from tests.storms.loops import Ending, Kill, Result
+from tests.storms.table import KILLS, is_stale
 
 SAMPLE = {"locally": 5, "in one job": 4, "in three jobs": 3}
 PARTS = 24
@@ -60,6 +61,7 @@ def test_wherever_a_process_is_killed_the_loop_ends_as_if_it_had_not_been(
     listed = Kill(tmp_path / "points")
     undisturbed = run("undisturbed", listed)
     points = listed.points()
+    assert not is_stale(KILLS[way], len(points))
     if part is None:
         points = sample(points, SAMPLE[way], random.Random(storm_seed))
     else:

@@ -11,6 +11,8 @@ from tests.e2e.conftest import REPOSITORY, Hub, hosting
 from tests.e2e.test_sweep_in_ci import sweep
 from tests.support.git_repository import BareRepository
 
+LOOPS = 1000
+
 
 def crowd(bare: BareRepository, loops: int) -> None:
     """Add loops whose rounds are used up, and that nobody has continued for a week."""
@@ -70,4 +72,4 @@ def test_a_sweep_lists_once_fetches_once_per_200_loops_and_asks_the_api_nothing(
     tmp_path: Path,
 ) -> None:
     assert asked(tmp_path / "few", 10) == (1 + 1, 1, 0)
-    assert asked(tmp_path / "many", 1000) == (1 + 5, 5, 0)
+    assert asked(tmp_path / "many", LOOPS) == (1 + 5, 5, 0)
