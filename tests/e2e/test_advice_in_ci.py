@@ -94,6 +94,18 @@ def round_one_with(**inputs: str) -> Callable[[Hub, Issue], JobResult]:
     return lambda hub, issue: hub.job(event=labelled(issue), **inputs)
 
 
+def closed_between_rounds(hub: Hub, issue: Issue) -> JobResult:
+    """Round 1, then the issue is closed, then round 2."""
+    hub.job(event=labelled(issue))
+    hub.api.close(REPOSITORY, issue.number)
+    return hub.continued()
+
+
+def opened_again(hub: Hub, issue: Issue) -> None:
+    """The issue is opened again."""
+    hub.api.reopen(REPOSITORY, issue.number)
+
+
 def stopped_by_command(hub: Hub, issue: Issue) -> JobResult:
     hub.job(event=labelled(issue))
     return say(hub, issue, "/loop stop")
@@ -180,6 +192,17 @@ CASES = {
         worker({"complain": "401 unauthorized"}, {"crash": 1}),
         round_one_with(dispatch_retries="0"),
         fix=other_script,
+    ),
+    "timeout": Case(
+        *("worker_timeout", "raise the time limit that it names", worker({"hang": 30})),
+        round_one_with(dispatch_timeout="1"),
+        fix=other_script,
+    ),
+    "closed": Case(
+        *("cancelled", "until it is opened again and somebody comments `/loop retry`"),
+        *(None, closed_between_rounds),
+        fix=opened_again,
+        reason="issue_closed",
     ),
     "stopped by a command": Case(
         *("cancelled", "To continue where it stopped, comment `/loop retry`"),
@@ -287,3 +310,15 @@ def test_a_card_in_a_file_is_taken_again_where_nobody_can_comment(hub: Hub) -> N
     again = hub.job()
 
     assert again.outputs["continue"] == "true", again.log
+
+
+def test_the_label_that_was_removed_continues_the_loop_when_it_is_put_on_again(hub: Hub) -> None:
+    issue = opened(hub)
+    hub.job(event=labelled(issue))
+    hub.api.remove_label(REPOSITORY, issue.number, "loop")
+    assert hub.continued().outputs["outcome"] == "cancelled"
+    assert "until the label `loop` is put on again" in advice(issue)
+
+    hub.api.add_label(REPOSITORY, issue.number, "loop")
+
+    assert hub.job(event=labelled(issue)).outputs["outcome"] == "approved"

@@ -41,7 +41,7 @@ def before_resuming(state: LoopState, head: str) -> list[str]:
 def is_refused_work(state: LoopState, head: str) -> bool:
     """Whether `head` is the work for which the loop stopped."""
     refused = state.attempt.work_sha if state.attempt else ""
-    return bool(_REFUSED & set(state.reasons)) and head == refused
+    return bool(_REFUSED & set(state.reasons)) and head == refused != state.tip
 
 
 def require_refused_work_gone(state: LoopState, head: str) -> None:

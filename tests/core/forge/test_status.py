@@ -55,6 +55,8 @@ def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
         (Outcome.APPROVED, "a person reads and merges it"),
         (Outcome.MAX_ROUNDS_EXHAUSTED, "raise `max-rounds` in the workflow"),
         (Outcome.WORKER_DISPATCH_FAILED, "fix what failed"),
+        (Outcome.WORKER_TIMEOUT, "raise the time limit that it names"),
+        (Outcome.INTERRUPTED, "to continue where it was interrupted"),
     ],
 )
 def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome, said: str) -> None:

@@ -45,7 +45,8 @@ def next_step(state: LoopState) -> str:
         return _after_cancellation(state)
     if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
         return _after_rounds(state)
-    return _after_needs_human(state) if state.reasons else _after_failure(state)
+    by_reason = state.outcome is Outcome.NEEDS_HUMAN and state.reasons
+    return _after_needs_human(state) if by_reason else _after_failure(state)
 
 
 def refused_change(state: LoopState) -> list[str]:
