@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,17 +23,20 @@ from loop_kit.core.briefing.prompts import Guidance
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command, parse_inbox_file
 from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.push_refusal import Place, PushRefusal
 from loop_kit.core.loop.state import (
     LoopState,
     Role,
     StateCorrupt,
     parse_state,
 )
+from loop_kit.core.loop.withholding import Texts, texts_at, withhold, withhold_in_state
 from loop_kit.errors import StateRefused
 from loop_kit.ports import (
     AgentExit,
     Assignment,
     Delivery,
+    PushRefused,
     PushRejected,
     Reporter,
     WorkMoved,
@@ -112,6 +115,7 @@ class MemoryServer:
     state: bytes = b""
     forward: Callable[[str, str], bool] = lambda old, new: True
     files: dict[str, bytes] = field(default_factory=dict)
+    refuses: Callable[[str, Mapping[str, bytes]], PushRefusal | None] = lambda work, files: None
     work_tip: str = ""
     held: list[str] = field(default_factory=list)
     recorded: list[LoopState] = field(default_factory=list)
@@ -165,6 +169,13 @@ class MemoryStore:
         if self._server.state != self._built_on:
             raise PushRejected("the loop was written by another run")
         moves = not self._at_once and work_sha not in {"", self._work_tip}
+        pushed = {
+            **self._files,
+            "state.json": self._pending[-1].to_json() if self._pending else b"",
+        }
+        refused = self._server.refuses(work_sha if moves else "", pushed)
+        if refused is not None:
+            raise PushRefused(refused)
         if moves and self._server.work_tip != self._work_tip:
             self._work_tip = self._server.work_tip
             raise WorkMoved("the work branch was pushed to by somebody else")
@@ -198,6 +209,19 @@ class MemoryStore:
             return ""
         self._server.held.append(work_sha)
         return f"held-{work_sha[:10]}"
+
+    def pack_work(self, work_sha: str, known: str) -> bytes | None:
+        return None if self._at_once else f"{known}..{work_sha}".encode()
+
+    def holds(self, work_sha: str, known: str) -> bool:
+        saved = self._server.files.get("unpushed.bundle", b"").decode()
+        return self._at_once or saved == f"{known}..{work_sha}"
+
+    def withhold(self, places: Iterable[Place]) -> Texts:
+        texts = texts_at(self._files, places) or None
+        self._files = {n: withhold(n, raw, texts) for n, raw in self._files.items()}
+        self._pending = [withhold_in_state(state, texts) for state in self._pending]
+        return texts
 
 
 class MemoryMailbox:

@@ -17,11 +17,13 @@ from loop_kit.core.loop.messages import (
     Failure,
     Halted,
     LoopResumed,
+    PushWasRefused,
     ReviewReported,
     TaskStarted,
     Work,
     WorkReported,
 )
+from loop_kit.core.loop.push_refusal import Place, PushRefusal, RefusalKind
 from loop_kit.core.loop.state import (
     CommandResult,
     Limits,
@@ -176,6 +178,21 @@ def attempted(role: Role) -> AttemptStarted:
 def halted(outcome: Outcome) -> Halted:
     """The loop is stopped from outside."""
     return Halted(outcome=outcome, error="stopped", at=AT)
+
+
+def push_refused(
+    kind: RefusalKind, onto: str = "", *, of_state: bool = False, kept: bool = False
+) -> PushWasRefused:
+    refusal = PushRefusal(
+        kind=kind,
+        branch="loop/T-001/work",
+        sentence="The git server refused.",
+        remedy="Change the rule.",
+        words="GH013: no",
+        places=(Place(path="a.py", line=3),),
+        of_state=of_state,
+    )
+    return PushWasRefused(refusal, onto, AT, kept)
 
 
 def resumed(limits: Limits | None = None, head_sha: str = "") -> LoopResumed:

@@ -51,6 +51,7 @@ for pattern in $(git config --get-all github.protected); do
 done
 
 [ "$new" = "$zero" ] && exit 0
+[ -f "$GIT_DIR/hooks/content" ] && . "$GIT_DIR/hooks/content"
 [ "$PUSHER_MAY_CHANGE_WORKFLOWS" = 1 ] && exit 0
 
 changed=$(git log --format= --name-only "$new" --not --all -- .github/workflows | head -n 1)
@@ -66,6 +67,70 @@ $files
 EOF
 exit 0
 """
+
+SECRET_RULE = """\
+for commit in $(git rev-list "$new" --not --all); do
+  found=$(git grep -n -e '@PATTERN@' "$commit" -- ':!.loop' | cut -d: -f1-3)
+  [ -z "$found" ] && continue
+  echo "error: GH013: Repository rule violations found for $ref." >&2
+  echo '' >&2
+  echo '- GITHUB PUSH PROTECTION' >&2
+  echo '  —————————————————————————————————————————' >&2
+  echo '    Resolve the following violations before pushing again' >&2
+  echo '' >&2
+  echo '    - Push cannot contain secrets' >&2
+  echo '' >&2
+  echo '      —— Amazon AWS Access Key ID ——————————————————————————' >&2
+  echo '       locations:' >&2
+  for place in $found; do
+    echo "         - commit: ${place%%:*}" >&2
+    echo "           path: ${place#*:}" >&2
+  done
+  echo '' >&2
+  echo '       (?) To push, remove secret from commit(s) or follow this URL to allow it.' >&2
+  echo '       https://github.test/octo/demo/security/secret-scanning/unblock-secret/2abc' >&2
+  refuse 'push declined due to repository rule violations'
+done
+"""
+SIZE_RULE = """\
+large=$(git rev-list --objects "$new" --not --all |
+  git cat-file --batch-check='%(objecttype) %(objectsize) %(rest)' |
+  awk '$1 == "blob" && $2 > @LIMIT@ {print $3; exit}')
+if [ -n "$large" ]; then
+  echo 'error: Trace: 3f1c' >&2
+  echo 'error: See https://gh.io/lfs for more information.' >&2
+  echo "error: File $large is 120.00 MB; this exceeds GitHub's file size limit of 100.00 MB" >&2
+  echo 'error: GH001: Large files detected. You may want to try Git Large File Storage.' >&2
+  refuse 'pre-receive hook declined'
+fi
+"""
+MESSAGE_RULE = """\
+if git log --format=%s "$new" --not --all | grep -q '@PATTERN@'; then
+  echo "error: GH013: Repository rule violations found for $ref." >&2
+  echo 'Review all repository rules at https://github.test/octo/demo/rules' >&2
+  echo '' >&2
+  echo '- Commit message must not match a given pattern: @PATTERN@' >&2
+  refuse 'push declined due to repository rule violations'
+fi
+"""
+SIGNATURE_RULE = """\
+case "$ref" in *@BRANCH@)
+  echo "error: GH013: Repository rule violations found for $ref." >&2
+  echo '- Commits must have verified signatures.' >&2
+  echo '  Found 1 violation:' >&2
+  echo "  $new" >&2
+  refuse 'push declined due to repository rule violations'
+esac
+"""
+
+
+def set_content_rules(repository: BareRepository, *rules: str) -> None:
+    """Put these rules to what is pushed, and no others."""
+    file = Path(repository.path) / "hooks" / "content"
+    if rules:
+        file.write_text("".join(rules), encoding="utf-8")
+    else:
+        file.unlink(missing_ok=True)
 
 
 def create_bare_repository(path: Path, default_branch: str) -> None:

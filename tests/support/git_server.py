@@ -93,6 +93,7 @@ class GitServer:
         self.before_push: Callable[[Push], None] | None = None
         self.after_push: list[Callable[[Push], None]] = []
         self._tokens: dict[str, Identity] = {}
+        self._expired: set[str] = set()
         self.faults = GitFaults()
         self._guard = threading.RLock()
         self._in_before_push = False
@@ -120,9 +121,17 @@ class GitServer:
     ) -> None:
         """Let `token` in as `login`; a second call replaces what the first said."""
         self._tokens[token] = Identity(login, permission, workflows)
+        self._expired.discard(token)
+
+    def expire_for_git(self, token: str) -> None:
+        """Refuse this token from now on, for fetches and pushes alone; `add_token` renews it."""
+        self._expired.add(token)
 
     def identity(self, token: str) -> Identity | None:
         return self._tokens.get(token)
+
+    def has_expired(self, token: str) -> bool:
+        return token in self._expired
 
     def logins(self) -> set[str]:
         return {identity.login for identity in self._tokens.values()}
@@ -237,6 +246,8 @@ class _GitHandler(LoopbackHandler):
         try:
             user, _, password = base64.b64decode(value).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
+            return None
+        if self.host.has_expired(password):
             return None
         return self.host.identity(password) or self.host.identity(user)
 

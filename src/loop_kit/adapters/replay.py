@@ -5,12 +5,13 @@ that publishes nothing runs: reports, commits, verification and time come from t
 agents' job did not report counts as failed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import AttemptFailed, AttemptStarted, Event
+from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import (
     CommandResult,
     LoopState,
@@ -18,6 +19,7 @@ from loop_kit.core.loop.state import (
     Spent,
     Verification,
 )
+from loop_kit.core.loop.withholding import Texts
 from loop_kit.core.record import clean_text
 from loop_kit.ports import (
     AgentExit,
@@ -154,6 +156,18 @@ class StoreProxy:
     def keep_aside(self, work_sha: str) -> str:
         """Keep commits that the work branch cannot take; returns the name of their branch."""
         return self._store.keep_aside(work_sha)
+
+    def pack_work(self, work_sha: str, known: str) -> bytes | None:
+        """Commits as a file, or None if they are too many bytes."""
+        return self._store.pack_work(work_sha, known)
+
+    def holds(self, work_sha: str, known: str) -> bool:
+        """Whether the commit is at hand."""
+        return self._store.holds(work_sha, known)
+
+    def withhold(self, places: Iterable[Place]) -> Texts:
+        """Replace the texts at these places; returns them."""
+        return self._store.withhold(places)
 
 
 class UnpushedStore(StoreProxy):

@@ -33,4 +33,8 @@ def enter(
     commands = () if entering.is_left_alone(recorded, start) else store.commands()
     if cancellation is not None and entering.is_work_branch_deleted(recorded, start, tip):
         cancelled = cancellation.find(recorded)
-    journal.enter(entering.resume(start, recorded, tip, commands, clock.now(), cancelled))
+    held = recorded.held
+    has_held = held is None or store.holds(held.sha, held.onto or recorded.start_sha)
+    journal.enter(
+        entering.resume(start, recorded, tip, commands, clock.now(), cancelled, has_held=has_held)
+    )

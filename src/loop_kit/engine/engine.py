@@ -100,7 +100,7 @@ class Engine:
         self._cancellation = cancellation
         self._journal = Journal(store, clock, reporter)
         self._lease: Lease | None = None
-        self._forge_is_down = False
+        self.forge_is_down = False
         self.is_interrupted = False
 
     def begin(self, start: Start, recorded: LoopState | None) -> LoopState:
@@ -132,7 +132,7 @@ class Engine:
         try:
             self._check_agents()
             while (effect := self._outstanding()) and not self._is_beyond(effect, last_round):
-                if isinstance(effect, Publish) and self._forge_is_down:
+                if isinstance(effect, Publish) and self.forge_is_down:
                     break
                 self._perform(effect)
         except KeyboardInterrupt as stop:
@@ -171,6 +171,12 @@ class Engine:
             self._interrupt(stop)
         if self.is_interrupted:
             self._journal.save_interrupted()
+        return self.state
+
+    def give_up(self) -> LoopState:
+        """Release the lease in a state that the server does not take; a person may push it."""
+        if self.state.lease is not None:
+            self._journal.apply(HandedOver(None))
         return self.state
 
     def _hand_over(self, forge: Forge | None, continuation: Continuation | None) -> None:
@@ -320,13 +326,13 @@ class Engine:
     def _start(self, effect: RunAgent, files: Files) -> bool:
         """Make the attempt durable; whether its agent may run right away.
 
-        It may not when the loop is not wanted any more, or when commands were read: what the agent
-        is to be given may have changed.
+        It may not when the loop is not wanted any more, when its work was refused, or when commands
+        were read: what the agent is to be given may have changed.
         """
         self._journal.apply(AttemptStarted(effect.role, self._clock.now()), files)
         self._journal.sync()
         commanded = self._journal.handle_commands()
-        if not self.state.is_running:
+        if not self._is_claimed(effect.role):
             return False
         cancelled = self._cancellation.find(self.state) if self._cancellation else None
         if cancelled is not None:
@@ -334,6 +340,11 @@ class Engine:
             return False
         self._post(outbox.greetings(self.state))
         return not commanded
+
+    def _is_claimed(self, role: Role) -> bool:
+        attempt = self.state.attempt
+        claimed = attempt is not None and attempt.role is role and attempt.claimed
+        return self.state.is_running and claimed
 
     def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record the work together with what it hands over."""
@@ -369,7 +380,7 @@ class Engine:
 
     def _post(self, items: tuple[OutboxItem, ...]) -> None:
         """Make these posts exist; their intents are durable."""
-        if self._publisher is None or self._forge_is_down:
+        if self._publisher is None or self.forge_is_down:
             return
         try:
             for item in items:
@@ -378,12 +389,12 @@ class Engine:
                     self._journal.apply(posted)
         except ForgeUnavailable as error:
             self._reporter.warn(f"{error} What was to be posted stays outstanding.")
-            self._forge_is_down = True
+            self.forge_is_down = True
 
     def _post_end(self) -> None:
         """Post a stop that was found only when the round was over."""
         effect = self._outstanding()
-        if isinstance(effect, Publish) and not self._forge_is_down:
+        if isinstance(effect, Publish) and not self.forge_is_down:
             self._publish(effect)
 
     def _is_beyond(self, effect: Effect, last_round: int | None) -> bool:

@@ -19,15 +19,20 @@ from loop_kit.core.loop.messages import (
     HandedOver,
     LeaseTaken,
     LoopResumed,
+    PushWasRefused,
     ReviewReported,
     Stop,
     TaskStarted,
 )
+from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind
+from loop_kit.core.loop.refused_push import unpushed_work
 from loop_kit.core.loop.resuming import new_card
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Wip
+from loop_kit.core.loop.withholding import withhold_in_state
 from loop_kit.errors import LoopError
 from loop_kit.ports import (
     Clock,
+    PushRefused,
     PushRejected,
     Reporter,
     Store,
@@ -63,6 +68,8 @@ class Journal:
         before, event, after = self.state, step.event, step.after
         card = self._card_after(event)
         changes = {**files, **_changed_files(event, card)}
+        if before.held is not None and after.held is None:
+            changes[bus.UNPUSHED] = None
         try:
             self._store.save(after, event, changes)
         except KeyboardInterrupt:
@@ -108,14 +115,48 @@ class Journal:
 
         Raises:
             PushRejected: another run owns the loop; nothing of this run was recorded since.
+            PushRefused: the server does not take the state branch either.
         """
-        pushes_work = self._pushes_work and "human_push" not in self.state.reasons
         try:
-            self._store.sync(self.state.branch_tip if pushes_work else "")
+            self._push()
         except WorkMoved:
             branch = self._store.keep_aside(self.state.branch_tip)
             self._follow(push_during_attempt(self.state, branch, self._clock.now()))
-            self._store.sync("")
+            self._push()
+
+    def _push(self) -> None:
+        for is_last in (False, False, False, True):
+            try:
+                self._store.sync(self._tip_to_push())
+            except PushRefused as error:
+                is_repeated = self._withhold(error.refusal) or self._leave_out(error.refusal)
+                if is_last or not is_repeated:
+                    raise
+            else:
+                return
+
+    def _tip_to_push(self) -> str:
+        pushes_work = self._pushes_work and "human_push" not in self.state.reasons
+        pushes_work = pushes_work and self.state.held is None
+        return self.state.branch_tip if pushes_work else ""
+
+    def _withhold(self, refusal: PushRefusal) -> bool:
+        """Replace the texts of the state in which the server finds a secret, if that is it."""
+        if not (refusal.of_state and refusal.kind is RefusalKind.SECRET):
+            return False
+        self.state = withhold_in_state(self.state, self._store.withhold(refusal.places))
+        return True
+
+    def _leave_out(self, refusal: PushRefusal) -> bool:
+        """Record that the work was refused; whether the state alone may be taken."""
+        state, onto = self.state, self._store.work_tip
+        work, files = unpushed_work(state, onto), None
+        alone = refusal.kind.is_final and not refusal.of_state
+        if work and alone and refusal.kind is not RefusalKind.SECRET:
+            files = {bus.UNPUSHED: self._store.pack_work(work, onto or state.start_sha)}
+        kept = files is not None and files[bus.UNPUSHED] is not None
+        self.apply(PushWasRefused(refusal, onto, self._clock.now(), kept), files if kept else None)
+        return alone
 
     def handle_commands(self, lease: Lease | None = None) -> bool:
         """Record the commands that wait in the inbox; whether there were any.

@@ -4,7 +4,7 @@ Adapters implement these, fakes in the tests implement these, and one contract s
 run against both. The engine knows nothing else outside the core.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from loop_kit.core.briefing.prompts import Guidance
 from loop_kit.core.card.scope import Commit
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.push_refusal import Place, PushRefusal
 from loop_kit.core.loop.state import (
     LoopState,
     Role,
@@ -23,6 +24,8 @@ from loop_kit.core.loop.state import (
     Spent,
     Verification,
 )
+from loop_kit.core.loop.withholding import Texts
+from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest
 
 
@@ -36,6 +39,14 @@ class PushRejected(Exception):
 
 class WorkMoved(PushRejected):
     """Somebody pushed to the work branch; the state branch did not move."""
+
+
+class PushRefused(BranchRefused):
+    """The git server refused a push, and will refuse the same one again; nothing was pushed."""
+
+    def __init__(self, refusal: PushRefusal) -> None:
+        super().__init__(refusal.sentence, refusal.remedy)
+        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +313,24 @@ class Store(Protocol):
         Raises:
             PushRejected: another run owns the loop now; nothing was recorded.
             WorkMoved: a person pushed to the work branch; nothing was recorded.
+            PushRefused: the git server refuses; nothing was recorded.
         """
         ...
 
     def limit_time(self, seconds: float) -> None:
         """Let everything from now on end within `seconds`; what takes longer fails."""
+        ...
+
+    def pack_work(self, work_sha: str, known: str) -> bytes | None:
+        """The commits from `known` to `work_sha` as a file, or None if they are too many bytes."""
+        ...
+
+    def holds(self, work_sha: str, known: str) -> bool:
+        """Whether the commit, which builds on `known`, is at hand; saved ones are taken up."""
+        ...
+
+    def withhold(self, places: Iterable[Place]) -> Texts:
+        """Replace the texts at these places of what is not durable yet; returns those texts."""
         ...
 
     def commands(self) -> tuple[Command, ...]:

@@ -9,12 +9,14 @@ from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summa
 from loop_kit.core.forge.render import branch, headline, job_summary, marker
 from loop_kit.core.forge.status import UNDISPATCHED, undispatched
 from loop_kit.core.loop import bus, outbox
-from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.refused_push import BUNDLE
+from loop_kit.core.loop.state import LoopState, Usage
 from loop_kit.core.sanitize import Redactor
 from loop_kit.errors import (
     DiskRefused,
     ForgeRefused,
     ForgeUnavailable,
+    GitFailed,
     LoopError,
     disk_refusal,
     naming_file,
@@ -27,17 +29,25 @@ T = TypeVar("T")
 
 
 def report_end(
-    context: JobContext, settings: Settings, state: LoopState, store: GitStore
+    context: JobContext,
+    settings: Settings,
+    state: LoopState,
+    store: GitStore,
+    *,
+    unsaved: bool = False,
 ) -> DiskRefused | None:
     """Write what this job has to say about a loop; a stop becomes an annotation.
 
-    A file that cannot be written keeps nothing else from being written.
+    A file that cannot be written keeps nothing else from being written. With `unsaved` the server
+    has not taken the state, which goes into the bundle then.
 
     Returns:
         Why the last of the files that could not be written was not, if one was not.
     """
     environ, text = context.site.environ, headline(state)
     files, refusals = _write_files(context, state, store)
+    bundle = _write_bundle(context, state, store, unsaved=unsaved)
+    files |= {"bundle-path": str(bundle)} if bundle else {}
     context.log.note(text)
     redact = Redactor(known_secrets(settings, environ))
     summary = redact(job_summary(state, text))
@@ -70,6 +80,19 @@ def _write_files(
             refusals.append(try_write(_write, path, content))
             files[key] = "" if refusals[-1] else str(path)
     return files, refusals
+
+
+def _write_bundle(
+    context: JobContext, state: LoopState, store: GitStore, *, unsaved: bool
+) -> Path | None:
+    """What could not be pushed, for the step that keeps it as an artifact; None if all was."""
+    path = context.folder / BUNDLE
+    try:
+        written = store.write_unpushed(path, state, with_state=unsaved and state.usage != Usage())
+    except GitFailed as error:
+        context.log.warn(f"What could not be pushed is not saved: {error}")
+        return None
+    return path if written else None
 
 
 def _write(path: Path, content: bytes) -> None:

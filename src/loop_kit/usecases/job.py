@@ -24,7 +24,7 @@ from loop_kit.errors import (
     ForgeUnavailable,
     LoopError,
 )
-from loop_kit.ports import PushRejected, Store
+from loop_kit.ports import PushRefused, PushRejected, Store
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
@@ -32,6 +32,7 @@ from loop_kit.usecases.end_report import post_undispatched, report_end
 from loop_kit.usecases.job_context import JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
+from loop_kit.usecases.unsaved import post_unsaved
 
 _LEASE_MARGIN_SEC = 600
 """How long after its round a lease holds where the API cannot tell whether the run is over."""
@@ -139,10 +140,19 @@ class LoopJob:
             else:
                 entered.engine.run(last_round=entered.engine.state.round)
                 undispatched = self.hand_over(entered)
+        except PushRefused as error:
+            undispatched = self.end_unsaved(entered, error)
         finally:
             self.context.log.close()
         self.report(entered, undispatched)
         return entered.engine.state
+
+    def end_unsaved(self, entered: Entered, error: PushRefused) -> PushRefused:
+        """End a loop whose state the git server does not take; returns the error to report."""
+        state = entered.engine.give_up()
+        if not entered.engine.forge_is_down:
+            post_unsaved(self.context, state)
+        return error
 
     def enter(
         self,
@@ -254,7 +264,9 @@ class LoopJob:
                 stays outstanding.
         """
         state = entered.engine.state
-        refused = report_end(self.context, entered.settings, state, entered.loop.store)
+        unsaved = isinstance(undispatched, PushRefused)
+        store = entered.loop.store
+        refused = report_end(self.context, entered.settings, state, store, unsaved=unsaved)
         if refused is not None and undispatched is not None:
             self.context.log.fail(str(refused))
         failed = undispatched or refused

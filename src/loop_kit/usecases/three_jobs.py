@@ -38,8 +38,8 @@ from loop_kit.core.loop.state import (
     Phase,
     Role,
 )
-from loop_kit.errors import GitFailed
-from loop_kit.ports import PushRejected
+from loop_kit.errors import GitFailed, LoopError
+from loop_kit.ports import PushRefused, PushRejected
 from loop_kit.usecases.job import (
     Entered,
     Loop,
@@ -152,6 +152,8 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
         entered.engine.run(last_round=bundle.round)
     except GitFailed as error:
         entered.engine.stop(_outcome_of_lost_job(entered.engine.state), str(error))
+    except PushRefused as error:
+        job.report(entered, job.end_unsaved(entered, error))
     return _hand_over(job, entered)
 
 
@@ -214,7 +216,11 @@ def _stop(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> LoopSta
 
 
 def _hand_over(job: LoopJob, entered: Entered) -> LoopState:
-    undispatched = job.hand_over(entered)
+    undispatched: LoopError | None
+    try:
+        undispatched = job.hand_over(entered)
+    except PushRefused as error:
+        undispatched = job.end_unsaved(entered, error)
     job.context.log.close()
     job.report(entered, undispatched)
     return entered.engine.state

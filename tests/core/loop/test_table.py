@@ -24,11 +24,13 @@ from loop_kit.core.loop.messages import (
     LeaseTaken,
     LoopResumed,
     Published,
+    PushWasRefused,
     ReviewReported,
     TaskStarted,
     WorkReported,
 )
-from loop_kit.core.loop.state import Lease, Limits, LoopState, OutboxItem, Outcome, Phase, Role
+from loop_kit.core.loop.push_refusal import RefusalKind
+from loop_kit.core.loop.state import Lease, Limits, LoopState, OutboxItem, Outcome, Phase, Role, Wip
 
 NO_ROUNDS = Limits(max_rounds=0)
 RUNNING = (b.awaiting_work(), b.awaiting_review())
@@ -42,7 +44,10 @@ def commanded(verb: str, limits: Limits | None = None, comment: int = 1) -> Comm
 
 STATES: dict[Phase, tuple[LoopState, ...]] = {
     Phase.IDLE: (LoopState(), LoopState(seq=7)),
-    Phase.AWAITING_WORK: (b.awaiting_work(),),
+    Phase.AWAITING_WORK: (
+        b.awaiting_work(),
+        b.awaiting_work().model_copy(update={"wip": Wip(sha=b.sha(8), commits=1)}),
+    ),
     Phase.AWAITING_REVIEW: (b.awaiting_review(),),
     Phase.PAUSED: tuple(transition(state, commanded("pause", comment=9)) for state in RUNNING),
     Phase.DONE: tuple(transition(state, b.halted(Outcome.NEEDS_HUMAN)) for state in RUNNING),
@@ -71,6 +76,7 @@ def events(kind: type, phase: Phase) -> tuple[Event, ...]:
             commanded("resume", NO_ROUNDS),
         ),
         HandedOver: (HandedOver(1), HandedOver(None)),
+        PushWasRefused: tuple(b.push_refused(kind) for kind in RefusalKind),
     }
     return examples[kind]
 

@@ -39,6 +39,11 @@ class FetchedStore(FileStore):
             return tip_of(self._git, state.work_branch) or ""
         return self._fetched_tip(state)
 
+    def holds(self, work_sha: str, known: str) -> bool:
+        """Whether the commits, which a job could not push, are in this repository."""
+        del known
+        return self._git.has(work_sha)
+
     def _fetched_tip(self, state: LoopState) -> str:
         """The work as it was fetched, if it is ahead of what the loop recorded; else ''."""
         record = load_record(self._where)

@@ -9,6 +9,14 @@ is tried again. Names of refs and addresses are left out of the comparison.
 import re
 
 from loop_kit.core.ci.branches import Branches
+from loop_kit.core.loop.push_refusal import (
+    MAX_PLACES,
+    MAX_WORDS,
+    Place,
+    PushRefusal,
+    RefusalKind,
+)
+from loop_kit.core.sanitize import visible
 from loop_kit.errors import BranchRefused
 
 _LOGIN = re.compile(r"//[^/@\s]+@")
@@ -38,6 +46,16 @@ _UNREACHABLE = (
     *("failed to connect", "timed out", "early eof", "unexpected disconnect", "empty reply"),
     "remote end hung up",
 )
+_SECRET = re.compile(r"cannot contain secrets|push protection|\bgh009\b|secrets? detected")
+_CONTENT = re.compile(
+    r"\bgh00[18]\b|large files? detected|file size limit|commit message|author email|file paths?\b"
+    r"|file extension|file size|path length|larger than|too (?:large|long|big)|missing lfs object"
+)
+_REFUSED_REF = re.compile(r"^!\t\S*:refs/heads/(\S+)\t\[remote rejected\] \((.*)\)", re.MULTILINE)
+_NAMED_REF = re.compile(r"(?:found|failed) for refs/heads/(\S+?)\.?(?:\s|$)")
+_PLACE = re.compile(r"^\s*(?:-\s*)?path: (\S.*?)(?::(\d+))?\s*$", re.MULTILINE)
+_LARGE = re.compile(r"File (\S.*?) is [\d.]+ [KMG]B")
+_SECRET_KIND = re.compile(r"^\s*(?:--|——) (.+?) (?:--|——)", re.MULTILINE)
 
 
 def printable(output: str) -> str:
@@ -47,33 +65,119 @@ def printable(output: str) -> str:
 
 def refusal(output: str, branches: Branches) -> BranchRefused:
     """The git server's refusal as one sentence and what to change."""
+    named = _refused_branch(output) or f"{branches.prefix}/**"
+    return BranchRefused(*_explain(output, printable(output), branches, named))
+
+
+def _explain(output: str, message: str, branches: Branches, branch: str) -> tuple[str, str]:
     low = output.lower()
-    message = printable(output)
-    if "without `workflows` permission" in low or ("workflow" in low and "refusing" in low):
-        return BranchRefused(
+    if _is_about_workflows(low):
+        return (
             "The token may not push a commit that touches .github/workflows.",
             "Make that change by hand, or use a token that may (an App with `workflows: write`).",
         )
     if is_denied(output):
-        return BranchRefused(
+        return (
             f"The git server refused the token: {message}",
             "Give the job `permissions: contents: write` and pass `github-token`.",
         )
     if "gh006" in low or "protected branch" in low or "gh013" in low or "rule violations" in low:
-        return BranchRefused(
-            f"A branch rule forbids pushing {branches.prefix}/**: {message}",
-            f"Exempt `{branches.prefix}/**` from the rule, or set `branch-prefix`.",
-        )
+        if branch.startswith(f"{branches.prefix}/"):
+            remedy = f"Exempt `{branches.prefix}/**` from the rule, or set `branch-prefix`."
+        else:
+            remedy = f"Exempt `{branch}` from the rule, or work from an issue instead."
+        return f"A branch rule forbids pushing {branch}: {message}", remedy
     if "cannot create" in low or "directory file conflict" in low:
-        return BranchRefused(
+        return (
             f"A branch is in the way of {branches.work}: {message}",
             "Delete or rename it, or set `branch-prefix` to another prefix.",
         )
     if not is_final(output):
-        return BranchRefused(
-            f"The git server could not do it: {message}", "That may be over soon: run it again."
+        return (
+            f"The git server could not do it: {message}",
+            "That may be over soon: run it again.",
         )
-    return BranchRefused(f"The git server refused: {message}", "Fix what it reports and run again.")
+    return f"The git server refused: {message}", "Fix what it reports and run again."
+
+
+def push_refusal(
+    output: str, branches: Branches, *, pushes_work: bool, token_worked: bool
+) -> PushRefusal:
+    """A refused push as it is recorded: what it is about, the branch, and the server's words."""
+    words = _words(output)
+    kind = _kind(output, words.lower(), token_worked=token_worked)
+    branch = _refused_branch(output) or (branches.work if pushes_work else branches.state)
+    places = [Place(path=path, line=int(line or 0)) for path, line in _PLACE.findall(words)]
+    places += [Place(path=path) for path in _LARGE.findall(words)]
+    sentence, remedy = _sentence(kind, output, words, branches, branch)
+    return PushRefusal(
+        kind=kind,
+        branch=branch,
+        sentence=sentence,
+        remedy=remedy,
+        words=words,
+        places=tuple({str(place): place for place in places}.values())[:MAX_PLACES],
+        of_state=branch == branches.state,
+    )
+
+
+def _kind(output: str, words: str, *, token_worked: bool) -> RefusalKind:
+    if _AUTHENTICATION.search(output.lower()):
+        return RefusalKind.TOKEN if token_worked else RefusalKind.RIGHTS
+    if is_denied(output) or _is_about_workflows(output.lower()):
+        return RefusalKind.RIGHTS
+    if _SECRET.search(words):
+        return RefusalKind.SECRET
+    if not is_final(output, token_worked=token_worked):
+        return RefusalKind.FAULT
+    return RefusalKind.CONTENT if _CONTENT.search(words) else RefusalKind.RULE
+
+
+def _sentence(
+    kind: RefusalKind, output: str, words: str, branches: Branches, branch: str
+) -> tuple[str, str]:
+    if kind is RefusalKind.SECRET:
+        named = ", ".join(dict.fromkeys(_SECRET_KIND.findall(words)))
+        what = f"a secret ({named})" if named else "a secret"
+        where = ", ".join(f"{p}:{n}" if n else p for p, n in _PLACE.findall(words)[:5])
+        return (
+            f"The git server did not take {branch}: it found {what}{f' in {where}' * bool(where)}.",
+            "Say in the task how to do without it, or allow it where the server says so;"
+            " /loop retry has the round done again.",
+        )
+    if kind is RefusalKind.TOKEN:
+        return (
+            f"The token has expired or was revoked during the job: the git server refused it for"
+            f" {branch}, and had accepted it before.",
+            "Use a token that lives as long as the job.",
+        )
+    if kind is RefusalKind.CONTENT:
+        quoted = printable(words)
+        return (
+            f"The git server did not take what is in {branch}: {quoted}",
+            "Change the rule that it names, or push the commits yourself in another form.",
+        )
+    return _explain(output, printable(words), branches, branch)
+
+
+def _words(output: str) -> str:
+    """What the server printed, line by line, without the login that a URL may hold."""
+    lines = [line.rstrip() for line in visible(output).splitlines()]
+    remote = [line[8:] for line in lines if line.startswith("remote: ")]
+    reasons = [reason for _, reason in _REFUSED_REF.findall(output) if "atomic" not in reason]
+    kept = [*remote, *reasons] if remote or reasons else [line for line in lines if line]
+    return _LOGIN.sub("//", "\n".join(kept)).strip()[:MAX_WORDS]
+
+
+def _refused_branch(output: str) -> str | None:
+    """The branch that the server refused; the others of an atomic push only share its fate."""
+    refs = [ref for ref, reason in _REFUSED_REF.findall(output) if "atomic" not in reason]
+    named = _NAMED_REF.search(output)
+    return named.group(1) if named else refs[0] if refs else None
+
+
+def _is_about_workflows(low: str) -> bool:
+    return "without `workflows` permission" in low or ("workflow" in low and "refusing" in low)
 
 
 def is_denied(output: str) -> bool:

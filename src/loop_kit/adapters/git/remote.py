@@ -112,6 +112,7 @@ def push_once(git: Git, remote: Remote, *arguments: str) -> str | None:
         env=remote.authorization(),
         timeout=_TIMEOUT,
     )
+    remote.use.worked = remote.use.worked or done.code == 0
     return f"{done.out.decode('utf-8', 'replace')}\n{_errors(done)}" if done.code else None
 
 

@@ -13,30 +13,33 @@ arrived, arrives meanwhile, or never does.
 """
 
 import json
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from loop_kit.adapters.git.command import FETCH, Git, Identity
 from loop_kit.adapters.git.commit_writer import Transition, write_commits
-from loop_kit.adapters.git.refusals import is_race, may_pass, refusal
+from loop_kit.adapters.git.refusals import is_denied, is_race, may_pass, push_refusal, refusal
 from loop_kit.adapters.git.remote import Remote, ask_server, push_once
+from loop_kit.adapters.git.state_tree import inbox_commands, moved_archive, read_blob
+from loop_kit.adapters.git.unpushed import pack_unpushed, take_up, write_unpushed
+from loop_kit.adapters.git.withheld import withhold_all, withhold_places
 from loop_kit.adapters.retry import retry
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.commands import INBOX, Command, parse_inbox_file
+from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event, TaskStarted
-from loop_kit.core.loop.seed_state import start_of_first_round
+from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
+from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused, GitFailed, StateRefused
-from loop_kit.ports import PushRejected, WorkMoved
+from loop_kit.ports import PushRefused, PushRejected, WorkMoved
 
 _MAX_RACES = 3
 _SEEN = "refs/loop-kit-seen/"
-_MAX_COMMANDS = 50
-_COMMAND_FILE = re.compile(r"[1-9][0-9]{0,19}\.json")
+_MAX_KEPT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ class GitStore:
         """Record one transition for the next `sync`."""
         changed = {name: _without_diff(name, content) for name, content in (files or {}).items()}
         if isinstance(event, TaskStarted):
-            changed |= self._moved_archive(state.task_id)
+            tip = self._tips.get(self._branches.state)
+            changed |= moved_archive(self._git, tip, self._built_on, state.task_id)
         self._files.update(changed)
         subject = f"{type(event).__name__}: {state.task_id} round {state.round}, {state.state}"
         latest = state.to_json()
@@ -138,7 +142,7 @@ class GitStore:
 
         Raises:
             PushRejected: another run owns the loop.
-            BranchRefused: the server refuses, for a reason that a retry does not remove.
+            PushRefused: the server refuses, for a reason that a retry does not remove.
         """
         if not self._pending and work_sha in {"", self.work_tip}:
             return
@@ -151,7 +155,7 @@ class GitStore:
                 return
             if not is_race(error):
                 self._in_flight = push if may_pass(error) else None
-                raise refusal(error, self._branches)
+                raise self._push_refused(error, push)
             self._in_flight = None
             self._rebase(tips, earlier)
         raise PushRejected(f"{self._branches.state} moves faster than it can be pushed")
@@ -177,14 +181,7 @@ class GitStore:
         """The commands that `commands` will give."""
         if not self._inbox_is_new:
             return ()
-        tip = self._tips[self._branches.state]
-        done = self._git.run("ls-tree", "-z", "--name-only", f"{tip}:{INBOX}", ok=(0, 128))
-        names = done.out.decode("utf-8", "replace").split("\0")
-        wanted = [name for name in names if _COMMAND_FILE.fullmatch(name)][:_MAX_COMMANDS]
-        contents = ((name, self.read(f"{INBOX}/{name}")) for name in wanted)
-        found = ((name, parse_inbox_file(raw)) for name, raw in contents if raw is not None)
-        commands = [c for name, c in found if c is not None and c.path == f"{INBOX}/{name}"]
-        return tuple(sorted(commands, key=lambda command: command.comment))
+        return inbox_commands(self._git, self._tips[self._branches.state], self.read)
 
     def drop(self, command: Command) -> None:
         """Put a command into the inbox of the loop as it was loaded; its state is not changed.
@@ -209,25 +206,46 @@ class GitStore:
             raise refusal(error, self._branches)
         self._tips[self._branches.state] = push.state_tip
 
-    def _moved_archive(self, task_id: str) -> dict[str, bytes | None]:
-        """The archive of an earlier run of this task id, moved out of the way."""
-        tip, below = self._tips.get(self._branches.state), f"archive/{task_id}/"
-        if tip is None:
-            return {}
-        listed = self._git.run("ls-tree", "-r", "-z", "--name-only", tip, "--", below).out
-        paths = [path for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
-        names = [path.removeprefix(below) for path in paths]
-        started_at = start_of_first_round(self._built_on, task_id)
-        moved: dict[str, bytes | None] = {}
-        for old, new in bus.archive_of_earlier_run(task_id, started_at, names).items():
-            moved |= {old: None, new: self._blob(old)}
-        return moved
-
     def keep_aside(self, work_sha: str) -> str:
         """Push commits that the work branch cannot take to a branch of their own."""
         branch = f"{self._branches.prefix}/{self._branches.task_id}/held-{work_sha[:10]}"
         self._ask("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
         return branch
+
+    def _push_refused(self, error: str, push: _Push) -> PushRefused:
+        pushes_work = push.work_sha not in {"", self.work_tip}
+        known = {"pushes_work": pushes_work, "token_worked": self._remote.use.worked}
+        return PushRefused(push_refusal(error, self._branches, **known))
+
+    def pack_work(self, work_sha: str, known: str) -> bytes | None:
+        """The commits from `known` to `work_sha`, as a bundle that is small enough to be saved."""
+        return pack_unpushed(self._git, self._branches.work, work_sha, known, _MAX_KEPT)
+
+    def holds(self, work_sha: str, known: str) -> bool:
+        """Whether the commit is here; if it is beside the state, it is taken up from there."""
+        bundle = None if self._git.has(work_sha) else self._blob(bus.UNPUSHED)
+        if bundle is not None:
+            take_up(self._git, bundle, known)
+        return self._git.has(work_sha)
+
+    def withhold(self, places: Iterable[Place]) -> Texts:
+        """Replace the texts at these places of what is not pushed yet; returns those texts."""
+        self._pending, texts = withhold_places(self._pending, places)
+        self._files = withhold_all(self._files, texts)
+        return texts
+
+    def write_unpushed(self, file: Path, state: LoopState, *, with_state: bool) -> bool:
+        """Write what was not pushed to `file`; whether there is any."""
+        held, tips, known = state.held, {}, []
+        if held is not None:
+            tips[self._branches.work] = held.sha
+            known.append(held.onto or state.start_sha)
+        if with_state:
+            tips[self._branches.state] = self._next_push("", self._in_flight).state_tip
+            known.append(self.state_tip)
+        if tips:
+            write_unpushed(self._git, file, tips, known)
+        return bool(tips)
 
     def _has_arrived(self, push: _Push, tips: Mapping[str, str]) -> bool:
         """Whether a push reached the server although its answer was lost."""
@@ -296,11 +314,7 @@ class GitStore:
         return f"refs/loop-kit/{self._branches.task_id}/{kind}"
 
     def _blob(self, name: str) -> bytes | None:
-        tip = self._tips.get(self._branches.state)
-        if tip is None:
-            return None
-        done = self._git.run("cat-file", "blob", f"{tip}:{name}", ok=(0, 128))
-        return done.out if done.code == 0 else None
+        return read_blob(self._git, self._tips.get(self._branches.state), name)
 
     def _next_push(self, work_sha: str, earlier: _Push | None) -> _Push:
         """Everything that is not on the server, built on a push that was broken off, if one was."""
@@ -326,8 +340,8 @@ class GitStore:
     def _push_and_check(self, push: _Push) -> tuple[str | None, dict[str, str]]:
         """Push; returns why not and the tips on the server, or None when the push arrived."""
         error = self._push(push)
-        if error is None:
-            return None, {}
+        if error is None or (is_denied(error) and self._remote.use.worked):
+            return error, {}
         tips = self._list_tips()
         return (None, {}) if self._has_arrived(push, tips) else (error, tips)
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
@@ -10,6 +10,7 @@ from loop_kit.core.card.task import check_task_id, parse_card
 from loop_kit.core.loop import bus, seed_state
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import AttemptStarted, Event, TaskStarted
+from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import (
     LoopState,
     Outcome,
@@ -19,6 +20,7 @@ from loop_kit.core.loop.state import (
     StateTooNew,
     parse_state,
 )
+from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BadCard, StateRefused
 
 _MAX_STATE = 16 * 1024 * 1024
@@ -194,6 +196,20 @@ class FileStore:
         """Nothing to do: the user's own branch has them."""
         del work_sha
         return ""
+
+    def pack_work(self, work_sha: str, known: str) -> None:
+        """Nothing to do: no server refuses, and the repository has the commits."""
+        del work_sha, known
+
+    def holds(self, work_sha: str, known: str) -> bool:
+        """The repository has the commits."""
+        del work_sha, known
+        return True
+
+    def withhold(self, places: Iterable[Place]) -> Texts:
+        """Nothing to do: no server reads what is written here."""
+        del places
+        return ()
 
 
 def _refusal(path: Path, error: Exception) -> StateRefused:

@@ -19,6 +19,8 @@ STATE = "state.json"
 SUMMARY = "summary.json"
 TASK_PACKET = "task_packet.json"
 PATCH = "review_request.patch"
+UNPUSHED = "unpushed.bundle"
+"""The commits whose push was refused, beside the state."""
 
 RESET = (
     *(STATE, f"{STATE}.corrupt", f".{STATE}.bak", SUMMARY, TASK_PACKET),

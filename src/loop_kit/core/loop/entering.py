@@ -8,6 +8,8 @@ Nothing is spent yet. A run begins a loop, or continues the recorded one:
 - a deleted work branch stops the loop with a way to restore it, or cancels it where its issue or
   pull request is closed as well;
 - a loop whose run a person has cancelled, or nobody knows who has ended, waits for a person;
+- commits whose push was refused are pushed again, or have been pushed by a person; a run that has
+  none of them stops the loop with the way to push them;
 - a push by a person during an attempt stops the loop; the worker's commits are kept on a branch.
 """
 
@@ -26,6 +28,7 @@ from loop_kit.core.loop.messages import (
     Stop,
     TaskStarted,
 )
+from loop_kit.core.loop.refused_push import take_up
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.run_ends import RunEnd, stop_for_person
 from loop_kit.core.loop.state import (
@@ -149,11 +152,13 @@ def resume(
     commands: Iterable[Command],
     at: str,
     cancelled: Stop | None = None,
+    *,
+    has_held: bool = True,
 ) -> Entry:
     """Continue the loop `recorded`, after the `commands` that wait.
 
     `work_tip` is where the work branch is now. Where that was deleted, `cancelled` says why nothing
-    more is wanted, if so.
+    more is wanted, if so. `has_held` says that the commits that were refused are at hand.
 
     Raises:
         StateRefused: it cannot be continued, or is not the loop of this card.
@@ -168,7 +173,7 @@ def resume(
     for command in given:
         course.add(Commanded(command, at, start.limits))
     deleted = is_work_branch_deleted(recorded, start, work_tip)
-    moved = bool(work_tip) and work_tip != recorded.branch_tip
+    moved = bool(work_tip) and work_tip not in {recorded.branch_tip, _held_sha(recorded)}
     ended_by_person = _stop_of_run(recorded, course.state, start, given)
     if ended_by_person is not None and not course.state.is_running:
         course.add(LoopResumed(start.limits, at))
@@ -176,7 +181,7 @@ def resume(
         course.stop(ended_by_person, at)
     if not _continues(course.state, start):
         return Entry(recorded, tuple(course.steps), pushes_work=not (moved or deleted))
-    accepted = moved and "human_push" in recorded.reasons
+    accepted = moved and bool({"human_push", "push_refused"} & set(recorded.reasons))
     refused = moved and not accepted
     if not (refused and course.state.is_running):
         by_person = start.command is None and start.retries
@@ -186,8 +191,10 @@ def resume(
         card = start.card if start.refreshes else None
         verify = start.verify if card or not recorded.card_sha256 else ()
         course.add(LoopResumed(start.limits, at, head_sha, starter, verify, lost, card))
-    if refused and course.state.is_running:
-        course.stop(_stop_after_push(recorded, work_tip), at)
+    stop = _stop_at_work(recorded, work_tip, refused=refused, is_missing=not (moved or has_held))
+    if stop is not None and course.state.is_running:
+        held = recorded.held if "push_refused" in stop.reasons else None
+        course.add(Halted(stop.outcome, stop.error, at, stop.reasons, held=held))
     if not (deleted and course.state.is_running):
         return Entry(recorded, tuple(course.steps))
     course.stop(cancelled or _stop_after_deletion(recorded), at)
@@ -210,6 +217,22 @@ def push_during_attempt(state: LoopState, kept_branch: str, at: str) -> Entry:
         return Entry(state, tuple(course.steps), warning=error)
     course.stop(Stop(Outcome.NEEDS_HUMAN, error, ("human_push",)), at)
     return Entry(state, tuple(course.steps))
+
+
+def _held_sha(recorded: LoopState) -> str | None:
+    return recorded.held.sha if recorded.held else None
+
+
+def _stop_at_work(
+    recorded: LoopState, work_tip: str, *, refused: bool, is_missing: bool
+) -> Stop | None:
+    """Why no agent runs on the work as it is, if none does."""
+    if refused:
+        return _stop_after_push(recorded, work_tip)
+    if not is_missing or _held_sha(recorded) in {None, work_tip}:
+        return None
+    error = f"The commits whose push was refused are not at hand: {take_up(recorded)}"
+    return Stop(Outcome.NEEDS_HUMAN, error, ("push_refused",))
 
 
 def _stop_after_push(recorded: LoopState, work_tip: str) -> Stop:

@@ -224,6 +224,7 @@ def halt(state: LoopState, event: Halted) -> LoopState:
     changes = {
         "reasons": event.reasons,
         "wip": event.wip or state.wip,
+        "held": event.held,
         "interrupted_run": event.interrupted_run,
     }
     return end_loop(state, event.outcome, event.error, event.at, **changes)

@@ -40,6 +40,7 @@ from loop_kit.core.loop.messages import (
     LoopResumed,
     Publish,
     Published,
+    PushWasRefused,
     ReviewReported,
     RunAgent,
     Stop,
@@ -48,6 +49,7 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.policy import exceeded_budget, pause
+from loop_kit.core.loop.refused_push import refuse_push
 from loop_kit.core.loop.resuming import IllegalTransition, handle_command, resume_loop
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
 
@@ -72,6 +74,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         WorkReported: (handlers.accept_work, {_REVIEW}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_WORK, _PAUSED, _DONE}),
+        PushWasRefused: (refuse_push, {_WORK, _DONE}),
         Published: (handlers.record_post, {_WORK}),
         HandedOver: (handlers.hand_over, {_WORK}),
     },
@@ -84,6 +87,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         ReviewReported: (handlers.accept_review, {_WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
+        PushWasRefused: (refuse_push, {_WORK, _DONE}),
         Published: (handlers.record_post, {_REVIEW}),
         HandedOver: (handlers.hand_over, {_REVIEW}),
     },
@@ -91,6 +95,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_PAUSED}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
         Commanded: (handle_command, {_PAUSED, _WORK, _REVIEW, _DONE}),
+        PushWasRefused: (refuse_push, {_DONE}),
         Published: (handlers.record_post, {_PAUSED}),
         HandedOver: (handlers.hand_over, {_PAUSED}),
     },
@@ -98,6 +103,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_DONE}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
         Commanded: (handle_command, {_DONE, _WORK, _REVIEW}),
+        PushWasRefused: (refuse_push, {_DONE}),
         Published: (handlers.record_post, {_DONE}),
         HandedOver: (handlers.hand_over, {_DONE}),
     },

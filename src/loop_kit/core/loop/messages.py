@@ -6,6 +6,7 @@ from enum import StrEnum
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.state import (
     Lease,
     Limits,
@@ -180,6 +181,20 @@ class Halted:
     reasons: tuple[Reason, ...] = ()
     wip: Wip | None = None
     interrupted_run: Lease | None = None
+    held: HeldWork | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushWasRefused:
+    """The git server refused a push; the work branch is at `onto`, '' if it is missing.
+
+    `kept` says that the commits are saved beside the state.
+    """
+
+    refusal: PushRefusal
+    onto: str
+    at: str
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +236,7 @@ Event = (
     | WorkReported
     | ReviewReported
     | Halted
+    | PushWasRefused
     | Published
     | Commanded
     | HandedOver

@@ -191,7 +191,7 @@ def _intend_status(items: _Intents, after: LoopState) -> None:
     relabelled = label_of(after.outcome) != (labels.ref if labels else "")
     wanted: Mapping[str, bool] = {
         LABELS: relabelled and (posted or issue_or_pull(after) is not None),
-        COMMIT_STATUS: bool(after.head_sha),
+        COMMIT_STATUS: bool(after.head_sha) and after.held is None,
         STATUS_COMMENT: posted,
         ACKNOWLEDGEMENT: after.source.issue is not None,
     }

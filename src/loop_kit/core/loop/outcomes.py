@@ -69,6 +69,7 @@ Reason = Literal[
     "human_push",
     "protected_path",
     "scope",
+    "push_refused",
     "label_removed",
     "issue_closed",
     "pull_request_closed",

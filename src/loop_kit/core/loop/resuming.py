@@ -112,6 +112,8 @@ def continue_loop(
         continue_to=None,
         limits=limits,
         attempt=attempt,
+        refusal=None,
+        held=None,
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
     if attempt is not None and attempt.lost >= _MAX_LOST:

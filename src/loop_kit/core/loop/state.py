@@ -16,6 +16,7 @@ from loop_kit.core.loop import seed_state
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
+from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.state_version import (
     SCHEMA_VERSION,
     StateCorrupt,
@@ -294,6 +295,8 @@ class LoopState(ExtensibleRecord):
     verification: Verification | None = None
     attempt: Attempt | None = None
     wip: Wip | None = None
+    refusal: PushRefusal | None = None
+    held: HeldWork | None = None
     findings: tuple[Finding, ...] = ()
     sessions: dict[str, Session] = Field(default_factory=dict)
     round_details: tuple[RoundDetail, ...] = ()
@@ -330,6 +333,8 @@ class LoopState(ExtensibleRecord):
     @property
     def branch_tip(self) -> str:
         """Where the work branch is: at the tip, or at commits in progress on top of it."""
+        if self.held is not None:
+            return self.held.onto or self.start_sha
         return self.wip.sha if self.wip else self.tip
 
     @property
