@@ -333,9 +333,8 @@ class LoopState(ExtensibleRecord):
     @property
     def branch_tip(self) -> str:
         """Where the work branch is: at the tip, or at commits in progress on top of it."""
-        if self.held is not None:
-            return self.held.onto or self.start_sha
-        return self.wip.sha if self.wip else self.tip
+        made = self.wip.sha if self.wip else self.tip
+        return (self.held.onto or self.start_sha) if self.held else made
 
     @property
     def is_finished(self) -> bool:
