@@ -184,13 +184,7 @@ def resume(
     accepted = moved and bool({"human_push", "push_refused"} & set(recorded.reasons))
     refused = moved and not accepted
     if not (refused and course.state.is_running):
-        by_person = start.command is None and start.retries
-        starter = start.starter if by_person else ""
-        head_sha = work_tip if accepted else ""
-        lost = course.state.interrupted_run is not None and start.run_end is not None
-        card = start.card if start.refreshes else None
-        verify = start.verify if card or not recorded.card_sha256 else ()
-        course.add(LoopResumed(start.limits, at, head_sha, starter, verify, lost, card))
+        course.add(_resumption(start, course.state, work_tip if accepted else "", at))
     stop = _stop_at_work(recorded, work_tip, refused=refused, is_missing=not (moved or has_held))
     if stop is not None and course.state.is_running:
         held = recorded.held if "push_refused" in stop.reasons else None
@@ -217,6 +211,15 @@ def push_during_attempt(state: LoopState, kept_branch: str, at: str) -> Entry:
         return Entry(state, tuple(course.steps), warning=error)
     course.stop(Stop(Outcome.NEEDS_HUMAN, error, ("human_push",)), at)
     return Entry(state, tuple(course.steps))
+
+
+def _resumption(start: Start, state: LoopState, head_sha: str, at: str) -> LoopResumed:
+    by_person = start.command is None and start.retries
+    starter = start.starter if by_person else ""
+    lost = state.interrupted_run is not None and start.run_end is not None
+    card = start.card if start.refreshes else None
+    verify = start.verify if card or not state.card_sha256 else ()
+    return LoopResumed(start.limits, at, head_sha, starter, verify, lost, card)
 
 
 def _held_sha(recorded: LoopState) -> str | None:
