@@ -19,12 +19,7 @@ from loop_kit.core.ci.requests import resume_inputs
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.handlers import ROLES
-from loop_kit.core.loop.machine import (
-    Step,
-    closing_effect,
-    outstanding,
-    transition,
-)
+from loop_kit.core.loop.machine import Step, closing_effect, outstanding, transition
 from loop_kit.core.loop.messages import (
     AttemptStarted,
     BaseVerified,
@@ -41,13 +36,7 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
-from loop_kit.core.loop.state import (
-    Lease,
-    LoopState,
-    OutboxItem,
-    Outcome,
-    Role,
-)
+from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Role
 from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter
 from loop_kit.engine.briefing import Briefing
