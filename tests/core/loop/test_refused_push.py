@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.core import builders as b
 
+from loop_kit.core.forge.status import acknowledgement, status_comment
 from loop_kit.core.loop.entering import Start, resume
 from loop_kit.core.loop.machine import outstanding, transition
 from loop_kit.core.loop.messages import RunAgent
@@ -162,3 +165,12 @@ def test_a_push_that_is_refused_after_a_retry_goes_back_to_the_worker_once_more(
     after = refused(CONTENT, retried(recorded, recorded.branch_tip))
 
     assert after.state is Phase.AWAITING_WORK
+
+
+def test_the_posts_quote_the_server_and_the_docs_have_the_command() -> None:
+    after = refused(RULE)
+    page = (Path(__file__).parents[3] / "docs" / "action.md").read_text("utf-8")
+
+    assert "GH013: no" in acknowledgement(after)
+    assert "GH013: no" in status_comment(after)
+    assert TAKE_UP in page

@@ -57,6 +57,14 @@ def refused_change(state: LoopState) -> list[str]:
     return ["", summary, "", quote(state.refused_diff), "", "</details>"]
 
 
+def refused_push(state: LoopState) -> list[str]:
+    """The lines that quote why the last push was refused, folded; none where none was."""
+    if state.refusal is None or "push_refused" not in state.reasons:
+        return []
+    summary = "<details><summary>What the git server answered</summary>"
+    return ["", summary, "", quote(state.refusal.words), "", "</details>"]
+
+
 def _again(state: LoopState) -> str:
     """How the loop is continued."""
     return _RETRY if outbox.issue_or_pull(state) else _RUN.format(state.task_id)

@@ -7,7 +7,7 @@ post that was left open for a day shows the status of today.
 from dataclasses import dataclass
 from typing import Literal
 
-from loop_kit.core.forge.advice import STOP, next_step, refused_change
+from loop_kit.core.forge.advice import STOP, next_step, refused_change, refused_push
 from loop_kit.core.forge.render import (
     branch,
     headline,
@@ -85,6 +85,7 @@ def status_comment(state: LoopState) -> str:
         f"- **CI:** {_ci(state)}",
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
         *refused_change(state),
+        *refused_push(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -102,6 +103,7 @@ def acknowledgement(state: LoopState) -> str:
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         *_card_note(state),
         *refused_change(state),
+        *refused_push(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
