@@ -22,6 +22,7 @@ CARD = TaskCard(task_id="T-001", goal="It works")
     ("run", "at", "expected"),
     [
         (RunStatus(True, "failure", EARLY), "", RunEnd.SHUT_DOWN),
+        (RunStatus(True, "success", EARLY), "", RunEnd.BY_ITSELF),
         (RunStatus(True, "timed_out", EARLY), EARLY, RunEnd.SHUT_DOWN),
         (RunStatus(True, "cancelled", EARLY), "", RunEnd.CANCELLED),
         (RunStatus(True, "cancelled", LATE), "", RunEnd.OUT_OF_TIME),
@@ -128,3 +129,11 @@ def test_a_person_who_retries_begins_the_count_of_lost_runs_again() -> None:
 
 def test_nothing_is_posted_of_an_interruption_before_it_is_known_who_did_it() -> None:
     assert all(item.status != "pending" for item in interrupted().outbox)
+
+
+def test_a_run_that_ended_by_itself_is_not_counted_as_lost() -> None:
+    state = swept(working(1), RunEnd.BY_ITSELF)
+
+    assert state.is_running
+    assert state.attempt is not None
+    assert state.attempt.lost == 1

@@ -168,7 +168,7 @@ def resume(
         return Entry(recorded)
     course = _Course(recorded)
     if start.lease:
-        course.add(LeaseTaken(start.lease))
+        course.add(LeaseTaken(start.lease, lost=start.run_end is not RunEnd.BY_ITSELF))
     given = (*commands, *([start.command] if start.command else []))
     for command in given:
         course.add(Commanded(command, at, start.limits))

@@ -84,7 +84,8 @@ def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
     """Record who owns the loop; an attempt that another owner left counts as lost."""
     attempt, before = state.attempt, state.lease
     if attempt is not None:
-        lost = before is not None and before.holder != event.lease.holder
+        left = before is not None and before.holder != event.lease.holder
+        lost = event.lost and left
         attempt = attempt.model_copy(update={"claimed": False, "lost": attempt.lost + lost})
     return update(state, lease=event.lease, attempt=attempt)
 

@@ -96,9 +96,10 @@ class LoopResumed:
 
 @dataclass(frozen=True, slots=True)
 class LeaseTaken:
-    """This run owns the loop from here."""
+    """This run owns the loop from here; `lost` if a run that left a lease behind died."""
 
     lease: Lease
+    lost: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,12 @@ class RunEnd(StrEnum):
     OUT_OF_TIME = "out of time"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
+    BY_ITSELF = "by itself"
 
     @property
     def continues(self) -> bool:
         """Whether the next run continues what that run was doing; else a person does."""
-        return self in {RunEnd.SHUT_DOWN, RunEnd.OUT_OF_TIME}
+        return self in {RunEnd.SHUT_DOWN, RunEnd.OUT_OF_TIME, RunEnd.BY_ITSELF}
 
 
 def run_end(run: RunStatus | None, lease: Lease, at: str = "") -> RunEnd:
@@ -47,6 +48,8 @@ def run_end(run: RunStatus | None, lease: Lease, at: str = "") -> RunEnd:
         return RunEnd.SHUT_DOWN
     if run is None or not run.conclusion:
         return RunEnd.UNKNOWN
+    if run.conclusion in {"success", "neutral", "skipped"}:
+        return RunEnd.BY_ITSELF
     if run.conclusion != "cancelled":
         return RunEnd.SHUT_DOWN
     is_late = lease.deadline != "" and (at or run.ended_at) >= lease.deadline
