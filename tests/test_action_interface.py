@@ -36,8 +36,9 @@ def test_every_input_is_in_action_yml_in_settings_and_on_the_page() -> None:
 def test_every_input_reaches_the_round_through_the_environment_and_no_expression_the_shell() -> (
     None
 ):
-    (step,) = ACTION["runs"]["steps"]
+    step, *others = ACTION["runs"]["steps"]
 
+    assert ["run" in other for other in others] == [False]
     for name in ACTION["inputs"]:
         variable = f"INPUT_{name.upper().replace('-', '_')}"
         assert step["env"][variable] == f"${{{{ inputs.{name} }}}}"
