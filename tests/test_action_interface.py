@@ -13,12 +13,7 @@ from tests.pages import blocks, table, text
 
 from loop_kit.adapters.runner.outputs import outputs
 from loop_kit.core.loop.state import LoopState
-from loop_kit.settings import (
-    ACTION_DEFAULTS,
-    INPUTS,
-    names,
-    resolve,
-)
+from loop_kit.settings import ACTION_DEFAULTS, INPUTS, names, resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))

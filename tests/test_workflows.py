@@ -19,12 +19,7 @@ from loop_kit import defaults
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.core.forge.status import LABELS
 from loop_kit.settings import INPUTS, Settings
-from loop_kit.usecases.github_files import (
-    TRIGGER_LABEL,
-    AgentChoice,
-    Layout,
-    files,
-)
+from loop_kit.usecases.github_files import TRIGGER_LABEL, AgentChoice, Layout, files
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

@@ -1,12 +1,6 @@
 """The stable API for packages that provide a backend.
 
-    from loop_kit.backends import (
-        Assignment,
-        CommandLineAgent,
-        Invocation,
-        Setup,
-        on_path,
-    )
+    from loop_kit.backends import Assignment, CommandLineAgent, Invocation, Setup, on_path
 
     def backend(setup: Setup) -> CommandLineAgent:
         def call(assignment: Assignment, executable: str) -> Invocation:
@@ -30,21 +24,9 @@ from loop_kit.adapters.agents.command_line import (
     json_object,
     on_path,
 )
-from loop_kit.core.agent.activity import (
-    Activity,
-    command,
-    edit,
-    message,
-    session,
-    tool,
-)
+from loop_kit.core.agent.activity import Activity, command, edit, message, session, tool
 from loop_kit.core.loop.state import Spent
-from loop_kit.ports import (
-    Agent,
-    AgentExit,
-    Assignment,
-    Reporter,
-)
+from loop_kit.ports import Agent, AgentExit, Assignment, Reporter
 
 
 def register_backend(name: str, factory: Callable[[Setup], Agent]) -> None:

@@ -9,14 +9,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
-from tests.actions.reading import (
-    HEAD,
-    REPOSITORY,
-    ZEROS,
-    payload,
-    refusal,
-    request,
-)
+from tests.actions.reading import HEAD, REPOSITORY, ZEROS, payload, refusal, request
 
 from loop_kit.core.ci.requests import (
     NotForUs,

@@ -6,12 +6,7 @@ import io
 
 from loop_kit.adapters.console import ConsoleReporter
 from loop_kit.core.agent.activity import Activity
-from loop_kit.core.loop.state import (
-    Limits,
-    LoopState,
-    Phase,
-    Role,
-)
+from loop_kit.core.loop.state import Limits, LoopState, Phase, Role
 
 
 def test_an_attempt_is_reported_from_start_to_end() -> None:

@@ -5,23 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.core.builders import (
-    START,
-    TASK,
-    after,
-    attempted,
-    awaiting_work,
-    sha,
-    work_reported,
-)
+from tests.core.builders import START, TASK, after, attempted, awaiting_work, sha, work_reported
 from tests.fakes import MemoryServer, MemoryStore, RecordingReporter
 
-from loop_kit.adapters.replay import (
-    LateStore,
-    ReplayedAgent,
-    ReplayedVerifier,
-    ReplayedWorkspaces,
-)
+from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
 from loop_kit.core.ci.bundle import Bundle, VerifyResult, VerifyResults
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import Role, Spent

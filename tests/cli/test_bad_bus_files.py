@@ -5,16 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.cli.damage import (
-    CONTENT,
-    EVERY,
-    FEW,
-    LINK,
-    assert_tidy,
-    clear,
-    damage,
-    repair,
-)
+from tests.cli.damage import CONTENT, EVERY, FEW, LINK, assert_tidy, clear, damage, repair
 from tests.cli.harness import TWO_ROUNDS, Repo, assert_refused
 
 LEFTOVERS = (

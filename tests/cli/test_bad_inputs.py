@@ -7,16 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.cli.damage import (
-    CONTENT,
-    EVERY,
-    FEW,
-    HOSTILE,
-    PLACES,
-    assert_tidy,
-    damage,
-    repair,
-)
+from tests.cli.damage import CONTENT, EVERY, FEW, HOSTILE, PLACES, assert_tidy, damage, repair
 from tests.cli.harness import CARD, Repo, assert_refused
 
 REFERENCES: dict[str, tuple[str, ...]] = {

@@ -7,15 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.ci_loop import (
-    PULL_SOURCE,
-    REVIEWER_FAILS,
-    STATE,
-    WORK,
-    WORKER_FAILS,
-    Ci,
-    stamps,
-)
+from tests.cli.ci_loop import PULL_SOURCE, REVIEWER_FAILS, STATE, WORK, WORKER_FAILS, Ci, stamps
 from tests.cli.harness import Repo, assert_refused
 
 

@@ -7,15 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.ci_loop import (
-    PULL_SOURCE,
-    REVIEWER_FAILS,
-    STATE,
-    WORK,
-    WORKER_FAILS,
-    Ci,
-    stamps,
-)
+from tests.cli.ci_loop import PULL_SOURCE, REVIEWER_FAILS, STATE, WORK, WORKER_FAILS, Ci, stamps
 from tests.cli.harness import Repo, Steps, assert_refused
 
 from loop_kit.core.ci.fetched import digest

@@ -12,12 +12,7 @@ import pytest
 from tests.e2e.conftest import BOT, REPOSITORY
 from tests.e2e.events import Event, commented, labelled
 
-from loop_kit.core.loop.state import (
-    LoopState,
-    OutboxItem,
-    Outcome,
-    Phase,
-)
+from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, JobResult, MakeHub

@@ -15,11 +15,7 @@ from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
-from loop_kit.ports.forge import (
-    Issue,
-    OpenStatus,
-    Reaction,
-)
+from loop_kit.ports.forge import Issue, OpenStatus, Reaction
 
 FIRST_ISSUE = 1001
 

@@ -14,13 +14,7 @@ from tests.fakes import Act, MemoryWorkspace
 
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.card.scope import ScopeRules
-from loop_kit.core.loop.state import (
-    Limits,
-    Outcome,
-    Phase,
-    Role,
-    Spent,
-)
+from loop_kit.core.loop.state import Limits, Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import AgentExit, Assignment

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.state import (
-    Outcome,
-    Phase,
-    Role,
-    Source,
-)
+from loop_kit.core.loop.state import Outcome, Phase, Role, Source
 
 if TYPE_CHECKING:
     from tests.engine.world import World

@@ -14,13 +14,7 @@ import pytest
 from tests.engine.world import BLOCKER, Died, Fuse, World, two_rounds
 from tests.fakes import Act
 
-from loop_kit.core.loop.state import (
-    LoopState,
-    Outcome,
-    Phase,
-    Role,
-    parse_state,
-)
+from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role, parse_state
 from loop_kit.errors import ForgeUnavailable
 from loop_kit.ports import Assignment
 

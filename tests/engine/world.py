@@ -25,12 +25,7 @@ from tests.fakes import (
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.state import (
-    Lease,
-    Limits,
-    LoopState,
-    Role,
-)
+from loop_kit.core.loop.state import Lease, Limits, LoopState, Role
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer

@@ -9,16 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.harness import FAST, ISSUE, LOOP, SENT_BACK, TWO_ROUNDS, Repo, Steps, own_copy
 from tests.seed.conftest import NewRepo
-from tests.seed.helpers import (
-    DONE,
-    REFUSED,
-    STAMP,
-    WORK,
-    finished,
-    item,
-    read_until,
-    sent_back,
-)
+from tests.seed.helpers import DONE, REFUSED, STAMP, WORK, finished, item, read_until, sent_back
 
 TESTS = [
     {"name": "a", "status": "pass"},

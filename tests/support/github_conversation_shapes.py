@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.support.git_diff import diff, follow_line
-from tests.support.github_shapes import (
-    Json,
-    Shapes,
-    association,
-    optional_timestamp,
-    timestamp,
-)
+from tests.support.github_shapes import Json, Shapes, association, optional_timestamp, timestamp
 
 if TYPE_CHECKING:
     from tests.support.github_state import (

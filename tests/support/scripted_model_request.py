@@ -13,14 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.support.scripted_model_script import (
-    Answer,
-    Call,
-    Read,
-    ScriptDoesNotFit,
-    Shell,
-    Write,
-)
+from tests.support.scripted_model_script import Answer, Call, Read, ScriptDoesNotFit, Shell, Write
 
 Interface = Literal["responses", "chat", "messages"]
 Body = Mapping[str, Any]

@@ -12,14 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loop_kit.adapters.runner.job import (
-    BOT,
-    Job,
-    at,
-    is_allowed_bot,
-    is_bot,
-    require_trusted_ref,
-)
+from loop_kit.adapters.runner.job import BOT, Job, at, is_allowed_bot, is_bot, require_trusted_ref
 from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.requests import (
     DEFAULT_CARD,

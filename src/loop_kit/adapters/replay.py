@@ -12,13 +12,7 @@ from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import AttemptFailed, AttemptStarted, Event
 from loop_kit.core.loop.push_refusal import Place
-from loop_kit.core.loop.state import (
-    CommandResult,
-    LoopState,
-    Role,
-    Spent,
-    Verification,
-)
+from loop_kit.core.loop.state import CommandResult, LoopState, Role, Spent, Verification
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.core.record import clean_text
 from loop_kit.ports import (

@@ -8,38 +8,14 @@ from typing import Any
 from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.briefing.prompts import Guidance, Paths
-from loop_kit.core.loop import (
-    bus,
-    failures,
-    policy,
-    sessions,
-)
-from loop_kit.core.loop.messages import (
-    AttemptFailed,
-    Event,
-    Failure,
-    RunAgent,
-)
-from loop_kit.core.loop.state import (
-    LoopState,
-    Role,
-    Session,
-    Wip,
-)
+from loop_kit.core.loop import bus, failures, policy, sessions
+from loop_kit.core.loop.messages import AttemptFailed, Event, Failure, RunAgent
+from loop_kit.core.loop.state import LoopState, Role, Session, Wip
 from loop_kit.core.record import clean_text
 from loop_kit.core.sanitize import redact_broken_json
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.options import Options
-from loop_kit.ports import (
-    Agent,
-    AgentExit,
-    Assignment,
-    Clock,
-    Delivery,
-    Guides,
-    Mailbox,
-    Reporter,
-)
+from loop_kit.ports import Agent, AgentExit, Assignment, Clock, Delivery, Guides, Mailbox, Reporter
 
 
 @dataclass(frozen=True, slots=True)

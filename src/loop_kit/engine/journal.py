@@ -30,14 +30,7 @@ from loop_kit.core.loop.resuming import new_card
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Wip
 from loop_kit.core.loop.withholding import withhold_in_state
 from loop_kit.errors import LoopError
-from loop_kit.ports import (
-    Clock,
-    PushRefused,
-    PushRejected,
-    Reporter,
-    Store,
-    WorkMoved,
-)
+from loop_kit.ports import Clock, PushRefused, PushRejected, Reporter, Store, WorkMoved
 
 if TYPE_CHECKING:
     from loop_kit.core.card.task import TaskCard

@@ -27,21 +27,10 @@ from loop_kit.core.forge.render import (
 )
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import Published
-from loop_kit.core.loop.state import (
-    LoopState,
-    OutboxItem,
-    Outcome,
-    RoundRecord,
-)
+from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, RoundRecord
 from loop_kit.engine.options import Options
 from loop_kit.errors import ForgeRefused
-from loop_kit.ports import (
-    Diff,
-    Forge,
-    PullRequest,
-    Reporter,
-    Store,
-)
+from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
 
 _Post = Callable[[LoopState, OutboxItem], Published]
 

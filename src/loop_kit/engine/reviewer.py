@@ -29,14 +29,7 @@ from loop_kit.engine.attempt import (
 )
 from loop_kit.engine.briefing import Briefer
 from loop_kit.errors import GitFailed
-from loop_kit.ports import (
-    AgentExit,
-    Diff,
-    Repository,
-    Store,
-    Workspace,
-    Workspaces,
-)
+from loop_kit.ports import AgentExit, Diff, Repository, Store, Workspace, Workspaces
 
 _MAX_COMMITS = 50
 """How many commits a review request lists, the newest first: it is archived in every round."""

@@ -14,18 +14,8 @@ from loop_kit.core.card.scope import Violation, judge
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
-from loop_kit.core.loop.messages import (
-    Failure,
-    RunAgent,
-    Work,
-    WorkReported,
-)
-from loop_kit.core.loop.state import (
-    LoopState,
-    Role,
-    Verification,
-    Wip,
-)
+from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
+from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
 from loop_kit.core.sanitize import truncate
 from loop_kit.engine.attempt import (
     AttemptResult,

@@ -17,13 +17,7 @@ from loop_kit.core.card.scope import Commit
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event
 from loop_kit.core.loop.push_refusal import Place, PushRefusal
-from loop_kit.core.loop.state import (
-    LoopState,
-    Role,
-    Session,
-    Spent,
-    Verification,
-)
+from loop_kit.core.loop.state import LoopState, Role, Session, Spent, Verification
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest

@@ -15,12 +15,7 @@ from loop_kit.core.forge.replies import command_reply, declined_reply, queued_re
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.state import LoopState
-from loop_kit.errors import (
-    BadCard,
-    ForgeRefused,
-    ForgeUnavailable,
-    LoopError,
-)
+from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction
 from loop_kit.usecases.cards import Cards

@@ -16,13 +16,7 @@ from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.bootstrap import Site, agents_of
 from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
-from loop_kit.core.agent.checkup import (
-    Check,
-    CheckState,
-    printable,
-    version_in,
-    version_text,
-)
+from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.errors import LoopError, NotARepository
 from loop_kit.settings import Settings, for_laptop, known_secrets

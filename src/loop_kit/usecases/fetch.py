@@ -37,13 +37,7 @@ from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.fetched import FetchedLoop
 from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.state import (
-    Lease,
-    LoopState,
-    Outcome,
-    StateCorrupt,
-    parse_state,
-)
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, StateCorrupt, parse_state
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadSetting, StateRefused

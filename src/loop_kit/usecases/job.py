@@ -18,12 +18,7 @@ from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
-from loop_kit.errors import (
-    BadCard,
-    ForgeRefused,
-    ForgeUnavailable,
-    LoopError,
-)
+from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRefused, PushRejected, Store
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority

@@ -5,12 +5,7 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.config_file import MAX_CONFIG, Config, first_config
-from loop_kit.core.card.task import (
-    MAX_CARD_BYTES,
-    MINIMAL_CARD,
-    TaskCard,
-    parse_card,
-)
+from loop_kit.core.card.task import MAX_CARD_BYTES, MINIMAL_CARD, TaskCard, parse_card
 from loop_kit.core.loop import bus
 from loop_kit.errors import BadCard, BadSetting
 

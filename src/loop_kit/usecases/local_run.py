@@ -30,21 +30,11 @@ from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.forge.render import headline, usage_text
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.state import (
-    Limits,
-    LoopState,
-    Outcome,
-    Phase,
-)
+from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.engine import Engine
-from loop_kit.errors import (
-    BadBusFile,
-    BadSetting,
-    ExitCode,
-    StateRefused,
-)
+from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.local_advice import (

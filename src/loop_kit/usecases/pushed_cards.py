@@ -9,12 +9,7 @@ from dataclasses import dataclass
 
 from loop_kit.core.ci.requests import PushedCards, is_no_commit
 from loop_kit.core.loop.state import LoopState
-from loop_kit.errors import (
-    BadCard,
-    ForgeRefused,
-    ForgeUnavailable,
-    LoopError,
-)
+from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.usecases.cards import Cards, Found, changed_cards
 from loop_kit.usecases.job import Loop, LoopJob

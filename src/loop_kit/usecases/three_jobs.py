@@ -12,12 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop_kit.adapters.git.bundle import (
-    discard_bundle,
-    fetch_commits,
-    read_record,
-    write_bundle,
-)
+from loop_kit.adapters.git.bundle import discard_bundle, fetch_commits, read_record, write_bundle
 from loop_kit.adapters.replay import LateStore, UnpushedStore
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.bundle import (
@@ -31,20 +26,10 @@ from loop_kit.core.ci.bundle import (
 )
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.state import (
-    Lease,
-    LoopState,
-    Outcome,
-    Phase,
-    Role,
-)
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import PushRefused, PushRejected
-from loop_kit.usecases.job import (
-    Entered,
-    Loop,
-    LoopJob,
-)
+from loop_kit.usecases.job import Entered, Loop, LoopJob
 
 
 @dataclass(frozen=True, slots=True)

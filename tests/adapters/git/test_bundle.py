@@ -8,12 +8,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, environment
 
-from loop_kit.adapters.git.bundle import (
-    discard_bundle,
-    fetch_commits,
-    read_record,
-    write_bundle,
-)
+from loop_kit.adapters.git.bundle import discard_bundle, fetch_commits, read_record, write_bundle
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.ci.bundle import MAX_COMMITS_BYTES, BundleInvalid
 

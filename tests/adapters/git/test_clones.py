@@ -10,13 +10,7 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment
 from tests.adapters.process.test_process import alive
 
-from loop_kit.adapters.git.clones import (
-    BRANCH,
-    Cloner,
-    Clones,
-    CloneVerifier,
-    remove,
-)
+from loop_kit.adapters.git.clones import BRANCH, Cloner, Clones, CloneVerifier, remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed

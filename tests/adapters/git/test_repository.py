@@ -10,12 +10,7 @@ from tests.adapters.conftest import IDENTITY, Local, environment
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import GitRepository
-from loop_kit.core.card.scope import (
-    GITLINK,
-    SYMLINK,
-    ScopeRules,
-    judge,
-)
+from loop_kit.core.card.scope import GITLINK, SYMLINK, ScopeRules, judge
 from loop_kit.errors import GitFailed
 
 LIMIT = 1024 * 1024

@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 
 from loop_kit.adapters.loop_dir.context_folder import MAX_FILE, NAMES, ContextFolder
-from loop_kit.core.briefing.knowledge import (
-    KINDS,
-    Entry,
-    Knowledge,
-    Lesson,
-)
+from loop_kit.core.briefing.knowledge import KINDS, Entry, Knowledge, Lesson
 from loop_kit.errors import BadBusFile
 
 NOW = "2026-11-22T12:00:00Z"

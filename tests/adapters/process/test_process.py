@@ -16,12 +16,7 @@ import psutil
 import pytest
 
 from loop_kit.adapters.process import process
-from loop_kit.adapters.process.process import (
-    CommandTimeout,
-    Completed,
-    LineSplitter,
-    OutputTooLong,
-)
+from loop_kit.adapters.process.process import CommandTimeout, Completed, LineSplitter, OutputTooLong
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loop_kit.core.agent.activity import (
-    command,
-    edit,
-    message,
-    session,
-    tool,
-)
+from loop_kit.core.agent.activity import command, edit, message, session, tool
 
 
 def lines(activities: object) -> list[str]:

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loop_kit.core.agent.timing import (
-    PHASES,
-    SUBPHASES,
-    MetricSummary,
-    PhaseTimer,
-    summaries,
-)
+from loop_kit.core.agent.timing import PHASES, SUBPHASES, MetricSummary, PhaseTimer, summaries
 
 
 def test_an_attempt_is_split_at_first_word_first_action_and_report() -> None:

@@ -8,13 +8,7 @@ import random
 
 import pytest
 
-from loop_kit.core.briefing.module_map import (
-    MAX_EXPORTS,
-    Module,
-    document,
-    exports,
-    parse_modules,
-)
+from loop_kit.core.briefing.module_map import MAX_EXPORTS, Module, document, exports, parse_modules
 
 SOURCE = '''"""What it is for.
 

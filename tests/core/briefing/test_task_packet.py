@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from tests.core import builders as b
 
-from loop_kit.core.briefing.task_packet import (
-    MAX_SOURCES,
-    TaskPacket,
-    sources,
-    task_packet,
-)
+from loop_kit.core.briefing.task_packet import MAX_SOURCES, TaskPacket, sources, task_packet
 
 
 def packet(read: dict[str, bytes]) -> TaskPacket:

@@ -4,13 +4,7 @@ import json
 
 import pytest
 
-from loop_kit.core.card.task import (
-    MAX_CARD_BYTES,
-    TaskCard,
-    card_from,
-    check_task_id,
-    parse_card,
-)
+from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, card_from, check_task_id, parse_card
 from loop_kit.errors import BadCard
 
 MINIMAL = {"task_id": "T-001", "goal": "add is right"}

@@ -29,12 +29,7 @@ from loop_kit.core.ci.bundle import (
     parse_header,
     shorten,
 )
-from loop_kit.core.loop.messages import (
-    BaseVerified,
-    Event,
-    Failure,
-    LeaseTaken,
-)
+from loop_kit.core.loop.messages import BaseVerified, Event, Failure, LeaseTaken
 from loop_kit.core.loop.state import (
     CommandResult,
     Lease,

@@ -23,13 +23,7 @@ from loop_kit.core.ci.sweeping import (
     summary,
     totals,
 )
-from loop_kit.core.loop.state import (
-    Lease,
-    LoopState,
-    OutboxItem,
-    Outcome,
-    Phase,
-)
+from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Phase
 
 PENDING = (OutboxItem(key="labels"),)
 POSTED = (OutboxItem(key="labels", status="done"),)

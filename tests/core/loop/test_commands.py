@@ -5,12 +5,7 @@ from pydantic import ValidationError
 
 from loop_kit.core.loop import commands
 from loop_kit.core.loop.budget import Budget
-from loop_kit.core.loop.commands import (
-    VERBS,
-    Command,
-    Misspelt,
-    Verb,
-)
+from loop_kit.core.loop.commands import VERBS, Command, Misspelt, Verb
 
 
 def read_command(body: str) -> Command | Misspelt | None:

@@ -9,13 +9,7 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.entering import (
-    Entry,
-    Start,
-    begin,
-    push_during_attempt,
-    resume,
-)
+from loop_kit.core.loop.entering import Entry, Start, begin, push_during_attempt, resume
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import (
     Commanded,
@@ -25,13 +19,7 @@ from loop_kit.core.loop.messages import (
     Stop,
     TaskStarted,
 )
-from loop_kit.core.loop.state import (
-    Lease,
-    Limits,
-    LoopState,
-    Outcome,
-    Phase,
-)
+from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase
 from loop_kit.errors import StateRefused
 
 if TYPE_CHECKING:

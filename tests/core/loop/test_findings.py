@@ -4,13 +4,7 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import DispositionStatus, ReportedIssue
-from loop_kit.core.loop.findings import (
-    Finding,
-    Ledger,
-    apply_review,
-    contradiction,
-    open_findings,
-)
+from loop_kit.core.loop.findings import Finding, Ledger, apply_review, contradiction, open_findings
 
 
 def raised(*reasons: str) -> Ledger:

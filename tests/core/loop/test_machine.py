@@ -22,16 +22,7 @@ from loop_kit.core.loop.messages import (
     Verify,
 )
 from loop_kit.core.loop.outbox import pending, review_key
-from loop_kit.core.loop.state import (
-    Lease,
-    Limits,
-    LoopState,
-    Outcome,
-    Phase,
-    Role,
-    Session,
-    Spent,
-)
+from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Role, Session, Spent
 
 LEASE = Lease(holder="holder-1", run_id="7")
 

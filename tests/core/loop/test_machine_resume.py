@@ -12,13 +12,7 @@ from loop_kit.core.loop.messages import (
     RunAgent,
     Verify,
 )
-from loop_kit.core.loop.state import (
-    Limits,
-    LoopState,
-    Outcome,
-    Phase,
-    Role,
-)
+from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase, Role
 
 RESUMABLE = [outcome for outcome in Outcome if outcome is not Outcome.APPROVED]
 

@@ -8,22 +8,8 @@ from tests.core import builders as b
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import Failure, LeaseTaken, Published
-from loop_kit.core.loop.outbox import (
-    kind_of,
-    label_of,
-    marks_key,
-    pending,
-    review_key,
-)
-from loop_kit.core.loop.state import (
-    Lease,
-    Limits,
-    LoopState,
-    OutboxItem,
-    Outcome,
-    Role,
-    Source,
-)
+from loop_kit.core.loop.outbox import kind_of, label_of, marks_key, pending, review_key
+from loop_kit.core.loop.state import Lease, Limits, LoopState, OutboxItem, Outcome, Role, Source
 
 ON_A_LINE = ReportedIssue(reason="wrong", file="a.py", line=1)
 STANDING = ["commit-status", "status-comment"]

@@ -11,12 +11,7 @@ from loop_kit.core.loop.policy import (
     pause,
     seconds_left,
 )
-from loop_kit.core.loop.state import (
-    Attempt,
-    Limits,
-    Role,
-    Usage,
-)
+from loop_kit.core.loop.state import Attempt, Limits, Role, Usage
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,7 @@ from tests.core import builders as b
 
 from loop_kit.core.loop.machine import outstanding
 from loop_kit.core.loop.messages import RunAgent
-from loop_kit.core.loop.state import (
-    LoopState,
-    Phase,
-    Role,
-    StateCorrupt,
-    parse_state,
-)
+from loop_kit.core.loop.state import LoopState, Phase, Role, StateCorrupt, parse_state
 
 BASE, WORK = b.sha(7), b.sha(8)
 OLD: dict[str, Any] = {

@@ -21,19 +21,8 @@ from loop_kit.adapters.agents.command_line import (
     on_path,
     whole_number,
 )
-from loop_kit.core.agent.activity import (
-    Activity,
-    message,
-    session,
-    tool,
-)
-from loop_kit.core.agent.diagnosis import (
-    Problem,
-    ProblemKind,
-    from_codes,
-    from_status,
-    problem,
-)
+from loop_kit.core.agent.activity import Activity, message, session, tool
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_codes, from_status, problem
 from loop_kit.core.agent.report_schemas import report_schema
 from loop_kit.core.loop.sessions import session_name
 from loop_kit.core.loop.state import Spent

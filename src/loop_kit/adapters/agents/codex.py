@@ -25,13 +25,7 @@ from loop_kit.adapters.agents.command_line import (
     whole_number,
 )
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.core.agent.activity import (
-    Activity,
-    command,
-    edit,
-    message,
-    session,
-)
+from loop_kit.core.agent.activity import Activity, command, edit, message, session
 from loop_kit.core.agent.diagnosis import Problem
 from loop_kit.core.agent.report_schemas import report_schema
 from loop_kit.core.loop.bus import MAX_REPORT

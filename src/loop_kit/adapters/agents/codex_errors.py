@@ -6,13 +6,7 @@ provider. So only the beginning, a status or an error object is read.
 
 import re
 
-from loop_kit.core.agent.diagnosis import (
-    Problem,
-    ProblemKind,
-    api_error,
-    from_codes,
-    problem,
-)
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind, api_error, from_codes, problem
 
 _APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 _RECONNECTING = re.compile(r"Reconnecting\.\.\. (?:\d+/\d+|[\w ]+) \((.*)\)\Z", re.DOTALL)

@@ -9,12 +9,7 @@ cannot replace it in the workspace.
 import os
 from pathlib import Path
 
-from loop_kit.adapters.agents.command_line import (
-    CommandLineAgent,
-    Invocation,
-    Setup,
-    on_path,
-)
+from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup, on_path
 from loop_kit.errors import BadSetting
 from loop_kit.ports import Assignment
 

@@ -13,21 +13,11 @@ from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
 
-from loop_kit.adapters.loop_dir.loop_folder import (
-    BusFileUnreadable,
-    read_plain,
-    write_atomically,
-)
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
 from loop_kit.core.agent.activity import Activity
-from loop_kit.core.agent.diagnosis import (
-    Problem,
-    ProblemKind,
-    from_exit,
-    from_stderr,
-    problem,
-)
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.agent.report_schemas import without_nulls
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent

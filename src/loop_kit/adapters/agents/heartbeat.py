@@ -5,12 +5,7 @@ import threading
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.heartbeat import beat
-from loop_kit.ports import (
-    Agent,
-    AgentExit,
-    Assignment,
-    Reporter,
-)
+from loop_kit.ports import Agent, AgentExit, Assignment, Reporter
 
 
 class BeatingAgent:

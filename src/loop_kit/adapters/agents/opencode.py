@@ -20,19 +20,8 @@ from loop_kit.adapters.agents.command_line import (
     on_path,
     whole_number,
 )
-from loop_kit.core.agent.activity import (
-    Activity,
-    message,
-    session,
-    tool,
-)
-from loop_kit.core.agent.diagnosis import (
-    Problem,
-    ProblemKind,
-    api_error,
-    from_status,
-    problem,
-)
+from loop_kit.core.agent.activity import Activity, message, session, tool
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind, api_error, from_status, problem
 from loop_kit.core.loop.sessions import session_name
 from loop_kit.core.loop.state import Spent
 from loop_kit.ports import Assignment

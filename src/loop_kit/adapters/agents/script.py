@@ -18,12 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.documents import read_yaml
-from loop_kit.core.record import (
-    NonBlankText,
-    Record,
-    Text,
-    explain,
-)
+from loop_kit.core.record import NonBlankText, Record, Text, explain
 from loop_kit.errors import BadBusFile
 
 

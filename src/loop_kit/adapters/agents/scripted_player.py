@@ -11,13 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from loop_kit.adapters.agents.script import (
-    Edit,
-    Script,
-    Step,
-    Write,
-    parse_script,
-)
+from loop_kit.adapters.agents.script import Edit, Script, Step, Write, parse_script
 from loop_kit.adapters.process import process
 from loop_kit.core.agent.role import Role
 

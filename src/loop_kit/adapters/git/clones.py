@@ -12,12 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from loop_kit.adapters.git.command import (
-    FETCH,
-    Git,
-    Identity,
-    digest,
-)
+from loop_kit.adapters.git.command import FETCH, Git, Identity, digest
 from loop_kit.adapters.process import process
 from loop_kit.core.card.scope import GITLINK
 from loop_kit.core.loop.state import CommandResult, Role, Verification

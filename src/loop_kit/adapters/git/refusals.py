@@ -9,13 +9,7 @@ is tried again. Names of refs and addresses are left out of the comparison.
 import re
 
 from loop_kit.core.ci.branches import Branches
-from loop_kit.core.loop.push_refusal import (
-    MAX_PLACES,
-    MAX_WORDS,
-    Place,
-    PushRefusal,
-    RefusalKind,
-)
+from loop_kit.core.loop.push_refusal import MAX_PLACES, MAX_WORDS, Place, PushRefusal, RefusalKind
 from loop_kit.core.sanitize import visible
 from loop_kit.errors import BranchRefused
 

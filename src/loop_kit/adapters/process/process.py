@@ -16,12 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from loop_kit.adapters.process.namespace import Bare, Namespace
-from loop_kit.adapters.process.pipes import (
-    LineSplitter,
-    Listener,
-    Pipes,
-    Source,
-)
+from loop_kit.adapters.process.pipes import LineSplitter, Listener, Pipes, Source
 
 if TYPE_CHECKING:
     from loop_kit.adapters.process.tree import ProcessTree

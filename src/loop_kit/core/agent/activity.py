@@ -7,12 +7,7 @@ the same few words for all of them. Streams are not trusted: any shape of value 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from loop_kit.core.agent.shell import (
-    Category,
-    category,
-    displayed_files,
-    unwrap,
-)
+from loop_kit.core.agent.shell import Category, category, displayed_files, unwrap
 
 _MAX_NAMES = 3
 _MAX_DEPTH = 10

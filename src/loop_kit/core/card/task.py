@@ -12,12 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from loop_kit.core.card.documents import DocumentInvalid, read_document
-from loop_kit.core.record import (
-    NonBlankText,
-    Record,
-    Text,
-    explain,
-)
+from loop_kit.core.record import NonBlankText, Record, Text, explain
 from loop_kit.errors import BadCard
 
 MAX_CARD_BYTES = 64 * 1024

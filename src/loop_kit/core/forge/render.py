@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from loop_kit.core.agent.reports import ReviewReport
 from loop_kit.core.card.task import TaskCard, check_task_id
 from loop_kit.core.loop.findings import Finding, open_findings
-from loop_kit.core.loop.state import (
-    LoopState,
-    Outcome,
-    Phase,
-    RoundRecord,
-)
+from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
 from loop_kit.core.sanitize import (
     MAX_BODY,
     MAX_SUMMARY,

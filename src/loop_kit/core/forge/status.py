@@ -8,22 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loop_kit.core.forge.advice import STOP, next_step, refused_change, refused_push
-from loop_kit.core.forge.render import (
-    branch,
-    headline,
-    marker,
-    rounds_table,
-    usage_text,
-)
+from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.core.sanitize import (
-    MAX_BODY,
-    fence,
-    inline,
-    one_line,
-    truncate,
-)
+from loop_kit.core.sanitize import MAX_BODY, fence, inline, one_line, truncate
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140

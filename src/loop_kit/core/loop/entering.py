@@ -31,14 +31,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.refused_push import take_up
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.run_ends import RunEnd, stop_for_person
-from loop_kit.core.loop.state import (
-    Lease,
-    Limits,
-    LoopState,
-    Outcome,
-    Phase,
-    Source,
-)
+from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Source
 from loop_kit.errors import StateRefused
 
 

@@ -15,12 +15,7 @@ Whoever finds out who has ended it continues the loop from there, or posts why n
 
 from collections.abc import Mapping
 
-from loop_kit.core.loop.state import (
-    LoopState,
-    OutboxItem,
-    Outcome,
-    Phase,
-)
+from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase
 
 PULL_REQUEST = "pull-request"
 READY = "ready"

@@ -17,13 +17,7 @@ from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import Commanded, LoopResumed
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
-from loop_kit.core.loop.state import (
-    Attempt,
-    Limits,
-    LoopState,
-    Outcome,
-    Phase,
-)
+from loop_kit.core.loop.state import Attempt, Limits, LoopState, Outcome, Phase
 
 _MAX_LOST = 2
 _MAX_HANDLED = 200
