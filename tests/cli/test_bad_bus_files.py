@@ -66,6 +66,11 @@ def test_a_folder_where_a_file_is_written_is_named_and_the_loop_continues_withou
     damage(repo.folder / name, "a folder")
     stopped = repo.run("--resume")
     assert_tidy(stopped)
+    if name in LOGS:
+        assert stopped.code == 0, stopped.text
+        assert stopped.text.count(f"Warning: {repo.folder / name} ") == 1
+        assert repo.ended == ("done", "approved")
+        return
     assert stopped.code in {1, 3, 5}
     assert_refused(stopped, stopped.code, name.rpartition("/")[2])
     assert repo.state["round"] == 2
@@ -107,7 +112,7 @@ def test_a_damaged_heartbeat_is_no_more_than_an_unknown_process(repo: Repo, kind
 
 def test_folders_of_the_loop_that_are_files_are_named(second_round: Repo) -> None:
     repo = second_round
-    for name in ("logs", "archive", "runtime", "handoff"):
+    for name in ("archive", "runtime", "handoff"):
         (repo.folder / name).rename(repo.folder / "aside")
         (repo.folder / name).write_text("mine")
         stopped = repo.run("--resume")
@@ -116,6 +121,18 @@ def test_folders_of_the_loop_that_are_files_are_named(second_round: Repo) -> Non
         (repo.folder / name).unlink()
         (repo.folder / "aside").rename(repo.folder / name)
     assert repo.run("--resume").code == 0
+
+
+def test_a_file_where_the_logs_belong_costs_the_logs_alone(second_round: Repo) -> None:
+    repo = second_round
+    (repo.folder / "logs").rename(repo.folder / "aside")
+    (repo.folder / "logs").write_text("mine")
+    done = repo.run("--resume")
+    assert_tidy(done)
+    assert done.code == 0, done.text
+    assert f"Warning: {repo.folder / 'logs'}" in done.text
+    assert (repo.folder / "logs").read_text() == "mine"
+    assert repo.ended == ("done", "approved")
 
 
 def test_drafts_that_somebody_planted_are_not_followed(second_round: Repo) -> None:

@@ -186,16 +186,17 @@ class Engine:
             self._journal.interrupt(self._lease, attempt.wip if attempt else None)
 
     def _record_fault(self, fault: Exception) -> None:
-        """Save what was paid for, and why the run ends; if that fails too, only the fault counts.
+        """Save in a job what was paid for, and why the run ends; if that fails, the fault counts.
 
-        A disk that is full or a repository that is damaged ends the run, not the loop.
+        On a laptop the state is on this disk already, and the user reads the error.
         """
+        if self._lease is None:
+            return
         role = ROLES.get(self.state.state)
         with suppress(LoopError, OSError, PushRejected):
             if role is not None:
                 self._stop(Stop(DISPATCH_FAILED[role], f"The run failed: {fault}"))
-            if self._lease is not None:
-                self._journal.save_interrupted()
+            self._journal.save_interrupted()
 
     def dispatch(self, forge: Forge | None, continuation: Continuation | None) -> None:
         """Start the job that was recorded as the next one; again, when its start was lost."""

@@ -256,7 +256,7 @@ def test_revisions_resolve_to_commits_or_to_nothing(
     assert repository.resolve("main") == local.head
     assert repository.resolve(local.head[:8]) == local.head
     for revision in ("nowhere", "HEAD:a.py", "--all", "", "HEAD^{tree}"):
-        assert repository.resolve(revision) == ""
+        assert repository.resolve(revision) is None
 
 
 def test_a_shallow_checkout_answers_too(local: Local, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ class GitHubApi:
         self._sleep = sleep
         self._login = ""
         self._token_worked = False
+        self._is_down = False
         self.github = Github(
             base_url=access.api_url.rstrip("/"),
             auth=Auth.Token(access.token),
@@ -212,7 +213,20 @@ class GitHubApi:
         return self._repeated(lambda: self._call(permission, call), _may_pass_unreceived)
 
     def _repeated(self, request: Callable[[], T], may_pass: Callable[[BaseException], bool]) -> T:
-        return retry(request, self._sleep, if_error=may_pass, pace=self._access.pace)
+        """Make one request with its retries; while the API is known to be down, with none.
+
+        A job has many things to post, and would spend its last minutes on pauses.
+        """
+        try:
+            if self._is_down:
+                result = request()
+            else:
+                result = retry(request, self._sleep, if_error=may_pass, pace=self._access.pace)
+        except LoopError as error:
+            self._is_down = may_pass(error)
+            raise
+        self._is_down = False
+        return result
 
     def _call(self, permission: str, call: Callable[[], T]) -> T:
         try:
