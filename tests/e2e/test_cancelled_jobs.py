@@ -109,13 +109,23 @@ def carry_on(hub: Hub) -> None:
         (4, 2, "awaiting_work"),
     ],
 )
-@pytest.mark.parametrize("late", [0, 1.5], ids=["arrives", "arrives late"])
+@pytest.mark.parametrize(
+    ("number", "late"),
+    [(signal.SIGINT, 0), (signal.SIGINT, 1.5), (signal.SIGTERM, 0)],
+    ids=["SIGINT, arrives", "SIGINT, arrives late", "SIGTERM, arrives"],
+)
 def test_a_job_cancelled_during_a_push_saves_everything_and_releases_the_lease(
-    make_hub: MakeHub, tmp_path: Path, push: int, round_: int, phase: str, late: float
+    make_hub: MakeHub,
+    tmp_path: Path,
+    push: int,
+    round_: int,
+    phase: str,
+    number: signal.Signals,
+    late: float,
 ) -> None:
     ledger = tmp_path / "ledger"
     hub = make_hub(counting(ledger))
-    cancel = Cancel(hub)
+    cancel = Cancel(hub, number)
     hold_push(hub, push, cancel, late)
 
     job = hub.job()
