@@ -28,6 +28,7 @@ FLOORS = (
     {"adapters.process", "adapters.runner"},
     {"adapters.github", "adapters.loop_dir"},
     {"adapters.agents", "adapters.git"},
+    {"adapters.workspaces"},
     {"engine"},
     {"bootstrap", "backends"},
     {"usecases"},
@@ -40,6 +41,7 @@ FLOORS = (
 STRANGERS = {
     ("engine", "adapters"),
     *(("adapters.git", "adapters.github"), ("adapters.agents", "adapters.github")),
+    *(("adapters.workspaces", "adapters.github"), ("adapters.workspaces", "adapters.agents")),
     *(("adapters.github", "adapters.process"), ("adapters.github", "adapters.runner")),
 }
 """Packages that do not know each other although one is on a lower floor."""

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from loop_kit.adapters.agents.choice import choose_agents
-from loop_kit.adapters.git.clones import Cloner, Clones, CloneVerifier, Complete, Supply
 from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
 from loop_kit.adapters.git.in_place import InPlace
 from loop_kit.adapters.git.repository import GitRepository, Place
@@ -17,6 +16,9 @@ from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
 from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
+from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
 from loop_kit.core.briefing.prompts import (

@@ -13,10 +13,11 @@ from tests.fakes import FakeClock
 from tests.support.git_client import WorkingCopy
 from tests.support.git_server import GitServer
 
-from loop_kit.adapters.git.clones import Cloner, Clones
 from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.state_branch import GitStore
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop.state import Role
 from loop_kit.ports import Workspace

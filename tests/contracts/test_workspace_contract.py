@@ -10,10 +10,11 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, make_local
 from tests.fakes import MemoryRepository, MemoryWorkspaces
 
-from loop_kit.adapters.git.clones import Cloner, Clones
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.in_place import InPlace
 from loop_kit.adapters.git.repository import GitRepository
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import LoopError
 from loop_kit.ports import Repository, Workspaces

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from loop_kit.adapters.git.clones import Complete, Supply
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import Remote, fetch_branch, fetch_commit
 from loop_kit.adapters.git.repository import GitRepository, Place, locate
 from loop_kit.adapters.runner.job import Job
+from loop_kit.adapters.workspaces.cloner import Complete, Supply
 from loop_kit.errors import NotARepository
 
 _MAX_FOLDERS = 1000

@@ -19,9 +19,9 @@ from loop_kit.adapters.git.fetched_loop import (
     tip_of,
     write_loop,
 )
-from loop_kit.adapters.git.in_place import read_status, require_clean
 from loop_kit.adapters.git.remote_loops import MAX_STATE_BYTES
 from loop_kit.adapters.git.repository import Place, locate
+from loop_kit.adapters.git.work_tree import read_status, require_clean
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     exclude_generated,

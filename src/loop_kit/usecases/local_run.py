@@ -12,8 +12,8 @@ from loop_kit import bootstrap
 from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_store import FetchedStore
-from loop_kit.adapters.git.in_place import read_status, require_clean
 from loop_kit.adapters.git.repository import Place, locate
+from loop_kit.adapters.git.work_tree import read_status, require_clean
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
 from loop_kit.adapters.loop_dir.loop_folder import (
     exclude_generated,

@@ -11,10 +11,11 @@ from tests.support.git_log import GitLog
 from tests.support.git_proxy import WebProxy
 from tests.support.git_tls import TlsRefs, company_certificate
 
-from loop_kit.adapters.git.clones import Cloner, Clones
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.repository import locate
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed
 

@@ -9,7 +9,8 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.in_place import InPlace, read_status, require_clean
+from loop_kit.adapters.git.in_place import InPlace
+from loop_kit.adapters.git.work_tree import read_status, require_clean
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import DirtyWorktree, StateRefused
 from loop_kit.ports import Workspace

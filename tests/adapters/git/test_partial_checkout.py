@@ -8,10 +8,11 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, environment
 from tests.support.git_client import WorkingCopy
 
-from loop_kit.adapters.git.clones import Cloner, Clones
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BranchRefused, GitFailed
 

@@ -6,75 +6,14 @@ modified, staged or untracked when the attempt started is never committed for th
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, Identity, digest
+from loop_kit.adapters.git.work_tree import Status, read_status
 from loop_kit.adapters.loop_dir.loop_folder import write_atomically
 from loop_kit.core.loop.state import Role
-from loop_kit.errors import DirtyWorktree, StateRefused
+from loop_kit.errors import StateRefused
 from loop_kit.ports import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """`git status` in numbers: the commit checked out and every path that differs from it."""
-
-    head: str
-    branch: str
-    tracked: tuple[str, ...]
-    untracked: tuple[str, ...]
-    raw: bytes
-
-    @property
-    def paths(self) -> set[str]:
-        """Every path that differs."""
-        return {*self.tracked, *self.untracked}
-
-
-def read_status(git: Git, ignored: str) -> Status:
-    """The status of the work tree without what is below the folder `ignored`."""
-    done = git.run(
-        *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
-        *("--no-renames", "--ignore-submodules=none", "--", ".", f":(top,exclude){ignored}"),
-        timeout=120,
-    )
-    head, branch, tracked, untracked = "", "", [], []
-    for token in done.out.decode("utf-8", "surrogateescape").split("\x00"):
-        if token.startswith("# branch.oid "):
-            head = token.rpartition(" ")[2]
-        elif token.startswith("# branch.head "):
-            branch = token.removeprefix("# branch.head ")
-        elif token.startswith("? "):
-            untracked.append(token[2:])
-        elif token.startswith("1 "):
-            tracked.append(token.split(" ", 8)[8])
-        elif token.startswith("u "):
-            tracked.append(token.split(" ", 10)[10])
-    return Status(head, branch, tuple(tracked), tuple(untracked), done.out)
-
-
-def require_clean(status: Status) -> None:
-    """Refuse to mix the user's uncommitted changes with the worker's.
-
-    Raises:
-        DirtyWorktree: a tracked file differs from HEAD; untracked files do not count.
-    """
-    if not status.tracked:
-        return
-    paths = "".join(f"\n  {_printable(path)}" for path in status.tracked[:20])
-    more = len(status.tracked) - 20
-    if more > 0:
-        paths += f"\n  and {more} more"
-    raise DirtyWorktree(
-        f"{len(status.tracked)} tracked file(s) have uncommitted changes:{paths}\n",
-        "Commit or stash them, or run with --allow-dirty.",
-    )
-
-
-def _printable(path: str) -> str:
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class InPlace:

@@ -8,8 +8,9 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment
 from tests.support.git_log import GitLog
 
-from loop_kit.adapters.git.clones import Cloner, Clones
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role
 from loop_kit.ports import Workspace
 

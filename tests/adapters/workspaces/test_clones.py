@@ -10,8 +10,11 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment
 from tests.adapters.process.test_process import alive
 
-from loop_kit.adapters.git.clones import BRANCH, Cloner, Clones, CloneVerifier, remove
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.workspaces.cloner import BRANCH, Cloner
+from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.removal import remove
+from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Workspace

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local
-from tests.adapters.git.test_clones import agent_git, files_at
+from tests.adapters.workspaces.test_clones import agent_git, files_at
 
-from loop_kit.adapters.git.clones import Cloner, Clones
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed
 from loop_kit.ports import Workspace

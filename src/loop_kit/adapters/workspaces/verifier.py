@@ -1,0 +1,79 @@
+"""Runs verify commands in a fresh clone, without secrets."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from loop_kit.adapters.process import process
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.removal import remove
+from loop_kit.core.loop.state import CommandResult, Verification
+
+_TAIL = 4096
+
+
+class _Tail(process.Listener):
+    """Keeps the end of what a command prints."""
+
+    def __init__(self) -> None:
+        self._end = b""
+
+    def chunk(self, source: process.Source, data: bytes) -> None:
+        del source
+        self._end = (self._end + data)[-_TAIL:]
+
+    @property
+    def text(self) -> str:
+        """The end of the output, as text."""
+        return self._end.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+class CloneVerifier:
+    """Runs verify commands in a fresh clone, without secrets, and kills what they leave behind."""
+
+    def __init__(self, cloner: Cloner, environment: Mapping[str, str]) -> None:
+        self._cloner = cloner
+        self._environment = environment
+
+    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
+        """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
+        path = self._cloner.clone("verify", sha, depth=1)
+        end = time.monotonic() + timeout
+        results: list[CommandResult] = []
+        try:
+            for command in commands:
+                results.append(self._run(path, command, max(1.0, end - time.monotonic())))
+                if results[-1].exit_code:
+                    break
+        finally:
+            remove(path)
+        return Verification(sha=sha, results=tuple(results))
+
+    def _run(self, path: Path, command: str, timeout: float) -> CommandResult:
+        tail = _Tail()
+        started = time.monotonic()
+        ended = process.stream(
+            _shell_argv(command),
+            cwd=path,
+            env=self._environment,
+            stdin=b"",
+            listener=tail,
+            timeout=timeout,
+        )
+        text = tail.text
+        if ended.timed_out:
+            text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"
+        return CommandResult(
+            command=command,
+            exit_code=124 if ended.timed_out else ended.exit_code,
+            tail=text,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+
+def _shell_argv(command: str) -> list[str]:
+    """The argument list for a verify command, a shell command that a person wrote."""
+    if os.name == "nt":
+        return ["cmd", "/d", "/s", "/c", command]
+    return ["/bin/sh", "-c", command]
