@@ -18,6 +18,8 @@ from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier,
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
+from loop_kit.adapters.workspaces.space import Space
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
@@ -65,6 +67,7 @@ class Site:
         logs: Transcripts and the feed.
         job: The folder of a CI job; None on a laptop. In a job, what steers agents is read at the
             base commit, each role has homes of its own, and processes a namespace.
+        space: Where agents and verify commands work.
         supply: Completes what a partial checkout lacks.
     """
 
@@ -75,6 +78,7 @@ class Site:
     logs: Path
     scratch: Path
     mailboxes: Path
+    space: Space
     job: Path | None = None
     supply: Supply = field(default_factory=Complete)
 
@@ -85,7 +89,7 @@ class Site:
         """A user's repository: our files are in the loop's folder."""
         runtime = loop_dir / "runtime"
         own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
-        return cls(git, place, environ, *own)
+        return cls(git, place, environ, *own, Space(git, place, laptop_roots(environ)))
 
     @classmethod
     def in_job(
@@ -94,7 +98,8 @@ class Site:
         """The checkout of a job: our files are in `folder`, which ends with the job."""
         scratch = folder / "scratch"
         own = (place.root / LOOP_DIR, folder / "logs", scratch, scratch / "mailbox")
-        return cls(git, place, environ, *own, job=folder, supply=supply)
+        own_space = Space(git, place, job_roots(environ))
+        return cls(git, place, environ, *own, own_space, job=folder, supply=supply)
 
     @property
     def is_ci(self) -> bool:
@@ -142,9 +147,7 @@ def open_loop(
     hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
     guides = _guides(site, base_sha, clock, hearers)
     run_options = options(site, settings, card)
-    ports = (
-        _replay_ports(site, store, replay) if replay else _ports(site, settings, store, base_sha)
-    )
+    ports = _ports(site, settings, card, store, base_sha, replay)
     _check_templates(guides)
     repository = GitRepository(site.git)
     dispatcher = Dispatcher(
@@ -222,8 +225,18 @@ def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
     )
 
 
-def _ports(site: Site, settings: Settings, store: Store, base_sha: str) -> _Ports:
-    cloner = Cloner(site.git, site.place.git_dir, site.scratch, site.supply, base_sha)
+def _ports(
+    site: Site,
+    settings: Settings,
+    card: TaskCard,
+    store: Store,
+    base_sha: str,
+    replay: Replay | None,
+) -> _Ports:
+    if replay:
+        return _replay_ports(site, store, replay)
+    site.space.select(settings.workspace_root, card.task_id)
+    cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     workspaces: Workspaces
     if settings.isolation == "clone":
         workspaces = Clones(cloner, Identity() if site.is_ci else ANONYMOUS)

@@ -116,6 +116,7 @@ class Settings(Record):
     scope: Literal["guide", "strict"] = "guide"
     evidence: Literal["lenient", "strict"] = "lenient"
     isolation: Literal["in-place", "clone"] = "in-place"
+    workspace_root: str = ""
     continue_: Annotated[Literal["dispatch", "none"], Field(alias="continue")] = "dispatch"
     continue_workflow: str = ""
     agent_env: Globs = ()
@@ -170,7 +171,7 @@ INPUTS = (
     *("verify", "verify_timeout", "scope", "evidence"),
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
     *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling"),
-    *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
+    *("continue", "continue_workflow", "phase", "isolation", "workspace_root", "agent_env"),
     *("fail_on", "draft", "dry_run", "loop_kit_args"),
 )
 """The settings that are inputs of the action, under their names here."""

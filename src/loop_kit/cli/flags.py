@@ -79,5 +79,9 @@ AllowDirty = Annotated[
     bool | None,
     typer.Option("--allow-dirty", help="Run with uncommitted changes; they stay yours."),
 ]
+WorkspaceRoot = Annotated[
+    str | None,
+    typer.Option(help="Folder below which agents and verify commands work.  [the user's cache]"),
+]
 Verbose = Annotated[bool | None, typer.Option("--verbose", help="Show whole lines.")]
 LoopDir = Annotated[str, typer.Option(help="The loop's folder, relative to the repository.")]

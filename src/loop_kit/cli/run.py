@@ -46,6 +46,7 @@ def run(
     reset: flags.Reset = False,
     verify_timeout: flags.VerifyTimeout = None,
     allow_dirty: flags.AllowDirty = None,
+    workspace_root: flags.WorkspaceRoot = None,
     verbose: flags.Verbose = None,
     loop_dir: flags.LoopDir = LOOP_DIR,
 ) -> None:

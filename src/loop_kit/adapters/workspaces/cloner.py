@@ -23,6 +23,15 @@ _LFS_OFF = """\
 _STEERING = ("config", "config.worktree", "info/attributes", "objects/info/alternates")
 
 
+class Folder(Protocol):
+    """A folder that is made when it is first needed; see `space`."""
+
+    @property
+    def path(self) -> Path:
+        """The folder, which exists now."""
+        ...
+
+
 class Supply(Protocol):
     """Completes the commits of a repository that may be partial; see `partial_checkout`."""
 
@@ -60,7 +69,7 @@ class Cloner:
         self,
         git: Git,
         git_dir: Path,
-        scratch: Path,
+        scratch: Path | Folder,
         supply: Supply | None = None,
         base: str = "",
     ) -> None:
@@ -81,13 +90,18 @@ class Cloner:
             if content is not None:
                 path.write_bytes(content)
 
+    @property
+    def folder(self) -> Path:
+        """Where the clones are."""
+        return self._scratch if isinstance(self._scratch, Path) else self._scratch.path
+
     def clone(self, name: str, sha: str, *, depth: int = 0) -> Path:
         """A new clone with `sha` checked out on a branch, no hooks, and nowhere to push to.
 
         Raises:
             GitFailed: `sha` is not in the loop's repository, or the disk is full.
         """
-        path = self._scratch / name
+        path = self.folder / name
         remove(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
