@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.fakes import FakeClock
 
-from loop_kit.adapters.retry import MAX_SECONDS, TRIES, retry
+from loop_kit.adapters.retry import MAX_SECONDS, TRIES, Deadline, retry
 
 
 class Late(Exception):
@@ -98,3 +98,12 @@ def test_no_pause_goes_beyond_the_time_that_all_tries_have(clock: FakeClock) -> 
     with pytest.raises(Late):
         retry(answers(Late(MAX_SECONDS), 1), clock.sleep, if_error=is_late)
     assert clock.slept == []
+
+
+def test_a_deadline_leaves_no_more_time_than_all_tries_have() -> None:
+    deadline = Deadline()
+    assert deadline.time_for_retries() == MAX_SECONDS
+    deadline.set(20)
+    assert 19 < deadline.time_for_retries() <= 20
+    deadline.set(-1)
+    assert deadline.time_for_retries() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from tests.e2e.conftest import BOT, REPOSITORY, SENT_BACK, Hub, MakeHub, _work
 from tests.e2e.events import commented, labelled, pull_labelled
 from tests.e2e.test_issues_in_ci import FORM, opened
 from tests.support.git_client import WorkingCopy
+from tests.support.git_faults import GitFault
 from tests.support.git_policy import (
     MESSAGE_RULE,
     SECRET_RULE,
@@ -213,3 +215,41 @@ def test_a_review_that_quotes_a_secret_is_saved_without_it(make_hub: MakeHub) ->
     assert result.outputs["decision"] == "changes_required", result.log
     assert "finds a secret" in hub.state()["findings"][0]["reason"]
     assert KEY not in written(hub)
+
+
+def lose_the_network(hub: Hub) -> None:
+    """Let no more requests through to the git server after the next push."""
+
+    def lose(_: object) -> None:
+        for endpoint in ("git-receive-pack", "git-upload-pack"):
+            hub.git.fail_next(endpoint, GitFault("status", 503), times=1000)
+
+    hub.git.after_push.append(lose)
+
+
+def find_the_network(hub: Hub) -> None:
+    """Let requests through again."""
+    hub.git.after_push.clear()
+    for endpoint in ("git-receive-pack", "git-upload-pack"):
+        while hub.git.take_fault(endpoint):
+            pass
+
+
+def test_a_network_that_is_lost_during_the_round_costs_no_paid_work(
+    hub: Hub, tmp_path: Path
+) -> None:
+    issue = opened(hub)
+    lose_the_network(hub)
+    begun = time.monotonic()
+
+    lost = hub.job(event=labelled(issue))
+
+    assert time.monotonic() - begun < 45
+    assert lost.outputs["outcome"] == "needs_human", lost.log
+    assert "push_refused" in issue.comments[0].body
+    find_the_network(hub)
+    hub.end_run(lost.checkout.parent.name)
+    take_up(hub, tmp_path / "clone", lost.outputs["bundle-path"])
+    retried = retry(hub, issue)
+    assert "worker (scripted)" not in retried.log, retried.log
+    assert hub.state(TASK)["history"][0]["decision"] == "changes_required"

@@ -4,7 +4,10 @@ The caller decides which failures are transient, and that its request can be rep
 and are jittered, so that jobs do not retry in step; a pause that the server asks for is respected.
 """
 
+import math
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +18,21 @@ T = TypeVar("T")
 TRIES = 5
 MAX_SECONDS = 600.0
 """The time for all tries, unless the caller has less: a lease outlives its round as long."""
+
+
+@dataclass(slots=True)
+class Deadline:
+    """When a job is over, on the monotonic clock: no retry of its requests begins after that."""
+
+    at: float = math.inf
+
+    def set(self, seconds: float) -> None:
+        """Let it be in so many seconds."""
+        self.at = time.monotonic() + seconds
+
+    def time_for_retries(self) -> float:
+        """The seconds that are left for all tries of a request."""
+        return max(0.0, min(MAX_SECONDS, self.at - time.monotonic()))
 
 
 def retry(

@@ -24,13 +24,10 @@ from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Found
 from loop_kit.usecases.end_report import post_undispatched, report_end
-from loop_kit.usecases.job_context import JobContext
+from loop_kit.usecases.job_context import LEASE_MARGIN_SEC, JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
 from loop_kit.usecases.unsaved import post_unsaved
-
-_LEASE_MARGIN_SEC = 600
-"""How long after its round a lease holds where the API cannot tell whether the run is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,15 +288,16 @@ class LoopJob:
         self.context.log.note(f"Base: {tip}; rounds: {bootstrap.limits(settings, card, ci=True)}.")
 
     def new_lease(self, seconds: float) -> Lease:
-        """A lease of this run for work that may take so many seconds.
+        """A lease of this run for work that may take so many seconds, and as much for its job.
 
         It expires where the API cannot say whether the run is over.
         """
+        self.context.deadline.set(seconds + LEASE_MARGIN_SEC)
         return Lease(
             holder=secrets.token_hex(8),
             run_id=self.context.invocation.run_id,
             run_attempt=self.context.invocation.attempt,
-            expires_at=SystemClock().later(seconds + _LEASE_MARGIN_SEC),
+            expires_at=SystemClock().later(seconds + LEASE_MARGIN_SEC),
             deadline=SystemClock().later(seconds),
         )
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.github.forge import Access, GitHubForge
+from loop_kit.adapters.retry import Deadline
 from loop_kit.adapters.runner.job import Job
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.bootstrap import Site
@@ -20,6 +21,8 @@ from loop_kit.errors import BadSetting
 from loop_kit.settings import Layers, Settings
 from loop_kit.usecases.checkout import Checkout, find_checkout, remote_url
 
+LEASE_MARGIN_SEC = 600
+"""How long after its round a lease holds where the API cannot tell whether the run is over."""
 _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
 """What the action must know before it knows the commit at which the configuration is read."""
 
@@ -72,6 +75,7 @@ class JobContext:
     Attributes:
         settings: What the `layers` say before any card or configuration.
         folder: Ours, below the runner's folder for temporary files.
+        deadline: When the job is over, for its requests to both servers.
     """
 
     invocation: Invocation
@@ -82,6 +86,7 @@ class JobContext:
     site: Site
     folder: Path
     log: ActionsLog
+    deadline: Deadline = field(default_factory=Deadline)
 
     def loop_settings(self, card: TaskCard, base_sha: str) -> Settings:
         """The settings for one loop: with its card, and the configuration at its base.
@@ -123,27 +128,34 @@ def open_context(
     token = settings.github_token.get_secret_value()
     if not token:
         raise BadSetting("The input github-token is empty.", "Pass `github-token`.")
-    checkout = _open_checkout(job, environ, token)
+    deadline = Deadline()
+    deadline.set(settings.round_timeout_minutes * 60 + LEASE_MARGIN_SEC)
+    checkout = _open_checkout(job, environ, token, deadline)
     parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent))
     return JobContext(
         invocation=Invocation.of_job(job),
         checkout=checkout,
-        forge=GitHubForge(Access(job.api_url, job.server_url, job.repository, token)),
+        forge=GitHubForge(
+            Access(job.api_url, job.server_url, job.repository, token, deadline=deadline)
+        ),
         layers=layers,
         settings=settings,
         site=Site.in_job(checkout.git, checkout.place, environ, folder, checkout.supply),
         folder=folder,
         log=log,
+        deadline=deadline,
     )
 
 
-def _open_checkout(job: Job, environ: Mapping[str, str], token: str) -> Checkout:
+def _open_checkout(
+    job: Job, environ: Mapping[str, str], token: str, deadline: Deadline
+) -> Checkout:
     git = Git.in_job(Path(job.workspace), environ, timeout=120)
     place = find_checkout(git, Path.cwd(), job)
     git = git.at(place.root)
-    remote = Remote(remote_url(git, job), job.server_url, token)
+    remote = Remote(remote_url(git, job), job.server_url, token, deadline)
     supply = PartialCheckout(git, remote)
     supply.complete(place.head)
     on_branch = job.ref.startswith("refs/heads/") and place.head == job.sha

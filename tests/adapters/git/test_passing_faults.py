@@ -17,8 +17,11 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.refusals import is_final, may_pass
 from loop_kit.adapters.git.remote import Remote, default_branch, fetch_commit
 from loop_kit.adapters.git.remote_loops import RemoteLoops
+from loop_kit.adapters.retry import TRIES
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.errors import BranchRefused
+from loop_kit.ports import PushRefused
 
 STATUSES = [GitFault("status", status) for status in (408, 429, 500, 502, 503, 504)]
 UNKNOWN_TOKEN = GitFault("status", 401)
@@ -118,6 +121,34 @@ def test_a_ref_that_another_process_has_locked_is_waited_for(hosted: Hosted) -> 
     store.sync()
 
     assert (len(hosted.clock.slept), transitions(hosted)) == (1, 2)
+
+
+def test_a_push_to_a_server_that_is_down_costs_the_pauses_of_one_request(hosted: Hosted) -> None:
+    store = begun(hosted)
+    store.save(state(2), STARTED)
+    for endpoint in ("git-receive-pack", "git-upload-pack"):
+        hosted.server.fail_next(endpoint, GitFault("status", 503), times=2 * TRIES)
+
+    with pytest.raises(PushRefused) as refused:
+        store.sync()
+    assert refused.value.refusal.kind is RefusalKind.FAULT
+    assert len(hosted.clock.slept) == TRIES - 1
+
+    with pytest.raises(PushRefused):
+        store.sync()
+    assert len(hosted.clock.slept) == TRIES - 1
+
+
+def test_a_token_that_has_expired_costs_the_pauses_of_one_push(hosted: Hosted) -> None:
+    store = begun(hosted)
+    hosted.server.expire_for_git("bot")
+    for seq in (2, 3):
+        store.save(state(seq), STARTED)
+        with pytest.raises(PushRefused) as refused:
+            store.sync()
+        assert refused.value.refusal.kind is RefusalKind.TOKEN
+
+    assert len(hosted.clock.slept) == TRIES - 1
 
 
 def test_a_deletion_waits_for_the_packed_refs(hosted: Hosted) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.adapters.conftest import Hosted
+from tests.support.git_faults import GitFault
 
 from loop_kit.adapters.git.command import ANONYMOUS, Git, committer
 from loop_kit.adapters.git.remote import Remote, default_branch, fetch_commit
@@ -11,6 +12,10 @@ from loop_kit.adapters.retry import TRIES
 from loop_kit.errors import BranchRefused
 
 NOBODY = "http://127.0.0.1:9"
+
+
+def dead() -> Remote:
+    return Remote("http://mona:hunter2@127.0.0.1:9/octo/demo", NOBODY)
 
 
 def remote(hosted: Hosted, token: str = "bot") -> Remote:
@@ -43,14 +48,43 @@ def test_a_commit_that_the_server_lacks_is_asked_for_once(hosted: Hosted) -> Non
 def test_a_server_that_does_not_answer_is_asked_again_and_its_login_is_not_shown(
     hosted: Hosted,
 ) -> None:
-    dead = Remote("http://mona:hunter2@127.0.0.1:9/octo/demo", NOBODY)
     with pytest.raises(BranchRefused, match="does not answer") as fetched:
-        fetch_commit(hosted.checkout(), dead, "main", sleep=hosted.clock.sleep)
+        fetch_commit(hosted.checkout(), dead(), "main", sleep=hosted.clock.sleep)
     with pytest.raises(BranchRefused, match="does not answer") as asked:
-        default_branch(hosted.checkout(), dead, hosted.clock.sleep)
+        default_branch(hosted.checkout(), dead(), hosted.clock.sleep)
 
     assert len(hosted.clock.slept) == 2 * (TRIES - 1)
     assert "hunter2" not in f"{fetched.value}{asked.value}"
+
+
+def test_a_server_that_is_known_to_be_down_is_asked_once_until_it_answers(hosted: Hosted) -> None:
+    git, asked, clock = hosted.checkout(), remote(hosted), hosted.clock
+    hosted.server.fail_next("git-upload-pack", GitFault("status", 503), times=TRIES)
+    with pytest.raises(BranchRefused, match="does not answer"):
+        fetch_commit(git, asked, "main", sleep=clock.sleep)
+    assert len(clock.slept) == TRIES - 1
+    clock.slept.clear()
+
+    hosted.server.fail_next("git-upload-pack", GitFault("status", 503))
+    with pytest.raises(BranchRefused, match="does not answer"):
+        fetch_commit(git, asked, "main", sleep=clock.sleep)
+    assert clock.slept == []
+
+    fetch_commit(git, asked, "main", sleep=clock.sleep)
+    hosted.server.fail_next("git-upload-pack", GitFault("status", 503))
+    fetch_commit(git, asked, "main", sleep=clock.sleep)
+    assert len(clock.slept) == 1
+
+
+def test_no_request_is_repeated_when_the_job_is_nearly_over(hosted: Hosted) -> None:
+    git, asked = hosted.checkout(), remote(hosted)
+    asked.deadline.set(0.5)
+    hosted.server.fail_next("git-upload-pack", GitFault("status", 503))
+
+    with pytest.raises(BranchRefused, match="does not answer"):
+        fetch_commit(git, asked, "main", sleep=hosted.clock.sleep)
+
+    assert hosted.clock.slept == []
 
 
 def test_the_default_branch_is_the_one_that_the_servers_head_names(hosted: Hosted) -> None:

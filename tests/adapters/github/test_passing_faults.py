@@ -19,7 +19,8 @@ from tests.adapters.github.test_forge import (
     post,
 )
 
-from loop_kit.adapters.retry import TRIES
+from loop_kit.adapters.github.forge import Access, GitHubForge
+from loop_kit.adapters.retry import TRIES, Deadline
 from loop_kit.core.forge.status import LABELS
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from tests.fakes import FakeClock
     from tests.support.github_server import GitHubServer
     from tests.support.github_state import HostedRepository
-
-    from loop_kit.adapters.github.forge import GitHubForge
 
 __all__ = ["clock", "demo", "forge", "hub"]
 
@@ -143,6 +142,20 @@ def test_a_token_that_expires_leaves_outstanding_what_was_to_be_posted(
     with pytest.raises(ForgeUnavailable, match="any more"):
         open_pull(forge)
     assert len(clock.slept) == TRIES - 1
+
+
+def test_no_request_is_repeated_when_the_job_is_nearly_over(
+    hub: GitHubServer, clock: FakeClock, demo: HostedRepository
+) -> None:
+    deadline = Deadline()
+    access = Access(hub.url, "http://github.test", demo.name, "bot", deadline=deadline)
+    deadline.set(0.5)
+    hub.fail_next("GET", "/pulls", status=503)
+
+    with pytest.raises(ForgeUnavailable):
+        GitHubForge(access, clock.sleep).find_pull_request("loop/T-001/work")
+
+    assert clock.slept == []
 
 
 @pytest.mark.parametrize("code", [400, 404, 410, 413, 422])

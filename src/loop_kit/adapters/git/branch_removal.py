@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.refusals import is_race, may_pass, refusal
-from loop_kit.adapters.git.remote import Remote, ask_server, push_once
-from loop_kit.adapters.retry import retry
+from loop_kit.adapters.git.remote import Remote, ask_server, push_once, repeat
 from loop_kit.core.ci.branches import Branches
 from loop_kit.errors import BranchRefused
 
@@ -92,7 +91,9 @@ class BranchRemoval:
             may_be_done = error is not None and self._may_pass(error)
             return None if may_be_done and self._are_gone(loops) else error
 
-        return retry(push, self._sleep, if_result=lambda e: e is not None and self._may_pass(e))
+        return repeat(
+            self._remote, push, self._sleep, lambda e: e is not None and self._may_pass(e)
+        )
 
     def _push_once(self, loops: Iterable[Tips]) -> str | None:
         tips = {branch: sha for each in loops for branch, sha in each.items()}

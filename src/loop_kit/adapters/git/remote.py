@@ -1,19 +1,23 @@
 """The git server of a repository: queries to it, and fetching a branch or a commit from it.
 
 A query is repeated unless it is refused for good. A push is made once: before it is repeated, its
-caller looks whether it has arrived.
+caller looks whether it has arrived. When the retries of one request were in vain, the next ones
+have none until one succeeds: a job has several things to save and little time.
 """
 
 import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from loop_kit.adapters.git.command import FETCH, Git
 from loop_kit.adapters.git.refusals import is_unreachable, may_pass, printable
 from loop_kit.adapters.process.process import Completed
-from loop_kit.adapters.retry import retry
+from loop_kit.adapters.retry import Deadline, retry
 from loop_kit.errors import BranchRefused
+
+T = TypeVar("T")
 
 _BASE_REF = "refs/loop-kit-base"
 _TIMEOUT = 600
@@ -22,10 +26,11 @@ _STALL_LIMIT = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"
 
 
 @dataclass(slots=True)
-class TokenUse:
-    """Whether the server has accepted the token in this process."""
+class ServerUse:
+    """What this process knows of the server: whether the token was accepted, and if it is down."""
 
     worked: bool = False
+    is_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,15 @@ class Remote:
         url: The repository on it.
         server: The part of the URL that the token is sent to.
         token: The token, or '' if git has credentials of its own.
-        use: What the server has made of it so far.
+        deadline: When the job is over.
+        use: What is known of the server so far.
     """
 
     url: str
     server: str
     token: str = ""
-    use: TokenUse = field(default_factory=TokenUse, init=False, compare=False)
+    deadline: Deadline = field(default_factory=Deadline, compare=False)
+    use: ServerUse = field(default_factory=ServerUse, init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Remote({self.url!r})"
@@ -65,14 +72,33 @@ class Remote:
         }
 
 
+def repeat(
+    remote: Remote,
+    request: Callable[[], T],
+    sleep: Callable[[float], None],
+    may_pass: Callable[[T], bool],
+) -> T:
+    """Make a request with its retries; while the server is known to be down, with none."""
+    if remote.use.is_down:
+        result = request()
+    else:
+        within = remote.deadline.time_for_retries()
+        result = retry(request, sleep, if_result=may_pass, within=within)
+    remote.use.is_down = may_pass(result)
+    return result
+
+
 def ask_server(
     git: Git,
     remote: Remote,
     *command: str,
     stdin: bytes | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    once: bool = False,
 ) -> Completed:
     """Run a git command that may be repeated as it is; a refusal of the server is an exit code.
+
+    With `once` it is not repeated: its caller is a try of a request that is.
 
     Raises:
         BranchRefused: the server does not answer.
@@ -85,13 +111,10 @@ def ask_server(
         remote.use.worked = remote.use.worked or done.code == 0
         return done
 
-    done = retry(
-        ask,
-        sleep,
-        if_result=lambda done: (
-            done.code != 0 and may_pass(_errors(done), token_worked=remote.use.worked)
-        ),
-    )
+    def may_succeed(done: Completed) -> bool:
+        return done.code != 0 and may_pass(_errors(done), token_worked=remote.use.worked)
+
+    done = ask() if once else repeat(remote, ask, sleep, may_succeed)
     if done.code != 0 and is_unreachable(_errors(done)):
         raise BranchRefused(
             f"The git server does not answer: {printable(_errors(done))}",

@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from loop_kit.adapters.git.command import FETCH, Git, Identity
+from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.adapters.git.commit_writer import Transition, write_commits
+from loop_kit.adapters.git.loop_branches import LoopBranches
 from loop_kit.adapters.git.refusals import is_denied, is_race, may_pass, push_refusal, refusal
-from loop_kit.adapters.git.remote import Remote, ask_server, push_once
+from loop_kit.adapters.git.remote import Remote, repeat
 from loop_kit.adapters.git.state_tree import inbox_commands, moved_archive, read_blob
 from loop_kit.adapters.git.unpushed import pack_unpushed, take_up, write_unpushed
 from loop_kit.adapters.git.withheld import withhold_all, withhold_places
-from loop_kit.adapters.retry import retry
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
@@ -34,11 +34,10 @@ from loop_kit.core.loop.messages import Event, TaskStarted
 from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
 from loop_kit.core.loop.withholding import Texts
-from loop_kit.errors import BranchRefused, GitFailed, StateRefused
+from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRefused, PushRejected, WorkMoved
 
 _MAX_RACES = 3
-_SEEN = "refs/loop-kit-seen/"
 _MAX_KEPT = 1024 * 1024
 
 
@@ -64,10 +63,9 @@ class GitStore:
         complete: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._complete = complete
-        self._sleep = sleep
         self._git = git
         self._remote = remote
-        self._branches = branches
+        self._server = LoopBranches(git, remote, branches, sleep)
         self._identity = identity
         self._tips: dict[str, str] = {}
         self._built_on = b""
@@ -75,6 +73,10 @@ class GitStore:
         self._pending: list[Transition] = []
         self._in_flight: _Push | None = None
         self._inbox_is_new = False
+
+    @property
+    def _branches(self) -> Branches:
+        return self._server.names
 
     @property
     def work_tip(self) -> str:
@@ -93,7 +95,7 @@ class GitStore:
             BranchRefused: the server refuses.
             StateRefused: the state cannot be read.
         """
-        self._tips = self._fetch_tips()
+        self._tips = self._server.fetch_tips()
         state_tip = self._tips.get(self._branches.state)
         if state_tip is None:
             return None
@@ -110,10 +112,10 @@ class GitStore:
         self._inbox_is_new = True
         own = state.work_branch if state.source.pull is not None else ""
         if own not in {"", state.base_branch, self._branches.work}:
-            self._branches = replace(self._branches, own_work=own)
-            self._tips = {**self._fetch_tips(), self._branches.state: state_tip}
-        if self.work_tip and state.wip and self._is_shallow():
-            self._fetch(self._branches.work, depth=1 + state.wip.commits)
+            self._server.names = replace(self._branches, own_work=own)
+            self._tips = {**self._server.fetch_tips(), self._branches.state: state_tip}
+        if self.work_tip and state.wip and self._server.is_shallow():
+            self._server.fetch(self._branches.work, depth=1 + state.wip.commits)
         return state
 
     def read(self, name: str) -> bytes | None:
@@ -162,14 +164,8 @@ class GitStore:
 
     def limit_time(self, seconds: float) -> None:
         """Let everything from now on end within `seconds`; what takes longer fails."""
-        end, sleep = time.monotonic() + seconds, self._sleep
-
-        def sleep_until(pause: float) -> None:
-            if time.monotonic() + pause > end:
-                raise GitFailed("There is no time left to try it again.", "Run it again.")
-            sleep(pause)
-
-        self._git, self._sleep = self._git.until(end), sleep_until
+        self._server.limit_time(seconds)
+        self._git = self._server.git
 
     def commands(self) -> tuple[Command, ...]:
         """The commands in the inbox; read once after the branch was loaded or fetched again."""
@@ -209,7 +205,7 @@ class GitStore:
     def keep_aside(self, work_sha: str) -> str:
         """Push commits that the work branch cannot take to a branch of their own."""
         branch = f"{self._branches.prefix}/{self._branches.task_id}/held-{work_sha[:10]}"
-        self._ask("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
+        self._server.ask("push", "--no-verify", self._remote.url, f"{work_sha}:refs/heads/{branch}")
         return branch
 
     def _push_refused(self, error: str, push: _Push) -> PushRefused:
@@ -267,52 +263,6 @@ class GitStore:
     def _last_state(self, push: _Push) -> bytes:
         return self._pending[push.transitions - 1].state
 
-    def _fetch_tips(self) -> dict[str, str]:
-        """Fetch the branches of this loop at one moment; returns their tips.
-
-        Not by `ls-remote`: a server answers that with every branch that it has.
-        """
-        own = f"{self._branches.prefix}/{self._branches.task_id}"
-        wanted = [f"+refs/heads/{own}/*:{_SEEN}{own}/*"]
-        if not self._branches.work.startswith(f"{own}/"):
-            wanted.append(f"+refs/heads/{self._branches.work}:{_SEEN}{self._branches.work}")
-        depth = ("--depth=1",) if self._is_shallow() else ()
-        command = (*FETCH, "--prune", *depth, self._remote.url)
-        tries = [wanted, wanted[:1]][: len(wanted)]
-        if all(self._ask(*command, *refs, absent=True) is None for refs in tries):
-            return {}
-        lines = self._git.text("for-each-ref", "--format=%(refname) %(objectname)", _SEEN)
-        rows = (line.split(" ") for line in lines.splitlines())
-        return {ref.removeprefix(_SEEN): oid for ref, oid in rows}
-
-    def _is_shallow(self) -> bool:
-        return self._git.text("rev-parse", "--is-shallow-repository") == "true"
-
-    def _list_tips(self) -> dict[str, str]:
-        """The branches of this loop on the server; called only after it refused a push."""
-        names = (self._branches.state, self._branches.work, self._branches.prefix)
-        out = self._ask("ls-remote", self._remote.url, *(f"refs/heads/{name}" for name in names))
-        rows = [line.split("\t") for line in (out or "").splitlines() if "\t" in line]
-        tips = {ref.removeprefix("refs/heads/"): oid for oid, ref in rows}
-        if self._branches.prefix in tips:
-            raise BranchRefused(
-                f"A branch named {self._branches.prefix!r} is in the way of the loop's branches.",
-                "Delete or rename it, or set `branch-prefix` to another prefix.",
-            )
-        return tips
-
-    def _fetch(self, branch: str, depth: int) -> None:
-        self._ask(
-            *FETCH,
-            *((f"--depth={depth}",) if depth else ()),
-            self._remote.url,
-            f"+refs/heads/{branch}:{self._local(branch)}",
-        )
-
-    def _local(self, branch: str) -> str:
-        kind = "state" if branch == self._branches.state else "work"
-        return f"refs/loop-kit/{self._branches.task_id}/{kind}"
-
     def _blob(self, name: str) -> bytes | None:
         return read_blob(self._git, self._tips.get(self._branches.state), name)
 
@@ -325,32 +275,33 @@ class GitStore:
         return _Push(tip, work_sha or earlier.work_sha, len(self._pending))
 
     def _write(self, transitions: Sequence[Transition], tip: str) -> str:
-        ref = self._local(self._branches.state)
+        ref = self._server.local(self._branches.state)
         return write_commits(self._git, ref, transitions, tip, self._identity)
-
-    def _push(self, push: _Push) -> str | None:
-        """Push both branches at once; returns what git printed when that failed."""
-        refspecs = []
-        if push.transitions:
-            refspecs.append(f"{push.state_tip}:refs/heads/{self._branches.state}")
-        if push.work_sha and push.work_sha != self.work_tip:
-            refspecs.append(f"{push.work_sha}:refs/heads/{self._branches.work}")
-        return push_once(self._git, self._remote, self._remote.url, *refspecs)
 
     def _push_and_check(self, push: _Push) -> tuple[str | None, dict[str, str]]:
         """Push; returns why not and the tips on the server, or None when the push arrived."""
-        error = self._push(push)
+        tips = {self._branches.state: push.state_tip} if push.transitions else {}
+        if push.work_sha and push.work_sha != self.work_tip:
+            tips[self._branches.work] = push.work_sha
+        error = self._server.push(tips)
         if error is None or (is_denied(error) and self._remote.use.worked):
             return error, {}
-        tips = self._list_tips()
+        try:
+            tips = self._server.list_tips(once=not is_race(error))
+        except BranchRefused:
+            if is_race(error):
+                raise
+            return error, {}
+        self._server.check_prefix(tips)
         return (None, {}) if self._has_arrived(push, tips) else (error, tips)
 
     def _deliver(self, push: _Push) -> tuple[str | None, dict[str, str]]:
         """Like `_push_and_check`, repeated while the failure may pass and nothing arrived."""
-        return retry(
+        return repeat(
+            self._remote,
             partial(self._push_and_check, push),
-            self._sleep,
-            if_result=lambda pushed: (
+            self._server.sleep,
+            lambda pushed: (
                 pushed[0] is not None and may_pass(pushed[0], token_worked=self._remote.use.worked)
             ),
         )
@@ -364,7 +315,7 @@ class GitStore:
         self._tips = dict(tips)
         tip = tips.get(self._branches.state, "")
         if tip:
-            self._fetch(self._branches.state, depth=1)
+            self._server.fetch(self._branches.state, depth=1)
             self._complete(tip)
             self._inbox_is_new = True
         state = self._blob(bus.STATE)
@@ -377,19 +328,6 @@ class GitStore:
             raise PushRejected(f"{self._branches.state} was written by another run")
         if self.work_tip != work_before:
             raise WorkMoved(f"{self._branches.work} was pushed to by somebody else")
-
-    def _ask(self, *args: str, absent: bool = False) -> str | None:
-        """Query the server; as that changes nothing there, it is repeated after a failure.
-
-        None if `absent` allows that the branches do not exist; a shallow fetch reports no error.
-        """
-        done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
-        error = done.err.decode("utf-8", "replace")
-        if done.code == 0:
-            return done.out.decode("utf-8", "replace")
-        if absent and ("couldn't find remote ref" in error or not error.strip()):
-            return None
-        raise refusal(error, self._branches)
 
 
 def _without_diff(name: str, content: bytes | None) -> bytes | None:

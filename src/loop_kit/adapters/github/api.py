@@ -10,7 +10,7 @@ GitHub Enterprise, proxies and certificates are read by it and by `requests`.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from urllib3.exceptions import NewConnectionError
 
 from loop_kit.adapters.github import queries, refusals
 from loop_kit.adapters.github.refusals import Refused
-from loop_kit.adapters.retry import retry
+from loop_kit.adapters.retry import Deadline, retry
 from loop_kit.errors import ForgeUnavailable, LoopError
 
 __all__ = ["Access", "AnswerLost", "GitHubApi", "ReviewComment"]
@@ -34,13 +34,17 @@ _MAX_WAIT = 120
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The API, the repository and the token; `pace` is the unit of every pause, in seconds."""
+    """The API, the repository and the token.
+
+    `pace` is the unit of every pause, in seconds; `deadline` is when the job is over.
+    """
 
     api_url: str
     server_url: str
     repository: str
     token: str
     pace: float = 1.0
+    deadline: Deadline = field(default_factory=Deadline, compare=False)
 
     @property
     def page(self) -> str:
@@ -221,7 +225,13 @@ class GitHubApi:
             if self._is_down:
                 result = request()
             else:
-                result = retry(request, self._sleep, if_error=may_pass, pace=self._access.pace)
+                result = retry(
+                    request,
+                    self._sleep,
+                    if_error=may_pass,
+                    pace=self._access.pace,
+                    within=self._access.deadline.time_for_retries(),
+                )
         except LoopError as error:
             self._is_down = may_pass(error)
             raise
