@@ -6,7 +6,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=auto --quiet
 
-.PHONY: demo test test-slow test-all storm check clean
+.PHONY: demo test test-slow test-all storm bench check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -21,6 +21,10 @@ test-all: test test-slow  ## Run all tests but those that .ci/run installs progr
 
 storm: .venv/dev  ## Kill loops at every crash point there is, with the races and faults: about an hour
 	$(TESTS) --tier=storm --storm=full
+
+BENCH =
+bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a shell script: half an hour
+	$(BIN)/python -m benchmarks --peer .venv/peer/bin/loop $(BENCH)
 
 check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/ruff check .
@@ -48,4 +52,9 @@ clean:
 	$(INSTALL) --require-hashes --requirement .ci/requirements-dev.lock
 	rm -f .venv/lib/python*/site-packages/loop_kit.pth
 	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/peer/ready: benchmarks/requirements.lock | .venv/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/peer
+	$(BIN)/uv pip install --quiet --python .venv/peer/bin/python --require-hashes --requirement benchmarks/requirements.lock
 	@touch $@
