@@ -33,8 +33,8 @@ class CountingGit(Git):
         self.asked: list[str] = []
 
     def run(self, *args: str, **more: Any) -> Completed:
-        command = args[2:] if args[0] == "-c" else args
-        self.asked.append(command[0])
+        settings = 2 * args[::2].index(next(word for word in args[::2] if word != "-c"))
+        self.asked.append(args[settings])
         return super().run(*args, **more)
 
 

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from loop_kit.adapters.git.command import FETCH, Git, GitPrintedTooMuch
+from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Git, GitPrintedTooMuch
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     open_plain,
@@ -129,6 +129,7 @@ def _fetch(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
     git.run(
         *FETCH,
         *("--no-auto-maintenance", str(copy), f"+{REF}:{_INCOMING}"),
+        env=CHECK_OBJECTS,
         timeout=_TIMEOUT,
     )
     if git.text("rev-parse", "--verify", f"{_INCOMING}^{{commit}}") != head:

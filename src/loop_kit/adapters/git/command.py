@@ -29,11 +29,21 @@ _FIXED = {
     "commit.gpgSign": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
+    "core.splitIndex": "false",
+    "diff.orderFile": os.devnull,
+    "diff.relative": "false",
+    "fetch.prune": "false",
+    "i18n.commitEncoding": "UTF-8",
+    "i18n.logOutputEncoding": "UTF-8",
     "protocol.ext.allow": "never",
-    "fetch.fsckObjects": "true",
+    "protocol.file.allow": "user",
+    "push.followTags": "false",
     "push.gpgSign": "false",
+    "push.recurseSubmodules": "no",
     "submodule.recurse": "false",
 }
+"""What the user's configuration must not change: git reads an index that was copied (so it is in
+one piece), prints in one order and one encoding, and fetches between folders of this machine."""
 _ISOLATED = {
     "safe.directory": "*",
     "core.excludesFile": os.devnull,
@@ -48,6 +58,16 @@ _ISOLATED = {
 
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 """A fetch of nothing but what is named."""
+
+CHECK_OBJECTS = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "fetch.fsckObjects",
+    "GIT_CONFIG_VALUE_0": "true",
+}
+"""For a fetch from where an agent may have written: malformed objects are refused.
+
+Elsewhere they are not: the old history of many projects has some, and the user has it already.
+"""
 
 _TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
 """Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
@@ -122,6 +142,11 @@ class Git:
         network = tuple(_network_settings(listing))
         return cls(directory, environ, isolated=True, timeout=timeout, network=network)
 
+    @property
+    def exported_git_dir(self) -> str | None:
+        """The GIT_DIR that the user's shell exports; no command is run with it."""
+        return self._environ.get("GIT_DIR")
+
     def at(self, directory: Path) -> "Git":
         """The same git in another directory."""
         return self._copy(directory, self._end)
@@ -194,9 +219,9 @@ class Git:
 
 def committer(git: Git) -> Identity:
     """The user's identity as the repository's configuration has it, else loop-kit's."""
-    query = ("config", "--get-regexp", r"^user\.(name|email)$")
-    lines = git.run(*query, ok=(0, 1)).out.decode("utf-8", "replace").splitlines()
-    configured = dict(line.split(" ", 1) for line in lines if " " in line)
+    query = ("config", "-z", "--get-regexp", r"^user\.(name|email)$")
+    fields = git.run(*query, ok=(0, 1)).out.decode("utf-8", "replace").split("\0")
+    configured = dict(field.split("\n", 1) for field in fields if "\n" in field)
     name, email = configured.get("user.name", ""), configured.get("user.email", "")
     plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
     return Identity(name, email) if plain else ANONYMOUS

@@ -49,7 +49,7 @@ class LoopBranches:
         if all(self.ask(*command, *refs, absent=True) is None for refs in tries):
             return {}
         lines = self.git.text("for-each-ref", "--format=%(refname) %(objectname)", _SEEN)
-        rows = (line.split(" ") for line in lines.splitlines())
+        rows = (line.split(" ") for line in lines.split("\n") if line)
         return {ref.removeprefix(_SEEN): oid for ref, oid in rows}
 
     def is_shallow(self) -> bool:

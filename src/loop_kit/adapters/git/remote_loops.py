@@ -146,7 +146,7 @@ class RemoteLoops:
         if not task_ids:
             return {}
         code, output = self._ask(
-            *("-c", "fetch.negotiationAlgorithm=noop", *FETCH),
+            *("-c", "fetch.negotiationAlgorithm=noop", "-c", "fetch.fsckObjects=true", *FETCH),
             *("--depth=1", "--", self._remote.url),
             *(f"+{_HEADS}{Branches(self._prefix, name).state}:{_local(name)}" for name in task_ids),
         )

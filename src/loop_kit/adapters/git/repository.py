@@ -1,5 +1,6 @@
 """Queries to git about the commits of a loop."""
 
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from loop_kit.errors import GitFailed, NotARepository
 from loop_kit.ports import Diff, Span
 
 _MAX_FILE = 1024 * 1024
-_NULL_OID = "0" * 40
+_NEXT = "--loop-kit-next"
+_TRUST = "git config --global --add safe.directory"
 _FILE_MODES = frozenset({"100644", "100755"})
 
 _DIFF = (
@@ -47,28 +49,47 @@ def locate(git: Git) -> Place:
     """The repository that `git.directory` is in, found from any subfolder.
 
     Raises:
-        NotARepository: there is no repository, it is bare, or it has no commit.
+        NotARepository: there is no repository, it is bare or not trusted, or it has no commit.
     """
+    # A path may hold line ends; the option that git does not know is printed between the two.
     done = git.run(
-        *("rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"),
-        *("HEAD", "--abbrev-ref", "HEAD"),
+        *("rev-parse", "--path-format=absolute", "--show-toplevel", _NEXT, "--git-common-dir"),
+        *("HEAD", "--symbolic-full-name", "HEAD"),
         ok=(0, 128),
     )
-    lines = done.out.decode("utf-8", "surrogateescape").splitlines()
-    if done.code == 0 and len(lines) == 4:
-        return Place(Path(lines[0]), Path(lines[1]), lines[2], lines[3])
-    error = done.err.decode("utf-8", "replace")
-    if len(lines) >= 2:
+    out = done.out.decode("utf-8", "surrogateescape").removesuffix("\n")
+    root, found, rest = out.partition(f"\n{_NEXT}\n")
+    if not found:
+        raise _no_work_tree(git, done.err.decode("utf-8", "replace"))
+    if done.code:
         raise NotARepository(
-            f"The git repository {lines[0]} has no commit.",
+            f"The git repository {root} has no commit.",
             "Make a first commit: a loop needs one to compare with.",
         )
+    git_dir, head, branch = rest.rsplit("\n", 2)
+    return Place(Path(root), Path(git_dir), head, branch.removeprefix("refs/heads/"))
+
+
+def _no_work_tree(git: Git, error: str) -> NotARepository:
+    """Why there is no work tree here, and what the user can do."""
     if "dubious ownership" in error:
-        raise NotARepository(
-            f"git does not trust {git.directory}: it belongs to another user.",
-            f"Run: git config --global --add safe.directory {git.directory}",
+        advice = [line.strip() for line in error.splitlines() if _TRUST in line]
+        return NotARepository(
+            f"git does not trust the repository at {git.directory}: it belongs to another user.",
+            f"Run: {advice[0] if advice else f'{_TRUST} {shlex.quote(str(git.directory))}'}",
         )
-    raise NotARepository(
+    if "must be run in a work tree" in error:
+        return NotARepository(
+            f"{git.directory} is not in a git work tree: it is a bare repository or a .git folder.",
+            "Change to a work tree of it, or make one: git worktree add ../work",
+        )
+    if git.exported_git_dir:
+        return NotARepository(
+            f"{git.directory} is not in a git work tree: it has no .git,"
+            " and the exported GIT_DIR is ignored.",
+            f"Link them: echo {shlex.quote(f'gitdir: {git.exported_git_dir}')} > .git",
+        )
+    return NotARepository(
         f"{git.directory} is not in a git work tree.", "Change to your repository, or: git init"
     )
 
@@ -272,7 +293,7 @@ class _RawChange:
 
     @property
     def is_blob(self) -> bool:
-        return self.oid != _NULL_OID and self.new_mode != "160000"
+        return self.oid.strip("0") != "" and self.new_mode != "160000"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from loop_kit.adapters.git.command import FETCH, Git
+from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Git
 from loop_kit.errors import GitFailed
 
 _UNPUSHED = "refs/unpushed/"
@@ -54,4 +54,4 @@ def take_up(git: Git, bundle: bytes, known: str) -> None:
         if known and git.has(known):
             git.run("update-ref", _PARENT, known)
         fetch = (*FETCH, "--no-auto-maintenance", str(file), f"+{_UNPUSHED}*:{_TAKEN}/*")
-        git.run(*fetch, ok=range(256), timeout=_TIMEOUT)
+        git.run(*fetch, ok=range(256), env=CHECK_OBJECTS, timeout=_TIMEOUT)

@@ -1,9 +1,15 @@
-"""What differs from HEAD in the user's work tree."""
+"""What differs from HEAD in the user's work tree.
+
+Of a submodule that counts which the user's own configuration (`ignore`) lets git report, and never
+untracked files in it, as they do not count anywhere else.
+"""
 
 from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.errors import DirtyWorktree
+
+_UNTRACKED_INSIDE = "S..U"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ def read_status(git: Git, ignored: str) -> Status:
     """The status of the work tree without what is below the folder `ignored`."""
     done = git.run(
         *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
-        *("--no-renames", "--ignore-submodules=none", "--", ".", f":(top,exclude){ignored}"),
+        *("--no-renames", "--", ".", f":(top,exclude,literal){ignored}"),
         timeout=120,
     )
     head, branch, tracked, untracked = "", "", [], []
@@ -38,7 +44,9 @@ def read_status(git: Git, ignored: str) -> Status:
         elif token.startswith("? "):
             untracked.append(token[2:])
         elif token.startswith("1 "):
-            tracked.append(token.split(" ", 8)[8])
+            _, changes, submodule, *_, path = token.split(" ", 8)
+            if (changes, submodule) != (".M", _UNTRACKED_INSIDE):
+                tracked.append(path)
         elif token.startswith("u "):
             tracked.append(token.split(" ", 10)[10])
     return Status(head, branch, tuple(tracked), tuple(untracked), done.out)

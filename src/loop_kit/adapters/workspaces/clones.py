@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from loop_kit.adapters.git.command import FETCH, Git, Identity, digest
+from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Git, Identity, digest
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.removal import remove
 from loop_kit.core.card.scope import GITLINK
@@ -42,6 +42,7 @@ class CloneWorkspace:
         git.run(
             *FETCH,
             *("--no-auto-maintenance", str(self.path / ".git"), f"+HEAD:{_INCOMING}"),
+            env=CHECK_OBJECTS,
             timeout=600,
         )
         head = git.text("rev-parse", "--verify", _INCOMING)
