@@ -145,10 +145,9 @@ def open_loop(
     """
     clock = SystemClock()
     hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
-    guides = _guides(site, base_sha, clock, hearers)
+    guides = _checked(_guides(site, base_sha, clock, hearers))
     run_options = options(site, settings, card)
     ports = _ports(site, settings, card, store, base_sha, replay)
-    _check_templates(guides)
     repository = GitRepository(site.git)
     dispatcher = Dispatcher(
         *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
@@ -163,6 +162,7 @@ def open_loop(
     posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
     return Engine(
         store=ports.store,
+        workspaces=ports.workspaces,
         verifier=ports.verifier,
         agents=ports.agents,
         worker=worker,
@@ -256,11 +256,10 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
         role: ReplayedAgent(bundle.report(role), bundle.spent.of(role), interrupted=interrupted)
         for role in Role
     }
-    head = bundle.work.head_sha if bundle.work else ""
     return _Ports(
         store=LateStore(store, replay.work_tip, bundle.refused_files()),
         agents=agents,
-        workspaces=ReplayedWorkspaces(site.scratch / "replayed", head),
+        workspaces=ReplayedWorkspaces(site.scratch / "replayed", bundle),
         verifier=ReplayedVerifier(bundle),
     )
 
@@ -304,7 +303,8 @@ def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-def _check_templates(guides: Guides) -> None:
+def _checked(guides: Guides) -> Guides:
+    """The guides, when their templates can be filled."""
     known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
     for role, names in known.items():
         try:
@@ -313,6 +313,7 @@ def _check_templates(guides: Guides) -> None:
             raise BadSetting(
                 f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
             ) from None
+    return guides
 
 
 def _protected_paths(settings: Settings, *, ci: bool) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from tests.core.builders import START, TASK, after, attempted, awaiting_work, sh
 from tests.fakes import MemoryServer, MemoryStore, RecordingReporter
 
 from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
-from loop_kit.core.ci.bundle import Bundle, VerifyResult, VerifyResults
+from loop_kit.core.ci.bundle import Bundle, BundledWork, VerifyResult, VerifyResults
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.state import Role, Spent
-from loop_kit.ports import Assignment, WorkMoved
+from loop_kit.core.loop.state import CommandResult, Outcome, Role, Spent
+from loop_kit.ports import Assignment, SetupFailed, WorkMoved
 
 
 def job(folder: Path) -> Assignment:
@@ -50,13 +50,35 @@ def test_an_interruption_is_replayed_as_one(tmp_path: Path) -> None:
 
 
 def test_a_replayed_workspace_holds_the_head_or_where_it_began(tmp_path: Path) -> None:
-    worked, idle = ReplayedWorkspaces(tmp_path, sha(7)), ReplayedWorkspaces(tmp_path, "")
+    work = BundledWork(head_sha=sha(7), report="{}")
+    worked = ReplayedWorkspaces(tmp_path, bundle().model_copy(update={"work": work}))
+    idle = ReplayedWorkspaces(tmp_path, bundle())
 
     assert worked.open(Role.WORKER, sha(1)).collect("") == sha(7)
     assert idle.open(Role.WORKER, sha(1)).collect("") == sha(1)
     assert idle.open(Role.WORKER, sha(1), "", sha(2)).collect("") == sha(2)
     reviewed = worked.open(Role.REVIEWER, sha(7))
     assert reviewed.fingerprint() == reviewed.fingerprint() != ""
+
+
+def test_a_preparation_that_failed_is_replayed_for_the_role_that_it_kept_from_work(
+    tmp_path: Path,
+) -> None:
+    failed = VerifyResult(command="npm ci", exit_code=1, tail="no lock file")
+    stopped = {"outcome": Outcome.SETUP_FAILED, "error": "It failed.", "failed_setup": failed}
+    work = BundledWork(head_sha=sha(7), report="{}")
+    before = ReplayedWorkspaces(tmp_path, bundle().model_copy(update=stopped))
+    between = ReplayedWorkspaces(tmp_path, bundle().model_copy(update={**stopped, "work": work}))
+
+    with pytest.raises(SetupFailed, match="It failed") as unprepared:
+        before.prepare(sha(1))
+    assert unprepared.value.result == CommandResult(
+        command="npm ci", exit_code=1, tail="no lock file"
+    )
+    between.prepare(sha(1))
+    assert between.open(Role.WORKER, sha(1)).collect("") == sha(7)
+    with pytest.raises(SetupFailed):
+        between.open(Role.REVIEWER, sha(7))
 
 
 def test_what_was_not_verified_is_failed() -> None:

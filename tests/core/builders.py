@@ -17,6 +17,7 @@ from loop_kit.core.loop.messages import (
     Failure,
     Halted,
     LoopResumed,
+    PreparationFailed,
     PushWasRefused,
     ReviewReported,
     TaskStarted,
@@ -178,6 +179,12 @@ def attempted(role: Role) -> AttemptStarted:
 def halted(outcome: Outcome) -> Halted:
     """The loop is stopped from outside."""
     return Halted(outcome=outcome, error="stopped", at=AT)
+
+
+def unprepared() -> PreparationFailed:
+    """A workspace could not be prepared."""
+    failed = CommandResult(command="npm ci", exit_code=1, tail="no lock file")
+    return PreparationFailed("`npm ci` failed.", AT, failed)
 
 
 def push_refused(

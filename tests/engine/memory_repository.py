@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 from loop_kit.core.card.scope import Change, Commit
 from loop_kit.core.loop.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Diff, Span
+from loop_kit.ports import Diff, SetupFailed, Span
 
 Tree = Mapping[str, bytes]
 
@@ -148,6 +148,13 @@ class MemoryWorkspaces:
     def __init__(self, repository: MemoryRepository) -> None:
         self._repository = repository
         self.opened: list[MemoryWorkspace] = []
+        self.prepared: list[str] = []
+        self.broken: SetupFailed | None = None
+
+    def prepare(self, sha: str) -> None:
+        self.prepared.append(sha)
+        if self.broken is not None:
+            raise self.broken
 
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> MemoryWorkspace:
         sha = wip_sha or sha

@@ -14,10 +14,10 @@ from tests.fakes import Act, MemoryWorkspace
 
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.card.scope import ScopeRules
-from loop_kit.core.loop.state import Limits, Outcome, Phase, Role, Spent
+from loop_kit.core.loop.state import CommandResult, Limits, Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import AgentExit, Assignment
+from loop_kit.ports import AgentExit, Assignment, SetupFailed
 
 Script = Callable[[Assignment], Act]
 
@@ -358,6 +358,34 @@ def test_verify_that_cannot_start_at_base_stops_the_loop_unspent(world: World) -
     state = world.job()
 
     assert (state.outcome, world.jobs) == (Outcome.VERIFY_UNAVAILABLE, [])
+
+
+def test_a_workspace_that_cannot_be_prepared_stops_the_loop_unspent(world: World) -> None:
+    world.verify = ("proof.txt",)
+    printed = CommandResult(command="npm ci", exit_code=1, tail="no lock file\nat all")
+    world.workspaces.broken = SetupFailed("`npm ci` failed.", "Correct it.", printed)
+
+    state = world.job()
+
+    assert (state.outcome, world.jobs) == (Outcome.SETUP_FAILED, [])
+    assert (state.error, state.failed_setup) == ("`npm ci` failed. Correct it.", printed)
+    assert world.verifier.verified == []
+    assert world.reporter.notes.count("  at all") == 1
+
+
+def test_a_loop_continues_when_its_workspaces_can_be_prepared_again(world: World) -> None:
+    world.workspaces.broken = SetupFailed("`npm ci` failed.", "Correct it.")
+    world.job()
+    world.workspaces.broken = None
+
+    assert world.to_the_end().outcome is Outcome.APPROVED
+    assert world.asked(Role.WORKER) == [1, 2]
+
+
+def test_a_workspace_is_prepared_once_for_each_process(world: World) -> None:
+    world.to_the_end()
+
+    assert len(world.workspaces.prepared) == len(world.asked(Role.WORKER)) == 2
 
 
 def test_an_approval_of_what_does_not_verify_becomes_a_finding(world: World) -> None:

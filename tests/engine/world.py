@@ -154,6 +154,7 @@ class World:
         )
         return Engine(
             store=store,
+            workspaces=workspaces,
             verifier=verifier,
             agents=agents,
             worker=worker,

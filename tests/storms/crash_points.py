@@ -40,7 +40,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
         *("set_status", "set_label", "dispatch", "react"),
     ),
     "Mailbox": ("post", "collect", "discard"),
-    "Workspaces": ("open",),
+    "Workspaces": ("prepare", "open"),
     "Workspace": ("collect", "close"),
     "Verifier": ("verify",),
     "Agent": ("run",),

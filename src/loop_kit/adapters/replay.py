@@ -12,7 +12,14 @@ from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import AttemptFailed, AttemptStarted, Event
 from loop_kit.core.loop.push_refusal import Place
-from loop_kit.core.loop.state import CommandResult, LoopState, Role, Spent, Verification
+from loop_kit.core.loop.state import (
+    CommandResult,
+    LoopState,
+    Outcome,
+    Role,
+    Spent,
+    Verification,
+)
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.core.record import clean_text
 from loop_kit.ports import (
@@ -20,6 +27,7 @@ from loop_kit.ports import (
     AgentInterrupted,
     Assignment,
     Reporter,
+    SetupFailed,
     Store,
     WorkMoved,
     Workspace,
@@ -82,14 +90,32 @@ class ReplayedWorkspace:
 class ReplayedWorkspaces:
     """Workspaces that all hold the same head."""
 
-    def __init__(self, path: Path, head: str) -> None:
+    def __init__(self, path: Path, bundle: Bundle) -> None:
         self._path = path
-        self._head = head
+        self._bundle = bundle
+        self._head = bundle.work.head_sha if bundle.work else ""
+
+    def prepare(self, sha: str) -> None:
+        """Report that no workspace could be prepared for the worker, if so.
+
+        Raises:
+            SetupFailed: none could be, in its own job.
+        """
+        del sha
+        self._require_prepared(Role.WORKER)
 
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
         """The workspace that the agent left; a worker that committed nothing left `sha`."""
-        del role, work_sha
+        del work_sha
+        self._require_prepared(role)
         return ReplayedWorkspace(self._path, self._head or wip_sha or sha)
+
+    def _require_prepared(self, role: Role) -> None:
+        bundle = self._bundle
+        if bundle.outcome is Outcome.SETUP_FAILED and bundle.report(role) is None:
+            failed = bundle.failed_setup
+            result = CommandResult.model_validate(failed.model_dump()) if failed else None
+            raise SetupFailed(bundle.message, "", result)
 
 
 class ReplayedVerifier:

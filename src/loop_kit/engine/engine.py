@@ -22,12 +22,11 @@ from loop_kit.core.loop.handlers import ROLES
 from loop_kit.core.loop.machine import Step, closing_effect, outstanding, transition
 from loop_kit.core.loop.messages import (
     AttemptStarted,
-    BaseVerified,
     Claim,
     Effect,
     Event,
     HandedOver,
-    HeadVerified,
+    Prepare,
     Publish,
     ReviewReported,
     RunAgent,
@@ -41,6 +40,7 @@ from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter
 from loop_kit.engine.briefing import Briefing
 from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options
 from loop_kit.engine.publisher import Publisher
@@ -54,8 +54,10 @@ from loop_kit.ports import (
     Forge,
     PushRejected,
     Reporter,
+    SetupFailed,
     Store,
     Verifier,
+    Workspaces,
 )
 
 _Apply = Callable[[Event, dict[str, bytes | None]], None]
@@ -67,6 +69,7 @@ class Engine:
     def __init__(
         self,
         store: Store,
+        workspaces: Workspaces,
         verifier: Verifier,
         agents: Mapping[Role, Agent],
         worker: WorkerPass,
@@ -78,7 +81,7 @@ class Engine:
         cancellation: CancellationCheck | None = None,
     ) -> None:
         self._store = store
-        self._verifier = verifier
+        self._groundwork = Groundwork(workspaces, verifier, clock, reporter, options)
         self._agents = agents
         self._worker = worker
         self._reviewer = reviewer
@@ -123,7 +126,10 @@ class Engine:
             while (effect := self._outstanding()) and not self._is_beyond(effect, last_round):
                 if isinstance(effect, Publish) and self.forge_is_down:
                     break
-                self._perform(effect)
+                try:
+                    self._perform(effect)
+                except SetupFailed as error:
+                    self._journal.apply(self._groundwork.failure(error))
         except KeyboardInterrupt as stop:
             self._interrupt(stop)
         except (GitFailed, OSError) as fault:
@@ -233,7 +239,8 @@ class Engine:
         return card
 
     def _outstanding(self) -> Effect | None:
-        return outstanding(self.state, posts=self._publisher is not None)
+        posts = self._publisher is not None
+        return outstanding(self.state, posts=posts, prepared=self._groundwork.is_prepared)
 
     def _check_agents(self) -> None:
         if not self.state.is_running:
@@ -251,23 +258,12 @@ class Engine:
             self._journal.stop(effect)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
+        elif isinstance(effect, Prepare):
+            self._groundwork.prepare(effect)
         elif isinstance(effect, Verify):
-            self._verify(effect)
+            self._journal.apply(self._groundwork.verify(self.state, effect))
         else:
             self._run_agent(effect)
-
-    def _verify(self, effect: Verify) -> None:
-        where = "the base commit" if effect.at_base else effect.sha[:10]
-        self._reporter.note(f"Running the verify commands at {where}.")
-        timeout = self._options.verify_timeout
-        verification = self._verifier.verify(effect.sha, self.state.verify, timeout)
-        for result in verification.results:
-            if result.exit_code:
-                self._reporter.note(f"It fails: {result.command} (exit code {result.exit_code})")
-        if effect.at_base:
-            self._journal.apply(BaseVerified(verification, self._clock.now()))
-        else:
-            self._journal.apply(HeadVerified(verification))
 
     def _run_agent(self, effect: RunAgent) -> None:
         if effect.delay:

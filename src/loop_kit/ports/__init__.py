@@ -17,9 +17,16 @@ from loop_kit.core.card.scope import Commit
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event
 from loop_kit.core.loop.push_refusal import Place, PushRefusal
-from loop_kit.core.loop.state import LoopState, Role, Session, Spent, Verification
+from loop_kit.core.loop.state import (
+    CommandResult,
+    LoopState,
+    Role,
+    Session,
+    Spent,
+    Verification,
+)
 from loop_kit.core.loop.withholding import Texts
-from loop_kit.errors import BranchRefused
+from loop_kit.errors import BranchRefused, ExitCode, LoopError
 from loop_kit.ports.forge import Forge, PullRequest
 
 
@@ -41,6 +48,16 @@ class PushRefused(BranchRefused):
     def __init__(self, refusal: PushRefusal) -> None:
         super().__init__(refusal.sentence, refusal.remedy)
         self.refusal = refusal
+
+
+class SetupFailed(LoopError):
+    """A workspace cannot be prepared as the settings ask; `result` is what failed in it, if run."""
+
+    exit_code = ExitCode.VALIDATION
+
+    def __init__(self, sentence: str, remedy: str, result: CommandResult | None = None) -> None:
+        super().__init__(sentence, remedy)
+        self.result = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +240,14 @@ class Workspace(Protocol):
 
 class Workspaces(Protocol):
     """Where agents work."""
+
+    def prepare(self, sha: str) -> None:
+        """Make sure that workspaces at `sha` can be prepared; nobody is paid before.
+
+        Raises:
+            SetupFailed: they cannot be.
+        """
+        ...
 
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
         """A workspace at `sha`, or at the work in progress on top of it, `wip_sha`.

@@ -28,6 +28,8 @@ def before_resuming(state: LoopState, head: str) -> list[str]:
     """What to do before the loop is continued, a line each; `head` is what is checked out."""
     if state.outcome is Outcome.VERIFY_UNAVAILABLE:
         return ["Correct the command in the task card, or install its program."]
+    if state.outcome is Outcome.SETUP_FAILED:
+        return ["Correct workspace_setup in .loop/config.yaml, or what it needs."]
     if _REFUSED & set(state.reasons):
         allow = "Or allow the change in the task card, and add --refresh-card to the command."
         if is_refused_work(state, head):

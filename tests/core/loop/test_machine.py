@@ -15,6 +15,7 @@ from loop_kit.core.loop.messages import (
     HandOver,
     HeadVerified,
     LeaseTaken,
+    Prepare,
     Publish,
     Published,
     RunAgent,
@@ -195,6 +196,32 @@ def test_a_verify_command_that_cannot_start_stops_the_loop_unspent(exit_code: in
     assert (state.attempt, state.usage.agent_seconds) == (None, 0)
     assert outstanding(state) is None
     assert outstanding(transition(state, b.resumed())) == Verify(b.START, at_base=True)
+
+
+def test_a_workspace_is_prepared_before_anything_is_spent_and_after_the_claim() -> None:
+    leased = b.after(b.awaiting_work(verify=("check 1",)), LeaseTaken(LEASE))
+    assert outstanding(leased, prepared=False) == Claim(RunAgent(Role.WORKER, round=1, attempt=1))
+
+    claimed = b.after(leased, b.attempted(Role.WORKER))
+    assert outstanding(claimed, prepared=False) == Prepare(b.START)
+    assert outstanding(claimed) == Verify(b.START, at_base=True)
+
+    assert outstanding(b.awaiting_work(), prepared=False) == Prepare(b.START)
+    assert outstanding(b.awaiting_review(), prepared=False) == Prepare(b.sha(1))
+
+
+@pytest.mark.parametrize("state", [b.awaiting_work(), b.awaiting_review()])
+def test_a_workspace_that_cannot_be_prepared_stops_the_loop_unspent(state: LoopState) -> None:
+    stopped = transition(state, b.unprepared())
+
+    assert (stopped.outcome, stopped.exit_code) == ("setup_failed", 3)
+    assert stopped.failed_setup is not None
+    assert stopped.failed_setup.tail == "no lock file"
+    assert stopped.usage == state.usage
+    assert outstanding(stopped, posts=False, prepared=False) is None
+    again = transition(stopped, b.resumed())
+    assert (again.state, again.failed_setup) == (state.state, None)
+    assert isinstance(outstanding(again, prepared=False), Prepare)
 
 
 def test_posts_come_before_the_next_agent_and_are_made_once_per_key() -> None:

@@ -19,6 +19,7 @@ EXITS = {
     "worker_noop": 3,
     "git_compare_failed": 3,
     "verify_unavailable": 3,
+    "setup_failed": 3,
     "needs_human": 7,
     "max_rounds_exhausted": 7,
     "cancelled": 0,

@@ -57,7 +57,15 @@ class Walk:
         if self.state.state is Phase.DONE:
             return self.random.choice((self.resume, self.lease, self.hand_over, self.post))()
         likely = (self.progress, self.progress, self.progress, self.fail, self.fail)
-        rare = (self.attempt, self.halt, self.resume, self.lease, self.hand_over, self.post)
+        rare = (
+            self.attempt,
+            self.halt,
+            b.unprepared,
+            self.resume,
+            self.lease,
+            self.hand_over,
+            self.post,
+        )
         return self.random.choice((*likely, *rare))()
 
     def limits(self) -> Limits:

@@ -26,6 +26,9 @@ class InPlace:
         self._identity = identity
         self._index_path: Path | None = None
 
+    def prepare(self, sha: str) -> None:
+        """The user's tree is as the user prepared it."""
+
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
         """The work tree, which must be at `sha`; a worker may have committed on top already.
 

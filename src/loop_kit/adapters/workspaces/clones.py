@@ -137,6 +137,9 @@ class Clones:
         self._identity = identity
         self._count = 0
 
+    def prepare(self, sha: str) -> None:
+        """Nothing is needed but the commit."""
+
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
         """A fresh clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted."""
         self._count += 1

@@ -79,6 +79,7 @@ StopOutcome = Literal[
     Outcome.WORKER_NOOP,
     Outcome.GIT_COMPARE_FAILED,
     Outcome.VERIFY_UNAVAILABLE,
+    Outcome.SETUP_FAILED,
     Outcome.NEEDS_HUMAN,
     Outcome.INTERRUPTED,
 ]
@@ -176,6 +177,7 @@ class Bundle(Record):
     outcome: StopOutcome | None = None
     reasons: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
     error: Annotated[Text, Field(max_length=_MAX_ERROR)] = ""
+    failed_setup: VerifyResult | None = None
     refused: Annotated[tuple[Refused, ...], Field(max_length=_MAX_REFUSED)] = ()
 
     @property
@@ -327,6 +329,7 @@ def build_bundle(
             "outcome": ended.outcome if stopped else None,
             "reasons": ended.reasons if stopped else (),
             "error": clean_text(ended.error)[:_MAX_ERROR] if stopped else "",
+            "failed_setup": ended.failed_setup and _result(ended.failed_setup),
             "refused": tuple(refused)[-_MAX_REFUSED:],
         }
     )
@@ -374,16 +377,14 @@ def _decode(raw: bytes) -> str:
 def _results(verification: Verification | None) -> list[VerifyResults]:
     if verification is None:
         return []
-    results = tuple(
-        VerifyResult(
-            command=r.command,
-            exit_code=r.exit_code,
-            tail=clean_text(r.tail)[-8_192:],
-            seconds=min(r.seconds, _MAX_SECONDS),
-        )
-        for r in verification.results
+    return [VerifyResults(sha=verification.sha, results=tuple(map(_result, verification.results)))]
+
+
+def _result(result: CommandResult) -> VerifyResult:
+    tail, seconds = clean_text(result.tail)[-8_192:], min(result.seconds, _MAX_SECONDS)
+    return VerifyResult(
+        command=result.command, exit_code=result.exit_code, tail=tail, seconds=seconds
     )
-    return [VerifyResults(sha=verification.sha, results=results)]
 
 
 def _spending(usage: Usage) -> Spending:

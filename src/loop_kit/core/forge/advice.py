@@ -27,6 +27,7 @@ _FAILED: Mapping[Outcome, str] = {
     Outcome.INVALID_REVIEW_REPORT: "to have the same commit reviewed again",
     Outcome.GIT_COMPARE_FAILED: "to have the worker start again from the last recorded commit",
     Outcome.INTERRUPTED: "to continue where it was interrupted",
+    Outcome.SETUP_FAILED: "correct the input `workspace-setup` in the workflow, or what it needs",
 }
 """What is done before, or by, a retry of a loop that failed; else what it says is fixed first."""
 
@@ -55,6 +56,15 @@ def refused_change(state: LoopState) -> list[str]:
         return []
     summary = "<details><summary>The refused change, which was not pushed</summary>"
     return ["", summary, "", quote(state.refused_diff), "", "</details>"]
+
+
+def failed_setup(state: LoopState) -> list[str]:
+    """The lines that quote the setup command that failed, folded; none where none did."""
+    failed = state.failed_setup
+    if failed is None or not failed.tail.strip():
+        return []
+    summary = f"<details><summary>What the setup command printed (exit code {failed.exit_code})"
+    return ["", f"{summary}</summary>", "", quote(failed.tail), "", "</details>"]
 
 
 def refused_push(state: LoopState) -> list[str]:

@@ -7,7 +7,13 @@ post that was left open for a day shows the status of today.
 from dataclasses import dataclass
 from typing import Literal
 
-from loop_kit.core.forge.advice import STOP, next_step, refused_change, refused_push
+from loop_kit.core.forge.advice import (
+    STOP,
+    failed_setup,
+    next_step,
+    refused_change,
+    refused_push,
+)
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
@@ -74,6 +80,7 @@ def status_comment(state: LoopState) -> str:
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
         *refused_change(state),
         *refused_push(state),
+        *failed_setup(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -92,6 +99,7 @@ def acknowledgement(state: LoopState) -> str:
         *_card_note(state),
         *refused_change(state),
         *refused_push(state),
+        *failed_setup(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 

@@ -18,6 +18,7 @@ from loop_kit.core.loop.messages import (
     HandedOver,
     HeadVerified,
     LeaseTaken,
+    PreparationFailed,
     Published,
     ReviewReported,
     TaskStarted,
@@ -88,6 +89,11 @@ def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
         lost = event.lost and left
         attempt = attempt.model_copy(update={"claimed": False, "lost": attempt.lost + lost})
     return update(state, lease=event.lease, attempt=attempt)
+
+
+def fail_preparation(state: LoopState, event: PreparationFailed) -> LoopState:
+    """End the loop: no agent was paid, and a later run prepares again."""
+    return end_loop(state, Outcome.SETUP_FAILED, event.error, event.at, failed_setup=event.result)
 
 
 def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState:

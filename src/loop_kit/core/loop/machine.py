@@ -10,8 +10,9 @@ loop that is `paused` by command has one too): a worker whose commits were saved
 never paid for, twice.
 
 `outstanding` says what a state asks to be done next: post what is due, stop at a used up budget,
-claim the first attempt, verify, run an agent. It looks at nothing but the state; a process that
-died between any two lines is therefore resumed by the same question that started it.
+claim the first attempt, prepare a workspace, verify, run an agent. It looks at nothing but the
+state and what there is on this machine (a forge, a prepared workspace); a process that died between
+any two lines is therefore resumed by the same question that started it.
 `closing_effect` says how a run ends when its round is over.
 
 Events arrive in any order a crash can produce, but a pair that is not in the table is a bug and
@@ -38,6 +39,8 @@ from loop_kit.core.loop.messages import (
     HeadVerified,
     LeaseTaken,
     LoopResumed,
+    PreparationFailed,
+    Prepare,
     Publish,
     Published,
     PushWasRefused,
@@ -68,6 +71,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
     _WORK: {
         LeaseTaken: (handlers.take_lease, {_WORK}),
         LoopResumed: (resume_loop, {_WORK, _DONE}),
+        PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_WORK}),
         BaseVerified: (handlers.record_base_verification, {_WORK, _DONE}),
         AttemptFailed: (handlers.fail_attempt, {_WORK, _DONE}),
@@ -82,6 +86,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_REVIEW}),
         LoopResumed: (resume_loop, {_REVIEW, _DONE}),
         HeadVerified: (handlers.record_head_verification, {_REVIEW}),
+        PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),
         ReviewReported: (handlers.accept_review, {_WORK, _DONE}),
@@ -133,10 +138,11 @@ class Step:
     after: LoopState
 
 
-def outstanding(state: LoopState, *, posts: bool = True) -> Effect | None:
+def outstanding(state: LoopState, *, posts: bool = True, prepared: bool = True) -> Effect | None:
     """What this state asks to be done next; None when it waits for a person or is finished.
 
     Without `posts` there is no forge at hand: what is to be posted is left for a run that has one.
+    Without `prepared` this machine has not prepared a workspace yet, and nobody is paid before.
     """
     if posts and (due := outbox.due_posts(state)):
         return Publish(due)
@@ -147,12 +153,23 @@ def outstanding(state: LoopState, *, posts: bool = True) -> Effect | None:
     if spent:
         return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
     attempt = _next_attempt(state, role)
-    if state.verify and role is Role.WORKER and state.baseline is None:
-        unclaimed = state.lease is not None and not attempt.claimed
-        return Claim(attempt) if unclaimed else Verify(state.start_sha, at_base=True)
-    if state.verify and role is Role.REVIEWER and not _is_head_verified(state):
+    return _before_attempt(state, attempt, prepared=prepared) or attempt
+
+
+def _before_attempt(state: LoopState, attempt: RunAgent, *, prepared: bool) -> Effect | None:
+    """What is due before this attempt; the claim comes first, for the others may take long."""
+    by_worker = attempt.role is Role.WORKER
+    verifies_base = by_worker and state.verify and state.baseline is None
+    unclaimed = state.lease is not None and not attempt.claimed
+    if by_worker and unclaimed and (verifies_base or not prepared):
+        return Claim(attempt)
+    if not prepared:
+        return Prepare(state.tip)
+    if verifies_base:
+        return Verify(state.start_sha, at_base=True)
+    if state.verify and not by_worker and not _is_head_verified(state):
         return Verify(state.head_sha, at_base=False)
-    return attempt
+    return None
 
 
 def closing_effect(state: LoopState) -> Stop | HandOver:

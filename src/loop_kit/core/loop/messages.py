@@ -8,6 +8,7 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.state import (
+    CommandResult,
     Lease,
     Limits,
     OutboxItem,
@@ -100,6 +101,15 @@ class LeaseTaken:
 
     lease: Lease
     lost: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationFailed:
+    """A workspace could not be prepared, so no agent was started; `result` is what failed in it."""
+
+    error: str
+    at: str
+    result: CommandResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +240,7 @@ Event = (
     TaskStarted
     | LoopResumed
     | LeaseTaken
+    | PreparationFailed
     | BaseVerified
     | HeadVerified
     | AttemptStarted
@@ -242,6 +253,13 @@ Event = (
     | Commanded
     | HandedOver
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Prepare a workspace at `sha` on this machine, before anything is spent."""
+
+    sha: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,4 +322,4 @@ class HandOver:
     continue_to: int | None
 
 
-Effect = Publish | Stop | Claim | Verify | RunAgent
+Effect = Publish | Stop | Claim | Prepare | Verify | RunAgent

@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     WORKER_NOOP = "worker_noop"
     GIT_COMPARE_FAILED = "git_compare_failed"
     VERIFY_UNAVAILABLE = "verify_unavailable"
+    SETUP_FAILED = "setup_failed"
     NEEDS_HUMAN = "needs_human"
     MAX_ROUNDS_EXHAUSTED = "max_rounds_exhausted"
     CANCELLED = "cancelled"
@@ -48,6 +49,7 @@ EXIT_CODES: Mapping[Outcome, ExitCode] = {
     Outcome.WORKER_NOOP: ExitCode.VALIDATION,
     Outcome.GIT_COMPARE_FAILED: ExitCode.VALIDATION,
     Outcome.VERIFY_UNAVAILABLE: ExitCode.VALIDATION,
+    Outcome.SETUP_FAILED: ExitCode.VALIDATION,
     Outcome.NEEDS_HUMAN: ExitCode.NEEDS_PERSON,
     Outcome.MAX_ROUNDS_EXHAUSTED: ExitCode.NEEDS_PERSON,
     Outcome.CANCELLED: ExitCode.OK,

@@ -101,6 +101,7 @@ def continue_loop(
         error="",
         failed_at="",
         refused_diff="",
+        failed_setup=None,
         resume_phase=None,
         interrupted_run=None,
         continue_to=None,

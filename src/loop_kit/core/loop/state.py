@@ -278,6 +278,8 @@ class LoopState(ExtensibleRecord):
     failed_at: str = ""
     refused_diff: str = ""
     """The beginning of a change that was not pushed, for out of scope; it stopped the loop."""
+    failed_setup: CommandResult | None = None
+    """The command that could not prepare a workspace; it stopped the loop."""
     resume_phase: Phase | None = None
     continue_to: int | None = None
     publishes: bool = False
