@@ -18,16 +18,15 @@ from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event
 from loop_kit.core.loop.push_refusal import Place, PushRefusal
 from loop_kit.core.loop.state import (
-    CommandResult,
     LoopState,
     Role,
     Session,
     Spent,
-    Verification,
 )
 from loop_kit.core.loop.withholding import Texts
-from loop_kit.errors import BranchRefused, ExitCode, LoopError
+from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest
+from loop_kit.ports.workspaces import SetupFailed, Verifier, Workspace, Workspaces
 
 
 class AgentInterrupted(KeyboardInterrupt):
@@ -48,16 +47,6 @@ class PushRefused(BranchRefused):
     def __init__(self, refusal: PushRefusal) -> None:
         super().__init__(refusal.sentence, refusal.remedy)
         self.refusal = refusal
-
-
-class SetupFailed(LoopError):
-    """A workspace cannot be prepared as the settings ask; `result` is what failed in it, if run."""
-
-    exit_code = ExitCode.VALIDATION
-
-    def __init__(self, sentence: str, remedy: str, result: CommandResult | None = None) -> None:
-        super().__init__(sentence, remedy)
-        self.result = result
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,57 +206,6 @@ class Guides(Protocol):
         ...
 
 
-class Workspace(Protocol):
-    """The files one agent works on."""
-
-    @property
-    def path(self) -> Path:
-        """The working directory of the agent."""
-        ...
-
-    def collect(self, message: str) -> str:
-        """Commit what is uncommitted, transfer the commits to the repository, return the head."""
-        ...
-
-    def fingerprint(self) -> str:
-        """A digest of HEAD, refs, index and tracked bytes: equal when nothing was changed."""
-        ...
-
-    def close(self) -> None:
-        """Remove what is no longer needed."""
-        ...
-
-
-class Workspaces(Protocol):
-    """Where agents work."""
-
-    def prepare(self, sha: str) -> None:
-        """Make sure that workspaces at `sha` can be prepared; nobody is paid before.
-
-        Raises:
-            SetupFailed: they cannot be.
-        """
-        ...
-
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
-        """A workspace at `sha`, or at the work in progress on top of it, `wip_sha`.
-
-        The tree of `work_sha`, if given, is laid over it uncommitted.
-
-        Raises:
-            StateRefused: the repository changed since the loop last used it.
-        """
-        ...
-
-
-class Verifier(Protocol):
-    """Runs the user's verify commands."""
-
-    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
-        """Run `commands` by the shell in a fresh clone at `sha`, without secrets."""
-        ...
-
-
 class Repository(Protocol):
     """Named questions to git about the loop's commits."""
 
@@ -409,6 +347,7 @@ __all__ = [
     "PushRejected",
     "Reporter",
     "Repository",
+    "SetupFailed",
     "Span",
     "Store",
     "Verifier",

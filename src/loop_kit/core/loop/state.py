@@ -23,6 +23,7 @@ from loop_kit.core.loop.state_version import (
     StateTooNew,
     check_version,
 )
+from loop_kit.core.loop.verification import CommandResult, Sha, Verification
 from loop_kit.core.record import ExtensibleRecord, Record, explain
 from loop_kit.errors import ExitCode
 
@@ -54,9 +55,6 @@ __all__ = [
 ]
 
 N = TypeVar("N", int, float)
-
-Sha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
-"""A commit, or ''. These words end up in the arguments of git, where `--output=x` is no commit."""
 
 Branch = Annotated[
     str, Field(pattern=r"^([^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*)?$", max_length=244)
@@ -140,32 +138,6 @@ class Attempt(ExtensibleRecord):
     """How many runs died during it."""
     claimed: bool = False
     """Whether it was recorded before its agent ran, by the run that is to run it."""
-
-
-class CommandResult(ExtensibleRecord):
-    """One verify command: its exit code and the tail of what it printed."""
-
-    command: str
-    exit_code: int
-    tail: str = ""
-    seconds: float = 0
-
-
-class Verification(ExtensibleRecord):
-    """The results of the verify commands at one commit."""
-
-    sha: Sha
-    results: tuple[CommandResult, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """Whether every command succeeded."""
-        return all(result.exit_code == 0 for result in self.results)
-
-    @property
-    def unavailable(self) -> CommandResult | None:
-        """The first command that could not even be started (exit 126 or 127), if any."""
-        return next((r for r in self.results if r.exit_code in {126, 127}), None)
 
 
 class RoundDetail(ExtensibleRecord):

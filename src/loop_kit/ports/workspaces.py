@@ -1,0 +1,69 @@
+"""Where agents and verify commands work, as protocols."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from loop_kit.core.loop.state import CommandResult, Role, Verification
+from loop_kit.errors import ExitCode, LoopError
+
+
+class SetupFailed(LoopError):
+    """A workspace cannot be prepared as the settings ask; `result` is what failed in it, if run."""
+
+    exit_code = ExitCode.VALIDATION
+
+    def __init__(self, sentence: str, remedy: str, result: CommandResult | None = None) -> None:
+        super().__init__(sentence, remedy)
+        self.result = result
+
+
+class Workspace(Protocol):
+    """The files one agent works on."""
+
+    @property
+    def path(self) -> Path:
+        """The working directory of the agent."""
+        ...
+
+    def collect(self, message: str) -> str:
+        """Commit what is uncommitted, transfer the commits to the repository, return the head."""
+        ...
+
+    def fingerprint(self) -> str:
+        """A digest of HEAD, refs, index and tracked bytes: equal when nothing was changed."""
+        ...
+
+    def close(self) -> None:
+        """Remove what is no longer needed."""
+        ...
+
+
+class Workspaces(Protocol):
+    """Where agents work."""
+
+    def prepare(self, sha: str) -> None:
+        """Make sure that workspaces at `sha` can be prepared; nobody is paid before.
+
+        Raises:
+            SetupFailed: they cannot be.
+        """
+        ...
+
+    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+        """A workspace at `sha`, or at the work in progress on top of it, `wip_sha`.
+
+        The tree of `work_sha`, if given, is laid over it uncommitted.
+
+        Raises:
+            StateRefused: the repository changed since the loop last used it.
+        """
+        ...
+
+
+class Verifier(Protocol):
+    """Runs the user's verify commands."""
+
+    def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
+        """Run `commands` by the shell in a fresh clone at `sha`, without secrets."""
+        ...
