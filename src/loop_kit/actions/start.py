@@ -1,11 +1,12 @@
 """What action.yml starts: installs the locked dependencies beside the action, then becomes it.
 
 It runs on the job's own Python before anything is installed, so it uses the standard library alone.
-`uv` is used where the job has it (1 to 2 s from a warm cache), pip otherwise. The process is
+`uv` is used where the job has it, pip otherwise. The process is
 replaced at the end, so that a cancelled job's signals reach the loop and not a parent of it.
 """
 
 import hashlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -42,12 +43,22 @@ def _install(folder: Path, python: Path, lock: Path) -> None:
         _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
         _run(uv, "pip", "install", "--quiet", "--python", str(python), *_lock_options(lock))
     else:
-        _run(sys.executable, "-m", "venv", str(folder))
-        pip = (str(python), "-m", "pip", "--disable-pip-version-check")
-        _run(*pip, "install", "--quiet", *_lock_options(lock))
+        _install_by_pip(folder, python, lock)
     site = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
     (site / "loop_kit.pth").write_text(f"{_SOURCE}\n", "utf-8")
     (folder / _READY).touch()
+
+
+def _install_by_pip(folder: Path, python: Path, lock: Path) -> None:
+    """Install by the pip that is here, if there is one: a copy of it takes as long as the rest."""
+    venv = (sys.executable, "-I", "-m", "venv")
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile", *_lock_options(lock))
+    if importlib.util.find_spec("pip") is not None:
+        _run(*venv, "--without-pip", str(folder))
+        _run(sys.executable, "-I", "-m", "pip", "--python", str(python), "install", *options)
+    else:
+        _run(*venv, str(folder))
+        _run(str(python), "-I", "-m", "pip", "install", *options)
 
 
 def _lock_options(lock: Path) -> tuple[str, ...]:
