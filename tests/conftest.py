@@ -24,6 +24,7 @@ SLOW = (
     "cli/test_fetch.py",
     "cli/test_full_disks.py",
     "cli/test_migration_page.py",
+    "cli/test_output.py",
     "cli/test_own_code.py",
     "cli/test_pages.py",
     "cli/test_plan.py",

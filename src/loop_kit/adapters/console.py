@@ -101,8 +101,7 @@ class ConsoleReporter:
         self._print(f"[{role.value}] {note} after {seconds:.1f} s")
 
     def _print(self, text: str) -> None:
-        safe = visible(text).encode(self._out.encoding or "utf-8", "backslashreplace")
-        line = safe.decode(self._out.encoding or "utf-8")
+        line = self._printable(visible(text))
         with self._lock:
             if self._progress is not None:
                 out = self._progress.console
@@ -111,6 +110,11 @@ class ConsoleReporter:
                 self._out.write(f"{line}\n")
                 self._out.flush()
 
+    def _printable(self, text: str) -> str:
+        """`text` as `out` can show it."""
+        encoding = self._out.encoding or "utf-8"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
     def _start(self, text: str) -> None:
         if not self._live:
             return
@@ -118,7 +122,7 @@ class ConsoleReporter:
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if self._printable("\u280b") == "\u280b" else "line"),
             TextColumn("{task.description} {task.fields[doing]}", markup=False),
             TimeElapsedColumn(),
             console=Console(file=self._out),
@@ -129,7 +133,7 @@ class ConsoleReporter:
 
     def _update(self, activity: Activity) -> None:
         if self._progress is not None:
-            doing = one_line(activity.line, _MAX_LIVE)
+            doing = self._printable(one_line(activity.line, _MAX_LIVE))
             self._progress.update(self._progress.task_ids[0], doing=doing)
 
     def _stop(self) -> None:

@@ -1,5 +1,6 @@
 """The command `loop`. Nothing heavy is imported before a command needs it."""
 
+import errno
 import os
 import sys
 import traceback
@@ -7,6 +8,7 @@ import traceback
 import typer
 
 from loop_kit import __version__
+from loop_kit.adapters.streams import StandardStreams
 from loop_kit.cli.action import action
 from loop_kit.cli.archive import archive
 from loop_kit.cli.card import card
@@ -40,6 +42,9 @@ for _command in (
 app.add_typer(card, name="card")
 app.add_typer(knowledge, name="knowledge")
 
+_PROGRESS = (["run"], ["demo"], ["action"], ["heartbeat"])
+"""The commands whose output is what happens meanwhile, and not their result."""
+
 
 @app.callback(invoke_without_command=True)
 def loop(
@@ -57,22 +62,46 @@ def main() -> None:
     """Run a command; a known error, an interruption and a bug look different."""
     # Looking for pydantic plug-ins reads every installed package: 20 ms for nothing.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    streams = StandardStreams.install()
+    code = _run()
+    lost = streams.lost()
+    if lost is not None:
+        code = _report_lost(lost, code, is_result=sys.argv[1:2] not in _PROGRESS)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command of this process; its exit code."""
     try:
         app()
+    except SystemExit as ended:
+        return int(ended.code or 0)
     except LoopError as error:
         text, code = f"Error: {error.sentence}\n  {error.remedy}", error.exit_code
     except KeyboardInterrupt:
         text, code = "Interrupted.", ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        text, code = "", ExitCode.GENERAL
     except Exception as error:
         text, code = _unexpected_error_text(error), ExitCode.GENERAL
     else:
-        return
-    if text:
-        print(_visible(text), file=sys.stderr)
-    sys.exit(int(code))
+        return 0
+    print(_visible(text), file=sys.stderr)
+    return int(code)
+
+
+def _report_lost(lost: OSError, code: int, *, is_result: bool) -> int:
+    """The exit code when output was lost: where it is the result, the command has failed.
+
+    Whoever closes a pipe has read enough, and needs no message.
+    """
+    failed = is_result and code == 0
+    if lost.errno != errno.EPIPE:
+        start = "Error" if failed else "Warning"
+        print(
+            f"{start}: Standard output could not be written: {lost.strerror}.\n"
+            "  Make room on the disk, or redirect it elsewhere.",
+            file=sys.stderr,
+        )
+    return int(ExitCode.GENERAL) if failed else code
 
 
 def _visible(text: str) -> str:
