@@ -8,7 +8,6 @@ import traceback
 import typer
 
 from loop_kit import __version__
-from loop_kit.adapters.streams import StandardStreams
 from loop_kit.cli.action import action
 from loop_kit.cli.archive import archive
 from loop_kit.cli.card import card
@@ -25,6 +24,7 @@ from loop_kit.cli.plan import plan
 from loop_kit.cli.publish import publish
 from loop_kit.cli.run import run
 from loop_kit.cli.status import status
+from loop_kit.cli.streams import StandardStreams
 from loop_kit.cli.sweep import sweep
 from loop_kit.errors import ExitCode, LoopError, disk_refusal
 
