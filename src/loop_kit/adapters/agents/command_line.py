@@ -209,7 +209,8 @@ def _take_answer(assignment: Assignment, reader: StreamReader, reporter: Reporte
     except (ValueError, RecursionError):
         return
     try:
-        write_atomically(assignment.report, json.dumps(document).encode(errors="replace"))
+        raw = json.dumps(document).encode(errors="replace")
+        write_atomically(assignment.report, raw, durable=False)
     except OSError as error:
         reporter.warn(f"The answer of the agent cannot be saved: {error.strerror}.")
 

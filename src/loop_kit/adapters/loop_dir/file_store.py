@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.adapters.loop_dir.write_ahead import WriteAhead
 from loop_kit.core.card.task import check_task_id, parse_card
 from loop_kit.core.loop import bus, seed_state
 from loop_kit.core.loop.commands import Command
@@ -39,6 +40,7 @@ class FileStore:
         keep_work: Callable[[str], None] | None = None,
     ) -> None:
         self._folder = folder
+        self._log = WriteAhead(folder)
         self._keep_card = keep_card
         self._keep_work = keep_work
 
@@ -76,6 +78,7 @@ class FileStore:
         return None
 
     def _parse(self) -> LoopState | None:
+        self._log.recover()
         raw = read_plain(self._folder / bus.STATE, _MAX_STATE)
         return None if raw is None else parse_state(raw, self._read_regular)
 
@@ -85,6 +88,7 @@ class FileStore:
             path = self._folder / name
             if path.is_symlink() or path.is_file():
                 path.unlink()
+        self._log.discard()
 
     def read(self, name: str) -> bytes | None:
         """A bus file, or None; for the card, the frozen copy.
@@ -105,7 +109,7 @@ class FileStore:
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
     ) -> None:
-        """Write the bus files, then the state."""
+        """Write the bus files, then the state; one fsync makes all of them durable."""
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
             name = bus.archive_path(state.task_id, state.round, bus.STATE)
@@ -113,16 +117,16 @@ class FileStore:
         if isinstance(event, TaskStarted):
             self._move_archive(state)
         card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
-        if card is not None:
-            self._write_card(card)
-        for name, content in changed.items():
+        strays = [self._stray(name, state) for name, content in changed.items() if content is None]
+        copies = {} if card is None else self._card_copies(card)
+        written = {**dict(filter(None, strays)), **copies, **changed, bus.STATE: state.to_json()}
+        self._log.append({k: v for k, v in written.items() if not k.startswith(_DERIVED)})
+        for name, content in written.items():
             path = self._folder / name
             if content is not None:
-                write_atomically(path, content, durable=not name.startswith(_DERIVED))
+                write_atomically(path, content, durable=False)
             elif path.is_file() or path.is_symlink():
-                self._archive_stray(name, state)
                 path.unlink()
-        write_atomically(self._folder / bus.STATE, state.to_json())
 
     def _move_archive(self, state: LoopState) -> None:
         """Move the archive of an earlier run of this task id out of the way."""
@@ -141,12 +145,11 @@ class FileStore:
             (self._folder / new).parent.mkdir(parents=True, exist_ok=True)
             (self._folder / old).replace(self._folder / new)
 
-    def _archive_stray(self, name: str, state: LoopState) -> None:
-        """Archive a report that another run or a person left, by the round it names."""
+    def _stray(self, name: str, state: LoopState) -> tuple[str, bytes] | None:
+        """Where to archive a report that another run or a person left: by the round it names."""
         raw = self._read_regular(name) or b""
-        path = self._folder / self._archived_as(name, raw, state)
-        if raw and not path.exists():
-            write_atomically(path, raw)
+        path = self._archived_as(name, raw, state)
+        return (path, raw) if raw and not (self._folder / path).exists() else None
 
     def _archived_as(self, name: str, raw: bytes, state: LoopState) -> str:
         """Where a report is archived that says `raw`, relative to the loop's folder."""
@@ -163,14 +166,13 @@ class FileStore:
             return None
         return path.read_bytes()
 
-    def _write_card(self, card: bytes) -> None:
-        """Write the frozen copy, and the one on the bus unless that is the user's own file."""
+    def _card_copies(self, card: bytes) -> dict[str, bytes]:
+        """The frozen copy, and the one on the bus unless that is the user's own file."""
         frozen = self._read_regular(_FROZEN_CARD)
         current = self._read_regular(bus.TASK_CARD)
-        write_atomically(self._folder / _FROZEN_CARD, card)
         exists = os.path.lexists(self._folder / bus.TASK_CARD)
-        if not exists or (frozen is not None and current == frozen and not self._keep_card):
-            write_atomically(self._folder / bus.TASK_CARD, card)
+        ours = frozen is not None and current == frozen and not self._keep_card
+        return {_FROZEN_CARD: card, **({bus.TASK_CARD: card} if ours or not exists else {})}
 
     def _marked_card(self, state: LoopState) -> bytes | None:
         """The frozen card with the status that follows from a finished loop."""

@@ -37,7 +37,8 @@ def beat(folder: Path, role: str, task_id: str = "", round_: int | None = None) 
     content["cwd"] = str(Path.cwd())
     if task_id:
         content |= {"task_id": task_id, "round_num": round_, "timestamp": stamp}
-    write_atomically(heartbeat_path(folder, role), (json.dumps(content) + "\n").encode())
+    raw = (json.dumps(content) + "\n").encode()
+    write_atomically(heartbeat_path(folder, role), raw, durable=False)
 
 
 def health(folder: Path, role: str, ttl: float) -> Health:

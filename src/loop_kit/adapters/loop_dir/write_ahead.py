@@ -1,0 +1,186 @@
+"""Makes the files of one transition durable by one fsync: they are written to a log first.
+
+The files themselves are then replaced without waiting for the disk: whoever reads them on this
+machine sees them, and a process that is killed loses nothing. Only a power cut can lose them; then
+the machine has been started again since the log was written, and what it holds is written again. A
+file that is younger than the log is left, for a person has changed it since.
+"""
+
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.append import append_whole
+from loop_kit.adapters.loop_dir.loop_folder import (
+    BusFileUnreadable,
+    open_plain,
+    read_plain,
+    write_atomically,
+)
+from loop_kit.errors import naming_file
+
+Contents = Mapping[str, bytes | None]
+"""Files relative to the loop's folder; None where there is to be none."""
+
+NAME = "runtime/write_ahead"
+MAX_LOG = 4 * 1024 * 1024
+_MAX_HEADER = 64 * 1024
+_MAX_READ = 128 * 1024 * 1024
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def current_boot() -> str:
+    """A word that differs after every start of this machine."""
+    with contextlib.suppress(OSError):
+        return _BOOT.read_text("ascii").strip()
+    import psutil
+
+    return str(int(psutil.boot_time()))
+
+
+class WriteAhead:
+    """The log of one loop's folder; call it under the loop's lock."""
+
+    def __init__(self, folder: Path, boot: str | None = None, limit: int = MAX_LOG) -> None:
+        self._folder = folder
+        self._path = folder / NAME
+        self._boot = boot
+        self._limit = limit
+        self._recovered = False
+
+    def recover(self) -> None:
+        """After a power cut: write again what the log holds; only the first call does anything."""
+        if self._recovered:
+            return
+        self._recovered = True
+        records = list(self._records())
+        if not records:
+            self.discard()
+        elif records[0].boot == self._current():
+            os.truncate(self._path, records[-1].end)
+        else:
+            self._restore_all(records)
+            self.discard()
+
+    def append(self, files: Contents) -> None:
+        """Make the new contents of `files` durable."""
+        self.recover()
+        record = _record(self._current(), files)
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size and size + len(record) > self._limit:
+            self._settle()
+            size = 0
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not size:
+            self.discard()
+        with naming_file(self._path), self._path.open("ab", buffering=0) as stream:
+            append_whole(stream, record)
+            os.fsync(stream.fileno())
+        if not size:
+            _sync_folder(self._path.parent)
+
+    def discard(self) -> None:
+        """Forget what was logged."""
+        self._path.unlink(missing_ok=True)
+
+    def _settle(self) -> None:
+        """Make the files themselves durable, so that the log may begin again."""
+        folders = set()
+        for name in {name for record in self._records() for name in record.files}:
+            path = self._folder / name
+            folders.add(path.parent)
+            with contextlib.suppress(OSError, BusFileUnreadable):
+                stream = open_plain(path)
+                if stream is not None:
+                    with stream:
+                        os.fsync(stream.fileno())
+        for folder in folders:
+            _sync_folder(folder)
+
+    def _restore_all(self, records: Iterable["_Record"]) -> None:
+        written_at = self._path.stat().st_mtime_ns
+        latest: dict[str, bytes | None] = {}
+        for record in records:
+            latest.update(record.files)
+        for name, content in latest.items():
+            if self._is_inside(name):
+                self._restore(self._folder / name, content, written_at)
+
+    def _is_inside(self, name: str) -> bool:
+        """Whether it is below the folder: whoever made the repository may have made the log."""
+        parent = (self._folder / name).parent.resolve()
+        return ".." not in Path(name).parts and parent.is_relative_to(self._folder.resolve())
+
+    def _restore(self, path: Path, content: bytes | None, written_at: int) -> None:
+        if path.is_symlink() or (path.exists() and path.stat().st_mtime_ns > written_at):
+            return
+        if content is None:
+            path.unlink(missing_ok=True)
+        elif not path.is_file() or path.read_bytes() != content:
+            write_atomically(path, content)
+
+    def _records(self) -> Iterator["_Record"]:
+        """The whole records; one that a killed process has left torn ends them."""
+        try:
+            raw = read_plain(self._path, _MAX_READ) or b""
+        except BusFileUnreadable:
+            return
+        record = _parse(raw, 0)
+        while record is not None:
+            yield record
+            record = _parse(raw, record.end)
+
+    def _current(self) -> str:
+        if self._boot is None:
+            self._boot = current_boot()
+        return self._boot
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One transition's files, the boot that they were written in, and where the record ends."""
+
+    boot: str
+    files: Contents
+    end: int
+
+
+def _record(boot: str, files: Contents) -> bytes:
+    body = b"".join(content or b"" for content in files.values())
+    sizes = {name: None if content is None else len(content) for name, content in files.items()}
+    header = {"boot": boot, "sum": zlib.crc32(body), "files": sizes}
+    return json.dumps(header).encode() + b"\n" + body
+
+
+def _parse(raw: bytes, at: int) -> _Record | None:
+    """The record that begins at `at`; None where there is no whole one."""
+    end = raw.find(b"\n", at, at + _MAX_HEADER)
+    try:
+        header = json.loads(raw[at:end] if end >= 0 else b"")
+        boot, total = str(header["boot"]), header["sum"]
+        sizes = {name: size and max(0, int(size)) for name, size in header["files"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    files: dict[str, bytes | None] = {}
+    begin = at = end + 1
+    for name, size in sizes.items():
+        files[name] = None if size is None else raw[at : at + size]
+        at += size or 0
+    whole = at <= len(raw) and zlib.crc32(raw[begin:at]) == total
+    return _Record(boot, files, at) if whole else None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
