@@ -12,6 +12,7 @@ from tests.e2e.conftest import CARD, REPOSITORY, TWO_ROUNDS
 from tests.e2e.events import commented, labelled
 from tests.e2e.test_crashes_in_ci import counting, runs
 from tests.e2e.test_issues_in_ci import opened
+from tests.support.git_policy import PATH_RULE, SECRET_RULE, SIZE_RULE, set_content_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -345,3 +346,77 @@ def test_a_later_phase_without_a_loop_or_a_task_id_says_what_is_missing(hub: Hub
     unnamed = hub.job(phase="publish")
     assert unnamed.code == 3
     assert "Pass the output task-id of the phase claim." in unnamed.log
+
+
+def refused(*extra: dict[str, Any], again: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The two-round script, whose worker first does `extra`, and `again` when it got that back."""
+    changed: dict[str, Any] = copy.deepcopy(TWO_ROUNDS)
+    worker = changed["scenes"][0]
+    second = copy.deepcopy(worker)
+    second["attempt"] = 2
+    second["steps"][:0] = copy.deepcopy([again] if again else [])
+    worker["steps"][:0] = list(extra)
+    changed["scenes"].insert(0, second)
+    return changed
+
+
+KEY = "AKIA0EXAMPLE0KEY0000"
+LARGE = {"write": {"path": "big.txt", "text": "x" * 400_000}}
+SECRET = {"write": {"path": "settings.py", "text": f"KEY = '{KEY}'\n"}}
+RULES = {
+    "secret": (SECRET, SECRET_RULE.replace("@PATTERN@", KEY)),
+    "size": (LARGE, SIZE_RULE.replace("@LIMIT@", "300000")),
+    "path": (LARGE, PATH_RULE.replace("@PATTERN@", "big.txt")),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_refused_content_goes_back_to_the_worker_once_quoted(make_hub: MakeHub, rule: str) -> None:
+    step, hook = RULES[rule]
+    hub = make_hub(refused(step))
+    set_content_rules(hub.bare, hook)
+
+    first = three_jobs.run(hub)
+
+    state = hub.state()
+    assert first.published.code == 0, first.published.log
+    assert (state["state"], state["round"], "lease" in state) == ("awaiting_work", 1, False)
+    assert step["write"]["path"] in state["attempt"]["feedback"]
+    spent = record(first)["spent"]
+    seconds = spent["worker"]["agent_seconds"] + spent["reviewer"]["agent_seconds"]
+    assert state["usage"]["agent_seconds"] == pytest.approx(seconds, abs=0.01)
+    assert first.published.outputs["continue"] == "true"
+
+    second = three_jobs.continued(hub)
+
+    assert "worker (scripted), attempt 2" in second.agents_log
+    assert second.published.outputs["decision"] == "changes_required", second.published.log
+    assert hub.state()["usage"]["rounds"] == 1
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_content_that_is_refused_twice_ends_the_loop_with_what_was_paid_for(
+    make_hub: MakeHub, rule: str
+) -> None:
+    step, hook = RULES[rule]
+    hub = make_hub(refused(step, again=step))
+    set_content_rules(hub.bare, hook)
+    three_jobs.run(hub)
+
+    published = three_jobs.continued(hub).published
+
+    state = hub.state()
+    assert (state["outcome"], state["reasons"]) == ("needs_human", ["push_refused"]), published.log
+    assert "lease" not in state
+    assert ("held" in state) == (rule != "secret")
+    assert ("bundle-path" in published.outputs) == (rule != "secret")
+    assert KEY not in hub.bare.git("log", "-p", "--branches=loop/*", "--not", "main")
+    if rule == "secret":
+        return
+    set_content_rules(hub.bare)
+    three_jobs.admit_reader(hub)
+    retried = three_jobs.claim(hub, task_id="T-001")
+    agents = three_jobs.later(hub, "agents", retried)
+    assert "worker (scripted)" not in agents.log
+    published = three_jobs.later(hub, "publish", retried, three_jobs.uploaded(agents))
+    assert published.outputs["decision"] == "changes_required", published.log

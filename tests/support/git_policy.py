@@ -104,6 +104,15 @@ if [ -n "$large" ]; then
   refuse 'pre-receive hook declined'
 fi
 """
+PATH_RULE = """\
+if git log --format= --name-only "$new" --not --all | grep -q '^@PATTERN@$'; then
+  echo "error: GH013: Repository rule violations found for $ref." >&2
+  echo 'Review all repository rules at https://github.test/octo/demo/rules' >&2
+  echo '' >&2
+  echo '- File path is restricted: @PATTERN@' >&2
+  refuse 'push declined due to repository rule violations'
+fi
+"""
 MESSAGE_RULE = """\
 if git log --format=%s "$new" --not --all | grep -q '@PATTERN@'; then
   echo "error: GH013: Repository rule violations found for $ref." >&2

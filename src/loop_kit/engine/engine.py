@@ -35,7 +35,7 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
-from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Role
+from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Role, Spent
 from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter
 from loop_kit.engine.briefing import Briefing
@@ -86,7 +86,7 @@ class Engine:
         self._worker = worker
         self._reviewer = reviewer
         self._clock = clock
-        self._reporter = reporter
+        self.reporter = reporter
         self._options = options
         self._publisher = publisher
         self._cancellation = cancellation
@@ -105,7 +105,7 @@ class Engine:
         """
         local = ("depends_on",) if start.card.depends_on and start.lease is None else ()
         for key in (*start.card.unsupported_fields, *local):
-            self._reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
+            self.reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
         self._lease = start.lease
         enter(self._journal, start, recorded, self._store, self._clock, self._cancellation)
         return self.state
@@ -115,8 +115,12 @@ class Engine:
         self._journal.state, self._journal.card = recorded, card
         self._lease = recorded.lease
 
-    def run(self, last_round: int | None = None) -> LoopState:
+    def run(
+        self, last_round: int | None = None, until: Callable[[LoopState], bool] = lambda _: False
+    ) -> LoopState:
         """Perform what is outstanding until the loop, or its round `last_round`, is over.
+
+        An `until` that is true of the state ends it earlier.
 
         Raises:
             PushRejected: another run owns the loop; nothing of this run was recorded since.
@@ -130,6 +134,8 @@ class Engine:
                     self._perform(effect)
                 except SetupFailed as error:
                     self._journal.apply(self._groundwork.failure(error))
+                if until(self.state):
+                    break
         except KeyboardInterrupt as stop:
             self._interrupt(stop)
         except (GitFailed, OSError) as fault:
@@ -154,14 +160,18 @@ class Engine:
             self._journal.save_interrupted()
         return self.state
 
-    def hand_over(self, forge: Forge | None, continuation: Continuation | None) -> LoopState:
+    def hand_over(
+        self, forge: Forge | None, continuation: Continuation | None, spent: Spent | None = None
+    ) -> LoopState:
         """Release the lease, record which round is to follow, and dispatch it last of all.
 
-        After an interruption, at whatever point, nothing is posted or dispatched any more.
+        `spent` was paid for in another job and came to nothing. After an interruption, at whatever
+        point, nothing is posted or dispatched any more.
         """
         try:
             if not self.is_interrupted:
-                self._hand_over(forge, continuation)
+                self._release_after_commands(spent)
+                self.dispatch(forge, continuation)
         except KeyboardInterrupt as stop:
             self._interrupt(stop)
         if self.is_interrupted:
@@ -174,14 +184,13 @@ class Engine:
             self._journal.apply(HandedOver(None))
         return self.state
 
-    def _hand_over(self, forge: Forge | None, continuation: Continuation | None) -> None:
+    def _release_after_commands(self, spent: Spent | None) -> None:
         if self._journal.handle_commands():
             self._post_end()
-        self._release()
+        self._release(spent)
         while self._journal.handle_commands(self._lease):
             self._post_end()
             self._release()
-        self.dispatch(forge, continuation)
 
     def _interrupt(self, stop: KeyboardInterrupt) -> None:
         """Record where the run was interrupted; only the first signal does that (`cli.run`)."""
@@ -209,22 +218,17 @@ class Engine:
         state = self.state
         if state.is_running and forge and continuation and continuation.workflow:
             forge.dispatch(continuation.workflow, continuation.ref, resume_inputs(state))
-            self._reporter.note(f"Round {state.round} is dispatched.")
+            self.reporter.note(f"Round {state.round} is dispatched.")
 
-    def _release(self) -> None:
+    def _release(self, spent: Spent | None = None) -> None:
         while isinstance(effect := closing_effect(self.state), Stop):
             self._stop(effect)
-        self._journal.apply(HandedOver(effect.continue_to))
+        self._journal.apply(HandedOver(effect.continue_to, spent))
         self._journal.sync()
 
     def _stop(self, stop: Stop) -> None:
         self._journal.stop(stop)
         self._post_end()
-
-    @property
-    def reporter(self) -> Reporter:
-        """Who hears what happens in this loop."""
-        return self._reporter
 
     @property
     def state(self) -> LoopState:
@@ -267,7 +271,7 @@ class Engine:
 
     def _run_agent(self, effect: RunAgent) -> None:
         if effect.delay:
-            self._reporter.note(f"Waiting {effect.delay:g} s before the next attempt.")
+            self.reporter.note(f"Waiting {effect.delay:g} s before the next attempt.")
             self._clock.sleep(effect.delay)
         if effect.role is Role.WORKER:
             self._run_worker(effect)
@@ -284,7 +288,7 @@ class Engine:
     def _start_worker(self, effect: RunAgent, briefing: Briefing) -> bool:
         """Start an attempt of the worker; whether its agent may run right away."""
         if effect.attempt == 1:
-            self._reporter.event("round_start", self.state, {})
+            self.reporter.event("round_start", self.state, {})
         packet = {bus.TASK_PACKET: bus.encode(briefing.packet.document())}
         return self._start(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet})
 
@@ -374,7 +378,7 @@ class Engine:
                     posted = self._publisher.publish(self.state, self.card, item)
                     self._journal.apply(posted)
         except ForgeUnavailable as error:
-            self._reporter.warn(f"{error} What was to be posted stays outstanding.")
+            self.reporter.warn(f"{error} What was to be posted stays outstanding.")
             self.forge_is_down = True
 
     def _post_end(self) -> None:

@@ -15,7 +15,7 @@ from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source, Spent
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
@@ -218,10 +218,14 @@ class LoopJob:
         )
         return Entered(loop, engine, settings)
 
-    def hand_over(self, entered: Entered) -> LoopError | None:
-        """Hand over; a next round that could not be dispatched is reported after the outputs."""
+    def hand_over(self, entered: Entered, spent: Spent | None = None) -> LoopError | None:
+        """Hand over; a next round that could not be dispatched is reported after the outputs.
+
+        `spent` was paid for in another job and came to nothing.
+        """
+        continuation = self.continuation(entered.settings)
         try:
-            entered.engine.hand_over(self.context.forge, self.continuation(entered.settings))
+            entered.engine.hand_over(self.context.forge, continuation, spent)
         except (ForgeRefused, ForgeUnavailable) as error:
             post_undispatched(self.context, entered.engine.state, error)
             return error

@@ -10,6 +10,7 @@ alone: it was taken over, or this run is run again after it had handed over.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from loop_kit.adapters.git.bundle import discard_bundle, fetch_commits, read_record, write_bundle
@@ -26,7 +27,8 @@ from loop_kit.core.ci.bundle import (
 )
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role
+from loop_kit.core.loop.refused_push import is_returned
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import PushRefused, PushRejected
 from loop_kit.usecases.job import Entered, Loop, LoopJob
@@ -134,12 +136,21 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
     entered = job.open(claimed.loop, replay=bundle)
     entered.engine.join(recorded, claimed.card)
     try:
-        entered.engine.run(last_round=bundle.round)
+        entered.engine.run(last_round=bundle.round, until=partial(is_returned, recorded))
     except GitFailed as error:
         entered.engine.stop(_outcome_of_lost_job(entered.engine.state), str(error))
     except PushRefused as error:
         job.report(entered, job.end_unsaved(entered, error))
-    return _hand_over(job, entered)
+    return _hand_over(job, entered, _spent_in_vain(bundle, recorded, entered.engine.state))
+
+
+def _spent_in_vain(bundle: Bundle, recorded: LoopState, state: LoopState) -> Spent | None:
+    """What the review used that is not read, for the push of the work that it is of was refused."""
+    refusal = state.refusal
+    if refusal is None or refusal.of_state or refusal == recorded.refusal:
+        return None
+    spent = bundle.spent.of(Role.REVIEWER)
+    return spent if bundle.review is not None or spent != Spent() else None
 
 
 def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
@@ -202,10 +213,10 @@ def _stop(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> LoopSta
     return _hand_over(job, entered)
 
 
-def _hand_over(job: LoopJob, entered: Entered) -> LoopState:
+def _hand_over(job: LoopJob, entered: Entered, spent: Spent | None = None) -> LoopState:
     undispatched: LoopError | None
     try:
-        undispatched = job.hand_over(entered)
+        undispatched = job.hand_over(entered, spent)
     except PushRefused as error:
         undispatched = job.end_unsaved(entered, error)
     job.context.log.close()

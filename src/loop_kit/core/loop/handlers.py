@@ -250,7 +250,7 @@ def record_post(state: LoopState, event: Published) -> LoopState:
 
 def hand_over(state: LoopState, event: HandedOver) -> LoopState:
     """Release the lease, and count the job that is asked to continue."""
-    usage = state.usage
+    usage = state.usage if event.spent is None else state.usage.plus(event.spent)
     if event.continue_to is not None:
         usage = usage.model_copy(update={"dispatches": usage.dispatches + 1})
     return update(

@@ -231,9 +231,13 @@ class Commanded:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """The run ends and releases its lease; `continue_to` is the round it asks to be dispatched."""
+    """The run ends and releases its lease; `continue_to` is the round it asks to be dispatched.
+
+    `spent` was paid for in another job and came to nothing.
+    """
 
     continue_to: int | None
+    spent: Spent | None = None
 
 
 Event = (

@@ -29,6 +29,11 @@ def unpushed_work(state: LoopState, onto: str) -> str | None:
     return tip if state.held is None and tip not in {"", onto, state.start_sha} else None
 
 
+def is_returned(before: LoopState, state: LoopState) -> bool:
+    """Whether the work went back to the worker since the state was `before`."""
+    return state.refusal is not None and state.refusal.returned and state.refusal != before.refusal
+
+
 def refuse_push(state: LoopState, event: PushWasRefused) -> LoopState:
     """Send the work back to the worker once, or end the loop and keep the work."""
     refused = event.refusal.model_copy(update={"round": state.round})

@@ -107,7 +107,7 @@ def continue_loop(
         continue_to=None,
         limits=limits,
         attempt=attempt,
-        refusal=None,
+        refusal=state.refusal if state.is_running else None,
         held=None,
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
