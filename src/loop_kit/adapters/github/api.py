@@ -22,6 +22,7 @@ from urllib3.exceptions import NewConnectionError
 
 from loop_kit.adapters.github import queries, refusals
 from loop_kit.adapters.github.refusals import Refused
+from loop_kit.adapters.github.spacing import Spacing
 from loop_kit.adapters.retry import Deadline, retry
 from loop_kit.errors import ForgeUnavailable, LoopError
 
@@ -53,7 +54,7 @@ class Access:
 
     @property
     def between_writes(self) -> float:
-        """Seconds between two writes: required by GitHub's own hosts, not by an Enterprise Server.
+        """Seconds between writes of a long series: required by GitHub's own hosts alone.
 
         Source: "Best practices for using the REST API"; a server of one's own has no secondary
         rate limits unless its administrator turns them on, and then reports them in its answers.
@@ -108,6 +109,7 @@ class GitHubApi:
         self._login = ""
         self._token_worked = False
         self._is_down = False
+        self._spacing = Spacing(access.between_writes, sleep, time.monotonic)
         self.github = Github(
             base_url=access.api_url.rstrip("/"),
             auth=Auth.Token(access.token),
@@ -115,7 +117,7 @@ class GitHubApi:
             timeout=30,
             per_page=100,
             seconds_between_requests=0,
-            seconds_between_writes=access.between_writes,
+            seconds_between_writes=0,
             lazy=True,
         )
 
@@ -200,6 +202,7 @@ class GitHubApi:
             if found is not None:
                 return found
             lost = False
+            self._spacing.wait()
             try:
                 return self._call(permission, create)
             except AnswerLost:
@@ -214,7 +217,12 @@ class GitHubApi:
 
     def start(self, permission: str, call: Callable[[], T]) -> T:
         """Start a job; a second one does no harm but costs, so not after a lost answer."""
-        return self._repeated(lambda: self._call(permission, call), _may_pass_unreceived)
+
+        def request() -> T:
+            self._spacing.wait()
+            return self._call(permission, call)
+
+        return self._repeated(request, _may_pass_unreceived)
 
     def _repeated(self, request: Callable[[], T], may_pass: Callable[[BaseException], bool]) -> T:
         """Make one request with its retries; while the API is known to be down, with none.
