@@ -24,6 +24,15 @@ def test_a_second_run_is_refused_and_touches_nothing(repo: Repo) -> None:
     assert process.poll() is None
 
 
+def test_a_removed_lock_file_lets_no_second_run_in(repo: Repo) -> None:
+    repo.plan({"worker/1/1": STUCK})
+    process = repo.start()
+    reached(repo, process)
+    (repo.folder / "lock").unlink()
+    assert_refused(repo.run(), 5, "already running")
+    assert process.poll() is None
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_starts_when_the_one_before_was_ended(repo: Repo, number: signal.Signals) -> None:
     repo.plan({"worker/1/1": STUCK})

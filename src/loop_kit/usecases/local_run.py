@@ -76,7 +76,6 @@ def run_local(request: Request) -> ExitCode:
         raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
     with exclusive(folder / "lock"):
         remove_drafts(folder)
-        remove_drafts(place.git_dir / "info")
         kill_leftovers(folder / "runtime" / "mailbox")
         release = _hide(place, folder)
         try:
@@ -287,7 +286,9 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
 
 def _hide(place: Place, folder: Path) -> Callable[[], None]:
     inside = path_in_repository(folder, place.root)
-    return exclude_generated(place.git_dir, inside, run=True) if inside else lambda: None
+    if inside is None:
+        return lambda: None
+    return exclude_generated(place.git_dir, inside, run=True, folder=folder)
 
 
 def _is_tracked(git: Git, path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.adapters.conftest import Local
@@ -52,6 +53,56 @@ def test_the_block_is_written_once_and_the_users_lines_are_kept(tmp_path: Path) 
     exclude_generated(tmp_path, ".loop", run=False)
     assert exclude.read_bytes().count(b"/.loop/state.json\n") == 1
     assert b"later\n" in exclude.read_bytes()
+
+
+def test_the_end_of_a_run_shows_no_file_of_another_work_tree(local: Local, tmp_path: Path) -> None:
+    git_dir, side = local.root / ".git", tmp_path / "side"
+    local.git.run("worktree", "add", "--quiet", "-b", "side", str(side))
+    for root in (local.root, side):
+        (root / ".loop").mkdir()
+        (root / ".loop" / "task_card.json").write_text("{}")
+    quick = exclude_generated(git_dir, ".loop", run=True, folder=local.root / ".loop")
+    slow = exclude_generated(git_dir, ".loop", run=True, folder=side / ".loop")
+    quick()
+    assert local.git.at(side).text("status", "--porcelain") == ""
+    slow()
+    assert local.git.at(side).text("status", "--porcelain") == "?? .loop/"
+
+
+def test_a_run_that_was_killed_hides_nothing_once_its_work_tree_is_gone(local: Local) -> None:
+    git_dir, gone = local.root / ".git", local.root.parent / "gone" / ".loop"
+    exclude_generated(git_dir, ".loop", run=True, folder=gone)
+    local.write(".loop/task_card.json", "{}")
+    exclude_generated(git_dir, ".loop", run=False)
+    assert local.git.text("status", "--porcelain") == "?? .loop/"
+
+
+def test_loops_in_several_folders_are_hidden_side_by_side(local: Local) -> None:
+    git_dir = local.root / ".git"
+    for folder in (".loop", "other", ".loop"):
+        exclude_generated(git_dir, folder, run=False)
+        local.write(f"{folder}/state.json", "{}")
+    assert local.git.text("status", "--porcelain") == ""
+
+
+def test_a_folder_with_the_characters_of_a_pattern_hides_only_itself(local: Local) -> None:
+    exclude_generated(local.root / ".git", "l[o]*p ", run=False)
+    for folder in ("l[o]*p ", "lop", "loop "):
+        local.write(f"{folder}/state.json", "{}")
+    shown = local.git.text("status", "--porcelain", "-z").split("\0")[:-1]
+    assert shown == ["?? loop /", "?? lop/"]
+
+
+def test_many_writers_lose_no_line(tmp_path: Path) -> None:
+    def run(number: int) -> None:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        exclude_generated(tmp_path, f"loop-{number}", run=True, folder=folder)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(16)))
+    lines = (tmp_path / "info" / "exclude").read_text().splitlines()
+    assert {f"/loop-{number}/" for number in range(16)} <= set(lines)
 
 
 def test_a_block_without_its_end_loses_no_line_of_the_user(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ Commands that must start fast import this module: it has no heavy imports.
 
 import contextlib
 import errno
+import json
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from loop_kit.adapters.append import append_whole
+from loop_kit.adapters.loop_dir.loop_lock import one_writer
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import naming_file
 
@@ -39,6 +42,7 @@ GENERATED = (
 )
 _WITH_DRAFTS = ("", "archive/*/", "context/", "handoff/*/", "runtime/")
 _BEGIN = "# loop-kit: generated files"
+_RUN = "# loop-kit: a run in"
 _END = "# loop-kit: end"
 
 
@@ -77,36 +81,70 @@ def remove_drafts(folder: Path) -> None:
                 draft.unlink()
 
 
-def exclude_generated(git_dir: Path, loop_dir: str, *, run: bool) -> Callable[[], None]:
+def exclude_generated(
+    git_dir: Path, loop_dir: str, *, run: bool, folder: Path | None = None
+) -> Callable[[], None]:
     """Keep generated files out of `git status` and `git add -A` by `.git/info/exclude`.
 
     Templates, configuration and cards are the user's and stay visible. While a run lasts (`run`,
     until the returned function is called) the whole folder is hidden, so that a worker's
     `git add -A` leaves what the user has not committed alone.
+
+    All work trees of a repository share that file. So each run has lines of its own there, named
+    after its `folder`, and the end of one does not show the files of another.
     """
-    path = git_dir / "info" / "exclude"
-    entries = [f"/{loop_dir}/{name}" for name in GENERATED]
-    whole = [f"/{loop_dir}/task_card.json", f"/{loop_dir}/"]
-    _write_block(path, entries + (whole if run else []))
+    if "\n" in loop_dir:
+        return lambda: None
+    exclude = git_dir / "info" / "exclude"
+    prefix = f"/{_escape(loop_dir)}/"
+    whole = [f"{prefix}task_card.json", prefix]
+    title = f"{_RUN} {json.dumps(str(folder or git_dir))}"
+    generated = [f"{prefix}{name}" for name in GENERATED]
 
-    def release() -> None:
-        if run:
-            _write_block(path, entries)
+    def write(of_run: list[str]) -> None:
+        exclude.parent.mkdir(parents=True, exist_ok=True)
+        with one_writer(exclude.parent):
+            remove_drafts(exclude.parent)
+            old = exclude.read_text("utf-8", "surrogateescape") if exclude.is_file() else ""
+            lines, others = _without_block(old.split("\n"), _BEGIN)
+            others = [line for line in others if not line.startswith(prefix)]
+            lines = _without_block(_without_dead_runs(lines), title)[0]
+            while lines and not lines[-1]:
+                lines.pop()
+            lines += [_BEGIN, *others, *generated, _END]
+            lines += [title, *of_run, _END] if of_run else []
+            text = "\n".join(lines) + "\n"
+            if text != old:
+                write_atomically(exclude, text.encode("utf-8", "surrogateescape"))
 
-    return release
+    write(whole if run else [])
+    return lambda: write([]) if run else None
 
 
-def _write_block(path: Path, entries: list[str]) -> None:
-    old = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
-    lines = old.splitlines()
-    if _BEGIN in lines and _END in lines[lines.index(_BEGIN) :]:
-        begin = lines.index(_BEGIN)
-        end = lines.index(_END, begin)
-        lines[begin : end + 1] = []
-    wanted = [*lines, _BEGIN, *entries, _END]
-    text = "\n".join(wanted) + "\n"
-    if text != old:
-        write_atomically(path, text.encode("utf-8", "surrogateescape"))
+def _escape(path: str) -> str:
+    """`path` as a pattern that matches nothing else."""
+    return re.sub(r"([\\*?\[]| $)", r"\\\1", path)
+
+
+def _without_block(lines: list[str], title: str) -> tuple[list[str], list[str]]:
+    """`lines` without the block of this title, and what is in it; one without an end is none."""
+    if title not in lines or _END not in lines[lines.index(title) :]:
+        return lines, []
+    begin = lines.index(title)
+    end = lines.index(_END, begin)
+    return lines[:begin] + lines[end + 1 :], lines[begin + 1 : end]
+
+
+def _without_dead_runs(lines: list[str]) -> list[str]:
+    """`lines` without the blocks of runs that were killed, and whose folder is gone since."""
+    for line in [line for line in lines if line.startswith(_RUN)]:
+        try:
+            folder = json.loads(line.removeprefix(_RUN))
+        except ValueError:
+            continue
+        if isinstance(folder, str) and not Path(folder).exists():
+            lines = _without_block(lines, line)[0]
+    return lines
 
 
 class RotatingFile:

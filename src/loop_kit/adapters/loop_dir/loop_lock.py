@@ -1,11 +1,15 @@
-"""The lock of a local loop: one run at a time in one folder. No heavy imports."""
+"""The lock of a local loop: one run at a time in one folder. No heavy imports.
+
+The folder itself is locked too, where the system can lock folders: whoever removes the lock file
+(`git clean -fdx` does) lets no second run in beside the first.
+"""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from loop_kit.errors import AlreadyRunning
+from loop_kit.errors import AlreadyRunning, StateRefused
 
 
 @contextlib.contextmanager
@@ -14,32 +18,82 @@ def exclusive(path: Path) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: another process holds it.
+        StateRefused: files cannot be locked there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-    try:
-        if not _try_lock(descriptor):
+    with contextlib.ExitStack() as held:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        held.callback(os.close, descriptor)
+        try:
+            free = _try_lock(descriptor) and _try_lock_folder(path.parent, held)
+        except OSError as error:
+            raise StateRefused(
+                f"{path} cannot be locked: {error.strerror}.",
+                "Put the loop's folder on a disk with locks (--loop-dir).",
+            ) from None
+        if not free:
             raise AlreadyRunning(
                 f"Another run is already running here ({path}).",
                 "Wait for it, or stop it; the lock ends with its process.",
             )
         yield
+
+
+@contextlib.contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Wait until no other process of ours changes a file of `folder`, where it can be locked."""
+    descriptor = _open_folder(folder)
+    if descriptor is None:
+        yield
+        return
+    import fcntl
+
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock_folder(folder: Path, held: contextlib.ExitStack) -> bool:
+    """Lock `folder` until `held` is closed; True where folders cannot be locked."""
+    descriptor = _open_folder(folder)
+    if descriptor is None:
+        return True
+    held.callback(os.close, descriptor)
     try:
-        if os.name == "nt":
-            import msvcrt
-
-            os.write(descriptor, b"\0")
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _try_lock(descriptor)
     except OSError:
+        return True
+
+
+def _open_folder(folder: Path) -> int | None:
+    """A descriptor of `folder`; None where the system gives none."""
+    if os.name == "nt":
+        return None
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Whether the lock was free, and is ours now."""
+    if os.name == "nt":
+        import msvcrt
+
+        os.write(descriptor, b"\0")
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
     return True
