@@ -35,16 +35,14 @@ def test_without_any_layer_the_defaults_of_the_contract_hold() -> None:
     assert (settings.artifact_timeout, settings.idle_timeout) == (90, 900)
     assert (settings.worker_backend, settings.reviewer_backend) == ("", "")
     assert (settings.branch_prefix, settings.round_timeout_minutes) == ("loop", 90)
-    assert (settings.scope, settings.evidence, settings.isolation) == (
-        *("guide", "lenient", "in-place"),
-    )
+    assert (settings.scope, settings.evidence, settings.isolation) == (*("guide", "lenient", None),)
     assert (settings.continue_, settings.fail_on, settings.draft) == ("dispatch", "failed", True)
     assert not settings.auto_dispatch
 
 
 def test_the_action_is_stricter_than_a_laptop() -> None:
     settings = resolve([("defaults", ACTION_DEFAULTS)])
-    assert (settings.evidence, settings.isolation) == ("strict", "clone")
+    assert settings.evidence == "strict"
     assert settings.auto_dispatch
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from loop_kit.adapters.agents.choice import choose_agents
-from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
-from loop_kit.adapters.git.in_place import InPlace
+from loop_kit.adapters.agents.choice import choose_agents, is_manual
+from loop_kit.adapters.git.command import Git, Identity, committer
 from loop_kit.adapters.git.repository import GitRepository, Place
+from loop_kit.adapters.git.work_tree import read_status
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
 from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
 from loop_kit.adapters.loop_dir.guides import TEMPLATES, Guides, committed_knowledge
@@ -20,6 +20,7 @@ from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
 from loop_kit.adapters.workspaces.space import Space
+from loop_kit.adapters.workspaces.user_tree import UserTree, WorkspacesByRole
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
@@ -86,10 +87,15 @@ class Site:
     def on_laptop(
         cls, git: Git, place: Place, environ: Mapping[str, str], loop_dir: Path
     ) -> "Site":
-        """A user's repository: our files are in the loop's folder."""
+        """A user's repository: our files are in the loop's folder, workspaces in the cache."""
         runtime = loop_dir / "runtime"
         own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
         return cls(git, place, environ, *own, Space(git, place, laptop_roots(environ)))
+
+    @property
+    def name_in_repository(self) -> str:
+        """The loop's folder relative to the repository, or the default when it is outside."""
+        return path_in_repository(self.loop_dir, self.place.root) or LOOP_DIR
 
     @classmethod
     def in_job(
@@ -145,7 +151,8 @@ def open_loop(
     """
     clock = SystemClock()
     hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
-    guides = _checked(_guides(site, base_sha, clock, hearers))
+    _report_deprecated(settings, hearers)
+    guides = _check_templates(_guides(site, base_sha, clock, hearers))
     run_options = options(site, settings, card)
     ports = _ports(site, settings, card, store, base_sha, replay)
     repository = GitRepository(site.git)
@@ -212,16 +219,19 @@ def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    own = _identity(site, settings)
-    extra = own.environment() if own else {}
+    return _agents(site, settings, _identity(site))
+
+
+def _agents(site: Site, settings: Settings, identity: Identity) -> dict[Role, Agent]:
     return choose_agents(
         settings,
         site.environ,
-        extra,
+        identity.environment(),
         loop_dir=site.loop_dir,
         logs=site.logs,
         root=site.place.root,
         job=site.job,
+        uncommitted=lambda: read_status(site.git, site.name_in_repository).tracked,
     )
 
 
@@ -237,15 +247,15 @@ def _ports(
         return _replay_ports(site, store, replay)
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
-    workspaces: Workspaces
-    if settings.isolation == "clone":
-        workspaces = Clones(cloner, Identity() if site.is_ci else ANONYMOUS)
-    else:
-        identity = Identity() if site.is_ci else ANONYMOUS
-        shown = path_in_repository(site.loop_dir, site.place.root) or LOOP_DIR
-        workspaces = InPlace(site.git, site.place.root, shown, identity)
+    identity = _identity(site)
+    agents = _agents(site, settings, identity)
+    clones = Clones(cloner, identity)
+    people = UserTree(site.git, site.place.root)
+    chosen: dict[Role, Workspaces] = {
+        role: clones if agent.is_program else people for role, agent in agents.items()
+    }
     verifier = CloneVerifier(cloner, environment.agent_environment(site.environ))
-    return _Ports(store, agents_of(site, settings), workspaces, verifier)
+    return _Ports(store, agents, WorkspacesByRole(chosen), verifier)
 
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
@@ -264,11 +274,9 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     )
 
 
-def _identity(site: Site, settings: Settings) -> Identity | None:
-    """Who commits for agents; None where git's own configuration is in their sight."""
-    if site.is_ci:
-        return Identity()
-    return committer(site.git) if settings.isolation == "clone" else None
+def _identity(site: Site) -> Identity:
+    """Who commits for agents: the job's own identity, or the user's."""
+    return Identity() if site.is_ci else committer(site.git)
 
 
 def _guides(site: Site, base_sha: str, clock: Clock, reporter: Reporter) -> Guides:
@@ -303,8 +311,17 @@ def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-def _checked(guides: Guides) -> Guides:
-    """The guides, when their templates can be filled."""
+def _report_deprecated(settings: Settings, reporter: Reporter) -> None:
+    if settings.isolation:
+        reporter.note("The setting isolation is deprecated and ignored: remove it.")
+
+
+def _check_templates(guides: Guides) -> Guides:
+    """`guides`, whose templates name no unknown placeholder.
+
+    Raises:
+        BadSetting: one does; the known ones are named.
+    """
     known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
     for role, names in known.items():
         try:
@@ -317,11 +334,11 @@ def _checked(guides: Guides) -> Guides:
 
 
 def _protected_paths(settings: Settings, *, ci: bool) -> tuple[str, ...]:
-    """What a worker may not change; in the user's own tree that is for the user to see."""
+    """What a worker may not change; a person who works here may configure their agents."""
     if ci:
         return PROTECTED_IN_CI
-    isolated = settings.isolation == "clone"
-    return (*PROTECTED_ALWAYS, *(AGENT_CONFIGURATION if isolated else ()))
+    trusted = is_manual(Role.WORKER, settings)
+    return PROTECTED_ALWAYS if trusted else (*PROTECTED_ALWAYS, *AGENT_CONFIGURATION)
 
 
 def _existing(root: Path, entries: tuple[str, ...]) -> frozenset[str]:

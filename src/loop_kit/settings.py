@@ -115,8 +115,8 @@ class Settings(Record):
     verify_timeout: Seconds = 600
     scope: Literal["guide", "strict"] = "guide"
     evidence: Literal["lenient", "strict"] = "lenient"
-    isolation: Literal["in-place", "clone"] = "in-place"
     workspace_root: str = ""
+    isolation: Literal["clone"] | None = None
     continue_: Annotated[Literal["dispatch", "none"], Field(alias="continue")] = "dispatch"
     continue_workflow: str = ""
     agent_env: Globs = ()
@@ -129,6 +129,7 @@ class Settings(Record):
     heartbeat_ttl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
     max_session_rounds: Annotated[int, Field(ge=0)] = 0
     allow_dirty: bool = False
+    apply: Literal["approved", "never"] = "approved"
     verbose: bool = False
 
     def limits(self, *, ci: bool) -> Limits:
@@ -177,7 +178,6 @@ INPUTS = (
 """The settings that are inputs of the action, under their names here."""
 
 ACTION_DEFAULTS: Values = {
-    "isolation": "clone",
     "evidence": "strict",
     "dispatch_timeout": 0,
     "auto_dispatch": True,
@@ -195,7 +195,7 @@ _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
 } | {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
     *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
-    "structured_output",
+    *("structured_output", "apply"),
 }
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 
@@ -311,6 +311,12 @@ def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:
     for layer, values in layers:
         merged.update(values)
         origin.update(dict.fromkeys(values, layer))
+    if merged.get("isolation") == "in-place":
+        raise BadSetting(
+            f"{origin['isolation']}: isolation in-place is not supported any more: agents work in"
+            " clones of their own.",
+            "Remove the setting; `loop run` fast-forwards your branch when the work is approved.",
+        )
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:

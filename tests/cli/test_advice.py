@@ -6,7 +6,6 @@ One table. What a line says to do first is done; the command is typed as it was 
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +19,6 @@ RIGHT: Steps = [{"write": {"calc.py": "VALUE = 1\n"}}, {"commit": "Value"}, {"re
 
 def nothing(repo: Repo, result: Result) -> None:
     """Nothing is to be done first."""
-
-
-def type_first(repo: Repo, result: Result) -> None:
-    """The git command of the advice is typed."""
-    (command,) = re.findall(r"git reset --keep [0-9a-f]{40}", " ".join(result.out.split()))
-    repo.git(*shlex.split(command)[1:])
 
 
 def correct_the_card(repo: Repo, result: Result) -> None:
@@ -47,9 +40,8 @@ class Case:
 
 CASES = {
     "scope": Case(
-        *("needs_human", "Take the refused commits off: git reset --keep", {"worker": OUTSIDE}),
+        *("needs_human", "edit the task card and add --refresh-card", {"worker": OUTSIDE}),
         card=(("out_of_scope", ["secret.txt"]),),
-        first=type_first,
     ),
     "max rounds": Case(
         *("max_rounds_exhausted", "--max-rounds 2", {"reviewer/1": SENT_BACK}),
@@ -131,15 +123,13 @@ def test_a_budget_that_is_used_up_is_raised_by_the_printed_command(repo: Repo, l
     assert repo.state["limits"]["max_cost_usd"] == 1
 
 
-def test_no_agent_is_paid_for_commits_that_were_refused(repo: Repo) -> None:
+def test_commits_that_were_refused_reach_no_branch(repo: Repo) -> None:
+    base = repo.head
     repo.card(out_of_scope=["secret.txt"])
     repo.plan({"worker": OUTSIDE})
     repo.run()
-    paid = len(repo.calls)
 
-    assert_refused(repo.run("--resume"), 5, "git reset --keep", "--refresh-card")
-
-    assert len(repo.calls) == paid
+    assert {repo.head, repo.git("rev-parse", "loop/T-001/work")} == {base}
 
 
 def test_a_refused_change_that_the_card_allows_now_is_judged_by_the_new_card(repo: Repo) -> None:

@@ -32,7 +32,7 @@ def test_any_program_can_be_the_worker_and_the_reviewer(repo: Repo) -> None:
     call = repo.calls[0]
     assert call.argv[1] == "--file"
     assert call.argv[3] == f"--out={call.env['LOOP_REPORT_PATH']}"
-    assert call.argv[5:] == [str(repo.root), "{other}"]
+    assert call.argv[5:] == [call.cwd, "{other}"]
     assert "Make VALUE right." in call.stdin
     assert "[worker] command starts" in result.out
 
@@ -152,7 +152,6 @@ def test_a_worker_in_a_clone_cannot_leave_configuration_for_the_reviewer(
 ) -> None:
     planted = [{"write": {path: "{}"}}, {"sh": "git add -A -f"}, *TWO_ROUNDS_WORK]
     repo.plan({"worker": planted})
-    repo.extra = {"LOOP_ISOLATION": "clone"}
     result = repo.run()
     assert result.code == 7, result.text
     assert repo.state["reasons"] == ["protected_path"]

@@ -64,20 +64,19 @@ PHASES = {
 }
 
 
-@pytest.mark.parametrize("isolation", ["in-place", "clone"])
+@pytest.mark.parametrize("switch", [["--switch"], []], ids=["on the branch", "beside it"])
 @pytest.mark.parametrize("phase", [*PHASES, "awaiting_review"])
 def test_a_fetched_loop_is_resumed_here_in_whichever_phase_it_was(
-    repo: Repo, tmp_path: Path, phase: str, isolation: str
+    repo: Repo, tmp_path: Path, phase: str, switch: list[str]
 ) -> None:
     ci = Ci.beside(repo, tmp_path)
     ci.run(REVIEWER_FAILS if phase == "awaiting_review" else WORKER_FAILS)
     running = {"state": "awaiting_review", "outcome": None, "resume_phase": None}
     ci.put(**PHASES.get(phase, running))
-    switch = ["--switch"] if isolation == "in-place" else []
     fetched = ci.laptop.loop("fetch", "T-001", *switch)
     assert fetched.code == 0, fetched.text
 
-    done = ci.laptop.run("--resume", env={"LOOP_ISOLATION": isolation})
+    done = ci.laptop.run("--resume")
 
     assert done.code == 0, done.text
     assert ci.laptop.ended == ("done", "approved")

@@ -58,9 +58,8 @@ def test_clones_commit_with_the_identity_of_the_repository(repo: Repo) -> None:
     (repo.home / ".gitconfig").unlink()
     repo.git("config", "user.name", "Rita")
     repo.git("config", "user.email", "rita@example.org")
-    repo.extra = {"LOOP_ISOLATION": "clone"}
 
-    done = repo.run()
+    done = repo.run("--apply", "never")
 
     assert done.code == 0, done.text
     assert "The work is on the branch loop/T-001/work." in done.out

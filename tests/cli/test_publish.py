@@ -92,11 +92,11 @@ def test_a_published_loop_is_fetched_and_published_again(ci: Ci) -> None:
     assert "nothing to publish" in again.out
 
 
-def test_a_loop_resumed_in_clones_is_published_too(repo: Repo, tmp_path: Path) -> None:
+def test_a_loop_resumed_beside_its_branch_is_published_too(repo: Repo, tmp_path: Path) -> None:
     ci = Ci.beside(repo, tmp_path, "--depth=1")
     ci.run(WORKER_FAILS)
     assert ci.laptop.loop("fetch", "T-001").code == 0
-    assert ci.laptop.run("--resume", env={"LOOP_ISOLATION": "clone"}).code == 0
+    assert ci.laptop.run("--resume").code == 0
     done = ci.laptop.loop("publish")
     assert done.code == 0, done.text
     assert ci.bare.head(WORK) == ci.state["head_sha"] == ci.laptop.state["head_sha"]
@@ -299,21 +299,19 @@ def test_it_publishes_from_a_subfolder(ci: Ci) -> None:
     assert ci.state["outcome"] == "approved"
 
 
-@pytest.mark.parametrize("isolation", ["in-place", "clone"])
+@pytest.mark.parametrize("switch", [["--switch"], []], ids=["on the branch", "beside it"])
 @pytest.mark.parametrize("plan", [WORKER_FAILS, REVIEWER_FAILS], ids=["worker", "reviewer"])
 def test_commits_that_a_person_pushed_are_accepted_by_starting_the_loop_again(
-    repo: Repo, tmp_path: Path, plan: dict[str, Steps], isolation: str
+    repo: Repo, tmp_path: Path, plan: dict[str, Steps], switch: list[str]
 ) -> None:
     ci = Ci.beside(repo, tmp_path)
     ci.run(plan)
     pushed = ci.bare.commit_files(WORK, {"note.txt": "mine"}, "A person's commit")
-    switch = ["--switch"] if isolation == "in-place" else []
     assert ci.laptop.loop("fetch", "T-001", *switch).code == 0
-    env = {"LOOP_ISOLATION": isolation}
 
-    stopped = ci.laptop.run("--resume", env=env)
+    stopped = ci.laptop.run("--resume")
     assert (stopped.code, ci.laptop.state["reasons"]) == (7, ["human_push"])
-    again = ci.laptop.run("--resume", env=env)
+    again = ci.laptop.run("--resume")
     assert again.code == 0, again.text
     done = ci.laptop.loop("publish")
 

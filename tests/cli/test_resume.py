@@ -79,13 +79,16 @@ def test_a_killed_run_is_continued_at_the_outstanding_phase(repo: Repo, role: st
     assert repo.names == expected[role]
 
 
-def test_a_killed_worker_may_have_committed_already(repo: Repo) -> None:
-    repo.plan({"worker/1/1": [*DONE[:2], {"gate": "stuck"}], "worker/1/2": [{"report": {}}]})
+def test_what_a_killed_worker_had_committed_is_not_in_the_way(repo: Repo) -> None:
+    base = repo.head
+    repo.plan({"worker/1/1": [*DONE[:2], {"gate": "stuck"}], "worker/1/2": DONE})
     process = repo.start()
     agent = repo.reached("stuck")
     ended_by(process, signal.SIGKILL)
     eventually(lambda: not is_alive(agent), "the end of the agent")
+    assert repo.head == base
     assert repo.run("--resume").code == 0
+    assert repo.git("rev-list", "--count", f"{base}..HEAD") == "1"
     assert repo.git("show", "HEAD:calc.py") == "VALUE = 1"
 
 
@@ -225,14 +228,18 @@ def test_resuming_with_the_card_of_another_task_is_refused(repo: Repo) -> None:
     assert repo.names == ["worker/1/1"]
 
 
-def test_a_branch_that_was_moved_meanwhile_is_not_reviewed(repo: Repo) -> None:
+def test_a_branch_of_the_user_that_was_moved_meanwhile_stays_there(repo: Repo) -> None:
     repo.plan({"reviewer": [{"stderr": "unauthorized"}, {"exit": 1}]})
     assert repo.run().code == 2
+    work = repo.state["head_sha"]
     repo.git("reset", "--quiet", "--hard", "HEAD~1")
+    before = repo.head
+    repo.plan({})
     result = repo.run("--resume")
-    assert result.code == 5, result.text
-    assert result.err.startswith("Error: HEAD is ")
-    assert repo.names == ["worker/1/1", "reviewer/1/1"]
+    assert result.code == 0, result.text
+    assert repo.head == before
+    assert repo.git("rev-parse", "loop/T-001/work") == work
+    assert "Your branch main stays as it is: main has moved since the loop started." in result.out
 
 
 def test_two_rounds_can_be_run_by_two_processes(repo: Repo) -> None:

@@ -24,7 +24,7 @@ def test_a_change_out_of_scope_is_sent_back_once_and_then_needs_a_person(repo: R
 
 def test_a_change_out_of_scope_that_is_taken_back_is_forgiven(repo: Repo) -> None:
     repo.card(out_of_scope=["docs/"])
-    back: Steps = [{"sh": "git rm -q docs/a.md; git commit -q -m Back"}, {"report": {}}]
+    back: Steps = [{"sh": "git rm -qf docs/a.md; git commit -q -m Back"}, {"report": {}}]
     repo.plan({"worker/1/1": BEYOND, "worker/1/2": back})
     assert repo.run().code == 0
     assert repo.git("diff", "--name-only", repo.state["base_sha"]) == "calc.py"

@@ -60,7 +60,7 @@ def test_a_reviewer_without_a_heartbeat_ends_the_wait_for_the_review(repo: Repo)
 
 def test_dispatched_agents_have_a_heartbeat_while_they_run(repo: Repo) -> None:
     seen = repo.fake / "seen.json"
-    beating = f"until cp .loop/runtime/worker.heartbeat.json {seen}; do sleep 0.05; done"
+    beating = f"until cp {repo.folder}/runtime/worker.heartbeat.json {seen}; do sleep 0.05; done"
     repo.plan({"worker": [{"sh": beating}, *WORK]})
     assert repo.run("--require-heartbeat", "--heartbeat-ttl", "2").code == 0
     said = json.loads(seen.read_text())

@@ -156,7 +156,7 @@ def test_the_repository_of_the_user_stays_as_it_was(team: Team) -> None:
     before = team.repo.git("for-each-ref"), team.repo.git("status", "--porcelain", "--ignored")
     below = team.repo.root / "src" / "deep"
     below.mkdir(parents=True)
-    env = {**team.token, "LOOP_ISOLATION": "in-place", "LOOP_WORKER_BACKEND": "manual"}
+    env = {**team.token, "LOOP_WORKER_BACKEND": "manual"}
     done = team.repo.loop("sweep", "--workflow=loop.yml", cwd=below, env=env)
     assert done.code == 0, done.text
     after = team.repo.git("for-each-ref"), team.repo.git("status", "--porcelain", "--ignored")

@@ -1,4 +1,4 @@
-"""What every workspace promises: the fake, the user's own tree, and isolated clones."""
+"""What every workspace of a program promises: the fake, and isolated clones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tests.adapters.conftest import IDENTITY, Local, environment, make_local
 from tests.fakes import MemoryRepository, MemoryWorkspaces
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.in_place import InPlace
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
@@ -57,14 +56,12 @@ def git_place(local: Local, workspaces: Workspaces) -> Place:
     return Place(workspaces, GitRepository(local.git), local.head, write_file, commit_all)
 
 
-@pytest.fixture(params=["memory", "in place", "clones"])
+@pytest.fixture(params=["memory", "clones"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "memory":
         return memory_place()
     local = make_local(tmp_path / "repository")
     local.commit({"a.py": "a\n"}, "Base")
-    if request.param == "in place":
-        return git_place(local, InPlace(local.git, local.root, ".loop", IDENTITY))
     cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
     return git_place(local, Clones(cloner, IDENTITY))
 

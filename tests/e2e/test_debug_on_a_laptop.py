@@ -73,7 +73,7 @@ def test_the_posts_are_left_to_the_next_job_which_makes_them_once(
 ) -> None:
     laptop = laptop_with(stuck, tmp_path / "laptop", "--depth=1")
     assert laptop.loop("fetch", "T-001").code == 0
-    repaired(laptop, LOOP_ISOLATION="clone")
+    repaired(laptop)
     pushes, requests = len(stuck.git.pushes), stuck.api.count("POST")
     env = laptop.token if has_token else {}
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_a_card_cannot_name_a_commit_of_a_fork_as_its_base(hub: Hub, tmp_path: Path) -> None:
     proof = tmp_path / "stolen"
     program = f"{sys.executable} -c \"open('{proof}', 'w').write('ran')\""
-    config = {"worker_command": program, "worker_backend": "command", "isolation": "in-place"}
+    config = {"worker_command": program, "worker_backend": "command"}
     base = hub.bare.head("main")
     hub.bare.commit_files("evil", {".loop/config.yaml": json.dumps(config)}, "Evil", parent=base)
     sha = hub.bare.head("evil")

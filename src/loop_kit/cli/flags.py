@@ -77,7 +77,11 @@ VerifyTimeout = Annotated[
 ]
 AllowDirty = Annotated[
     bool | None,
-    typer.Option("--allow-dirty", help="Run with uncommitted changes; they stay yours."),
+    typer.Option("--allow-dirty", help="Run from HEAD; agents do not see uncommitted changes."),
+]
+Apply = Annotated[
+    str | None,
+    typer.Option(help="approved or never: fast-forward your branch to approved work.  [approved]"),
 ]
 WorkspaceRoot = Annotated[
     str | None,

@@ -47,6 +47,7 @@ def run(
     verify_timeout: flags.VerifyTimeout = None,
     allow_dirty: flags.AllowDirty = None,
     workspace_root: flags.WorkspaceRoot = None,
+    apply: flags.Apply = None,
     verbose: flags.Verbose = None,
     loop_dir: flags.LoopDir = LOOP_DIR,
 ) -> None:

@@ -204,8 +204,6 @@ class LoopJob:
             context.checkout.fetch(sha)
         context.checkout.supply.complete(tip)
         settings = context.loop_settings(card, base_sha)
-        if settings.isolation == "in-place":
-            context.checkout.git.run("checkout", "--quiet", "--force", "--detach", tip)
         engine = bootstrap.open_loop(
             context.site,
             settings,

@@ -6,7 +6,6 @@ from typing import Any
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.state import Limits, LoopState, Outcome
-from loop_kit.errors import StateRefused
 
 _BUDGETS = ("max_cost_usd", "max_minutes", "max_tokens")
 _REFUSED = {"scope", "protected_path"}
@@ -24,40 +23,17 @@ def options_to_resume(state: LoopState) -> list[str]:
     return []
 
 
-def before_resuming(state: LoopState, head: str) -> list[str]:
-    """What to do before the loop is continued, a line each; `head` is what is checked out."""
+def before_resuming(state: LoopState) -> list[str]:
+    """What to do before the loop is continued, a line each."""
     if state.outcome is Outcome.VERIFY_UNAVAILABLE:
         return ["Correct the command in the task card, or install its program."]
     if state.outcome is Outcome.SETUP_FAILED:
         return ["Correct workspace_setup in .loop/config.yaml, or what it needs."]
     if _REFUSED & set(state.reasons):
-        allow = "Or allow the change in the task card, and add --refresh-card to the command."
-        if is_refused_work(state, head):
-            return [f"Take the refused commits off: git reset --keep {state.tip}", allow]
-        return [allow]
+        return ["To allow the change, edit the task card and add --refresh-card to the command."]
     if state.outcome is Outcome.WORKER_NOOP:
         return ["To say more in the task card first, edit it and add --refresh-card."]
     return []
-
-
-def is_refused_work(state: LoopState, head: str) -> bool:
-    """Whether `head` is the work for which the loop stopped."""
-    refused = state.attempt.work_sha if state.attempt else ""
-    return bool(_REFUSED & set(state.reasons)) and head == refused != state.tip
-
-
-def require_refused_work_gone(state: LoopState, head: str) -> None:
-    """Start no agent on top of commits that would be refused again.
-
-    Raises:
-        StateRefused: they are checked out still.
-    """
-    if is_refused_work(state, head):
-        raise StateRefused(
-            f"HEAD is {head[:10]}, the commit that was refused.",
-            f"Take it off with `git reset --keep {state.tip}`, or allow the change in the task card"
-            " and add --refresh-card.",
-        )
 
 
 def limits_to_resume(limits: Limits, flags: Mapping[str, Any], recorded: LoopState) -> Limits:

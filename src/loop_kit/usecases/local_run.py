@@ -1,6 +1,5 @@
 """A run on a laptop: the user's repository, the folder `.loop/`, and the same engine as in CI."""
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_store import FetchedStore
 from loop_kit.adapters.git.repository import Place, locate
-from loop_kit.adapters.git.work_tree import read_status, require_clean
+from loop_kit.adapters.git.work_tree import named_paths, read_status, require_clean
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
 from loop_kit.adapters.loop_dir.loop_folder import (
     exclude_generated,
@@ -41,8 +40,8 @@ from loop_kit.usecases.local_advice import (
     before_resuming,
     limits_to_resume,
     options_to_resume,
-    require_refused_work_gone,
 )
+from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 from loop_kit.usecases.resume_command import resume_words
 
@@ -98,7 +97,7 @@ class _LocalRun:
             keep_card=_is_tracked(git, folder / bus.TASK_CARD),
             keep_work=self._keep_work,
         )
-        self._work_branch = ""
+        self._branch: LocalBranch | None = None
 
     def run(self) -> ExitCode:
         """Resolve the settings, check everything that can be checked for free, then run."""
@@ -110,45 +109,50 @@ class _LocalRun:
         site = Site.on_laptop(self._git, self._place, request.environ, self._folder)
         with console(verbose=settings.verbose) as shown:
             engine = bootstrap.open_loop(site, settings, card, self._store, shown)
-            if settings.isolation == "clone":
-                self._work_branch = self._own_branch(settings, card)
-            else:
-                self._check_clean(settings, shown)
+            self._check_clean(settings, shown)
             return self._rounds(engine, settings, card)
 
     def _rounds(self, engine: Engine, settings: Settings, card: TaskCard) -> ExitCode:
-        """Run round after round; between two, restart if our own code changed on disk."""
-        before, shown = code_stamp(), engine.reporter
-        recorded = self._load_recorded()
-        if recorded is not None and self._request.resume and not self._request.refresh_card:
-            require_refused_work_gone(recorded, self._place.head)
-        state = engine.begin(self._start(settings, card, recorded), recorded)
+        """Run round after round."""
+        shown, recorded = engine.reporter, self._load_recorded()
+        fresh = self._is_fresh(card, recorded)
+        branch = self._open_branch(settings, card, None if fresh else recorded, shown)
+        state = engine.begin(self._start(settings, card, recorded, branch, fresh=fresh), recorded)
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
             shown.note("The loop is approved already.")
+            branch.report_end(state)
             return ExitCode.OK
         while state.is_running:
             state = engine.run(last_round=state.round)
             self._store.sync(state.branch_tip)
+            branch.follow(state)
             if self._request.single_round is not None:
                 break
-            again = self._request.argv[:1] == ("run",)
-            if again and state.state is not Phase.DONE and code_stamp() != before:
-                shown.note("The code of loop-kit changed on disk: continuing with the new code.")
-                _restart(self._request)
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
-        self._report_end(shown, state)
+        self._report_end(shown, state, branch)
         return state.exit_code
 
-    def _report_end(self, shown: Reporter, state: LoopState) -> None:
+    def _open_branch(
+        self, settings: Settings, card: TaskCard, recorded: LoopState | None, shown: Reporter
+    ) -> LocalBranch:
+        """The branch that keeps the work; of another task's loop nothing counts."""
+        if recorded is not None and (recorded.task_id != card.task_id or recorded.contradiction):
+            recorded = None
+        self._branch = LocalBranch(
+            *(self._git, self._place, settings, card.task_id, recorded),
+            *(self._store.fetched_tip, self._folder_name, shown),
+        )
+        return self._branch
+
+    def _report_end(self, shown: Reporter, state: LoopState, branch: LocalBranch) -> None:
         shown.note(headline(state))
         shown.note(f"Used: {usage_text(state)}.")
-        if self._work_branch:
-            shown.note(f"The work is on the branch {self._work_branch}.")
+        branch.report_end(state)
         if state.outcome is not None and state.resume_phase is not None:
             shown.note(f"Transcripts are in {self._folder / 'logs'}.")
-            for line in before_resuming(state, locate(self._git).head):
+            for line in before_resuming(state):
                 shown.note(line)
             words = resume_words(self._request.argv or ["run"], options_to_resume(state))
             shown.note("Continue with:")
@@ -174,10 +178,21 @@ class _LocalRun:
                 sys.stderr.write(f"Warning: state.json could not be read and is now {aside}.\n")
         return self._store.load()
 
-    def _start(self, settings: Settings, card: TaskCard, recorded: LoopState | None) -> Start:
-        fresh = not self._request.resume
-        if self._request.single_round is not None:
-            fresh = _is_fresh(self._request.single_round, card, recorded)
+    def _is_fresh(self, card: TaskCard, recorded: LoopState | None) -> bool:
+        """Whether a new loop begins."""
+        if self._request.single_round is None:
+            return not self._request.resume
+        return _is_fresh(self._request.single_round, card, recorded)
+
+    def _start(
+        self,
+        settings: Settings,
+        card: TaskCard,
+        recorded: LoopState | None,
+        branch: LocalBranch,
+        *,
+        fresh: bool,
+    ) -> Start:
         if fresh and recorded is not None and not recorded.is_finished:
             sys.stderr.write(
                 f"Warning: {one_line(recorded.task_id)} was at round {recorded.last_round}"
@@ -191,7 +206,8 @@ class _LocalRun:
             verify=settings.verify,
             fresh=fresh,
             refreshes=self._request.refresh_card,
-            work_branch=self._work_branch or self._place.branch,
+            base_branch=branch.user_branch,
+            work_branch=branch.branch,
         )
 
     def _limits(self, settings: Settings, card: TaskCard, recorded: LoopState | None) -> Limits:
@@ -200,20 +216,9 @@ class _LocalRun:
             return limits
         return limits_to_resume(limits, self._request.flags, recorded)
 
-    def _own_branch(self, settings: Settings, card: TaskCard) -> str:
-        """The branch that keeps the work of isolated clones; the user's own stays as it is."""
-        branch = f"{settings.branch_prefix}/{card.task_id}/work"
-        if self._place.branch == branch:
-            raise BadSetting(
-                f"The branch {branch} is checked out here, and the loop would move it.",
-                "Check out another branch, or run with isolation in-place.",
-            )
-        return branch
-
     def _keep_work(self, sha: str) -> None:
-        if self._work_branch:
-            ref = f"refs/heads/{self._work_branch}"
-            self._git.run("update-ref", "-m", "loop-kit: work", ref, sha)
+        if self._branch is not None:
+            self._branch.keep(sha)
 
     def _learn(self, state: LoopState, shown: Reporter) -> None:
         """Keep what blocked a round and was fixed; run twice, it is learned once."""
@@ -232,33 +237,19 @@ class _LocalRun:
             shown.warn(f"Not all was learned from this loop: {error.filename}: {error.strerror}.")
 
     def _check_clean(self, settings: Settings, shown: ConsoleReporter) -> None:
-        ignored = path_in_repository(self._folder, self._place.root) or LOOP_DIR
-        status = read_status(self._git, ignored)
-        if settings.allow_dirty and status.tracked:
-            listed = ", ".join(status.tracked[:20])
-            shown.note(f"Uncommitted changes, which stay yours: {listed}. Proceeding.")
-            return
-        require_clean(status)
+        status = read_status(self._git, self._folder_name)
+        if not settings.allow_dirty:
+            require_clean(status)
+        elif status.paths:
+            shown.note(
+                f"The agents start from HEAD and do not see {named_paths(sorted(status.paths))}."
+                " Proceeding."
+            )
 
-
-def _restart(request: Request) -> None:
-    """Replace this process by one that runs the code on disk, at the round that is outstanding."""
-    argv = [sys.executable, "-P", "-m", "loop_kit", *resume_words(request.argv)]
-    os.execve(sys.executable, argv, dict(request.environ))  # noqa: S606
-
-
-def code_stamp() -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of every file of this package: equal while its code is the same."""
-    import loop_kit
-
-    root = Path(loop_kit.__file__).parent
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        for name in names:
-            about = (Path(folder) / name).stat()
-            found.append((f"{folder}/{name}", about.st_size, about.st_mtime_ns))
-    return tuple(sorted(found))
+    @property
+    def _folder_name(self) -> str:
+        """The loop's folder relative to the repository, or the default when it is outside."""
+        return path_in_repository(self._folder, self._place.root) or LOOP_DIR
 
 
 def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:

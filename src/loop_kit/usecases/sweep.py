@@ -57,11 +57,10 @@ from loop_kit.usecases.leases import is_held
 from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
 
 _NO_AGENTS: Values = {
-    "isolation": "clone",
     "worker_backend": "codex",
     "reviewer_backend": "codex",
 }
-"""No agent is run, so neither the checkout is changed nor are the loop's own backends needed."""
+"""No agent is run, so the loop's own backends are not needed."""
 
 _DONE = {Action.DISPATCHED, Action.HANDED, Action.POSTED, Action.COMMANDED, Action.WOULD}
 

@@ -1,6 +1,6 @@
 """Chooses the backend that plays each role: the one that is named, else the first installed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
@@ -25,11 +25,12 @@ def choose_agents(
     logs: Path,
     root: Path,
     job: Path | None,
+    uncommitted: Callable[[], Sequence[str]],
 ) -> dict[Role, Agent]:
     """The worker and the reviewer; both see `extra` beside what `environ` may give them.
 
     `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
-    processes a namespace.
+    processes a namespace. `uncommitted` names the files that a person has not committed yet.
 
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
@@ -39,8 +40,8 @@ def choose_agents(
     for role in Role:
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
-        if not settings.auto_dispatch or name == MANUAL:
-            chosen[role] = ManualAgent(loop_dir, settings.timeout, ttl)
+        if is_manual(role, settings):
+            chosen[role] = ManualAgent(loop_dir, settings.timeout, ttl, uncommitted)
             continue
         candidates = [
             _factory(backend, role)(
@@ -51,6 +52,11 @@ def choose_agents(
         agent = next((each for each in candidates if not each.check()), candidates[0])
         chosen[role] = agent if ttl is None else BeatingAgent(agent, loop_dir, ttl)
     return chosen
+
+
+def is_manual(role: Role, settings: Settings) -> bool:
+    """Whether a person plays this role."""
+    return not settings.auto_dispatch or _backend_name(role, settings) == MANUAL
 
 
 def _backend_name(role: Role, settings: Settings) -> str | None:

@@ -2,10 +2,11 @@
 
 This is a run without `--auto-dispatch`. A report for another round or task is a leftover and is
 ignored; one that cannot be parsed is reported once and not an error, because a person may be in the
-middle of saving it.
+middle of saving it. Work that is not committed is not taken: the report waits until it is.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.heartbeat import health
@@ -13,10 +14,12 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role, Spent
+from loop_kit.core.sanitize import one_line
 from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _POLL = 0.2
 _MAX_WAIT = 24 * 3600.0
+_MAX_NAMED = 10
 
 
 class ManualAgent:
@@ -29,11 +32,17 @@ class ManualAgent:
     is_program = False
 
     def __init__(
-        self, folder: Path, timeout: float = 0, heartbeat_ttl: float | None = None
+        self,
+        folder: Path,
+        timeout: float = 0,
+        heartbeat_ttl: float | None = None,
+        uncommitted: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        """`uncommitted` names the tracked files that a worker has changed and not committed."""
         self._folder = folder
         self._timeout = timeout or _MAX_WAIT
         self._heartbeat_ttl = heartbeat_ttl
+        self._uncommitted = uncommitted
 
     def check(self) -> str:
         """People need no program."""
@@ -52,6 +61,8 @@ class ManualAgent:
         warned = ""
         while time.monotonic() - started < self._timeout:
             raw, why = _read_report(path, assignment)
+            if raw is not None and assignment.role is Role.WORKER:
+                raw, why = self._require_committed(raw, path)
             if raw is not None:
                 write_atomically(assignment.report, raw)
                 return AgentExit(spent=Spent())
@@ -63,6 +74,18 @@ class ManualAgent:
                 return AgentExit(timed_out=missing)
             time.sleep(_POLL)
         return AgentExit(timed_out=f"no {path.name} within {self._timeout:g} s (--timeout)")
+
+    def _require_committed(self, raw: bytes, path: Path) -> tuple[bytes | None, str]:
+        """The report, or None and why it is not taken while files are uncommitted."""
+        changed = self._uncommitted()
+        if not changed:
+            return raw, ""
+        more = f" and {len(changed) - _MAX_NAMED} more" if len(changed) > _MAX_NAMED else ""
+        named = ", ".join(one_line(name) for name in changed[:_MAX_NAMED])
+        return None, (
+            f"{path} is not taken, as there are uncommitted changes: {named}{more}."
+            " Commit it, then write the report."
+        )
 
     def _missing_heartbeat(self, role: Role) -> str | None:
         """Why waiting is useless, or None."""

@@ -44,6 +44,12 @@ class FetchedStore(FileStore):
         del known
         return self._git.has(work_sha)
 
+    @property
+    def fetched_tip(self) -> str:
+        """Where the work was in CI when this loop was fetched; '' if it was not."""
+        record = load_record(self._where)
+        return record.work_tip if record is not None else ""
+
     def _fetched_tip(self, state: LoopState) -> str:
         """The work as it was fetched, if it is ahead of what the loop recorded; else ''."""
         record = load_record(self._where)

@@ -4,6 +4,7 @@ Of a submodule that counts which the user's own configuration (`ignore`) lets gi
 untracked files in it, as they do not count anywhere else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git
@@ -68,6 +69,12 @@ def require_clean(status: Status) -> None:
         f"{len(status.tracked)} tracked file(s) have uncommitted changes:{paths}\n",
         "Commit or stash them, or run with --allow-dirty.",
     )
+
+
+def named_paths(paths: Sequence[str], most: int = 20) -> str:
+    """The first `most` of these paths, in one line."""
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return f"{', '.join(map(_printable, paths[:most]))}{more}"
 
 
 def _printable(path: str) -> str:
