@@ -117,6 +117,9 @@ class Settings(Record):
     evidence: Literal["lenient", "strict"] = "lenient"
     workspace_root: str = ""
     isolation: Literal["clone"] | None = None
+    workspace_setup: Lines = ()
+    workspace_include: Lines = ()
+    setup_env: Globs = ()
     continue_: Annotated[Literal["dispatch", "none"], Field(alias="continue")] = "dispatch"
     continue_workflow: str = ""
     agent_env: Globs = ()
@@ -172,7 +175,8 @@ INPUTS = (
     *("verify", "verify_timeout", "scope", "evidence"),
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
     *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling"),
-    *("continue", "continue_workflow", "phase", "isolation", "workspace_root", "agent_env"),
+    *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
+    *("workspace_root", "workspace_setup", "workspace_include", "setup_env"),
     *("fail_on", "draft", "dry_run", "loop_kit_args"),
 )
 """The settings that are inputs of the action, under their names here."""
@@ -283,7 +287,7 @@ def config_values(document: object, name: str) -> dict[str, object]:
 
 def known_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Every value that must never be stored, shown or posted."""
-    exported = (environ.get(name, "") for name in _EXPORTED_SECRETS)
+    exported = (environ.get(name, "") for name in (*_EXPORTED_SECRETS, *settings.setup_env))
     return (*settings.secrets, *filter(None, exported))
 
 

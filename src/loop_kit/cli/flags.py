@@ -83,6 +83,17 @@ Apply = Annotated[
     str | None,
     typer.Option(help="approved or never: fast-forward your branch to approved work.  [approved]"),
 ]
+WorkspaceSetup = Annotated[
+    list[str] | None,
+    typer.Option(help="A shell command that prepares each workspace; may be given several times."),
+]
+WorkspaceInclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Untracked files that each workspace gets, as in .gitignore; repeatable."),
+]
+SetupEnv = Annotated[
+    str | None, typer.Option(help="Variables for --workspace-setup alone, comma-separated.")
+]
 WorkspaceRoot = Annotated[
     str | None,
     typer.Option(help="Folder below which agents and verify commands work.  [the user's cache]"),

@@ -35,7 +35,10 @@ def choose_agents(
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    visible = {**environment.agent_environment(environ, settings.agent_env), **extra}
+    allowed = environment.agent_environment(
+        environ, settings.agent_env, withheld=settings.setup_env
+    )
+    visible = {**allowed, **extra}
     chosen: dict[Role, Agent] = {}
     for role in Role:
         name = _backend_name(role, settings)

@@ -25,13 +25,18 @@ ALLOWED = (
 NEVER = ("GITHUB_*", "ACTIONS_*", "RUNNER_*", "INPUT_*", "LOOP_*_KEY", "LOOP_*_TOKEN")
 
 
-def agent_environment(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:
-    """The part of `environ` that an agent may see; `extra` are globs that a user allowed."""
-    wanted = (*ALLOWED, *extra)
+def agent_environment(
+    environ: Mapping[str, str], extra: Iterable[str] = (), *, withheld: Iterable[str] = ()
+) -> dict[str, str]:
+    """The part of `environ` that an agent may see; `extra` are globs that a user allowed.
+
+    What is `withheld` by its name is for the setup of workspaces alone.
+    """
+    wanted, refused = (*ALLOWED, *extra), (*NEVER, *withheld)
     return {
         name: value
         for name, value in environ.items()
-        if _matches(name, wanted) and not _matches(name, NEVER)
+        if _matches(name, wanted) and not _matches(name, refused)
     }
 
 

@@ -1,0 +1,141 @@
+"""Runs the commands of `workspace-setup` in a workspace, before anybody is paid.
+
+They may need secrets of a private registry, and what they run is code of the repository. So the
+secrets that `setup-env` names are in their environment only where the caller allows it, never in
+that of an agent or of a verify command, and never in the output that is kept.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loop_kit.adapters.loop_dir.optional_log import OptionalLog
+from loop_kit.adapters.process import process
+from loop_kit.adapters.workspaces.environment import activation, own_environment
+from loop_kit.core.loop.state import CommandResult
+from loop_kit.core.sanitize import Redactor, StreamRedactor
+from loop_kit.ports import SetupFailed
+
+LOG = "workspace_setup.log"
+_TAIL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSetup:
+    """The commands, and what they run with.
+
+    Attributes:
+        environment: What every command may see.
+        secrets: The variables that `setup-env` names.
+        log: The file that keeps the output.
+        timeout: Seconds for all commands in one workspace together.
+        namespace: Whether each gets a process namespace of its own.
+    """
+
+    commands: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    warn: Callable[[str], None]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 600
+    namespace: bool = False
+
+    def run(self, workspace: Path, why_without_secrets: str | None = None) -> None:
+        """Run the commands one after the other in `workspace`, up to the first that fails.
+
+        Raises:
+            SetupFailed: a command failed, took too long, or could not be started.
+        """
+        end = time.monotonic() + self.timeout
+        output = _Output(OptionalLog(self.log, self.warn), self.secrets.values())
+        output.add(f"# workspace-setup in {workspace}\n".encode())
+        for command in self.commands:
+            self._run(workspace, command, end - time.monotonic(), output, why_without_secrets)
+
+    def _run(
+        self, workspace: Path, command: str, left: float, output: "_Output", why: str | None
+    ) -> None:
+        output.begin(f"{why}\n$ {command}\n" if why else f"$ {command}\n")
+        began = time.monotonic()
+        ended = process.stream(
+            shell_argv(command),
+            cwd=workspace,
+            env={**self._base(workspace), **({} if why else self.secrets)},
+            stdin=b"",
+            listener=output,
+            timeout=max(1.0, left),
+            namespace=self.namespace,
+        )
+        output.end()
+        if ended.exit_code == 0 and not ended.timed_out:
+            return
+        code = 124 if ended.timed_out else ended.exit_code
+        how = f"took longer than {self.timeout:g} s" if ended.timed_out else f"exit code {code}"
+        sentence = f"A workspace could not be prepared: `{command}` failed ({how})."
+        redact = Redactor(self.secrets.values())
+        raise SetupFailed(
+            f"{sentence} {why}" if why else sentence,
+            f"{_remedy(code)} All that it printed is in {self.log}.",
+            CommandResult(
+                command=command,
+                exit_code=code,
+                tail=redact(output.tail),
+                seconds=round(time.monotonic() - began, 3),
+            ),
+        )
+
+    def _base(self, workspace: Path) -> dict[str, str]:
+        """The environment without the user's own virtual one: nothing is installed into that."""
+        plain = {name: value for name, value in self.environment.items() if name != "VIRTUAL_ENV"}
+        return {**plain, **activation(plain, own_environment(workspace))}
+
+
+def shell_argv(command: str) -> list[str]:
+    """The argument list for a shell command that a person wrote."""
+    if os.name == "nt":
+        return ["cmd", "/d", "/s", "/c", command]
+    return ["/bin/sh", "-c", command]
+
+
+def _remedy(code: int) -> str:
+    if code == 124:
+        return "Raise verify-timeout, which is also the time for workspace-setup."
+    if code in {126, 127}:
+        return "Install its program, or correct workspace-setup."
+    return "Correct workspace-setup, or what it needs."
+
+
+class _Output(process.Listener):
+    """Keeps what commands print in the log, without secrets, and the end of it in memory."""
+
+    def __init__(self, log: OptionalLog, secrets: Iterable[str]) -> None:
+        self._log = log
+        self._redact = StreamRedactor(secrets)
+        self._end = b""
+
+    def begin(self, heading: str) -> None:
+        """A command starts: its end is its own."""
+        self.add(heading.encode(errors="replace"))
+        self._end = b""
+
+    def chunk(self, source: process.Source, data: bytes) -> None:
+        """Keep what was printed."""
+        del source
+        self.add(self._redact.feed(data))
+
+    def end(self) -> None:
+        """Keep what was held back, for it might have been the beginning of a secret."""
+        self.add(self._redact.end())
+
+    def add(self, data: bytes) -> None:
+        """Keep `data`, which holds no secret."""
+        self._end = (self._end + data)[-_TAIL:]
+        if data:
+            self._log.append(data)
+
+    @property
+    def tail(self) -> str:
+        """The end of the output, as text."""
+        return self._end.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
