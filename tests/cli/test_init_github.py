@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from tests.cli.harness import LOOP, assert_refused
 from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
@@ -60,6 +61,31 @@ def test_layout_and_backend_choose_the_workflow_and_the_secret(
     assert _written(repo) == files(layout, agent)
     secret = "ANTHROPIC_API_KEY" if agent is AgentChoice.CLAUDE else "OPENAI_API_KEY"
     assert f"gh secret set {secret}" in steps
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize(
+    ("names", "commands"),
+    [
+        (("package.json", "package-lock.json"), "npm ci\n"),
+        (("pyproject.toml", "uv.lock"), "pipx run uv sync\n"),
+        (("package.json", "pyproject.toml", "uv.lock"), "npm install\npipx run uv sync\n"),
+    ],
+)
+def test_a_project_that_needs_its_packages_gets_the_commands_that_install_them(
+    repo: Repo, layout: Layout, names: tuple[str, ...], commands: str
+) -> None:
+    for name in names:
+        (repo.root / name).touch()
+
+    repo.loop("init", "--github", "--layout", layout)
+
+    written = _written(repo)
+    assert written == files(layout, AgentChoice.CODEX, commands.splitlines())
+    jobs = yaml.safe_load(written[".github/workflows/loop.yml"])["jobs"].values()
+    inputs = [step.get("with", {}) for job in jobs for step in job["steps"]]
+    given = [each["workspace-setup"] for each in inputs if "worker-backend" in each]
+    assert given == [commands]
 
 
 def test_what_is_written_can_be_committed_as_the_next_steps_say(repo: Repo) -> None:

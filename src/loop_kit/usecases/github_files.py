@@ -1,13 +1,14 @@
 """What `loop init --github` adds to a repository: the workflows, the issue form, the next steps.
 
 The shipped workflows are whole files for codex, checked as they are and shown in `examples/`.
-Another agent changes three places in them: what is installed, the two backends, and the key. This
-module is read by a command that must start fast: it imports nothing heavy.
+Another agent changes three places in them: what is installed, the two backends, and the key; a
+project that needs its packages gets `workspace-setup`. This module is read by a command that must
+start fast: it imports nothing heavy.
 """
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TypeVar
 
 from loop_kit import defaults
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
+from loop_kit.core.project import setup_commands
 from loop_kit.errors import BadSetting, NotARepository
 
 TRIGGER_LABEL = ("loop", "5319e7", "Starts the review loop when someone with write access sets it")
@@ -88,10 +90,11 @@ _AGENTS = {
 _LAYOUTS = {Layout.ONE_JOB: "loop.yml", Layout.THREE_JOBS: "loop-three-jobs.yml"}
 
 
-def files(layout: Layout, agent: AgentChoice) -> dict[str, str]:
-    """The files by their path below the repository's root."""
+def files(layout: Layout, agent: AgentChoice, setup: Sequence[str] = ()) -> dict[str, str]:
+    """The files by their path below the repository's root; `setup` prepares its workspaces."""
+    workflow = _with_setup(setup, _template(_LAYOUTS[layout]))
     return {
-        ".github/workflows/loop.yml": _for_agent(agent, _template(_LAYOUTS[layout])),
+        ".github/workflows/loop.yml": _for_agent(agent, workflow),
         ".github/workflows/loop-sweep.yml": _template("loop-sweep.yml"),
         ".github/ISSUE_TEMPLATE/loop.yml": _template("issue_form.yml"),
     }
@@ -108,6 +111,15 @@ def _for_agent(agent: AgentChoice, workflow: str) -> str:
         .replace(f"-backend: {AgentChoice.CODEX}\n", f"-backend: {agent}\n")
         .replace(codex.key, wanted.key)
     )
+
+
+def _with_setup(setup: Sequence[str], workflow: str) -> str:
+    """The workflow, whose agents' step has the input `workspace-setup`."""
+    if not setup:
+        return workflow
+    lines = "".join(f"            {command}\n" for command in setup)
+    first = "          worker-backend:"
+    return workflow.replace(first, f"          workspace-setup: |\n{lines}{first}")
 
 
 def check_place(root: Path) -> None:
@@ -130,7 +142,8 @@ def check_place(root: Path) -> None:
 
 def install(root: Path, layout: Layout, agent: AgentChoice) -> Iterator[str]:
     """Write the files that are missing below `root`; yields a line for each file as it is done."""
-    for name, text in files(layout, agent).items():
+    setup = setup_commands({entry.name for entry in os.scandir(root)}, "pipx run ")
+    for name, text in files(layout, agent, setup).items():
         path, content = root / name, text.encode()
         if not os.path.lexists(path):
             write_atomically(path, content)

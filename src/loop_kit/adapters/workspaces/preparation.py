@@ -26,10 +26,10 @@ from loop_kit.adapters.workspaces.include import Include
 from loop_kit.adapters.workspaces.manifests import Manifests
 from loop_kit.adapters.workspaces.setup import WorkspaceSetup
 from loop_kit.adapters.workspaces.submodules import missing_submodules, write_submodules
+from loop_kit.core.project import PYTHON_PROJECTS, python_setup
 from loop_kit.ports import SetupFailed
 
 _MAX_SHOWN = 5
-_PROJECTS = ("pyproject.toml", "setup.py", "setup.cfg")
 _LFS = re.compile(rb"\bfilter=lfs\b")
 
 
@@ -195,7 +195,7 @@ class Preparation:
         """Refuse an environment that imports the project from the user's tree."""
         own = own_environment(workspace) if workspace else None
         environ = self._environ if own is None else {"VIRTUAL_ENV": str(own)}
-        asks = any((self._root / name).is_file() for name in _PROJECTS)
+        asks = any((self._root / name).is_file() for name in PYTHON_PROJECTS)
         found = editable_install(environ, [self._root], self._root, asks=asks)
         if found is not None:
             raise SetupFailed(
@@ -209,19 +209,8 @@ class Preparation:
 
 def suggested_setup(root: Path) -> str:
     """Commands that install the Python project in `root` into an environment of its own."""
-    by_lock = {
-        "uv.lock": "uv sync",
-        "poetry.lock": "POETRY_VIRTUALENVS_IN_PROJECT=true poetry install",
-        "pdm.lock": "pdm sync",
-        "Pipfile.lock": "PIPENV_VENV_IN_PROJECT=1 pipenv sync --dev",
-    }
-    for name, command in by_lock.items():
-        if (root / name).is_file():
-            return command
     programs = ".venv\\Scripts" if sys.platform == "win32" else ".venv/bin"
-    needed = " -r requirements.txt" if (root / "requirements.txt").is_file() else ""
-    project = " -e ." if any((root / name).is_file() for name in _PROJECTS) else ""
-    return f"python3 -m venv .venv && {programs}/python -m pip install{needed}{project}"
+    return python_setup({path.name for path in root.iterdir()}, programs=programs)
 
 
 def _listed(names: Sequence[str]) -> str:
