@@ -249,7 +249,7 @@ def _ports(
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site)
     agents = _agents(site, settings, identity)
-    clones = Clones(cloner, identity)
+    clones = Clones(cloner, identity, settings.max_leftovers)
     people = UserTree(site.git, site.place.root)
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()

@@ -114,6 +114,7 @@ class Settings(Record):
     verify: Lines = ()
     verify_timeout: Seconds = 600
     scope: Literal["guide", "strict"] = "guide"
+    max_leftovers: Annotated[int, Field(ge=0)] = 50
     evidence: Literal["lenient", "strict"] = "lenient"
     workspace_root: str = ""
     isolation: Literal["clone"] | None = None
@@ -199,7 +200,7 @@ _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
 } | {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
     *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
-    *("structured_output", "apply"),
+    *("structured_output", "apply", "max_leftovers"),
 }
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 

@@ -54,9 +54,9 @@ def test_a_replayed_workspace_holds_the_head_or_where_it_began(tmp_path: Path) -
     worked = ReplayedWorkspaces(tmp_path, bundle().model_copy(update={"work": work}))
     idle = ReplayedWorkspaces(tmp_path, bundle())
 
-    assert worked.open(Role.WORKER, sha(1)).collect("") == sha(7)
-    assert idle.open(Role.WORKER, sha(1)).collect("") == sha(1)
-    assert idle.open(Role.WORKER, sha(1), "", sha(2)).collect("") == sha(2)
+    assert worked.open(Role.WORKER, sha(1)).collect("").head == sha(7)
+    assert idle.open(Role.WORKER, sha(1)).collect("").head == sha(1)
+    assert idle.open(Role.WORKER, sha(1), "", sha(2)).collect("").head == sha(2)
     reviewed = worked.open(Role.REVIEWER, sha(7))
     assert reviewed.fingerprint() == reviewed.fingerprint() != ""
 
@@ -76,7 +76,7 @@ def test_a_preparation_that_failed_is_replayed_for_the_role_that_it_kept_from_wo
         command="npm ci", exit_code=1, tail="no lock file"
     )
     between.prepare(sha(1))
-    assert between.open(Role.WORKER, sha(1)).collect("") == sha(7)
+    assert between.open(Role.WORKER, sha(1)).collect("").head == sha(7)
     with pytest.raises(SetupFailed):
         between.open(Role.REVIEWER, sha(7))
 

@@ -68,7 +68,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def test_nothing_done_is_the_commit_it_was_opened_at(place: Place) -> None:
     workspace = place.workspaces.open(Role.WORKER, place.base)
-    assert workspace.collect("Leftovers") == place.base
+    assert workspace.collect("Leftovers").head == place.base
     workspace.close()
 
 
@@ -78,7 +78,7 @@ def test_commits_and_leftovers_come_home_in_this_order(place: Place) -> None:
     mine = place.commit(workspace.path, "Mine")
     place.write(workspace.path, "c.py", b"c\n")
 
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
     workspace.close()
 
     span = place.repository.span(place.base, head)
@@ -93,22 +93,53 @@ def test_collecting_twice_is_collecting_once(place: Place) -> None:
     workspace = place.workspaces.open(Role.WORKER, place.base)
     place.write(workspace.path, "b.py", b"b\n")
     place.commit(workspace.path, "Mine")
-    head = workspace.collect("Leftovers")
-    assert workspace.collect("Leftovers") == head
+    head = workspace.collect("Leftovers").head
+    assert workspace.collect("Leftovers").head == head
 
 
 def test_what_a_failed_attempt_did_is_there_for_the_next(place: Place) -> None:
     first = place.workspaces.open(Role.WORKER, place.base)
     place.write(first.path, "half.py", b"half\n")
-    half = first.collect("Half")
+    half = first.collect("Half").head
     first.close()
 
     second = place.workspaces.open(Role.WORKER, place.base, half)
     place.write(second.path, "rest.py", b"rest\n")
-    head = second.collect("Rest")
+    head = second.collect("Rest").head
 
     assert place.repository.read(head, "half.py") == b"half\n"
     assert place.repository.read(head, "rest.py") == b"rest\n"
+
+
+def test_what_tools_leave_is_named_and_not_committed(place: Place) -> None:
+    workspace = place.workspaces.open(Role.WORKER, place.base)
+    place.write(workspace.path, "new.py", b"new\n")
+    place.write(workspace.path, "debug.log", b"noise\n")
+    collected = workspace.collect("Leftovers")
+    assert place.repository.read(collected.head, "new.py") == b"new\n"
+    assert place.repository.read(collected.head, "debug.log") is None
+    assert "debug.log" in collected.notes[0]
+
+
+def test_conflict_markers_are_named_and_are_in_no_commit_of_the_worker(place: Place) -> None:
+    workspace = place.workspaces.open(Role.WORKER, place.base)
+    place.write(workspace.path, "a.py", b"<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> z\n")
+    collected = workspace.collect("Leftovers")
+    assert "a.py" in str(collected.unfinished)
+    assert collected.own == place.base
+
+
+def test_the_commit_that_a_report_names_counts_where_head_did_not_move(place: Place) -> None:
+    first = place.workspaces.open(Role.WORKER, place.base)
+    place.write(first.path, "b.py", b"b\n")
+    made = place.commit(first.path, "Mine")
+    first.collect("Leftovers")
+    first.close()
+
+    second = place.workspaces.open(Role.WORKER, place.base)
+    collected = second.collect("Leftovers", made)
+    assert collected.head == made
+    assert made[:10] in collected.notes[0]
 
 
 def test_a_reviewer_that_only_looks_and_leaves_new_files_has_touched_nothing(
@@ -142,7 +173,7 @@ def test_a_commit_that_is_not_here_is_refused(place: Place) -> None:
 def test_the_net_change_and_the_diff_agree(place: Place, tmp_path: Path) -> None:
     workspace = place.workspaces.open(Role.WORKER, place.base)
     place.write(workspace.path, "b.py", b"one\ntwo\n")
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
     net = place.repository.net_change(place.base, head)
     diff = place.repository.diff(place.base, head, 1000, tmp_path / "x.patch")
     assert [change.path for change in net.changes] == ["b.py"]

@@ -11,10 +11,16 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from loop_kit.core.card.leftovers import (
+    explain_left,
+    explain_unfinished,
+    has_conflict,
+    sort_leftovers,
+)
 from loop_kit.core.card.scope import Change, Commit
 from loop_kit.core.loop.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Diff, SetupFailed, Span
+from loop_kit.ports import Collected, Diff, SetupFailed, Span
 
 Tree = Mapping[str, bytes]
 
@@ -121,6 +127,7 @@ class MemoryWorkspace:
         self.head = sha
         self.files = dict(tree)
         self.closed = False
+        self._start = sha
         self._repository = repository
 
     def commit(self, subject: str) -> str:
@@ -128,10 +135,26 @@ class MemoryWorkspace:
         self.head = self._repository.commit(self.head, self.files, subject)
         return self.head
 
-    def collect(self, message: str) -> str:
-        if self.files == self._repository.commits[self.head].tree:
-            return self.head
-        return self.commit(message)
+    def collect(self, message: str, named: str | None = None) -> Collected:
+        notes: tuple[str, ...] = ()
+        if self.head == self._start and named in self._repository.commits and named != self.head:
+            notes = (f"The commit {named[:10]} counts.",)
+            changed = self._uncommitted()
+            self.head = named
+            self.files = {**self._repository.commits[named].tree, **changed}
+        own, tracked = self.head, self._repository.commits[self.head].tree
+        left = sort_leftovers({*self.files} - {*tracked}, tracked)
+        for path in {*self.files} - {*tracked} - {*left.taken}:
+            del self.files[path]
+        conflicts = [path for path, content in self._uncommitted().items() if has_conflict(content)]
+        if self.files != tracked:
+            self.commit(message)
+        notes += explain_left(left, ())
+        return Collected(self.head, own, notes, explain_unfinished(None, conflicts, None))
+
+    def _uncommitted(self) -> Tree:
+        tracked = self._repository.commits[self.head].tree
+        return {path: raw for path, raw in self.files.items() if tracked.get(path) != raw}
 
     def fingerprint(self) -> str:
         tracked = self._repository.commits[self.head].tree

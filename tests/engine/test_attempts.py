@@ -48,6 +48,74 @@ def test_a_worker_whose_report_does_not_fit_gets_the_reason_once(world: World) -
     assert "'round' mismatch: expected 1, got 7" in worker[1].prompt
 
 
+CONFLICT = b"<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> z\n"
+
+
+def test_conflict_markers_go_back_to_the_worker_once_and_are_never_pushed(world: World) -> None:
+    def script(job: Assignment) -> Act:
+        workspace = world.workspaces.at(job.workspace)
+        if (job.role, job.round, job.attempt) == (Role.WORKER, 1, 1):
+            workspace.files["kept.py"] = b"x\n"
+            workspace.commit("Half")
+            return Act({}, {"a.py": CONFLICT})
+        if (job.role, job.round) == (Role.WORKER, 1):
+            assert workspace.files["a.py"] == CONFLICT
+            assert "Conflicts are not resolved in a.py" in job.prompt
+            return Act({}, {"a.py": b"both\n"}, "Resolved")
+        return two_rounds(job)
+
+    world.script = script
+    state = world.to_the_end()
+
+    assert (state.outcome, world.asked(Role.WORKER)) == (Outcome.APPROVED, [1, 1, 2])
+    pushed = world.repository.line(state.head_sha)
+    assert CONFLICT not in [world.repository.read(sha, "a.py") for sha in pushed]
+    assert world.repository.read(state.head_sha, "kept.py") == b"x\n"
+
+
+def test_a_worker_that_leaves_conflict_markers_twice_ends_the_loop_and_may_be_resumed(
+    world: World,
+) -> None:
+    world.script = every_attempt(Role.WORKER, Act({}, {"a.py": CONFLICT}))
+
+    state = world.job()
+
+    assert state.outcome is Outcome.GIT_COMPARE_FAILED
+    assert "Conflicts are not resolved in a.py" in state.error
+    assert state.resume_phase is Phase.AWAITING_WORK
+    assert world.asked(Role.WORKER) == [1, 1]
+
+
+def test_what_a_worker_left_is_noted_on_the_console_and_in_the_record(world: World) -> None:
+    world.script = first_attempt(Role.WORKER, Act({}, {"a1.py": b"x\n", "debug.log": b"x\n"}))
+
+    state = world.job()
+
+    note = state.history[0].notes[0]
+    assert note.endswith("leave such files: debug.log.")
+    assert note in world.reporter.notes
+    assert world.repository.read(state.head_sha, "debug.log") is None
+
+
+def test_a_worker_that_left_only_what_tools_leave_changed_nothing(world: World) -> None:
+    world.script = every_attempt(Role.WORKER, Act({}, {"debug.log": b"x\n"}))
+
+    state = world.job()
+
+    assert state.outcome is Outcome.WORKER_NOOP
+    assert "debug.log" in state.error
+
+
+def test_a_commit_that_only_the_report_names_is_judged(world: World) -> None:
+    made = world.repository.commit(world.base, {"a.py": b"old\n", "a1.py": b"x\n"}, "Elsewhere")
+    world.script = first_attempt(Role.WORKER, Act({"head_sha": made}))
+
+    state = world.job()
+
+    assert state.history[0].head_sha == made
+    assert made[:10] in state.history[0].notes[0]
+
+
 @pytest.mark.parametrize("role", Role)
 def test_every_report_that_was_refused_is_kept_with_the_reason(world: World, role: Role) -> None:
     acts = {1: Act(b'{"half'), 2: Act({"round": 7, "decision": "maybe"})}

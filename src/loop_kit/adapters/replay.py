@@ -26,6 +26,7 @@ from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,
     Assignment,
+    Collected,
     Reporter,
     SetupFailed,
     Store,
@@ -70,14 +71,15 @@ class ReplayedAgent:
 class ReplayedWorkspace:
     """Where an agent worked: only the commit it left still exists."""
 
-    def __init__(self, path: Path, head: str) -> None:
+    def __init__(self, path: Path, head: str, notes: tuple[str, ...] = ()) -> None:
         self.path = path
         self._head = head
+        self._notes = notes
 
-    def collect(self, message: str) -> str:
+    def collect(self, message: str, named: str | None = None) -> Collected:
         """The head that was handed over; it is in this repository since it was checked."""
-        del message
-        return self._head
+        del message, named
+        return Collected(self._head, self._head, self._notes)
 
     def fingerprint(self) -> str:
         """Always the same: whether a reviewer changed anything was checked in its own job."""
@@ -93,7 +95,7 @@ class ReplayedWorkspaces:
     def __init__(self, path: Path, bundle: Bundle) -> None:
         self._path = path
         self._bundle = bundle
-        self._head = bundle.work.head_sha if bundle.work else ""
+        self._work = bundle.work
 
     def prepare(self, sha: str) -> None:
         """Report that no workspace could be prepared for the worker, if so.
@@ -108,7 +110,9 @@ class ReplayedWorkspaces:
         """The workspace that the agent left; a worker that committed nothing left `sha`."""
         del work_sha
         self._require_prepared(role)
-        return ReplayedWorkspace(self._path, self._head or wip_sha or sha)
+        if self._work is None:
+            return ReplayedWorkspace(self._path, wip_sha or sha)
+        return ReplayedWorkspace(self._path, self._work.head_sha, self._work.notes)
 
     def _require_prepared(self, role: Role) -> None:
         bundle = self._bundle

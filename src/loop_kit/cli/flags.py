@@ -75,6 +75,10 @@ Reset = Annotated[
 VerifyTimeout = Annotated[
     float | None, typer.Option(help="Seconds for the card's verify commands.  [600]")
 ]
+MaxLeftovers = Annotated[
+    int | None,
+    typer.Option(help="New files that are committed for a worker, 0 for no limit.  [50]"),
+]
 AllowDirty = Annotated[
     bool | None,
     typer.Option("--allow-dirty", help="Run from HEAD; agents do not see uncommitted changes."),

@@ -45,6 +45,7 @@ def run(
     heartbeat_ttl: flags.HeartbeatTtl = None,
     reset: flags.Reset = False,
     verify_timeout: flags.VerifyTimeout = None,
+    max_leftovers: flags.MaxLeftovers = None,
     allow_dirty: flags.AllowDirty = None,
     workspace_setup: flags.WorkspaceSetup = None,
     workspace_include: flags.WorkspaceInclude = None,

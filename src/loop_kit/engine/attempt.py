@@ -97,6 +97,10 @@ class Dispatcher:
         """Pass on a warning."""
         self._reporter.warn(message)
 
+    def note(self, message: str) -> None:
+        """Pass on a note."""
+        self._reporter.note(message)
+
     def dispatch(
         self,
         state: LoopState,
@@ -352,3 +356,10 @@ def document_of(delivered: Delivered, role: Role) -> Any:
     if isinstance(delivered, UnreadableReport):
         raise ReportInvalid(delivered.why)
     return delivered.document
+
+
+def named_head(delivered: Delivered) -> str | None:
+    """The commit that a worker calls its own, whatever else its report lacks."""
+    document = delivered.document if isinstance(delivered, Report) else None
+    named = document.get("head_sha") if isinstance(document, dict) else None
+    return named if isinstance(named, str) else None

@@ -23,6 +23,7 @@ from loop_kit.engine.attempt import (
     Dispatcher,
     Interrupted,
     document_of,
+    named_head,
     report_files,
 )
 from loop_kit.engine.briefing import Briefer, Briefing
@@ -31,6 +32,7 @@ from loop_kit.errors import GitFailed
 from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,
+    Collected,
     Diff,
     Repository,
     Span,
@@ -41,6 +43,7 @@ from loop_kit.ports import (
 )
 
 _MAX_REFUSED_DIFF = 16_000
+_SAME_CODE = "the worker reported, but the code is the same as before."
 
 
 class WorkerPass:
@@ -110,10 +113,13 @@ class WorkerPass:
     ) -> AttemptResult:
         """Judge what an agent left that has ended; without `verifies` the next run verifies it."""
         try:
-            head = workspace.collect(message)
+            collected = workspace.collect(message, named_head(delivered))
         except GitFailed as error:
-            return self._fail(state, ended, delivered, Failure.HISTORY, str(error), "")
-        return self._judge(state, ended, delivered, head, verifies=verifies)
+            return self._fail(state, ended, delivered, Failure.HISTORY, str(error), None)
+        collected = replace(collected, notes=tuple(map(self._options.redact, collected.notes)))
+        for note in collected.notes:
+            self._dispatcher.note(note)
+        return self._judge(state, ended, delivered, collected, verifies=verifies)
 
     def _rescue(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
         """What an interrupted worker had done, as far as it can be kept."""
@@ -122,9 +128,10 @@ class WorkerPass:
         except GitFailed:
             return None
 
-    def _wip(self, state: LoopState, head: str) -> Wip | None:
-        """The commits up to `head` as work in progress, when they are new and may be pushed."""
-        if head in {"", state.branch_tip}:
+    def _wip(self, state: LoopState, collected: Collected) -> Wip | None:
+        """The commits as work in progress, when they are new and may be pushed."""
+        head = collected.own if collected.unfinished else collected.head
+        if head == state.branch_tip:
             return None
         span = self._repository.span(state.tip, head)
         if not span.descends or self._violations(state, head, span):
@@ -169,30 +176,34 @@ class WorkerPass:
         state: LoopState,
         ended: AgentExit,
         delivered: Delivered,
-        head: str,
+        collected: Collected,
         *,
         verifies: bool,
     ) -> AttemptResult:
+        head = collected.head
         try:
             report = self._parse_report(state, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
-            return self._fail(state, ended, delivered, failure, str(error), head)
+            return self._fail(state, ended, delivered, failure, str(error), collected)
+        if collected.unfinished:
+            message = collected.unfinished
+            return self._fail(state, ended, delivered, Failure.UNFINISHED, message, collected)
         span = self._repository.span(state.tip, head)
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
-            return self._fail(state, ended, delivered, Failure.HISTORY, message, head)
+            return self._fail(state, ended, delivered, Failure.HISTORY, message, collected)
         if span.same_tree and not _has_only_disputes(state, report):
-            message = "the worker reported, but the code is the same as before"
-            return self._fail(state, ended, delivered, Failure.NOOP, message, "")
+            message = " ".join((_SAME_CODE, *collected.notes))
+            return self._fail(state, ended, delivered, Failure.NOOP, message, None)
         violations = self._violations(state, head, span)
         if violations:
             protected = any(v.kind == "protected_path" for v in violations)
             failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
             listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
             message = f"These changes were refused:\n{listed}"
-            return self._refuse(state, ended, delivered, failure, message, head)
-        work = self._measure(state, head, [c.subject for c in span.commits])
+            return self._refuse(state, ended, delivered, failure, message, collected)
+        work = self._measure(state, collected, [c.subject for c in span.commits])
         verification = self._verify(state, head) if verifies else None
         return AttemptResult(
             event=WorkReported(
@@ -213,13 +224,13 @@ class WorkerPass:
         delivered: Delivered,
         failure: Failure,
         message: str,
-        head: str,
+        collected: Collected,
     ) -> AttemptResult:
         """The failure of work that may not be pushed, with the diff that nobody else will see."""
         patch = self._dispatcher.patch_path(state)
-        diff = self._repository.diff(state.tip, head, _MAX_REFUSED_DIFF, patch)
+        diff = self._repository.diff(state.tip, collected.head, _MAX_REFUSED_DIFF, patch)
         shown = truncate(self._options.redact(diff.text), _MAX_REFUSED_DIFF)
-        return self._fail(state, ended, delivered, failure, message, head, refused_diff=shown)
+        return self._fail(state, ended, delivered, failure, message, collected, refused_diff=shown)
 
     def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:
         """What may not stay; where nothing is pushed, only the net change counts."""
@@ -232,14 +243,15 @@ class WorkerPass:
         document = document_of(delivered, Role.WORKER)
         return parse_work_report(document, state.task_id, state.round)
 
-    def _measure(self, state: LoopState, head: str, subjects: list[str]) -> Work:
-        diff = self.diff(state, head)
+    def _measure(self, state: LoopState, collected: Collected, subjects: list[str]) -> Work:
+        diff = self.diff(state, collected.head)
         return Work(
-            head_sha=head,
+            head_sha=collected.head,
             commits=tuple(subjects[:100]),
             files=diff.files,
             lines_added=diff.lines_added,
             lines_deleted=diff.lines_deleted,
+            notes=collected.notes,
         )
 
     def _verify(self, state: LoopState, head: str) -> Verification | None:
@@ -267,14 +279,17 @@ class WorkerPass:
         delivered: Delivered,
         failure: Failure,
         message: str,
-        work_sha: str,
+        collected: Collected | None,
         *,
         refused_diff: str = "",
     ) -> AttemptResult:
+        """The failure, with what the next attempt is to find; `collected` is None for nothing."""
         refused = self._dispatcher.refused_files(state, Role.WORKER, delivered, message)
-        wip = self._wip(state, work_sha)
+        wip = self._wip(state, collected) if collected else None
+        head = collected.head if collected else ""
+        work_sha = "" if wip is not None and wip.sha == head else head
         event = self._dispatcher.failure_event(
-            state, Role.WORKER, ended, failure, message, work_sha="" if wip else work_sha, wip=wip
+            state, Role.WORKER, ended, failure, message, work_sha=work_sha, wip=wip
         )
         return AttemptResult(replace(event, refused_diff=refused_diff), refused)
 

@@ -26,7 +26,7 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest
-from loop_kit.ports.workspaces import SetupFailed, Verifier, Workspace, Workspaces
+from loop_kit.ports.workspaces import Collected, SetupFailed, Verifier, Workspace, Workspaces
 
 
 class AgentInterrupted(KeyboardInterrupt):
@@ -336,6 +336,7 @@ __all__ = [
     "Agent",
     "AgentInterrupted",
     "Clock",
+    "Collected",
     "Delivery",
     "Diff",
     "Ended",

@@ -1,6 +1,7 @@
 """Where agents and verify commands work, as protocols."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,23 @@ class SetupFailed(LoopError):
         self.result = result
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a worker left in its workspace.
+
+    Attributes:
+        head: Its last commit, with what was committed for it on top.
+        own: The last commit that it may be judged by when something is unfinished.
+        notes: Sentences about what `head` lacks, or why it is not the commit that was expected.
+        unfinished: What the worker has to finish first, in sentences.
+    """
+
+    head: str
+    own: str
+    notes: tuple[str, ...] = ()
+    unfinished: str | None = None
+
+
 class Workspace(Protocol):
     """The files one agent works on."""
 
@@ -26,8 +44,11 @@ class Workspace(Protocol):
         """The working directory of the agent."""
         ...
 
-    def collect(self, message: str) -> str:
-        """Commit what is uncommitted, transfer the commits to the repository, return the head."""
+    def collect(self, message: str, named: str | None = None) -> Collected:
+        """Commit what is uncommitted, and transfer the commits to the repository.
+
+        `named` is the commit that the worker calls its own. It counts where HEAD did not move.
+        """
         ...
 
     def fingerprint(self) -> str:

@@ -141,7 +141,7 @@ def test_a_checkout_of_another_user_is_located_cloned_and_collected_from(
         Role.WORKER, place.head
     )
     (workspace.path / "new.py").write_text("new\n")
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
 
     assert git.text("diff", "--name-only", place.head, head) == "new.py"
     assert workspace.fingerprint()

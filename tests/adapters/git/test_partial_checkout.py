@@ -108,7 +108,7 @@ def test_a_clone_of_a_partial_checkout_is_whole_and_knows_no_server(
     assert "promisor" not in config
     assert hosted.server.url not in config
     (workspace.path / "new.txt").write_text("new\n")
-    collected = workspace.collect("Leftovers")
+    collected = workspace.collect("Leftovers").head
     assert git.text("diff", "--name-only", head, collected) == "new.txt"
     assert git.text("rev-parse", f"{collected}^") == head
 
@@ -126,6 +126,6 @@ def test_a_file_outside_a_sparse_checkout_is_cloned_and_collected(
     workspace = Clones(cloner, IDENTITY).open(Role.WORKER, head)
     (workspace.path / "d0/e0/f0.txt").write_text("mine\n")
     (workspace.path / "d9.txt").write_text("new\n")
-    collected = workspace.collect("Leftovers")
+    collected = workspace.collect("Leftovers").head
 
     assert git.text("diff", "--name-only", head, collected).split() == ["d0/e0/f0.txt", "d9.txt"]

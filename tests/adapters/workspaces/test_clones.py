@@ -79,7 +79,7 @@ def test_commits_come_home_and_leftovers_are_committed_on_top_by_us(
     (path / "left.py").write_text("left\n")
     (path / "a.py").unlink()
 
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
 
     assert set(files_at(local, head)) == {"done.py", "left.py", "run.sh"}
     log = local.git.text("log", "--format=%an %s", f"{local.head}..{head}").splitlines()
@@ -87,10 +87,10 @@ def test_commits_come_home_and_leftovers_are_committed_on_top_by_us(
 
 
 def test_a_clean_clone_yields_the_agents_own_head(workspace: Workspace, local: Local) -> None:
-    assert workspace.collect("Nothing") == local.head
+    assert workspace.collect("Nothing").head == local.head
     git = agent_git(workspace.path)
     git.run("commit", "--quiet", "--allow-empty", "--message", "Mine")
-    assert workspace.collect("Nothing") == git.text("rev-parse", "HEAD")
+    assert workspace.collect("Nothing").head == git.text("rev-parse", "HEAD")
 
 
 def test_an_ignored_file_that_was_committed_survives_and_other_ignored_ones_stay_out(
@@ -104,7 +104,7 @@ def test_an_ignored_file_that_was_committed_survives_and_other_ignored_ones_stay
     (workspace.path / "new.log").write_text("noise\n")
     (workspace.path / "b.py").write_text("changed\n")
 
-    found = files_at(local, workspace.collect("Leftovers"))
+    found = files_at(local, workspace.collect("Leftovers").head)
 
     assert found["kept.log"] == "kept"
     assert "new.log" not in found
@@ -118,7 +118,7 @@ def test_what_the_home_folder_ignores_is_no_reason_to_drop_work(
     ignore.write_text("*.py\n")
     workspace = Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
     (workspace.path / "new.py").write_text("new\n")
-    assert "new.py" in files_at(local, workspace.collect("Leftovers"))
+    assert "new.py" in files_at(local, workspace.collect("Leftovers").head)
 
 
 def test_work_of_a_failed_attempt_is_laid_over_uncommitted(local: Local, cloner: Cloner) -> None:
@@ -126,7 +126,7 @@ def test_work_of_a_failed_attempt_is_laid_over_uncommitted(local: Local, cloner:
     first = clones.open(Role.WORKER, local.head)
     (first.path / "half.py").write_text("half\n")
     (first.path / "a.py").unlink()
-    half = first.collect("Half")
+    half = first.collect("Half").head
     first.close()
 
     second = clones.open(Role.WORKER, local.head, half)
@@ -134,7 +134,7 @@ def test_work_of_a_failed_attempt_is_laid_over_uncommitted(local: Local, cloner:
     git = agent_git(second.path)
     assert git.text("rev-parse", "HEAD") == local.head
     assert git.text("status", "--porcelain").split() == ["D", "a.py", "A", "half.py"]
-    assert "half.py" in files_at(local, second.collect("Again"))
+    assert "half.py" in files_at(local, second.collect("Again").head)
 
 
 def edit_in_secret(path: Path, _: Git) -> None:

@@ -50,7 +50,7 @@ def test_line_ends_that_nobody_touched_are_not_committed(local: Local, tmp_path:
     (workspace.path / "a.py").write_text("mine\n")
     (workspace.path / "b.txt").write_bytes(dos + b"three\r\n")
 
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
 
     assert changed(local, head) == ["a.py", "b.txt"]
     assert local.git.run("cat-file", "blob", f"{head}:b.txt").out == b"one\ntwo\nthree\n"
@@ -58,13 +58,13 @@ def test_line_ends_that_nobody_touched_are_not_committed(local: Local, tmp_path:
 
 def test_line_ends_alone_are_no_work(local: Local, tmp_path: Path) -> None:
     commit_raw(local, {".gitattributes": b"*.txt text\n", "a.txt": b"one\r\n"})
-    assert opened(local, tmp_path).collect("Leftovers") == local.head
+    assert opened(local, tmp_path).collect("Leftovers").head == local.head
 
 
 def test_a_mode_is_work(local: Local, tmp_path: Path) -> None:
     workspace = opened(local, tmp_path)
     (workspace.path / "run.sh").chmod(0o644)
-    assert changed(local, workspace.collect("Leftovers")) == ["run.sh"]
+    assert changed(local, workspace.collect("Leftovers").head) == ["run.sh"]
 
 
 @pytest.mark.parametrize("name", ['"quoted', "line\nend", "-u", ":(top)x", " space ", "é\udce9"])
@@ -74,7 +74,7 @@ def test_a_change_in_a_file_with_an_odd_name_is_work(
     local.commit({name: "before\n"})
     workspace = opened(local, tmp_path)
     (workspace.path / name).write_text("after\n")
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
     assert changed(local, head) == [name]
     assert local.git.text("cat-file", "blob", f"{head}:{name}") == "after"
 
@@ -98,7 +98,7 @@ def test_no_lfs_program_is_run_and_pointers_stay_what_they_are(
     theirs.run("add", "--all")
     theirs.run("commit", "--quiet", "-m", "By the agent")
     (workspace.path / "c.bin").write_bytes(b"newer")
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
 
     assert changed(local, head) == ["b.bin", "c.bin"]
     assert (workspace.path / "a.bin").read_bytes() == POINTER
@@ -117,7 +117,7 @@ def test_a_submodule_is_neither_fetched_nor_changed(local: Local, tmp_path: Path
     workspace = opened(local, tmp_path, Git.in_job(local.root, environ, timeout=30))
     (workspace.path / "a.py").write_text("mine\n")
 
-    head = workspace.collect("Leftovers")
+    head = workspace.collect("Leftovers").head
 
     assert changed(local, head) == ["a.py"]
     assert list((workspace.path / "x").iterdir()) == []

@@ -4,33 +4,53 @@ Commits are *fetched* from it into the loop's repository; what was left uncommit
 that repository and an index that was copied before the agent started.
 """
 
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Git, Identity, digest
+from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity, digest
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.removal import remove
-from loop_kit.core.card.scope import GITLINK
+from loop_kit.adapters.workspaces.uncommitted import Uncommitted
+from loop_kit.adapters.workspaces.unfinished import unfinished_operation
+from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed
-from loop_kit.ports import Workspace
+from loop_kit.ports import Collected, Workspace
 
 _INCOMING = "refs/loop-kit/incoming"
-_FILE = b"100"
+_UPLOAD_PACK = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
+"""The commit that a report names may be on no branch; the serving side has to allow it."""
+_NAMED = re.compile("[0-9a-f]{7,64}")
 
 
 class CloneWorkspace:
-    """A clone in which one agent works."""
+    """A clone in which one agent works, from the commit `start` on.
 
-    def __init__(self, cloner: Cloner, path: Path, identity: Identity) -> None:
+    `suspects` are files in which an earlier attempt left conflicts.
+    """
+
+    def __init__(
+        self,
+        cloner: Cloner,
+        path: Path,
+        identity: Identity,
+        start: str,
+        *,
+        limit: int = 0,
+        suspects: Iterable[str] = (),
+    ) -> None:
         self.path = path
+        self.unresolved: tuple[str, ...] = tuple(suspects)
         self._cloner = cloner
         self._identity = identity
+        self._start = start
+        self._limit = limit
         self._index = path.with_name(f"{path.name}.index")
         shutil.copyfile(path / ".git" / "index", self._index)
 
-    def collect(self, message: str) -> str:
+    def collect(self, message: str, named: str | None = None) -> Collected:
         """Fetch the commits, add what was left uncommitted, and return the head.
 
         Raises:
@@ -38,57 +58,86 @@ class CloneWorkspace:
         """
         self._check_git_folder()
         self._cloner.restore_steering()
+        operation = unfinished_operation(self.path / ".git")
+        head = self._fetch("HEAD")
+        git, git_dir = self._cloner.git, self._cloner.git_dir
+        uncommitted = Uncommitted(git, git_dir, self.path, self._index, self._limit)
+        if operation is not None and operation.name == "rebase":
+            own = self._find(operation.before) or head
+            paths = uncommitted.unmerged(head)
+            return Collected(own, own, unfinished=leftovers.explain_rebase(paths))
+        base, notes = self._choose(head, named)
+        commits_itself = base != self._start
+        staged = uncommitted.stage(head, self._start, self.unresolved, takes_all=not commits_itself)
+        self.unresolved = staged.unresolved
+        found = staged.leftovers
+        excess = leftovers.explain_excess(found, self._limit)
+        notes += leftovers.explain_left(found, staged.refused)
+        if excess and commits_itself:
+            notes += (excess,)
+        unfinished = leftovers.explain_unfinished(
+            operation.name if operation else None,
+            staged.unresolved,
+            None if commits_itself else excess,
+        )
+        is_committed = any(uncommitted.has_conflict(head, path) for path in staged.unresolved)
+        own = self._start if is_committed else base
+        if staged.changes:
+            tree = uncommitted.tree(head, base, staged.changes)
+            base = self._commit(tree, base, message)
+        return Collected(base, own, notes, unfinished)
+
+    def _fetch(self, commit: str) -> str:
+        """Fetch a commit of the clone into the loop's repository; its id."""
         git = self._cloner.git
         git.run(
-            *FETCH,
-            *("--no-auto-maintenance", str(self.path / ".git"), f"+HEAD:{_INCOMING}"),
+            *(*FETCH, "--no-auto-maintenance", "--upload-pack", _UPLOAD_PACK),
+            *(str(self.path / ".git"), f"+{commit}:{_INCOMING}"),
             env=CHECK_OBJECTS,
             timeout=600,
         )
-        head = git.text("rev-parse", "--verify", _INCOMING)
-        inside = {"GIT_INDEX_FILE": str(self._index), "GIT_WORK_TREE": str(self.path)}
-        view = git.at(self._cloner.git_dir)
-        inside["GIT_DIR"] = str(self._cloner.git_dir)
-        view.run("read-tree", "--reset", head, env=inside, timeout=120)
-        listing = view.run("ls-files", "--stage", "-z", env=inside).out
-        paths = (".", *_except_submodules(listing.decode("utf-8", "surrogateescape")))
-        view = view.at(self.path)
-        view.run("add", "--all", "--", *paths, env=inside, timeout=600)
-        if not self._has_changes(view, head, inside):
-            return head
-        tree = view.text("write-tree", env=inside)
-        return git.text(
-            *("commit-tree", tree, "-p", head, "-m", message), env=self._identity.environment()
-        )
+        return git.text("rev-parse", "--verify", _INCOMING)
 
-    def _has_changes(self, view: Git, head: str, inside: Mapping[str, str]) -> bool:
-        """Whether the index differs from `head`, once files that nobody touched are restored.
+    def _commit(self, tree: str, parent: str, message: str) -> str:
+        command = ("commit-tree", tree, "-p", parent, "-m", message)
+        return self._cloner.git.text(*command, env=self._identity.environment())
 
-        A file that was committed with line ends other than its attributes ask for is one that git
-        changes by merely adding it.
+    def _choose(self, head: str, named: str | None) -> tuple[str, tuple[str, ...]]:
+        """The commit that counts, and a note where that is not plain.
+
+        HEAD counts, unless it did not move and the report names a commit that builds on it.
         """
-        command = ("diff-index", "--cached", "--raw", "--no-renames", "--no-abbrev", "-z", head)
-        fields = view.run(*command, env=inside, timeout=120).out.split(b"\0")[:-1]
-        pairs = zip(fields[::2], fields[1::2], strict=True)
-        rows = [(row[1:].split(), path) for row, path in pairs]
-        candidates = [
-            (row[0], row[2], path)
-            for row, path in rows
-            if row[0] == row[1] and row[0][:3] == _FILE and _is_one_line(path)
-        ]
-        if not candidates:
-            return bool(rows)
-        hashed = view.run(
-            *("hash-object", "--no-filters", "--stdin-paths"),
-            stdin=b"".join(path + b"\n" for *_, path in candidates),
-            env=inside,
-            timeout=600,
-        ).out.split()
-        same = [one for one, oid in zip(candidates, hashed, strict=True) if one[1] == oid]
-        entries = b"".join(b"%s %s\t%s\0" % one for one in same)
-        if entries:
-            view.run("update-index", "-z", "--index-info", stdin=entries, env=inside)
-        return len(rows) > len(same)
+        if named is None or not _NAMED.fullmatch(named) or head.startswith(named):
+            return head, ()
+        found = None if self._start.startswith(named) else self._find(named)
+        if found is None:
+            return head, ()
+        if head == self._start:
+            note = f"The commit {found[:10]}, which the report names, is not on HEAD; it counts."
+            return found, (note,)
+        if self._is_ancestor(found, head):
+            return head, ()
+        note = f"The report names {found[:10]}, which is not part of HEAD; {head[:10]} counts."
+        return head, (note,)
+
+    def _find(self, commit: str | None) -> str | None:
+        """The whole id of a commit that is in the clone and builds on the start, fetched."""
+        objects = str(self.path / ".git" / "objects")
+        quoted = '"' + objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
+        query = ("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
+        found = self._cloner.git.run(*query, env=env, ok=(0, 1, 128)).out.decode().strip()
+        if not commit or not found:
+            return None
+        try:
+            fetched = self._fetch(found)
+        except GitFailed:
+            return None
+        return fetched if self._is_ancestor(self._start, fetched) else None
+
+    def _is_ancestor(self, older: str, newer: str) -> bool:
+        query = ("merge-base", "--is-ancestor", older, newer)
+        return self._cloner.git.run(*query, ok=(0, 1, 128)).code == 0
 
     def fingerprint(self) -> str:
         """HEAD, refs, index and tracked bytes in one word."""
@@ -118,24 +167,18 @@ class CloneWorkspace:
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
 
 
-def _is_one_line(path: bytes) -> bool:
-    """Whether `--stdin-paths` can take this path; another one is left as it was added."""
-    return b"\n" not in path and not path.startswith(b'"')
-
-
-def _except_submodules(listing: str) -> list[str]:
-    """Pathspecs that keep git out of submodules: it would look into them with *their* config."""
-    entries = (entry.partition("\t") for entry in listing.split("\x00"))
-    return [f":(exclude,top,literal){path}" for about, _, path in entries if about[:6] == GITLINK]
-
-
 class Clones:
-    """Workspaces that are isolated clones."""
+    """Workspaces that are isolated clones.
 
-    def __init__(self, cloner: Cloner, identity: Identity) -> None:
+    `limit` is how many new files are committed for a worker; 0 means no limit.
+    """
+
+    def __init__(self, cloner: Cloner, identity: Identity, limit: int = 0) -> None:
         self._cloner = cloner
         self._identity = identity
+        self._limit = limit
         self._count = 0
+        self._last: CloneWorkspace | None = None
 
     def prepare(self, sha: str) -> None:
         """Nothing is needed but the commit."""
@@ -145,7 +188,11 @@ class Clones:
         self._count += 1
         sha = wip_sha or sha
         path = self._cloner.clone(f"{role.value}-{self._count}", sha)
-        workspace = CloneWorkspace(self._cloner, path, self._identity)
+        suspects = self._last.unresolved if self._last is not None and work_sha else ()
+        workspace = CloneWorkspace(
+            self._cloner, path, self._identity, sha, limit=self._limit, suspects=suspects
+        )
         if work_sha and self._cloner.git.has(work_sha):
             self._cloner.lay_over(path, work_sha, sha)
+        self._last = workspace if role is Role.WORKER else None
         return workspace

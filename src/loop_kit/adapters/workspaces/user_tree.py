@@ -9,7 +9,7 @@ from pathlib import Path
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Workspace, Workspaces
+from loop_kit.ports import Collected, Workspace, Workspaces
 
 
 class UserTreeWorkspace:
@@ -19,10 +19,11 @@ class UserTreeWorkspace:
         self.path = root
         self._git = git
 
-    def collect(self, message: str) -> str:
+    def collect(self, message: str, named: str | None = None) -> Collected:
         """The commit that is checked out."""
-        del message
-        return self._git.text("rev-parse", "HEAD")
+        del message, named
+        head = self._git.text("rev-parse", "HEAD")
+        return Collected(head, head)
 
     def fingerprint(self) -> str:
         """Always the same: a person who reviews may change their own files."""

@@ -145,10 +145,11 @@ class VerifyResults(Record):
 
 
 class BundledWork(Record):
-    """The commits up to `head_sha`, and the worker's report as it wrote it."""
+    """The commits up to `head_sha`, the worker's report as it wrote it, and notes on both."""
 
     head_sha: FullSha
     report: Text
+    notes: Annotated[tuple[Text, ...], Field(max_length=8)] = ()
 
 
 class Refused(Record):
@@ -297,15 +298,14 @@ def build_bundle(
     """
     usage = {role: Usage() for role in Role}
     work: BundledWork | None = None
-    review: str | None = None
-    verified: list[VerifyResults] = []
+    review, verified = None, list[VerifyResults]()
     for event in events:
         if isinstance(event, AttemptFailed):
             usage[event.role] = usage[event.role].plus(event.spent)
         elif isinstance(event, WorkReported):
             usage[Role.WORKER] = usage[Role.WORKER].plus(event.spent)
-            report = _decode(reports.get(Role.WORKER, b""))
-            work = BundledWork(head_sha=event.work.head_sha, report=report)
+            report, done = _decode(reports.get(Role.WORKER, b"")), event.work
+            work = BundledWork(head_sha=done.head_sha, report=report, notes=done.notes)
             verified += _results(event.verification)
         elif isinstance(event, ReviewReported):
             usage[Role.REVIEWER] = usage[Role.REVIEWER].plus(event.spent)

@@ -17,6 +17,7 @@ REPAIRED = {
     Failure.PROTECTED_PATH,
     Failure.VOID_VERDICT,
     Failure.HISTORY,
+    Failure.UNFINISHED,
 }
 
 OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
@@ -29,6 +30,7 @@ OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
     (Role.WORKER, Failure.INVALID_REPORT): Outcome.INVALID_WORK_REPORT,
     (Role.WORKER, Failure.NOOP): Outcome.WORKER_NOOP,
     (Role.WORKER, Failure.HISTORY): Outcome.GIT_COMPARE_FAILED,
+    (Role.WORKER, Failure.UNFINISHED): Outcome.GIT_COMPARE_FAILED,
     (Role.WORKER, Failure.SCOPE): Outcome.NEEDS_HUMAN,
     (Role.WORKER, Failure.PROTECTED_PATH): Outcome.NEEDS_HUMAN,
     (Role.REVIEWER, Failure.TRANSIENT): Outcome.REVIEWER_DISPATCH_FAILED,

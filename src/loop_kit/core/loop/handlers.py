@@ -185,6 +185,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         lines_deleted=work.lines_deleted,
         files=work.files,
         verified=event.verification.passed if event.verification else None,
+        notes=work.notes,
     )
     return update(
         state,

@@ -38,6 +38,7 @@ class Failure(StrEnum):
     INVALID_REPORT = "invalid_report"
     NOOP = "noop"
     HISTORY = "history"
+    UNFINISHED = "unfinished"
     SCOPE = "scope"
     PROTECTED_PATH = "protected_path"
     VOID_VERDICT = "void_verdict"
@@ -46,13 +47,17 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What git says that the worker did: `commits` are one-line subjects, newest first."""
+    """What git says that the worker did: `commits` are one-line subjects, newest first.
+
+    `notes` are sentences about what it left that is not in them.
+    """
 
     head_sha: str
     commits: tuple[str, ...] = ()
     files: int = 0
     lines_added: int = 0
     lines_deleted: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

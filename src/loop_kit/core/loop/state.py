@@ -151,7 +151,7 @@ class RoundDetail(ExtensibleRecord):
 
 
 class RoundRecord(ExtensibleRecord):
-    """One round as the audit trail has it."""
+    """One round as the audit trail has it; `notes` are on what is not in its commits."""
 
     round: int
     parent_sha: Sha
@@ -163,6 +163,7 @@ class RoundRecord(ExtensibleRecord):
     verified: bool | None = None
     decision: Decision | None = None
     new_findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Session(ExtensibleRecord):
@@ -343,8 +344,7 @@ class LoopState(ExtensibleRecord):
         """The snapshot as it is written, without what is not set."""
         body = self.model_dump(mode="json", exclude_none=True)
         slim = {key: value for key, value in body.items() if value not in ("", [], {}, ())}
-        text = json.dumps(slim, indent=2, ensure_ascii=False) + "\n"
-        return text.encode(errors="replace")
+        return (json.dumps(slim, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
 
 
 _RENAMED = {"heeded": "handled_commands", "extended": "added_rounds"}

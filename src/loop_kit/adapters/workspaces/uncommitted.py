@@ -1,0 +1,240 @@
+"""Stages what an agent left uncommitted in its clone, in an index that the agent never had.
+
+Git runs with the loop's repository and that index; of the clone it sees the files, and the agent's
+own index as a list of names. A path that git refuses is reported, and the others are staged.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.core.card.leftovers import Leftovers, has_conflict, sort_leftovers
+from loop_kit.core.card.scope import GITLINK
+from loop_kit.errors import GitFailed
+
+_PLAIN = ("-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false")
+"""A clone has all files, and the user's warnings about line ends do not stop the loop."""
+
+_FILE = "100"
+_MAX_FILE = 8 * 1024 * 1024
+_RESOLVED = b"REUC"
+"""The part of an index that lists the conflicts of which git was told that they are resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs from a commit, with its modes and object ids."""
+
+    path: str
+    status: str
+    old_mode: str
+    mode: str
+    old_oid: str
+    oid: str
+
+    @property
+    def entry(self) -> bytes:
+        """The line with which `update-index` stages it."""
+        return f"{self.mode} {self.oid}\t{self.path}\0".encode("utf-8", "surrogateescape")
+
+    @property
+    def old_entry(self) -> bytes:
+        """The line with which `update-index` takes it back."""
+        return f"{self.old_mode} {self.old_oid}\t{self.path}\0".encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What was staged, and what was not.
+
+    Attributes:
+        changes: The differences from the commit, staged.
+        leftovers: The new files as they were sorted.
+        refused: The paths that git did not take.
+        unresolved: The files in which conflicts are left.
+    """
+
+    changes: tuple[Change, ...]
+    leftovers: Leftovers
+    refused: tuple[str, ...]
+    unresolved: tuple[str, ...]
+
+
+class Uncommitted:
+    """The uncommitted work in one clone."""
+
+    def __init__(self, git: Git, git_dir: Path, path: Path, index: Path, limit: int) -> None:
+        """`git_dir` is the loop's repository, `path` the clone, `index` the private index."""
+        self._git = git.at(git_dir)
+        self._inside = git.at(path)
+        self._path = path
+        self._limit = limit
+        self._env = {
+            "GIT_DIR": str(git_dir),
+            "GIT_WORK_TREE": str(path),
+            "GIT_INDEX_FILE": str(index),
+        }
+        self._theirs = {**self._env, "GIT_INDEX_FILE": str(path / ".git" / "index")}
+
+    def stage(self, head: str, before: str, suspects: Iterable[str], *, takes_all: bool) -> Staged:
+        """Stage what differs from `head`, the agent's own commit; `before` is where it began.
+
+        `suspects` are files in which an earlier attempt left conflicts. With `takes_all` new files
+        are staged although they are too many.
+        """
+        self._git.run("read-tree", "--reset", head, env=self._env, timeout=120)
+        tracked, new = self._listing()
+        staged = self._staged_by_agent(head)
+        own = [c for c in staged if c.status == "A" and c.path not in tracked]
+        new += [f"{c.path}/" if c.mode == GITLINK else c.path for c in own]
+        new = [path for path in new if os.path.lexists(self._path / path)]
+        removed = self._count_removed() if self._limit and len(new) > self._limit else 0
+        leftovers = sort_leftovers(new, tracked, removed=removed, limit=self._limit)
+        wanted = (*leftovers.taken, *(leftovers.excess if takes_all else ()))
+        refused = self._add_changed(tracked)
+        self._add_new(wanted)
+        changes = self._changes(head)
+        present = {change.path for change in changes}
+        refused += [path for path in wanted if path not in present]
+        unmerged = [change.path for change in staged if change.status == "U"]
+        asked = {*suspects, *unmerged, *self._resolved(), *self._edited(changes)}
+        unresolved = {*unmerged, *(path for path in asked if self._has_new_conflict(path, before))}
+        return Staged(changes, leftovers, tuple(refused), tuple(sorted(unresolved)))
+
+    def unmerged(self, head: str) -> list[str]:
+        """The files that the agent's own index calls unmerged."""
+        return [change.path for change in self._staged_by_agent(head) if change.status == "U"]
+
+    def tree(self, head: str, base: str, changes: Sequence[Change]) -> str:
+        """The tree of `base` with `changes`, which are staged on top of `head`."""
+        if base != head:
+            self._git.run("read-tree", "--reset", base, env=self._env, timeout=120)
+            entries = b"".join(change.entry for change in changes)
+            command = ("update-index", "--replace", "-z", "--index-info")
+            self._git.run(*command, stdin=entries, env=self._env)
+        return self._git.text("write-tree", env=self._env)
+
+    def _listing(self) -> tuple[Mapping[str, str], list[str]]:
+        """The tracked paths with their modes, and the new ones that are not ignored."""
+        command = ("ls-files", "-t", "-z", "--stage", "--others", "--exclude-standard")
+        listing = self._inside.run(*_PLAIN, *command, env=self._env, timeout=120).out
+        tracked, new = {}, []
+        for line in listing.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+            if line.startswith("? "):
+                new.append(line[2:])
+            else:
+                about, _, path = line.partition("\t")
+                tracked[path] = about[2:8]
+        return tracked, new
+
+    def _staged_by_agent(self, head: str) -> list[Change]:
+        """What the agent's own index has added, and what is unmerged there."""
+        with contextlib.suppress(GitFailed):
+            command = ("diff-index", "--cached", *_RAW, "--diff-filter=AU", head)
+            return list(_parse(self._inside.run(*command, env=self._theirs, timeout=120).out))
+        return []
+
+    def _count_removed(self) -> int:
+        command = ("ls-files", "--deleted", "-z")
+        return self._inside.run(*command, env=self._env, timeout=120).out.count(b"\0")
+
+    def _add_changed(self, tracked: Mapping[str, str]) -> list[str]:
+        """Stage what is changed or gone, and return what git refuses.
+
+        Submodules are left out: git would look into them with *their* configuration.
+        """
+        inner = [f":(exclude,top,literal){p}" for p, mode in tracked.items() if mode == GITLINK]
+        command = ("add", "--update", "--ignore-errors", "--", ".", *inner)
+        added = self._inside.run(*_PLAIN, *command, env=self._env, ok=(0, 1), timeout=600)
+        if added.code == 0:
+            return []
+        query = ("diff-files", "--name-only", "-z", "--ignore-submodules=all")
+        left = self._inside.run(*query, env=self._env, timeout=120).out
+        return left.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+    def _add_new(self, paths: Iterable[str]) -> None:
+        listing = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+        if not listing:
+            return
+        self._inside.run(
+            *(*_PLAIN, "add", "--force", "--ignore-errors"),
+            *("--pathspec-from-file=-", "--pathspec-file-nul"),
+            stdin=listing,
+            env={**self._env, "GIT_LITERAL_PATHSPECS": "1"},
+            ok=(0, 1),
+            timeout=600,
+        )
+
+    def _changes(self, head: str) -> tuple[Change, ...]:
+        """What the index has other than `head`, once files that nobody touched are restored.
+
+        A file that was committed with line ends other than its attributes ask for is one that git
+        changes by merely adding it.
+        """
+        command = ("diff-index", "--cached", *_RAW, head)
+        rows = list(_parse(self._inside.run(*command, env=self._env, timeout=120).out))
+        candidates = [
+            row
+            for row in rows
+            if row.old_mode == row.mode and row.mode.startswith(_FILE) and _is_one_line(row.path)
+        ]
+        if not candidates:
+            return tuple(rows)
+        listing = "".join(f"{row.path}\n" for row in candidates)
+        hashed = self._inside.run(
+            *("hash-object", "--no-filters", "--stdin-paths"),
+            stdin=listing.encode("utf-8", "surrogateescape"),
+            env=self._env,
+            timeout=600,
+        ).out.split()
+        pairs = zip(candidates, hashed, strict=True)
+        same = {row for row, oid in pairs if row.old_oid == oid.decode()}
+        entries = b"".join(row.old_entry for row in same)
+        if entries:
+            self._inside.run("update-index", "-z", "--index-info", stdin=entries, env=self._env)
+        return tuple(row for row in rows if row not in same)
+
+    def _resolved(self) -> list[str]:
+        """The files that were unmerged until the agent called them resolved."""
+        with contextlib.suppress(OSError, GitFailed):
+            if _RESOLVED in (self._path / ".git" / "index").read_bytes():
+                command = ("ls-files", "--resolve-undo", "-z")
+                listing = self._inside.run(*command, env=self._theirs, timeout=120).out
+                lines = listing.decode("utf-8", "surrogateescape").split("\0")[:-1]
+                return [line.partition("\t")[2] for line in lines]
+        return []
+
+    def _edited(self, changes: Iterable[Change]) -> Iterator[str]:
+        return (c.path for c in changes if c.status == "M" and c.mode.startswith(_FILE))
+
+    def _has_new_conflict(self, path: str, before: str) -> bool:
+        """Whether the file has conflict markers that it does not have in the commit `before`."""
+        try:
+            content = read_plain(self._path / path, _MAX_FILE) or b""
+        except (BusFileUnreadable, OSError):
+            return False
+        return has_conflict(content) and not self.has_conflict(before, path)
+
+    def has_conflict(self, sha: str, path: str) -> bool:
+        """Whether the file has conflict markers in the commit `sha`."""
+        blob = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=2 * _MAX_FILE)
+        return has_conflict(blob.out)
+
+
+_RAW = ("--raw", "--no-renames", "--no-abbrev", "-z")
+
+
+def _parse(raw: bytes) -> Iterator[Change]:
+    fields = raw.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    for about, path in zip(fields[::2], fields[1::2], strict=True):
+        old_mode, mode, old_oid, oid, status = about[1:].split()
+        yield Change(path, status[:1], old_mode, mode, old_oid, oid)
+
+
+def _is_one_line(path: str) -> bool:
+    """Whether `--stdin-paths` can take this path; another one is left as it was added."""
+    return "\n" not in path and not path.startswith('"')
