@@ -13,7 +13,7 @@ ABSENT = "<absent>"
 BAD_WORK: dict[str, tuple[dict[str, Any], str]] = {
     "no round": ({"report": {"round": ABSENT}}, "round"),
     "no head_sha": ({"report": {"head_sha": ABSENT}}, "head_sha"),
-    "round as text": ({"report": {"round": "1"}}, "round"),
+    "round as a word": ({"report": {"round": "one"}}, "round"),
     "blank task_id": ({"report": {"task_id": " "}}, "task_id"),
     "wrong task": ({"report": {"task_id": "T-999"}}, "T-999"),
     "wrong round": ({"report": {"round": 99}}, "99"),

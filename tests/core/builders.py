@@ -1,9 +1,8 @@
 """Small builders for the core's tests: a loop at any point of its life in one line each."""
 
+from loop_kit.core.agent.report_values import Decision, DispositionStatus
 from loop_kit.core.agent.reports import (
-    Decision,
     Disposition,
-    DispositionStatus,
     ReportedIssue,
     ReviewReport,
     WorkReport,

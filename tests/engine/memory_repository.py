@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,9 @@ class MemoryRepository:
 
     def top(self, sha: str) -> tuple[str, ...]:
         return tuple(sorted({path.partition("/")[0] for path in self.commits[sha].tree}))
+
+    def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
+        return frozenset(paths) & {path for sha in shas for path in self.commits[sha].tree}
 
     def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
         fitting = GitIgnoreSpec.from_lines(patterns).match_files(sorted(self.commits[sha].tree))

@@ -13,7 +13,7 @@ BAD_WORK: dict[str, tuple[dict[str, Any], str]] = {
     "no round": ({"round": ABSENT}, "'round'"),
     "no task_id": ({"task_id": ABSENT}, "'task_id'"),
     "no head_sha": ({"head_sha": ABSENT}, "'head_sha'"),
-    "round as text": ({"round": "1"}, "'round'"),
+    "round as a word": ({"round": "one"}, "'round'"),
     "blank task_id": ({"task_id": "  "}, "'task_id'"),
     "blank head_sha": ({"head_sha": ""}, "'head_sha'"),
     "another task": ({"task_id": "T-999"}, "'task_id'"),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from loop_kit.core.agent.diagnosis import ProblemKind
-from loop_kit.core.agent.reports import ReportInvalid, report_document
+from loop_kit.core.agent.report_text import decode
+from loop_kit.core.agent.reports import ReportInvalid, read_report, report_document
 from loop_kit.core.briefing.prompts import Guidance, Paths
 from loop_kit.core.loop import bus, failures, policy, sessions
 from loop_kit.core.loop.messages import AttemptFailed, Event, Failure, RunAgent
@@ -167,25 +168,28 @@ class Dispatcher:
     def _receive(self, delivery: Delivery) -> Delivered:
         """The report without secrets, so that nothing behind this line ever holds one.
 
-        It is parsed before it is redacted, since JSON can spell a secret in escapes. A report that
-        holds none stays byte for byte what the agent wrote.
+        It is parsed before it is redacted, since JSON can spell a secret in escapes. What is JSON
+        to the letter and holds none stays byte for byte what the agent wrote: the text is searched
+        too, for a comment, or a key that is given twice, is in no document.
         """
-        raw, redact = None, self._options.redact
+        redact = self._options.redact
         try:
             raw = self._mailbox.collect(delivery)
-            if raw is None:
-                return None
-            document = report_document(raw)
+        except ReportInvalid as error:
+            return UnreadableReport(b"", redact(str(error)))
+        if raw is None:
+            return None
+        written = decode(raw)
+        cleaned = redact_broken_json(redact, written)
+        try:
+            document, is_exact = read_report(raw)
             text = clean_text(document)
-            clean = redact(text)
-            if clean == text:
+            if is_exact and cleaned == written and redact(text) == text:
                 return Report(raw, document)
-            content = clean.encode(errors="replace")
+            content = redact(text).encode(errors="replace")
             return Report(content, report_document(content))
         except ReportInvalid as error:
-            text = (raw or b"").decode("utf-8", "surrogateescape")
-            clean = redact_broken_json(redact, text)
-            kept = (raw or b"") if clean == text else clean.encode("utf-8", "replace")
+            kept = raw if cleaned == written else cleaned.encode("utf-8", "replace")
             return UnreadableReport(kept, redact(str(error)))
 
     def _report_end(

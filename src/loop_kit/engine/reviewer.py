@@ -1,8 +1,10 @@
 """One attempt of the reviewer: run it, check that it changed nothing, and check its verdict."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from loop_kit.core.agent.places import settle_places
 from loop_kit.core.agent.reports import (
     ReportInvalid,
     ReviewReport,
@@ -153,7 +155,10 @@ class ReviewerPass:
 
     def _parse_report(self, state: LoopState, card: TaskCard, delivered: Delivered) -> ReviewReport:
         document = document_of(delivered, Role.REVIEWER)
-        report = parse_review_report(document, state.task_id, state.round)
+        report = settle_places(
+            parse_review_report(document, state.task_id, state.round),
+            partial(self._repository.existing, (state.head_sha, state.base_sha)),
+        )
         why = contradiction(state.findings, report) or objection(
             report, card, state.head_sha, state.limits.evidence
         )

@@ -4,7 +4,7 @@ Adapters implement these, fakes in the tests implement these, and one contract s
 run against both. The engine knows nothing else outside the core.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -219,6 +219,10 @@ class Repository(Protocol):
 
     def top(self, sha: str) -> tuple[str, ...]:
         """The names at the top of the tree of commit `sha`."""
+        ...
+
+    def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
+        """Those of `paths`, files or folders, that one of the commits `shas` has."""
         ...
 
     def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:

@@ -21,6 +21,21 @@ def repository(local: Local) -> GitRepository:
     return GitRepository(local.git)
 
 
+def test_the_paths_that_one_of_the_commits_has_are_found(
+    local: Local, repository: GitRepository
+) -> None:
+    base = local.head
+    head = local.commit({"src/b\u2028.py": "b\n"}, "Add a file")
+    (local.root / "a.py").unlink()
+    head = local.commit({"new.py": "new\n"}, "Delete another")
+    outside = ("../a.py", "/a.py", "", "a\nb", "x\0")
+    there = {"a.py", "src", "src/b\u2028.py", "new.py"}
+
+    assert repository.existing((head, base), (*there, "b.py", *outside)) == there
+    assert repository.existing((base,), there) == {"a.py"}
+    assert repository.existing((head,), ()) == frozenset()
+
+
 def test_a_span_lists_the_commits_newest_first_with_what_each_changed(
     local: Local, repository: GitRepository
 ) -> None:

@@ -52,9 +52,10 @@ def test_a_review_report_without_a_required_field_names_it(field: str) -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"round": "2"}, "field 'round' must be int, got str"),
+        ({"round": "two"}, "field 'round' must be int, got str"),
+        ({"round": "2.5"}, "field 'round' must be int, got str"),
         ({"round": True}, "field 'round' must be int, got bool"),
-        ({"round": 2.0}, "field 'round' must be int, got float"),
+        ({"round": 2.5}, "field 'round' must be int, got float"),
         ({"round": None}, "field 'round' must be int, got NoneType"),
         ({"task_id": 1}, "field 'task_id' must be str, got int"),
         ({"head_sha": ["abc"]}, "field 'head_sha' must be str, got list"),
@@ -77,8 +78,8 @@ def test_a_work_report_that_does_not_fit_says_how(change: dict[str, Any], fault:
         ({"decision": 1}, "field 'decision' must be str, got int"),
         ({"decision": " "}, "field 'decision' must be non-empty"),
         (
-            {"decision": "Approve"},
-            "field 'decision' must be one of approve, changes_required, got 'Approve'",
+            {"decision": "approve nothing"},
+            "field 'decision' must be one of approve, changes_required, got 'approve nothing'",
         ),
         ({"task_id": "T-002"}, "field 'task_id' mismatch: expected T-001, got T-002"),
         ({"round": 1}, "field 'round' mismatch: expected 2, got 1"),
@@ -124,6 +125,7 @@ def test_a_minimal_report_is_accepted() -> None:
         (b"", "not readable as JSON"),
         (b'{"task_id": ', "not readable as JSON"),
         (b"\xff\xfe{}", "not readable as JSON"),
+        (b"\x00{\xd8\x00", "not readable as JSON"),
         (b"[" * 100_000, "not readable as JSON"),
         (b'{"round": ' + b"9" * 5_000 + b"}", "not readable as JSON"),
         (ReportInvalid("it is a symbolic link"), "it is a symbolic link"),
@@ -168,7 +170,9 @@ def test_an_issue_keeps_what_fits_and_drops_what_does_not() -> None:
     assert (kept.severity, kept.line, kept.file) == ("medium", None, "")
 
 
-@pytest.mark.parametrize("line", [0, -1, "7", 7.5, None, True])
+@pytest.mark.parametrize(
+    "line", [0, -1, "0", "-7", "seven", 7.5, None, True, [], ["x"], {"start": 7}, "9" * 30]
+)
 def test_a_line_that_is_no_line_number_is_left_out(line: object) -> None:
     document = rejection(blocking_issues=[{"reason": "r", "line": line}])
     assert parse_review_report(document, "T-001", 2).blocking_issues[0].line is None
@@ -186,7 +190,7 @@ def test_extensions_are_read_and_odd_entries_left_out() -> None:
     work = parse_work_report({**WORK, "responses": responses}, "T-001", 2)
     assert [(r.id, r.action) for r in work.responses] == [("F1", "disputed"), ("F3", "fixed")]
     disposed = [{"id": "F1", "status": "Upheld", "note": "n"}, {"id": "F2", "status": "?"}, 4]
-    criteria = [{"id": "C1", "met": True}, {"id": "C2", "met": "true"}, {"id": "C3"}, "C4"]
+    criteria = [{"id": "C1", "met": True}, {"id": "C2", "met": "no"}, {"id": "C3"}, "C4"]
     document = {**REVIEW, "dispositions": disposed, "criteria": criteria, "files_examined": ["a"]}
     report = parse_review_report(document, "T-001", 2)
     assert [(d.id, d.status, d.note) for d in report.dispositions] == [("F1", "upheld", "n")]
@@ -211,3 +215,70 @@ def test_long_lists_and_texts_are_cut() -> None:
     assert len(report.blocking_issues) == MAX_ITEMS
     assert len(report.blocking_issues[0].reason) == MAX_TEXT
     assert len(report.non_blocking[0]) == 2_000
+
+
+@pytest.mark.parametrize("round_", ["2", " 2 ", 2.0, "2.0"])
+def test_a_round_is_taken_as_text_and_as_a_float(round_: object) -> None:
+    assert parse_work_report({**WORK, "round": round_}, "T-001", 2).round == 2
+    assert parse_review_report({**REVIEW, "round": round_}, "T-001", 2).round == 2
+
+
+def test_a_task_id_is_taken_as_a_number_and_with_spaces_around_it() -> None:
+    assert parse_work_report({**WORK, "task_id": 7}, "7", 2).task_id == "7"
+    assert parse_review_report({**REVIEW, "task_id": " T-001\n"}, "T-001", 2).task_id == "T-001"
+
+
+@pytest.mark.parametrize(
+    ("word", "decision"),
+    [
+        *((word, "approve") for word in ("Approve", "approved", " APPROVED.", "LGTM", "accepted")),
+        *(
+            (word, "changes_required")
+            for word in ("Changes required", "changes-required", "CHANGES_REQUESTED", "reject")
+        ),
+        *((word, "changes_required") for word in ("request changes", "needs changes", "Rejected")),
+    ],
+)
+def test_a_decision_is_taken_in_other_words(word: str, decision: str) -> None:
+    assert parse_review_report({**REVIEW, "decision": word}, "T-001", 2).decision == decision
+
+
+@pytest.mark.parametrize(
+    "line", ["5", 5.0, "5.0", "5-6", "5:3", "L5", "line 5", "Lines 5-6", [5, 6]]
+)
+def test_a_line_is_taken_as_text_and_as_the_first_of_a_range(line: object) -> None:
+    document = rejection(blocking_issues=[{"reason": "r", "line": line}])
+    assert parse_review_report(document, "T-001", 2).blocking_issues[0].line == 5
+
+
+def test_ids_statuses_and_answers_are_taken_in_other_forms() -> None:
+    responses = [{"id": "f1", "action": "dispute"}, {"id": 2, "action": "Fixed"}]
+    work = parse_work_report({**WORK, "responses": responses}, "T-001", 2)
+    assert [(r.id, r.action) for r in work.responses] == [("F1", "disputed"), ("F2", "fixed")]
+    statuses = ("Not fixed", "not-fixed", "unresolved", "resolved", "withdraw", "Uphold")
+    disposed = [{"id": number, "status": word} for number, word in enumerate(statuses, 1)]
+    criteria = [{"id": "c1", "met": "true"}, {"id": 2, "met": "Yes"}]
+    report = parse_review_report(
+        {**REVIEW, "dispositions": disposed, "criteria": criteria, "files_examined": "a.py"},
+        "T-001",
+        2,
+    )
+    assert [d.id for d in report.dispositions] == ["F1", "F2", "F3", "F4", "F5", "F6"]
+    assert [d.status for d in report.dispositions] == [
+        *("not_fixed", "not_fixed", "not_fixed", "fixed", "withdrawn", "upheld"),
+    ]
+    assert [(c.id, c.met) for c in report.criteria] == [("C1", True), ("C2", True)]
+    assert report.files_examined == ("a.py",)
+
+
+def test_a_missing_value_is_as_good_as_a_missing_field() -> None:
+    work = parse_work_report({**WORK, "tests": None, "files_changed": None}, "T-001", 2)
+    assert (work.tests, work.files_changed) == ((), ())
+
+
+@pytest.mark.parametrize("nothing", [None, [], "", "None", ["none"], ["N/A"], [{}], "nothing"])
+def test_an_approval_may_say_in_words_that_nothing_blocks(nothing: object) -> None:
+    assert (
+        parse_review_report({**REVIEW, "blocking_issues": nothing}, "T-001", 2).blocking_issues
+        == ()
+    )

@@ -3,7 +3,8 @@
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import DispositionStatus, ReportedIssue
+from loop_kit.core.agent.report_values import DispositionStatus
+from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.findings import Finding, Ledger, apply_review, contradiction, open_findings
 
 

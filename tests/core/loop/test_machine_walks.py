@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import DispositionStatus, ReportedIssue
+from loop_kit.core.agent.report_values import DispositionStatus
+from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.machine import TABLE, outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,

@@ -19,6 +19,7 @@ from loop_kit.adapters.process import process
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.agent.report_schemas import without_nulls
+from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
 from loop_kit.core.sanitize import StreamRedactor
@@ -205,8 +206,8 @@ def _take_answer(assignment: Assignment, reader: StreamReader, reporter: Reporte
     if answer is None or _is_complete(assignment.report):
         return
     try:
-        document = without_nulls(json.loads(answer))
-    except (ValueError, RecursionError):
+        document = without_nulls(report_document(answer))
+    except ReportInvalid:
         return
     try:
         raw = json.dumps(document).encode(errors="replace")
@@ -245,10 +246,10 @@ def _diagnose(
 def _is_complete(report: Path) -> bool:
     """Whether the report exists and is not half-written."""
     try:
-        json.loads(read_plain(report, MAX_REPORT) or b"")
+        report_document(read_plain(report, MAX_REPORT))
     except BusFileUnreadable:
         return True
-    except (ValueError, RecursionError):
+    except ReportInvalid:
         return False
     return True
 

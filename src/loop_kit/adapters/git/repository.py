@@ -2,7 +2,7 @@
 
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -128,6 +128,14 @@ class GitRepository:
     def top(self, sha: str) -> tuple[str, ...]:
         """The names at the top of the tree of commit `sha`."""
         return _names(self._git.run("ls-tree", "--name-only", "-z", sha).out)
+
+    def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
+        """Those of `paths`, files or folders, that one of the commits `shas` has."""
+        asked = [(sha, path) for path in paths if _is_tree_path(path) for sha in shas]
+        stdin = "".join(f"{sha}:{path}\n" for sha, path in asked).encode(errors="surrogateescape")
+        done = self._git.run("cat-file", "--batch-check=%(objecttype)", stdin=stdin)
+        pairs = zip(asked, done.out.split(b"\n"), strict=False)
+        return frozenset(path for (_, path), kind in pairs if kind in {b"blob", b"tree"})
 
     def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
         """The first `limit` files of commit `sha` that match `patterns` (gitignore style).
@@ -319,6 +327,11 @@ class _Raw:
                 for change in self.changes
             ),
         )
+
+
+def _is_tree_path(path: str) -> bool:
+    """Whether `path` can name something in a commit, and on one line."""
+    return not {"", ".", ".."} & set(path.split("/")) and not {"\n", "\0"} & set(path)
 
 
 def _names(raw: bytes) -> tuple[str, ...]:

@@ -2,29 +2,35 @@
 
 A report comes from a program that may be confused or hostile. Shapes that matter are checked in a
 fixed order, with one sentence for the first thing wrong, because that sentence goes back to the
-agent as its one chance to repair. Shapes that do not matter become text rather than a refusal.
+agent as its one chance to repair. Shapes that do not matter become text rather than a refusal, and
+what means the right thing in another form is taken: a number as text, `approved`, a line as `5-6`.
 """
 
-import json
 from typing import Any, Literal
 
+from loop_kit.core.agent.report_text import read_json
+from loop_kit.core.agent.report_values import (
+    DECISIONS,
+    DISPUTED,
+    NOTHING,
+    SEVERITIES,
+    STATUSES,
+    YES,
+    Decision,
+    DispositionStatus,
+    Severity,
+    issued_id,
+    line_number,
+    whole_number,
+    word,
+)
 from loop_kit.core.record import Record, Text, clean_text
 
 MAX_ITEMS = 200
 MAX_TEXT = 20_000
 
-Severity = Literal["high", "medium", "low"]
-DispositionStatus = Literal["fixed", "not_fixed", "withdrawn", "upheld"]
-Decision = Literal["approve", "changes_required"]
-
-_SEVERITIES: dict[str, Severity] = {
-    "critical": "high",
-    "blocker": "high",
-    "high": "high",
-    "major": "high",
-    "low": "low",
-    "minor": "low",
-}
+_WORK_FIELDS = {"task_id": str, "head_sha": str, "round": int}
+_REVIEW_FIELDS = {"task_id": str, "round": int, "decision": str}
 
 
 class ReportInvalid(ValueError):
@@ -124,18 +130,27 @@ class ReviewReport(Record):
     files_examined: tuple[str, ...] = ()
 
 
-def report_document(raw: bytes | ReportInvalid | None) -> Any:
-    """The JSON document in `raw`.
+def read_report(raw: bytes | ReportInvalid | None) -> tuple[Any, bool]:
+    """The JSON document in `raw`, and whether `raw` is JSON to the letter.
 
     Raises:
-        ReportInvalid: `raw` is one, or is not UTF-8, or not JSON.
+        ReportInvalid: `raw` is one, or holds no such document.
     """
     if isinstance(raw, ReportInvalid):
         raise raw
     try:
-        return json.loads((raw or b"").decode("utf-8-sig"))
+        return read_json(raw or b"")
     except (ValueError, RecursionError) as error:
         raise ReportInvalid(f"the report is not readable as JSON: {str(error)[:200]}") from None
+
+
+def report_document(raw: bytes | ReportInvalid | None) -> Any:
+    """The JSON document in `raw`.
+
+    Raises:
+        ReportInvalid: `raw` is one, or holds no such document.
+    """
+    return read_report(raw)[0]
 
 
 def parse_work_report(document: object, task_id: str, round_: int) -> WorkReport:
@@ -145,7 +160,7 @@ def parse_work_report(document: object, task_id: str, round_: int) -> WorkReport
         ReportInvalid: in the order missing, ill-typed, blank, not a list, wrong task, wrong round.
     """
     name = "work_report.json"
-    body = _require_fields(document, name, {"task_id": str, "head_sha": str, "round": int})
+    body = _require_fields(_loosened(document, task_id), name, _WORK_FIELDS)
     _require_lists(body, name, "files_changed", "tests")
     _check_identity(body, name, task_id, round_)
     return WorkReport(
@@ -166,18 +181,17 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
         ReportInvalid: as for a work report, an unknown decision, or an approval with blockers.
     """
     name = "review_report.json"
-    body = _require_fields(document, name, {"task_id": str, "round": int, "decision": str})
-    decision = body["decision"]
-    if decision not in {"approve", "changes_required"}:
+    body = _require_fields(_loosened(document, task_id), name, _REVIEW_FIELDS)
+    decision = DECISIONS.get(word(body["decision"]))
+    if decision is None:
         raise ReportInvalid(
             f"{name} field 'decision' must be one of approve, changes_required,"
-            f" got {_text(decision, 40)!r}"
+            f" got {_text(body['decision'], 40)!r}"
         )
     _check_identity(body, name, task_id, round_)
     blocking = body.get("blocking_issues")
-    issues = tuple(_issue(item) for item in _items(blocking) if item)
-    if blocking and not isinstance(blocking, list):
-        issues = (_issue(blocking),)
+    listed = blocking if isinstance(blocking, list) else [blocking]
+    issues = tuple(_issue(item) for item in _items(listed) if item and word(item) not in NOTHING)
     if decision == "approve" and issues:
         raise ReportInvalid(f"{name} approves and lists {len(issues)} blocking issue(s)")
     return ReviewReport(
@@ -185,13 +199,26 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
         round=round_,
         decision=decision,
         summary=_text(body.get("summary")),
-        head_sha=_text(body.get("head_sha"), 64),
+        head_sha=_text(body.get("head_sha"), 64).strip(),
         blocking_issues=issues,
         non_blocking=_texts(body.get("non_blocking_suggestions")),
         dispositions=tuple(_dispositions(body.get("dispositions"))),
         criteria=tuple(_criteria(body.get("criteria"))),
         files_examined=_texts(body.get("files_examined")),
     )
+
+
+def _loosened(document: object, task_id: str) -> object:
+    """`document` with its task and round in the type that they are compared in."""
+    if not isinstance(document, dict):
+        return document
+    changed = dict(document)
+    round_, task = whole_number(document.get("round")), document.get("task_id")
+    if round_ is not None:
+        changed["round"] = round_
+    if isinstance(task, str) or (isinstance(task, int) and str(task) == task_id):
+        changed["task_id"] = str(task).strip()
+    return changed
 
 
 def _require_fields(document: object, name: str, wanted: dict[str, type]) -> dict[str, Any]:
@@ -214,7 +241,7 @@ def _require_fields(document: object, name: str, wanted: dict[str, type]) -> dic
 
 def _require_lists(body: dict[str, Any], name: str, *fields: str) -> None:
     for field in fields:
-        if field in body and not isinstance(body[field], list):
+        if body.get(field) is not None and not isinstance(body[field], list):
             got = type(body[field]).__name__
             raise ReportInvalid(f"{name} field {field!r} must be a list, got {got}")
 
@@ -248,24 +275,19 @@ def _limit_depth(value: object, depth: int = 4) -> object:
 
 
 def _texts(value: object) -> tuple[str, ...]:
+    value = [value] if isinstance(value, str) else value
     return tuple(_text(item, 2_000) for item in _items(value) if item)
-
-
-def _one_of(value: object, *known: str) -> str:
-    word = value.strip().lower() if isinstance(value, str) else ""
-    return word if word in known else ""
 
 
 def _issue(item: object) -> ReportedIssue:
     """An issue; one that is not an object becomes its reason, so that it is not lost."""
     if not isinstance(item, dict):
         return ReportedIssue(reason=_text(item))
-    line = item.get("line")
     return ReportedIssue(
-        id=_text(item.get("id"), 20),
-        severity=_SEVERITIES.get(str(item.get("severity", "")).strip().lower(), "medium"),
+        id=issued_id(_text(item.get("id"), 20), "F"),
+        severity=SEVERITIES.get(word(item.get("severity")), "medium"),
         file=_text(item.get("file"), 500),
-        line=line if isinstance(line, int) and not isinstance(line, bool) and line > 0 else None,
+        line=line_number(item.get("line")),
         reason=_text(item.get("reason")),
         required_change=_text(item.get("required_change")),
         scenario=_text(item.get("scenario")),
@@ -277,8 +299,8 @@ def _responses(value: object) -> list[Response]:
     return [
         Response.model_validate(
             {
-                "id": _text(item.get("id"), 20),
-                "action": _one_of(item.get("action"), "disputed") or "fixed",
+                "id": issued_id(_text(item.get("id"), 20), "F"),
+                "action": "disputed" if word(item.get("action")) in DISPUTED else "fixed",
                 "evidence": _text(item.get("evidence"), 2_000),
             }
         )
@@ -289,20 +311,18 @@ def _responses(value: object) -> list[Response]:
 def _dispositions(value: object) -> list[Disposition]:
     found = []
     for item in _items(value):
-        status = isinstance(item, dict) and _one_of(
-            item.get("status"), "fixed", "not_fixed", "withdrawn", "upheld"
-        )
-        if status:
-            body = {"id": _text(item.get("id"), 20), "note": _text(item.get("note"), 2_000)}
-            found.append(Disposition.model_validate({**body, "status": status}))
+        status = STATUSES.get(word(item.get("status"))) if isinstance(item, dict) else None
+        if status is not None:
+            id_, note = issued_id(_text(item.get("id"), 20), "F"), _text(item.get("note"), 2_000)
+            found.append(Disposition(id=id_, status=status, note=note))
     return found
 
 
 def _criteria(value: object) -> list[CriterionVerdict]:
     return [
         CriterionVerdict(
-            id=_text(item.get("id"), 20),
-            met=item.get("met") is True,
+            id=issued_id(_text(item.get("id"), 20), "C"),
+            met=item.get("met") is True or word(item.get("met")) in YES,
             evidence=_text(item.get("evidence"), 2_000),
         )
         for item in _items(value)

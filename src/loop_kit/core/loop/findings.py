@@ -6,7 +6,8 @@ reviewer disposes of open findings by our id, and only what repeats no known id 
 
 from typing import Literal
 
-from loop_kit.core.agent.reports import Disposition, ReportedIssue, ReviewReport, Severity
+from loop_kit.core.agent.report_values import Severity
+from loop_kit.core.agent.reports import Disposition, ReportedIssue, ReviewReport
 from loop_kit.core.record import ExtensibleRecord
 
 Status = Literal["open", "fixed", "withdrawn"]

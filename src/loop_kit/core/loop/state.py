@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from loop_kit import __version__
-from loop_kit.core.agent.reports import Decision
+from loop_kit.core.agent.report_values import Decision
 from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
 from loop_kit.core.loop.budget import Budget

@@ -1,0 +1,74 @@
+"""Where a reviewer's issue is: the file as git names it, and the line, from how agents write them.
+
+A place may be written as `calc.py:5`, `./calc.py`, `/calc.py`, `a/calc.py` as in a diff, or as an
+absolute path of the workspace. Only the repository can say whether `a/` is a folder of its own, so
+this module proposes paths, the likeliest first, and the first one that exists is taken.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+
+from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
+
+_LINE = re.compile(
+    r"(?::L?|#L?|,? ?\(?lines? )(\d{1,9})(?:[-:–]L?\d{1,9})*\)?$", re.ASCII | re.IGNORECASE
+)
+_MAX_DEPTH = 20
+
+
+def settle_places(
+    review: ReviewReport, existing: Callable[[Collection[str]], Collection[str]]
+) -> ReviewReport:
+    """`review` with every issue's file and line as git names them.
+
+    `existing` returns those of the paths that the repository has; it is asked at most once, and not
+    at all when no issue's file is written in another form than git's.
+    """
+    proposals = [tuple(dict.fromkeys(_proposals(issue.file))) for issue in review.blocking_issues]
+    wanted = {path for paths in proposals if len(paths) > 1 for path in paths}
+    if not wanted:
+        return review
+    known = existing(wanted)
+    pairs = zip(review.blocking_issues, proposals, strict=True)
+    issues = tuple(_settled(issue, paths, known) for issue, paths in pairs)
+    return review.model_copy(update={"blocking_issues": issues})
+
+
+def _settled(issue: ReportedIssue, paths: tuple[str, ...], known: Collection[str]) -> ReportedIssue:
+    """The issue at the first of `paths` that is known; else in the place as it is written."""
+    if len(paths) < 2 or issue.file in known:
+        return issue
+    bare, line = _split(issue.file)
+    file = next((path for path in paths if path in known), bare)
+    return issue.model_copy(update={"file": file, "line": issue.line or line})
+
+
+def _split(file: str) -> tuple[str, int | None]:
+    """The file and the line in `calc.py:5`, `calc.py:5-6`, `calc.py#L5` or `calc.py (line 5)`."""
+    text = file.strip().strip("`'\"")
+    found = _LINE.search(text)
+    if found is None or not found.start():
+        return text, None
+    return text[: found.start()], int(found[1]) or None
+
+
+def _proposals(file: str) -> Iterator[str]:
+    """The paths that `file` may mean, from the root of the repository."""
+    if not file:
+        return
+    yield file
+    for text in (file.strip().strip("`'\""), _split(file)[0]):
+        yield from _without_prefix(text.removeprefix("file://"))
+        if "\\" in text:
+            yield from _without_prefix(text.replace("\\", "/"))
+
+
+def _without_prefix(text: str) -> Iterator[str]:
+    """`text` from the root; of an absolute path every end, of one in a diff also what follows."""
+    parts = [part for part in text.split("/") if part not in {"", "."}][-_MAX_DEPTH:]
+    if not parts or ".." in parts:
+        return
+    is_absolute = text.startswith("/") or parts[0][1:2] == ":"
+    prefix = int(len(parts) > 1 and parts[0] in {"a", "b"})
+    for start in range(len(parts) if is_absolute else 1 + prefix):
+        yield "/".join(parts[start:])
