@@ -127,6 +127,7 @@ class MemoryWorkspace:
 
     def __init__(self, repository: MemoryRepository, path: Path, sha: str, tree: Tree) -> None:
         self.path = path
+        self.environment: Mapping[str, str] = {}
         self.head = sha
         self.files = dict(tree)
         self.closed = False

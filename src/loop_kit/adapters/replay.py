@@ -7,6 +7,7 @@ agents' job did not report counts as failed.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
@@ -70,6 +71,8 @@ class ReplayedAgent:
 
 class ReplayedWorkspace:
     """Where an agent worked: only the commit it left still exists."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, path: Path, head: str, notes: tuple[str, ...] = ()) -> None:
         self.path = path

@@ -16,7 +16,17 @@ from loop_kit.core.record import clean_text
 from loop_kit.core.sanitize import redact_broken_json
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.options import Options
-from loop_kit.ports import Agent, AgentExit, Assignment, Clock, Delivery, Guides, Mailbox, Reporter
+from loop_kit.ports import (
+    Agent,
+    AgentExit,
+    Assignment,
+    Clock,
+    Delivery,
+    Guides,
+    Mailbox,
+    Reporter,
+    Workspace,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class Dispatcher:
         self,
         state: LoopState,
         effect: RunAgent,
-        workspace: Path,
+        workspace: Workspace,
         inputs: Mapping[str, bytes | Path],
         prompt: Callable[[Paths], str],
     ) -> tuple[AgentExit, Delivered]:
@@ -114,8 +124,8 @@ class Dispatcher:
         agent = self._agents[effect.role]
         delivery = self._mailbox.post(effect.role, effect.round, effect.attempt, inputs)
         paths = Paths(
-            report=_visible_path(delivery.report, workspace),
-            mailbox=_visible_path(delivery.folder, workspace),
+            report=_visible_path(delivery.report, workspace.path),
+            mailbox=_visible_path(delivery.folder, workspace.path),
         )
         assignment = Assignment(
             role=effect.role,
@@ -123,7 +133,7 @@ class Dispatcher:
             round=effect.round,
             attempt=effect.attempt,
             base_sha=state.base_sha,
-            workspace=workspace,
+            workspace=workspace.path,
             mailbox=delivery.folder,
             report=delivery.report,
             prompt=prompt(paths),
@@ -133,6 +143,7 @@ class Dispatcher:
             session=_resumable_session(agent, effect.session),
             max_turns=self._options.max_turns,
             max_cost_usd=policy.money_left(state.limits, state.usage),
+            environment=workspace.environment,
         )
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
         self._report_session(state, effect, assignment, where)

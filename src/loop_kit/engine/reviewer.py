@@ -84,7 +84,7 @@ class ReviewerPass:
             ended, delivered = self._dispatcher.dispatch(
                 state,
                 effect,
-                workspace.path,
+                workspace,
                 self._inputs(card, request, diff),
                 lambda paths: reviewer_prompt(
                     guidance=self._dispatcher.guidance(Role.REVIEWER),

@@ -83,7 +83,7 @@ class WorkerPass:
                 ended, delivered = self._dispatcher.dispatch(
                     state,
                     effect,
-                    workspace.path,
+                    workspace,
                     self._inputs(state, card),
                     lambda paths: self._prompt(state, card, effect, paths, context),
                 )

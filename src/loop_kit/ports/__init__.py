@@ -78,7 +78,8 @@ class Assignment:
     """One attempt as an agent sees it. Times are seconds.
 
     `session` is the conversation to resume, by backends that can. `max_turns` and
-    `max_cost_usd` are what is left to spend, for backends that can limit themselves.
+    `max_cost_usd` are what is left to spend, for backends that can limit themselves. `environment`
+    are the variables of the workspace's own tools.
     """
 
     role: Role
@@ -96,6 +97,7 @@ class Assignment:
     session: Session | None = None
     max_turns: int | None = None
     max_cost_usd: float | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

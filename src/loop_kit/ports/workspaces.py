@@ -1,6 +1,6 @@
 """Where agents and verify commands work, as protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,11 @@ class Workspace(Protocol):
     @property
     def path(self) -> Path:
         """The working directory of the agent."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that whoever works here needs for what is installed here."""
         ...
 
     def collect(self, message: str, named: str | None = None) -> Collected:

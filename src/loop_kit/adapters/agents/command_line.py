@@ -170,6 +170,7 @@ class CommandLineAgent:
                 cwd=assignment.workspace,
                 env={
                     **self._setup.environment,
+                    **assignment.environment,
                     **assignment_environment(assignment),
                     **invocation.extra,
                 },

@@ -6,7 +6,7 @@ that repository and an index that was copied before the agent started.
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity, digest
@@ -42,6 +42,7 @@ class CloneWorkspace:
         suspects: Iterable[str] = (),
     ) -> None:
         self.path = path
+        self.environment: Mapping[str, str] = {}
         self.unresolved: tuple[str, ...] = tuple(suspects)
         self._cloner = cloner
         self._identity = identity

@@ -5,6 +5,7 @@ What a person did is on their branch already. Nothing is committed, moved or res
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.loop.state import Role
@@ -14,6 +15,8 @@ from loop_kit.ports import Collected, Workspace, Workspaces
 
 class UserTreeWorkspace:
     """The user's work tree during one attempt of a person."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, git: Git, root: Path) -> None:
         self.path = root
