@@ -11,7 +11,7 @@ from loop_kit.adapters.git.repository import GitRepository, Place
 from loop_kit.adapters.git.work_tree import read_status
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
 from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
-from loop_kit.adapters.loop_dir.guides import TEMPLATES, Guides, committed_knowledge
+from loop_kit.adapters.loop_dir.guides import TEMPLATES, CommittedTexts, Guides, committed_knowledge
 from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
@@ -282,7 +282,7 @@ def _identity(site: Site) -> Identity:
 def _guides(site: Site, base_sha: str, clock: Clock, reporter: Reporter) -> Guides:
     """The texts that steer agents: at the base commit in a job, the user's own on a laptop."""
     if site.is_ci:
-        read = partial(GitRepository(site.git).read_many, base_sha)
+        read = CommittedTexts(partial(GitRepository(site.git).read_many, base_sha), LOOP_DIR)
         known = partial(committed_knowledge, read, LOOP_DIR, clock.now())
         return Guides(read, LOOP_DIR, known, reporter.warn)
     root = site.place.root

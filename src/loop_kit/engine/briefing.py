@@ -1,5 +1,6 @@
 """What an agent gets besides its task: where to start, what was learned, what came before."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loop_kit.core.agent.reports import ReportInvalid, report_document
@@ -28,33 +29,51 @@ class Briefing:
     context: Context
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The top of a commit's tree, the card's files in it, and those of them that are sources."""
+
+    top: tuple[str, ...]
+    files: tuple[str, ...]
+    wanted: tuple[str, ...]
+    read: Mapping[str, bytes]
+
+
 class Briefer:
-    """Looks up, once per attempt, what the agents need; git is asked at most three times."""
+    """Looks up, once per commit, what the agents need; git is asked at most three times."""
 
     def __init__(self, store: Store, repository: Repository, guides: Guides) -> None:
         self._store = store
         self._repository = repository
         self._guides = guides
+        self._seen: tuple[str, tuple[str, ...], _Seen] | None = None
 
     def worker(self, state: LoopState, card: TaskCard) -> Briefing:
         """The worker's briefing at the tip of its branch."""
         known = self._guides.knowledge()
-        top = self._repository.top(state.branch_tip)
-        named = patterns(card.in_scope, frozenset(card.in_scope) & frozenset(top))
-        files = self._repository.matching_files(state.branch_tip, named, MAX_FILES) if named else ()
-        wanted = sources(files)
-        read = self._repository.read_many(state.branch_tip, wanted) if wanted else {}
+        seen = self._look_up(state.branch_tip, card.in_scope)
         pitfalls = tuple(entry.text for entry in knowledge.select_useful(known).pitfalls)
-        packet = task_packet(card, files, read, pitfalls, state.findings)
+        packet = task_packet(card, seen.files, seen.read, pitfalls, state.findings)
         context = Context(
-            quickstart=quickstart(top),
+            quickstart=quickstart(seen.top),
             handoff=self.handoff(state),
             knowledge=knowledge.section(known),
             task_packet=packet.section(),
-            scope=", ".join(wanted),
+            scope=", ".join(seen.wanted),
             function_index="\n".join(packet.target_symbols),
         )
         return Briefing(packet, context)
+
+    def _look_up(self, tip: str, in_scope: tuple[str, ...]) -> "_Seen":
+        """What the commit `tip` holds for this card; the last answer is known."""
+        if self._seen is None or self._seen[:2] != (tip, in_scope):
+            top = self._repository.top(tip)
+            named = patterns(in_scope, frozenset(in_scope) & frozenset(top))
+            files = self._repository.matching_files(tip, named, MAX_FILES) if named else ()
+            wanted = sources(files)
+            read = self._repository.read_many(tip, wanted) if wanted else {}
+            self._seen = (tip, in_scope, _Seen(top, files, wanted, read))
+        return self._seen[2]
 
     def handoff(self, state: LoopState) -> str:
         """What both roles left in the round before."""

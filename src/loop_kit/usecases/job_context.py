@@ -3,18 +3,18 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
+from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.adapters.retry import Deadline
 from loop_kit.adapters.runner.job import Job
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.bootstrap import Site
-from loop_kit.config_file import first_config
+from loop_kit.config_file import NAMES, Config, first_config
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
@@ -95,7 +95,7 @@ class JobContext:
             BadSetting: one of them does not fit, or waits for a person.
         """
         self.checkout.fetch(base_sha)
-        config = first_config(partial(self.checkout.repository.read, base_sha), LOOP_DIR)
+        config = config_at(self.checkout.repository, base_sha)
         for name in _OF_THE_JOB:
             value = config.values.get(name)
             if value is not None and str(value) != str(getattr(self.settings, name)):
@@ -161,3 +161,13 @@ def _open_checkout(
     on_branch = job.ref.startswith("refs/heads/") and place.head == job.sha
     branch = job.ref.removeprefix("refs/heads/") if on_branch else None
     return Checkout(git, place, remote, supply, branch)
+
+
+def config_at(repository: GitRepository, sha: str) -> Config:
+    """The configuration file at commit `sha`.
+
+    Raises:
+        BadSetting: it cannot be parsed, or a setting is unknown.
+    """
+    found = repository.read_many(sha, [f"{LOOP_DIR}/{name}" for name in NAMES])
+    return first_config(found.get, LOOP_DIR)

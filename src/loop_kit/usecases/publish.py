@@ -9,7 +9,6 @@ that the server may have it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from loop_kit import bootstrap
@@ -32,7 +31,6 @@ from loop_kit.adapters.loop_dir.file_store import FileStore
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.config_file import first_config
 from loop_kit.core.card.scope import ScopeRules, Violation, judge
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci import fetched as handback
@@ -48,6 +46,7 @@ from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge
 from loop_kit.settings import for_job
+from loop_kit.usecases.job_context import config_at
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
@@ -257,7 +256,7 @@ class _Publication:
 
     def _rules(self, card: TaskCard, base_sha: str) -> ScopeRules:
         """The rules that a job applies: the configuration is read at the base commit."""
-        config = first_config(partial(GitRepository(self._git).read, base_sha), LOOP_DIR)
+        config = config_at(GitRepository(self._git), base_sha)
         settings = for_job(self._request.environ).resolve(config.layer, card)
         return bootstrap.scope_rules(settings, card, self._root, ci=True)
 

@@ -68,12 +68,33 @@ class Guides:
         return self._known()
 
 
+class CommittedTexts:
+    """The texts of one commit, which cannot change: all are read when the first is asked for."""
+
+    def __init__(self, read: ReadMany, loop_dir: str) -> None:
+        templates = (f"{loop_dir}/templates/{name}" for name in TEMPLATES.values())
+        documents = (f"docs/roles/{name}" for name in _ROLES.values())
+        self._names = (*templates, *documents, "AGENTS.md", *_context(loop_dir))
+        self._read = read
+        self._found: Mapping[str, bytes] | None = None
+
+    def __call__(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Those of the files `names` that there are."""
+        if self._found is None:
+            self._found = self._read(self._names)
+        return {name: self._found[name] for name in names if name in self._found}
+
+
 def committed_knowledge(read: ReadMany, loop_dir: str, now: str) -> Knowledge:
     """The knowledge in the files that `read` finds; `now` is UTC as YYYY-MM-DDTHH:MM:SSZ."""
-    paths = [f"{loop_dir}/context/{name}" for name in _CONTEXT]
+    paths = _context(loop_dir)
     found = read(paths)
     facts, pitfalls, patterns = (found.get(p, b"").decode("utf-8-sig", "replace") for p in paths)
     return parse(facts, pitfalls, patterns, now)
+
+
+def _context(loop_dir: str) -> tuple[str, ...]:
+    return tuple(f"{loop_dir}/context/{name}" for name in _CONTEXT)
 
 
 def _text(found: Mapping[str, bytes], path: str) -> str:
