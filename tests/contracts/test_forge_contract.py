@@ -57,6 +57,16 @@ def test_a_run_is_over_when_it_completed_and_why_or_was_started_again(world: Wor
     assert world.forge.run_status(lease) == over
 
 
+def test_a_run_is_known_by_the_artifact_that_it_left(world: World) -> None:
+    assert not world.forge.has_artifact("77", "loop-kit-work-T-001")
+    world.set_run("77", RunStatus(ended=True), 1)
+    world.add_artifact("77", "loop-kit-work-T-002")
+    assert not world.forge.has_artifact("77", "loop-kit-work-T-001")
+    world.add_artifact("77", "loop-kit-work-T-001")
+    assert world.forge.has_artifact("77", "loop-kit-work-T-001")
+    assert not world.forge.has_artifact("", "loop-kit-work-T-001")
+
+
 def test_a_pull_request_is_opened_once_and_found_again(world: World) -> None:
     assert world.forge.find_pull_request(HEAD) is None
     number = opened(world)

@@ -86,7 +86,10 @@ def visit_actions(hub: GitHubServer, repository: Repository) -> None:
     assert workflow.name == "Loop"
     assert workflow.create_dispatch("main", {"task-id": "T-1"}, throw=True)
     hub.set_run("octo/demo", 77, "completed", "success")
-    assert repository.get_workflow_run(77).conclusion == "success"
+    hub.add_artifact("octo/demo", 77, "work")
+    run = repository.get_workflow_run(77)
+    assert run.conclusion == "success"
+    assert [artifact.name for artifact in run.get_artifacts()] == ["work"]
 
 
 def test_every_operation_answers_as_github_describes_it(

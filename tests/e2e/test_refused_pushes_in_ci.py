@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import BOT, REPOSITORY, SENT_BACK, Hub, MakeHub, _work
-from tests.e2e.events import commented, labelled, pull_labelled
+from tests.e2e.conftest import BOT, REPOSITORY, SENT_BACK, Hub, JobResult, MakeHub, _work
+from tests.e2e.events import Event, commented, labelled, pull_labelled
 from tests.e2e.test_issues_in_ci import FORM, opened
+from tests.e2e.test_sweep_in_ci import grow_old, sweep
 from tests.support.git_client import WorkingCopy
 from tests.support.git_faults import GitFault
 from tests.support.git_policy import (
@@ -55,9 +56,12 @@ def written(hub: Hub) -> str:
     return hub.bare.git("log", "-p", "--format=%B", "--branches=loop/*", "--not", "main")
 
 
-def retry(hub: Hub, issue: Issue) -> Any:
-    comment = hub.api.comment(REPOSITORY, issue.number, "mona", "/loop retry")
-    return hub.job(event=commented(issue, comment))
+def said(hub: Hub, issue: Issue, words: str) -> Event:
+    return commented(issue, hub.api.comment(REPOSITORY, issue.number, "mona", words))
+
+
+def retry(hub: Hub, issue: Issue) -> JobResult:
+    return hub.job(event=said(hub, issue, "/loop retry"))
 
 
 def test_a_rule_on_the_work_branch_is_recorded_and_the_lifted_rule_costs_no_second_worker(
@@ -253,3 +257,52 @@ def test_a_network_that_is_lost_during_the_round_costs_no_paid_work(
     retried = retry(hub, issue)
     assert "worker (scripted)" not in retried.log, retried.log
     assert hub.state(TASK)["history"][0]["decision"] == "changes_required"
+
+
+def lose_state(hub: Hub, event: Event) -> JobResult:
+    """A run that can push nothing after its first push, and whose work is in its artifact."""
+    lose_the_network(hub)
+    lost = hub.job(event=event)
+    assert "bundle-path" in lost.outputs, lost.log
+    find_the_network(hub)
+    run = int(lost.checkout.parent.name)
+    hub.end_run(str(run))
+    hub.api.add_artifact(REPOSITORY, run, f"loop-kit-work-{TASK}")
+    return lost
+
+
+def test_runs_that_could_save_nothing_are_not_counted_as_lost_and_their_work_is_not_paid_twice(
+    hub: Hub,
+) -> None:
+    issue = opened(hub)
+    lost = lose_state(hub, labelled(issue))
+
+    again = retry(hub, issue)
+
+    assert again.code == 6, again.log
+    assert "worker (scripted)" not in again.log
+    assert f"Run {lost.checkout.parent.name} could not push what it did" in issue.comments[0].body
+    for _ in range(2):
+        hub.job(event=said(hub, issue, "/loop stop"))
+        lost = lose_state(hub, said(hub, issue, "/loop retry"))
+        assert hub.state(TASK)["lease"]["run_id"] == lost.checkout.parent.name
+    hub.job(event=said(hub, issue, "/loop stop"))
+    last = retry(hub, issue)
+    assert last.outputs["decision"] == "changes_required", last.log
+
+
+def test_the_sweep_leaves_a_loop_whose_work_is_in_an_artifact_and_posts_how_it_is_pushed(
+    hub: Hub,
+) -> None:
+    issue = opened(hub)
+    lost = lose_state(hub, labelled(issue))
+    issue.comments.clear()
+    grow_old(hub, f"loop/{TASK}/state")
+
+    swept = sweep(hub)
+
+    assert swept.code == 0, swept.log
+    assert f"Run {lost.checkout.parent.name} could not push what it did" in swept.summary
+    assert hub.api.dispatches == []
+    (comment,) = issue.comments
+    assert TAKE_UP in comment.body

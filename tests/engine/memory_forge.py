@@ -79,6 +79,7 @@ class MemoryForge:
     def __init__(self) -> None:
         self.writers: set[str] = set()
         self.runs: dict[str, tuple[RunStatus, int]] = {}
+        self.artifacts: set[tuple[str, str]] = set()
         self.pulls: list[MemoryPull] = []
         self.dispatches: list[tuple[str, str, dict[str, str]]] = []
         self.drafts_supported = True
@@ -111,6 +112,9 @@ class MemoryForge:
             return None
         status, attempt = self.runs[lease.run_id]
         return RunStatus(ended=True) if attempt > lease.run_attempt else status
+
+    def has_artifact(self, run_id: str, name: str) -> bool:
+        return (run_id, name) in self.artifacts
 
     def issue(self, number: int) -> Issue | None:
         found = self.issues.get(number)

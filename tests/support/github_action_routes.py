@@ -18,6 +18,7 @@ def action_routes() -> list[Route]:
         Route("GET", f"{actions}/workflows/{{file}}", get_workflow),
         Route("POST", f"{actions}/workflows/{{file}}/dispatches", dispatch),
         Route("GET", f"{actions}/runs/{{id}}", get_run),
+        Route("GET", f"{actions}/runs/{{id}}/artifacts", list_artifacts),
     ]
 
 
@@ -34,6 +35,20 @@ def get_run(call: Call) -> Reply:
     if run is None:
         raise Refusal(404, "Not Found")
     return Reply(200, call.shapes.run(call.repository, run))
+
+
+def list_artifacts(call: Call) -> Reply:
+    call.require("read", "actions")
+    run = call.repository.runs.get(int(call.parameters["id"]))
+    if run is None:
+        raise Refusal(404, "Not Found")
+    wanted = call.query.get("name")
+    found = [
+        call.shapes.artifact(call.repository, run, one)
+        for one in call.repository.artifacts
+        if one.run == run.id and wanted in {None, one.name}
+    ]
+    return Reply(200, {"total_count": len(found), "artifacts": found})
 
 
 def dispatch(call: Call) -> Reply:

@@ -30,6 +30,7 @@ class World:
     sha: str
     set_writer: Callable[[str], object]
     set_run: Callable[[str, RunStatus, int], object]
+    add_artifact: Callable[[str, str], object]
     forbid_pulls: Callable[[], object]
     forbid_drafts: Callable[[], object]
     comment: Callable[[int, str, str], int]
@@ -60,6 +61,7 @@ def memory_world() -> World:
         sha="0" * 40,
         set_writer=forge.writers.add,
         set_run=lambda run, status, attempt: forge.runs.update({run: (status, attempt)}),
+        add_artifact=lambda run, name: forge.artifacts.add((run, name)),
         forbid_pulls=lambda: setattr(forge, "pulls_allowed", False),
         forbid_drafts=lambda: setattr(forge, "drafts_supported", False),
         comment=forge.comment,
@@ -107,6 +109,7 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
             attempt,
             ended_at=status.ended_at,
         ),
+        add_artifact=lambda run, name: hub.add_artifact("octo/demo", int(run), name),
         forbid_pulls=lambda: setattr(demo, "actions_may_open_pulls", False),
         forbid_drafts=lambda: setattr(demo, "drafts_supported", False),
         comment=lambda n, who, text: hub.comment("octo/demo", n, who, text).id,

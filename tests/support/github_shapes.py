@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.support.git_diff import FileChange
-    from tests.support.github_state import HostedRepository, Label, Run, Status
+    from tests.support.github_state import Artifact, HostedRepository, Label, Run, Status
 
 Json = dict[str, Any]
 
@@ -215,6 +215,28 @@ class Shapes:
             "url": f"{self.repository_url(repository)}/actions/workflows/{number}",
             "html_url": f"{page}/blob/{repository.default_branch}/.github/workflows/{file}",
             "badge_url": f"{page}/workflows/{name}/badge.svg",
+        }
+
+    def artifact(self, repository: HostedRepository, run: Run, artifact: Artifact) -> Json:
+        url = f"{self.repository_url(repository)}/actions/artifacts/{artifact.id}"
+        return {
+            "id": artifact.id,
+            "node_id": f"MDg6QXJ0aWZhY3Q{artifact.id}",
+            "name": artifact.name,
+            "size_in_bytes": 1024,
+            "url": url,
+            "archive_download_url": f"{url}/zip",
+            "expired": artifact.expired,
+            "created_at": timestamp(artifact.created_at),
+            "updated_at": timestamp(artifact.created_at),
+            "expires_at": timestamp(artifact.created_at + dt.timedelta(days=90)),
+            "workflow_run": {
+                "id": run.id,
+                "repository_id": repository.id,
+                "head_repository_id": repository.id,
+                "head_branch": run.head_branch,
+                "head_sha": run.head_sha,
+            },
         }
 
     def run(self, repository: HostedRepository, run: Run) -> Json:

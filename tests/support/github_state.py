@@ -191,6 +191,17 @@ class Dispatch:
 
 
 @dataclass
+class Artifact:
+    """What a run of a workflow has uploaded."""
+
+    id: int
+    name: str
+    run: int
+    expired: bool = False
+    created_at: dt.datetime = field(default_factory=utc_now)
+
+
+@dataclass
 class HostedRepository:
     """One repository with what GitHub knows beyond git, and the switches of its settings."""
 
@@ -208,6 +219,7 @@ class HostedRepository:
     labels: dict[str, Label] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
+    artifacts: list[Artifact] = field(default_factory=list)
     workflow_ids: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     created_at: dt.datetime = field(default_factory=utc_now)

@@ -13,7 +13,16 @@ from tests.support.github_graphql import answer_query
 from tests.support.github_requests import Call, Caller, Refusal, Reply, Route, parse_payload
 from tests.support.github_routes import all_routes
 from tests.support.github_shapes import Shapes
-from tests.support.github_state import Comment, Dispatch, HostedRepository, Issue, Pull, Role, Run
+from tests.support.github_state import (
+    Artifact,
+    Comment,
+    Dispatch,
+    HostedRepository,
+    Issue,
+    Pull,
+    Role,
+    Run,
+)
 
 if TYPE_CHECKING:
     from tests.support.git_server import GitServer, Permission, Push
@@ -176,6 +185,13 @@ class GitHubWorld:
                 dt.datetime.fromisoformat(ended_at) if ended_at else dt.datetime.now(dt.UTC)
             )
             return run
+
+    def add_artifact(self, repository: str, run_id: int, name: str) -> Artifact:
+        """Let a run have uploaded an artifact."""
+        with self._guard:
+            hosted = self.repository(repository)
+            hosted.artifacts.append(Artifact(next(hosted.ids), name, run_id))
+            return hosted.artifacts[-1]
 
     def caller(self, authorization: str) -> tuple[str, Caller]:
         """Return the token of a request and whose it is."""

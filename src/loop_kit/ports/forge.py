@@ -68,6 +68,10 @@ class Forge(Protocol):
         """
         ...
 
+    def has_artifact(self, run_id: str, name: str) -> bool:
+        """Whether a run has an artifact of this name; False where the API may not say."""
+        ...
+
     def issue(self, number: int) -> Issue | None:
         """The issue, or None if there is none of that number; a pull request is not one."""
         ...

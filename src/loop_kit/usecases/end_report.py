@@ -10,7 +10,7 @@ from loop_kit.core.forge.render import branch, headline, job_summary, marker
 from loop_kit.core.forge.status import UNDISPATCHED, undispatched
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.refused_push import BUNDLE
-from loop_kit.core.loop.state import LoopState, Usage
+from loop_kit.core.loop.state import LoopState
 from loop_kit.core.sanitize import Redactor
 from loop_kit.errors import (
     DiskRefused,
@@ -88,7 +88,7 @@ def _write_bundle(
     """What could not be pushed, for the step that keeps it as an artifact; None if all was."""
     path = context.folder / BUNDLE
     try:
-        written = store.write_unpushed(path, state, with_state=unsaved and state.usage != Usage())
+        written = store.write_unpushed(path, state, with_state=unsaved and store.state_tip != "")
     except GitFailed as error:
         context.log.warn(f"What could not be pushed is not saved: {error}")
         return None

@@ -15,6 +15,7 @@ from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
+from loop_kit.core.loop.run_ends import RunEnd
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source, Spent
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
@@ -27,7 +28,7 @@ from loop_kit.usecases.end_report import post_undispatched, report_end
 from loop_kit.usecases.job_context import LEASE_MARGIN_SEC, JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
-from loop_kit.usecases.unsaved import post_unsaved
+from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved, post_unsaved_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +155,17 @@ class LoopJob:
         *,
         retries: bool = True,
     ) -> Entered:
-        """Take the lease of a loop, or begin it; nothing is pushed and nothing spent yet."""
+        """Take the lease of a loop, or begin it; nothing is pushed and nothing spent yet.
+
+        Raises:
+            BranchRefused: the work of the last run is in its artifact, and nobody has given it up.
+        """
+        recorded = loop.recorded
+        unsaved = recorded is not None and has_unsaved_work(self.context, recorded)
+        if recorded is not None and unsaved and (command is None or command.verb != "stop"):
+            raise post_unsaved_work(self.context, recorded)
         entered = self.open(loop, found)
-        recorded, settings = loop.recorded, entered.settings
+        settings = entered.settings
         card = _card(loop, found)
         entered.engine.begin(
             Start(
@@ -176,6 +185,7 @@ class LoopJob:
                 lease=self.new_lease(settings.round_timeout_minutes * 60),
                 command=command,
                 retries=retries,
+                run_end=RunEnd.BY_ITSELF if unsaved else None,
                 refreshes=loop.refreshes,
             ),
             recorded,

@@ -37,6 +37,7 @@ from loop_kit.core.ci.sweeping import (
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import INBOX
 from loop_kit.core.loop.entering import Start
+from loop_kit.core.loop.refused_push import left_behind
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.run_ends import RunEnd, RunStatus, run_end
 from loop_kit.core.loop.state import Lease, LoopState
@@ -55,6 +56,7 @@ from loop_kit.usecases.end_report import try_write
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 from loop_kit.usecases.leases import is_held
 from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
+from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved_work
 
 _NO_AGENTS: Values = {
     "worker_backend": "codex",
@@ -204,7 +206,15 @@ class _Sweep:
         recorded = loop.recorded
         if recorded is None or recorded.seq != glance.state.seq:
             return "It was written meanwhile."
-        return loop
+        return self._unsaved(recorded) or loop
+
+    def _unsaved(self, recorded: LoopState) -> str | None:
+        """Why a loop is left to a person whose last run could save nothing; it is posted."""
+        if not has_unsaved_work(self._context, recorded):
+            return None
+        if self._context.settings.dry_run:
+            return left_behind(recorded)[0]
+        return str(post_unsaved_work(self._context, recorded))
 
     def _hand_over(self, entered: Entered, recorded: LoopState, end: RunEnd | None) -> None:
         """Take the lease, post what is due, and hand over to a job of the loop's own."""

@@ -76,6 +76,17 @@ class GitHubForge:
         conclusion, at = run.get("conclusion") or "", run.get("updated_at") or ""
         return RunStatus(ended=True, conclusion=str(conclusion), ended_at=str(at))
 
+    def has_artifact(self, run_id: str, name: str) -> bool:
+        """Whether a run has an artifact of this name that has not expired."""
+        if not run_id.isdigit():
+            return False
+        path = f"/actions/runs/{run_id}/artifacts"
+        try:
+            answer = self._api.read("actions: read", path, name=name, per_page=100)
+        except ForgeRefused:
+            return False
+        return any(one["name"] == name and not one["expired"] for one in answer["artifacts"])
+
     def issue(self, number: int) -> Issue | None:
         """The issue, or None; also None for one that was moved to another repository."""
         if not _is_number(number):

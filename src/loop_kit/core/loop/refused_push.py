@@ -8,6 +8,7 @@ those with a secret in them are not, and their round is done again.
 
 from typing import Any
 
+from loop_kit.core.loop import outbox
 from loop_kit.core.loop.messages import PushWasRefused
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal, RefusalKind
 from loop_kit.core.loop.resuming import end_loop, update
@@ -133,4 +134,17 @@ def take_up(state: LoopState) -> str:
     return (
         f"download the artifact {artifact(state.task_id)} of the run, push what it holds from a"
         f" clone with `{TAKE_UP}`, then comment /loop retry: no agent runs for it again."
+    )
+
+
+def left_behind(state: LoopState) -> tuple[str, str]:
+    """That the run with the lease could not save its work, and what a person does about it."""
+    run = state.lease.run_id if state.lease else ""
+    instead = "delete the artifact"
+    if outbox.issue_or_pull(state):
+        instead = "comment /loop stop and then /loop retry"
+    how = take_up(state)
+    return (
+        f"Run {run} could not push what it did.",
+        f"{how[0].upper()}{how[1:]} To have the work done again instead, {instead}.",
     )
