@@ -85,12 +85,18 @@ class Site:
 
     @classmethod
     def on_laptop(
-        cls, git: Git, place: Place, environ: Mapping[str, str], loop_dir: Path
+        cls,
+        git: Git,
+        place: Place,
+        environ: Mapping[str, str],
+        loop_dir: Path,
+        supply: Supply | None = None,
     ) -> "Site":
         """A user's repository: our files are in the loop's folder, workspaces in the cache."""
         runtime = loop_dir / "runtime"
         own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
-        return cls(git, place, environ, *own, Space(git, place, laptop_roots(environ)))
+        space = Space(git, place, laptop_roots(environ))
+        return cls(git, place, environ, *own, space, supply=supply or Complete())
 
     @property
     def name_in_repository(self) -> str:

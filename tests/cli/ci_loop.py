@@ -39,7 +39,7 @@ class Ci:
         """Run the loop until `plan` stops it, and keep it as a job would have."""
         self.runner.plan(plan)
         self.runner.run("--dispatch-retries", "0")
-        self.runner.git("push", "--quiet", str(self.bare.path), f"HEAD:refs/heads/{work}")
+        self.runner.git("push", "--quiet", str(self.bare.path), f"{WORK}:refs/heads/{work}")
         files: dict[str, str | bytes | None] = {
             name: (self.runner.folder / name).read_bytes()
             for name in self.runner.tree()

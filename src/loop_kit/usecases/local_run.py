@@ -43,6 +43,7 @@ from loop_kit.usecases.local_advice import (
 )
 from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
+from loop_kit.usecases.remote import supply_of
 from loop_kit.usecases.resume_command import resume_words
 
 
@@ -106,7 +107,8 @@ class _LocalRun:
         layers = for_laptop(request.environ, request.flags)
         card = self._card(request.task or layers.resolve(config).task)
         settings = layers.resolve(config, card)
-        site = Site.on_laptop(self._git, self._place, request.environ, self._folder)
+        supply = supply_of(self._git, request.environ)
+        site = Site.on_laptop(self._git, self._place, request.environ, self._folder, supply)
         with console(verbose=settings.verbose) as shown:
             engine = bootstrap.open_loop(site, settings, card, self._store, shown)
             self._check_clean(settings, shown)

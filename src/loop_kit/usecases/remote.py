@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
+from loop_kit.adapters.workspaces.cloner import Complete, Supply
 from loop_kit.errors import BadSetting
 from loop_kit.usecases.github_token import exported_token
 
@@ -109,6 +111,20 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
     else:
         remote = Remote(_absolute_url(git, url), server, "")
     return RemotePlace(repository, server, _api_of(server, environ), token, remote, hint)
+
+
+def supply_of(git: Git, environ: Mapping[str, str]) -> Supply:
+    """What completes the commits of a partial clone, from the remote that promised the rest.
+
+    Raises:
+        BadSetting: there is no remote of that name any more.
+    """
+    query = ("config", "--local", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")
+    names = git.run(*query, ok=(0, 1)).out.decode("utf-8", "surrogateescape").splitlines()
+    if not names:
+        return Complete()
+    remote = names[0].removeprefix("remote.").removesuffix(".promisor")
+    return PartialCheckout(git, remote_place(git, environ, remote).remote)
 
 
 def _url_of(git: Git, name: str) -> str:

@@ -61,10 +61,15 @@ class WriteAhead:
         if not records:
             self.discard()
         elif records[0].boot == self._current():
-            os.truncate(self._path, records[-1].end)
+            self._cut_at(records[-1].end)
         else:
             self._restore_all(records)
             self.discard()
+
+    def _cut_at(self, end: int) -> None:
+        """Take a torn record off; a log that ends there keeps its age, which `_restore` reads."""
+        if self._path.stat().st_size > end:
+            os.truncate(self._path, end)
 
     def append(self, files: Contents) -> None:
         """Make the new contents of `files` durable."""
