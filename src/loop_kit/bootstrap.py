@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loop_kit.adapters.agents.choice import choose_agents, is_manual
 from loop_kit.adapters.git.command import Git, Identity, committer
@@ -14,7 +15,6 @@ from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
 from loop_kit.adapters.loop_dir.guides import TEMPLATES, CommittedTexts, Guides, committed_knowledge
 from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
-from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
 from loop_kit.adapters.workspaces.clones import Clones
@@ -38,7 +38,6 @@ from loop_kit.core.card.scope import (
     patterns,
 )
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import policy
 from loop_kit.core.loop.state import Limits, Outcome
 from loop_kit.core.loop_dir import LOOP_DIR
@@ -54,6 +53,9 @@ from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import BadBusFile, BadSetting
 from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier, Workspaces
 from loop_kit.settings import Settings, known_secrets
+
+if TYPE_CHECKING:
+    from loop_kit.core.ci.bundle import Bundle
 
 _MAX_TEXT = 1024 * 1024
 
@@ -123,7 +125,7 @@ class Site:
 class Replay:
     """A round that another job's agents have done; `work_tip` is where its work branch began."""
 
-    bundle: Bundle
+    bundle: "Bundle"
     work_tip: str
 
 
@@ -266,17 +268,21 @@ def _ports(
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     """Ports that run nothing and give what the bundle holds."""
+    from loop_kit.adapters import replay as replayed
+
     bundle = replay.bundle
     interrupted = bundle.outcome is Outcome.INTERRUPTED
     agents = {
-        role: ReplayedAgent(bundle.report(role), bundle.spent.of(role), interrupted=interrupted)
+        role: replayed.ReplayedAgent(
+            bundle.report(role), bundle.spent.of(role), interrupted=interrupted
+        )
         for role in Role
     }
     return _Ports(
-        store=LateStore(store, replay.work_tip, bundle.refused_files()),
+        store=replayed.LateStore(store, replay.work_tip, bundle.refused_files()),
         agents=agents,
-        workspaces=ReplayedWorkspaces(site.scratch / "replayed", bundle),
-        verifier=ReplayedVerifier(bundle),
+        workspaces=replayed.ReplayedWorkspaces(site.scratch / "replayed", bundle),
+        verifier=replayed.ReplayedVerifier(bundle),
     )
 
 
