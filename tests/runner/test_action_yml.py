@@ -19,7 +19,11 @@ from tests.e2e.conftest import BOT, CARD, REPOSITORY, Hub, MakeHub
 from tests.e2e.conftest import make_hub as make_hub  # noqa: PLC0414
 from tests.e2e.events import Event, commented, dispatched, labelled
 from tests.e2e.test_issues_in_ci import FORM
+from tests.e2e.test_refused_pushes_in_ci import SIGNATURES, take_up
 from tests.e2e.test_sweep_in_ci import grow_old
+from tests.support.git_policy import set_content_rules
+
+from loop_kit.core.loop.refused_push import BUNDLE
 
 ROOT = Path(__file__).resolve().parents[2]
 USED = "uses: loop-kit/action@v0"
@@ -83,24 +87,29 @@ def published(tmp_path: Path) -> Iterator[Path]:
 
 
 def artifacts(store: Path) -> list[str]:
-    """Stand-ins for the actions that keep artifacts: they copy a folder there and back."""
+    """Stand-ins for the actions that keep artifacts: what is in a folder, or one file."""
     steps = {
-        "upload-artifact": f'mkdir -p "{store}" && cp -r "$FOLDER/." "{store}"',
-        "download-artifact": f'mkdir -p "$FOLDER" && cp -r "{store}/." "$FOLDER"',
+        "upload-artifact": f"""
+            into="{store}/$NAME"; mkdir -p "$into"
+            if [ -d "$KEPT" ]; then cp -r "$KEPT/." "$into"; else cp "$KEPT" "$into"; fi
+        """,
+        "download-artifact": f'mkdir -p "$KEPT" && cp -r "{store}/$NAME/." "$KEPT"',
     }
-    text = (ROOT / "examples" / "loop-three-jobs.yml").read_text()
+    used = (ROOT / "examples" / "loop-three-jobs.yml", ROOT / "action.yml")
+    text = "".join(file.read_text() for file in used)
     found = []
     for name, script in steps.items():
         inputs = {
             key: {"default": ""} for key in ("name", "path", "if-no-files-found", "overwrite")
         }
-        step = {"run": script, "shell": "bash", "env": {"FOLDER": "${{ inputs.path }}"}}
+        env = {"KEPT": "${{ inputs.path }}", "NAME": "${{ inputs.name }}"}
+        step = {"run": script, "shell": "bash", "env": env}
         action = {"name": name, "inputs": inputs, "runs": {"using": "composite", "steps": [step]}}
         folder = store.parent / name
         folder.mkdir()
         (folder / "action.yml").write_text(yaml.safe_dump(action))
-        (sha,) = re.findall(rf"actions/{name}@([0-9a-f]{{40}})", text)
-        found.append(f"actions/{name}@{sha}={folder}")
+        shas = set(re.findall(rf"actions/{name}@([0-9a-f]{{40}})", text))
+        found += [f"actions/{name}@{sha}={folder}" for sha in shas]
     return found
 
 
@@ -276,3 +285,23 @@ def test_the_example_of_a_plan_starts_one_loop_for_each_card_that_is_ready(
     assert ran.code == 0, ran.log
     assert [one.inputs["task-id"] for one in hub.api.dispatches] == ["T-001"]
     assert hub.bare.resolve("refs/heads/loop/B/state") is None
+
+
+def test_what_the_git_server_refused_is_uploaded_and_pushed_by_the_command_of_the_message(
+    hub: Hub, published: Path, tmp_path: Path
+) -> None:
+    hub.git.after_push.append(lambda _: set_content_rules(hub.bare, SIGNATURES))
+
+    refused = run_workflow(hub, published, tmp_path / "one", {"task": ".loop/task_card.json"})
+
+    assert refused.code == 0, refused.log
+    assert hub.state()["reasons"] == ["push_refused"]
+    bundle = tmp_path / "one" / "artifacts" / "loop-kit-work-T-001" / BUNDLE
+    assert bundle.is_file(), refused.log
+    hub.git.after_push.clear()
+    set_content_rules(hub.bare)
+    take_up(hub, tmp_path / "clone", str(bundle))
+    assert hub.bare.head("loop/T-001/work") == hub.state()["held"]["sha"]
+    again = run_workflow(hub, published, tmp_path / "two", {"task-id": "T-001"})
+    assert "worker (scripted)" not in again.log
+    assert again.outputs()["continue"] == "true", again.log
