@@ -16,8 +16,12 @@ import pytest
 import yaml
 from tests.e2e.conftest import CALC, CARD, REPOSITORY, TWO_ROUNDS, Hub, JobResult, MakeHub
 from tests.e2e.events import labelled
+from tests.e2e.test_cancelled_jobs import Cancel, hold_push, over
 from tests.e2e.test_comments_in_ci import say
 from tests.e2e.test_issues_in_ci import FORM, opened
+from tests.e2e.test_refused_pushes_in_ci import KEY, SECRETS, SIGNATURES, SIZE
+from tests.e2e.test_sweep_in_ci import sweep
+from tests.support.git_policy import set_content_rules
 
 if TYPE_CHECKING:
     from tests.support.github_state import Issue
@@ -111,6 +115,39 @@ def stopped_by_command(hub: Hub, issue: Issue) -> JobResult:
     return say(hub, issue, "/loop stop")
 
 
+def refusing(rule: str, *, later: bool = False) -> Callable[[Hub, Issue], JobResult]:
+    """Round 1, while the repository has a rule; `later` from its first push on."""
+
+    def provoke(hub: Hub, issue: Issue) -> JobResult:
+        if later:
+            hub.git.after_push.append(lambda _: set_content_rules(hub.bare, rule))
+        else:
+            set_content_rules(hub.bare, rule)
+        return hub.job(event=labelled(issue))
+
+    return provoke
+
+
+def lifted(hub: Hub, issue: Issue) -> None:
+    """The rule is gone."""
+    hub.git.after_push.clear()
+    set_content_rules(hub.bare)
+
+
+def without_secret(hub: Hub, issue: Issue) -> None:
+    """The card says more, and the worker does without the secret."""
+    issue.body = FORM.replace("are right", "are right, without a key in the code")
+    other_script(hub, issue)
+
+
+def cancelled_by_a_person(hub: Hub, issue: Issue) -> JobResult:
+    """Round 1, cancelled while the work is pushed, and the sweep that finds out who did it."""
+    hold_push(hub, 2, Cancel(hub), 0)
+    job = hub.job(event=labelled(issue))
+    over(hub, job, "cancelled", STATE)
+    return sweep(hub)
+
+
 @dataclass(frozen=True)
 class Case:
     """How an outcome is provoked, what its post advises, and what is fixed before that."""
@@ -127,6 +164,7 @@ class Case:
 
 OUT_OF_SCOPE = FORM.replace("_No response_", "test_calc.py")
 TOUCHED = worker({"write": {"path": "test_calc.py", "text": "assert True\n"}}, *GOOD)
+LARGE = {"write": {"path": "big.txt", "text": "x" * 400_000}}
 CASES = {
     "scope": Case(
         *("needs_human", "the worker tries again without the refused change", TOUCHED),
@@ -203,6 +241,31 @@ CASES = {
         *(None, closed_between_rounds),
         fix=opened_again,
         reason="issue_closed",
+    ),
+    "interrupted": Case(
+        *("interrupted", "comment `/loop retry` to continue where it was interrupted"),
+        *(None, cancelled_by_a_person),
+        reason="run_cancelled",
+    ),
+    "a refused secret": Case(
+        *("needs_human", "say in the card how to do without it"),
+        worker({"write": {"path": "key.py", "text": KEY}}, *GOOD),
+        refusing(SECRETS),
+        fix=without_secret,
+        reason="push_refused",
+    ),
+    "a refused size": Case(
+        *("needs_human", "change the rule of the repository that it names; then comment"),
+        {"scenes": [*worker(LARGE, *GOOD)["scenes"], *TWO_ROUNDS["scenes"][1:]]},
+        refusing(SIZE),
+        fix=lifted,
+        reason="push_refused",
+    ),
+    "a refused branch": Case(
+        *("needs_human", "exempt `loop/issue-1/work` from the rule that it names; then comment"),
+        *(None, refusing(SIGNATURES, later=True)),
+        fix=lifted,
+        reason="push_refused",
     ),
     "stopped by a command": Case(
         *("cancelled", "To continue where it stopped, comment `/loop retry`"),

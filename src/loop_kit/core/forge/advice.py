@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
+from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
 from loop_kit.core.sanitize import inline, quote
 
@@ -30,6 +31,15 @@ _FAILED: Mapping[Outcome, str] = {
     Outcome.SETUP_FAILED: "correct the input `workspace-setup` in the workflow, or what it needs",
 }
 """What is done before, or by, a retry of a loop that failed; else what it says is fixed first."""
+
+_PUSH_FIRST: Mapping[RefusalKind, str] = {
+    RefusalKind.CONTENT: "change the rule of the repository that it names; then ",
+    RefusalKind.RULE: "exempt {} from the rule that it names; then ",
+    RefusalKind.RIGHTS: "give the job the permission that it names; then ",
+    RefusalKind.TOKEN: "use a token that lives as long as the job; then ",
+    RefusalKind.FAULT: "when the git server answers again, ",
+}
+"""What is done before the commits of a refused push are pushed."""
 
 
 def next_step(state: LoopState) -> str:
@@ -105,7 +115,26 @@ def _after_needs_human(state: LoopState) -> str:
     if {"scope", "protected_path"} & set(state.reasons):
         without = f"{again}: the worker tries again without the refused change."
         return f"{without} If the card should allow it, {_CARD}."
+    if "push_refused" in state.reasons:
+        return _after_refused_push(state)
     return f"decide what it asks, then {again}."
+
+
+def _after_refused_push(state: LoopState) -> str:
+    again, refusal = _again(state), state.refusal
+    unsaved = refusal is None or refusal.of_state or not refusal.kind.is_final
+    if unsaved or (state.held is not None and not state.held.kept):
+        pushed = f"push what the artifact holds with the command above, then {again}"
+    elif state.held is None:
+        pushed = again
+    else:
+        pushed = f"{again}: the commits are pushed, and no agent runs for them again"
+    if refusal is None:
+        return f"{pushed}."
+    if refusal.kind is RefusalKind.SECRET:
+        allowed = f"If it is none, allow it where the server says so, then {again}"
+        return f"say in the card how to do without it: {_CARD}. {allowed}: the work is done again."
+    return f"{_PUSH_FIRST[refusal.kind].format(inline(f'`{refusal.branch}`'))}{pushed}."
 
 
 def _after_budget(state: LoopState) -> str:
