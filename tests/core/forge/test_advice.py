@@ -8,8 +8,8 @@ from tests.core import builders as b
 from loop_kit.core.forge.advice import next_step
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import Halted
-from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.outcomes import Outcome
+from loop_kit.core.loop.push_refusal import RefusalKind
 
 RUN = "run the workflow again with `task-id: T-001`"
 ADVICE = {
