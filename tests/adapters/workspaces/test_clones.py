@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment
-from tests.adapters.process.test_process import alive
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.cloner import BRANCH, Cloner
@@ -242,17 +244,42 @@ def test_verify_sees_its_environment_and_no_secret(
     assert "LANG=C" in verification.results[0].tail
 
 
+def running(word: str) -> list[int]:
+    """The processes with `word` in their command line."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if any(word in part for part in each.cmdline()):
+                found.append(each.pid)
+    return found
+
+
 def test_verify_in_time_and_what_it_leaves_behind_dies(
     cloner: Cloner, local: Local, tmp_path: Path
 ) -> None:
-    pid = tmp_path / "pid"
-    daemon = f"setsid sh -c 'echo $$ >{pid}; exec sleep 300' >/dev/null 2>&1 &"
-    command = f"{daemon} while [ ! -s {pid} ]; do sleep 0.05; done"
+    started = tmp_path / "started"
+    daemon = f"setsid sh -c ': >{started}; sleep 300; :' >/dev/null 2>&1 &"
+    command = f"{daemon} while [ ! -e {started} ]; do sleep 0.05; done"
     verification = verifier(cloner).verify(local.head, [command, "sleep 300"], 3)
     assert [r.exit_code for r in verification.results] == [0, 124]
     assert "--verify-timeout" in verification.results[1].tail
-    assert not alive(pid)
+    assert started.exists()
+    assert running(str(started)) == []
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_verify_cannot_kill_what_it_has_not_started(cloner: Cloner, local: Local) -> None:
+    """The command kills only where it is in another namespace than this test."""
+    victim = subprocess.Popen(["sleep", "300"])
+    here = Path("/proc/self/ns/pid").readlink()
+    kill = f'sleep 300 & test "$(readlink /proc/self/ns/pid)" = "{here}" || kill -9 -1; echo over'
+    try:
+        verification = verifier(cloner).verify(local.head, [kill, "grep -q one a.py"], 60)
+        assert [(r.exit_code, r.tail) for r in verification.results] == [(0, "over\n"), (0, "")]
+        assert victim.poll() is None
+    finally:
+        victim.kill()
+        victim.wait()
 
 
 def test_verify_keeps_the_end_of_what_is_printed(cloner: Cloner, local: Local) -> None:

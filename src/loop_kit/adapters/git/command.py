@@ -19,6 +19,7 @@ from typing import Self
 
 from loop_kit import defaults
 from loop_kit.adapters.process import process
+from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import GitFailed
 
 _FIXED = {
@@ -187,7 +188,7 @@ class Git:
             done = process.run(
                 ["git", *self._config, *args],
                 cwd=self.directory,
-                env=_with_settings({**self._env, **(env or {})}, self._network),
+                env=with_git_settings({**self._env, **(env or {})}, self._network),
                 stdin=stdin,
                 timeout=seconds,
                 stdout=stdout,
@@ -258,17 +259,6 @@ def _network_settings(listing: str) -> Iterator[tuple[str, str]]:
         name, _, value = setting.partition("\n")
         if scope in {"system", "global"} and _NETWORK.fullmatch(name):
             yield name, value
-
-
-def _with_settings(env: dict[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """`env` with more settings; not as arguments, for a proxy's address may hold a password."""
-    if not settings:
-        return env
-    first = int(env.get("GIT_CONFIG_COUNT", "0"))
-    for number, (name, value) in enumerate(settings, first):
-        env[f"GIT_CONFIG_KEY_{number}"] = name
-        env[f"GIT_CONFIG_VALUE_{number}"] = value
-    return {**env, "GIT_CONFIG_COUNT": str(first + len(settings))}
 
 
 def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:

@@ -1,16 +1,17 @@
 """Ensures that a program cannot outlive loop-kit, by a process namespace if requested and allowed.
 
-In a CI job, where permitted (root on Linux, with `unshare` of util-linux), an agent runs in a
-namespace of its own. The kernel kills everything in it when its first process ends, whatever
-sessions it started, and the first process ends with this one, even after SIGKILL. That first
-process is a shell, so that the program gets signals like any other. It reports the program's exit
-code through a named pipe and then waits for this process, because what the program left running
-may still have to write its report.
+Where permitted (root on Linux, with `unshare` of util-linux), the commands of verify and of a
+set-up run in a namespace of their own, and so do agents in a CI job: what they can see and kill,
+also by `kill -9 -1`, is what they have started. The kernel kills everything in it when its first
+process ends, whatever sessions it started, and the first process ends with this one, even after
+SIGKILL. That first process is a shell, so that the program gets signals like any other. It reports
+the program's exit code through a named pipe and then waits for this process, because what the
+program left running may still have to write its report.
 
 Elsewhere only the program itself is set to die with this process (`setpriv --pdeathsig`); what it
-started is found by `tree`, and after a kill -9 of this process by the next run. On a laptop that is
-better: a developer can attach to the process ids that an agent prints. No user namespace is used:
-`sudo` would stop working in it.
+started is found by `tree`, and after a kill -9 of this process by the next run. For an agent
+on a laptop that is better: a developer can attach to the process ids that it prints. No user
+namespace is used: `sudo` would stop working in it.
 """
 
 import contextlib

@@ -31,7 +31,6 @@ class WorkspaceSetup:
         secrets: The variables that `setup-env` names.
         log: The file that keeps the output.
         timeout: Seconds for all commands in one workspace together.
-        namespace: Whether each gets a process namespace of its own.
     """
 
     commands: tuple[str, ...]
@@ -40,7 +39,6 @@ class WorkspaceSetup:
     warn: Callable[[str], None]
     secrets: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 600
-    namespace: bool = False
 
     def run(self, workspace: Path, why_without_secrets: str | None = None) -> None:
         """Run the commands one after the other in `workspace`, up to the first that fails.
@@ -66,7 +64,7 @@ class WorkspaceSetup:
             stdin=b"",
             listener=output,
             timeout=max(1.0, left),
-            namespace=self.namespace,
+            namespace=True,
         )
         output.end()
         if ended.exit_code == 0 and not ended.timed_out:

@@ -1,6 +1,5 @@
-"""Runs verify commands in a fresh clone, without secrets."""
+"""Runs verify commands in a fresh clone, without secrets, in a process namespace of their own."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.removal import remove
+from loop_kit.adapters.workspaces.setup import shell_argv
 from loop_kit.core.loop.state import CommandResult, Verification
 
 _TAIL = 4096
@@ -54,12 +54,13 @@ class CloneVerifier:
         tail = _Tail()
         started = time.monotonic()
         ended = process.stream(
-            _shell_argv(command),
+            shell_argv(command),
             cwd=path,
             env=self._environment,
             stdin=b"",
             listener=tail,
             timeout=timeout,
+            namespace=True,
         )
         text = tail.text
         if ended.timed_out:
@@ -70,10 +71,3 @@ class CloneVerifier:
             tail=text,
             seconds=round(time.monotonic() - started, 3),
         )
-
-
-def _shell_argv(command: str) -> list[str]:
-    """The argument list for a verify command, a shell command that a person wrote."""
-    if os.name == "nt":
-        return ["cmd", "/d", "/s", "/c", command]
-    return ["/bin/sh", "-c", command]

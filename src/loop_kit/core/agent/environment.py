@@ -2,9 +2,12 @@
 
 An allow-list, because the next secret's name is not known: whatever a runner, a shell or a user
 exports stays out unless it is named here or by the setting `agent-env`.
+
+Nobody sits at an agent's terminal. So git opens no editor there and asks for nothing, whatever the
+user's configuration says: a commit without a message, or a server that wants a password, fails.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 ALLOWED = (
@@ -22,22 +25,56 @@ ALLOWED = (
     *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"),
 )
 
+UNATTENDED = {
+    "GIT_EDITOR": "true",
+    "GIT_SEQUENCE_EDITOR": "true",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS": "",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GCM_INTERACTIVE": "never",
+    "GIT_PAGER": "cat",
+}
+"""How git, ssh and git's credential manager are kept from waiting for a person."""
+
+_UNATTENDED_SETTINGS = (
+    *(("commit.gpgSign", "false"), ("tag.gpgSign", "false")),
+    *(("core.fsmonitor", "false"), ("core.splitIndex", "false")),
+)
+"""Signing may ask for a passphrase; a monitor is one more process, and we read one whole index."""
+
 NEVER = ("GITHUB_*", "ACTIONS_*", "RUNNER_*", "INPUT_*", "LOOP_*_KEY", "LOOP_*_TOKEN")
 
 
 def agent_environment(
     environ: Mapping[str, str], extra: Iterable[str] = (), *, withheld: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The part of `environ` that an agent may see; `extra` are globs that a user allowed.
+    """The part of `environ` that an agent may see, with git that waits for nobody.
 
-    What is `withheld` by its name is for the setup of workspaces alone.
+    `extra` are globs that a user allowed. What is `withheld` by its name is for the setup of
+    workspaces alone.
     """
     wanted, refused = (*ALLOWED, *extra), (*NEVER, *withheld)
-    return {
+    visible = {
         name: value
         for name, value in environ.items()
         if _matches(name, wanted) and not _matches(name, refused)
     }
+    return with_git_settings({**visible, **UNATTENDED}, _UNATTENDED_SETTINGS)
+
+
+def with_git_settings(
+    env: Mapping[str, str], settings: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """`env` with more settings of git; not as arguments, for a value may hold a password."""
+    if not settings:
+        return dict(env)
+    count = env.get("GIT_CONFIG_COUNT", "")
+    first = int(count) if count.isdecimal() else 0
+    added = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (name, value) in enumerate(settings, first):
+        added |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return {**env, **added}
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:
