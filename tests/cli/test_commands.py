@@ -240,6 +240,7 @@ def test_people_can_play_both_roles(repo: Repo) -> None:
 
     waits_for("Worker", 1)
     (repo.root / "calc.py").write_text("VALUE = 1\n")
+    repo.git("commit", "--quiet", "-am", "One")
     tell("work_report.json", round=1, head_sha="x", notes="by hand")
     waits_for("Reviewer", 1)
     tell("review_report.json", round=1, decision="changes_required", blocking_issues=[ISSUE])

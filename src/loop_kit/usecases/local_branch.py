@@ -80,21 +80,21 @@ class LocalBranch:
             return
         where = "at" if self._work.name.startswith("refs/") else "on the branch"
         self._reporter.note(f"The work is {where} {self._work.name}.")
-        here = self._work.branch if self._work.in_user_tree else ""
-        if here:
+        here = self._work.branch if self._work.in_user_tree else None
+        if here is not None:
             self._report(here, self._apply(state, here))
         is_ours = not self._publishes and self.user_branch != here
         if state.outcome is Outcome.APPROVED and is_ours:
             self._report(self.user_branch, self._apply(state, self.user_branch))
 
     def _apply(self, state: LoopState, branch: str) -> Applied:
-        target = Target(branch, self._head, frozenset(self._known))
+        is_work = branch == self._work.branch
+        head = self._work.left_at if is_work else self._head
+        target = Target(branch, head, frozenset(self._known))
         applied = apply_work(
             *(self._git, self._work.name, state.tip, target, self._ignored), allowed=self._applies
         )
-        if applied.moved:
-            self._head = state.tip
-        if applied.moved and branch == self._work.branch:
+        if applied.moved and is_work:
             self._work.note_moved(state.tip)
         return applied
 

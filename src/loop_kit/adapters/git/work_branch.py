@@ -65,10 +65,19 @@ class WorkBranch:
         """
         self._base, self._own = base, own
         found = self._look()
+        first = self.ref
+        tip = found.get(first, _MISSING).sha
+        if self._is_ours(first, tip):
+            self._left[first] = tip
         ref = self._usable(found, "")
         if ref != self.ref and not self.in_user_tree:
             self._warn(f"{self._why_not(found)} The work is kept on {_short(ref)}.")
         self.ref = ref
+
+    @property
+    def left_at(self) -> str:
+        """Where the loop left the branch that was asked for; '' if it never had it."""
+        return self._left.get(f"{_HEADS}{self.branch}", "")
 
     def holds(self, sha: str) -> bool:
         """Whether one of the refs of this loop is at `sha`."""
