@@ -19,9 +19,11 @@ from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
+from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.space import Space
 from loop_kit.adapters.workspaces.user_tree import UserTree, WorkspacesByRole
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
+from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
 from loop_kit.core.briefing.prompts import (
@@ -38,7 +40,7 @@ from loop_kit.core.card.scope import (
     patterns,
 )
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop import policy
+from loop_kit.core.loop import bus, policy
 from loop_kit.core.loop.state import Limits, Outcome
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import Redactor
@@ -97,7 +99,7 @@ class Site:
         """A user's repository: our files are in the loop's folder, workspaces in the cache."""
         runtime = loop_dir / "runtime"
         own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
-        space = Space(git, place, laptop_roots(environ))
+        space = Space(git, place, laptop_roots(environ), loop_dir / bus.STATE)
         return cls(git, place, environ, *own, space, supply=supply or Complete())
 
     @property
@@ -257,12 +259,13 @@ def _ports(
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site)
     agents = _agents(site, settings, identity)
-    clones = Clones(cloner, identity, settings.max_leftovers)
+    workplace = Workplace(Snapshots(cloner))
+    clones = Clones(workplace, identity, settings.max_leftovers)
     people = UserTree(site.git, site.place.root)
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
-    verifier = CloneVerifier(cloner, environment.agent_environment(site.environ))
+    verifier = CloneVerifier(workplace, environment.agent_environment(site.environ))
     return _Ports(store, agents, WorkspacesByRole(chosen), verifier)
 
 

@@ -18,6 +18,8 @@ from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.snapshots import Snapshots
+from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop.state import Role
 from loop_kit.ports import Workspace
@@ -131,6 +133,11 @@ def cloner(local: Local, tmp_path: Path) -> Cloner:
     return Cloner(local.git, local.root / ".git", tmp_path / "scratch")
 
 
+def workplace(cloner: Cloner) -> Workplace:
+    """Where workspaces are opened when nothing is prepared in them."""
+    return Workplace(Snapshots(cloner))
+
+
 @pytest.fixture
 def workspace(cloner: Cloner, local: Local) -> Workspace:
-    return Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
+    return Clones(workplace(cloner), IDENTITY).open(Role.WORKER, local.head)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Local, environment, make_local
+from tests.adapters.conftest import IDENTITY, Local, environment, make_local, workplace
 from tests.fakes import MemoryRepository, MemoryWorkspaces
 
 from loop_kit.adapters.git.command import Git
@@ -63,7 +63,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     local = make_local(tmp_path / "repository")
     local.commit({"a.py": "a\n"}, "Base")
     cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
-    return git_place(local, Clones(cloner, IDENTITY))
+    return git_place(local, Clones(workplace(cloner), IDENTITY))
 
 
 def test_nothing_done_is_the_commit_it_was_opened_at(place: Place) -> None:

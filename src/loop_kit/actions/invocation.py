@@ -50,6 +50,7 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
     try:
         return _perform(request, job, context)
     finally:
+        context.site.space.close()
         shutil.rmtree(context.folder / "scratch", ignore_errors=True)
 
 

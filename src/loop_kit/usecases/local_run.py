@@ -99,6 +99,7 @@ class _LocalRun:
             keep_work=self._keep_work,
         )
         self._branch: LocalBranch | None = None
+        self._is_over = False
 
     def run(self) -> ExitCode:
         """Resolve the settings, check everything that can be checked for free, then run."""
@@ -109,10 +110,13 @@ class _LocalRun:
         settings = layers.resolve(config, card)
         supply = supply_of(self._git, request.environ)
         site = Site.on_laptop(self._git, self._place, request.environ, self._folder, supply)
-        with console(verbose=settings.verbose) as shown:
-            engine = bootstrap.open_loop(site, settings, card, self._store, shown)
-            self._check_clean(settings, shown)
-            return self._rounds(engine, settings, card)
+        try:
+            with console(verbose=settings.verbose) as shown:
+                engine = bootstrap.open_loop(site, settings, card, self._store, shown)
+                self._check_clean(settings, shown)
+                return self._rounds(engine, settings, card)
+        finally:
+            site.space.close(resumable=not self._is_over)
 
     def _rounds(self, engine: Engine, settings: Settings, card: TaskCard) -> ExitCode:
         """Run round after round."""
@@ -131,6 +135,7 @@ class _LocalRun:
             branch.follow(state)
             if self._request.single_round is not None:
                 break
+        self._is_over = state.outcome is not None and state.resume_phase is None
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
         self._report_end(shown, state, branch)

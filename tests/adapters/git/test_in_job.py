@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Hosted, Local, environment
+from tests.adapters.conftest import IDENTITY, Hosted, Local, environment, workplace
 from tests.support.git_log import GitLog
 from tests.support.git_proxy import WebProxy
 from tests.support.git_tls import TlsRefs, company_certificate
@@ -137,7 +137,7 @@ def test_a_checkout_of_another_user_is_located_cloned_and_collected_from(
 
     git = Git.in_job(local.root, environ, timeout=30)
     place = locate(git)
-    workspace = Clones(Cloner(git, place.git_dir, tmp_path / "scratch"), IDENTITY).open(
+    workspace = Clones(workplace(Cloner(git, place.git_dir, tmp_path / "scratch")), IDENTITY).open(
         Role.WORKER, place.head
     )
     (workspace.path / "new.py").write_text("new\n")

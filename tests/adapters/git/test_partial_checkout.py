@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Hosted, environment
+from tests.adapters.conftest import IDENTITY, Hosted, environment, workplace
 from tests.support.git_client import WorkingCopy
 
 from loop_kit.adapters.git.command import Git
@@ -98,7 +98,7 @@ def test_a_clone_of_a_partial_checkout_is_whole_and_knows_no_server(
     )
     before = len(hosted.server.fetches())
 
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, head)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, head)
     inside = Git(workspace.path, environment(tmp_path))
 
     assert len(hosted.server.fetches()) == before + 1
@@ -123,7 +123,7 @@ def test_a_file_outside_a_sparse_checkout_is_cloned_and_collected(
     copy.git("checkout", "--quiet", "main")
     cloner = Cloner(git, git.directory / ".git", tmp_path / "scratch", supply(hosted, git))
 
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, head)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, head)
     (workspace.path / "d0/e0/f0.txt").write_text("mine\n")
     (workspace.path / "d9.txt").write_text("new\n")
     collected = workspace.collect("Leftovers").head

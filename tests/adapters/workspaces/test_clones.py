@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.adapters.conftest import IDENTITY, Local, environment
+from tests.adapters.conftest import IDENTITY, Local, environment, workplace
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.cloner import BRANCH, Cloner
@@ -102,7 +102,7 @@ def test_an_ignored_file_that_was_committed_survives_and_other_ignored_ones_stay
     local.write("kept.log", "kept\n")
     local.git.run("add", "--force", "kept.log")
     base = local.commit({"b.py": "b\n"})
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, base)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, base)
     (workspace.path / "new.log").write_text("noise\n")
     (workspace.path / "b.py").write_text("changed\n")
 
@@ -118,13 +118,13 @@ def test_what_the_home_folder_ignores_is_no_reason_to_drop_work(
     ignore = local.root.parent / ".config" / "git" / "ignore"
     ignore.parent.mkdir(parents=True)
     ignore.write_text("*.py\n")
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, local.head)
     (workspace.path / "new.py").write_text("new\n")
     assert "new.py" in files_at(local, workspace.collect("Leftovers").head)
 
 
 def test_work_of_a_failed_attempt_is_laid_over_uncommitted(local: Local, cloner: Cloner) -> None:
-    clones = Clones(cloner, IDENTITY)
+    clones = Clones(workplace(cloner), IDENTITY)
     first = clones.open(Role.WORKER, local.head)
     (first.path / "half.py").write_text("half\n")
     (first.path / "a.py").unlink()
@@ -206,7 +206,10 @@ def test_new_files_and_looking_around_change_nothing(workspace: Workspace) -> No
     assert workspace.fingerprint() == before
 
 
-def test_a_closed_workspace_is_gone_whatever_its_modes(workspace: Workspace) -> None:
+def test_a_reviewers_workspace_is_gone_once_closed_whatever_its_modes(
+    cloner: Cloner, local: Local
+) -> None:
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.REVIEWER, local.head)
     locked = workspace.path / "locked"
     locked.mkdir()
     (locked / "x").touch()
@@ -224,7 +227,7 @@ def test_remove_does_not_follow_links(tmp_path: Path) -> None:
 
 
 def verifier(cloner: Cloner, **environ: str) -> CloneVerifier:
-    return CloneVerifier(cloner, {"PATH": os.environ["PATH"], **environ})
+    return CloneVerifier(workplace(cloner), {"PATH": os.environ["PATH"], **environ})
 
 
 def test_verify_runs_up_to_the_first_failure_in_a_fresh_clone(cloner: Cloner, local: Local) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Local
+from tests.adapters.conftest import IDENTITY, Local, workplace
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
 from loop_kit.adapters.git.command import Git
@@ -137,7 +137,7 @@ def test_a_submodule_that_an_agent_filled_runs_nothing_in_our_name(
     local: Local, cloner: Cloner, tmp_path: Path, act: str
 ) -> None:
     marker = tmp_path / "owned"
-    workspace = Clones(cloner, IDENTITY).open(Role.REVIEWER, with_submodule(local))
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.REVIEWER, with_submodule(local))
     workspace.fingerprint()
     plant_submodule(workspace.path, marker)
     if act == "collect":

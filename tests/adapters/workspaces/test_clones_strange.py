@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Local, environment
+from tests.adapters.conftest import IDENTITY, Local, environment, workplace
 from tests.support.git_log import GitLog
 
 from loop_kit.adapters.git.command import Git
@@ -35,7 +35,7 @@ def commit_raw(local: Local, files: dict[str, bytes]) -> str:
 
 def opened(local: Local, tmp_path: Path, git: Git | None = None) -> Workspace:
     cloner = Cloner(git or local.git, local.root / ".git", tmp_path / "scratch")
-    return Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
+    return Clones(workplace(cloner), IDENTITY).open(Role.WORKER, local.head)
 
 
 def changed(local: Local, head: str) -> list[str]:

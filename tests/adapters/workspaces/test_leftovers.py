@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Local, environment
+from tests.adapters.conftest import IDENTITY, Local, environment, workplace
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
 from loop_kit.adapters.git.command import Git
@@ -23,7 +23,7 @@ def write(path: Path, *names: str) -> None:
 
 
 def opened(local: Local, cloner: Cloner, limit: int = 50, work: str = "") -> Workspace:
-    return Clones(cloner, IDENTITY, limit).open(Role.WORKER, local.head, work)
+    return Clones(workplace(cloner), IDENTITY, limit).open(Role.WORKER, local.head, work)
 
 
 def committed(path: Path, name: str = "mine.py") -> None:

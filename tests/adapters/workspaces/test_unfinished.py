@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Local
+from tests.adapters.conftest import IDENTITY, Local, workplace
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
 from loop_kit.adapters.git.command import Git
@@ -60,7 +60,7 @@ ACTS: dict[str, Act] = {
 def start(local: Local, cloner: Cloner) -> tuple[Clones, Workspace]:
     local.commit({"a.py": "one\n"})
     local.commit({"a.py": "two\n"})
-    clones = Clones(cloner, IDENTITY)
+    clones = Clones(workplace(cloner), IDENTITY)
     return clones, clones.open(Role.WORKER, local.head)
 
 
@@ -189,7 +189,7 @@ def test_what_is_finished_is_judged(local: Local, cloner: Cloner, act: Act) -> N
 
 def test_markers_that_were_there_before_are_no_conflict(local: Local, cloner: Cloner) -> None:
     local.commit({"a.py": "<<<<<<< HEAD\nx\n=======\ny\n>>>>>>> z\n"})
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, local.head)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, local.head)
     with (workspace.path / "a.py").open("a") as file:
         file.write("more\n")
     assert workspace.collect("Leftovers").unfinished is None

@@ -25,7 +25,7 @@ def exclusive(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         held.callback(os.close, descriptor)
         try:
-            free = _try_lock(descriptor) and _try_lock_folder(path.parent, held)
+            free = try_lock(descriptor) and _try_lock_folder(path.parent, held)
         except OSError as error:
             raise StateRefused(
                 f"{path} cannot be locked: {error.strerror}.",
@@ -63,7 +63,7 @@ def _try_lock_folder(folder: Path, held: contextlib.ExitStack) -> bool:
         return True
     held.callback(os.close, descriptor)
     try:
-        return _try_lock(descriptor)
+        return try_lock(descriptor)
     except OSError:
         return True
 
@@ -78,8 +78,12 @@ def _open_folder(folder: Path) -> int | None:
         return None
 
 
-def _try_lock(descriptor: int) -> bool:
-    """Whether the lock was free, and is ours now."""
+def try_lock(descriptor: int) -> bool:
+    """Whether the lock of an open file was free, and is ours now; it ends with the descriptor.
+
+    Raises:
+        OSError: files cannot be locked there.
+    """
     if os.name == "nt":
         import msvcrt
 

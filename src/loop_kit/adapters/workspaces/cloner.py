@@ -1,16 +1,26 @@
-"""Makes fresh clones of the loop's repository, for agents and for verify commands.
+"""Makes clones of the loop's repository, for agents and for verify commands.
 
-Git never runs inside an agent's clone with that clone's configuration.
+A clone borrows the repository's objects (`objects/info/alternates`) instead of fetching them, so it
+costs a few small files and one checkout, and malformed old history is read by nobody. Whatever is
+read there was reachable when the clone was made: the base from where the user's branch was, the
+work from the loop's own branch, and git prunes nothing younger than two weeks by itself. A clone
+that repacks copies what it borrows; one that cuts itself off only breaks its own attempt.
+
+Git never runs inside an agent's clone with that clone's configuration: where a clone is used again,
+its `.git` folder is written again first.
 """
 
+import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.workspaces.removal import remove
+from loop_kit.adapters.workspaces.removal import make_room, remove
 
 BRANCH = "loop-work"
-_ANY_COMMIT = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
+_SHA256_LENGTH = 64
 _LFS_OFF = """\
 [filter "lfs"]
 \tprocess =
@@ -57,8 +67,8 @@ class Complete:
 class Cloner:
     """Makes clones of one repository below `scratch`.
 
-    Clones hold the commit `base` too, so that an agent can compare with it. Of a partial repository
-    a clone gets these two commits without their history, for only they are complete.
+    Of a partial repository a clone sees its commit and the commit `base` without their history, for
+    only they are complete.
 
     An agent can find the loop's own repository, and on many runners it may write there. The files
     that configure git in it are therefore saved before the first agent runs, and restored after
@@ -78,7 +88,10 @@ class Cloner:
         self._supply: Supply = supply or Complete()
         self._base = base
         self._scratch = scratch
+        self._config: bytes | None = None
         self._steering = {name: _plain_content(git_dir / name) for name in _STEERING}
+        self.hidden: tuple[str, ...] = ()
+        """Patterns of what a preparation left in every workspace although git ignores it not."""
 
     def restore_steering(self) -> None:
         """Restore the files that configure git in the loop's repository, before git runs there."""
@@ -93,53 +106,115 @@ class Cloner:
     @property
     def folder(self) -> Path:
         """Where the clones are."""
-        return self._scratch if isinstance(self._scratch, Path) else self._scratch.path
+        if not isinstance(self._scratch, Path):
+            return self._scratch.path
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        return self._scratch
 
-    def clone(self, name: str, sha: str, *, depth: int = 0) -> Path:
-        """A new clone with `sha` checked out on a branch, no hooks, and nowhere to push to.
+    def clone(self, name: str, sha: str, tree: str | None = None) -> Path:
+        """A new clone on a branch at `sha`, with the files of `tree` or `sha`, staged.
+
+        It has no hooks, and nowhere to push to.
 
         Raises:
             GitFailed: `sha` is not in the loop's repository, or the disk is full.
         """
-        path = self.folder / name
-        remove(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = make_room(self.folder / name)
+        path.mkdir()
         try:
-            self._fill(path, sha, depth)
+            self.write_git_folder(path, sha, tree)
+            self.check_out(path, tree or sha)
         except BaseException:
             remove(path)
             raise
         return path
 
-    def _fill(self, path: Path, sha: str, depth: int) -> None:
-        base = "" if depth else self._base
-        self._supply.complete(sha, base)
-        depth = depth or int(self._supply.partial)
-        self.git.run("init", "--quiet", "--template=", f"--initial-branch={BRANCH}", str(path))
-        inside = self.git.at(path)
-        # The wanted commit may be on no branch here, so the serving side has to allow it.
-        inside.run(
-            *("fetch", "--quiet", "--no-tags", "--update-shallow", "--update-head-ok"),
-            *("--no-recurse-submodules", "--upload-pack", _ANY_COMMIT),
-            *((f"--depth={depth}",) if depth else ()),
-            str(self.git_dir),
-            *(f"+{sha}:refs/heads/{BRANCH}", *((base,) if base else ())),
-            timeout=600,
-        )
-        with (path / ".git" / "config").open("a", encoding="utf-8") as config:
-            config.write(_remote(self.git_dir) + (_LFS_OFF if self.git.isolated else ""))
-        inside.run("-c", "checkout.workers=0", "reset", "--quiet", "--hard", sha, timeout=600)
+    def write_git_folder(
+        self, path: Path, sha: str, tree: str | None = None, *, index: Path | None = None
+    ) -> None:
+        """Give a folder a `.git` in which nothing of an older one is left, with a copy of `index`.
 
-    def lay_over(self, path: Path, work_sha: str, sha: str) -> None:
-        """Put the tree of `work_sha` over the clone at `sha`, staged and uncommitted."""
-        inside = self.git.at(path)
-        inside.run(
-            *("fetch", "--quiet", "--no-tags", "--update-shallow", "--no-write-fetch-head"),
-            *("--upload-pack", _ANY_COMMIT, str(self.git_dir), work_sha),
-            timeout=600,
-        )
-        inside.run("reset", "--quiet", "--hard", work_sha, timeout=600)
-        inside.run("reset", "--quiet", "--soft", sha)
+        Raises:
+            GitFailed: a partial repository cannot be completed.
+            OSError: what was there cannot be removed.
+        """
+        self._supply.complete(*filter(None, (sha, self._base, tree)))
+        inside = path / ".git"
+        remove(inside)
+        inside.mkdir()
+        for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
+            (inside / name).mkdir(parents=True)
+        (inside / "HEAD").write_text(f"ref: refs/heads/{BRANCH}\n", "utf-8")
+        (inside / "config").write_bytes(self._configuration(path, sha))
+        (inside / "refs" / "heads" / BRANCH).write_text(f"{sha}\n", "utf-8")
+        (inside / "objects" / "info" / "alternates").write_bytes(_lines(self._object_folders()))
+        shallow = b"".join(self._boundary(sha))
+        if shallow:
+            (inside / "shallow").write_bytes(shallow)
+        if self.hidden:
+            (inside / "info" / "exclude").write_bytes(_lines(self.hidden))
+        if index is not None:
+            copy_index(index, inside / "index")
+
+    def check_out(self, path: Path, tree: str) -> None:
+        """Write the files of a commit that differ from the index, and stage them; HEAD stays.
+
+        Raises:
+            GitFailed: the commit is not here, or the disk is full.
+        """
+        command = ("-c", "checkout.workers=0", "read-tree", "--reset", "-u", tree)
+        self.git.at(path).run(*command, timeout=600)
+
+    def _configuration(self, path: Path, sha: str) -> bytes:
+        """What git itself would configure on this file system, our remote, and LFS."""
+        if self._config is None:
+            trial = path.with_name(f"{path.name}.init")
+            kind = "sha256" if len(sha) == _SHA256_LENGTH else "sha1"
+            self.git.run(
+                *("-c", "init.defaultRefFormat=files", "init", "--quiet", "--template="),
+                *(f"--initial-branch={BRANCH}", f"--object-format={kind}", str(make_room(trial))),
+            )
+            own = _remote(self.git_dir) + (_LFS_OFF if self.git.isolated else "")
+            self._config = (trial / ".git" / "config").read_bytes() + os.fsencode(own)
+            remove(trial)
+        return self._config
+
+    def _object_folders(self) -> Iterable[str]:
+        """Where the objects are: the loop's repository, and from where that borrows itself.
+
+        Git resolves a relative path in the first `alternates` only.
+        """
+        objects = self.git_dir / "objects"
+        yield _quoted(str(objects))
+        for line in (self._steering["objects/info/alternates"] or b"").splitlines():
+            name = os.fsdecode(line)
+            if name and not name.startswith(("#", '"')) and not Path(name).is_absolute():
+                yield _quoted(os.path.normpath(objects / name))
+
+    def _boundary(self, sha: str) -> Iterable[bytes]:
+        """The commits whose parents are hidden, one on each line."""
+        yield _plain_content(self.git_dir / "shallow") or b""
+        if self._supply.partial:
+            yield _lines(dict.fromkeys(filter(None, (sha, self._base))))
+
+
+def copy_index(source: Path, target: Path) -> None:
+    """Copy an index with its time: git looks again at files that changed when it was written."""
+    shutil.copyfile(source, target, follow_symlinks=False)
+    about = source.lstat()
+    os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), follow_symlinks=False)
+
+
+def _lines(words: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(f"{word}\n") for word in words)
+
+
+def _quoted(path: str) -> str:
+    """A path as `alternates` takes it; quoted as in C where it would be read as something else."""
+    if "\n" not in path and not path.startswith(("#", '"')):
+        return path
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _plain_content(path: Path) -> bytes | None:
@@ -148,5 +223,5 @@ def _plain_content(path: Path) -> bytes | None:
 
 def _remote(git_dir: Path) -> str:
     """The clone's remote: a local path to read from, and nowhere to push to."""
-    quoted = str(git_dir).replace("\\", "\\\\").replace('"', '\\"')
+    quoted = str(git_dir).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'[remote "origin"]\n\turl = "{quoted}"\n\tpushurl = "nowhere:"\n'

@@ -5,19 +5,18 @@ that repository and an index that was copied before the agent started.
 """
 
 import re
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity, digest
-from loop_kit.adapters.workspaces.cloner import Cloner
-from loop_kit.adapters.workspaces.removal import remove
+from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
 from loop_kit.adapters.workspaces.unfinished import unfinished_operation
+from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
-from loop_kit.errors import GitFailed
-from loop_kit.ports import Collected, Workspace
+from loop_kit.errors import BadSetting, DiskRefused, GitFailed
+from loop_kit.ports import Collected, SetupFailed, Workspace
 
 _INCOMING = "refs/loop-kit/incoming"
 _UPLOAD_PACK = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
@@ -26,7 +25,7 @@ _NAMED = re.compile("[0-9a-f]{7,64}")
 
 
 class CloneWorkspace:
-    """A clone in which one agent works, from the commit `start` on.
+    """A clone in which one agent works, from the commit `start` on, until `release` is called.
 
     `suspects` are files in which an earlier attempt left conflicts.
     """
@@ -37,6 +36,7 @@ class CloneWorkspace:
         path: Path,
         identity: Identity,
         start: str,
+        release: Callable[[], None],
         *,
         limit: int = 0,
         suspects: Iterable[str] = (),
@@ -47,9 +47,10 @@ class CloneWorkspace:
         self._cloner = cloner
         self._identity = identity
         self._start = start
+        self._release = release
         self._limit = limit
         self._index = path.with_name(f"{path.name}.index")
-        shutil.copyfile(path / ".git" / "index", self._index)
+        copy_index(path / ".git" / "index", self._index)
 
     def collect(self, message: str, named: str | None = None) -> Collected:
         """Fetch the commits, add what was left uncommitted, and return the head.
@@ -62,7 +63,9 @@ class CloneWorkspace:
         operation = unfinished_operation(self.path / ".git")
         head = self._fetch("HEAD")
         git, git_dir = self._cloner.git, self._cloner.git_dir
-        uncommitted = Uncommitted(git, git_dir, self.path, self._index, self._limit)
+        uncommitted = Uncommitted(
+            *(git, git_dir, self.path, self._index, self._limit), self._cloner.hidden
+        )
         if operation is not None and operation.name == "rebase":
             own = self._find(operation.before) or head
             paths = uncommitted.unmerged(head)
@@ -157,10 +160,9 @@ class CloneWorkspace:
         return digest(refs, listing, tracked)
 
     def close(self) -> None:
-        """Remove the clone."""
+        """Remove the clone, or keep the worker's files."""
         self._cloner.restore_steering()
-        remove(self.path)
-        self._index.unlink(missing_ok=True)
+        self._release()
 
     def _check_git_folder(self) -> None:
         inside = self.path / ".git"
@@ -169,31 +171,41 @@ class CloneWorkspace:
 
 
 class Clones:
-    """Workspaces that are isolated clones.
+    """Workspaces that are clones, one open at a time.
 
     `limit` is how many new files are committed for a worker; 0 means no limit.
     """
 
-    def __init__(self, cloner: Cloner, identity: Identity, limit: int = 0) -> None:
-        self._cloner = cloner
+    def __init__(self, workplace: Workplace, identity: Identity, limit: int = 0) -> None:
+        self._workplace = workplace
         self._identity = identity
         self._limit = limit
-        self._count = 0
         self._last: CloneWorkspace | None = None
 
     def prepare(self, sha: str) -> None:
-        """Nothing is needed but the commit."""
+        """Make sure that there is a place and room for workspaces, and that one can be prepared.
+
+        Raises:
+            SetupFailed: there is not, or it cannot be.
+        """
+        try:
+            self._workplace.prepare(sha)
+        except (BadSetting, DiskRefused) as error:
+            raise SetupFailed(error.sentence, error.remedy) from None
 
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
-        """A fresh clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted."""
-        self._count += 1
-        sha = wip_sha or sha
-        path = self._cloner.clone(f"{role.value}-{self._count}", sha)
+        """A clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted."""
+        place, sha = self._workplace, wip_sha or sha
+        if role is Role.WORKER:
+            tree = work_sha if work_sha and place.cloner.git.has(work_sha) else None
+            path, release = place.open_worker(sha, tree), place.park_worker
+        else:
+            path, release = place.open_fresh(sha), place.close_fresh
         suspects = self._last.unresolved if self._last is not None and work_sha else ()
         workspace = CloneWorkspace(
-            self._cloner, path, self._identity, sha, limit=self._limit, suspects=suspects
+            *(place.cloner, path, self._identity, sha, release),
+            limit=self._limit,
+            suspects=suspects,
         )
-        if work_sha and self._cloner.git.has(work_sha):
-            self._cloner.lay_over(path, work_sha, sha)
         self._last = workspace if role is Role.WORKER else None
         return workspace

@@ -1,23 +1,80 @@
-"""Removes folders that programs have filled."""
+"""Removes folders that programs have filled, whatever their modes, depth and names."""
 
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
+_MAX_DEPTH = 200
+"""How many folders inside one another `shutil.rmtree` can follow by far: it calls itself."""
+
 
 def remove(path: Path) -> None:
-    """Remove a folder with everything in it, whatever its modes."""
-
-    def retry_writable(function: Callable[[str], object], name: str, _: object) -> None:
-        parent = Path(name).parent
-        try:
-            parent.chmod(0o700)
-            Path(name).chmod(0o700)
-            function(name)
-        except OSError:
-            return
-
+    """Remove a file, link or folder; what may not be removed is left where it is."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
-        shutil.rmtree(path, onerror=retry_writable)
+        try:
+            shutil.rmtree(path, onerror=_retry_writable)
+        except RecursionError:
+            _flatten(path)
+            shutil.rmtree(path, onerror=_retry_writable)
+
+
+def make_room(path: Path) -> Path:
+    """`path`, with nothing there any more: what cannot be removed is moved aside.
+
+    Raises:
+        OSError: it can be neither removed nor moved.
+    """
+    remove(path)
+    if os.path.lexists(path):
+        number = 1
+        while os.path.lexists(aside := path.with_name(f"{path.name}.left-{number}")):
+            number += 1
+        path.rename(aside)
+    return path
+
+
+def _retry_writable(function: Callable[..., object], name: str, error: object) -> None:
+    """Try again after making the folder writable; a link is not followed."""
+    if isinstance(error, tuple) and isinstance(error[1], RecursionError):
+        raise error[1]
+    try:
+        Path(name).parent.chmod(0o700)
+        if stat.S_ISDIR(Path(name).lstat().st_mode):
+            Path(name).chmod(0o700)
+        function(name)
+    except (OSError, TypeError):
+        return
+
+
+def _flatten(path: Path) -> None:
+    """Move deep folders up until none is too deep, a few names at a time: paths have limits."""
+    number = 0
+    waiting = [path]
+    while waiting:
+        folder, depth = waiting.pop(), 0
+        while depth < _MAX_DEPTH:
+            folders = [entry for entry in _entries(folder) if entry.is_dir(follow_symlinks=False)]
+            if not folders:
+                break
+            *others, first = folders
+            for other in others:
+                number += 1
+                other_path = path / f"{number}.flat"
+                Path(other.path).rename(other_path)
+                waiting.append(other_path)
+            folder, depth = Path(first.path), depth + 1
+        else:
+            number += 1
+            deep = path / f"{number}.flat"
+            folder.rename(deep)
+            waiting.append(deep)
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    folder.chmod(0o700)
+    with os.scandir(folder) as found:
+        return list(found)

@@ -1,28 +1,71 @@
-"""The folder of one task's workspaces, for as long as one run uses it."""
+"""The folder of one task's workspaces, for as long as one run uses it.
 
-from collections.abc import Sequence
+    <root>/<repository>/<task>.lock     held by the run that uses the folder
+    <root>/<repository>/<task>/         its workspaces, and a marker that says that we made it
+
+The system frees the lock when a process ends, however it ends. Whoever holds it may remove the
+folder, and looks afterwards whether the file it has locked is still the one at that path: removing
+takes the lock file too. A second run of the same task, in another work tree of the repository, uses
+a folder of its own. A run that did not end in order leaves a marker that says so: the next run in
+this repository removes what it left, but for the worker's files of its own task.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place
+from loop_kit.adapters.loop_dir.loop_lock import try_lock
+from loop_kit.adapters.workspaces.removal import remove
 from loop_kit.adapters.workspaces.root import (
     make_own,
     repository_key,
     task_folder,
     usable_root,
 )
+from loop_kit.adapters.workspaces.workplace import INDEX, PARKED
+from loop_kit.errors import BadSetting
+
+_MARKER = "loop-kit.json"
+_MAX_MARKER = 64 * 1024
+_MAX_RUNS = 9
+_KEPT = frozenset({PARKED, f"{PARKED}{INDEX}", _MARKER})
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Who made a folder of workspaces.
+
+    Attributes:
+        repository: The git directory that the clones borrow from.
+        state: The file with the state of the loop; "" in a job.
+        resumable: Whether its run ended in order and the loop can be resumed.
+    """
+
+    task_id: str
+    repository: str
+    state: str
+    resumable: bool = False
 
 
 class Space:
     """Where the workspaces of the task of this run are; nothing is made before it is needed."""
 
-    def __init__(self, git: Git, place: Place, roots: Sequence[Path]) -> None:
+    def __init__(
+        self, git: Git, place: Place, roots: Sequence[Path], state: Path | None = None
+    ) -> None:
         self._git = git
         self._place = place
         self._roots = roots
+        self._state = state
         self._named = ""
         self._task_id = ""
         self._path: Path | None = None
+        self._lock = -1
 
     def select(self, named_root: str, task_id: str) -> None:
         """Choose the task, and the root that the settings name, "" for the default."""
@@ -30,7 +73,7 @@ class Space:
 
     @property
     def path(self) -> Path:
-        """The folder, made now if this is its first use.
+        """The folder, made and locked now if this is its first use.
 
         Raises:
             BadSetting: the root cannot be used; nothing was spent.
@@ -38,8 +81,135 @@ class Space:
         if self._path is None:
             root = usable_root(self._named, self._roots, self._place)
             key = repository_key(self._git, self._place.git_dir)
-            folder = task_folder(root, key, self._task_id)
-            make_own(folder.parent)
-            make_own(folder)
-            self._path = folder
+            self._path = self._take(task_folder(root, key, self._task_id))
         return self._path
+
+    def close(self, *, resumable: bool = False) -> None:
+        """End the use: remove the folder, or keep the worker's files for `--resume`."""
+        if self._path is None:
+            return
+        marker = replace(self._marker, resumable=True)
+        if resumable:
+            _clear(self._path)
+            _write_marker(self._path, marker)
+            os.close(self._lock)
+        else:
+            _remove_locked(self._path, self._lock)
+        self._path = None
+
+    @property
+    def _marker(self) -> Marker:
+        repository = str(self._place.git_dir)
+        return Marker(self._task_id, repository, str(self._state or ""))
+
+    def _take(self, wanted: Path) -> Path:
+        make_own(wanted.parent)
+        for number in range(1, _MAX_RUNS + 1):
+            folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}~{number}")
+            lock = _locked(folder)
+            if lock is not None:
+                self._lock = lock
+                self._clean(folder)
+                return folder
+        raise BadSetting(
+            f"{_MAX_RUNS} runs use workspaces of {self._task_id} in {wanted.parent}.",
+            "Wait for one of them to end, or name another --workspace-root.",
+        )
+
+    def _clean(self, folder: Path) -> None:
+        """Make the folder ours, without what an earlier run left, and remove what crashed runs did.
+
+        Raises:
+            BadSetting: a folder that we did not make is in its place.
+        """
+        make_own(folder)
+        before = read_marker(folder)
+        if before is None and any(folder.iterdir()):
+            raise BadSetting(
+                f"{folder} is no folder that loop-kit made.", "Move it away, and run again."
+            )
+        _clear(folder)
+        if before is not None and replace(before, resumable=False) != self._marker:
+            _clear(folder, keeps=frozenset())
+        _write_marker(folder, self._marker)
+        for other, marker in folders_below(folder.parent):
+            if not marker.resumable:
+                remove_unused(other)
+
+
+def folders_below(repository: Path) -> Iterator[tuple[Path, Marker]]:
+    """The folders of workspaces that were made for a repository."""
+    if repository.is_dir():
+        for folder in sorted(repository.iterdir()):
+            marker = read_marker(folder)
+            if marker is not None:
+                yield folder, marker
+
+
+def read_marker(folder: Path) -> Marker | None:
+    """Who made the folder; None where we did not."""
+    path = folder / _MARKER
+    try:
+        if folder.is_symlink() or path.is_symlink() or path.stat().st_size > _MAX_MARKER:
+            return None
+        return Marker(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def remove_unused(folder: Path) -> bool:
+    """Remove a folder of workspaces, unless a run is using it; whether it is gone."""
+    lock = _locked(folder)
+    if lock is None:
+        return False
+    _remove_locked(folder, lock)
+    return not folder.exists()
+
+
+def _write_marker(folder: Path, marker: Marker) -> None:
+    (folder / _MARKER).write_text(json.dumps(asdict(marker)), "utf-8")
+
+
+def _clear(folder: Path, keeps: frozenset[str] = _KEPT) -> None:
+    for entry in folder.iterdir():
+        if entry.name not in keeps:
+            remove(entry)
+
+
+def _lock_path(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _locked(folder: Path) -> int | None:
+    """The descriptor of the folder's lock, held; None while another run holds it."""
+    path = _lock_path(folder)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        lock = os.open(path, flags, 0o600)
+        try:
+            free = try_lock(lock)
+        except OSError as error:
+            os.close(lock)
+            raise BadSetting(
+                f"{path} cannot be locked: {error.strerror}.",
+                "Name a folder on a disk with locks with --workspace-root.",
+            ) from None
+        if not free:
+            os.close(lock)
+            return None
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(lock), path.lstat()):
+                return lock
+        os.close(lock)
+
+
+def _remove_locked(folder: Path, lock: int) -> None:
+    """Remove a folder and its lock, and the repository's folder with the last of them."""
+    remove(folder)
+    if os.name == "nt":  # an open file cannot be removed there
+        os.close(lock)
+    with contextlib.suppress(OSError):
+        _lock_path(folder).unlink()
+        folder.parent.rmdir()
+    if os.name != "nt":
+        os.close(lock)

@@ -67,12 +67,24 @@ class Staged:
 class Uncommitted:
     """The uncommitted work in one clone."""
 
-    def __init__(self, git: Git, git_dir: Path, path: Path, index: Path, limit: int) -> None:
-        """`git_dir` is the loop's repository, `path` the clone, `index` the private index."""
+    def __init__(
+        self,
+        git: Git,
+        git_dir: Path,
+        path: Path,
+        index: Path,
+        limit: int,
+        hidden: Sequence[str] = (),
+    ) -> None:
+        """`git_dir` is the loop's repository, `path` the clone, `index` the private index.
+
+        What fits the patterns `hidden` was there before the agent.
+        """
         self._git = git.at(git_dir)
         self._inside = git.at(path)
         self._path = path
         self._limit = limit
+        self._hidden = [f"--exclude={pattern}" for pattern in hidden]
         self._env = {
             "GIT_DIR": str(git_dir),
             "GIT_WORK_TREE": str(path),
@@ -121,7 +133,9 @@ class Uncommitted:
     def _listing(self) -> tuple[Mapping[str, str], list[str]]:
         """The tracked paths with their modes, and the new ones that are not ignored."""
         command = ("ls-files", "-t", "-z", "--stage", "--others", "--exclude-standard")
-        listing = self._inside.run(*_PLAIN, *command, env=self._env, timeout=120).out
+        listing = self._inside.run(
+            *(*_PLAIN, *command, *self._hidden), env=self._env, timeout=120
+        ).out
         tracked, new = {}, []
         for line in listing.decode("utf-8", "surrogateescape").split("\0")[:-1]:
             if line.startswith("? "):

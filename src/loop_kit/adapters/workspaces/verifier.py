@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.process import process
-from loop_kit.adapters.workspaces.cloner import Cloner
-from loop_kit.adapters.workspaces.removal import remove
 from loop_kit.adapters.workspaces.setup import shell_argv
+from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
 
 _TAIL = 4096
@@ -32,22 +31,19 @@ class _Tail(process.Listener):
 class CloneVerifier:
     """Runs verify commands in a fresh clone, without secrets, and kills what they leave behind."""
 
-    def __init__(self, cloner: Cloner, environment: Mapping[str, str]) -> None:
-        self._cloner = cloner
+    def __init__(self, workplace: Workplace, environment: Mapping[str, str]) -> None:
+        self._workplace = workplace
         self._environment = environment
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
         """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
-        path = self._cloner.clone("verify", sha, depth=1)
         end = time.monotonic() + timeout
         results: list[CommandResult] = []
-        try:
+        with self._workplace.fresh(sha) as path:
             for command in commands:
                 results.append(self._run(path, command, max(1.0, end - time.monotonic())))
                 if results[-1].exit_code:
                     break
-        finally:
-            remove(path)
         return Verification(sha=sha, results=tuple(results))
 
     def _run(self, path: Path, command: str, timeout: float) -> CommandResult:

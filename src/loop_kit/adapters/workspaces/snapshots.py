@@ -1,0 +1,195 @@
+"""Makes workspaces in which no agent has written: a plain clone, or a copy of a prepared snapshot.
+
+Measured on 10 and on 50,000 files: git writes the files of a commit as fast as they can be copied,
+so without a preparation there is no snapshot. With one, a snapshot is made once for each state of
+the manifests and lock files, at the very path where workspaces are opened, for environments hold
+absolute paths; then it is moved aside, updated to the wanted commit (only files that differ) and
+copied. What its set-up commands did to tracked files and to `.git` is undone.
+
+`place` is the one door: an overlay can take the place of the copy behind it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
+from loop_kit.adapters.workspaces.copying import (
+    Copier,
+    FreeSpace,
+    free_space,
+    require_space,
+    size_of,
+)
+from loop_kit.adapters.workspaces.removal import make_room, remove
+
+_AT_ONCE = 3
+"""How many workspaces a round has on the disk: the worker's, one beside it, and a snapshot."""
+
+_SPECIAL = frozenset("\\*?[#! ")
+
+
+class Preparation(Protocol):
+    """Makes a clone usable: untracked files that are included, and set-up commands."""
+
+    def key(self, sha: str) -> str | None:
+        """A digest of what the preparation depends on at a commit; None if nothing is prepared."""
+        ...
+
+    def source(self, sha: str) -> str:
+        """The commit at which a workspace for `sha` is prepared; it has the same key."""
+        ...
+
+    def check(self, sha: str) -> None:
+        """Check what can be known before a workspace is prepared.
+
+        Raises:
+            SetupFailed: agents would work on other code.
+        """
+        ...
+
+    def prepare(self, path: Path, sha: str) -> None:
+        """Prepare the clone of `sha` at `path`.
+
+        Raises:
+            SetupFailed: a command failed, or a file cannot be included.
+        """
+        ...
+
+
+class Unprepared:
+    """Nothing is prepared."""
+
+    def key(self, sha: str) -> str | None:
+        """Nothing depends on the commit."""
+        del sha
+        return None
+
+    def source(self, sha: str) -> str:
+        """The commit itself."""
+        return sha
+
+    def check(self, sha: str) -> None:
+        """Nothing can be wrong."""
+
+    def prepare(self, path: Path, sha: str) -> None:
+        """The clone is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """A prepared folder at one commit, and an index of its tracked files."""
+
+    path: Path
+    index: Path
+    sha: str
+    size: int
+
+
+class Snapshots:
+    """Places workspaces that no agent's code has written to."""
+
+    def __init__(
+        self,
+        cloner: Cloner,
+        preparation: Preparation | None = None,
+        free: FreeSpace = free_space,
+    ) -> None:
+        self.cloner = cloner
+        self._preparation: Preparation = preparation or Unprepared()
+        self._free = free
+        self._copier = Copier()
+        self._snapshots: dict[str, _Snapshot] = {}
+
+    def prepare(self, path: Path, sha: str) -> None:
+        """Make sure that workspaces for `sha` can be placed at `path`: nobody is paid before.
+
+        Raises:
+            SetupFailed: the preparation failed.
+            DiskRefused: there is no room for what a round needs.
+        """
+        self._require_space(_AT_ONCE, sha)
+        self._preparation.check(sha)
+        key = self._preparation.key(sha)
+        if key is not None:
+            snapshot = self._snapshot(key, path, sha)
+            self._require_space(_AT_ONCE - 1, sha, snapshot)
+
+    def place(self, path: Path, sha: str, tree: str | None = None) -> None:
+        """A new workspace at `path`, on a branch at `sha`, with the files of `tree` or `sha`.
+
+        Raises:
+            SetupFailed: the preparation failed; its manifests or lock files have changed.
+            DiskRefused: there is no room.
+            GitFailed: the commit is not in the repository.
+        """
+        key = self._preparation.key(sha)
+        if key is None:
+            self._require_space(1, sha)
+            self.cloner.clone(path.name, sha, tree)
+            return
+        snapshot = self._snapshot(key, path, sha)
+        self._require_space(1, sha, snapshot)
+        make_room(path)
+        try:
+            self._copier.copy(snapshot.path, path, {".git"})
+            self.cloner.write_git_folder(path, sha, tree, index=snapshot.index)
+            if tree not in {None, sha}:
+                inside = self.cloner.git.at(path)
+                inside.run("update-index", "-q", "--refresh", ok=(0, 1), timeout=600)
+                self.cloner.check_out(path, tree or sha)
+        except BaseException:
+            remove(path)
+            raise
+
+    def _snapshot(self, key: str, path: Path, sha: str) -> _Snapshot:
+        """The snapshot for `key`, at `sha`."""
+        snapshot = self._snapshots.get(key)
+        snapshot = snapshot or self._make(key, path, self._preparation.source(sha))
+        if snapshot.sha != sha:
+            self._check_out(snapshot.path, sha, snapshot.index)
+            snapshot = replace(snapshot, sha=sha)
+        self._snapshots[key] = snapshot
+        return snapshot
+
+    def _make(self, key: str, path: Path, sha: str) -> _Snapshot:
+        target = self.cloner.folder / f"snapshot-{key[:12]}"
+        index = target.with_name(f"{target.name}.index")
+        self.cloner.clone(path.name, sha)
+        try:
+            copy_index(path / ".git" / "index", index)
+            self._preparation.prepare(path, sha)
+            self._check_out(path, sha, index)
+            self.cloner.hidden = tuple(sorted({*self.cloner.hidden, *self._visible(path)}))
+            path.rename(make_room(target))
+        except BaseException:
+            remove(path)
+            raise
+        return _Snapshot(target, index, sha, size_of(target))
+
+    def _check_out(self, path: Path, sha: str, index: Path) -> None:
+        """Give a snapshot its tracked files at `sha`, with a `.git` that set-up never had."""
+        self.cloner.write_git_folder(path, sha, index=index)
+        self.cloner.check_out(path, sha)
+        copy_index(path / ".git" / "index", index)
+
+    def _visible(self, path: Path) -> Iterator[str]:
+        """Patterns for what the preparation left that git does not ignore."""
+        command = ("ls-files", "-z", "--others", "--exclude-standard", "--directory")
+        output = self.cloner.git.at(path).run(*command, timeout=120).out
+        for name in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+            if "\n" not in name:
+                yield "/" + "".join(f"\\{c}" if c in _SPECIAL else c for c in name)
+
+    def _require_space(self, count: int, sha: str, snapshot: _Snapshot | None = None) -> None:
+        def needed() -> int:
+            return count * (snapshot.size if snapshot else self._tree_size(sha))
+
+        require_space(self.cloner.folder, needed, self._free)
+
+    def _tree_size(self, sha: str) -> int:
+        """Bytes of all files of a commit."""
+        listing = self.cloner.git.run("ls-tree", "-r", "-l", "-z", sha, timeout=120).out
+        rows = (line.partition(b"\t")[0].split() for line in listing.split(b"\0")[:-1])
+        return sum(int(row[3]) for row in rows if row[3] != b"-")

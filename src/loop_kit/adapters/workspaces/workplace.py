@@ -1,0 +1,159 @@
+"""The one path at which every workspace of a task is opened, one after the other.
+
+The path is always the same, for what is installed in a workspace (Python environments, links) holds
+it. The worker's files are kept from round to round, so that build caches stay warm: while another
+workspace is in their place they are parked beside it. What the worker's next attempt finds is the
+files of its commit and what git ignores; everything else is gone, and `.git` is a new folder: no
+hook, filter, alternate, flag of the index, ref or half-finished merge of an earlier attempt is in
+it. Files that cannot be cleaned are given up, and the worker begins with new ones.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from loop_kit.adapters.workspaces.removal import make_room, remove
+from loop_kit.adapters.workspaces.snapshots import Snapshots
+from loop_kit.errors import GitFailed
+
+OPENED = "workspace"
+PARKED = "worker"
+INDEX = ".index"
+"""Beside a workspace: the index as it was when git last wrote its files, out of its git's sight."""
+
+
+class Workplace:
+    """Opens workspaces at one path."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self.cloner = snapshots.cloner
+        self._has_worker = False
+
+    @property
+    def path(self) -> Path:
+        """Where workspaces are opened."""
+        return self.cloner.folder / OPENED
+
+    @property
+    def _parked(self) -> Path:
+        return self.cloner.folder / PARKED
+
+    def prepare(self, sha: str) -> None:
+        """Make sure that workspaces can be opened at `sha`; see `Snapshots.prepare`."""
+        if not self._has_worker:
+            make_room(self.path)
+            self._snapshots.prepare(self.path, sha)
+
+    def open_worker(self, sha: str, tree: str | None = None) -> Path:
+        """The worker's files of the last round, cleaned, or new ones; HEAD at `sha`.
+
+        With `tree` the files are those of another commit, staged.
+
+        Raises:
+            LoopError: no workspace can be placed; see `Snapshots.place`.
+        """
+        if not self._reopen(sha, tree):
+            self._snapshots.place(make_room(self.path), sha, tree)
+        self._has_worker = True
+        return self.path
+
+    def park_worker(self) -> None:
+        """Keep the worker's files for its next attempt."""
+        self._has_worker = False
+        try:
+            self.path.rename(make_room(self._parked))
+            _index(self.path).rename(_index(self._parked))
+        except OSError:
+            self._discard(self._parked)
+            self._discard(self.path)
+
+    def open_fresh(self, sha: str) -> Path:
+        """A workspace that no agent's code has written to.
+
+        Raises:
+            LoopError: it cannot be placed; see `Snapshots.place`.
+        """
+        self._snapshots.place(make_room(self.path), sha)
+        return self.path
+
+    def close_fresh(self) -> None:
+        """Remove a workspace that is used once."""
+        self._discard(self.path)
+
+    @contextlib.contextmanager
+    def fresh(self, sha: str) -> Iterator[Path]:
+        """A workspace for commands, while the worker's is open or not; removed afterwards.
+
+        Raises:
+            LoopError: it cannot be placed; see `Snapshots.place`.
+        """
+        aside = self._parked if self._has_worker else None
+        if aside is not None:
+            self.path.rename(make_room(aside))
+        try:
+            yield self.open_fresh(sha)
+        finally:
+            remove(self.path)
+            if aside is not None:
+                aside.rename(make_room(self.path))
+
+    def _reopen(self, sha: str, tree: str | None) -> bool:
+        """Whether the worker's files were there, and are clean now."""
+        parked, index = self._parked, _index(self._parked)
+        usable = parked.is_dir() and not parked.is_symlink()
+        if not (usable and index.is_file() and not index.is_symlink()):
+            self._discard(parked)
+            return False
+        try:
+            parked.rename(make_room(self.path))
+            index.replace(_index(self.path))
+            self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
+            self.cloner.check_out(self.path, tree or sha)
+            self._remove_untracked()
+        except (GitFailed, OSError):
+            self._discard(self.path)
+            return False
+        return True
+
+    def _remove_untracked(self) -> None:
+        """Remove what is neither tracked nor ignored, and repositories inside the work tree."""
+        command = ("ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard")
+        output = self.cloner.git.at(self.path).run(*command, "--directory", timeout=120).out
+        tracked: list[str] = []
+        untracked: list[str] = []
+        for line in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+            (untracked if line.startswith("? ") else tracked).append(line[2:])
+        for name in untracked:
+            _remove_whole(self.path / name)
+        for folder in _folders(tracked):
+            inside = f"{self.path}/{folder}/.git"
+            if os.path.lexists(inside):
+                _remove_whole(Path(inside))
+
+    def _discard(self, path: Path) -> None:
+        remove(path)
+        with contextlib.suppress(OSError):
+            _index(path).unlink(missing_ok=True)
+
+
+def _remove_whole(path: Path) -> None:
+    remove(path)
+    if os.path.lexists(path):
+        raise OSError(f"{path} cannot be removed")
+
+
+def _folders(names: Iterable[str]) -> set[str]:
+    """The folders, below the root, that these files are in."""
+    found: set[str] = set()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
+def _index(path: Path) -> Path:
+    return path.with_name(f"{path.name}{INDEX}")
