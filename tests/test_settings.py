@@ -15,6 +15,7 @@ from loop_kit.settings import (
     card_values,
     config_values,
     environment_values,
+    for_laptop,
     input_values,
     names,
     resolve,
@@ -122,6 +123,12 @@ def test_a_value_that_does_not_fit_names_its_layer_and_its_key(
     assert refusal(("defaults", {"draft": True}), ("the inputs", values)).startswith(
         f"the inputs: {sentence}"
     )
+
+
+def test_a_value_that_fits_nowhere_is_refused_although_a_flag_replaces_it() -> None:
+    layers = for_laptop({}, {"auto_dispatch": True})
+    with pytest.raises(BadSetting, match="config: 'auto_dispatch': must be true or false"):
+        layers.resolve(("config", {"auto_dispatch": "nope"}))
 
 
 def test_the_layer_that_is_blamed_is_the_one_whose_value_counts() -> None:

@@ -322,8 +322,12 @@ def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:
             " clones of their own.",
             "Remove the setting; `loop run` fast-forwards your branch when the work is approved.",
         )
+    return _validated(merged, origin)
+
+
+def _validated(values: Values, origin: Mapping[str, str]) -> Settings:
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(values)
     except ValidationError as error:
         key = str(error.errors(include_url=False)[0]["loc"][0])
         sentence, remedy = explain(error, Settings)
@@ -356,7 +360,11 @@ class Layers:
             BadSetting: a value does not fit; the layer that gave it is named.
         """
         own = () if card is None else (("card", card_values(card)),)
-        return resolve([("defaults", self.defaults), config, *own, *self.given])
+        layers = [("defaults", self.defaults), config, *own, *self.given]
+        settings = resolve(layers)
+        for layer, values in layers:  # a stronger layer hides no mistake of a weaker one
+            _validated(values, dict.fromkeys(values, layer))
+        return settings
 
 
 def for_laptop(environ: Mapping[str, str], flags: Values | None = None) -> Layers:

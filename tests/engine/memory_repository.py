@@ -20,7 +20,7 @@ from loop_kit.core.card.leftovers import (
 from loop_kit.core.card.scope import Change, Commit
 from loop_kit.core.loop.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Collected, Diff, SetupFailed, Span
+from loop_kit.ports import Collected, Diff, Fingerprint, SetupFailed, Span
 
 Tree = Mapping[str, bytes]
 
@@ -98,6 +98,7 @@ class MemoryRepository:
             files=len(changed),
             lines_added=sum(new.get(path, b"").count(b"\n") for path in changed),
             lines_deleted=0,
+            paths=tuple(changed),
         )
 
     def _commit(self, sha: str, parent: str) -> Commit:
@@ -160,10 +161,10 @@ class MemoryWorkspace:
         tracked = self._repository.commits[self.head].tree
         return {path: raw for path, raw in self.files.items() if tracked.get(path) != raw}
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Fingerprint:
         tracked = self._repository.commits[self.head].tree
-        kept = sorted((name, self.files.get(name)) for name in tracked)
-        return f"{self.head} {kept}"
+        kept = (b"%r\0%s\0" % (self.files.get(name), name.encode()) for name in sorted(tracked))
+        return Fingerprint(f"{self.head}\tHEAD".encode(), files=b"".join(kept))
 
     def close(self) -> None:
         self.closed = True

@@ -17,7 +17,7 @@ from loop_kit.core.card.scope import ScopeRules
 from loop_kit.core.loop.state import CommandResult, Limits, Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import AgentExit, Assignment, SetupFailed
+from loop_kit.ports import AgentExit, Assignment, Fingerprint, SetupFailed
 
 Script = Callable[[Assignment], Act]
 
@@ -344,7 +344,9 @@ def test_a_reviewer_that_touches_the_code_gets_one_fresh_attempt_and_no_verdict(
 
     assert state.outcome is Outcome.INVALID_REVIEW_REPORT
     assert world.asked(Role.REVIEWER) == [1, 1]
-    assert "changed HEAD, a ref, the index or a tracked file" in state.error
+    assert "changed HEAD, a ref, the index or a tracked file: a.py" in state.error
+    note = "The reviewer is asked again: the reviewer changed HEAD, a ref, the index or a tracked"
+    assert any(text.startswith(note) for text in world.reporter.notes)
 
 
 def test_a_reviewer_that_leaves_new_files_is_believed(world: World) -> None:
@@ -364,7 +366,7 @@ def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more
     broken: list[Path] = []
     healthy = MemoryWorkspace.fingerprint
 
-    def fingerprint(self: MemoryWorkspace) -> str:
+    def fingerprint(self: MemoryWorkspace) -> Fingerprint:
         if self.path in broken:
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
         return healthy(self)

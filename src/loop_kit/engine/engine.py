@@ -353,9 +353,12 @@ class Engine:
             report = self._reviewer.work_report(before)
             handed = handoff.reviewer_handoff(after, event.report, event.at)
             files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encode(handed)
-            approved = after.outcome is Outcome.APPROVED
-            name, build = (bus.SUMMARY, bus.summary) if approved else (bus.FIX_LIST, bus.fix_list)
-            files |= self._bus_and_archive(after, name, build(after, report, event.report))
+            if after.outcome is Outcome.APPROVED:
+                changed = self._reviewer.changed_files(before)
+                name, document = bus.SUMMARY, bus.summary(after, changed, event.report)
+            else:
+                name, document = bus.FIX_LIST, bus.fix_list(after, report, event.report)
+            files |= self._bus_and_archive(after, name, document)
         self._journal.record(step, files)
 
     def _bus_and_archive(

@@ -13,6 +13,7 @@ from loop_kit.core.loop.entering import Entry, push_during_attempt
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.machine import Step, transition
 from loop_kit.core.loop.messages import (
+    AttemptFailed,
     Commanded,
     Event,
     Halted,
@@ -183,6 +184,8 @@ class Journal:
         if isinstance(event, Commanded) and event.command.comment not in before.handled_commands:
             command = event.command
             self._reporter.note(f"/loop {command.verb} by {command.by}: {after.state.value}.")
+        if isinstance(event, AttemptFailed) and after.is_running:
+            self._reporter.note(f"The {event.role.value} is asked again: {event.message}")
         if isinstance(event, ReviewReported):
             record = after.history[-1]
             still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(after.findings)]

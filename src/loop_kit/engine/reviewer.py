@@ -21,6 +21,7 @@ from loop_kit.core.loop.evidence import objection
 from loop_kit.core.loop.findings import contradiction
 from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.sanitize import one_line
 from loop_kit.engine.attempt import (
     AttemptResult,
     Delivered,
@@ -31,8 +32,9 @@ from loop_kit.engine.attempt import (
 )
 from loop_kit.engine.briefing import Briefer
 from loop_kit.errors import GitFailed
-from loop_kit.ports import AgentExit, Diff, Repository, Store, Workspace, Workspaces
+from loop_kit.ports import AgentExit, Diff, Fingerprint, Repository, Store, Workspace, Workspaces
 
+_MAX_NAMES = 5
 _MAX_COMMITS = 50
 """How many commits a review request lists, the newest first: it is archived in every round."""
 
@@ -56,8 +58,7 @@ class ReviewerPass:
 
     def request(self, state: LoopState, card: TaskCard) -> tuple[Document, Diff]:
         """What the reviewer is asked, built from git and from the worker's saved report."""
-        patch = self._dispatcher.patch_path(state)
-        diff = self._repository.diff(state.base_sha, state.head_sha, bus.MAX_DIFF, patch)
+        diff = self._diff(state)
         shown_diff = {
             "diff": diff.text,
             "diff_truncated": diff.truncated,
@@ -73,6 +74,14 @@ class ReviewerPass:
         more = [f"({earlier} earlier)"] if earlier > 0 else []
         commits = "\n".join([*subjects[:_MAX_COMMITS], *more])
         return bus.review_request(card, state, self.work_report(state), commits, shown_diff), diff
+
+    def changed_files(self, state: LoopState) -> tuple[str, ...]:
+        """The paths that differ between the base and the head under review."""
+        return self._diff(state).paths
+
+    def _diff(self, state: LoopState) -> Diff:
+        patch = self._dispatcher.patch_path(state)
+        return self._repository.diff(state.base_sha, state.head_sha, bus.MAX_DIFF, patch)
 
     def run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
@@ -108,13 +117,14 @@ class ReviewerPass:
         state: LoopState,
         card: TaskCard,
         workspace: Workspace,
-        before: str,
+        before: Fingerprint,
         ended: AgentExit,
         delivered: Delivered,
     ) -> AttemptResult:
         """Judge what an agent left that has ended; `before` is the workspace's fingerprint."""
-        if _fingerprint(workspace) != before:
-            message = "the reviewer changed HEAD, a ref, the index or a tracked file"
+        after = _fingerprint(workspace)
+        if after != before:
+            message = _tampering(after.changed_since(before) if after else (".git",))
             return self._fail(state, ended, delivered, Failure.VOID_VERDICT, message)
         return self._judge(state, card, ended, delivered)
 
@@ -179,9 +189,16 @@ class ReviewerPass:
         return AttemptResult(event, refused)
 
 
-def _fingerprint(workspace: Workspace) -> str:
-    """The fingerprint after the attempt; a clone that git cannot read any more is a changed one."""
+def _fingerprint(workspace: Workspace) -> Fingerprint | None:
+    """The fingerprint after the attempt; None for a clone that git cannot read any more."""
     try:
         return workspace.fingerprint()
     except GitFailed:
-        return ""
+        return None
+
+
+def _tampering(names: tuple[str, ...]) -> str:
+    """What voids a verdict."""
+    listed = ", ".join(one_line(name, 200) for name in names[:_MAX_NAMES])
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"the reviewer changed HEAD, a ref, the index or a tracked file: {listed}{more}"

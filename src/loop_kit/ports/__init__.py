@@ -26,7 +26,14 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest
-from loop_kit.ports.workspaces import Collected, SetupFailed, Verifier, Workspace, Workspaces
+from loop_kit.ports.workspaces import (
+    Collected,
+    Fingerprint,
+    SetupFailed,
+    Verifier,
+    Workspace,
+    Workspaces,
+)
 
 
 class AgentInterrupted(KeyboardInterrupt):
@@ -53,7 +60,7 @@ class PushRefused(BranchRefused):
 class Diff:
     """A diff between two commits: `text` is the whole, or its beginning when `truncated`.
 
-    `patch` is the file with the whole of it when it was truncated.
+    `patch` is the file with the whole of it when it was truncated; `paths` are those that changed.
     """
 
     text: str
@@ -62,6 +69,7 @@ class Diff:
     files: int
     lines_added: int
     lines_deleted: int
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +354,7 @@ __all__ = [
     "Delivery",
     "Diff",
     "Ended",
+    "Fingerprint",
     "Forge",
     "Guides",
     "Job",

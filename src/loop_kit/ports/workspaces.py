@@ -36,6 +36,40 @@ class Collected:
     unfinished: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a reviewer may not change in a workspace, as git lists it; each row ends with a name.
+
+    Attributes:
+        refs: HEAD and the refs, one on each line.
+        index: The entries of the index, between NULs.
+        files: The tracked files that differ, a row and a path in turn, between NULs.
+    """
+
+    refs: bytes = b""
+    index: bytes = b""
+    files: bytes = b""
+
+    def changed_since(self, before: "Fingerprint") -> tuple[str, ...]:
+        """The refs, the files and then the entries of the index that differ."""
+        refs = _differing(before.refs.split(b"\n"), self.refs.split(b"\n"))
+        files = _differing(_pairs(before.files), _pairs(self.files))
+        index = _differing(before.index.split(b"\0"), self.index.split(b"\0"))
+        return (*refs, *files, *(f"{path} (in the index)" for path in index if path not in files))
+
+
+def _pairs(listing: bytes) -> list[bytes]:
+    fields = listing.split(b"\0")
+    return [b"\t".join(pair) for pair in zip(fields[::2], fields[1::2], strict=False)]
+
+
+def _differing(before: list[bytes], after: list[bytes]) -> list[str]:
+    """The names in the rows that only one of the two has."""
+    rows = {*before} ^ {*after}
+    names = {row.rpartition(b"\t")[2].decode("utf-8", "backslashreplace") for row in rows}
+    return sorted(names)
+
+
 class Workspace(Protocol):
     """The files one agent works on."""
 
@@ -56,8 +90,8 @@ class Workspace(Protocol):
         """
         ...
 
-    def fingerprint(self) -> str:
-        """A digest of HEAD, refs, index and tracked bytes: equal when nothing was changed."""
+    def fingerprint(self) -> Fingerprint:
+        """HEAD, refs, index and tracked bytes: equal when nothing was changed."""
         ...
 
     def close(self) -> None:

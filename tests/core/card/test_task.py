@@ -231,3 +231,19 @@ def test_a_card_that_depends_on_half_the_world_is_refused() -> None:
     assert len(TaskCard(task_id="A", goal="g", depends_on=tuple(names[1:])).depends_on) == 50
     with pytest.raises(BadCard, match="depends_on"):
         card_from({"task_id": "A", "goal": "g", "depends_on": names}, "a.json")
+
+
+TWICE = {
+    "JSON": ("c.json", '{"task_id": "T-1", "goal": "a", "goal": "b"}'),
+    "nested JSON": ("c.json", '{"task_id": "T-1", "goal": "a", "limits": {"x": 1, "x": 1}}'),
+    "YAML": ("c.yml", "task_id: T-1\ngoal: a\ngoal: b\n"),
+    "YAML with quotes": ("c.yml", 'task_id: T-1\ngoal: a\n"goal": b\n'),
+    "nested YAML": ("c.yml", "task_id: T-1\ngoal: a\nlimits: {max_rounds: 1, max_rounds: 2}\n"),
+}
+
+
+@pytest.mark.parametrize("kind", TWICE)
+def test_a_key_that_is_given_twice_is_refused(kind: str) -> None:
+    name, text = TWICE[kind]
+    with pytest.raises(BadCard, match=r"the key '[a-z_]+' is given twice"):
+        parse_card(text.encode(), name)

@@ -8,6 +8,7 @@ from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
+from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
 from loop_kit.core.record import suggestion
@@ -39,6 +40,8 @@ def choose_agents(
         environ, settings.agent_env, withheld=settings.setup_env
     )
     visible = {**allowed, **extra}
+    if "PATH" in visible:
+        visible["PATH"] = absolute_path(visible["PATH"])
     chosen: dict[Role, Agent] = {}
     for role in Role:
         name = _backend_name(role, settings)

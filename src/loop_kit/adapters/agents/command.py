@@ -7,9 +7,9 @@ cannot replace it in the workspace.
 """
 
 import os
-from pathlib import Path
 
 from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup, on_path
+from loop_kit.adapters.process.programs import expand_home
 from loop_kit.errors import BadSetting
 from loop_kit.ports import Assignment
 
@@ -32,7 +32,7 @@ def command(setup: Setup) -> CommandLineAgent:
     def executable() -> str:
         if "/" not in program and os.sep not in program:
             return on_path(program, setup.environment)
-        path = setup.root / Path(program).expanduser()
+        path = setup.root / expand_home(program)
         return str(path) if os.access(path, os.X_OK) and path.is_file() else ""
 
     def invocation(assignment: Assignment, found: str) -> Invocation:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
+from loop_kit.adapters.process.programs import expand_home, find_program
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.agent.report_schemas import without_nulls
@@ -295,12 +296,13 @@ def money(value: object) -> float | None:
 
 def on_path(name: str, environment: Mapping[str, str]) -> str:
     """The program `name` on the agent's PATH or in the usual places, or ''."""
-    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or "~").expanduser()
+    home = expand_home(environment.get("HOME") or environment.get("USERPROFILE") or "~")
     places = (home / ".npm-global" / "bin", home / ".local" / "bin", Path("/usr/local/bin"))
-    found = shutil.which(name, path=environment.get("PATH"))
+    found = find_program(name, environment)
     if found:
         return found
-    return next((str(p / name) for p in places if shutil.which(str(p / name))), "")
+    usual = (str(place / name) for place in places if place.is_absolute())
+    return next((each for each in usual if shutil.which(each)), "")
 
 
 class Transcript:

@@ -19,6 +19,7 @@ from typing import Self
 
 from loop_kit import defaults
 from loop_kit.adapters.process import process
+from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import GitFailed
 
@@ -267,6 +268,8 @@ def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
         for name, value in environ.items()
         if not name.startswith("GIT_") or name.startswith(_PASSED_ON)
     }
+    if "PATH" in env:
+        env["PATH"] = absolute_path(env["PATH"])
     env |= {
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",

@@ -192,18 +192,21 @@ class GitRepository:
         if self._last_diff is not None and self._last_diff[:2] == (base, head):
             return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
-        args = (*_DIFF, "--numstat", "--patch", base, head, "--")
+        args = (*_DIFF, "--raw", "--numstat", "--patch", base, head, "--")
         if self._has_changed_attributes(base, head):
             self._run_with_attributes_of(base, args, patch)
         else:
             self._git.run(*args, stdout=patch, timeout=120)
-        files = added = deleted = 0
+        paths: list[str] = []
+        added = deleted = 0
         with patch.open("rb") as stream:
             for line in stream:
                 if not line.strip():
                     break
+                if line.startswith(b":"):
+                    paths.append(_raw_path(line))
+                    continue
                 plus, minus, _ = line.split(b"\t", 2)
-                files += 1
                 added += int(plus) if plus.isdigit() else 0
                 deleted += int(minus) if minus.isdigit() else 0
             text = stream.read(limit + 1)
@@ -214,9 +217,10 @@ class GitRepository:
             text=text[:limit].decode("utf-8", "replace"),
             truncated=truncated,
             patch=patch if truncated else None,
-            files=files,
+            files=len(paths),
             lines_added=added,
             lines_deleted=deleted,
+            paths=tuple(paths),
         )
         self._last_diff = (base, head, diff)
         return diff
@@ -332,6 +336,14 @@ class _Raw:
 def _is_tree_path(path: str) -> bool:
     """Whether `path` can name something in a commit, and on one line."""
     return not {"", ".", ".."} & set(path.split("/")) and not {"\n", "\0"} & set(path)
+
+
+def _raw_path(line: bytes) -> str:
+    """The path in a line of `diff --raw`, the new one of a rename; git quotes some as C does."""
+    path = line.rstrip(b"\n").rpartition(b"\t")[2]
+    if path.startswith(b'"'):
+        path = path[1:-1].decode("unicode_escape").encode("latin-1")
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _names(raw: bytes) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.pipes import LineSplitter, Listener, Pipes, Source
+from loop_kit.adapters.process.programs import find_program
 
 if TYPE_CHECKING:
     from loop_kit.adapters.process.tree import ProcessTree
@@ -70,7 +70,7 @@ def run(
         if stdout is not None:
             sink = stack.enter_context(stdout.open("wb"))
         child = subprocess.Popen(
-            list(argv),
+            [_program(argv[0], env), *argv[1:]],
             cwd=cwd,
             env=env,
             stdin=feed,
@@ -172,8 +172,7 @@ def stream(
     """
     from loop_kit.adapters.process.tree import ProcessTree
 
-    if shutil.which(argv[0], path=env.get("PATH")) is None:
-        raise FileNotFoundError(errno.ENOENT, "No such program", argv[0])
+    argv = [_program(argv[0], env), *argv[1:]]
     tree = ProcessTree()
     box = Namespace() if namespace and is_namespace_allowed() else Bare()
     child = _start(box, argv, cwd, env)
@@ -196,6 +195,14 @@ def stream(
         finally:
             pipes.close()
     return Streamed(code, expired)
+
+
+def _program(name: str, env: Mapping[str, str] | None) -> str:
+    """The path of a program, which is never looked for in the working directory."""
+    found = find_program(name, os.environ if env is None else env)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "No such program", name)
+    return found
 
 
 def _start(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity, digest
+from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
 from loop_kit.adapters.workspaces.unfinished import unfinished_operation
@@ -16,7 +16,7 @@ from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadSetting, DiskRefused, GitFailed
-from loop_kit.ports import Collected, SetupFailed, Workspace
+from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace
 
 _INCOMING = "refs/loop-kit/incoming"
 _UPLOAD_PACK = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
@@ -143,8 +143,8 @@ class CloneWorkspace:
         query = ("merge-base", "--is-ancestor", older, newer)
         return self._cloner.git.run(*query, ok=(0, 1, 128)).code == 0
 
-    def fingerprint(self) -> str:
-        """HEAD, refs, index and tracked bytes in one word."""
+    def fingerprint(self) -> Fingerprint:
+        """HEAD, refs, index and tracked bytes."""
         self._check_git_folder()
         self._cloner.restore_steering()
         git = self._cloner.git
@@ -157,7 +157,7 @@ class CloneWorkspace:
         inside.run("update-index", "-q", "--refresh", env=trusted, ok=(0, 1), timeout=120)
         command = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
         tracked = inside.run(*command, env=trusted, timeout=120).out
-        return digest(refs, listing, tracked)
+        return Fingerprint(refs, listing, tracked)
 
     def close(self) -> None:
         """Remove the clone, or keep the worker's files."""

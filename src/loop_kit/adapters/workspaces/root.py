@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place
+from loop_kit.adapters.process.programs import expand_home
 from loop_kit.errors import BadSetting
 
 _NAME = "loop-kit"
@@ -86,7 +87,7 @@ def usable_root(named: str, defaults: Sequence[Path], place: Place) -> Path:
     Raises:
         BadSetting: it is inside the repository, foreign, or cannot be written.
     """
-    roots = (place.root / Path(named).expanduser(),) if named else tuple(defaults)
+    roots = (place.root / expand_home(named),) if named else tuple(defaults)
     for root in roots[:-1]:
         try:
             return _checked_root(root, place)

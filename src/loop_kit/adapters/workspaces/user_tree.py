@@ -10,7 +10,7 @@ from types import MappingProxyType
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Collected, Workspace, Workspaces
+from loop_kit.ports import Collected, Fingerprint, Workspace, Workspaces
 
 
 class UserTreeWorkspace:
@@ -28,9 +28,9 @@ class UserTreeWorkspace:
         head = self._git.text("rev-parse", "HEAD")
         return Collected(head, head)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Fingerprint:
         """Always the same: a person who reviews may change their own files."""
-        return ""
+        return Fingerprint()
 
     def close(self) -> None:
         """Nothing to do: the work tree is the user's."""

@@ -6,7 +6,10 @@ A task card needs neither.
 """
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import yaml
 
 _MAX_OPEN = 40
 
@@ -32,7 +35,7 @@ def read_json(text: str) -> Any:
         DocumentInvalid: it is not JSON, nested too deeply, or has a number nobody can use.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_mapping)
     except (ValueError, RecursionError) as error:
         raise DocumentInvalid(f"invalid JSON: {_detail(error)}") from None
 
@@ -48,12 +51,53 @@ def read_yaml(text: str) -> Any:
     excess = _excess(text)
     if excess:
         raise DocumentInvalid(f"invalid YAML: {excess}")
+    loader = yaml.SafeLoader(text)
     try:
-        return yaml.safe_load(text)
+        document = loader.get_single_node()
+        _require_single_keys(document)
+        return None if document is None else loader.construct_document(document)
+    except DocumentInvalid:
+        raise
     except yaml.YAMLError as error:
         raise DocumentInvalid(f"invalid YAML: {_detail(error)}") from None
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise DocumentInvalid("invalid YAML: a tag does not fit its value") from None
+    finally:
+        loader.dispose()
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a JSON document; of a key given twice nobody knows which value is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise DocumentInvalid(_twice(next(name for name in names if names.count(name) > 1)))
+    return found
+
+
+def _require_single_keys(document: "yaml.Node | None") -> None:
+    """Refuse a key that any mapping of a YAML document has twice."""
+    import yaml
+
+    left = [document]
+    while left:
+        node = left.pop()
+        if isinstance(node, yaml.SequenceNode):
+            left += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        names = set()
+        for key, value in node.value:
+            left += (key, value)
+            if isinstance(key, yaml.ScalarNode):
+                name = (key.tag, key.value)
+                if name in names:
+                    raise DocumentInvalid(f"invalid YAML: {_twice(key.value)}")
+                names.add(name)
+
+
+def _twice(name: str) -> str:
+    return f"the key {name[:100]!r} is given twice"
 
 
 def _excess(text: str) -> str | None:

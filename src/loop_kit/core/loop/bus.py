@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
@@ -148,15 +148,15 @@ def add_open_findings(fixes: Document, state: LoopState) -> Document:
     return {**fixes, "fixes": [_finding(f) for f in findings]} if findings else fixes
 
 
-def summary(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:
-    """What an approved loop leaves behind."""
+def summary(state: LoopState, files: Sequence[str], review: ReviewReport) -> Document:
+    """What an approved loop leaves behind; `files` are those that it changed."""
     return {
         "task_id": state.task_id,
         "outcome": state.outcome,
         "rounds": state.round,
         "base_sha": state.base_sha,
         "head_sha": state.head_sha,
-        "files_changed": list(report.files_changed),
+        "files_changed": list(files),
         "review_non_blocking": list(review.non_blocking),
         "round_details": [detail.model_dump(mode="json") for detail in state.round_details],
     }

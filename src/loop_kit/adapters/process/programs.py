@@ -1,0 +1,36 @@
+"""Finds programs on PATH, in its absolute entries alone.
+
+A relative entry (`.`, `node_modules/.bin`, an empty one) names a folder of whatever repository is
+the working directory: what somebody committed there would run as git or as an agent, with its key.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def find_program(name: str, environment: Mapping[str, str]) -> str | None:
+    """The path of the program `name`, or None; a name with a slash is a path already."""
+    if os.path.dirname(name):  # noqa: PTH120  pathlib drops a leading `./`
+        return shutil.which(name)
+    path = environment.get("PATH", os.defpath)
+    places = (Path(folder) / name for folder in _absolute(path))
+    return next((found for place in places if (found := shutil.which(str(place)))), None)
+
+
+def absolute_path(path: str) -> str:
+    """The value of PATH without its relative entries."""
+    return os.pathsep.join(_absolute(path))
+
+
+def _absolute(path: str) -> list[str]:
+    return [each for each in path.split(os.pathsep) if Path(each).is_absolute()]
+
+
+def expand_home(path: str) -> Path:
+    """`path` with the home folder for `~`; an account may have neither a home nor a name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
