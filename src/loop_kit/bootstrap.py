@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loop_kit.adapters.agents.choice import choose_agents, is_manual
-from loop_kit.adapters.git.command import Git, Identity, committer
+from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
 from loop_kit.adapters.git.repository import GitRepository, Place
 from loop_kit.adapters.git.work_tree import read_status
 from loop_kit.adapters.loop_dir.context_folder import ContextFolder
@@ -229,7 +229,7 @@ def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    return _agents(site, settings, _identity(site))
+    return _agents(site, settings, _identity(site, settings))
 
 
 def _agents(site: Site, settings: Settings, identity: Identity) -> dict[Role, Agent]:
@@ -257,7 +257,7 @@ def _ports(
         return _replay_ports(site, store, replay)
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
-    identity = _identity(site)
+    identity = _identity(site, settings)
     agents = _agents(site, settings, identity)
     workplace = Workplace(Snapshots(cloner))
     clones = Clones(workplace, identity, settings.max_leftovers)
@@ -289,9 +289,16 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     )
 
 
-def _identity(site: Site) -> Identity:
-    """Who commits for agents: the job's own identity, or the user's."""
-    return Identity() if site.is_ci else committer(site.git)
+def _identity(site: Site, settings: Settings) -> Identity:
+    """Who commits for agents: the job's own identity, or the user's.
+
+    Raises:
+        BadSetting: git would refuse to commit as the user, and not only people work.
+    """
+    if site.is_ci:
+        return Identity()
+    has_programs = not all(is_manual(role, settings) for role in Role)
+    return committer(site.git) if has_programs else ANONYMOUS
 
 
 def _guides(site: Site, base_sha: str, clock: Clock, reporter: Reporter) -> Guides:

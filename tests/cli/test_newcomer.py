@@ -54,6 +54,28 @@ def test_a_misspelt_variable_is_named(repo: Repo) -> None:
     assert_refused(refused, 3, "LOOP_WORKER_BAKEND", "Did you mean LOOP_WORKER_BACKEND?")
 
 
+def test_an_identity_with_which_git_would_not_commit_is_refused_before_anybody_is_paid(
+    repo: Repo,
+) -> None:
+    (repo.home / ".gitconfig").unlink()
+    repo.git("config", "user.email", "rita@example.org")
+    repo.git("config", "user.useConfigOnly", "true")
+
+    assert_refused(repo.run(), 3, "user.name is missing", "git config user.name")
+    assert repo.names == []
+    assert "user.name is missing" in repo.loop("doctor").text
+
+    repo.git("config", "user.name", "Your Name")
+    assert repo.run().code == 0
+
+
+def test_people_who_do_the_work_themselves_need_no_identity_of_git(repo: Repo) -> None:
+    repo.git("config", "user.useConfigOnly", "true")
+    (repo.home / ".gitconfig").unlink()
+    result = repo.loop("run", "--timeout", "1")
+    assert repo.ended == ("done", "worker_timeout"), result.text
+
+
 def test_clones_commit_with_the_identity_of_the_repository(repo: Repo) -> None:
     (repo.home / ".gitconfig").unlink()
     repo.git("config", "user.name", "Rita")

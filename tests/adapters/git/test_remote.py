@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 from tests.adapters.conftest import Hosted
 from tests.support.git_faults import GitFault
 
-from loop_kit.adapters.git.command import ANONYMOUS, Git, committer
+from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
 from loop_kit.adapters.git.remote import Remote, default_branch, fetch_commit
 from loop_kit.adapters.retry import TRIES
-from loop_kit.errors import BranchRefused
+from loop_kit.errors import BadSetting, BranchRefused
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -104,21 +107,49 @@ def test_a_token_that_is_refused_is_not_asked_with_again(hosted: Hosted) -> None
     assert hosted.clock.slept == []
 
 
+def configured(hosted: Hosted, **settings: str) -> Git:
+    git = Git(hosted.checkout().directory, {"PATH": "/usr/bin:/bin"}, isolated=True)
+    for name, value in settings.items():
+        git.run("config", f"user.{name}", value)
+    return git
+
+
+def test_the_user_commits_where_git_knows_one(hosted: Hosted) -> None:
+    git = configured(hosted, name="Mona Lisa", email="mona@example.org", useConfigOnly="true")
+    assert committer(git) == Identity("Mona Lisa", "mona@example.org")
+
+
+def test_a_name_is_used_as_git_can_write_it(hosted: Hosted) -> None:
+    git = configured(hosted, name="Mona <Lisa>", email="mona@example.org")
+    assert committer(git) == Identity("Mona Lisa", "mona@example.org")
+
+
+@pytest.mark.parametrize("settings", [{}, {"useConfigOnly": "false"}, {"name": "", "email": ""}])
+def test_where_git_has_no_identity_loop_kit_commits(
+    hosted: Hosted, settings: dict[str, str]
+) -> None:
+    assert committer(configured(hosted, **settings)) == ANONYMOUS
+
+
 @pytest.mark.parametrize(
-    ("name", "email", "known"),
+    ("settings", "missing"),
     [
-        ("Mona Lisa", "mona@example.org", True),
-        ("Mona Lisa", "", False),
-        ("Mona <Lisa>", "mona@example.org", False),
+        ({"email": "mona@example.org", "useConfigOnly": "true"}, ["user.name"]),
+        ({"name": "Mona", "email": ""}, ["user.email"]),
+        ({"useConfigOnly": "true"}, ["user.name", "user.email"]),
+        ({"name": "<>", "email": "mona@example.org"}, ["user.name", "user.email"]),
     ],
 )
-def test_the_user_commits_where_git_knows_one_by_a_name_that_git_can_write(
-    hosted: Hosted, name: str, email: str, *, known: bool
+def test_an_identity_with_which_git_would_not_commit_is_refused_with_what_to_type(
+    hosted: Hosted, settings: dict[str, str], missing: list[str]
 ) -> None:
-    git = Git(hosted.checkout().directory, {"PATH": "/usr/bin:/bin"}, isolated=True)
-    git.run("config", "user.name", name)
-    git.run("config", "user.email", email)
+    git = configured(hosted, **settings)
+    with pytest.raises(BadSetting) as refused:
+        committer(git)
 
-    who = committer(git)
-
-    assert (who.name, who.email) == ((name, email) if known else (ANONYMOUS.name, ANONYMOUS.email))
+    assert " and ".join(missing) in refused.value.sentence
+    typed = re.findall("`git (.+?)`", refused.value.remedy)
+    assert [words.split()[1] for words in typed] == missing
+    for words in typed:
+        git.run(*shlex.split(words))
+    assert committer(git).email.endswith(("@example.org", "@example.com"))

@@ -21,7 +21,7 @@ from loop_kit import defaults
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent.environment import with_git_settings
-from loop_kit.errors import GitFailed
+from loop_kit.errors import BadSetting, GitFailed
 
 _FIXED = {
     "core.hooksPath": os.devnull,
@@ -78,6 +78,7 @@ of a local fetch, and because before 2.38 it ignored one for `safe.directory`.""
 _NETWORK = re.compile(
     r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
 )
+_IDENT = re.compile(r"(?P<name>.+) <(?P<email>.+)> \d+ ")
 _BLOB_BATCH = 32 * 1024 * 1024
 _PASSED_ON = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 
@@ -220,13 +221,32 @@ class Git:
 
 
 def committer(git: Git) -> Identity:
-    """The user's identity as the repository's configuration has it, else loop-kit's."""
-    query = ("config", "-z", "--get-regexp", r"^user\.(name|email)$")
+    """The user's identity as git would commit with it, else loop-kit's where none is configured.
+
+    Raises:
+        BadSetting: git would refuse to commit: it has only a part, and may not or cannot guess.
+    """
+    query = ("config", "-z", "--get-regexp", r"^user\.(name|email|useconfigonly)$")
     fields = git.run(*query, ok=(0, 1)).out.decode("utf-8", "replace").split("\0")
-    configured = dict(field.split("\n", 1) for field in fields if "\n" in field)
+    configured = dict(field.partition("\n")[::2] for field in fields if field)
     name, email = configured.get("user.name", ""), configured.get("user.email", "")
-    plain = all(text and not set(text) & set("<>\n\0") for text in (name, email))
-    return Identity(name, email) if plain else ANONYMOUS
+    if all(text and not set(text) & set("<>\n\0") for text in (name, email)):
+        return Identity(name, email)
+    may_guess = configured.get("user.useconfigonly", "false").lower() in {"false", "no", "off", "0"}
+    if may_guess and not name and not email:
+        return ANONYMOUS
+    answer = git.run("var", "GIT_COMMITTER_IDENT", ok=(0, 128))
+    found = _IDENT.match(answer.out.decode("utf-8", "replace"))
+    if found is None:
+        words = {"user.name": '"Your Name"', "user.email": "you@example.com"}
+        missing = [key for key in words if not configured.get(key)]
+        wrong = missing or list(words)
+        why = "is missing in" if missing else "cannot be used from"
+        raise BadSetting(
+            f"Agents could not commit: {' and '.join(wrong)} {why} git's configuration.",
+            "Run " + " and ".join(f"`git config {key} {words[key]}`" for key in wrong) + ".",
+        )
+    return Identity(found["name"], found["email"])
 
 
 def read_blobs(git: Git, wanted: Mapping[str, tuple[str, int]]) -> Iterator[tuple[str, bytes]]:
