@@ -29,6 +29,7 @@ SLOW = (
     "cli/test_pages.py",
     "cli/test_people.py",
     "cli/test_plan.py",
+    "cli/test_prepared_workspaces.py",
     "cli/test_publish.py",
     "cli/test_started_by_python.py",
     "cli/test_sweep.py",

@@ -1,6 +1,6 @@
 """One door to an engine: its adapters follow from the settings and from where it runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,11 @@ from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.include import Include
+from loop_kit.adapters.workspaces.preparation import Preparation
 from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
+from loop_kit.adapters.workspaces.setup import LOG as SETUP_LOG
+from loop_kit.adapters.workspaces.setup import WorkspaceSetup
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.space import Space
 from loop_kit.adapters.workspaces.user_tree import UserTree, WorkspacesByRole
@@ -59,6 +63,7 @@ from loop_kit.settings import Settings, known_secrets
 if TYPE_CHECKING:
     from loop_kit.core.ci.bundle import Bundle
 
+_DAY_SEC = 24 * 3600
 _MAX_TEXT = 1024 * 1024
 
 
@@ -164,7 +169,7 @@ def open_loop(
     _report_deprecated(settings, hearers)
     guides = _check_templates(_guides(site, base_sha, clock, hearers))
     run_options = options(site, settings, card)
-    ports = _ports(site, settings, card, store, base_sha, replay)
+    ports = _ports(site, settings, card, store, base_sha, replay, hearers.warn)
     repository = GitRepository(site.git)
     dispatcher = Dispatcher(
         *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
@@ -204,7 +209,7 @@ def options(site: Site, settings: Settings, card: TaskCard) -> Options:
         idle_timeout=settings.idle_timeout or None,
         artifact_timeout=settings.artifact_timeout,
         max_turns=settings.max_turns,
-        verify_timeout=settings.verify_timeout or 24 * 3600,
+        verify_timeout=settings.verify_timeout or _DAY_SEC,
         round_timeout=settings.round_timeout_minutes * 60 if site.is_ci else None,
         rules=scope_rules(settings, card, site.place.root, ci=site.is_ci),
         redact=Redactor(known_secrets(settings, site.environ)),
@@ -252,6 +257,7 @@ def _ports(
     store: Store,
     base_sha: str,
     replay: Replay | None,
+    warn: Callable[[str], None],
 ) -> _Ports:
     if replay:
         return _replay_ports(site, store, replay)
@@ -259,14 +265,40 @@ def _ports(
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)
     agents = _agents(site, settings, identity)
-    workplace = Workplace(Snapshots(cloner))
+    preparation = _preparation(site, settings, base_sha, warn)
+    workplace = Workplace(Snapshots(cloner, preparation))
     clones = Clones(workplace, identity, settings.max_leftovers)
     people = UserTree(site.git, site.place.root)
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
-    verifier = CloneVerifier(workplace, environment.agent_environment(site.environ))
+    seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
+    verifier = CloneVerifier(workplace, seen)
     return _Ports(store, agents, WorkspacesByRole(chosen), verifier)
+
+
+def _preparation(
+    site: Site, settings: Settings, base_sha: str, warn: Callable[[str], None]
+) -> Preparation:
+    """How workspaces are prepared; what they need is taken from the user's tree, or the checkout.
+
+    Raises:
+        BadSetting: a pattern of `workspace-include` is none.
+    """
+    git, root = site.git.at(site.place.root), site.place.root
+    seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
+    setup = WorkspaceSetup(
+        commands=settings.workspace_setup,
+        environment=seen,
+        log=site.logs / SETUP_LOG,
+        warn=warn,
+        secrets={name: site.environ[name] for name in settings.setup_env if name in site.environ},
+        timeout=settings.verify_timeout or _DAY_SEC,
+        in_job=site.is_ci,
+    )
+    include = Include(git, root, settings.workspace_include, warn)
+    base = base_sha or site.place.head
+    return Preparation(git, root, base, include, setup, seen, warn, in_job=site.is_ci)
 
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:

@@ -202,6 +202,10 @@ CASES = {
         card=FORM.replace("-B test_calc.py", "-B -c pass && pytset -q"),
         fix=corrected,
     ),
+    "setup failed": Case(
+        *("setup_failed", "correct the input `workspace-setup` in the workflow"),
+        *(None, round_one_with(workspace_setup="echo no lock file; exit 3")),
+    ),
     "invalid work report": Case(
         *("invalid_work_report", "to have the worker write its report again"),
         worker(GOOD[0], {"raw_report": "{"}),

@@ -28,7 +28,7 @@ def before_resuming(state: LoopState) -> list[str]:
     if state.outcome is Outcome.VERIFY_UNAVAILABLE:
         return ["Correct the command in the task card, or install its program."]
     if state.outcome is Outcome.SETUP_FAILED:
-        return ["Correct workspace_setup in .loop/config.yaml, or what it needs."]
+        return ["Correct --workspace-setup, or workspace_setup in config.yaml, or what it needs."]
     if _REFUSED & set(state.reasons):
         return ["To allow the change, edit the task card and add --refresh-card to the command."]
     if state.outcome is Outcome.WORKER_NOOP:

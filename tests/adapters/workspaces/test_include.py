@@ -66,10 +66,29 @@ def test_what_is_a_secret_by_its_name_is_copied_only_if_it_is_named(
 
     assert is_secret_name(name)
     assert not (preparing.prepared() / "conf" / name).exists()
-    assert f"conf/{name} is not copied, since it may hold secrets" in preparing.warnings[0]
+    assert preparing.warnings == [
+        "workspace-include: What may hold secrets is copied only if a pattern ends with its very"
+        f" name. Left out: conf/{name}."
+    ]
 
     preparing.include = (f"conf/{name}",)
     assert (preparing.prepared() / "conf" / name).read_text() == "s3cret\n"
+
+
+@pytest.mark.parametrize("name", ["credentials.js", "secrets.py", "env.js", "keys.ts", "pem.js"])
+def test_sources_of_packages_are_no_secrets(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+def test_many_files_that_are_left_out_are_one_warning(preparing: Preparing) -> None:
+    for number in range(9):
+        preparing.local.write(f"node_modules/{number}/ca.pem", "x")
+    preparing.include = ("node_modules/",)
+
+    preparing.prepared()
+
+    (warning,) = preparing.warnings
+    assert warning.endswith("node_modules/4/ca.pem and 4 more.")
 
 
 def test_a_virtual_environment_is_never_copied(preparing: Preparing) -> None:
@@ -82,7 +101,7 @@ def test_a_virtual_environment_is_never_copied(preparing: Preparing) -> None:
 
     assert not (path / ".venv").exists()
     assert (path / "tools/tool").exists()
-    assert ".venv/ is not copied" in preparing.warnings[0]
+    assert ".venv/ is a virtual environment" in preparing.warnings[0]
     assert "workspace-setup" in preparing.warnings[0]
 
 
@@ -93,7 +112,7 @@ def test_another_repository_inside_is_not_copied(preparing: Preparing) -> None:
     path = preparing.prepared()
 
     assert not (path / "vendor").exists()
-    assert "vendor/lib/ is not copied, since it is a repository" in preparing.warnings[0]
+    assert "Left out: vendor/lib/." in preparing.warnings[0]
 
 
 def test_a_link_is_copied_as_a_link_and_never_followed(

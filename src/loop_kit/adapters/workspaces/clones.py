@@ -207,5 +207,8 @@ class Clones:
             limit=self._limit,
             suspects=suspects,
         )
+        workspace.environment = place.preparation.environment(
+            path, sha, trusts_work=role is Role.WORKER
+        )
         self._last = workspace if role is Role.WORKER else None
         return workspace

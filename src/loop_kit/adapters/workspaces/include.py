@@ -17,14 +17,17 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.errors import BadSetting
 from loop_kit.ports import SetupFailed
 
+_DATA = ("json", "y*ml", "toml", "ini", "cfg", "conf", "xml", "csv", "txt", "env", "properties")
 SECRET_NAMES = (
     *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".npmrc", ".yarnrc.yml", ".pypirc"),
-    *(".netrc", "_netrc", ".git-credentials", "credentials*", "secrets.*", ".htpasswd"),
-    *("*service-account*.json", "kubeconfig", ".dockercfg", "terraform.tfvars", "*.tfstate*"),
+    *(".netrc", "_netrc", ".git-credentials", ".htpasswd", ".dockercfg", "kubeconfig"),
+    *("credentials", "secrets", "terraform.tfvars", "*.tfstate*", "*service-account*.json"),
+    *(f"{word}*.{end}" for word in ("credentials", "secrets") for end in _DATA),
 )
 """Names of files that hold secrets; a pattern has to name such a file to have it copied."""
 
+_MAX_SHOWN = 5
 MAX_FILES = 300_000
 MAX_BYTES = 8 * 1024**3
 _CONFIG_OF_ENVIRONMENT = "pyvenv.cfg"
@@ -57,6 +60,7 @@ class Include:
             ) from None
         self._literal = {_last_part(line) for line in self._patterns} - {None}
         self._found: tuple[str, ...] | None = None
+        self._fingerprint: tuple[str, ...] | None = None
 
     def files(self) -> tuple[str, ...]:
         """The paths to copy, below the root; looked for once, and complained of once."""
@@ -64,11 +68,14 @@ class Include:
             self._found = tuple(self._find()) if self._patterns else ()
         return self._found
 
-    def fingerprint(self) -> Iterator[str]:
-        """What changes when one of the files does: name, size and time."""
-        for name in self.files():
-            about = (self._root / name).lstat()
-            yield f"{name}\0{about.st_size}\0{about.st_mtime_ns}"
+    def fingerprint(self) -> tuple[str, ...]:
+        """What differs where one of the files does: its name, size and time, as first seen."""
+        if self._fingerprint is None:
+            known = ((name, self._status(name)) for name in self.files())
+            self._fingerprint = tuple(
+                f"{name}\0{about.st_size}\0{about.st_mtime_ns}" for name, about in known if about
+            )
+        return self._fingerprint
 
     def copy(self, workspace: Path) -> None:
         """Copy the files into `workspace`; what is there already stays as it is.
@@ -86,6 +93,12 @@ class Include:
             except FileNotFoundError:
                 self._warn(f"{name} vanished while it was copied into a workspace.")
 
+    def _status(self, name: str) -> os.stat_result | None:
+        try:
+            return (self._root / name).lstat()
+        except FileNotFoundError:
+            return None
+
     def _find(self) -> Iterator[str]:
         listing = self._git.run(
             *("ls-files", "--others", "-z"), timeout=600, limit=256 * 1024 * 1024
@@ -94,31 +107,29 @@ class Include:
         environments = _environments(untracked)
         wanted = [name for name in untracked if self._spec.match_file(name)]
         self._warn_of_unmatched(wanted)
-        left: dict[str, int] = {}
+        left: dict[str, list[str]] = {}
         for name in wanted:
             why = self._reason_to_leave(name, environments)
             if why is None:
                 yield name
             else:
-                left[why] = left.get(why, 0) + 1
-        for why in left:
-            self._warn(f"workspace-include: {why}")
+                left.setdefault(why, []).append(name)
+        for why, names in left.items():
+            self._warn(f"workspace-include: {why} Left out: {_listed(names)}.")
 
     def _reason_to_leave(self, name: str, environments: Sequence[str]) -> str | None:
         """Why a file that fits a pattern is not copied; None if it is."""
         inside = next((each for each in environments if name.startswith(each)), None)
         if inside is not None:
             return (
-                f"{inside} is not copied, since a virtual environment works in its own place only."
-                " Make one with workspace-setup."
+                f"{inside} is a virtual environment, which works in its own place only; make one"
+                " with workspace-setup."
             )
         if name.endswith("/"):
-            return f"{name} is not copied, since it is a repository of its own."
+            return "A repository inside the repository is not copied."
         last = PurePosixPath(name).name
         if is_secret_name(last) and last not in self._literal:
-            return (
-                f"{name} is not copied, since it may hold secrets. Name {last} to have it copied."
-            )
+            return "What may hold secrets is copied only if a pattern ends with its very name."
         return None
 
     def _warn_of_unmatched(self, wanted: Sequence[str]) -> None:
@@ -129,7 +140,7 @@ class Include:
 
     def _check_size(self, workspace: Path) -> None:
         files = self.files()
-        size = sum((self._root / name).lstat().st_size for name in files)
+        size = sum(about.st_size for name in files if (about := self._status(name)))
         free = shutil.disk_usage(workspace).free
         remedy = "Name less in workspace-include, or install it with workspace-setup."
         if len(files) > MAX_FILES or size > MAX_BYTES:
@@ -149,6 +160,11 @@ class Include:
 def is_secret_name(name: str) -> bool:
     """Whether a file is called as files with secrets are."""
     return any(fnmatchcase(name.lower(), glob) for glob in SECRET_NAMES)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_SHOWN
+    return ", ".join(names[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _last_part(pattern: str) -> str | None:

@@ -31,6 +31,7 @@ class WorkspaceSetup:
         secrets: The variables that `setup-env` names.
         log: The file that keeps the output.
         timeout: Seconds for all commands in one workspace together.
+        in_job: Whether this is a job, with which the log ends.
     """
 
     commands: tuple[str, ...]
@@ -39,6 +40,7 @@ class WorkspaceSetup:
     warn: Callable[[str], None]
     secrets: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 600
+    in_job: bool = False
 
     def run(self, workspace: Path, why_without_secrets: str | None = None) -> None:
         """Run the commands one after the other in `workspace`, up to the first that fails.
@@ -75,7 +77,7 @@ class WorkspaceSetup:
         redact = Redactor(self.secrets.values())
         raise SetupFailed(
             f"{sentence} {why}" if why else sentence,
-            f"{_remedy(code)} All that it printed is in {self.log}.",
+            _remedy(code) + ("" if self.in_job else f" All that it printed is in {self.log}."),
             CommandResult(
                 command=command,
                 exit_code=code,

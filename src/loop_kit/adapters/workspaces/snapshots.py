@@ -9,7 +9,7 @@ copied. What its set-up commands did to tracked files and to `.git` is undone.
 `place` is the one door: an overlay can take the place of the copy behind it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from loop_kit.adapters.workspaces.copying import (
     size_of,
 )
 from loop_kit.adapters.workspaces.removal import make_room, remove
+from loop_kit.ports import SetupFailed
 
 _AT_ONCE = 3
 """How many workspaces a round has on the disk: the worker's, one beside it, and a snapshot."""
@@ -57,6 +58,17 @@ class Preparation(Protocol):
         """
         ...
 
+    def failure(self, sha: str) -> SetupFailed | None:
+        """Why the workspace for `sha` is not prepared as asked: what agents changed broke it."""
+        ...
+
+    def environment(self, path: Path, sha: str, *, trusts_work: bool) -> Mapping[str, str]:
+        """The variables for what was prepared at `path`, for whoever works there.
+
+        Without `trusts_work` what agents may have brought does not count.
+        """
+        ...
+
 
 class Unprepared:
     """Nothing is prepared."""
@@ -75,6 +87,16 @@ class Unprepared:
 
     def prepare(self, path: Path, sha: str) -> None:
         """The clone is all."""
+
+    def failure(self, sha: str) -> SetupFailed | None:
+        """Nothing can fail."""
+        del sha
+        return None
+
+    def environment(self, path: Path, sha: str, *, trusts_work: bool) -> Mapping[str, str]:
+        """Nothing was prepared."""
+        del path, sha, trusts_work
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +119,7 @@ class Snapshots:
         free: FreeSpace = free_space,
     ) -> None:
         self.cloner = cloner
-        self._preparation: Preparation = preparation or Unprepared()
+        self.preparation: Preparation = preparation or Unprepared()
         self._free = free
         self._copier = Copier()
         self._snapshots: dict[str, _Snapshot] = {}
@@ -110,8 +132,8 @@ class Snapshots:
             DiskRefused: there is no room for what a round needs.
         """
         self._require_space(_AT_ONCE, sha)
-        self._preparation.check(sha)
-        key = self._preparation.key(sha)
+        self.preparation.check(sha)
+        key = self.preparation.key(sha)
         if key is not None:
             snapshot = self._snapshot(key, path, sha)
             self._require_space(_AT_ONCE - 1, sha, snapshot)
@@ -124,7 +146,7 @@ class Snapshots:
             DiskRefused: there is no room.
             GitFailed: the commit is not in the repository.
         """
-        key = self._preparation.key(sha)
+        key = self.preparation.key(sha)
         if key is None:
             self._require_space(1, sha)
             self.cloner.clone(path.name, sha, tree)
@@ -146,7 +168,7 @@ class Snapshots:
     def _snapshot(self, key: str, path: Path, sha: str) -> _Snapshot:
         """The snapshot for `key`, at `sha`."""
         snapshot = self._snapshots.get(key)
-        snapshot = snapshot or self._make(key, path, self._preparation.source(sha))
+        snapshot = snapshot or self._make(key, path, self.preparation.source(sha))
         if snapshot.sha != sha:
             self._check_out(snapshot.path, sha, snapshot.index)
             snapshot = replace(snapshot, sha=sha)
@@ -159,7 +181,7 @@ class Snapshots:
         self.cloner.clone(path.name, sha)
         try:
             copy_index(path / ".git" / "index", index)
-            self._preparation.prepare(path, sha)
+            self.preparation.prepare(path, sha)
             self._check_out(path, sha, index)
             self.cloner.hidden = tuple(sorted({*self.cloner.hidden, *self._visible(path)}))
             path.rename(make_room(target))

@@ -8,6 +8,7 @@ from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.setup import shell_argv
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
+from loop_kit.ports import SetupFailed
 
 _TAIL = 4096
 
@@ -39,20 +40,28 @@ class CloneVerifier:
         """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
         end = time.monotonic() + timeout
         results: list[CommandResult] = []
+        preparation = self._workplace.preparation
         with self._workplace.fresh(sha) as path:
+            failure = preparation.failure(sha)
+            if failure is not None and commands:
+                return _unprepared(sha, commands[0], failure)
+            own = preparation.environment(path, sha, trusts_work=True)
+            env = {**self._environment, **own}
             for command in commands:
-                results.append(self._run(path, command, max(1.0, end - time.monotonic())))
+                results.append(self._run(path, env, command, max(1.0, end - time.monotonic())))
                 if results[-1].exit_code:
                     break
         return Verification(sha=sha, results=tuple(results))
 
-    def _run(self, path: Path, command: str, timeout: float) -> CommandResult:
+    def _run(
+        self, path: Path, env: Mapping[str, str], command: str, timeout: float
+    ) -> CommandResult:
         tail = _Tail()
         started = time.monotonic()
         ended = process.stream(
             shell_argv(command),
             cwd=path,
-            env=self._environment,
+            env=env,
             stdin=b"",
             listener=tail,
             timeout=timeout,
@@ -67,3 +76,10 @@ class CloneVerifier:
             tail=text,
             seconds=round(time.monotonic() - started, 3),
         )
+
+
+def _unprepared(sha: str, command: str, failure: SetupFailed) -> Verification:
+    """The result at a commit for which no workspace can be prepared: its author has to fix it."""
+    printed = failure.result.tail if failure.result else ""
+    result = CommandResult(command=command, exit_code=1, tail=f"{failure.sentence}\n{printed}")
+    return Verification(sha=sha, results=(result,))

@@ -29,6 +29,7 @@ class Workplace:
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self.cloner = snapshots.cloner
+        self.preparation = snapshots.preparation
         self._has_worker = False
 
     @property
