@@ -18,11 +18,8 @@ from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
 from loop_kit.adapters.workspaces.clones import Clones
-from loop_kit.adapters.workspaces.include import Include
-from loop_kit.adapters.workspaces.preparation import Preparation
+from loop_kit.adapters.workspaces.preparation import choose_preparation
 from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
-from loop_kit.adapters.workspaces.setup import LOG as SETUP_LOG
-from loop_kit.adapters.workspaces.setup import WorkspaceSetup
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.space import Space
 from loop_kit.adapters.workspaces.user_tree import UserTree, WorkspacesByRole
@@ -63,7 +60,6 @@ from loop_kit.settings import Settings, known_secrets
 if TYPE_CHECKING:
     from loop_kit.core.ci.bundle import Bundle
 
-_DAY_SEC = 24 * 3600
 _MAX_TEXT = 1024 * 1024
 
 
@@ -209,7 +205,7 @@ def options(site: Site, settings: Settings, card: TaskCard) -> Options:
         idle_timeout=settings.idle_timeout or None,
         artifact_timeout=settings.artifact_timeout,
         max_turns=settings.max_turns,
-        verify_timeout=settings.verify_timeout or _DAY_SEC,
+        verify_timeout=settings.verify_timeout or 24 * 3600,
         round_timeout=settings.round_timeout_minutes * 60 if site.is_ci else None,
         rules=scope_rules(settings, card, site.place.root, ci=site.is_ci),
         redact=Redactor(known_secrets(settings, site.environ)),
@@ -265,40 +261,27 @@ def _ports(
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)
     agents = _agents(site, settings, identity)
-    preparation = _preparation(site, settings, base_sha, warn)
+    seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
+    base = base_sha or site.place.head
+    preparation = choose_preparation(
+        settings,
+        site.environ,
+        seen,
+        site.git,
+        site.place.root,
+        base,
+        site.logs,
+        warn,
+        in_job=site.is_ci,
+    )
     workplace = Workplace(Snapshots(cloner, preparation))
     clones = Clones(workplace, identity, settings.max_leftovers)
     people = UserTree(site.git, site.place.root)
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
-    seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
     verifier = CloneVerifier(workplace, seen)
     return _Ports(store, agents, WorkspacesByRole(chosen), verifier)
-
-
-def _preparation(
-    site: Site, settings: Settings, base_sha: str, warn: Callable[[str], None]
-) -> Preparation:
-    """How workspaces are prepared; what they need is taken from the user's tree, or the checkout.
-
-    Raises:
-        BadSetting: a pattern of `workspace-include` is none.
-    """
-    git, root = site.git.at(site.place.root), site.place.root
-    seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
-    setup = WorkspaceSetup(
-        commands=settings.workspace_setup,
-        environment=seen,
-        log=site.logs / SETUP_LOG,
-        warn=warn,
-        secrets={name: site.environ[name] for name in settings.setup_env if name in site.environ},
-        timeout=settings.verify_timeout or _DAY_SEC,
-        in_job=site.is_ci,
-    )
-    include = Include(git, root, settings.workspace_include, warn)
-    base = base_sha or site.place.head
-    return Preparation(git, root, base, include, setup, seen, warn, in_job=site.is_ci)
 
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:

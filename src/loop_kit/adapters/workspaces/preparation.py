@@ -24,12 +24,14 @@ from loop_kit.adapters.workspaces.editable import editable_install
 from loop_kit.adapters.workspaces.environment import activation, own_environment
 from loop_kit.adapters.workspaces.include import Include
 from loop_kit.adapters.workspaces.manifests import Manifests
-from loop_kit.adapters.workspaces.setup import WorkspaceSetup
+from loop_kit.adapters.workspaces.setup import LOG, WorkspaceSetup
 from loop_kit.adapters.workspaces.submodules import missing_submodules, write_submodules
 from loop_kit.core.project import PYTHON_PROJECTS, python_setup
 from loop_kit.ports import SetupFailed
+from loop_kit.settings import Settings
 
 _MAX_SHOWN = 5
+_DAY_SEC = 24 * 3600
 _LFS = re.compile(rb"\bfilter=lfs\b")
 
 
@@ -205,6 +207,39 @@ class Preparation:
                 "Give each workspace an environment of its own: `workspace-setup:"
                 f" {suggested_setup(self._root)}`.",
             )
+
+
+def choose_preparation(
+    settings: Settings,
+    environ: Mapping[str, str],
+    seen: Mapping[str, str],
+    git: Git,
+    root: Path,
+    base_sha: str,
+    logs: Path,
+    warn: Callable[[str], None],
+    *,
+    in_job: bool,
+) -> Preparation:
+    """The preparation that the settings ask for, in a repository whose files are at `root`.
+
+    `seen` is the part of `environ` that agents see.
+
+    Raises:
+        BadSetting: a pattern of `workspace-include` is none.
+    """
+    inside = git.at(root)
+    setup = WorkspaceSetup(
+        commands=settings.workspace_setup,
+        environment=seen,
+        log=logs / LOG,
+        warn=warn,
+        secrets={name: environ[name] for name in settings.setup_env if name in environ},
+        timeout=settings.verify_timeout or _DAY_SEC,
+        in_job=in_job,
+    )
+    include = Include(inside, root, settings.workspace_include, warn)
+    return Preparation(inside, root, base_sha, include, setup, seen, warn, in_job=in_job)
 
 
 def suggested_setup(root: Path) -> str:
