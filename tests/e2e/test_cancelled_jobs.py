@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ import pytest
 from tests.cli.harness import eventually
 from tests.e2e import three_jobs
 from tests.e2e.conftest import BOT, REPOSITORY, TWO_ROUNDS
-from tests.e2e.events import commented, dispatched, labelled
+from tests.e2e.events import Event, commented, dispatched, labelled
 from tests.e2e.test_crashes_in_ci import counting, finish, runs
 from tests.e2e.test_sweep_in_ci import FORM, grow_old, sweep
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, JobResult, MakeHub
     from tests.support.git_server import Push
     from tests.support.github_faults import Fault
+    from tests.support.github_state import Issue
     from tests.support.programs import Program
 
 EVERYTHING = ["worker 1", "reviewer 1", "worker 2", "reviewer 2"]
@@ -111,8 +113,8 @@ def carry_on(hub: Hub) -> None:
 )
 @pytest.mark.parametrize(
     ("number", "late"),
-    [(signal.SIGINT, 0), (signal.SIGINT, 1.5), (signal.SIGTERM, 0)],
-    ids=["SIGINT, arrives", "SIGINT, arrives late", "SIGTERM, arrives"],
+    [(signal.SIGINT, 0), (signal.SIGINT, 1.5), (signal.SIGTERM, 0), (signal.SIGTERM, 1.5)],
+    ids=["SIGINT, arrives", "SIGINT, arrives late", "SIGTERM, arrives", "SIGTERM, arrives late"],
 )
 def test_a_job_cancelled_during_a_push_saves_everything_and_releases_the_lease(
     make_hub: MakeHub,
@@ -472,3 +474,62 @@ def test_cancelled_agents_of_three_jobs_leave_their_work_to_be_published(
     over(hub, first, "cancelled")
     assert sweep(hub).code == 0
     assert hub.state()["reasons"] == ["run_cancelled"]
+
+
+def cancel_at(hub: Hub, command: str, event: Event, cancel: Cancel) -> JobResult:
+    """Run a job whose git takes half a minute for the commands with this word, and cancel it."""
+    folder, begun = hub.root / f"bin-{len(hub.jobs)}", hub.root / f"begun-{len(hub.jobs)}"
+    folder.mkdir()
+    git = folder / "git"
+    slow = f'case "$*" in *"{command}"*) touch {begun}; exec sleep 30;; esac'
+    git.write_text(f'#!/bin/sh\n{slow}\nexec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    env = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    jobs: list[JobResult] = []
+    runner = threading.Thread(target=lambda: jobs.append(hub.job(event=event, env=env)))
+    runner.start()
+    eventually(begun.exists, f"git with {command!r}")
+    cancel()
+    runner.join(60)
+    assert jobs[0].code == 130, jobs[0].log
+    return jobs[0]
+
+
+@pytest.mark.parametrize("command", ["loop-kit-seen", " push "], ids=["loads", "pushes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_job_that_was_cancelled_before_its_first_push_says_so_on_the_issue(
+    hub: Hub, number: signal.Signals, command: str
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Calc", FORM, "mona", labels=["loop"])
+    cancel = Cancel(hub, number)
+
+    cancel_at(hub, command, labelled(issue), cancel)
+
+    assert cancel.seconds < IN_ALL
+    assert hub.git.pushes == []
+    (comment,) = issue.comments
+    assert "cancelled or shut down before the loop could be saved" in comment.body
+    assert "Put the label on again" in comment.body
+    again = hub.job(event=labelled(issue))
+    assert again.outputs["decision"] == "changes_required", again.log
+
+
+def test_a_command_that_was_cancelled_before_its_first_push_is_to_be_commented_again(
+    hub: Hub,
+) -> None:
+    issue = hub.api.open_issue(REPOSITORY, "Calc", FORM, "mona", labels=["loop"])
+    hub.job(event=labelled(issue))
+    hub.job(event=said(hub, issue, "/loop stop"))
+    pushes = len(hub.git.pushes)
+
+    cancel_at(hub, " push ", said(hub, issue, "/loop retry"), Cancel(hub))
+
+    assert len(hub.git.pushes) == pushes
+    assert hub.state("issue-1")["outcome"] == "cancelled"
+    assert "Comment it again" in issue.comments[-1].body
+    again = hub.job(event=said(hub, issue, "/loop retry"))
+    assert again.outputs["outcome"] == "approved", again.log
+
+
+def said(hub: Hub, issue: Issue, words: str) -> Event:
+    return commented(issue, hub.api.comment(REPOSITORY, issue.number, "mona", words))

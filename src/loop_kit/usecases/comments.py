@@ -14,7 +14,7 @@ from loop_kit.core.forge.render import headline, marker
 from loop_kit.core.forge.replies import command_reply, declined_reply, queued_reply
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
 from loop_kit.core.loop.commands import Command, Misspelt
-from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction
@@ -88,7 +88,23 @@ def _apply_or_queue(
         _queue_command(context, request, loop, command, reply)
         return None
     _react(context, request, "+1")
-    return job.work(loop, command=command, answer=reply.to(command, recorded))
+    try:
+        state = job.work(loop, command=command, answer=reply.to(command, recorded))
+    except KeyboardInterrupt:
+        _report_cancelled(context, request, loop, reply)
+        raise
+    if state is not None and state.outcome is Outcome.INTERRUPTED:
+        _report_cancelled(context, request, loop, reply)
+    return state
+
+
+def _report_cancelled(context: JobContext, request: Comment, loop: Loop, reply: "Reply") -> None:
+    """Answer that a job was cancelled before it could save what the command has changed."""
+    if not loop.is_untouched:
+        return
+    _react(context, request, "confused")
+    why = "the job was cancelled or shut down before that could be saved. Comment it again."
+    reply.post(loop.task_id, lambda mark: declined_reply(mark, why))
 
 
 def _continue_lost_run(

@@ -36,7 +36,7 @@ class Loop:
     """A loop as it is on the server; `recorded` is None when it has not begun.
 
     `card` is the frozen one, None when there is no loop; with `refreshes` it is a newer one, which
-    counts from now on.
+    counts from now on. `tip` is where its state branch was when it was loaded, '' if nowhere.
     """
 
     task_id: str
@@ -45,6 +45,12 @@ class Loop:
     recorded: LoopState | None
     card: TaskCard | None
     refreshes: bool = False
+    tip: str = ""
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was pushed to its state branch since it was loaded."""
+        return self.store.state_tip == self.tip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class LoopJob:
         if recorded is not None:
             frozen = store.read(bus.TASK_CARD)
             card = parse_card(frozen or b"", f"{bus.TASK_CARD} on {branches.state}")
-        return Loop(task_id, branches, store, recorded, card)
+        return Loop(task_id, branches, store, recorded, card, tip=store.state_tip)
 
     def is_live(self, lease: Lease | None) -> bool:
         """Whether another run holds the loop."""

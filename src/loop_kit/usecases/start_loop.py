@@ -1,6 +1,6 @@
 """Starts the loop of a card that somebody asked for; one that has begun is continued instead."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from loop_kit.core.ci.requests import StartFile, StartIssue, StartPull
 from loop_kit.core.loop.state import LoopState, Outcome, Source
@@ -22,10 +22,41 @@ def start_loop(
         LoopError: a setting, a card, a branch or a permission that a person has to fix; on an issue
             or a pull request it is posted there too.
     """
+    begun = Begun()
+    try:
+        state = _start_loop(job, cards, request, begun)
+    except KeyboardInterrupt:
+        _report_cancelled(job, request, begun)
+        raise
+    if state is not None and state.outcome is Outcome.INTERRUPTED:
+        _report_cancelled(job, request, begun)
+    return state
+
+
+@dataclass(slots=True)
+class Begun:
+    """How far a start has come: the loop, once it was loaded."""
+
+    loop: Loop | None = None
+
+
+def _report_cancelled(
+    job: LoopJob, request: StartFile | StartIssue | StartPull, begun: Begun
+) -> None:
+    """Post that a job was cancelled before it could save anything: nothing else would show it."""
+    if isinstance(request, StartFile) or not (begun.loop is None or begun.loop.is_untouched):
+        return
+    sentence = "The job was cancelled or shut down before the loop could be saved."
+    refuse(job.context, request.number, BranchRefused(sentence, "Put the label on again."))
+
+
+def _start_loop(
+    job: LoopJob, cards: Cards, request: StartFile | StartIssue | StartPull, begun: Begun
+) -> LoopState | None:
     found: Found | None = None
     try:
         found = _find_card(cards, request)
-        loop = _load_and_check(job, found)
+        begun.loop = loop = _load_and_check(job, found)
         found = _on_existing_work(job, loop, found)
     except (BadCard, BranchRefused, ForgeRefused) as error:
         known = _known_loop(job, request) if found is None else None
@@ -34,7 +65,7 @@ def start_loop(
                 refuse(job.context, request.number, error)
             raise
         job.context.log.warn(f"{error.sentence} {known.task_id} continues with its first card.")
-        loop = known
+        begun.loop = loop = known
     try:
         return _enter(job, loop, found)
     except LoopError as error:
