@@ -11,6 +11,7 @@ from loop_kit import __version__
 from loop_kit.cli.action import action
 from loop_kit.cli.archive import archive
 from loop_kit.cli.card import card
+from loop_kit.cli.clean import clean
 from loop_kit.cli.demo import demo
 from loop_kit.cli.dispatch_metrics import dispatch_metrics
 from loop_kit.cli.doctor import doctor
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 for _command in (
     *(init, run, status, health, heartbeat, archive, extract_diff),
-    *(index, dispatch_metrics, doctor, demo, action, plan, fetch, publish, sweep),
+    *(index, dispatch_metrics, doctor, demo, action, plan, fetch, publish, sweep, clean),
 ):
     app.command(_command.__name__.replace("_", "-"))(_command)
 app.add_typer(card, name="card")

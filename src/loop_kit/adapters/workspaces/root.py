@@ -79,15 +79,18 @@ def task_folder(root: Path, key: str, task_id: str) -> Path:
     return root / key / name
 
 
+def named_root(named: str, place: Place) -> Path:
+    """The folder that a setting names; a relative one counts from the repository's root."""
+    return place.root / expand_home(named)
+
+
 def usable_root(named: str, defaults: Sequence[Path], place: Place) -> Path:
     """The folder `named` by a setting, else the first of `defaults` that can be used; made here.
-
-    A relative name counts from the repository's root.
 
     Raises:
         BadSetting: it is inside the repository, foreign, or cannot be written.
     """
-    roots = (place.root / expand_home(named),) if named else tuple(defaults)
+    roots = (named_root(named, place),) if named else tuple(defaults)
     for root in roots[:-1]:
         try:
             return _checked_root(root, place)

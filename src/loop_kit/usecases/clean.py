@@ -1,0 +1,84 @@
+"""Removes the workspaces that loops of this repository have left on this machine."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.repository import locate
+from loop_kit.adapters.loop_dir.file_store import FileStore
+from loop_kit.adapters.loop_dir.loop_folder import loop_folder
+from loop_kit.adapters.workspaces.root import (
+    job_roots,
+    laptop_roots,
+    named_root,
+    repository_key,
+)
+from loop_kit.adapters.workspaces.space import Marker, folders_below, remove_unused
+from loop_kit.core.loop.state import Phase
+from loop_kit.errors import LoopError
+from loop_kit.settings import for_laptop
+from loop_kit.usecases.local_files import read_config
+
+
+class Fate(StrEnum):
+    """What became of a folder."""
+
+    REMOVED = "removed"
+    IN_USE = "in use"
+    RESUMABLE = "can be resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """One folder of workspaces, and what became of it."""
+
+    path: Path
+    task_id: str
+    fate: Fate
+
+
+def clean_workspaces(
+    cwd: Path,
+    environ: Mapping[str, str],
+    loop_dir: str,
+    flags: Mapping[str, object],
+    *,
+    everything: bool,
+) -> Iterator[Cleaned]:
+    """Remove the workspaces of finished loops and of runs that crashed; say what became of each.
+
+    Those of a loop that can be resumed stay, unless `everything` is to go; those that a run is
+    using stay always, and so does what we did not make.
+
+    Raises:
+        LoopError: there is no repository, or a setting is wrong.
+    """
+    git = Git(cwd, environ)
+    place = locate(git)
+    config = read_config(loop_folder(place.root, loop_dir)).layer
+    named = for_laptop(environ, flags).resolve(config).workspace_root
+    in_job = job_roots(environ) if environ.get("RUNNER_TEMP") else ()
+    roots = (named_root(named, place),) if named else (*laptop_roots(environ), *in_job)
+    key = repository_key(git, place.git_dir)
+    for root in roots:
+        for path, marker in folders_below(root / key):
+            yield Cleaned(path, marker.task_id, _clean(path, marker, everything=everything))
+
+
+def _clean(path: Path, marker: Marker, *, everything: bool) -> Fate:
+    if not everything and marker.resumable and _can_be_resumed(marker):
+        return Fate.RESUMABLE
+    return Fate.REMOVED if remove_unused(path) else Fate.IN_USE
+
+
+def _can_be_resumed(marker: Marker) -> bool:
+    """Whether the loop is the recorded one of its folder still, and not over; also in doubt."""
+    try:
+        state = FileStore(Path(marker.state).parent).load()
+    except LoopError:
+        return True
+    if state is None or state.task_id != marker.task_id:
+        return False
+    return state.state is not Phase.DONE or state.resume_phase is not None
