@@ -35,6 +35,7 @@ from loop_kit.ports import (
     PushRejected,
     Reporter,
     WorkMoved,
+    Workspace,
 )
 
 
@@ -227,8 +228,14 @@ class MemoryMailbox:
         self._count = 0
 
     def post(
-        self, role: Role, round_: int, attempt: int, files: Mapping[str, bytes | Path]
+        self,
+        role: Role,
+        round_: int,
+        attempt: int,
+        files: Mapping[str, bytes | Path],
+        workspace: Workspace | None = None,
     ) -> Delivery:
+        del workspace
         self._count += 1
         folder = Path(f"/mailbox/{self._count}")
         self.folders[folder] = {

@@ -14,6 +14,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import LoopError
 from loop_kit.ports import Repository, Workspaces
@@ -178,3 +179,29 @@ def test_the_net_change_and_the_diff_agree(place: Place, tmp_path: Path) -> None
     diff = place.repository.diff(place.base, head, 1000, tmp_path / "x.patch")
     assert [change.path for change in net.changes] == ["b.py"]
     assert (diff.files, diff.lines_added, diff.truncated) == (1, 2, False)
+
+
+def test_git_in_a_clone_ignores_the_bus_and_nothing_else(tmp_path: Path) -> None:
+    local = make_local(tmp_path / "repository")
+    base = local.commit({"a.py": "a\n", ".loop/config.yaml": "max_rounds: 5\n"}, "Base")
+    cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, base)
+    for name in (*bus.IN_WORKSPACE, "notes.txt"):
+        write_file(workspace.path, f".loop/{name}", b"x")
+    git = Git(workspace.path, environment(workspace.path))
+    assert git.text("status", "--porcelain", "--untracked-files=all") == "?? .loop/notes.txt"
+
+
+def test_a_workspace_knows_what_its_commit_tracks_whatever_the_agent_stages(
+    tmp_path: Path,
+) -> None:
+    local = make_local(tmp_path / "repository")
+    base = local.commit({".loop/task_card.json": "{}", ".loop/tasks/T-001.json": "{}"}, "Base")
+    cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, base)
+    write_file(workspace.path, ".loop/state.json", b"x")
+    git = Git(workspace.path, environment(workspace.path))
+    git.run("add", "--force", ".loop/state.json")
+    asked = (".loop/task_card.json", ".loop/state.json", "loop", ".loop/tasks")
+    assert workspace.tracked(asked) == {".loop/task_card.json", ".loop/tasks"}
+    assert workspace.tracked((".loop",)) == {".loop"}

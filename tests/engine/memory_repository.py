@@ -166,6 +166,10 @@ class MemoryWorkspace:
         kept = (b"%r\0%s\0" % (self.files.get(name), name.encode()) for name in sorted(tracked))
         return Fingerprint(f"{self.head}\tHEAD".encode(), files=b"".join(kept))
 
+    def tracked(self, paths: Collection[str]) -> frozenset[str]:
+        del paths
+        return frozenset()
+
     def close(self) -> None:
         self.closed = True
 

@@ -5,7 +5,7 @@ that publishes nothing runs: reports, commits, verification and time come from t
 agents' job did not report counts as failed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -88,6 +88,11 @@ class ReplayedWorkspace:
     def fingerprint(self) -> Fingerprint:
         """Always the same: whether a reviewer changed anything was checked in its own job."""
         return Fingerprint()
+
+    def tracked(self, paths: Collection[str]) -> frozenset[str]:
+        """None: no agent runs here."""
+        del paths
+        return frozenset()
 
     def close(self) -> None:
         """Nothing was opened."""

@@ -122,7 +122,7 @@ class Dispatcher:
     ) -> tuple[AgentExit, Delivered]:
         """Run the agent; how it ended, and what it delivered."""
         agent = self._agents[effect.role]
-        delivery = self._mailbox.post(effect.role, effect.round, effect.attempt, inputs)
+        delivery = self._post(state, effect, workspace, inputs)
         paths = Paths(
             report=_visible_path(delivery.report, workspace.path),
             mailbox=_visible_path(delivery.folder, workspace.path),
@@ -136,6 +136,7 @@ class Dispatcher:
             workspace=workspace.path,
             mailbox=delivery.folder,
             report=delivery.report,
+            report_in_workspace=delivery.in_workspace,
             prompt=prompt(paths),
             timeout=self._timeout(state),
             idle_timeout=self._options.idle_timeout,
@@ -157,6 +158,21 @@ class Dispatcher:
             self._mailbox.discard(delivery)
         self._report_end(state, effect, ended, delivered, metrics)
         return ended, delivered
+
+    def _post(
+        self,
+        state: LoopState,
+        effect: RunAgent,
+        workspace: Workspace,
+        inputs: Mapping[str, bytes | Path],
+    ) -> Delivery:
+        """The mailbox of the attempt; a program finds the bus in its workspace too."""
+        files = {**inputs, bus.STATE: bus.encode(bus.state_for_agents(state))}
+        reads_bus = self._agents[effect.role].is_program
+        mailbox, attempt = self._mailbox, effect.attempt
+        return mailbox.post(
+            effect.role, effect.round, attempt, files, workspace if reads_bus else None
+        )
 
     def _report_session(
         self,

@@ -85,6 +85,7 @@ class Span:
 class Assignment:
     """One attempt as an agent sees it. Times are seconds.
 
+    The report goes to `report`, or to `report_in_workspace` when nothing is there.
     `session` is the conversation to resume, by backends that can. `max_turns` and
     `max_cost_usd` are what is left to spend, for backends that can limit themselves. `environment`
     are the variables of the workspace's own tools.
@@ -99,6 +100,7 @@ class Assignment:
     mailbox: Path
     report: Path
     prompt: str
+    report_in_workspace: Path | None = None
     timeout: float | None = None
     idle_timeout: float | None = None
     artifact_timeout: float = 90
@@ -318,19 +320,28 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt's mailbox: the folder with the agent's input, and where its report goes."""
+    """One attempt's mailbox: the folder with the agent's input, and where its report goes.
+
+    `in_workspace` is where agents made for agent-task-runner write it.
+    """
 
     folder: Path
     report: Path
+    in_workspace: Path | None = None
 
 
 class Mailbox(Protocol):
     """The file bus that an agent sees."""
 
     def post(
-        self, role: Role, round_: int, attempt: int, files: Mapping[str, bytes | Path]
+        self,
+        role: Role,
+        round_: int,
+        attempt: int,
+        files: Mapping[str, bytes | Path],
+        workspace: Workspace | None = None,
     ) -> Delivery:
-        """A fresh folder with `files`."""
+        """A fresh folder with `files`, which are in `.loop/` of `workspace` too."""
         ...
 
     def collect(self, delivery: Delivery) -> bytes | None:

@@ -1,6 +1,6 @@
 """Where agents and verify commands work, as protocols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -92,6 +92,10 @@ class Workspace(Protocol):
 
     def fingerprint(self) -> Fingerprint:
         """HEAD, refs, index and tracked bytes: equal when nothing was changed."""
+        ...
+
+    def tracked(self, paths: Collection[str]) -> frozenset[str]:
+        """Those of `paths` that the commit has which the workspace began with."""
         ...
 
     def close(self) -> None:

@@ -180,7 +180,7 @@ class CommandLineAgent:
                 timeout=assignment.timeout,
                 idle_timeout=assignment.idle_timeout,
                 linger=assignment.artifact_timeout,
-                settled=lambda: reader.answer is not None or _is_complete(assignment.report),
+                settled=lambda: reader.answer is not None or _has_report(assignment),
                 namespace=self._setup.namespace,
             )
         except OSError as error:
@@ -205,7 +205,7 @@ def _take_answer(assignment: Assignment, reader: StreamReader, reporter: Reporte
     Where it cannot be written, the attempt has no report: its work is kept all the same.
     """
     answer = reader.answer
-    if answer is None or _is_complete(assignment.report):
+    if answer is None or _has_report(assignment):
         return
     try:
         document = without_nulls(report_document(answer))
@@ -243,6 +243,12 @@ def _diagnose(
     if found is not None and found.kind is ProblemKind.UNKNOWN and unopened and ended.exit_code:
         return replace(found, kind=ProblemKind.INVALID_SESSION)
     return found
+
+
+def _has_report(assignment: Assignment) -> bool:
+    """Whether the agent wrote a report, at either of the two places for it."""
+    places = (assignment.report, assignment.report_in_workspace)
+    return any(_is_complete(path) for path in places if path is not None)
 
 
 def _is_complete(report: Path) -> bool:

@@ -18,6 +18,8 @@ from typing import Protocol
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.removal import make_room, remove
+from loop_kit.core.loop import bus
+from loop_kit.core.loop_dir import LOOP_DIR
 
 BRANCH = "loop-work"
 _SHA256_LENGTH = 64
@@ -29,6 +31,9 @@ _LFS_OFF = """\
 \trequired = false
 """
 """In a job's clones, also for an agent's own git: what LFS would store never reaches the server."""
+
+_BUS = tuple(f"/{LOOP_DIR}/{name}" for name in bus.IN_WORKSPACE)
+"""The bus that is laid out in a workspace for an agent."""
 
 _STEERING = ("config", "config.worktree", "info/attributes", "objects/info/alternates")
 
@@ -93,6 +98,11 @@ class Cloner:
         self.hidden: tuple[str, ...] = ()
         """Patterns of what a preparation left in every workspace although git ignores it not."""
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Patterns of what git ignores in every workspace, besides what the project ignores."""
+        return (*_BUS, *self.hidden)
+
     def restore_steering(self) -> None:
         """Restore the files that configure git in the loop's repository, before git runs there."""
         for name, content in self._steering.items():
@@ -151,8 +161,7 @@ class Cloner:
         shallow = b"".join(self._boundary(sha))
         if shallow:
             (inside / "shallow").write_bytes(shallow)
-        if self.hidden:
-            (inside / "info" / "exclude").write_bytes(_lines(self.hidden))
+        (inside / "info" / "exclude").write_bytes(_lines(self.ignored))
         if index is not None:
             copy_index(index, inside / "index")
 

@@ -5,7 +5,7 @@ that repository and an index that was copied before the agent started.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity
@@ -64,7 +64,7 @@ class CloneWorkspace:
         head = self._fetch("HEAD")
         git, git_dir = self._cloner.git, self._cloner.git_dir
         uncommitted = Uncommitted(
-            *(git, git_dir, self.path, self._index, self._limit), self._cloner.hidden
+            *(git, git_dir, self.path, self._index, self._limit), self._cloner.ignored
         )
         if operation is not None and operation.name == "rebase":
             own = self._find(operation.before) or head
@@ -158,6 +158,12 @@ class CloneWorkspace:
         command = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
         tracked = inside.run(*command, env=trusted, timeout=120).out
         return Fingerprint(refs, listing, tracked)
+
+    def tracked(self, paths: Collection[str]) -> frozenset[str]:
+        """Those of `paths` that the commit has which the workspace began with."""
+        git = self._cloner.git
+        names = git.run("ls-tree", "--name-only", "-z", "--full-tree", self._start, "--", *paths)
+        return frozenset(names.out.decode("utf-8", "surrogateescape").split("\0")) & {*paths}
 
     def close(self) -> None:
         """Remove the clone, or keep the worker's files."""

@@ -3,7 +3,7 @@
 What a person did is on their branch already. Nothing is committed, moved or restored for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,6 +31,11 @@ class UserTreeWorkspace:
     def fingerprint(self) -> Fingerprint:
         """Always the same: a person who reviews may change their own files."""
         return Fingerprint()
+
+    def tracked(self, paths: Collection[str]) -> frozenset[str]:
+        """None: nothing is laid out for a person, whose own bus is there."""
+        del paths
+        return frozenset()
 
     def close(self) -> None:
         """Nothing to do: the work tree is the user's."""

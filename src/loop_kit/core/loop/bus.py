@@ -28,6 +28,9 @@ RESET = (
 )
 """What `--reset` removes of an earlier loop, a backup of agent-task-runner's among it."""
 
+IN_WORKSPACE = (TASK_CARD, STATE, FIX_LIST, REVIEW_REQUEST, PATCH, WORK_REPORT, REVIEW_REPORT)
+"""What may be in `.loop/` of an agent's workspace while it works there, ignored by its git."""
+
 REPORTS = {Role.WORKER: WORK_REPORT, Role.REVIEWER: REVIEW_REPORT}
 RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:-[0-9]{1,6})?"
 """The name of a folder below `archive/<task_id>/runs`: when round 1 of that run began."""
@@ -113,6 +116,20 @@ def review_request(
             "lines_deleted": record.lines_deleted,
         },
         **diff,
+    }
+
+
+def state_for_agents(state: LoopState) -> Document:
+    """The state under the names that agents made for agent-task-runner read."""
+    return {
+        "version": 1,
+        "state": state.state.value,
+        "round": state.round,
+        "task_id": state.task_id,
+        "base_sha": state.base_sha,
+        "head_sha": state.head_sha,
+        "started_at": state.started_at,
+        "round_details": [detail.model_dump(mode="json") for detail in state.round_details[-1:]],
     }
 
 
