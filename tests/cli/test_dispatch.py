@@ -192,7 +192,7 @@ def test_the_dispatch_log_keeps_all_that_was_printed(repo: Repo) -> None:
     repo.plan({"worker": [*talk, *DONE]})
     assert repo.run().code == 0
     log = (repo.folder / "logs" / "worker_dispatch.log").read_text("utf-8")
-    for words in ("no JSON at all", "a word on stderr", "returncode: 0", "session_id: th-7"):
+    for words in ("no JSON at all", "a word on stderr", "returncode: 0", "session_id=th-7"):
         assert words in log
     assert "session_id" not in (repo.folder / "logs" / "reviewer_dispatch.log").read_text("utf-8")
     assert repo.state["sessions"]["worker"]["session_id"] == "th-7"

@@ -163,7 +163,7 @@ def test_the_dispatch_log_tells_what_was_run_and_all_that_it_said(repo: Repo) ->
     assert result.code == 0
     log = (repo.folder / "logs" / "worker_dispatch.log").read_text("utf-8")
     for words in (
-        *("role: worker", "returncode: 0", "session_id: th-7", "codex exec"),
+        *("role: worker", "returncode: 0", "session_id=th-7", "codex exec"),
         *("a line that the console does not show", "a word on standard error"),
     ):
         assert words in log

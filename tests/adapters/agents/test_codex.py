@@ -135,7 +135,7 @@ def test_the_transcript_holds_the_call_the_output_and_the_end(tmp_path: Path) ->
     assert "role: worker\nround: 2\nattempt: 1\ncmd=" in text
     assert "thread.started" in text
     assert "a warning" in text
-    assert text.endswith("returncode: 0\nsession_id: 01a203e3-6f9f-7363-aa3f-6d7bd014a9ec\n")
+    assert text.endswith("returncode: 0\nsession_id=01a203e3-6f9f-7363-aa3f-6d7bd014a9ec\n")
 
 
 def test_a_backend_that_is_not_installed_says_so_and_costs_nothing(tmp_path: Path) -> None:

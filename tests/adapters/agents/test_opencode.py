@@ -32,7 +32,7 @@ def test_opencode_is_called_so_that_the_repository_cannot_steer_it(tmp_path: Pat
     assert argv[:4] == ["run", "--format", "json", "--auto"]
     assert argv[argv.index("--dir") + 1] == str(wanted.workspace)
     assert argv[-4:] == ["-m", "x/y", "--agent", "build"]
-    assert "--session" not in argv
+    assert "-s" not in argv
     assert cli.call["stdin"] == wanted.prompt
     assert wanted.prompt not in argv
     assert cli.call["env"]["OPENCODE_DISABLE_PROJECT_CONFIG"] == "1"
@@ -43,7 +43,7 @@ def test_a_session_is_taken_up_again_in_the_same_directory(tmp_path: Path) -> No
     wanted = job(tmp_path, session=Session(session_id=ID, backend="opencode"))
     opencode(cli.setup).run(wanted, RecordingReporter())
     argv = cli.call["argv"]
-    assert argv[argv.index("--session") + 1] == ID
+    assert argv[argv.index("-s") + 1] == ID
     assert argv[argv.index("--dir") + 1] == str(wanted.workspace)
 
 

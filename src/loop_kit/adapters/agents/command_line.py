@@ -344,7 +344,7 @@ class Transcript:
         """Write how it ended."""
         self.flush()
         self._file.append(self._redactor.end())
-        session = f"session_id: {session_id}\n" if session_id else ""
+        session = f"session_id={session_id}\n" if session_id else ""
         self._file.append(f"\n{'-' * 72}\nreturncode: {code}\n{session}".encode())
 
 

@@ -51,7 +51,7 @@ def opencode(setup: Setup) -> CommandLineAgent:
             str(assignment.workspace),
             "--title",
             f"{assignment.task_id} {assignment.role.value}",
-            *(("--session", assignment.session.session_id) if assignment.session else ()),
+            *(("-s", assignment.session.session_id) if assignment.session else ()),
             *(("-m", setup.model) if setup.model else ()),
             *setup.args,
         ]
@@ -110,9 +110,10 @@ class Reader:
         event = json_object(line)
         self.spoke = self.spoke or bool(event)
         kind = str(event.get("type"))
-        opened = self._open_session(session_name(event.get("sessionID")))
         value = event.get("part")
         part = value if isinstance(value, dict) else {}
+        named = session_name(event.get("sessionID")) or session_name(part.get("sessionID"))
+        opened = self._open_session(named)
         if kind in {"text", "tool_use"}:
             self._empty = 0
         if kind == "text":
