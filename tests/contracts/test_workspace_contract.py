@@ -185,7 +185,7 @@ def test_git_in_a_clone_ignores_the_bus_and_nothing_else(tmp_path: Path) -> None
     local = make_local(tmp_path / "repository")
     base = local.commit({"a.py": "a\n", ".loop/config.yaml": "max_rounds: 5\n"}, "Base")
     cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, base)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, base)
     for name in (*bus.IN_WORKSPACE, "notes.txt"):
         write_file(workspace.path, f".loop/{name}", b"x")
     git = Git(workspace.path, environment(workspace.path))
@@ -198,7 +198,7 @@ def test_a_workspace_knows_what_its_commit_tracks_whatever_the_agent_stages(
     local = make_local(tmp_path / "repository")
     base = local.commit({".loop/task_card.json": "{}", ".loop/tasks/T-001.json": "{}"}, "Base")
     cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
-    workspace = Clones(cloner, IDENTITY).open(Role.WORKER, base)
+    workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, base)
     write_file(workspace.path, ".loop/state.json", b"x")
     git = Git(workspace.path, environment(workspace.path))
     git.run("add", "--force", ".loop/state.json")
