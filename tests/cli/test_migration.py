@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def leave(repo: Repo, name: str, rounds: int, loop_dir: str = ".loop") -> list[s
     Returns:
         the base commit and one commit per round.
     """
+    return lay_out(repo, (LEFT / f"{name[:5]}-init", LEFT / name), rounds, loop_dir)
+
+
+def lay_out(repo: Repo, folders: Sequence[Path], rounds: int, loop_dir: str = ".loop") -> list[str]:
+    """The same with the files of `folders`."""
     commits = [repo.head]
     for number in range(1, rounds + 1):
         (repo.root / "calc.py").write_text(f"VALUE = {number}\n")
@@ -35,7 +41,7 @@ def leave(repo: Repo, name: str, rounds: int, loop_dir: str = ".loop") -> list[s
     def commit(match: re.Match[str]) -> str:
         return known[match[1]][: int(match[2] or 40)]
 
-    for folder in (LEFT / f"{name[:5]}-init", LEFT / name):
+    for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 target = repo.root / loop_dir / path.relative_to(folder)

@@ -300,3 +300,18 @@ def test_the_deprecated_setting_is_ignored_or_refused(repo: Repo) -> None:
     result = repo.run()
     assert result.code == 0
     assert result.out.count("isolation is deprecated") == 1
+
+
+def test_the_work_returns_to_its_branch_when_the_user_has_left_it(repo: Repo) -> None:
+    base = repo.head
+    repo.git("switch", "--quiet", "-c", WORK)
+    repo.plan({"reviewer/1": SENT_BACK})
+    assert repo.run("--max-rounds", "1").code == 7
+    assert repo.git("rev-parse", "refs/loop/T-001/work") == repo.head != base
+    repo.git("switch", "--quiet", "main")
+    repo.plan({"worker/2": [*_other(), {"report": {}}]})
+    result = repo.run("--resume", "--max-rounds", "2")
+    assert result.code == 0, result.text
+    assert f"The work is on the branch {WORK}." in result.out
+    assert repo.git("rev-parse", WORK) == repo.state["head_sha"]
+    assert repo.git("for-each-ref", "refs/loop") == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.e2e.laptop import Laptop
 from tests.e2e.test_sweep_in_ci import grow_old, sweep
 from tests.support import programs
 from tests.support.programs import LOOP
+
+WORK = "loop/T-001/work"
 
 
 def crashing() -> dict[str, Any]:
@@ -110,6 +113,42 @@ def test_the_posts_are_left_to_the_sweep_which_makes_them_once(stuck: Hub, tmp_p
     assert_posted_once(stuck)
     grow_old(stuck)
     assert "1 need nothing" in sweep(stuck).log
+    assert_posted_once(stuck)
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_a_person_on_the_work_branch_itself_looks_runs_and_publishes(
+    stuck: Hub, tmp_path: Path, dirty: bool
+) -> None:
+    laptop = laptop_with(stuck, tmp_path / "laptop")
+    assert laptop.loop("fetch", "T-001", "--switch").code == 0
+    assert laptop.git("branch", "--show-current") == WORK
+    fetched, main = laptop.git("rev-parse", "HEAD"), laptop.git("rev-parse", "main")
+    assert fetched == stuck.bare.head(WORK)
+    edited = laptop.root / laptop.git("ls-tree", "--name-only", "HEAD").splitlines()[-1]
+    if dirty:
+        edited.write_text("what I tried\n")
+
+    script = str(laptop.root.parent / "fixed.yml")
+    args = {"LOOP_WORKER_ARGS": script, "LOOP_REVIEWER_ARGS": script}
+    done = laptop.resume(*(("--allow-dirty",) if dirty else ()), **args)
+
+    assert done.code == 0, done.text
+    head = laptop.state["head_sha"]
+    assert laptop.git("rev-parse", "refs/loop/T-001/work") == head
+    assert laptop.git("rev-parse", "HEAD") == laptop.git("rev-parse", f"refs/heads/{WORK}")
+    assert laptop.git("rev-parse", "HEAD") == (fetched if dirty else head)
+    published = laptop.loop("publish")
+    assert published.code == 0, published.text
+    assert stuck.bare.head(WORK) == head == stuck.state()["head_sha"]
+    assert laptop.git("rev-parse", "main") == main
+    if dirty:
+        assert edited.read_text() == "what I tried\n"
+        edited.write_text(laptop.git("show", f"HEAD:{edited.name}") + "\n")
+        command = done.out.partition("Take the work with:")[2].strip().splitlines()[0]
+        laptop.git(*shlex.split(command)[1:])
+        assert laptop.git("rev-parse", f"refs/heads/{WORK}") == head
+    assert stuck.job(task_id="T-001").outputs["outcome"] == "approved"
     assert_posted_once(stuck)
 
 

@@ -49,14 +49,19 @@ class WorkBranch:
         self._own: frozenset[str] = frozenset()
         self._base = ""
         self._kept: str | None = None
+        self._shadows: frozenset[str] = frozenset()
         self.branch = branch
         self.ref = f"{_HEADS}{branch}"
         self.in_user_tree = False
 
     @property
     def name(self) -> str:
-        """The ref in use as git's commands take it, the branch's own name if it is one."""
-        return self.ref.removeprefix(_HEADS)
+        """The ref in use as git's commands take it, the branch's own name if it is one.
+
+        With the prefix `loop`, `loop/T/work` means `refs/loop/T/work` to git where that exists.
+        """
+        short = self.ref.removeprefix(_HEADS)
+        return f"heads/{short}" if f"refs/{short}" in self._shadows else short
 
     def open(self, base: str, own: frozenset[str] = frozenset()) -> None:
         """Find where the work of a loop goes that starts at `base` and has made the commits `own`.
@@ -100,6 +105,7 @@ class WorkBranch:
             self.ref = ref
             if self._move(ref, sha, found.get(ref, _MISSING).sha, raises=last):
                 self._left[ref] = self._kept = sha
+                self._remove_aside(found)
                 return
 
     def note_moved(self, sha: str) -> None:
@@ -117,6 +123,14 @@ class WorkBranch:
                 raise self._explained(error, ref) from None
             return False
         return True
+
+    def _remove_aside(self, found: dict[str, _Ref]) -> None:
+        """Remove `refs/loop/<task_id>/work` where the branch holds this loop's work again."""
+        aside = found.get(self._aside, _MISSING).sha
+        if self.ref.startswith(_HEADS) and aside and self._is_ours(self._aside, aside):
+            self._git.run("update-ref", "-d", self._aside, aside)
+            self._left.pop(self._aside, None)
+            self._shadows -= {self._aside}
 
     def _explained(self, error: GitFailed, ref: str) -> BranchRefused | GitFailed:
         if "exists; cannot create" not in error.sentence:
@@ -139,6 +153,7 @@ class WorkBranch:
             about, _, tree = row.partition("\0")
             sha, _, name = about.partition(" ")
             found[name] = _Ref(sha, tree)
+        self._shadows = frozenset(name for name in found if not name.startswith(_HEADS))
         self.in_user_tree = self._is_here(found.get(f"{_HEADS}{self.branch}", _MISSING))
         return found
 
