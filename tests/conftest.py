@@ -16,6 +16,7 @@ SLOW = (
     "adapters/git",
     "adapters/process",
     "cli/test_advice.py",
+    "cli/test_any_repository.py",
     "cli/test_bad_bus_files.py",
     "cli/test_bad_inputs.py",
     "cli/test_bad_reports.py",

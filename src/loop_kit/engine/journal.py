@@ -30,6 +30,7 @@ from loop_kit.core.loop.refused_push import unpushed_work
 from loop_kit.core.loop.resuming import new_card
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Wip
 from loop_kit.core.loop.withholding import withhold_in_state
+from loop_kit.core.sanitize import one_line
 from loop_kit.errors import LoopError
 from loop_kit.ports import Clock, PushRefused, PushRejected, Reporter, Store, WorkMoved
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from loop_kit.core.card.task import TaskCard
 
 Files = Mapping[str, bytes | None]
+_MAX_REASON = 400
 
 _SAVING_SEC = 4
 """A cancelled job has 10 s in all (SIGINT, SIGTERM, SIGKILL), of which its agent gets 3 to end."""
@@ -185,7 +187,8 @@ class Journal:
             command = event.command
             self._reporter.note(f"/loop {command.verb} by {command.by}: {after.state.value}.")
         if isinstance(event, AttemptFailed) and after.is_running:
-            self._reporter.note(f"The {event.role.value} is asked again: {event.message}")
+            why = one_line(event.message, _MAX_REASON)
+            self._reporter.note(f"The {event.role.value} is asked again: {why}")
         if isinstance(event, ReviewReported):
             record = after.history[-1]
             still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(after.findings)]

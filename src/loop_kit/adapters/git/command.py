@@ -31,6 +31,7 @@ _FIXED = {
     "commit.gpgSign": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
+    "core.safeCRLF": "false",
     "core.splitIndex": "false",
     "diff.orderFile": os.devnull,
     "diff.relative": "false",
