@@ -1,7 +1,7 @@
 """The branches and states of many loops at once, from the git server.
 
 However many loops there are, it takes one listing, one fetch and a fixed number of git processes
-(arguments are passed in batches, since an argument list is limited). Only `all_states`, for the
+(named loops are listed in batches, since an argument list is limited). Only `all_states`, for the
 sweep, covers loops that the caller did not name.
 
 A state is hostile input. One that is missing, oversize, damaged or of another loop is reported for
@@ -27,7 +27,6 @@ from loop_kit.errors import BranchRefused, GitFailed
 
 MAX_STATE_BYTES = 2 * 1024 * 1024
 _PER_LISTING = 500
-_PER_FETCH = 200
 _HEADS = "refs/heads/"
 _LOCAL = "refs/loop-kit/"
 _ROW = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(refs/heads/.+)")
@@ -110,9 +109,7 @@ class RemoteLoops:
         Raises:
             BranchRefused: the git server refuses, or does not answer.
         """
-        outcome: dict[str, str] = {}
-        for batch in _batches(sorted(set(task_ids)), _PER_FETCH):
-            outcome |= self._fetch(batch)
+        outcome = self._fetch(sorted(set(task_ids)))
         broken = {name: StateRecord(why=why) for name, why in outcome.items() if why}
         return {**broken, **self._read_states({name for name in outcome if name not in broken})}
 
@@ -145,10 +142,11 @@ class RemoteLoops:
         """
         if not task_ids:
             return {}
+        refs = ((Branches(self._prefix, name).state, _local(name)) for name in task_ids)
         code, output = self._ask(
             *("-c", "fetch.negotiationAlgorithm=noop", "-c", "fetch.fsckObjects=true", *FETCH),
-            *("--depth=1", "--", self._remote.url),
-            *(f"+{_HEADS}{Branches(self._prefix, name).state}:{_local(name)}" for name in task_ids),
+            *("--depth=1", "--stdin", "--", self._remote.url),
+            stdin="".join(f"+{_HEADS}{branch}:{local}\n" for branch, local in refs).encode(),
         )
         if code == 0:
             return dict.fromkeys(task_ids, "")
@@ -187,10 +185,10 @@ class RemoteLoops:
                 found[key] = (None, f"{bus.STATE} is longer than {MAX_STATE_BYTES} bytes")
         return found | {key: (raw, "") for key, raw in read_blobs(self._git, sized)}
 
-    def _ask(self, *args: str) -> tuple[int, str]:
+    def _ask(self, *args: str, stdin: bytes | None = None) -> tuple[int, str]:
         """Query the server; returns git's exit code, and its output or its errors."""
         try:
-            done = ask_server(self._git, self._remote, *args, sleep=self._sleep)
+            done = ask_server(self._git, self._remote, *args, stdin=stdin, sleep=self._sleep)
         except GitFailed as error:
             raise BranchRefused(error.sentence, error.remedy) from None
         printed = done.err if done.code else done.out
