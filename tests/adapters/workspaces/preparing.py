@@ -6,12 +6,15 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.adapters.conftest import Local
+from tests.adapters.conftest import IDENTITY, Local
 
 from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.include import Include
 from loop_kit.adapters.workspaces.preparation import Preparation
 from loop_kit.adapters.workspaces.setup import WorkspaceSetup
+from loop_kit.adapters.workspaces.snapshots import Snapshots
+from loop_kit.adapters.workspaces.workplace import Workplace
 
 
 @dataclass
@@ -66,3 +69,8 @@ class Preparing:
         path = cloner.clone(f"workspace-{self.count}", sha)
         (preparation or self.preparation()).prepare(path, sha)
         return path
+
+    def clones(self) -> Clones:
+        """Workspaces of a run that prepares them so."""
+        cloner = Cloner(self.local.git, self.local.root / ".git", self.tmp_path / "scratch")
+        return Clones(Workplace(Snapshots(cloner, self.preparation())), IDENTITY)

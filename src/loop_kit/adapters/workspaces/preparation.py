@@ -61,6 +61,7 @@ class Preparation:
         self._in_job = in_job
         self._manifests = Manifests(git, setup.commands)
         self._warned: set[str] = set()
+        self._settings: str | None = None
         self._failures: dict[str | None, SetupFailed] = {}
 
     def key(self, sha: str) -> str | None:
@@ -69,14 +70,18 @@ class Preparation:
         submodules = self._submodules(sha)
         if not (files or commands or submodules):
             return None
-        whole = hashlib.sha256()
         manifests = self._manifests.of(sha) if commands else {}
-        parts = [*commands, *sorted(self._setup.secrets), repr(sorted(manifests.items()))]
-        parts += [repr(sorted(submodules.items())), *self._include.fingerprint()]
-        for part in parts:
-            raw = part.encode(errors="surrogateescape")
-            whole.update(len(raw).to_bytes(8, "big") + raw)
-        return whole.hexdigest()[:16]
+        found = (repr(sorted(manifests.items())), repr(sorted(submodules.items())))
+        return _digest(self.settings, *found)
+
+    @property
+    def settings(self) -> str:
+        """A digest of what is asked for, whatever the commit."""
+        if self._settings is None:
+            names = sorted(self._setup.secrets)
+            parts = (repr(self._setup.commands), repr(names), *self._include.fingerprint())
+            self._settings = _digest(*parts)
+        return self._settings
 
     def source(self, sha: str) -> str:
         """The commit at which a workspace for `sha` is prepared: the base where that is the same.
@@ -246,6 +251,14 @@ def suggested_setup(root: Path) -> str:
     """Commands that install the Python project in `root` into an environment of its own."""
     programs = ".venv\\Scripts" if sys.platform == "win32" else ".venv/bin"
     return python_setup({path.name for path in root.iterdir()}, programs=programs)
+
+
+def _digest(*parts: str) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        raw = part.encode(errors="surrogateescape")
+        whole.update(len(raw).to_bytes(8, "big") + raw)
+    return whole.hexdigest()[:16]
 
 
 def _listed(names: Sequence[str]) -> str:

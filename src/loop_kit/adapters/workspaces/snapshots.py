@@ -34,6 +34,11 @@ _SPECIAL = frozenset("\\*?[#! ")
 class Preparation(Protocol):
     """Makes a clone usable: untracked files that are included, and set-up commands."""
 
+    @property
+    def settings(self) -> str:
+        """A digest of what is asked for, whatever the commit."""
+        ...
+
     def key(self, sha: str) -> str | None:
         """A digest of what the preparation depends on at a commit; None if nothing is prepared."""
         ...
@@ -72,6 +77,8 @@ class Preparation(Protocol):
 
 class Unprepared:
     """Nothing is prepared."""
+
+    settings = ""
 
     def key(self, sha: str) -> str | None:
         """Nothing depends on the commit."""

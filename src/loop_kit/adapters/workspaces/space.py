@@ -27,13 +27,13 @@ from loop_kit.adapters.workspaces.root import (
     task_folder,
     usable_root,
 )
-from loop_kit.adapters.workspaces.workplace import INDEX, PARKED
+from loop_kit.adapters.workspaces.workplace import INDEX, PARKED, PREPARED
 from loop_kit.errors import BadSetting
 
 _MARKER = "loop-kit.json"
 _MAX_MARKER = 64 * 1024
 _MAX_RUNS = 9
-_KEPT = frozenset({PARKED, f"{PARKED}{INDEX}", _MARKER})
+_KEPT = frozenset({PARKED, f"{PARKED}{INDEX}", f"{PARKED}{PREPARED}", _MARKER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ OPENED = "workspace"
 PARKED = "worker"
 INDEX = ".index"
 """Beside a workspace: the index as it was when git last wrote its files, out of its git's sight."""
+PREPARED = ".prepared"
+"""Beside the worker's parked files: by which settings they were prepared."""
 
 
 class Workplace:
@@ -64,6 +66,7 @@ class Workplace:
         """Keep the worker's files for its next attempt."""
         self._has_worker = False
         try:
+            _prepared(self._parked).write_text(self.preparation.settings, "utf-8")
             self.path.rename(make_room(self._parked))
             _index(self.path).rename(_index(self._parked))
         except OSError:
@@ -104,6 +107,7 @@ class Workplace:
         """Whether the worker's files were there, and are clean now."""
         parked, index = self._parked, _index(self._parked)
         usable = parked.is_dir() and not parked.is_symlink()
+        usable = usable and _read(_prepared(parked)) == self.preparation.settings
         if not (usable and index.is_file() and not index.is_symlink()):
             self._discard(parked)
             return False
@@ -137,6 +141,7 @@ class Workplace:
         remove(path)
         with contextlib.suppress(OSError):
             _index(path).unlink(missing_ok=True)
+            _prepared(path).unlink(missing_ok=True)
 
 
 def _remove_whole(path: Path) -> None:
@@ -158,3 +163,14 @@ def _folders(names: Iterable[str]) -> set[str]:
 
 def _index(path: Path) -> Path:
     return path.with_name(f"{path.name}{INDEX}")
+
+
+def _prepared(path: Path) -> Path:
+    return path.with_name(f"{path.name}{PREPARED}")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, ValueError):
+        return None
