@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 SLOW = (
     "adapters/git",
     "adapters/process",
+    "adapters/workspaces/test_deep_folders.py",
     "cli/test_advice.py",
     "cli/test_any_repository.py",
     "cli/test_bad_bus_files.py",

@@ -5,9 +5,10 @@
 
 The system frees the lock when a process ends, however it ends. Whoever holds it may remove the
 folder, and looks afterwards whether the file it has locked is still the one at that path: removing
-takes the lock file too. A second run of the same task, in another work tree of the repository, uses
-a folder of its own. A run that did not end in order leaves a marker that says so: the next run in
-this repository removes what it left, but for the worker's files of its own task.
+takes the lock file too. The folder itself is locked as well, where the system can lock folders: a
+lock file that is gone lets nobody in. A second run of the same task, in another work tree of the
+repository, uses a folder of its own. A run that did not end in order leaves a marker that says so:
+the next run in this repository removes what it left, but for the worker's files of its own task.
 """
 
 import contextlib
@@ -65,7 +66,7 @@ class Space:
         self._named = ""
         self._task_id = ""
         self._path: Path | None = None
-        self._lock = -1
+        self._lock = Lock()
 
     def select(self, named_root: str, task_id: str) -> None:
         """Choose the task, and the root that the settings name, "" for the default."""
@@ -92,7 +93,7 @@ class Space:
         if resumable:
             _clear(self._path)
             _write_marker(self._path, marker)
-            os.close(self._lock)
+            self._lock.release()
         else:
             _remove_locked(self._path, self._lock)
         self._path = None
@@ -106,10 +107,11 @@ class Space:
         make_own(wanted.parent)
         for number in range(1, _MAX_RUNS + 1):
             folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}~{number}")
-            lock = _locked(folder)
+            lock = Lock.of(folder)
             if lock is not None:
                 self._lock = lock
                 self._clean(folder)
+                lock.add_folder(folder)
                 return folder
         raise BadSetting(
             f"{_MAX_RUNS} runs use workspaces of {self._task_id} in {wanted.parent}.",
@@ -159,7 +161,7 @@ def read_marker(folder: Path) -> Marker | None:
 
 def remove_unused(folder: Path) -> bool:
     """Remove a folder of workspaces, unless a run is using it; whether it is gone."""
-    lock = _locked(folder)
+    lock = Lock.of(folder)
     if lock is None:
         return False
     _remove_locked(folder, lock)
@@ -180,36 +182,66 @@ def _lock_path(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.lock")
 
 
-def _locked(folder: Path) -> int | None:
-    """The descriptor of the folder's lock, held; None while another run holds it."""
-    path = _lock_path(folder)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    while True:
-        lock = os.open(path, flags, 0o600)
+class Lock:
+    """The lock of a folder of workspaces: open files that hold it until they are closed."""
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+
+    @classmethod
+    def of(cls, folder: Path) -> "Lock | None":
+        """The lock of `folder`, which need not exist; None while another run holds it.
+
+        Raises:
+            BadSetting: files cannot be locked there.
+        """
+        lock, path = cls(), _lock_path(folder)
         try:
-            free = try_lock(lock)
+            while lock.add(path, os.O_RDWR | os.O_CREAT):
+                if lock.is_at(path) and lock.add_folder(folder):
+                    return lock
+                if lock.is_at(path):
+                    break
+                lock.release()
         except OSError as error:
-            os.close(lock)
+            lock.release()
             raise BadSetting(
                 f"{path} cannot be locked: {error.strerror}.",
                 "Name a folder on a disk with locks with --workspace-root.",
             ) from None
-        if not free:
-            os.close(lock)
-            return None
+        lock.release()
+        return None
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the first file of this lock is still at its path."""
         with contextlib.suppress(OSError):
-            if os.path.samestat(os.fstat(lock), path.lstat()):
-                return lock
-        os.close(lock)
+            return os.path.samestat(os.fstat(self._descriptors[0]), path.lstat())
+        return False
+
+    def add(self, path: Path, flags: int) -> bool:
+        """Lock one file or folder too; whether it was free."""
+        descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        self._descriptors.append(descriptor)
+        return try_lock(descriptor)
+
+    def add_folder(self, folder: Path) -> bool:
+        """Lock the folder itself, where there is one and it can be locked; whether it was free."""
+        if os.name == "nt" or not folder.is_dir():
+            return True
+        return self.add(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+    def release(self) -> None:
+        """Free what is held."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
 
-def _remove_locked(folder: Path, lock: int) -> None:
+def _remove_locked(folder: Path, lock: Lock) -> None:
     """Remove a folder and its lock, and the repository's folder with the last of them."""
     remove(folder)
     if os.name == "nt":  # an open file cannot be removed there
-        os.close(lock)
+        lock.release()
     with contextlib.suppress(OSError):
-        _lock_path(folder).unlink()
+        _lock_path(folder).unlink(missing_ok=True)
         folder.parent.rmdir()
-    if os.name != "nt":
-        os.close(lock)
+    lock.release()
