@@ -36,7 +36,7 @@ def test_a_loop_that_can_be_resumed_keeps_the_workers_files(repo: Repo) -> None:
     ended_by(process, signal.SIGINT)
     (folder,) = workspaces(repo)
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("loop-kit.json", "worker", "worker.index"),
+        *("loop-kit.json", "worker", "worker.index", "worker.prepared"),
     ]
 
     assert repo.loop("clean").out == f"can be resumed: {folder} (T-001)\n"
