@@ -219,6 +219,55 @@ def test_strict_evidence_sends_an_empty_approval_back_and_then_stops(
     assert state.outcome is Outcome.INVALID_REVIEW_REPORT
     assert said in state.error
     assert said in world.jobs[-1].prompt
+    assert [job.role for job in world.jobs] == [Role.WORKER, Role.REVIEWER, Role.REVIEWER]
+
+
+def test_a_review_that_lacks_a_formal_field_is_completed_and_not_done_again(world: World) -> None:
+    def script(job: Assignment) -> Act:
+        if job.role is Role.WORKER:
+            return two_rounds(job)
+        whole = approval(job).report
+        assert isinstance(whole, dict)
+        words = {"summary": "I looked at everything"}
+        return Act({**whole, **words, **({"files_examined": []} if job.attempt == 1 else {})})
+
+    world.script = script
+
+    assert world.job().outcome is Outcome.APPROVED
+    _, first, repair = world.jobs
+    assert "I looked at everything" not in first.prompt
+    for words in ("I looked at everything", "only your report has to be corrected"):
+        assert words in repair.prompt
+
+
+def test_the_report_to_be_corrected_is_quoted_after_a_passing_failure_too(world: World) -> None:
+    def script(job: Assignment) -> Act:
+        if job.role is Role.WORKER or job.attempt == 3:
+            return two_rounds(job) if job.role is Role.WORKER else approval(job)
+        if job.attempt == 2:
+            return Act(None, ended=AgentExit(exit_code=1))
+        return Act({"summary": "I looked at everything", "decision": "approve"})
+
+    world.script = script
+
+    assert world.job().outcome is Outcome.APPROVED
+    assert "I looked at everything" in world.jobs[-1].prompt
+
+
+def test_a_fresh_review_after_a_void_one_is_not_shown_the_void_verdict(world: World) -> None:
+    def script(job: Assignment) -> Act:
+        if job.role is Role.WORKER:
+            return two_rounds(job)
+        verdict = approval(job).report
+        assert isinstance(verdict, dict)
+        changed = {"a.py": b"changed"} if job.attempt == 1 else {}
+        return Act({**verdict, "summary": "I looked at everything"}, changed)
+
+    world.script = script
+
+    assert world.job().outcome is Outcome.APPROVED
+    assert len(world.jobs) == 3
+    assert "I looked at everything" not in world.jobs[-1].prompt
 
 
 def test_lenient_evidence_takes_a_bare_approval(world: World) -> None:

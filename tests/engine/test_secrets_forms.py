@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.test_secrets import SECRET, received
 
-from loop_kit.engine.attempt import Report, UnreadableReport
+from loop_kit.engine.delivered import Report, UnreadableReport
 
 HARMLESS = st.text(st.characters(codec="utf-8", exclude_characters=SECRET), max_size=6)
 
@@ -53,7 +53,7 @@ def test_no_form_of_a_report_keeps_a_secret(
     with TemporaryDirectory() as folder:
         found = received(Path(folder), raw + b"\xff" if broken else raw)
     assert isinstance(found, (Report, UnreadableReport))
-    texts = [found.content.decode("utf-8", "replace"), found.content.decode("utf-16", "replace")]
+    texts = [found.written.decode(name, "replace") for name in ("utf-8", "utf-16-le", "utf-16-be")]
     if isinstance(found, Report):
         document = json.loads(found.content)
         assert document == found.document

@@ -3,18 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from loop_kit.core.agent.diagnosis import ProblemKind
-from loop_kit.core.agent.report_text import decode
-from loop_kit.core.agent.reports import ReportInvalid, read_report, report_document
 from loop_kit.core.briefing.prompts import Guidance, Paths
 from loop_kit.core.loop import bus, failures, policy, sessions
 from loop_kit.core.loop.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.loop.state import LoopState, Role, Session, Wip
-from loop_kit.core.record import clean_text
-from loop_kit.core.sanitize import redact_broken_json
 from loop_kit.engine.attempt_metrics import AttemptMetrics
+from loop_kit.engine.delivered import Delivered, receive
 from loop_kit.engine.options import Options
 from loop_kit.ports import (
     Agent,
@@ -27,26 +23,6 @@ from loop_kit.ports import (
     Reporter,
     Workspace,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an agent delivered, and the JSON document in it."""
-
-    content: bytes
-    document: Any
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableReport:
-    """What an agent delivered that is no JSON document, as far as it was read, and why."""
-
-    content: bytes
-    why: str
-
-
-Delivered = Report | UnreadableReport | None
-"""What an agent delivered; None where that is nothing."""
 
 _MAX_PAUSE_SEC = 15 * 60.0
 
@@ -153,7 +129,7 @@ class Dispatcher:
         metrics = AttemptMetrics(self._reporter, self._clock, state, where)
         try:
             ended = agent.run(assignment, metrics)
-            delivered = self._receive(delivery)
+            delivered = receive(self._mailbox, delivery, self._options.redact)
         finally:
             self._mailbox.discard(delivery)
         self._report_end(state, effect, ended, delivered, metrics)
@@ -191,33 +167,6 @@ class Dispatcher:
             resume = {"status": "resume_hit", "session_id": assignment.session.session_id}
             resume["session_started_round"] = started
         self._reporter.event("dispatch_resume", state, {**where, **resume})
-
-    def _receive(self, delivery: Delivery) -> Delivered:
-        """The report without secrets, so that nothing behind this line ever holds one.
-
-        It is parsed before it is redacted, since JSON can spell a secret in escapes. What is JSON
-        to the letter and holds none stays byte for byte what the agent wrote: the text is searched
-        too, for a comment, or a key that is given twice, is in no document.
-        """
-        redact = self._options.redact
-        try:
-            raw = self._mailbox.collect(delivery)
-        except ReportInvalid as error:
-            return UnreadableReport(b"", redact(str(error)))
-        if raw is None:
-            return None
-        written = decode(raw)
-        cleaned = redact_broken_json(redact, written)
-        try:
-            document, is_exact = read_report(raw)
-            text = clean_text(document)
-            if is_exact and cleaned == written and redact(text) == text:
-                return Report(raw, document)
-            content = redact(text).encode(errors="replace")
-            return Report(content, report_document(content))
-        except ReportInvalid as error:
-            kept = raw if cleaned == written else cleaned.encode("utf-8", "replace")
-            return UnreadableReport(kept, redact(str(error)))
 
     def _report_end(
         self,
@@ -294,8 +243,11 @@ class Dispatcher:
         if delivered is None or state.attempt is None:
             return {}
         path = bus.refused_path(state.task_id, state.round, role, state.attempt.number)
-        self._reporter.note(f"The {role.value}'s report is refused; it is kept as {path}.")
-        return {path: bus.refused_report(self._options.redact(reason), delivered.content)}
+        where = (
+            f"on the branch {state.state_branch}" if state.state_branch else "in the loop's folder"
+        )
+        self._reporter.note(f"The {role.value}'s report is refused; it is kept as {path} {where}.")
+        return {path: bus.refused_report(self._options.redact(reason), delivered.written)}
 
     def _find_cause(
         self, state: LoopState, role: Role, ended: AgentExit, failure: Failure, message: str
@@ -367,30 +319,3 @@ def _visible_path(path: Path, workspace: Path) -> str:
     if path.is_relative_to(workspace):
         return path.relative_to(workspace).as_posix()
     return str(path)
-
-
-def report_files(state: LoopState, role: Role, delivered: Delivered) -> dict[str, bytes | None]:
-    """The report of an accepted attempt, on the bus and in the archive of its round."""
-    name = bus.REPORTS[role]
-    content = delivered.content if isinstance(delivered, Report) else b""
-    return {name: content, bus.archive_path(state.task_id, state.round, name): content}
-
-
-def document_of(delivered: Delivered, role: Role) -> Any:
-    """The JSON document that an agent delivered.
-
-    Raises:
-        ReportInvalid: there is no report, or it cannot be read.
-    """
-    if delivered is None:
-        raise ReportInvalid(f"the {role.value} ended without writing {bus.REPORTS[role]}")
-    if isinstance(delivered, UnreadableReport):
-        raise ReportInvalid(delivered.why)
-    return delivered.document
-
-
-def named_head(delivered: Delivered) -> str | None:
-    """The commit that a worker calls its own, whatever else its report lacks."""
-    document = delivered.document if isinstance(delivered, Report) else None
-    named = document.get("head_sha") if isinstance(document, dict) else None
-    return named if isinstance(named, str) else None

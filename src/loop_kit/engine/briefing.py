@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loop_kit.core.agent.report_text import decode
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.briefing import handoff, knowledge
 from loop_kit.core.briefing.prompts import Context
@@ -17,7 +18,9 @@ from loop_kit.core.card.scope import patterns
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.messages import RunAgent
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.record import clean_text
 from loop_kit.ports import Guides, Repository, Store
 
 
@@ -79,6 +82,16 @@ class Briefer:
         """What both roles left in the round before."""
         documents = [self._load_handoff(state, role) for role in Role] if state.round > 1 else []
         return handoff.section(each for each in documents if each is not None)
+
+    def refused_report(self, state: LoopState, effect: RunAgent) -> str | None:
+        """The report that this attempt is to correct, as its agent wrote it; None if it is not."""
+        numbers = range(effect.attempt - 1, 0, -1) if effect.repairs_report else ()
+        for number in numbers:
+            path = bus.refused_path(state.task_id, state.round, effect.role, number)
+            raw = self._store.read(path)
+            if raw is not None:
+                return clean_text(decode(bus.content_of_refused(raw))).strip() or None
+        return None
 
     def _load_handoff(self, state: LoopState, role: Role) -> Document | None:
         """The handoff of this task, or None where it is missing or damaged."""

@@ -24,13 +24,11 @@ from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.sanitize import one_line
 from loop_kit.engine.attempt import (
     AttemptResult,
-    Delivered,
     Dispatcher,
     Interrupted,
-    document_of,
-    report_files,
 )
 from loop_kit.engine.briefing import Briefer
+from loop_kit.engine.delivered import Delivered, document_of, report_files
 from loop_kit.errors import GitFailed
 from loop_kit.ports import AgentExit, Diff, Fingerprint, Repository, Store, Workspace, Workspaces
 
@@ -102,6 +100,7 @@ class ReviewerPass:
                     paths=paths,
                     feedback=effect.feedback,
                     handoff=self._briefer.handoff(state),
+                    refused=self._briefer.refused_report(state, effect),
                 ),
             )
             attempt = (state, card, workspace, before, ended, delivered)

@@ -19,14 +19,11 @@ from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
 from loop_kit.core.sanitize import truncate
 from loop_kit.engine.attempt import (
     AttemptResult,
-    Delivered,
     Dispatcher,
     Interrupted,
-    document_of,
-    named_head,
-    report_files,
 )
 from loop_kit.engine.briefing import Briefer, Briefing
+from loop_kit.engine.delivered import Delivered, document_of, named_head, report_files
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
 from loop_kit.ports import (
@@ -169,6 +166,7 @@ class WorkerPass:
             feedback=effect.feedback,
             context=context,
             wip_sha=state.wip.sha if state.wip else "",
+            refused=self._briefer.refused_report(state, effect),
         )
 
     def _judge(

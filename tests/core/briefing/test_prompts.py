@@ -1,5 +1,6 @@
 """Prompts: instructions from people with write access, everything else as data in a fence."""
 
+import json
 from typing import Any
 
 import pytest
@@ -271,3 +272,28 @@ def test_braces_are_doubled_to_be_literal_and_values_are_not_read_again(
     template: str, text: str
 ) -> None:
     assert fill_template(template, {"a": "1", "b": "{a}"}) == text
+
+
+def test_a_report_to_be_corrected_is_quoted_and_the_review_is_not_asked_for_again() -> None:
+    state = b.awaiting_review()
+    request = bus.review_request(CARD, state, b.WORK, "Do it", {"diff": ""})
+    refused = json.dumps({"decision": "approve", "summary": ESCAPE})
+    fault = "review_report.json approves without naming a file in 'files_examined'"
+    prompt = reviewer_prompt(guidance("reviewer"), CARD, request, PATHS, fault, "", refused)
+    assert fault in prompt
+    assert refused in prompt
+    assert "nothing of it has to be done again" in prompt
+    assert "only your report has to be corrected" in prompt
+    assert "Commits " not in prompt
+    assert f"Write this JSON object to {PATHS.report}" in prompt
+
+
+def test_the_worker_is_asked_for_its_report_alone_in_the_same_way() -> None:
+    refused = '{"task_id": "T-001", "round": 1}'
+    fault = "work_report.json missing required field 'head_sha'"
+    prompt = worker_prompt(
+        guidance("worker"), CARD, 1, PATHS, None, fault, Context(), refused=refused
+    )
+    assert refused in prompt
+    assert "nothing of it has to be done again" in prompt
+    assert "nothing of it" not in worker(feedback="These changes were refused: a.py")

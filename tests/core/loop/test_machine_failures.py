@@ -84,7 +84,10 @@ def test_a_repair_is_tried_once_with_the_error_quoted_and_then_it_is_the_outcome
     role: Role, failure: Failure, outcome: str
 ) -> None:
     state = b.after(waiting_for(role), b.attempted(role), b.failed(role, failure, "field 'x'"))
-    assert outstanding(state) == RunAgent(role, round=1, attempt=2, feedback="field 'x'")
+    repairs = failure is Failure.INVALID_REPORT
+    assert outstanding(state) == RunAgent(
+        role, round=1, attempt=2, feedback="field 'x'", repairs_report=repairs
+    )
     state = b.after(state, b.attempted(role), b.failed(role, failure, "again"))
     assert (state.outcome, state.error) == (outcome, "again")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.record import Record
-from loop_kit.core.sanitize import fence
+from loop_kit.core.sanitize import fence, truncate
 
 WORKER_PLACEHOLDERS = (
     "task_id",
@@ -60,6 +60,9 @@ _REVIEWER_MUST = {
 }
 """What reaches every prompt, whether or not a template of an older version has a place for it."""
 
+_REVIEWED = "You have reviewed this round already: only your report has to be corrected, see below."
+_MAX_REFUSED = 100_000
+
 _ANSWER = " (and when you are asked for a structured answer, answer with the same object)"
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 
@@ -103,8 +106,9 @@ def worker_prompt(
     feedback: str,
     context: Context,
     wip_sha: str = "",
+    refused: str | None = None,
 ) -> str:
-    """The worker's prompt for one attempt.
+    """The worker's prompt for one attempt; `refused` is the report that it is to correct.
 
     Raises:
         TemplateInvalid: the template names an unknown placeholder.
@@ -119,7 +123,7 @@ def worker_prompt(
         "task_card_section": _card(card),
         "fix_list_section": _fixes(fix_list),
         "prior_context_section": _prior_round(fix_list),
-        "feedback_section": _unfinished_note(wip_sha) + _feedback(feedback),
+        "feedback_section": _unfinished_note(wip_sha) + _feedback(feedback, refused),
         "report_section": _work_report_form(card, round_, paths, fix_list),
         "work_report_path": paths.report,
         "quickstart_section": _data_or_none(context.quickstart),
@@ -140,8 +144,9 @@ def reviewer_prompt(
     paths: Paths,
     feedback: str,
     handoff: str,
+    refused: str | None = None,
 ) -> str:
-    """The reviewer's prompt for one attempt.
+    """The reviewer's prompt for one attempt; `refused` is the report that it is to correct.
 
     Raises:
         TemplateInvalid: the template names an unknown placeholder.
@@ -154,8 +159,8 @@ def reviewer_prompt(
         "role_md": guidance.role_md.strip(),
         "task_card_section": _card(card),
         "prior_context_section": "",
-        "review_section": _review(request, paths),
-        "feedback_section": _feedback(feedback),
+        "review_section": _review(request, paths) if refused is None else _REVIEWED,
+        "feedback_section": _feedback(feedback, refused),
         "report_section": _review_report_form(card, request, paths),
         "review_report_path": paths.report,
         "handoff_section": _data_or_none(handoff),
@@ -262,13 +267,18 @@ def _prior_round(fix_list: Document | None) -> str:
     return _data("\n".join(lines))
 
 
-def _feedback(feedback: str) -> str:
+def _feedback(feedback: str, refused: str | None) -> str:
     if not feedback:
         return ""
-    return (
-        "\n## Your last attempt was not accepted\n\n"
-        f"{_data(feedback)}\n\nFix exactly this; you will not get another chance in this round.\n"
-    )
+    if refused is None:
+        request = "Fix exactly this; you will not get another chance in this round."
+    else:
+        request = (
+            "Your work is not lost, and nothing of it has to be done again: write the whole report"
+            " again, with exactly this corrected. You will not get another chance in this round."
+            f" This is the report that you wrote:\n\n{_data(truncate(refused, _MAX_REFUSED))}"
+        )
+    return f"\n## Your last attempt was not accepted\n\n{_data(feedback)}\n\n{request}\n"
 
 
 def _unfinished_note(wip_sha: str) -> str:

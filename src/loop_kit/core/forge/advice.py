@@ -7,7 +7,7 @@ A place that nobody can comment on has the workflow's own form instead.
 import math
 from collections.abc import Mapping
 
-from loop_kit.core.loop import outbox
+from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
@@ -66,6 +66,15 @@ def refused_change(state: LoopState) -> list[str]:
         return []
     summary = "<details><summary>The refused change, which was not pushed</summary>"
     return ["", summary, "", quote(state.refused_diff), "", "</details>"]
+
+
+def refused_report(state: LoopState) -> list[str]:
+    """The line that names the report for which the loop stopped; none where it is none."""
+    last = state.attempt
+    if state.outcome is None or last is None or not (last.report_refused and state.state_branch):
+        return []
+    path = bus.refused_path(state.task_id, state.round, last.role, last.number)
+    return [f"- **The refused report:** `{path}` on the branch `{state.state_branch}`"]
 
 
 def failed_setup(state: LoopState) -> list[str]:

@@ -13,6 +13,7 @@ from loop_kit.core.forge.advice import (
     next_step,
     refused_change,
     refused_push,
+    refused_report,
 )
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
 from loop_kit.core.loop import outbox
@@ -78,6 +79,7 @@ def status_comment(state: LoopState) -> str:
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         f"- **CI:** {_ci(state)}",
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
+        *refused_report(state),
         *refused_change(state),
         *refused_push(state),
         *failed_setup(state),
@@ -97,6 +99,7 @@ def acknowledgement(state: LoopState) -> str:
         f"- **Next:** {next_step(state)}",
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         *_card_note(state),
+        *refused_report(state),
         *refused_change(state),
         *refused_push(state),
         *failed_setup(state),

@@ -69,6 +69,11 @@ def refused_report(reason: str, content: bytes) -> bytes:
     return f"Refused: {reason}{note}\n\n".encode(errors="replace") + content[:MAX_REFUSED]
 
 
+def content_of_refused(raw: bytes) -> bytes:
+    """The report in `refused_report`, as it was written."""
+    return raw.partition(b"\n\n")[2]
+
+
 def archive_of_earlier_run(
     task_id: str, started_at: str | None, names: Collection[str]
 ) -> dict[str, str]:

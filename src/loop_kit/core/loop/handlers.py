@@ -136,7 +136,10 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     outcome = OUTCOMES.get((event.role, event.failure))
     if outcome is None:
         raise IllegalTransition(f"{event.failure} of the {event.role}")
-    attempt = attempt_of(state, event.role).model_copy(update={"claimed": False})
+    attempt = attempt_of(state, event.role)
+    refused = event.failure in RETRIED and attempt.report_refused
+    refused = refused or event.failure is Failure.INVALID_REPORT
+    attempt = attempt.model_copy(update={"claimed": False, "report_refused": refused})
     if event.work_sha:
         attempt = attempt.model_copy(update={"work_sha": event.work_sha})
     left = sessions.update_after_failure(state, event, attempt.retries)

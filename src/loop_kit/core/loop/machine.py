@@ -196,6 +196,7 @@ def _next_attempt(state: LoopState, role: Role) -> RunAgent:
         attempt=last.number if last.claimed else last.number + 1,
         delay=0 if last.claimed else pause(state.limits, last),
         feedback=last.feedback,
+        repairs_report=last.report_refused,
         work_sha=last.work_sha,
         session=session,
         rotated=rotated,

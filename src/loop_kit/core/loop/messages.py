@@ -292,6 +292,7 @@ class RunAgent:
     attempt: int
     delay: float = 0
     feedback: str = ""
+    repairs_report: bool = False
     work_sha: str = ""
     session: Session | None = None
     rotated: bool = False

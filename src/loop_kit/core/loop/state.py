@@ -133,6 +133,8 @@ class Attempt(ExtensibleRecord):
     waits: bool = False
     retry_after: float = 0
     feedback: str = ""
+    report_refused: bool = False
+    """Whether all that was wrong is the report, which is kept as it was written."""
     work_sha: Sha = ""
     lost: int = 0
     """How many runs died during it."""
