@@ -50,11 +50,12 @@ def test_an_interruption_is_replayed_as_one(tmp_path: Path) -> None:
 
 
 def test_a_replayed_workspace_holds_the_head_or_where_it_began(tmp_path: Path) -> None:
-    work = BundledWork(head_sha=sha(7), report="{}")
+    work = BundledWork(head_sha=sha(7), report="{}", notes=("Left: a.log.",))
     worked = ReplayedWorkspaces(tmp_path, bundle().model_copy(update={"work": work}))
     idle = ReplayedWorkspaces(tmp_path, bundle())
 
     assert worked.open(Role.WORKER, sha(1)).collect("").head == sha(7)
+    assert worked.open(Role.WORKER, sha(1)).collect("").notes == ("Left: a.log.",)
     assert idle.open(Role.WORKER, sha(1)).collect("").head == sha(1)
     assert idle.open(Role.WORKER, sha(1), "", sha(2)).collect("").head == sha(2)
     reviewed = worked.open(Role.REVIEWER, sha(7))

@@ -77,6 +77,19 @@ def test_what_the_worker_leaves_uncommitted_is_committed_for_it(repo: Repo) -> N
     assert "uncommitted" in repo.git("log", "-1", "--format=%s")
 
 
+def test_what_tools_leave_is_named_and_more_files_than_the_flag_says_go_back(repo: Repo) -> None:
+    many = {f"many/{n}.txt": "x\n" for n in range(3)}
+    repo.plan({"worker": [{"write": {**many, "debug.log": "x\n"}}, {"report": {}}]})
+    result = repo.run("--max-leftovers", "2")
+    assert result.code == 3, result.text
+    assert "leave such files: debug.log." in result.out
+    assert "3 new files are not committed, more than max-leftovers (2)" in repo.state["error"]
+    assert repo.names == ["worker/1/1", "worker/1/2"]
+
+    assert repo.run("--max-leftovers", "3").code == 0
+    assert committed(repo) == sorted(many)
+
+
 def test_the_head_is_read_from_git_and_not_from_the_report(repo: Repo) -> None:
     repo.plan({"worker": [*DONE[:2], {"report": {"head_sha": "0" * 40}}]})
     assert repo.run().code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,18 @@ def assert_refused(raw: bytes, why: str) -> None:
         parse_bundle(raw)
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_worker_left_outside_its_commits_comes_through() -> None:
+    worked = work_reported(1, 1)
+    notes = ("Not committed for the worker: debug.log.",)
+    found = bundle_of(
+        attempted(Role.WORKER), replace(worked, work=replace(worked.work, notes=notes))
+    )
+    assert found.work is not None
+    assert found.work.notes == notes
+    endless = found.to_json().replace(b"debug.log", b"x" * 10_000)
+    assert_refused(endless, "8192")
 
 
 def test_a_round_comes_through_as_it_was_reported() -> None:

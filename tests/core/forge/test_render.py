@@ -46,6 +46,17 @@ def headings(text: str) -> list[str]:
     return [found[n + 1].content for n, t in enumerate(found) if t.type == "heading_open"]
 
 
+def test_what_a_worker_left_outside_its_commits_is_in_the_review() -> None:
+    event = b.rejected(1, ReportedIssue(reason="double is wrong"))
+    state = b.after(b.awaiting_review(), event)
+    left = "Not committed for the worker: debug.log <!-- x -->."
+    record = state.history[0].model_copy(update={"notes": (left,)})
+    state = state.model_copy(update={"history": (record,)})
+    body = without_marker(review_body(state, 1, event.report, "review-r1"))
+    assert "Not committed for the worker: debug.log" in body
+    assert "<!--" not in body
+
+
 def test_a_marker_names_the_loop_and_the_post() -> None:
     assert marker("T-001", "review-r1") == MARK
 

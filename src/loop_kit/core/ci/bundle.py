@@ -149,7 +149,7 @@ class BundledWork(Record):
 
     head_sha: FullSha
     report: Text
-    notes: Annotated[tuple[Text, ...], Field(max_length=8)] = ()
+    notes: Annotated[tuple[Annotated[Text, Field(max_length=8_192)], ...], Field(max_length=8)] = ()
 
 
 class Refused(Record):

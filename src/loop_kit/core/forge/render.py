@@ -101,6 +101,8 @@ def review_body(
         f"Reviewed `{record.head_sha[:10]}`"
         f" ({record.files} files, +{record.lines_added} −{record.lines_deleted}).",
     ]
+    for note in record.notes:
+        parts += ["", inline(note, 1000)]
     if review.decision == "approve" and not approved:
         parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
     if review.summary:
