@@ -113,3 +113,32 @@ def test_a_commit_that_does_not_build_on_the_start_is_not_taken(
     made = unrelated(agent_git(workspace.path))
     collected = workspace.collect("Leftovers", made)
     assert (collected.head, collected.notes) == (local.head, ())
+
+
+def pack_refs(git: Git) -> None:
+    git.run("pack-refs", "--all")
+
+
+def rename_branch(git: Git) -> None:
+    git.run("branch", "--move", "feature/x.y")
+
+
+def link_branch(git: Git) -> None:
+    git.run("branch", "target")
+    git.run("symbolic-ref", "refs/heads/alias", "refs/heads/target")
+    git.run("symbolic-ref", "HEAD", "refs/heads/alias")
+
+
+def pack_and_move(git: Git) -> None:
+    pack_refs(git)
+    commit(git, "more.py")
+
+
+@pytest.mark.parametrize("act", [pack_refs, rename_branch, link_branch, pack_and_move])
+def test_head_is_found_however_git_has_written_it(
+    workspace: Workspace, act: Callable[[Git], None]
+) -> None:
+    git = agent_git(workspace.path)
+    commit(git, "b.py")
+    act(git)
+    assert workspace.collect("Leftovers").head == git.text("rev-parse", "HEAD")

@@ -11,7 +11,7 @@ from pathlib import Path
 from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
-from loop_kit.adapters.workspaces.unfinished import unfinished_operation
+from loop_kit.adapters.workspaces.unfinished import head_of, unfinished_operation
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
@@ -61,7 +61,7 @@ class CloneWorkspace:
         self._check_git_folder()
         self._cloner.restore_steering()
         operation = unfinished_operation(self.path / ".git")
-        head = self._fetch("HEAD")
+        head = self._fetch(head_of(self.path / ".git") or "HEAD")
         git, git_dir = self._cloner.git, self._cloner.git_dir
         uncommitted = Uncommitted(
             *(git, git_dir, self.path, self._index, self._limit), self._cloner.ignored
@@ -93,6 +93,8 @@ class CloneWorkspace:
 
     def _fetch(self, commit: str) -> str:
         """Fetch a commit of the clone into the loop's repository; its id."""
+        if commit == self._start:
+            return commit
         git = self._cloner.git
         git.run(
             *(*FETCH, "--no-auto-maintenance", "--upload-pack", _UPLOAD_PACK),
@@ -100,7 +102,7 @@ class CloneWorkspace:
             env=CHECK_OBJECTS,
             timeout=600,
         )
-        return git.text("rev-parse", "--verify", _INCOMING)
+        return git.text("rev-parse", "--verify", _INCOMING) if commit == "HEAD" else commit
 
     def _commit(self, tree: str, parent: str, message: str) -> str:
         command = ("commit-tree", tree, "-p", parent, "-m", message)

@@ -1,4 +1,4 @@
-"""What git was doing in a clone when its agent ended: a merge, a rebase, and so on.
+"""Where a clone's HEAD is, and what git was doing there when its agent ended: a merge, a rebase.
 
 Read from the files that git keeps of it; git itself is not run with that clone's configuration.
 """
@@ -20,6 +20,8 @@ _TRACES = (
     ("sequencer", "cherry-pick or revert"),
 )
 _REBASED = ("rebase-merge/orig-head", "rebase-apply/orig-head")
+_MAX_REFS = 8 * 1024 * 1024
+_BRANCH = re.compile(rb"ref: (refs/heads/[^\s/.]+(?:/[^\s/.]+)*)")
 _COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -41,10 +43,26 @@ def unfinished_operation(git_dir: Path) -> Operation | None:
 
 def _commit_before(git_dir: Path) -> str | None:
     for trace in _REBASED:
-        try:
-            found = _COMMIT.fullmatch((read_plain(git_dir / trace, 1024) or b"").strip())
-        except BusFileUnreadable:
-            continue
+        found = _COMMIT.fullmatch(_plain(git_dir / trace))
         if found is not None:
             return found[0].decode()
     return None
+
+
+def head_of(git_dir: Path) -> str | None:
+    """The commit of HEAD in the repository at `git_dir`, where its plain files say so."""
+    head = _plain(git_dir / "HEAD")
+    branch = _BRANCH.fullmatch(head)
+    if branch is not None:
+        ref = branch[1]
+        packed = re.escape(ref).join((rb"^([0-9a-f]+) ", rb"$"))
+        listed = re.search(packed, _plain(git_dir / "packed-refs"), re.MULTILINE)
+        head = _plain(git_dir / os.fsdecode(ref)) or (listed[1] if listed else b"")
+    return head.decode() if _COMMIT.fullmatch(head) else None
+
+
+def _plain(path: Path) -> bytes:
+    try:
+        return (read_plain(path, _MAX_REFS) or b"").strip()
+    except (BusFileUnreadable, OSError):
+        return b""
