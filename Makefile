@@ -2,6 +2,7 @@
 PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
+export UV_SYSTEM_CERTS ?= true
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=auto --quiet
@@ -41,7 +42,7 @@ clean:
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	PIP_CERT="$${PIP_CERT:-$$($(PYTHON) src/loop_kit/adapters/runner/certificates.py)}" $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/runtime: requirements.lock | .venv/bin/uv
 	$(INSTALL) --require-hashes --requirement requirements.lock

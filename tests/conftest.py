@@ -13,6 +13,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 SLOW = (
+    "actions/test_start_certificates.py",
     "adapters/git",
     "adapters/process",
     "adapters/workspaces/test_deep_folders.py",

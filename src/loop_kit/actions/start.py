@@ -1,15 +1,17 @@
 """What action.yml starts: installs the locked dependencies beside the action, then becomes it.
 
 It runs on the job's own Python before anything is installed, so it uses the standard library alone.
-`uv` is used where the job has it, pip otherwise. The process is
+`uv` is used where the job has it, pip otherwise; both trust what the system trusts. The process is
 replaced at the end, so that a cancelled job's signals reach the loop and not a parent of it.
 """
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,12 +38,14 @@ def main() -> None:
 
 
 def _install(folder: Path, python: Path, lock: Path) -> None:
-    import shutil
+    from loop_kit.adapters.process.programs import find_program
+    from loop_kit.adapters.runner.certificates import UV
 
-    uv = shutil.which("uv")
+    uv = find_program("uv", os.environ)
     if uv:
-        _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
-        _run(uv, "pip", "install", "--quiet", "--python", str(python), *_lock_options(lock))
+        pip = (uv, "pip", "install", "--quiet", "--python", str(python))
+        _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder), settings=UV)
+        _run(*pip, *_lock_options(lock), settings=UV)
     else:
         _install_by_pip(folder, python, lock)
     site = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
@@ -51,24 +55,32 @@ def _install(folder: Path, python: Path, lock: Path) -> None:
 
 def _install_by_pip(folder: Path, python: Path, lock: Path) -> None:
     """Install by the pip that is here, if there is one: a copy of it takes as long as the rest."""
+    from loop_kit.adapters.runner.certificates import pip_settings
+
     venv = (sys.executable, "-I", "-m", "venv")
     options = ("--quiet", "--disable-pip-version-check", "--no-compile", *_lock_options(lock))
     if importlib.util.find_spec("pip") is not None:
         _run(*venv, "--without-pip", str(folder))
-        _run(sys.executable, "-I", "-m", "pip", "--python", str(python), "install", *options)
+        pip: tuple[str, ...] = (sys.executable, "-I", "-m", "pip", "--python", str(python))
+        settings = pip_settings(importlib.metadata.version("pip"), os.environ)
     else:
+        import ensurepip
+
         _run(*venv, str(folder))
-        _run(str(python), "-I", "-m", "pip", "install", *options)
+        pip = (str(python), "-I", "-m", "pip")
+        settings = pip_settings(ensurepip.version(), os.environ)
+    _run(*pip, "install", *options, settings=settings)
 
 
 def _lock_options(lock: Path) -> tuple[str, ...]:
     return ("--require-hashes", "--no-deps", "-r", str(lock))
 
 
-def _run(*argv: str) -> None:
+def _run(*argv: str, settings: Mapping[str, str] | None = None) -> None:
+    """Run a program that installs; `settings` are variables that the job may have set otherwise."""
     from loop_kit.adapters.process import process
 
-    done = process.run(argv, timeout=600)
+    done = process.run(argv, env={**(settings or {}), **os.environ}, timeout=600)
     if done.code:
         output = (done.out + done.err).decode("utf-8", "replace").strip()[-2000:]
         _fail(f"Installing loop-kit failed ({argv[0]}): {output}")
