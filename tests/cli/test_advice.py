@@ -26,6 +26,11 @@ def correct_the_card(repo: Repo, result: Result) -> None:
     repo.card(verify=["true"])
 
 
+def provide_what_setup_needs(repo: Repo, result: Result) -> None:
+    """What the setup command needs is there."""
+    (repo.home / "ready").touch()
+
+
 @dataclass(frozen=True)
 class Case:
     """How a run stops, what it says, and what is done before its command is typed."""
@@ -55,6 +60,11 @@ CASES = {
         *("verify_unavailable", "--refresh-card", {}),
         card=(("verify", ["no-such-program -q"]),),
         first=correct_the_card,
+    ),
+    "setup failed": Case(
+        *("setup_failed", "Correct --workspace-setup", {}),
+        ("--workspace-setup", 'test -f "$HOME/ready"'),
+        first=provide_what_setup_needs,
     ),
     "invalid work report": Case(
         *("invalid_work_report", "Continue with:", {"worker": [*RIGHT[:2], {"raw": "{"}]}),

@@ -1,5 +1,6 @@
 """The commands that install what a project needs, by the names of the files at its top."""
 
+import shlex
 from collections.abc import Collection
 
 _NODE = {
@@ -35,11 +36,18 @@ def node_setup(names: Collection[str]) -> str:
     return next((command for lock, command in _NODE.items() if lock in names), "npm install")
 
 
-def python_setup(names: Collection[str], runner: str = "", programs: str = ".venv/bin") -> str:
-    """What installs a Python project and its packages into an environment of its own."""
+def python_setup(
+    names: Collection[str], runner: str = "", project: str = ".", *, windows: bool = False
+) -> str:
+    """What installs a Python project and its packages into an environment of its own.
+
+    `project` is the folder of the project, where it is not the one with these `names`.
+    """
     for lock, (variables, command) in _PYTHON.items():
         if lock in names:
             return f"{variables}{runner}{command}"
     needed = " -r requirements.txt" if "requirements.txt" in names else ""
-    project = " -e ." if PYTHON_PROJECTS & {*names} else ""
-    return f"python3 -m venv .venv && {programs}/python -m pip install{needed}{project}"
+    has_project = project != "." or PYTHON_PROJECTS & {*names}
+    installed = f"{needed} -e {shlex.quote(project)}" if has_project else needed
+    python, programs = ("python", ".venv\\Scripts\\") if windows else ("python3", ".venv/bin/")
+    return f"{python} -m venv .venv && {programs}python -m pip install{installed}"

@@ -197,4 +197,12 @@ def test_the_setup_that_is_suggested_is_that_of_the_project(
     for name in files:
         write(tmp_path / name, "")
 
-    assert suggested_setup(tmp_path) == command
+    assert suggested_setup(tmp_path, tmp_path / "src") == command
+
+
+def test_a_project_in_a_folder_of_the_repository_is_installed_from_there(tmp_path: Path) -> None:
+    write(tmp_path / "packages" / "a" / "pyproject.toml", "")
+
+    command = suggested_setup(tmp_path, tmp_path / "packages" / "a" / "src")
+
+    assert command.endswith("pip install -e packages/a")

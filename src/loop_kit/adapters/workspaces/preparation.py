@@ -202,7 +202,8 @@ class Preparation:
         """Refuse an environment that imports the project from the user's tree."""
         own = own_environment(workspace) if workspace else None
         environ = self._environ if own is None else {"VIRTUAL_ENV": str(own)}
-        asks = any((self._root / name).is_file() for name in PYTHON_PROJECTS)
+        folders = (self._root, *(path for path in self._root.iterdir() if path.is_dir()))
+        asks = any(_is_project(folder) for folder in folders)
         found = editable_install(environ, [self._root], self._root, asks=asks)
         if found is not None:
             raise SetupFailed(
@@ -210,7 +211,7 @@ class Preparation:
                 f" {found.folder}, so that agents and verify commands would test that code instead"
                 " of the workspace's.",
                 "Give each workspace an environment of its own: `workspace-setup:"
-                f" {suggested_setup(self._root)}`.",
+                f" {suggested_setup(self._root, found.folder)}`.",
             )
 
 
@@ -247,10 +248,17 @@ def choose_preparation(
     return Preparation(inside, root, base_sha, include, setup, seen, warn, in_job=in_job)
 
 
-def suggested_setup(root: Path) -> str:
-    """Commands that install the Python project in `root` into an environment of its own."""
-    programs = ".venv\\Scripts" if sys.platform == "win32" else ".venv/bin"
-    return python_setup({path.name for path in root.iterdir()}, programs=programs)
+def suggested_setup(root: Path, imported: Path) -> str:
+    """Commands that install the Python project whose files are in `imported`, below `root`."""
+    below = [folder for folder in (imported, *imported.parents) if folder.is_relative_to(root)]
+    project = next((folder for folder in below if _is_project(folder)), root)
+    names = {path.name for path in root.iterdir()}
+    relative = project.relative_to(root).as_posix()
+    return python_setup(names, project=relative, windows=sys.platform == "win32")
+
+
+def _is_project(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in PYTHON_PROJECTS)
 
 
 def _digest(*parts: str) -> str:
