@@ -109,7 +109,7 @@ class FileStore:
     def save(
         self, state: LoopState, event: Event, files: Mapping[str, bytes | None] | None = None
     ) -> None:
-        """Write the bus files, then the state; one fsync makes all of them durable."""
+        """Write the bus files, then the state; `sync` makes them durable."""
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
             name = bus.archive_path(state.task_id, state.round, bus.STATE)
@@ -186,6 +186,7 @@ class FileStore:
         """Move the branch for the work, if it is not on the user's own; the rest is on disk."""
         if work_sha and self._keep_work is not None:
             self._keep_work(work_sha)
+        self._log.sync()
 
     def limit_time(self, seconds: float) -> None:
         """Nothing to do: no server is asked."""

@@ -1,23 +1,22 @@
-"""Makes the files of one transition durable by one fsync: they are written to a log first.
+"""Makes the files of several transitions durable by one fsync: they are written to a log first.
 
 The files themselves are then replaced without waiting for the disk: whoever reads them on this
 machine sees them, and a process that is killed loses nothing. Only a power cut can lose them; then
 the machine has been started again since the log was written, and what it holds is written again. A
-file that is younger than the log is left, for a person has changed it since.
+file that was written since that start is left, for a person has changed it.
 """
 
 import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.append import append_whole
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
-    open_plain,
     read_plain,
     write_atomically,
 )
@@ -33,24 +32,39 @@ _MAX_READ = 128 * 1024 * 1024
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def current_boot() -> str:
-    """A word that differs after every start of this machine."""
-    with contextlib.suppress(OSError):
-        return _BOOT.read_text("ascii").strip()
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A start of this machine: a word that no other start has, and when it was, in Unix seconds."""
+
+    name: str
+    began: float
+
+
+def current_boot() -> Boot:
+    """The last start of this machine."""
     import psutil
 
-    return str(int(psutil.boot_time()))
+    began = float(psutil.boot_time())
+    try:
+        return Boot(_BOOT.read_text("ascii").strip(), began)
+    except OSError:
+        return Boot(str(int(began)), began)
 
 
 class WriteAhead:
     """The log of one loop's folder; call it under the loop's lock."""
 
-    def __init__(self, folder: Path, boot: str | None = None, limit: int = MAX_LOG) -> None:
+    def __init__(
+        self, folder: Path, boot: Callable[[], Boot] = current_boot, limit: int = MAX_LOG
+    ) -> None:
         self._folder = folder
         self._path = folder / NAME
-        self._boot = boot
+        self._find_boot = boot
+        self._boot: Boot | None = None
         self._limit = limit
         self._recovered = False
+        self._unsynced = False
+        self._is_new = False
 
     def recover(self) -> None:
         """After a power cut: write again what the log holds; only the first call does anything."""
@@ -60,7 +74,7 @@ class WriteAhead:
         records = list(self._records())
         if not records:
             self.discard()
-        elif records[0].boot == self._current():
+        elif records[0].boot == self._current().name:
             self._cut_at(records[-1].end)
         else:
             self._restore_all(records)
@@ -72,9 +86,9 @@ class WriteAhead:
             os.truncate(self._path, end)
 
     def append(self, files: Contents) -> None:
-        """Make the new contents of `files` durable."""
+        """Log the new contents of `files`; `sync` makes them durable."""
         self.recover()
-        record = _record(self._current(), files)
+        record = _record(self._current().name, files)
         size = self._path.stat().st_size if self._path.exists() else 0
         if size and size + len(record) > self._limit:
             self._settle()
@@ -84,9 +98,17 @@ class WriteAhead:
             self.discard()
         with naming_file(self._path), self._path.open("ab", buffering=0) as stream:
             append_whole(stream, record)
-            os.fsync(stream.fileno())
-        if not size:
+        self._unsynced = True
+        self._is_new |= not size
+
+    def sync(self) -> None:
+        """Make everything durable that was logged."""
+        if self._unsynced:
+            _sync_file(self._path)
+            self._unsynced = False
+        if self._is_new:
             _sync_folder(self._path.parent)
+            self._is_new = False
 
     def discard(self) -> None:
         """Forget what was logged."""
@@ -98,30 +120,25 @@ class WriteAhead:
         for name in {name for record in self._records() for name in record.files}:
             path = self._folder / name
             folders.add(path.parent)
-            with contextlib.suppress(OSError, BusFileUnreadable):
-                stream = open_plain(path)
-                if stream is not None:
-                    with stream:
-                        os.fsync(stream.fileno())
+            _sync_file(path)
         for folder in folders:
             _sync_folder(folder)
 
     def _restore_all(self, records: Iterable["_Record"]) -> None:
-        written_at = self._path.stat().st_mtime_ns
         latest: dict[str, bytes | None] = {}
         for record in records:
             latest.update(record.files)
         for name, content in latest.items():
             if self._is_inside(name):
-                self._restore(self._folder / name, content, written_at)
+                self._restore(self._folder / name, content)
 
     def _is_inside(self, name: str) -> bool:
         """Whether it is below the folder: whoever made the repository may have made the log."""
         parent = (self._folder / name).parent.resolve()
         return ".." not in Path(name).parts and parent.is_relative_to(self._folder.resolve())
 
-    def _restore(self, path: Path, content: bytes | None, written_at: int) -> None:
-        if path.is_symlink() or (path.exists() and path.stat().st_mtime_ns > written_at):
+    def _restore(self, path: Path, content: bytes | None) -> None:
+        if path.is_symlink() or (path.exists() and path.stat().st_mtime > self._current().began):
             return
         if content is None:
             path.unlink(missing_ok=True)
@@ -139,9 +156,9 @@ class WriteAhead:
             yield record
             record = _parse(raw, record.end)
 
-    def _current(self) -> str:
+    def _current(self) -> Boot:
         if self._boot is None:
-            self._boot = current_boot()
+            self._boot = self._find_boot()
         return self._boot
 
 
@@ -177,6 +194,12 @@ def _parse(raw: bytes, at: int) -> _Record | None:
         at += size or 0
     whole = at <= len(raw) and zlib.crc32(raw[begin:at]) == total
     return _Record(boot, files, at) if whole else None
+
+
+def _sync_file(path: Path) -> None:
+    if path.is_file() and not path.is_symlink():
+        with path.open("r+b") as stream:
+            os.fsync(stream.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
