@@ -128,6 +128,17 @@ def test_an_ignored_file_that_was_staged_is_work_unless_a_tool_left_it(
     assert collected.notes[0].endswith(": dist/.")
 
 
+def test_a_folder_in_place_of_a_file_that_was_staged_is_judged_file_by_file(
+    workspace: Workspace, local: Local
+) -> None:
+    write(workspace.path, "x")
+    agent_git(workspace.path).run("add", "x")
+    (workspace.path / "x").unlink()
+    write(workspace.path, "x/a.py", "x/debug.log")
+    found = files_at(local, workspace.collect("Leftovers").head)
+    assert {name for name in found if name.startswith("x")} == {"x/a.py"}
+
+
 def test_a_path_that_git_refuses_is_named_and_sinks_nothing_else(
     workspace: Workspace, local: Local
 ) -> None:

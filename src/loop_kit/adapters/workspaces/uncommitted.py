@@ -102,8 +102,8 @@ class Uncommitted:
         tracked, new = self._listing()
         staged = self._staged_by_agent(head)
         own = [c for c in staged if c.status == "A" and c.path not in tracked]
-        new += [f"{c.path}/" if c.mode == GITLINK else c.path for c in own]
-        new = [path for path in new if os.path.lexists(self._path / path)]
+        new += [f"{c.path}/" for c in own if c.mode == GITLINK and (self._path / c.path).is_dir()]
+        new += [c.path for c in own if _is_file(self._path / c.path)]
         removed = self._count_removed() if self._limit and len(new) > self._limit else 0
         leftovers = sort_leftovers(new, tracked, removed=removed, limit=self._limit)
         wanted = (*leftovers.taken, *(leftovers.excess if takes_all else ()))
@@ -247,6 +247,10 @@ def _parse(raw: bytes) -> Iterator[Change]:
     for about, path in zip(fields[::2], fields[1::2], strict=True):
         old_mode, mode, old_oid, oid, status = about[1:].split()
         yield Change(path, status[:1], old_mode, mode, old_oid, oid)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
 
 
 def _is_one_line(path: str) -> bool:

@@ -34,7 +34,9 @@ _IS_FILE = re.compile("|".join(map(translate, _FILES)))
 _ENVIRONMENT_MARKERS = ("pyvenv.cfg", "conda-meta/history")
 _MAX_NAMED = 20
 _MAX_NAME = 200
-_OURS, _MIDDLE, _THEIRS = b"<<<<<<< ", b"=======", b">>>>>>> "
+_CONFLICT = tuple(
+    re.compile(marker, re.MULTILINE) for marker in (rb"^<<<<<<< ", rb"^=======\r?$", rb"^>>>>>>> ")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +177,10 @@ def _names(paths: Iterable[str]) -> str:
 
 def has_conflict(content: bytes) -> bool:
     """Whether a conflict that git wrote into a file is still in it."""
-    wanted = iter((_OURS, _MIDDLE, _THEIRS))
-    marker = next(wanted)
-    for line in content.splitlines():
-        if line.startswith(marker) and (marker is not _MIDDLE or line.rstrip() == _MIDDLE):
-            following = next(wanted, None)
-            if following is None:
-                return True
-            marker = following
-    return False
+    at = 0
+    for marker in _CONFLICT:
+        found = marker.search(content, at)
+        if found is None:
+            return False
+        at = found.end()
+    return True
