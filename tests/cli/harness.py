@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -235,23 +233,6 @@ class Repo:
         for pid in [*left, *(call.pid for call in self.calls)]:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
-
-
-def installed_package() -> Path:
-    """The file of the program under test, asked of a process of its own."""
-    asked = "import loop_kit, pathlib; print(pathlib.Path(loop_kit.__file__).parent)"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True
-    )
-    return Path(done.stdout.strip())
-
-
-def own_copy(repo: Repo, folder: Path) -> list[str]:
-    """The command `loop run` from a copy of the package that an agent may change."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(installed_package(), folder / "loop_kit", ignore=ignored)
-    repo.extra = {"PYTHONPATH": str(folder), "FAKE_CODE": str(folder / "loop_kit")}
-    return [sys.executable, "-P", "-m", "loop_kit", "run", "--auto-dispatch", *FAST]
 
 
 def ended_by(process: Program, number: int) -> str:

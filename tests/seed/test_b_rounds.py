@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import FAST, ISSUE, LOOP, SENT_BACK, TWO_ROUNDS, Repo, Steps, own_copy
+from tests.cli.harness import FAST, ISSUE, LOOP, SENT_BACK, TWO_ROUNDS, Repo, Steps
 from tests.seed.conftest import NewRepo
 from tests.seed.helpers import DONE, REFUSED, STAMP, WORK, finished, item, read_until, sent_back
 
@@ -94,22 +94,17 @@ def test_blocking_issues_that_are_no_objects_are_kept_as_reasons(repo: Repo) -> 
         assert fix["reason"] in repo.calls[2].stdin
 
 
-def test_each_round_runs_the_code_on_disk_with_the_settings_of_the_first(
-    repo: Repo, tmp_path: Path
-) -> None:
-    command = own_copy(repo, tmp_path / "copy")
-    edit = 'echo "Sing as you work." >> "$FAKE_CODE/defaults/roles/code-writer.md"'
-    repo.plan({**TWO_ROUNDS, "worker/1": [{"sh": edit}, *DONE], "worker/2/1": [{"exit": 1}]})
+def test_all_rounds_run_in_one_process_with_the_settings_of_the_first(repo: Repo) -> None:
+    repo.plan({**TWO_ROUNDS, "worker/2/1": [{"exit": 1}]})
     flags = ("--worker-backend", "claude", "--worker-model", "opus", "--dispatch-retries", "1")
-    done = repo.execute([*command, *flags])
+    done = repo.run(*flags)
     assert done.code == 0, done.text
     assert repo.names[-3:] == ["worker/2/1", "worker/2/2", "reviewer/2/1"]
     for call in repo.calls:
         backend = "claude" if call.role == "worker" else "codex"
         assert Path(call.argv[0]).name == backend
         assert ("opus" in call.argv) == (call.role == "worker")
-    assert "Sing as you work." not in repo.calls[0].stdin
-    assert "Sing as you work." in repo.calls[2].stdin
+    assert len({call.parent for call in repo.calls}) == 1
 
 
 def test_what_a_round_says_is_seen_while_its_agent_is_at_work(repo: Repo) -> None:

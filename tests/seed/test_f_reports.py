@@ -73,6 +73,7 @@ def test_a_persons_broken_report_is_warned_of_and_waited_out(repo: Repo) -> None
     person(repo, "work_report.json", '{"task_id": "T-0')
     assert "work_report.json" in read_until(process, "Warning")
     (repo.root / "calc.py").write_text("VALUE = 1\n", "utf-8")
+    repo.git("commit", "--quiet", "--all", "-m", "Work")
     person(repo, "work_report.json", round=1, head_sha="x")
     read_until(process, "Tell the Reviewer")
     person(repo, "review_report.json", round=1, decision="approve")

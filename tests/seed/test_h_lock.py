@@ -115,6 +115,7 @@ def test_a_required_heartbeat_is_asked_of_each_role_in_its_turn(repo: Repo) -> N
     process = repo.start("--require-heartbeat", "--heartbeat-ttl", "600", auto=False)
     read_until(process, "Tell the Worker")
     (repo.root / "calc.py").write_text("VALUE = 1\n", "utf-8")
+    repo.git("commit", "--quiet", "--all", "-m", "Work")
     person(repo, "work_report.json", round=1, head_sha="x")
     text = finished(process)
     assert process.returncode == 2, text

@@ -41,7 +41,7 @@ COVERED: Mapping[str, tuple[str, ...]] = {
         "test_a_init::test_status_leaves_out_a_task_and_an_outcome_that_are_not_recorded",
     ),
     "A8": (
-        "test_a_init::test_a_path_in_the_repository_is_shown_relative",
+        "test_a_init::test_a_path_in_the_repository_is_shown_whole_as_agents_work_elsewhere",
         "test_a_init::test_a_path_outside_the_repository_is_shown_whole",
     ),
     "A9": ("test_a_init::test_every_time_is_in_utc_and_whole_seconds",),
@@ -58,7 +58,7 @@ COVERED: Mapping[str, tuple[str, ...]] = {
     ),
     "B5": ("test_b_rounds::test_blocking_issues_that_are_no_objects_are_kept_as_reasons",),
     # Read as "every round runs the code on disk, with the settings of the first".
-    "B6": ("test_b_rounds::test_each_round_runs_the_code_on_disk_with_the_settings_of_the_first",),
+    "B6": ("test_b_rounds::test_all_rounds_run_in_one_process_with_the_settings_of_the_first",),
     "B7": ("test_b_rounds::test_what_a_round_says_is_seen_while_its_agent_is_at_work",),
     "B8": ("test_b_rounds::test_leftovers_of_another_task_do_not_matter",),
     "B9": (
