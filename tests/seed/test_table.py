@@ -160,7 +160,10 @@ COVERED: Mapping[str, tuple[str, ...]] = {
         "test_g_git::test_a_diff_between_two_commits_is_printed",
         "test_g_git::test_a_diff_of_a_commit_that_is_not_there_is_refused",
     ),
-    "H1": ("test_h_lock::test_a_second_run_is_refused_and_touches_nothing",),
+    "H1": (
+        "test_h_lock::test_a_second_run_is_refused_and_touches_nothing",
+        "test_h_lock::test_a_removed_lock_file_lets_no_second_run_in",
+    ),
     "H2": (
         "test_h_lock::test_a_run_starts_when_the_one_before_was_ended",
         "test_h_lock::test_a_run_starts_when_the_one_before_came_to_its_end",
