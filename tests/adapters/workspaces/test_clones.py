@@ -15,6 +15,7 @@ from tests.adapters.conftest import IDENTITY, Local, environment, workplace
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.cloner import BRANCH, Cloner
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.fingerprints import plain_refs
 from loop_kit.adapters.workspaces.removal import remove
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.core.loop.state import Role
@@ -296,3 +297,19 @@ def test_a_missing_verify_command_is_reported_by_its_code(cloner: Cloner, local:
     unavailable = verifier(cloner).verify(local.head, ["no-such-command"], 60).unavailable
     assert unavailable is not None
     assert unavailable.exit_code == 127
+
+
+def test_refs_are_read_from_files_as_git_lists_them_and_packed_ones_by_git(
+    workspace: Workspace, local: Local
+) -> None:
+    git, inside = agent_git(workspace.path), workspace.path / ".git"
+    listed = local.git.run("ls-remote", "--quiet", "--symref", str(inside)).out
+    assert plain_refs(inside) == listed
+    before = workspace.fingerprint()
+
+    git.run("pack-refs", "--all")
+
+    assert plain_refs(inside) is None
+    assert workspace.fingerprint() == before
+    git.run("tag", "v1")
+    assert workspace.fingerprint() != before

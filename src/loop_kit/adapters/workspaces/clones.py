@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
+from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
 from loop_kit.adapters.workspaces.unfinished import head_of, unfinished_operation
 from loop_kit.adapters.workspaces.workplace import Workplace
@@ -51,6 +52,7 @@ class CloneWorkspace:
         self._limit = limit
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
+        self._fingerprints = Fingerprints(cloner.git, cloner.git_dir, path, self._index)
 
     def collect(self, message: str, named: str | None = None) -> Collected:
         """Fetch the commits, add what was left uncommitted, and return the head.
@@ -149,17 +151,7 @@ class CloneWorkspace:
         """HEAD, refs, index and tracked bytes."""
         self._check_git_folder()
         self._cloner.restore_steering()
-        git = self._cloner.git
-        refs = git.run("ls-remote", "--quiet", "--symref", str(self.path / ".git")).out
-        base = {"GIT_DIR": str(self._cloner.git_dir), "GIT_WORK_TREE": str(self.path)}
-        untrusted = {**base, "GIT_INDEX_FILE": str(self.path / ".git" / "index")}
-        trusted = {**base, "GIT_INDEX_FILE": str(self._index)}
-        listing = git.run("ls-files", "--stage", "-v", "-z", env=untrusted).out
-        inside = git.at(self.path)
-        inside.run("update-index", "-q", "--refresh", env=trusted, ok=(0, 1), timeout=120)
-        command = ("diff-files", "--raw", "-z", "--ignore-submodules=all")
-        tracked = inside.run(*command, env=trusted, timeout=120).out
-        return Fingerprint(refs, listing, tracked)
+        return self._fingerprints.take()
 
     def tracked(self, paths: Collection[str]) -> frozenset[str]:
         """Those of `paths` that the commit has which the workspace began with."""

@@ -1,0 +1,117 @@
+"""Takes the fingerprint of a workspace before and after an agent that may change nothing.
+
+Git never runs with the workspace's own configuration. Refs are read from their files, as a clone
+has them that nobody changed; where they look otherwise, git is asked. The agent's index is listed
+again only if its bytes are others than before.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.ports import Fingerprint
+
+_ID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
+_BRANCH = re.compile(rb"ref: (refs/heads/[^\s\0]+)\n")
+_MAX_REFS = 100
+_MAX_REF = 1024
+_MAX_INDEX = 512 * 1024 * 1024
+
+
+class Fingerprints:
+    """The fingerprints of the workspace at `path`; `index` is one that its agent never had."""
+
+    def __init__(self, git: Git, git_dir: Path, path: Path, index: Path) -> None:
+        self._git = git
+        self._path = path
+        base = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(path)}
+        self._trusted = {**base, "GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
+        self._untrusted = {**base, "GIT_INDEX_FILE": str(path / ".git" / "index")}
+        self._listed: tuple[bytes, bytes] | None = None
+
+    def take(self) -> Fingerprint:
+        """HEAD, refs, index and tracked bytes.
+
+        Raises:
+            GitFailed: git cannot read the workspace.
+        """
+        return Fingerprint(self._refs(), self._entries(), self._files())
+
+    def _refs(self) -> bytes:
+        inside = self._path / ".git"
+        refs = plain_refs(inside)
+        if refs is None:
+            refs = self._git.run("ls-remote", "--quiet", "--symref", str(inside)).out
+        return refs
+
+    def _entries(self) -> bytes:
+        """The entries of the agent's index."""
+        seen = self._index_digest()
+        if seen is None or self._listed is None or self._listed[0] != seen:
+            out = self._git.run("ls-files", "--stage", "-v", "-z", env=self._untrusted).out
+            self._listed = seen or b"", out
+        return self._listed[1]
+
+    def _index_digest(self) -> bytes | None:
+        try:
+            content = read_plain(self._path / ".git" / "index", _MAX_INDEX)
+        except (BusFileUnreadable, OSError):
+            return None
+        return None if content is None else hashlib.sha256(content).digest()
+
+    def _files(self) -> bytes:
+        """The tracked files that differ from the index that only git has written."""
+        return (
+            self._git.at(self._path)
+            .run(
+                *("-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--no-abbrev", "-z"),
+                *("--no-ext-diff", "--no-renames", "--no-relative", "--ignore-submodules=all"),
+                env=self._trusted,
+                timeout=600,
+            )
+            .out
+        )
+
+
+def plain_refs(git_folder: Path) -> bytes | None:
+    """HEAD and the refs as `git ls-remote --symref` prints them; None where git has to be asked."""
+    if any(os.path.lexists(git_folder / name) for name in ("packed-refs", "reftable", "commondir")):
+        return None
+    try:
+        refs = dict(sorted(_loose(git_folder)))
+        head = read_plain(git_folder / "HEAD", _MAX_REF) or b""
+    except (BusFileUnreadable, OSError, ValueError):
+        return None
+    branch = _BRANCH.fullmatch(head)
+    if branch is None or branch[1] not in refs:
+        return None
+    lines = [b"ref: %s\tHEAD" % branch[1], b"%s\tHEAD" % refs[branch[1]]]
+    lines += [b"%s\t%s" % (sha, name) for name, sha in refs.items()]
+    return b"\n".join(lines) + b"\n"
+
+
+def _loose(git_folder: Path) -> Iterator[tuple[bytes, bytes]]:
+    """The loose refs.
+
+    Raises:
+        ValueError: there are many, or one is no plain file with a commit.
+    """
+    count = 0
+    waiting = ["refs"]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(git_folder / folder) as entries:
+            for entry in entries:
+                count += 1
+                name = f"{folder}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(name)
+                    continue
+                found = _ID.fullmatch(read_plain(git_folder / name, _MAX_REF) or b"")
+                if count > _MAX_REFS or found is None:
+                    raise ValueError(name)
+                yield os.fsencode(name), found[1]
