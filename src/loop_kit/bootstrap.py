@@ -1,6 +1,6 @@
 """One door to an engine: its adapters follow from the settings and from where it runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -165,7 +165,7 @@ def open_loop(
     _report_deprecated(settings, hearers)
     guides = _check_templates(_guides(site, base_sha, clock, hearers))
     run_options = options(site, settings, card)
-    ports = _ports(site, settings, card, store, base_sha, replay, hearers.warn)
+    ports = _ports(site, settings, card, store, base_sha, replay, hearers)
     repository = GitRepository(site.git)
     dispatcher = Dispatcher(
         *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
@@ -253,7 +253,7 @@ def _ports(
     store: Store,
     base_sha: str,
     replay: Replay | None,
-    warn: Callable[[str], None],
+    reporter: Reporter,
 ) -> _Ports:
     if replay:
         return _replay_ports(site, store, replay)
@@ -271,7 +271,7 @@ def _ports(
         site.place.root,
         base,
         site.logs,
-        warn,
+        reporter,
         in_job=site.is_ci,
     )
     workplace = Workplace(Snapshots(cloner, preparation))

@@ -29,6 +29,7 @@ class Preparing:
     environ: dict[str, str] = field(default_factory=dict)
     base: str = ""
     timeout: float = 60
+    notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     count: int = 0
 
@@ -46,6 +47,7 @@ class Preparing:
             commands=self.setup,
             environment=self.environment,
             log=self.log,
+            note=self.notes.append,
             warn=self.warnings.append,
             secrets=self.secrets,
             timeout=self.timeout,

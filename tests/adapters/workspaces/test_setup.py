@@ -28,6 +28,7 @@ def test_commands_run_in_the_workspace_one_after_the_other(preparing: Preparing)
     logged = preparing.log.read_text()
     assert "$ mkdir installed\n" in logged
     assert logged.endswith("done\n")
+    assert preparing.notes[0] == "Preparing a workspace: mkdir installed"
 
 
 def test_a_command_that_fails_is_an_error_with_its_code_and_the_end_of_its_output(

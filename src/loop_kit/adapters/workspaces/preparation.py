@@ -27,7 +27,7 @@ from loop_kit.adapters.workspaces.manifests import Manifests
 from loop_kit.adapters.workspaces.setup import LOG, WorkspaceSetup
 from loop_kit.adapters.workspaces.submodules import missing_submodules, write_submodules
 from loop_kit.core.project import PYTHON_PROJECTS, python_setup
-from loop_kit.ports import SetupFailed
+from loop_kit.ports import Reporter, SetupFailed
 from loop_kit.settings import Settings
 
 _MAX_SHOWN = 5
@@ -223,7 +223,7 @@ def choose_preparation(
     root: Path,
     base_sha: str,
     logs: Path,
-    warn: Callable[[str], None],
+    reporter: Reporter,
     *,
     in_job: bool,
 ) -> Preparation:
@@ -239,12 +239,14 @@ def choose_preparation(
         commands=settings.workspace_setup,
         environment=seen,
         log=logs / LOG,
-        warn=warn,
+        note=reporter.note,
+        warn=reporter.warn,
         secrets={name: environ[name] for name in settings.setup_env if name in environ},
         timeout=settings.verify_timeout or _DAY_SEC,
         in_job=in_job,
     )
-    include = Include(inside, root, settings.workspace_include, warn)
+    include = Include(inside, root, settings.workspace_include, reporter.warn)
+    warn = reporter.warn
     return Preparation(inside, root, base_sha, include, setup, seen, warn, in_job=in_job)
 
 

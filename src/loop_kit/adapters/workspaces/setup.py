@@ -37,6 +37,7 @@ class WorkspaceSetup:
     commands: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
+    note: Callable[[str], None]
     warn: Callable[[str], None]
     secrets: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 600
@@ -58,6 +59,7 @@ class WorkspaceSetup:
         self, workspace: Path, command: str, left: float, output: "_Output", why: str | None
     ) -> None:
         output.begin(f"{why}\n$ {command}\n" if why else f"$ {command}\n")
+        self.note(f"Preparing a workspace: {command}")
         began = time.monotonic()
         ended = process.stream(
             shell_argv(command),
