@@ -94,12 +94,16 @@ class CloneWorkspace:
         return Collected(base, own, notes, unfinished)
 
     def _fetch(self, commit: str) -> str:
-        """Fetch a commit of the clone into the loop's repository; its id."""
+        """Fetch a commit of the clone into the loop's repository; its id.
+
+        The start may be on no branch here, and what it holds is not to be sent again.
+        """
         if commit == self._start:
             return commit
         git = self._cloner.git
         git.run(
             *(*FETCH, "--no-auto-maintenance", "--upload-pack", _UPLOAD_PACK),
+            *(f"--negotiation-tip={self._start}", "--negotiation-tip=refs/*"),
             *(str(self.path / ".git"), f"+{commit}:{_INCOMING}"),
             env=CHECK_OBJECTS,
             timeout=600,
