@@ -134,18 +134,18 @@ class CloneWorkspace:
 
     def _find(self, commit: str | None) -> str | None:
         """The whole id of a commit that is in the clone and builds on the start, fetched."""
+        if commit is None:
+            return None
         objects = str(self.path / ".git" / "objects")
         quoted = '"' + objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
         env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
         query = ("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
-        found = self._cloner.git.run(*query, env=env, ok=(0, 1, 128)).out.decode().strip()
-        if not commit or not found:
-            return None
         try:
-            fetched = self._fetch(found)
+            found = self._cloner.git.run(*query, env=env, ok=(0, 1, 128)).out.decode().strip()
+            fetched = self._fetch(found) if found else ""
         except GitFailed:
             return None
-        return fetched if self._is_ancestor(self._start, fetched) else None
+        return fetched if fetched and self._is_ancestor(self._start, fetched) else None
 
     def _is_ancestor(self, older: str, newer: str) -> bool:
         query = ("merge-base", "--is-ancestor", older, newer)
