@@ -193,10 +193,9 @@ class GitRepository:
             return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
         args = (*_DIFF, "--raw", "--numstat", "--patch", base, head, "--")
-        if self._has_changed_attributes(base, head):
+        self._git.run(*args, stdout=patch, timeout=120)
+        if _changes_attributes(patch):
             self._run_with_attributes_of(base, args, patch)
-        else:
-            self._git.run(*args, stdout=patch, timeout=120)
         paths: list[str] = []
         added = deleted = 0
         with patch.open("rb") as stream:
@@ -228,10 +227,6 @@ class GitRepository:
     def write_patch(self, base: str, head: str, patch: Path) -> None:
         """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
         self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
-
-    def _has_changed_attributes(self, base: str, head: str) -> bool:
-        command = ("diff", "--quiet", "--no-ext-diff", base, head, "--", ":(glob)**/.gitattributes")
-        return self._git.run(*command, ok=(0, 1)).code == 1
 
     def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
         """Run a diff in which git reads .gitattributes at `sha` and nowhere else.
@@ -336,6 +331,15 @@ class _Raw:
 def _is_tree_path(path: str) -> bool:
     """Whether `path` can name something in a commit, and on one line."""
     return not {"", ".", ".."} & set(path.split("/")) and not {"\n", "\0"} & set(path)
+
+
+def _changes_attributes(patch: Path) -> bool:
+    """Whether the diff in `patch` is of a .gitattributes too, by the list that it begins with."""
+    with patch.open("rb") as stream:
+        return any(
+            b".gitattributes" in line
+            for line in takewhile(lambda line: line.startswith(b":"), stream)
+        )
 
 
 def _raw_path(line: bytes) -> str:
