@@ -184,6 +184,7 @@ def test_a_report_of_a_person_is_waited_for_until_it_can_be_read(repo: Repo, kin
     while "work_report.json" not in printed[-1] or "Tell" in printed[-1]:
         printed.append(process.stdout.readline())
     (repo.root / "calc.py").write_text("VALUE = 1\n")
+    repo.git("commit", "-qam", "Value")
     body = {"task_id": "T-001", "round": 1}
     write_whole(reports[0], {**body, "head_sha": repo.head})
     while "Tell the Reviewer" not in printed[-1]:
