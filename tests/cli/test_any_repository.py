@@ -356,3 +356,36 @@ def test_an_account_without_a_name_and_a_home_runs_a_loop(repo: Repo) -> None:
     result = repo.execute(["/bin/sh", "-c", script], env={"PYTHONPATH": str(lost)})
     assert result.code == 0, result.text
     assert repo.ended == ("done", "approved")
+
+
+ODD = ("new\nline.txt", "par\u2028agraph.txt", "next\x85line.txt", '"quoted"', "tab\there")
+
+
+def test_odd_paths_come_through_a_loop_as_git_has_them(repo: Repo) -> None:
+    repo.card(in_scope=list(ODD), out_of_scope=["src/"])
+    repo.plan({"worker": [{"write": dict.fromkeys(ODD, "x\n")}, {"report": {}}]})
+
+    result = repo.run()
+
+    assert result.code == 0, result.text
+    assert repo.json("summary.json")["files_changed"] == sorted(ODD)
+    changed = repo.git("diff", "--name-only", "-z", "HEAD~1", "HEAD")
+    assert sorted(changed.split("\0")[:-1]) == sorted(ODD)
+    asked = repo.json("review_request.json")
+    assert asked["in_scope"] == list(ODD)
+    assert asked["diff_stat"]["files"] == len(ODD)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_path_that_is_out_of_scope_is_refused(repo: Repo, name: str) -> None:
+    (repo.root / name).write_text("mine\n")
+    repo.git("add", "--", f":(literal){name}")
+    repo.git("commit", "--quiet", "-m", "odd")
+    repo.card(out_of_scope=[name])
+    repo.plan({"worker": [{"write": {name: "x\n"}}, {"report": {}}]})
+
+    result = repo.run()
+
+    assert result.code == 7, result.text
+    assert repo.state["reasons"] == ["scope"]
+    assert len(result.out.splitlines()) < 25
