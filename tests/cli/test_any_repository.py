@@ -298,6 +298,24 @@ def test_loops_in_two_work_trees_take_nothing_from_each_other(repo: Repo) -> Non
     assert repo.git("status", "--porcelain", cwd=both[1].root) == "?? .loop/"
 
 
+def test_loops_that_end_their_work_at_once_do_not_mix_it_up(repo: Repo) -> None:
+    both = in_two_work_trees(repo)
+    work = 'echo VALUE = $LOOP_TASK_ID > calc.py; git commit -qam "$LOOP_TASK_ID"'
+    for each in both:
+        each.plan({"worker": [{"gate": "go"}, {"sh": work}, {"report": {}}]})
+    processes = run_at_once(both)
+    for each in both:
+        each.reached("go")
+    for each in both:
+        each.open("go")
+
+    texts = [process.communicate(60)[0] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0], texts
+    for task_id in ("T-001", "T-002"):
+        assert repo.git("show", f"loop/{task_id}/work:calc.py") == f"VALUE = {task_id}"
+
+
 def test_no_commit_and_no_fetch_elsewhere_voids_a_verdict(repo: Repo) -> None:
     both = in_two_work_trees(repo)
     repo.plan({"reviewer": [{"gate": "reading"}, {"report": {}}]})

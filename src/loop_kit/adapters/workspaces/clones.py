@@ -4,6 +4,8 @@ Commits are *fetched* from it into the loop's repository; what was left uncommit
 that repository and an index that was copied before the agent started.
 """
 
+import hashlib
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -19,7 +21,7 @@ from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadSetting, DiskRefused, GitFailed
 from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace
 
-_INCOMING = "refs/loop-kit/incoming"
+_INCOMING = "refs/loop-kit/incoming-"
 _UPLOAD_PACK = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
 """The commit that a report names may be on no branch; the serving side has to allow it."""
 _NAMED = re.compile("[0-9a-f]{7,64}")
@@ -50,6 +52,8 @@ class CloneWorkspace:
         self._start = start
         self._release = release
         self._limit = limit
+        # Loops in several work trees of one repository fetch into it at once.
+        self._incoming = _INCOMING + hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
         self._fingerprints = Fingerprints(cloner.git, cloner.git_dir, path, self._index)
@@ -100,15 +104,15 @@ class CloneWorkspace:
         """
         if commit == self._start:
             return commit
-        git = self._cloner.git
+        git, ref = self._cloner.git, self._incoming
         git.run(
             *(*FETCH, "--no-auto-maintenance", "--upload-pack", _UPLOAD_PACK),
             *(f"--negotiation-tip={self._start}", "--negotiation-tip=refs/*"),
-            *(str(self.path / ".git"), f"+{commit}:{_INCOMING}"),
+            *(str(self.path / ".git"), f"+{commit}:{ref}"),
             env=CHECK_OBJECTS,
             timeout=600,
         )
-        return git.text("rev-parse", "--verify", _INCOMING) if commit == "HEAD" else commit
+        return git.text("rev-parse", "--verify", ref) if commit == "HEAD" else commit
 
     def _commit(self, tree: str, parent: str, message: str) -> str:
         command = ("commit-tree", tree, "-p", parent, "-m", message)
