@@ -8,7 +8,8 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
-from loop_kit.core.card.scope import SYMLINK, Change, Commit
+from loop_kit.adapters.git.raw_log import RawCommit, parse_log
+from loop_kit.core.card.scope import SYMLINK, Commit
 from loop_kit.errors import GitFailed, NotARepository
 from loop_kit.ports import Diff, Span
 
@@ -175,7 +176,7 @@ class GitRepository:
             f"{parent}...{head}",
             "--",
         )
-        sides, commits = _parse_log(done.out.decode("utf-8", "surrogateescape"))
+        sides, commits = parse_log(done.out.decode("utf-8", "surrogateescape"))
         return self._with_details(parent, head, commits, descends="<" not in sides)
 
     def net_change(self, parent: str, head: str) -> Commit:
@@ -185,7 +186,7 @@ class GitRepository:
             *("--ignore-submodules=none", parent, head, "--"),
         )
         raw = f"\x01>{head} {parent}\x02\x00" + done.out.decode("utf-8", "surrogateescape")
-        return self._with_details(parent, head, _parse_log(raw)[1], descends=True).commits[0]
+        return self._with_details(parent, head, parse_log(raw)[1], descends=True).commits[0]
 
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
         """The diff from `base` to `head`; over `limit` bytes the whole of it stays in `patch`."""
@@ -248,7 +249,7 @@ class GitRepository:
             inside.run(*args, stdout=patch, env=env, timeout=120)
 
     def _with_details(
-        self, parent: str, head: str, commits: list["_Raw"], *, descends: bool
+        self, parent: str, head: str, commits: list[RawCommit], *, descends: bool
     ) -> Span:
         """The span with what `log` does not print: trees, sizes, and the targets of links."""
         oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
@@ -289,43 +290,6 @@ def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, 
         entries = (line.partition("\t") for line in lines)
         found = [path for row, _, path in entries if row[:6] in _FILE_MODES]
     return tuple(sorted(found))
-
-
-@dataclass(frozen=True, slots=True)
-class _RawChange:
-    old_mode: str
-    new_mode: str
-    oid: str
-    path: str
-
-    @property
-    def is_blob(self) -> bool:
-        return self.oid.strip("0") != "" and self.new_mode != "160000"
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    sha: str
-    parents: int
-    subject: str
-    changes: list[_RawChange]
-
-    def commit(self, sizes: dict[str, int], links: dict[str, str]) -> Commit:
-        return Commit(
-            sha=self.sha,
-            subject=f"{self.sha[:7]} {_printable(self.subject)}",
-            parents=self.parents,
-            changes=tuple(
-                Change(
-                    path=_printable(change.path),
-                    mode=change.new_mode,
-                    old_mode=change.old_mode,
-                    size=sizes.get(change.oid, 0),
-                    link=_printable(links.get(change.oid, "")),
-                )
-                for change in self.changes
-            ),
-        )
 
 
 def _is_tree_path(path: str) -> bool:
@@ -374,29 +338,3 @@ def _parse_batch(paths: Sequence[str], raw: bytes) -> Iterator[tuple[str, bytes]
             at += int(size) + 1
             if kind[-1] == b"blob" and len(content) <= _MAX_FILE:
                 yield path, content
-
-
-def _parse_log(text: str) -> tuple[set[str], list[_Raw]]:
-    """The sides (`<`, `>`) and commits in `git log --raw -z`; a path cannot pose as anything else.
-
-    A token that starts with ':' is followed by exactly one path, every other token is a header.
-    """
-    sides: set[str] = set()
-    commits: list[_Raw] = []
-    tokens = iter(text.split("\x00"))
-    for token in tokens:
-        entry = token.lstrip("\n")
-        if entry.startswith(":"):
-            old_mode, new_mode, _, oid, _ = entry[1:].split(" ", 4)
-            commits[-1].changes.append(_RawChange(old_mode, new_mode, oid, next(tokens)))
-        elif entry.startswith("\x01"):
-            ids, _, subject = entry[2:].partition("\x02")
-            sha, *parents = ids.split()
-            sides.add(entry[1])
-            commits.append(_Raw(sha, len(parents), subject, []))
-    return sides, commits
-
-
-def _printable(text: str) -> str:
-    """Text that can be encoded; bytes that are not UTF-8 stay distinguishable."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

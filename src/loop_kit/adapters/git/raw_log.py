@@ -1,0 +1,74 @@
+"""What `git log --raw -z` prints, as commits; hostile paths and subjects are data in it."""
+
+from dataclasses import dataclass
+
+from loop_kit.core.card.scope import Change, Commit
+
+
+@dataclass(frozen=True, slots=True)
+class RawChange:
+    """One changed path of a commit."""
+
+    old_mode: str
+    new_mode: str
+    oid: str
+    path: str
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether the path is a file or a link afterwards."""
+        return self.oid.strip("0") != "" and self.new_mode != "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class RawCommit:
+    """One commit as the log has it: without the sizes of its files."""
+
+    sha: str
+    parents: int
+    subject: str
+    changes: list[RawChange]
+
+    def commit(self, sizes: dict[str, int], links: dict[str, str]) -> Commit:
+        """The commit, with the sizes and the targets of links by the id of their object."""
+        return Commit(
+            sha=self.sha,
+            subject=f"{self.sha[:7]} {_printable(self.subject)}",
+            parents=self.parents,
+            changes=tuple(
+                Change(
+                    path=_printable(change.path),
+                    mode=change.new_mode,
+                    old_mode=change.old_mode,
+                    size=sizes.get(change.oid, 0),
+                    link=_printable(links.get(change.oid, "")),
+                )
+                for change in self.changes
+            ),
+        )
+
+
+def parse_log(text: str) -> tuple[set[str], list[RawCommit]]:
+    """The sides (`<`, `>`) and commits in `git log --raw -z`; a path cannot pose as anything else.
+
+    A token that starts with ':' is followed by exactly one path, every other token is a header.
+    """
+    sides: set[str] = set()
+    commits: list[RawCommit] = []
+    tokens = iter(text.split("\x00"))
+    for token in tokens:
+        entry = token.lstrip("\n")
+        if entry.startswith(":"):
+            old_mode, new_mode, _, oid, _ = entry[1:].split(" ", 4)
+            commits[-1].changes.append(RawChange(old_mode, new_mode, oid, next(tokens)))
+        elif entry.startswith("\x01"):
+            ids, _, subject = entry[2:].partition("\x02")
+            sha, *parents = ids.split()
+            sides.add(entry[1])
+            commits.append(RawCommit(sha, len(parents), subject, []))
+    return sides, commits
+
+
+def _printable(text: str) -> str:
+    """Text that can be encoded; bytes that are not UTF-8 stay distinguishable."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
