@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -125,3 +127,18 @@ def test_the_log_does_not_grow_over_its_limit(tmp_path: Path) -> None:
 def test_a_machine_names_its_boot_the_same_way_twice() -> None:
     assert current_boot() == current_boot()
     assert 0 < current_boot().began < time.time()
+
+
+def test_a_disk_without_room_for_a_longer_log_gets_a_new_one(tmp_path: Path) -> None:
+    script = f"""
+import resource
+from pathlib import Path
+from loop_kit.adapters.loop_dir.write_ahead import WriteAhead
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+log = WriteAhead(Path({str(tmp_path)!r}))
+for number in range(20):
+    log.append({{"state.json": b"%d" % number * 200}})
+    log.sync()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert (tmp_path / NAME).stat().st_size <= 1000

@@ -90,16 +90,29 @@ class WriteAhead:
         self.recover()
         record = _record(self._current().name, files)
         size = self._path.stat().st_size if self._path.exists() else 0
-        if size and size + len(record) > self._limit:
-            self._settle()
-            size = 0
+        if size + len(record) > self._limit:
+            self._begin_again()
+        try:
+            self._write(record)
+        except OSError:
+            if not size:
+                raise
+            self._begin_again()
+            self._write(record)
+
+    def _write(self, record: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if not size:
+        if self._path.is_symlink():
             self.discard()
+        self._is_new |= not self._path.exists()
         with naming_file(self._path), self._path.open("ab", buffering=0) as stream:
             append_whole(stream, record)
         self._unsynced = True
-        self._is_new |= not size
+
+    def _begin_again(self) -> None:
+        """Make the files themselves durable, so that nothing is lost with the log."""
+        self._settle()
+        self.discard()
 
     def sync(self) -> None:
         """Make everything durable that was logged."""
@@ -115,7 +128,7 @@ class WriteAhead:
         self._path.unlink(missing_ok=True)
 
     def _settle(self) -> None:
-        """Make the files themselves durable, so that the log may begin again."""
+        """Make the files themselves durable."""
         folders = set()
         for name in {name for record in self._records() for name in record.files}:
             path = self._folder / name
