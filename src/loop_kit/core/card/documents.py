@@ -51,7 +51,10 @@ def read_yaml(text: str) -> Any:
     excess = _excess(text)
     if excess:
         raise DocumentInvalid(f"invalid YAML: {excess}")
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:
+        raise DocumentInvalid(f"invalid YAML: {_detail(error)}") from None
     try:
         document = loader.get_single_node()
         _require_single_keys(document)
