@@ -100,11 +100,11 @@ def test_a_log_that_the_repository_brought_writes_nothing_outside(
 
 NO_LOGS = (
     *(b"", b"{", b"[]\n", b'{"boot": 1}\n', b"\0" * 5000),
-    *(b'{"boot": 1, "sum": 0, "files": []}\n', b'{"boot": 1, "sum": 1, "files": {"a": "x"}}\n'),
-    *(
-        b'{"boot": 1, "sum": 1, "files": {"a": -3}}\n',
-        b'{"boot": 1, "sum": 0, "files": {"a": 9}}\n',
-    ),
+    b'{"boot": 1, "sum": 0, "sizes": [], "files": []}\n',
+    b'{"boot": 1, "sum": 0, "sizes": [], "files": {"a": 0}}\n',
+    b'{"boot": 1, "sum": 0, "sizes": [0], "files": {"a": "x"}}\n',
+    b'{"boot": 1, "sum": 1, "sizes": [-3], "files": {"a": 0}}\n',
+    b'{"boot": 1, "sum": 0, "sizes": [9], "files": {"a": 0}}\n',
 )
 
 
@@ -115,6 +115,14 @@ def test_a_log_that_is_no_log_is_dropped(tmp_path: Path, raw: bytes) -> None:
     log = opened(tmp_path, "now")
     log.recover()
     assert not (tmp_path / NAME).exists()
+
+
+def test_what_two_files_hold_is_logged_once(tmp_path: Path) -> None:
+    report = b"x" * 5000
+    opened(tmp_path, "before").append({"work_report.json": report, "archive/r1.json": report})
+    assert (tmp_path / NAME).stat().st_size < 6000
+    opened(tmp_path, "after").recover()
+    assert content(tmp_path) == {"work_report.json": report, "archive/r1.json": report}
 
 
 def test_the_log_does_not_grow_over_its_limit(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from loop_kit.adapters.append import append_whole
@@ -185,9 +186,16 @@ class _Record:
 
 
 def _record(boot: str, files: Contents) -> bytes:
-    body = b"".join(content or b"" for content in files.values())
-    sizes = {name: None if content is None else len(content) for name, content in files.items()}
-    header = {"boot": boot, "sum": zlib.crc32(body), "files": sizes}
+    """A line that describes it, then its contents; two files with the same have it once."""
+    contents = list(dict.fromkeys(raw for raw in files.values() if raw is not None))
+    body = b"".join(contents)
+    places = {name: None if raw is None else contents.index(raw) for name, raw in files.items()}
+    header = {
+        "boot": boot,
+        "sum": zlib.crc32(body),
+        "sizes": [len(raw) for raw in contents],
+        "files": places,
+    }
     return json.dumps(header).encode() + b"\n" + body
 
 
@@ -197,16 +205,16 @@ def _parse(raw: bytes, at: int) -> _Record | None:
     try:
         header = json.loads(raw[at:end] if end >= 0 else b"")
         boot, total = str(header["boot"]), header["sum"]
-        sizes = {name: size and max(0, int(size)) for name, size in header["files"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        ends = list(accumulate((max(0, int(size)) for size in header["sizes"]), initial=end + 1))
+        contents = [raw[begin:stop] for begin, stop in pairwise(ends)]
+        files = {
+            name: None if place is None else contents[int(place)]
+            for name, place in header["files"].items()
+        }
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
-    files: dict[str, bytes | None] = {}
-    begin = at = end + 1
-    for name, size in sizes.items():
-        files[name] = None if size is None else raw[at : at + size]
-        at += size or 0
-    whole = at <= len(raw) and zlib.crc32(raw[begin:at]) == total
-    return _Record(boot, files, at) if whole else None
+    whole = ends[-1] <= len(raw) and zlib.crc32(raw[end + 1 : ends[-1]]) == total
+    return _Record(boot, files, ends[-1]) if whole else None
 
 
 def _sync_file(path: Path) -> None:
