@@ -202,7 +202,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 def test_a_write_that_fails_leaves_the_old_state_and_no_draft(repo: Repo) -> None:
     told: Steps = [{"report": {"notes": "x" * 20_000}}]
     second: Steps = [{"write": {"calc.py": "VALUE = 2\n"}}, *told]
-    repo.plan({**TWO_ROUNDS, "worker/1": WORK, "worker/2": second})
+    repo.plan({**TWO_ROUNDS, "worker/2": second})
     (repo.bin / "codex").rename(repo.bin / "codex.py")
     (repo.bin / "codex").write_text('#!/bin/sh\nulimit -S -f unlimited; exec "$0.py" "$@"\n')
     (repo.bin / "codex").chmod(0o755)
