@@ -56,7 +56,8 @@ def test_state_and_work_are_published_and_the_posts_left_to_a_job(ci: Ci) -> Non
 
 def test_the_state_branch_gets_what_a_job_would_have_put_there(ci: Ci) -> None:
     repaired(ci)
-    assert "diff" in ci.laptop.json("archive/T-001/r2_review_request.json")
+    assert "diff" in ci.laptop.json("review_request.json")
+    assert "diff" not in ci.laptop.json("archive/T-001/r2_review_request.json")
     assert ci.laptop.loop("publish").code == 0
     request = json.loads(ci.bare.file(STATE, "archive/T-001/r2_review_request.json") or b"")
     assert {"diff", "diff_file"} & {*request} == set()

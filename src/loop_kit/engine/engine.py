@@ -364,8 +364,9 @@ class Engine:
     def _bus_and_archive(
         self, state: LoopState, name: str, document: bus.Document
     ) -> dict[str, bytes | None]:
-        encoded = bus.encode(document)
-        return {name: encoded, bus.archive_path(state.task_id, state.round, name): encoded}
+        """A document on the bus, and in the archive, which repeats no diff: git has it."""
+        archived = bus.archive_path(state.task_id, state.round, name)
+        return {name: bus.encode(document), archived: bus.encode(bus.remove_diff(document))}
 
     def _publish(self, effect: Publish) -> None:
         self._journal.sync()
