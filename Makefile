@@ -24,7 +24,7 @@ storm: .venv/dev  ## Kill loops at every crash point there is, with the races an
 	$(TESTS) --tier=storm --storm=full
 
 BENCH =
-bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a shell script: half an hour
+bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a shell script
 	$(BIN)/python -m benchmarks --peer .venv/peer/bin/loop $(BENCH)
 
 check: .venv/dev  ## Run the linters and the type checker

@@ -6,38 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
-from tests.e2e.conftest import CARD, hosting
+from tests.e2e.conftest import hosting
 
 from benchmarks import measure
-
-if TYPE_CHECKING:
-    from benchmarks.contenders import Bench
-
-_NO_FIX = {"decision": "approve", "summary": "right", "files_examined": ["calc.py"]}
-_SCRIPT = {
-    "scenes": [
-        {
-            "role": "worker",
-            "round": 1,
-            "steps": [
-                {"edit": {"path": "calc.py", "find": "a - b", "replace": "a + b"}},
-                {"commit": "Add"},
-                {"report": {"notes": "done"}},
-            ],
-        },
-        {
-            "role": "reviewer",
-            "round": 1,
-            "steps": [{"report": {**_NO_FIX, "criteria": [{"id": "C1", "met": True}]}}],
-        },
-    ]
-}
-_CARD = {
-    **{key: CARD[key] for key in ("task_id", "goal", "in_scope")},
-    "acceptance_criteria": ["add(1, 2) is 3"],
-}
+from benchmarks.contenders import CARD, Bench
 
 
 def seconds(bench: Bench, turns: int, files: int) -> float:
@@ -47,18 +20,21 @@ def seconds(bench: Bench, turns: int, files: int) -> float:
     for number in range(turns + 1):
         folder = bench.folder / f"jobs-{files}-{number}"
         folder.mkdir()
-        found.append(_job(folder, tree, bench.ours))
+        found.append(_job(bench, folder, tree))
     return median(found[1:])
 
 
-def _job(folder: Path, tree: Mapping[str, str], ours: Path) -> float:
+def _job(bench: Bench, folder: Path, tree: Mapping[str, str]) -> float:
+    agent = str(bench.agent(1))
     with hosting(folder) as make:
-        hub = make(_SCRIPT, _CARD, tree)
+        hub = make(card=CARD, files={"work.txt": "round 0\n", **tree})
         place = hub.checkout()
-        env = hub.environment({}, "mona", place)
+        inputs = {"worker-command": agent, "reviewer-command": agent, "evidence": "lenient"}
+        backends = {"worker-backend": "command", "reviewer-backend": "command"}
+        env = hub.environment({**inputs, **backends}, "mona", place)
         env |= {"GITHUB_WORKSPACE": str(place / "checkout"), "GITHUB_SHA": hub.bare.head("main")}
         log = place / "log"
-        cost = measure.run([ours, "action"], place / "checkout", env, log)
+        cost = measure.run([bench.ours, "action"], place / "checkout", env, log)
         state = json.loads(hub.bare.file("loop/T-001/state", "state.json") or b"{}")
         if state.get("outcome") != "approved":
             raise measure.ProgramFailed(log.read_text("utf-8", "replace")[-2000:])

@@ -21,7 +21,7 @@ _WRITE_DIFF = (
 
 
 def late_rounds(bench: Bench, last: int) -> tuple[float, float]:
-    """The seconds of ten rounds at the end of a run, beside ten at its beginning; and its MB."""
+    """A round of the last tenth of a run beside one of the first; and the MB of `.loop/`."""
     run = prepare(bench, "loop-kit", last)
     starts = _agents(run) / "starts"
     starts.touch()
@@ -29,7 +29,8 @@ def late_rounds(bench: Bench, last: int) -> tuple[float, float]:
     times = [float(line) for line in starts.read_text().splitlines()]
     spans = [after - before for before, after in pairwise(times)]
     size = sum(path.stat().st_size for path in (run.cwd / ".loop").rglob("*") if path.is_file())
-    return median(spans[-20:]) / median(spans[5:25]), size / 1e6
+    tenth = max(1, len(spans) // 10)
+    return median(spans[-tenth:]) / median(spans[1 : 1 + tenth]), size / 1e6
 
 
 def peaks(bench: Bench) -> dict[str, float]:
