@@ -16,6 +16,7 @@ from typing import IO, Literal, Protocol
 MAX_LINE = 1024 * 1024
 _CHUNK = 64 * 1024
 _TICK = 0.25
+_FIRST_TICK = 0.002
 _BATCH = 64
 
 Source = Literal["stdout", "stderr"]
@@ -84,6 +85,7 @@ class Pipes:
         self._queue: queue.Queue[tuple[Source, bytes]] = queue.Queue(maxsize=64)
         self._stop = threading.Event()
         self._open = 2
+        self._tick = _FIRST_TICK
         self._child = child
         self._splitters: dict[Source, LineSplitter] = {}
         threads = [
@@ -101,11 +103,16 @@ class Pipes:
         return self._open == 0
 
     def deliver(self, listener: Listener) -> bool:
-        """Pass on what arrives within a tick; returns whether there was any."""
+        """Pass on what arrives within a tick; returns whether there was any.
+
+        Ticks begin short, and again after each output: then a program is likely to end.
+        """
         try:
-            item = self._queue.get(timeout=_TICK)
+            item = self._queue.get(timeout=self._tick)
         except queue.Empty:
+            self._tick = min(_TICK, 2 * self._tick)
             return False
+        self._tick = _FIRST_TICK
         received = self._pass_on(item, listener)
         for _ in range(_BATCH):  # bounded: a program may print as fast as this reads
             try:
