@@ -39,6 +39,7 @@ AFTER_A_RUN = (
     ("fetch", "T-001"),
     ("publish",),
     ("sweep",),
+    ("clean",),
     ("action",),
     ("run", "--round", "1"),
 )
