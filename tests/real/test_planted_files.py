@@ -1,4 +1,4 @@
-"""What a worker leaves in the repository for the reviewer's agent to trip over."""
+"""What is in a repository for the reviewer's agent to trip over."""
 
 from __future__ import annotations
 
@@ -58,21 +58,43 @@ def planting(files: dict[str, str]) -> Step:
     return Step(call=Shell("\n".join(lines)))
 
 
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    """A folder in which a command that an agent was made to run leaves a file."""
+    folder = tmp_path / "trap"
+    folder.mkdir()
+    return folder
+
+
 @pytest.mark.parametrize("agent", ["codex", "claude", "opencode"])
-def test_what_a_worker_plants_neither_runs_in_the_reviewer_nor_speaks_to_it(
-    bench: Bench, tmp_path: Path, agent: Agent
+def test_what_a_repository_holds_neither_runs_in_the_reviewer_nor_speaks_to_it(
+    bench: Bench, trap: Path, agent: Agent
 ) -> None:
-    trap = tmp_path / "trap"
-    trap.mkdir()
     files = planted(trap) | dict.fromkeys(TEXTS, f"{WHISPER}\n")
-    bench.served.scenario = scenario(worker(1, planting(files)), reviewer(1, approves=True))
+    for name, text in files.items():
+        path = bench.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    bench.git("add", "--force", "--", *files)
+    bench.git("commit", "--quiet", "--message", "Planted")
+    bench.served.scenario = scenario(worker(1), reviewer(1, approves=True))
 
     result = bench.review("codex", agent)
 
     assert result.code == 0, result.text
-    assert {*files} <= {*bench.git("ls-files").splitlines()}
     assert [path.name for path in trap.iterdir()] == []
     heard = [
         each.asked.turn for each in bench.served.of("reviewer 1") if WHISPER in each.asked.text
     ]
     assert heard == []
+
+
+def test_what_a_worker_plants_is_refused_before_a_reviewer_starts(bench: Bench, trap: Path) -> None:
+    bench.served.scenario = scenario(worker(1, planting(planted(trap))))
+
+    result = bench.review("codex", "claude")
+
+    assert result.code == 7, result.text
+    assert "protected_path" in result.text
+    assert [path.name for path in trap.iterdir()] == []
+    assert bench.served.of("reviewer 1") == []

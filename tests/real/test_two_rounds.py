@@ -16,7 +16,7 @@ PAIRS: tuple[tuple[Agent, Agent], ...] = (
     ("claude", "opencode"),
     ("opencode", "codex"),
 )
-RESUMES = {"codex": "resume {} -", "claude": "--resume {}", "opencode": "--session {}"}
+RESUMES = {"codex": "resume {} -", "claude": "--resume {}", "opencode": "-s {}"}
 ROLES: tuple[Role, Role] = ("worker", "reviewer")
 
 
