@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,3 +211,25 @@ def test_a_copy_keeps_links_modes_and_times_and_leaves_out_what_is_no_file(
     assert (copy / "locked").stat().st_mode & 0o777 == 0o550
     assert (copy / "locked" / ".git").is_dir()
     assert size_of(source) >= len("content\n")
+
+
+def test_a_preparation_that_removes_the_workspace_is_refused(local: Local, base: str) -> None:
+    class Removes(Installed):
+        def prepare(self, path: Path, sha: str) -> None:
+            shutil.rmtree(path)
+
+    folder = local.root.with_name("scratch")
+    cloner = Cloner(local.git, local.root / ".git", folder)
+    with pytest.raises(SetupFailed, match="removed the workspace"):
+        Snapshots(cloner, Removes(local)).prepare(folder / "workspace", base)
+
+
+def test_a_snapshot_that_was_removed_is_made_again(
+    local: Local, base: str, installed: Installed
+) -> None:
+    folder = local.root.with_name("scratch")
+    snapshots = Snapshots(Cloner(local.git, local.root / ".git", folder), installed)
+    snapshots.prepare(folder / "workspace", base)
+    shutil.rmtree(folder)
+    snapshots.place(folder / "workspace", base)
+    assert (folder / "workspace" / "modules" / "link").read_text() == "1\n"

@@ -67,6 +67,20 @@ def test_a_second_run_of_the_task_works_beside_the_first(local: Local, tmp_path:
     assert (first.path / "workspace" / "file").exists()
 
 
+@pytest.mark.parametrize("resumable", [False, True])
+def test_a_cache_that_is_emptied_while_a_run_uses_it_is_made_again(
+    local: Local, tmp_path: Path, resumable: bool
+) -> None:
+    one = space(local, tmp_path / "root")
+    folder = one.path
+    remove(tmp_path / "root")
+    assert one.path == folder
+    assert space(local, tmp_path / "root").path != folder
+    remove(tmp_path / "root")
+    one.close(resumable=resumable)
+    assert not folder.exists()
+
+
 def crash(one: Space, root: Path) -> Path:
     """Let a process that uses the folder end without an end, as SIGKILL does."""
     child = os.fork()

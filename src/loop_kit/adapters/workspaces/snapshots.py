@@ -175,7 +175,8 @@ class Snapshots:
     def _snapshot(self, key: str, path: Path, sha: str) -> _Snapshot:
         """The snapshot for `key`, at `sha`."""
         snapshot = self._snapshots.get(key)
-        snapshot = snapshot or self._make(key, path, self.preparation.source(sha))
+        if snapshot is None or not snapshot.index.is_file():
+            snapshot = self._make(key, path, self.preparation.source(sha))
         if snapshot.sha != sha:
             self._check_out(snapshot.path, sha, snapshot.index)
             snapshot = replace(snapshot, sha=sha)
@@ -189,6 +190,7 @@ class Snapshots:
         try:
             copy_index(path / ".git" / "index", index)
             self.preparation.prepare(path, sha)
+            _require_folder(path)
             self._check_out(path, sha, index)
             self.cloner.hidden = tuple(sorted({*self.cloner.hidden, *self._visible(path)}))
             path.rename(make_room(target))
@@ -222,3 +224,11 @@ class Snapshots:
         listing = self.cloner.git.run("ls-tree", "-r", "-l", "-z", sha, timeout=120).out
         rows = (line.partition(b"\t")[0].split() for line in listing.split(b"\0")[:-1])
         return sum(int(row[3]) for row in rows if row[3] != b"-")
+
+
+def _require_folder(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        raise SetupFailed(
+            "A workspace could not be prepared: `workspace-setup` removed the workspace itself.",
+            "Correct workspace-setup.",
+        )

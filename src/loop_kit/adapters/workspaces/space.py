@@ -74,11 +74,14 @@ class Space:
 
     @property
     def path(self) -> Path:
-        """The folder, made and locked now if this is its first use.
+        """The folder, made and locked now if this is its first use, or if it was removed since.
 
         Raises:
             BadSetting: the root cannot be used; nothing was spent.
         """
+        if self._path is not None and not self._path.is_dir():
+            self._lock.release()
+            self._path = None
         if self._path is None:
             root = usable_root(self._named, self._roots, self._place)
             key = repository_key(self._git, self._place.git_dir)
@@ -90,7 +93,7 @@ class Space:
         if self._path is None:
             return
         marker = replace(self._marker, resumable=True)
-        if resumable:
+        if resumable and self._path.is_dir():
             _clear(self._path)
             _write_marker(self._path, marker)
             self._lock.release()

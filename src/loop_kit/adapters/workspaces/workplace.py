@@ -100,7 +100,7 @@ class Workplace:
             yield self.open_fresh(sha)
         finally:
             remove(self.path)
-            if aside is not None:
+            if aside is not None and aside.is_dir():
                 aside.rename(make_room(self.path))
 
     def _reopen(self, sha: str, tree: str | None) -> bool:
