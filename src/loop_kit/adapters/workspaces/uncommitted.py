@@ -107,9 +107,9 @@ class Uncommitted:
         removed = self._count_removed() if self._limit and len(new) > self._limit else 0
         leftovers = sort_leftovers(new, tracked, removed=removed, limit=self._limit)
         wanted = (*leftovers.taken, *(leftovers.excess if takes_all else ()))
-        refused = self._add_changed(tracked)
+        differs, refused = self._add_changed(tracked)
         self._add_new(wanted)
-        changes = self._changes(head)
+        changes = self._changes(head) if differs or wanted else ()
         present = {change.path for change in changes}
         refused += [path for path in wanted if path not in present]
         unmerged = [change.path for change in staged if change.status == "U"]
@@ -156,19 +156,20 @@ class Uncommitted:
         command = ("ls-files", "--deleted", "-z")
         return self._inside.run(*command, env=self._env, timeout=120).out.count(b"\0")
 
-    def _add_changed(self, tracked: Mapping[str, str]) -> list[str]:
-        """Stage what is changed or gone, and return what git refuses.
+    def _add_changed(self, tracked: Mapping[str, str]) -> tuple[bool, list[str]]:
+        """Stage what is changed or gone; whether there was any, and what git refuses.
 
-        Submodules are left out: git would look into them with *their* configuration.
+        With `--verbose` git names each path that it stages. Submodules are left out: git
+        would look into them with *their* configuration.
         """
         inner = [f":(exclude,top,literal){p}" for p, mode in tracked.items() if mode == GITLINK]
-        command = ("add", "--update", "--ignore-errors", "--", ".", *inner)
+        command = ("add", "--update", "--verbose", "--ignore-errors", "--", ".", *inner)
         added = self._inside.run(*_PLAIN, *command, env=self._env, ok=(0, 1), timeout=600)
         if added.code == 0:
-            return []
+            return bool(added.out), []
         query = ("diff-files", "--name-only", "-z", "--ignore-submodules=all")
         left = self._inside.run(*query, env=self._env, timeout=120).out
-        return left.decode("utf-8", "surrogateescape").split("\0")[:-1]
+        return True, left.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
     def _add_new(self, paths: Iterable[str]) -> None:
         listing = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
