@@ -97,5 +97,6 @@ def test_a_root_in_the_repository_is_refused_before_an_agent_is_paid(repo: Repo)
     assert done.code == 3
     assert "inside the repository" in done.text
     assert "Name another folder with --workspace-root" in done.text
+    assert "--resume" not in done.text
     assert repo.calls == []
     assert not (repo.root / "build").exists()

@@ -315,3 +315,16 @@ def test_the_work_returns_to_its_branch_when_the_user_has_left_it(repo: Repo) ->
     assert f"The work is on the branch {WORK}." in result.out
     assert repo.git("rev-parse", WORK) == repo.state["head_sha"]
     assert repo.git("for-each-ref", "refs/loop") == ""
+
+
+def test_work_whose_branch_is_removed_while_a_reviewer_reads_gets_another_branch(
+    repo: Repo,
+) -> None:
+    text = meanwhile(
+        *(repo, REVIEWER_WAITS, lambda repo: repo.git("branch", "-D", WORK)),
+        *("--apply", "never"),
+    )
+    assert "The work is on the branch loop/T-001/work-2." in text
+    assert has_work(repo, f"{WORK}-2")
+    repo.git(*printed(text)[1:])
+    assert has_work(repo)

@@ -27,7 +27,7 @@ def before_resuming(state: LoopState) -> list[str]:
     """What to do before the loop is continued, a line each."""
     if state.outcome is Outcome.VERIFY_UNAVAILABLE:
         return ["Correct the command in the task card, or install its program."]
-    if state.outcome is Outcome.SETUP_FAILED:
+    if state.outcome is Outcome.SETUP_FAILED and state.failed_setup is not None:
         return ["Correct --workspace-setup, or workspace_setup in config.yaml, or what it needs."]
     if _REFUSED & set(state.reasons):
         return ["To allow the change, edit the task card and add --refresh-card to the command."]

@@ -78,6 +78,7 @@ class LocalBranch:
         """Report where the work is; that of an approved loop goes to the user's branch first."""
         if state.branch_tip in {"", state.start_sha} or not self._git.has(state.branch_tip):
             return
+        self._work.keep_again(state.branch_tip)
         where = "at" if self._work.name.startswith("refs/") else "on the branch"
         self._reporter.note(f"The work is {where} {self._work.name}.")
         here = self._work.branch if self._work.in_user_tree else None

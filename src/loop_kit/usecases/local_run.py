@@ -113,6 +113,7 @@ class _LocalRun:
         try:
             with console(verbose=settings.verbose) as shown:
                 engine = bootstrap.open_loop(site, settings, card, self._store, shown)
+                site.space.check()
                 self._check_clean(settings, shown)
                 return self._rounds(engine, settings, card)
         finally:

@@ -108,6 +108,12 @@ class WorkBranch:
                 self._remove_aside(found)
                 return
 
+    def keep_again(self, sha: str) -> None:
+        """Keep the work as `keep` does, where somebody has removed or renamed the ref since."""
+        if not self.holds(sha):
+            self._kept = None
+            self.keep(sha)
+
     def note_moved(self, sha: str) -> None:
         """Record that the checked out branch was fast-forwarded to `sha`."""
         self._left[f"{_HEADS}{self.branch}"] = sha

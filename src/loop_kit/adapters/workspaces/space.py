@@ -72,6 +72,15 @@ class Space:
         """Choose the task, and the root that the settings name, "" for the default."""
         self._named, self._task_id = named_root, task_id
 
+    def check(self) -> None:
+        """Check the root that the settings name, before anything is recorded.
+
+        Raises:
+            BadSetting: it cannot be used.
+        """
+        if self._named:
+            usable_root(self._named, self._roots, self._place)
+
     @property
     def path(self) -> Path:
         """The folder, made and locked now if this is its first use, or if it was removed since.
