@@ -17,6 +17,16 @@ from pathlib import Path
 PROGRAMS = Path(__file__).parent / "programs"
 CARD = {"task_id": "T-001", "goal": "Add one line to work.txt in each round."}
 MANY_ROUNDS = "1000"
+_CONFIG = """\
+[user]
+\tname = Bench
+\temail = bench@localhost
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+"""
+"""Nothing is packed in the background while something else is measured."""
 
 
 @dataclass
@@ -49,7 +59,7 @@ class Bench:
         """What a run gets: git without the user's configuration, and the agent first in PATH."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        (home / ".gitconfig").write_text("[user]\n\tname = Bench\n\temail = bench@localhost\n")
+        (home / ".gitconfig").write_text(_CONFIG)
         return {
             "PATH": f"{agents}:{os.environ['PATH']}",
             "HOME": str(home),
@@ -107,6 +117,7 @@ def _fill(template: Path, files: int, env: dict[str, str]) -> None:
         ("init", "--quiet", "--initial-branch=main"),
         ("add", "--all"),
         ("commit", "--quiet", "--message", "Begin"),
+        ("gc", "--quiet"),
     ):
         subprocess.run(["git", *words], cwd=template, env=env, check=True)
     (template / ".loop").mkdir()
