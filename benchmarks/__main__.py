@@ -58,7 +58,9 @@ def _rows(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
     yield Row("a run of one round, started cold", f"{rounds.cold_ratio(quiet):.2f} x", "1.0 x")
     short = commands.short_ratios(bench, turns)
     yield Row(
-        "`loop status`; `loop --help`", f"{short['status']:.2f} x; {short['--help']:.2f} x", "1.0 x"
+        "`loop status`; the help of `loop`",
+        f"{short['status']:.2f} x; {short['--help']:.2f} x",
+        "1.0 x",
     )
     yield from _sizes(bench, options, quiet)
     yield from _counts(bench)
