@@ -57,13 +57,11 @@ def run(
 ) -> None:
     """Run a loop here: worker and reviewer take turns until it is approved."""
     given = {key: value for key, value in locals().items() if value is not None}
-    _check(single_round=single_round, round_=round_, resume=resume, reset=reset)
+    which = {name: given[name] for name in ("resume", "reset", "refresh_card")}
+    _check(single_round=single_round, round_=round_, **which)
     settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
     end_on_signals()
-    which: dict[str, Any] = {"resume": resume, "reset": reset, "single_round": round_}
-    if refresh_card and not resume:
-        raise BadSetting("--refresh-card is for --resume.", "Leave it out: a new loop reads it.")
-    which["refresh_card"] = refresh_card
+    which["single_round"] = round_
     raise typer.Exit(_run_here(settings, task or task_ref, loop_dir, which))
 
 
@@ -75,7 +73,9 @@ _OF_THIS_RUN = {
 """Parameters that are not settings: they select which run this is."""
 
 
-def _check(*, single_round: bool, round_: int | None, resume: bool, reset: bool) -> None:
+def _check(
+    *, single_round: bool, round_: int | None, resume: bool, reset: bool, refresh_card: bool
+) -> None:
     if reset and resume:
         raise BadSetting("--reset and --resume contradict each other.", "Leave one of them out.")
     if single_round and resume:
@@ -84,6 +84,8 @@ def _check(*, single_round: bool, round_: int | None, resume: bool, reset: bool)
         raise BadSetting("--single-round and --round go together.", "Give both or neither.")
     if round_ is not None and round_ < 1:
         raise BadSetting(f"--round {round_}: rounds count from 1.", "Give 1 or more.")
+    if refresh_card and not resume:
+        raise BadSetting("--refresh-card is for --resume.", "Leave it out: a new loop reads it.")
 
 
 def _run_here(settings: dict[str, Any], task: str, loop_dir: str, which: dict[str, Any]) -> int:
