@@ -95,14 +95,19 @@ def test_a_repository_that_borrows_itself(local: Local, tmp_path: Path, *, relat
     if relative:
         alternates = second / ".git" / "objects" / "info" / "alternates"
         alternates.write_text("../../../repository/.git/objects\n")
-    work_in(Git(second, environment(tmp_path), isolated=True), tmp_path / "scratch")
+    git = Git(second, environment(tmp_path), isolated=True)
+    head, path = work_in(git, tmp_path / "scratch")
+    assert git.text("show", f"{head}:b.py") == "b"
+    assert agent_git(path).text("fsck", "--connectivity-only") == ""
 
 
 @pytest.mark.parametrize("name", ["line\nend", '"quoted"', "#hash", "back\\slash", "é ü"])
 def test_a_repository_at_an_odd_path(tmp_path: Path, name: str) -> None:
     local = make_local(tmp_path / name / "repository")
     local.commit({"a.py": "a\n"})
-    work_in(local.git, tmp_path / "scratch")
+    head, path = work_in(local.git, tmp_path / "scratch")
+    assert local.git.text("show", f"{head}:a.py") == "a"
+    assert agent_git(path).text("fsck", "--connectivity-only") == ""
 
 
 def test_an_agent_that_cuts_itself_off_breaks_its_own_attempt_alone(

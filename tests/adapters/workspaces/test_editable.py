@@ -163,7 +163,11 @@ def test_it_is_not_refused_once_each_workspace_has_an_environment_of_its_own(
     preparing.setup = ("mkdir -p .venv/bin; touch .venv/pyvenv.cfg",)
 
     preparing.preparation().check(local.head)
-    preparing.prepared()
+    path = preparing.prepared()
+
+    seen = preparing.preparation().environment(path, local.head, trusts_work=True)
+    assert seen["VIRTUAL_ENV"] == str(path / ".venv")
+    assert preparing.warnings == []
 
 
 def test_setup_that_makes_no_environment_changes_nothing_about_it(
