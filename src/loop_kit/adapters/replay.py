@@ -5,10 +5,10 @@ that publishes nothing runs: reports, commits, verification and time come from t
 agents' job did not report counts as failed.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
+from loop_kit.adapters.unwatched import Unwatched
 from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import AttemptFailed, AttemptStarted, Event
@@ -28,7 +28,6 @@ from loop_kit.ports import (
     AgentInterrupted,
     Assignment,
     Collected,
-    Fingerprint,
     Reporter,
     SetupFailed,
     Store,
@@ -70,10 +69,11 @@ class ReplayedAgent:
         return AgentExit(spent=self._spent)
 
 
-class ReplayedWorkspace:
-    """Where an agent worked: only the commit it left still exists."""
+class ReplayedWorkspace(Unwatched):
+    """Where an agent worked: only the commit it left still exists.
 
-    environment: Mapping[str, str] = MappingProxyType({})
+    Whether a reviewer changed anything was checked in its own job.
+    """
 
     def __init__(self, path: Path, head: str, notes: tuple[str, ...] = ()) -> None:
         self.path = path
@@ -84,18 +84,6 @@ class ReplayedWorkspace:
         """The head that was handed over; it is in this repository since it was checked."""
         del message, named
         return Collected(self._head, self._head, self._notes)
-
-    def fingerprint(self) -> Fingerprint:
-        """Always the same: whether a reviewer changed anything was checked in its own job."""
-        return Fingerprint()
-
-    def tracked(self, paths: Collection[str]) -> frozenset[str]:
-        """None: no agent runs here."""
-        del paths
-        return frozenset()
-
-    def close(self) -> None:
-        """Nothing was opened."""
 
 
 class ReplayedWorkspaces:

@@ -3,20 +3,18 @@
 What a person did is on their branch already. Nothing is committed, moved or restored for them.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.unwatched import Unwatched
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Collected, Fingerprint, Workspace, Workspaces
+from loop_kit.ports import Collected, Workspace, Workspaces
 
 
-class UserTreeWorkspace:
-    """The user's work tree during one attempt of a person."""
-
-    environment: Mapping[str, str] = MappingProxyType({})
+class UserTreeWorkspace(Unwatched):
+    """The user's work tree during one attempt of a person, who may change their own files."""
 
     def __init__(self, git: Git, root: Path) -> None:
         self.path = root
@@ -27,18 +25,6 @@ class UserTreeWorkspace:
         del message, named
         head = self._git.text("rev-parse", "HEAD")
         return Collected(head, head)
-
-    def fingerprint(self) -> Fingerprint:
-        """Always the same: a person who reviews may change their own files."""
-        return Fingerprint()
-
-    def tracked(self, paths: Collection[str]) -> frozenset[str]:
-        """None: nothing is laid out for a person, whose own bus is there."""
-        del paths
-        return frozenset()
-
-    def close(self) -> None:
-        """Nothing to do: the work tree is the user's."""
 
 
 class UserTree:
