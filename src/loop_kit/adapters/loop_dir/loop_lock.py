@@ -41,7 +41,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Wait until no other process of ours changes a file of `folder`, where it can be locked."""
+    """Wait until no other loop-kit changes a file of `folder`, where it can be locked."""
     descriptor = _open_folder(folder)
     if descriptor is None:
         yield

@@ -6,7 +6,7 @@ order it gets the files of the submodules that are checked out, the untracked fi
 
 What an agent committed may run in these commands (an install script, say). So they get the secrets
 of `setup-env` only while manifests and lock files are as at the base commit. When the commands fail
-only because an agent has changed those files, the loop goes on: its verification fails, and the
+only because an agent has changed those files, the loop continues: its verification fails, and the
 worker is to fix what it broke. Every other failure stops the loop before anybody is paid.
 
 An environment of Python that imports the project from the user's tree would test that code instead
