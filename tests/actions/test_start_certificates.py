@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 import zipfile
@@ -29,11 +28,7 @@ class Index(LoopbackServer):
     def __init__(self, certificate: Path, key: Path, wheel: bytes) -> None:
         self.wheel = wheel
         super().__init__(_Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self.speak_tls(certificate, key)
 
 
 class _Handler(LoopbackHandler):

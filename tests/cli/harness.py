@@ -253,3 +253,14 @@ def assert_refused(result: Result, code: int, *words: str) -> None:
 
 def agents_of(repo: Repo, role: str) -> Sequence[Call]:
     return [call for call in repo.calls if call.role == role]
+
+
+def read_until(process: Program, text: str) -> str:
+    """Read the output of a run up to the line that holds `text`; all that was read."""
+    assert process.stdout is not None
+    seen = ""
+    while text not in seen:
+        line = process.stdout.readline()
+        assert line, f"the run ended without {text!r}: {seen}"
+        seen += line
+    return seen

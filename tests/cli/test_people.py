@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.cli.harness import TWO_ROUNDS, Repo, assert_refused, eventually
+from tests.cli.harness import TWO_ROUNDS, Repo, assert_refused, eventually, read_until
 from tests.support.programs import Program
 
 WORK = "loop/T-001/work"
@@ -17,14 +17,6 @@ def tell(repo: Repo, name: str, round_: int = 1, **body: object) -> None:
     document = {"task_id": "T-001", "round": round_, **head, **body}
     (repo.folder / "draft").write_text(json.dumps(document))
     (repo.folder / "draft").replace(repo.folder / name)
-
-
-def wait_for(process: Program, text: str) -> None:
-    assert process.stdout is not None
-    line = ""
-    while text not in line:
-        line = process.stdout.readline()
-        assert line, f"the run ended without {text!r}"
 
 
 def commit(repo: Repo, value: int) -> str:
@@ -42,10 +34,10 @@ def end(process: Program) -> str:
 def test_work_that_a_person_has_not_committed_is_not_taken(repo: Repo) -> None:
     (repo.root / "notes.txt").write_text("untracked\n")
     process = repo.start("--worker-backend", "manual")
-    wait_for(process, "Tell the Worker: round 1")
+    read_until(process, "Tell the Worker: round 1")
     (repo.root / "calc.py").write_text("VALUE = 1\n")
     tell(repo, "work_report.json")
-    wait_for(process, "uncommitted changes: calc.py. Commit it, then write the report.")
+    read_until(process, "uncommitted changes: calc.py. Commit it, then write the report.")
     assert (repo.root / "calc.py").read_text() == "VALUE = 1\n"
     head = commit(repo, 2)
     tell(repo, "work_report.json")
@@ -58,10 +50,10 @@ def test_work_that_a_person_has_not_committed_is_not_taken(repo: Repo) -> None:
 def test_a_program_reviews_what_a_person_committed_in_two_rounds(repo: Repo) -> None:
     repo.plan(TWO_ROUNDS)
     process = repo.start("--worker-backend", "manual")
-    wait_for(process, "Tell the Worker: round 1")
+    read_until(process, "Tell the Worker: round 1")
     first = commit(repo, 1)
     tell(repo, "work_report.json")
-    wait_for(process, "Tell the Worker: round 2")
+    read_until(process, "Tell the Worker: round 2")
     second = commit(repo, 2)
     tell(repo, "work_report.json", 2)
     end(process)
@@ -71,7 +63,7 @@ def test_a_program_reviews_what_a_person_committed_in_two_rounds(repo: Repo) -> 
 
 def test_a_reviewing_person_may_change_their_own_files(repo: Repo) -> None:
     process = repo.start("--reviewer-backend", "manual")
-    wait_for(process, "Tell the Reviewer: round 1")
+    read_until(process, "Tell the Reviewer: round 1")
     (repo.root / "README.md").write_text("mine\n")
     repo.git("commit", "--quiet", "--all", "-m", "Mine")
     mine = repo.head
@@ -91,7 +83,7 @@ def test_a_person_continues_the_work_of_a_program_after_taking_it_over(repo: Rep
     repo.git(*command.split()[1:])
     repo.plan({})
     process = repo.start("--resume", "--worker-backend", "manual")
-    wait_for(process, "Tell the Worker: round 2")
+    read_until(process, "Tell the Worker: round 2")
     head = commit(repo, 7)
     tell(repo, "work_report.json", 2)
     end(process)
@@ -101,7 +93,7 @@ def test_a_person_continues_the_work_of_a_program_after_taking_it_over(repo: Rep
 @pytest.mark.parametrize("switched", [False, True])
 def test_the_head_is_what_the_person_has_checked_out_by_then(repo: Repo, switched: bool) -> None:
     process = repo.start("--worker-backend", "manual")
-    wait_for(process, "Tell the Worker: round 1")
+    read_until(process, "Tell the Worker: round 1")
     if switched:
         repo.git("switch", "--quiet", "-c", "topic")
     head = commit(repo, 3)

@@ -92,17 +92,6 @@ def person(repo: Repo, name: str, raw: str | None = None, /, **body: object) -> 
     draft.replace(repo.folder / name)
 
 
-def read_until(process: Program, text: str) -> str:
-    """Read the output of a run up to the line that holds `text`; all that was read."""
-    assert process.stdout is not None
-    seen = ""
-    while text not in seen:
-        line = process.stdout.readline()
-        assert line, f"the run ended without {text!r}: {seen}"
-        seen += line
-    return seen
-
-
 def reached(repo: Repo, process: Program, name: str = "stuck") -> int:
     """Wait until the agent of a run is at a gate; its process id. The run must still be there."""
     gate = repo.fake / f"{name}.reached"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.harness import ISSUE, TWO_ROUNDS, Repo, Steps, ended_by
-from tests.seed.helpers import CRASHED, DONE, REFUSED, STAMP, content, documents, read_until, texts
+from tests.cli.harness import ISSUE, TWO_ROUNDS, Repo, Steps, ended_by, read_until
+from tests.seed.helpers import CRASHED, DONE, REFUSED, STAMP, content, documents, texts
 
 ROUNDS_BEFORE_SEVEN = range(1, 7)
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import FAST, ISSUE, LOOP, SENT_BACK, TWO_ROUNDS, Repo, Steps
+from tests.cli.harness import FAST, ISSUE, LOOP, SENT_BACK, TWO_ROUNDS, Repo, Steps, read_until
 from tests.seed.conftest import NewRepo
-from tests.seed.helpers import DONE, REFUSED, STAMP, WORK, finished, item, read_until, sent_back
+from tests.seed.helpers import DONE, REFUSED, STAMP, WORK, finished, item, sent_back
 
 TESTS = [
     {"name": "a", "status": "pass"},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.cli.harness import SENT_BACK, Repo, Steps, assert_refused
-from tests.seed.helpers import ABSENT, WORK, finished, person, read_until
+from tests.cli.harness import SENT_BACK, Repo, Steps, assert_refused, read_until
+from tests.seed.helpers import ABSENT, WORK, finished, person
 
 MODES = {"normal": (), "single": ("--single-round", "--round", "1")}
 BAD_WORK: dict[str, tuple[dict[str, Any], str]] = {

@@ -8,8 +8,8 @@ import signal
 import time
 
 import pytest
-from tests.cli.harness import Repo, assert_refused, ended_by, eventually, is_alive
-from tests.seed.helpers import STUCK, content, finished, person, reached, read_until
+from tests.cli.harness import Repo, assert_refused, ended_by, eventually, is_alive, read_until
+from tests.seed.helpers import STUCK, content, finished, person, reached
 from tests.support.programs import LOOP
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -53,11 +52,7 @@ class _TlsListener(LoopbackServer):
     def __init__(self, refs: TlsRefs, certificate: Path, key: Path) -> None:
         self.refs = refs
         super().__init__(_TlsHandler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self.speak_tls(certificate, key)
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection, or hang up before TLS is agreed on."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import shutil
 import socket
+import ssl
 import sys
 import tempfile
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 
@@ -34,6 +36,14 @@ class LoopbackServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def speak_tls(self, certificate: Path, key: Path) -> None:
+        """Speak TLS with the server's certificate; call it before `start`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def start(self) -> None:
         self._acceptor.start()
