@@ -5,7 +5,6 @@ secrets that `setup-env` names are in their environment only where the caller al
 that of an agent or of a verify command, and never in the output that is kept.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +13,12 @@ from pathlib import Path
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.environment import activation, own_environment
+from loop_kit.adapters.workspaces.shell import Tail, shell_argv
 from loop_kit.core.loop.state import CommandResult
 from loop_kit.core.sanitize import Redactor, StreamRedactor
 from loop_kit.ports import SetupFailed
 
 LOG = "workspace_setup.log"
-_TAIL = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class WorkspaceSetup:
             CommandResult(
                 command=command,
                 exit_code=code,
-                tail=redact(output.tail),
+                tail=redact(output.text),
                 seconds=round(time.monotonic() - began, 3),
             ),
         )
@@ -94,13 +93,6 @@ class WorkspaceSetup:
         return {**plain, **activation(plain, own_environment(workspace))}
 
 
-def shell_argv(command: str) -> list[str]:
-    """The argument list for a shell command that a person wrote."""
-    if os.name == "nt":
-        return ["cmd", "/d", "/s", "/c", command]
-    return ["/bin/sh", "-c", command]
-
-
 def _remedy(code: int) -> str:
     if code == 124:
         return "Raise verify-timeout, which is also the time for workspace-setup."
@@ -109,18 +101,18 @@ def _remedy(code: int) -> str:
     return "Correct workspace-setup, or what it needs."
 
 
-class _Output(process.Listener):
+class _Output(Tail):
     """Keeps what commands print in the log, without secrets, and the end of it in memory."""
 
     def __init__(self, log: OptionalLog, secrets: Iterable[str]) -> None:
+        super().__init__()
         self._log = log
         self._redact = StreamRedactor(secrets)
-        self._end = b""
 
     def begin(self, heading: str) -> None:
         """A command starts: its end is its own."""
         self.add(heading.encode(errors="replace"))
-        self._end = b""
+        self.clear()
 
     def chunk(self, source: process.Source, data: bytes) -> None:
         """Keep what was printed."""
@@ -133,11 +125,6 @@ class _Output(process.Listener):
 
     def add(self, data: bytes) -> None:
         """Keep `data`, which holds no secret."""
-        self._end = (self._end + data)[-_TAIL:]
+        super().add(data)
         if data:
             self._log.append(data)
-
-    @property
-    def tail(self) -> str:
-        """The end of the output, as text."""
-        return self._end.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")

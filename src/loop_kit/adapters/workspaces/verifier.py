@@ -5,28 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.process import process
-from loop_kit.adapters.workspaces.setup import shell_argv
+from loop_kit.adapters.workspaces.shell import Tail, shell_argv
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
 from loop_kit.ports import SetupFailed
-
-_TAIL = 4096
-
-
-class _Tail(process.Listener):
-    """Keeps the end of what a command prints."""
-
-    def __init__(self) -> None:
-        self._end = b""
-
-    def chunk(self, source: process.Source, data: bytes) -> None:
-        del source
-        self._end = (self._end + data)[-_TAIL:]
-
-    @property
-    def text(self) -> str:
-        """The end of the output, as text."""
-        return self._end.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 class CloneVerifier:
@@ -56,7 +38,7 @@ class CloneVerifier:
     def _run(
         self, path: Path, env: Mapping[str, str], command: str, timeout: float
     ) -> CommandResult:
-        tail = _Tail()
+        tail = Tail()
         started = time.monotonic()
         ended = process.stream(
             shell_argv(command),

@@ -1,0 +1,39 @@
+"""Shell commands that a person wrote, run in a workspace, and the end of what they print."""
+
+import os
+
+from loop_kit.adapters.process import process
+
+_MAX_TAIL = 4096
+
+
+def shell_argv(command: str) -> list[str]:
+    """The argument list for a shell command."""
+    if os.name == "nt":
+        return ["cmd", "/d", "/s", "/c", command]
+    return ["/bin/sh", "-c", command]
+
+
+class Tail(process.Listener):
+    """Keeps the end of what a command prints, at most 4096 bytes."""
+
+    def __init__(self) -> None:
+        self._end = b""
+
+    def chunk(self, source: process.Source, data: bytes) -> None:
+        """Keep the end of what was printed."""
+        del source
+        self.add(data)
+
+    def add(self, data: bytes) -> None:
+        """Keep the end of what there was and of `data`."""
+        self._end = (self._end + data)[-_MAX_TAIL:]
+
+    def clear(self) -> None:
+        """Forget what was printed."""
+        self._end = b""
+
+    @property
+    def text(self) -> str:
+        """The end of the output, as text."""
+        return self._end.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
