@@ -112,7 +112,7 @@ class WorkerPass:
         try:
             collected = workspace.collect(message, named_head(delivered))
         except GitFailed as error:
-            return self._fail(state, ended, delivered, Failure.HISTORY, str(error), None)
+            return self._fail(state, ended, delivered, Failure.HISTORY, error.sentence, None)
         collected = replace(collected, notes=tuple(map(self._options.redact, collected.notes)))
         for note in collected.notes:
             self._dispatcher.note(note)

@@ -46,6 +46,16 @@ def test_new_files_are_committed_and_what_tools_leave_is_named(
     assert collected.unfinished is None
 
 
+def test_what_was_committed_for_the_worker_outlives_a_pruning_of_the_repository(
+    workspace: Workspace, local: Local
+) -> None:
+    write(workspace.path, "new.py")
+    collected = workspace.collect("Leftovers")
+    local.git.run("reflog", "expire", "--expire=now", "--all")
+    local.git.run("gc", "--quiet", "--prune=now")
+    assert "new.py" in files_at(local, collected.head)
+
+
 def test_what_tools_leave_alone_is_no_work(workspace: Workspace, local: Local) -> None:
     write(workspace.path, "node_modules/a.js", ".env")
     assert workspace.collect("Leftovers").head == local.head

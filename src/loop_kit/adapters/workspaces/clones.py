@@ -115,8 +115,11 @@ class CloneWorkspace:
         return git.text("rev-parse", "--verify", ref) if commit == "HEAD" else commit
 
     def _commit(self, tree: str, parent: str, message: str) -> str:
+        """Commit a tree; on a ref, for whoever prunes the repository before it is kept."""
         command = ("commit-tree", tree, "-p", parent, "-m", message)
-        return self._cloner.git.text(*command, env=self._identity.environment())
+        sha = self._cloner.git.text(*command, env=self._identity.environment())
+        self._cloner.git.run("update-ref", "-m", "loop-kit: leftovers", self._incoming, sha)
+        return sha
 
     def _choose(self, head: str, named: str | None) -> tuple[str, tuple[str, ...]]:
         """The commit that counts, and a note where that is not plain.
