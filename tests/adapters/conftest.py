@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.fakes import FakeClock
 from tests.support.git_client import WorkingCopy
 from tests.support.git_server import GitServer
@@ -130,12 +131,12 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
 
 @pytest.fixture
 def cloner(local: Local, tmp_path: Path) -> Cloner:
-    return Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+    return Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
 
 
 def workplace(cloner: Cloner) -> Workplace:
     """Where workspaces are opened when nothing is prepared in them."""
-    return Workplace(Snapshots(cloner))
+    return Workplace(Snapshots(cloner, Unprepared()))
 
 
 @pytest.fixture

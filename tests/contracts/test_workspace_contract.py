@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, make_local, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.fakes import MemoryRepository, MemoryWorkspaces
 
 from loop_kit.adapters.git.command import Git
@@ -63,7 +64,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return memory_place()
     local = make_local(tmp_path / "repository")
     local.commit({"a.py": "a\n"}, "Base")
-    cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+    cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
     return git_place(local, Clones(workplace(cloner), IDENTITY))
 
 
@@ -184,7 +185,7 @@ def test_the_net_change_and_the_diff_agree(place: Place, tmp_path: Path) -> None
 def test_git_in_a_clone_ignores_the_bus_and_nothing_else(tmp_path: Path) -> None:
     local = make_local(tmp_path / "repository")
     base = local.commit({"a.py": "a\n", ".loop/config.yaml": "max_rounds: 5\n"}, "Base")
-    cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+    cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
     workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, base)
     for name in (*bus.IN_WORKSPACE, "notes.txt"):
         write_file(workspace.path, f".loop/{name}", b"x")
@@ -197,7 +198,7 @@ def test_a_workspace_knows_what_its_commit_tracks_whatever_the_agent_stages(
 ) -> None:
     local = make_local(tmp_path / "repository")
     base = local.commit({".loop/task_card.json": "{}", ".loop/tasks/T-001.json": "{}"}, "Base")
-    cloner = Cloner(local.git, local.root / ".git", tmp_path / "scratch")
+    cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
     workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, base)
     write_file(workspace.path, ".loop/state.json", b"x")
     git = Git(workspace.path, environment(workspace.path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, Local, environment, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.support.git_log import GitLog
 from tests.support.git_proxy import WebProxy
 from tests.support.git_tls import TlsRefs, company_certificate
@@ -137,9 +138,9 @@ def test_a_checkout_of_another_user_is_located_cloned_and_collected_from(
 
     git = Git.in_job(local.root, environ, timeout=30)
     place = locate(git)
-    workspace = Clones(workplace(Cloner(git, place.git_dir, tmp_path / "scratch")), IDENTITY).open(
-        Role.WORKER, place.head
-    )
+    workspace = Clones(
+        workplace(Cloner(git, place.git_dir, Scratch(tmp_path / "scratch"))), IDENTITY
+    ).open(Role.WORKER, place.head)
     (workspace.path / "new.py").write_text("new\n")
     head = workspace.collect("Leftovers").head
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, environment, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.support.git_client import WorkingCopy
 
 from loop_kit.adapters.git.command import Git
@@ -94,7 +95,7 @@ def test_a_clone_of_a_partial_checkout_is_whole_and_knows_no_server(
     head = hosted.bare.commit_files("main", {"d0/e0/f0.txt": "changed\n"})
     git = checkout(hosted, "--filter=blob:none")
     cloner = Cloner(
-        git, git.directory / ".git", tmp_path / "scratch", supply(hosted, git), base=base
+        git, git.directory / ".git", Scratch(tmp_path / "scratch"), supply(hosted, git), base=base
     )
     before = len(hosted.server.fetches())
 
@@ -121,7 +122,7 @@ def test_a_file_outside_a_sparse_checkout_is_cloned_and_collected(
     copy = WorkingCopy(git.directory, hosted.url, "bot")
     copy.git("sparse-checkout", "set", "d1")
     copy.git("checkout", "--quiet", "main")
-    cloner = Cloner(git, git.directory / ".git", tmp_path / "scratch", supply(hosted, git))
+    cloner = Cloner(git, git.directory / ".git", Scratch(tmp_path / "scratch"), supply(hosted, git))
 
     workspace = Clones(workplace(cloner), IDENTITY).open(Role.WORKER, head)
     (workspace.path / "d0/e0/f0.txt").write_text("mine\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.adapters.conftest import IDENTITY, Local
+from tests.adapters.workspaces.stand_ins import Scratch
 
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
@@ -63,16 +64,19 @@ class Preparing:
             self.warnings.append,
         )
 
+    @property
+    def cloner(self) -> Cloner:
+        scratch = Scratch(self.tmp_path / "scratch")
+        return Cloner(self.local.git, self.local.root / ".git", scratch)
+
     def prepared(self, sha: str = "", preparation: Preparation | None = None) -> Path:
         """A workspace at `sha`, prepared."""
         self.count += 1
         sha = sha or self.local.head
-        cloner = Cloner(self.local.git, self.local.root / ".git", self.tmp_path / "scratch")
-        path = cloner.clone(f"workspace-{self.count}", sha)
+        path = self.cloner.clone(f"workspace-{self.count}", sha)
         (preparation or self.preparation()).prepare(path, sha)
         return path
 
     def clones(self) -> Clones:
         """Workspaces of a run that prepares them so."""
-        cloner = Cloner(self.local.git, self.local.root / ".git", self.tmp_path / "scratch")
-        return Clones(Workplace(Snapshots(cloner, self.preparation())), IDENTITY)
+        return Clones(Workplace(Snapshots(self.cloner, self.preparation())), IDENTITY)

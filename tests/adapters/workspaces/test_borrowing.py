@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, make_local, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
 from loop_kit.adapters.git.command import Git
@@ -18,7 +19,7 @@ from loop_kit.core.loop.state import Role
 def work_in(git: Git, scratch: Path) -> tuple[str, Path]:
     """What a worker's round leaves at HEAD of the repository that `git` is in, and where."""
     place = locate(git)
-    clones = Clones(workplace(Cloner(git, place.git_dir, scratch)), IDENTITY)
+    clones = Clones(workplace(Cloner(git, place.git_dir, Scratch(scratch))), IDENTITY)
     workspace = clones.open(Role.WORKER, place.head)
     inside = agent_git(workspace.path)
     assert inside.text("status", "--porcelain") == ""
@@ -113,7 +114,9 @@ def test_a_repository_at_an_odd_path(tmp_path: Path, name: str) -> None:
 def test_an_agent_that_cuts_itself_off_breaks_its_own_attempt_alone(
     local: Local, tmp_path: Path
 ) -> None:
-    clones = Clones(workplace(Cloner(local.git, local.root / ".git", tmp_path / "s")), IDENTITY)
+    clones = Clones(
+        workplace(Cloner(local.git, local.root / ".git", Scratch(tmp_path / "s"))), IDENTITY
+    )
     worker = clones.open(Role.WORKER, local.head)
     (worker.path / ".git" / "objects" / "info" / "alternates").unlink()
     worker.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.support.git_log import GitLog
 
 from loop_kit.adapters.git.command import Git
@@ -34,7 +35,7 @@ def commit_raw(local: Local, files: dict[str, bytes]) -> str:
 
 
 def opened(local: Local, tmp_path: Path, git: Git | None = None) -> Workspace:
-    cloner = Cloner(git or local.git, local.root / ".git", tmp_path / "scratch")
+    cloner = Cloner(git or local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
     return Clones(workplace(cloner), IDENTITY).open(Role.WORKER, local.head)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
 from loop_kit.adapters.git.command import Git
@@ -171,7 +172,7 @@ def test_the_users_line_ends_and_sparse_checkout_refuse_nothing(
         local.git.run("config", setting, "true")
     Git(local.root, environment(tmp_path)).run("sparse-checkout", "set", "--cone", "src")
     git = Git(local.root, environment(tmp_path))
-    workspace = opened(local, Cloner(git, local.root / ".git", tmp_path / "scratch"))
+    workspace = opened(local, Cloner(git, local.root / ".git", Scratch(tmp_path / "scratch")))
     (workspace.path / "a.py").write_bytes(b"one\r\n")
     write(workspace.path, "docs/new.txt", "lf.txt")
     found = files_at(local, workspace.collect("Leftovers").head)

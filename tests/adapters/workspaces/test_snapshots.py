@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local
+from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 from tests.adapters.workspaces.test_workplace import status
 
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.copying import Copier, require_space, size_of
-from loop_kit.adapters.workspaces.snapshots import Snapshots, Unprepared
+from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import Role
@@ -166,14 +167,14 @@ def test_a_disk_without_room_is_said_before_anything_is_copied(
     cloner: Cloner, local: Local
 ) -> None:
     sha = local.commit({"big.bin": b"x" * 2**21})
-    place = Workplace(Snapshots(cloner, None, lambda folder: 2**22))
+    place = Workplace(Snapshots(cloner, Unprepared(), lambda folder: 2**22))
 
     with pytest.raises(SetupFailed, match=r"needs 6 MB, and .* has 4 MB left") as refused:
         Clones(place, IDENTITY).prepare(sha)
 
     assert "--workspace-root" in refused.value.remedy
     assert not place.path.exists()
-    Workplace(Snapshots(cloner, None, lambda folder: 2**23)).prepare(sha)
+    Workplace(Snapshots(cloner, Unprepared(), lambda folder: 2**23)).prepare(sha)
 
 
 def test_nobody_counts_files_where_there_is_plenty_of_room(tmp_path: Path) -> None:
@@ -219,7 +220,7 @@ def test_a_preparation_that_removes_the_workspace_is_refused(local: Local, base:
             shutil.rmtree(path)
 
     folder = local.root.with_name("scratch")
-    cloner = Cloner(local.git, local.root / ".git", folder)
+    cloner = Cloner(local.git, local.root / ".git", Scratch(folder))
     with pytest.raises(SetupFailed, match="removed the workspace"):
         Snapshots(cloner, Removes(local)).prepare(folder / "workspace", base)
 
@@ -228,7 +229,7 @@ def test_a_snapshot_that_was_removed_is_made_again(
     local: Local, base: str, installed: Installed
 ) -> None:
     folder = local.root.with_name("scratch")
-    snapshots = Snapshots(Cloner(local.git, local.root / ".git", folder), installed)
+    snapshots = Snapshots(Cloner(local.git, local.root / ".git", Scratch(folder)), installed)
     snapshots.prepare(folder / "workspace", base)
     shutil.rmtree(folder)
     snapshots.place(folder / "workspace", base)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, workplace
+from tests.adapters.workspaces.stand_ins import Scratch
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 from tests.adapters.workspaces.test_clones_hostile import TRAP, plant
 from tests.support.git_log import GitLog
@@ -113,7 +114,9 @@ def test_a_workspace_costs_one_checkout_and_git_is_asked_for_no_history(
 ) -> None:
     log = GitLog(tmp_path / "bin")
     git = Git(local.root, {**os.environ, **log.environment()}, isolated=True)
-    clones = Clones(workplace(Cloner(git, local.root / ".git", tmp_path / "scratch")), IDENTITY)
+    clones = Clones(
+        workplace(Cloner(git, local.root / ".git", Scratch(tmp_path / "scratch"))), IDENTITY
+    )
     sha = local.head
     (log.folder / "calls").unlink(missing_ok=True)
 

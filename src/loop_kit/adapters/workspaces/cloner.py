@@ -84,7 +84,7 @@ class Cloner:
         self,
         git: Git,
         git_dir: Path,
-        scratch: Path | Folder,
+        scratch: Folder,
         supply: Supply | None = None,
         base: str = "",
     ) -> None:
@@ -116,10 +116,7 @@ class Cloner:
     @property
     def folder(self) -> Path:
         """Where the clones are."""
-        if not isinstance(self._scratch, Path):
-            return self._scratch.path
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        return self._scratch
+        return self._scratch.path
 
     def clone(self, name: str, sha: str, tree: str | None = None) -> Path:
         """A new clone on a branch at `sha`, with the files of `tree` or `sha`, staged.

@@ -75,37 +75,6 @@ class Preparation(Protocol):
         ...
 
 
-class Unprepared:
-    """Nothing is prepared."""
-
-    settings = ""
-
-    def key(self, sha: str) -> str | None:
-        """Nothing depends on the commit."""
-        del sha
-        return None
-
-    def source(self, sha: str) -> str:
-        """The commit itself."""
-        return sha
-
-    def check(self, sha: str) -> None:
-        """Nothing can be wrong."""
-
-    def prepare(self, path: Path, sha: str) -> None:
-        """The clone is all."""
-
-    def failure(self, sha: str) -> SetupFailed | None:
-        """Nothing can fail."""
-        del sha
-        return None
-
-    def environment(self, path: Path, sha: str, *, trusts_work: bool) -> Mapping[str, str]:
-        """Nothing was prepared."""
-        del path, sha, trusts_work
-        return {}
-
-
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     """A prepared folder at one commit, and an index of its tracked files."""
@@ -122,11 +91,11 @@ class Snapshots:
     def __init__(
         self,
         cloner: Cloner,
-        preparation: Preparation | None = None,
+        preparation: Preparation,
         free: FreeSpace = free_space,
     ) -> None:
         self.cloner = cloner
-        self.preparation: Preparation = preparation or Unprepared()
+        self.preparation = preparation
         self._free = free
         self._copier = Copier()
         self._snapshots: dict[str, _Snapshot] = {}
