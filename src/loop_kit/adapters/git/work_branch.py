@@ -109,8 +109,11 @@ class WorkBranch:
                 return
 
     def keep_again(self, sha: str) -> None:
-        """Keep the work as `keep` does, where somebody has removed or renamed the ref since."""
-        if not self.holds(sha):
+        """Keep the work as `keep` does, where somebody has removed or renamed the ref since.
+
+        A ref that is elsewhere stays there: people push to it.
+        """
+        if self.ref not in self._look():
             self._kept = None
             self.keep(sha)
 
