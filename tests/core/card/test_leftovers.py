@@ -57,6 +57,12 @@ def test_a_virtual_environment_is_known_by_what_is_in_it() -> None:
     assert sort_leftovers(new, []) == Leftovers(taken=("environment.py",), left=("c/", "env/"))
 
 
+def test_a_repository_is_known_by_what_is_in_it_whatever_it_is_called() -> None:
+    copy = [".git2/HEAD", ".git2/config", ".git2/objects/ab/cdef"]
+    found = sort_leftovers([*copy, "vendor/x.git/HEAD", "vendor/x.git/config", "src/config"], [])
+    assert found == Leftovers(taken=("src/config",), left=(".git2/", "vendor/x.git/"))
+
+
 def test_a_folder_that_holds_tracked_files_is_the_projects_own() -> None:
     found = sort_leftovers(["build/new.py", "x/build/new.py"], ["build/old.py"])
     assert found == Leftovers(taken=("build/new.py",), left=("x/build/",))

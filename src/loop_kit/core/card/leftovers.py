@@ -63,17 +63,12 @@ def sort_leftovers(
     were `removed`, since a file that was moved is not one more; 0 means no limit.
     """
     paths = sorted({*new})
-    environments = {
-        path[: -len(marker)]
-        for path in paths
-        for marker in _ENVIRONMENT_MARKERS
-        if path.endswith(f"/{marker}")
-    }
+    roots = {*_folders_with(_ENVIRONMENT_MARKERS, paths), *_repositories(paths)}
     holds_tracked = _Folders(tracked).holds
     taken: list[str] = []
     left: set[str] = set()
     for path in paths:
-        name = _left_by_tools(path, environments, holds_tracked)
+        name = _left_by_tools(path, roots, holds_tracked)
         if name is None:
             taken.append(path)
         else:
@@ -100,14 +95,26 @@ class _Folders:
         return self._known[folder]
 
 
+def _folders_with(names: Iterable[str], paths: Iterable[str]) -> set[str]:
+    """The folders that hold a file of one of these names."""
+    ends = [f"/{name}" for name in names]
+    return {path[: 1 - len(end)] for path in paths for end in ends if path.endswith(end)}
+
+
+def _repositories(paths: Iterable[str]) -> set[str]:
+    """Folders that are a repository without a work tree, or the copy of a `.git`."""
+    paths = list(paths)
+    return _folders_with(("HEAD",), paths) & _folders_with(("config",), paths)
+
+
 def _left_by_tools(
-    path: str, environments: set[str], holds_tracked: Callable[[str], bool]
+    path: str, roots: set[str], holds_tracked: Callable[[str], bool]
 ) -> str | None:
     """The outermost folder on `path`, or the file itself, that is never committed for a worker."""
     parts = path.split("/")
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth]) + "/"
-        is_output = folder in environments or _IS_FOLDER.match(parts[depth - 1])
+        is_output = folder in roots or _IS_FOLDER.match(parts[depth - 1])
         if folder == path or (is_output and not holds_tracked(folder)):
             return folder
     return path if _IS_FILE.match(parts[-1]) else None
