@@ -107,9 +107,7 @@ def _repositories(paths: Iterable[str]) -> set[str]:
     return _folders_with(("HEAD",), paths) & _folders_with(("config",), paths)
 
 
-def _left_by_tools(
-    path: str, roots: set[str], holds_tracked: Callable[[str], bool]
-) -> str | None:
+def _left_by_tools(path: str, roots: set[str], holds_tracked: Callable[[str], bool]) -> str | None:
     """The outermost folder on `path`, or the file itself, that is never committed for a worker."""
     parts = path.split("/")
     for depth in range(1, len(parts)):
