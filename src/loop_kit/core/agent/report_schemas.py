@@ -75,6 +75,7 @@ _REVIEW = _object(
             line={"type": ["integer", "null"]},
             reason=_TEXT,
             scenario=_TEXT,
+            criterion={"type": ["string", "null"]},
             required_change=_TEXT,
         )
     ),

@@ -55,6 +55,7 @@ class ReportedIssue(Record):
     reason: str = ""
     required_change: str = ""
     scenario: str = ""
+    criterion: str = ""
 
 
 class Disposition(Record):
@@ -291,6 +292,7 @@ def _issue(item: object) -> ReportedIssue:
         reason=_text(item.get("reason")),
         required_change=_text(item.get("required_change")),
         scenario=_text(item.get("scenario")),
+        criterion=issued_id(_text(item.get("criterion"), 20), "C"),
     )
 
 

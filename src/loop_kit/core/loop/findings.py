@@ -10,11 +10,31 @@ from loop_kit.core.agent.report_values import Severity
 from loop_kit.core.agent.reports import Disposition, ReportedIssue, ReviewReport
 from loop_kit.core.record import ExtensibleRecord
 
-Status = Literal["open", "fixed", "withdrawn"]
+Status = Literal["open", "fixed", "withdrawn", "waived", "dismissed"]
+
+
+class Joined(ExtensibleRecord):
+    """A finding that was raised again without its id, in the words of that round."""
+
+    round: int
+    reason: str = ""
 
 
 class Finding(ExtensibleRecord):
-    """One blocking issue over its life. `not_fixed` counts the rounds it was sent back."""
+    """One issue over its life. `not_fixed` counts the rounds it was sent back.
+
+    Attributes:
+        criterion: The acceptance criterion that it says is not met, `C0` for the goal.
+        provenance: Where its line comes from: `pre-existing`, `first-work`, `fix-of-round-N`,
+            `nowhere`, or '' where that is unknown.
+        blocking: Whether it is above the bar; one that is not is kept for later.
+        below: Why it does not block, in words.
+        required: Whether a person has said that it is right, and not to be disputed again.
+        by: Who raised it: '' the reviewer, `second` the second one, `verify`, else a login.
+        disputes: How often the worker has disputed it; `dispute` is its last evidence.
+        joined: Each time it was raised again without its id.
+        closed_why: Why it was closed, in words.
+    """
 
     id: str
     round: int
@@ -25,10 +45,20 @@ class Finding(ExtensibleRecord):
     reason: str = ""
     required_change: str = ""
     scenario: str = ""
+    criterion: str = ""
+    provenance: str = ""
+    blocking: bool = True
+    below: str = ""
+    required: bool = False
+    by: str = ""
+    disputes: int = 0
+    dispute: str = ""
+    joined: tuple[Joined, ...] = ()
     closed_round: int | None = None
     not_fixed: int = 0
     upheld: int = 0
     note: str = ""
+    closed_why: str = ""
 
 
 Ledger = tuple[Finding, ...]
@@ -36,7 +66,12 @@ Ledger = tuple[Finding, ...]
 
 def open_findings(ledger: Ledger) -> Ledger:
     """The findings that still block."""
-    return tuple(finding for finding in ledger if finding.status == "open")
+    return tuple(f for f in ledger if f.status == "open" and f.blocking)
+
+
+def later_findings(ledger: Ledger) -> Ledger:
+    """The open findings that are below the bar: kept, and never a reason to continue."""
+    return tuple(f for f in ledger if f.status == "open" and not f.blocking)
 
 
 def apply_review(ledger: Ledger, review: ReviewReport) -> Ledger:
@@ -121,4 +156,5 @@ def _new_finding(issue: ReportedIssue, number: int, round_: int) -> Finding:
         reason=issue.reason,
         required_change=issue.required_change,
         scenario=issue.scenario,
+        criterion=issue.criterion,
     )

@@ -189,6 +189,8 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         files=work.files,
         verified=event.verification.passed if event.verification else None,
         notes=work.notes,
+        growth=work.growth,
+        restores=work.restores,
     )
     return update(
         state,

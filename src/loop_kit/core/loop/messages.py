@@ -9,6 +9,7 @@ from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.state import (
     CommandResult,
+    Growth,
     Lease,
     Limits,
     OutboxItem,
@@ -49,7 +50,8 @@ class Failure(StrEnum):
 class Work:
     """What git says that the worker did: `commits` are one-line subjects, newest first.
 
-    `notes` are sentences about what it left that is not in them.
+    `notes` are sentences about what it left that is not in them. `growth` is of the whole change up
+    to this head; `restores` are the files where this fix takes back what the last one did.
     """
 
     head_sha: str
@@ -58,6 +60,8 @@ class Work:
     lines_added: int = 0
     lines_deleted: int = 0
     notes: tuple[str, ...] = ()
+    growth: Growth | None = None
+    restores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +180,16 @@ class WorkReported:
 
 @dataclass(frozen=True, slots=True)
 class ReviewReported:
-    """The reviewer's verdict is valid and its workspace untouched."""
+    """The reviewer's verdict is valid and its workspace untouched.
+
+    `provenance` says where the line of each of its blocking issues comes from, in their order.
+    """
 
     report: ReviewReport
     at: str
     spent: Spent = field(default_factory=Spent)
     session: Session | None = None
+    provenance: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from loop_kit import __version__
-from loop_kit.core.agent.report_values import Decision
 from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
+from loop_kit.core.loop.rounds import Growth, RoundDetail, RoundRecord, RuleNote
+from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state_version import (
     SCHEMA_VERSION,
     StateCorrupt,
@@ -32,6 +33,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Attempt",
     "CommandResult",
+    "Growth",
     "Lease",
     "Limits",
     "LoopState",
@@ -42,6 +44,8 @@ __all__ = [
     "Role",
     "RoundDetail",
     "RoundRecord",
+    "RuleNote",
+    "Rules",
     "Session",
     "Sha",
     "Source",
@@ -78,6 +82,7 @@ class Limits(ExtensibleRecord):
     evidence: Literal["lenient", "strict"] = "lenient"
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
+    rules: Rules = Rules()
 
 
 class Spent(Record):
@@ -140,32 +145,6 @@ class Attempt(ExtensibleRecord):
     """How many runs died during it."""
     claimed: bool = False
     """Whether it was recorded before its agent ran, by the run that is to run it."""
-
-
-class RoundDetail(ExtensibleRecord):
-    """One round as agent-task-runner's `round_details` has it."""
-
-    round: int
-    started_at: str = ""
-    worker_notes: str = ""
-    tests_summary: dict[str, int] = Field(default_factory=dict)
-    review_decision: Decision | None = None
-
-
-class RoundRecord(ExtensibleRecord):
-    """One round as the audit trail has it; `notes` are on what is not in its commits."""
-
-    round: int
-    parent_sha: Sha
-    head_sha: Sha
-    commits: tuple[str, ...] = ()
-    lines_added: int = 0
-    lines_deleted: int = 0
-    files: int = 0
-    verified: bool | None = None
-    decision: Decision | None = None
-    new_findings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class Session(ExtensibleRecord):
@@ -275,6 +254,12 @@ class LoopState(ExtensibleRecord):
     refusal: PushRefusal | None = None
     held: HeldWork | None = None
     findings: tuple[Finding, ...] = ()
+    fresh_round: bool = False
+    """The next worker starts a new conversation and is given what the last ones failed at."""
+    simplify: bool = False
+    """The next fix list asks only to simplify the change, or to justify its size."""
+    retry_with: dict[str, str] = Field(default_factory=dict)
+    """The backends, by role, that a person has asked to continue with."""
     sessions: dict[str, Session] = Field(default_factory=dict)
     round_details: tuple[RoundDetail, ...] = ()
     history: tuple[RoundRecord, ...] = ()

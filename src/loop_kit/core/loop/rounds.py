@@ -1,0 +1,54 @@
+"""What is recorded of each round: as agent-task-runner has it, and for the audit trail."""
+
+from pydantic import Field
+
+from loop_kit.core.agent.report_values import Decision
+from loop_kit.core.loop.verification import Sha
+from loop_kit.core.record import ExtensibleRecord
+
+
+class Growth(ExtensibleRecord):
+    """The lines by which the whole change has grown the source and the tests, less those removed.
+
+    It is counted from where the diff of the loop begins to the head of the round.
+    """
+
+    source: int = 0
+    tests: int = 0
+
+
+class RuleNote(ExtensibleRecord):
+    """What one rule saw in a round, in words that a maintainer understands."""
+
+    rule: str
+    text: str
+
+
+class RoundDetail(ExtensibleRecord):
+    """One round as agent-task-runner's `round_details` has it."""
+
+    round: int
+    started_at: str = ""
+    worker_notes: str = ""
+    tests_summary: dict[str, int] = Field(default_factory=dict)
+    review_decision: Decision | None = None
+
+
+class RoundRecord(ExtensibleRecord):
+    """One round as the audit trail has it; `notes` are on what is not in its commits."""
+
+    round: int
+    parent_sha: Sha
+    head_sha: Sha
+    commits: tuple[str, ...] = ()
+    lines_added: int = 0
+    lines_deleted: int = 0
+    files: int = 0
+    verified: bool | None = None
+    decision: Decision | None = None
+    new_findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    growth: Growth | None = None
+    restores: tuple[str, ...] = ()
+    """Files where the fix restores what the last one removed, or removes what it added."""
+    rules: tuple[RuleNote, ...] = ()

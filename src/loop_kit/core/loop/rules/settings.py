@@ -1,0 +1,87 @@
+"""Every threshold of the rules, and a switch for each: with all of them off, only rounds count.
+
+They are recorded with the limits of a loop, so that a state says what it was judged by.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from loop_kit.core.record import ExtensibleRecord
+
+Condition = Literal["any", "high", "medium", "low", "criterion"]
+"""What a new finding needs to block: nothing, a severity, or a criterion that is not met."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Bar(ExtensibleRecord):
+    """Which new findings block, by where they are; one that meets no condition is for later.
+
+    With strict evidence a new finding needs a `scenario` or a `criterion` besides.
+    """
+
+    enabled: bool = True
+    first_round: tuple[Condition, ...] = ("any",)
+    last_fix: tuple[Condition, ...] = ("any",)
+    older_work: tuple[Condition, ...] = ("high", "criterion")
+    pre_existing: tuple[Condition, ...] = ("criterion",)
+    nowhere: tuple[Condition, ...] = ("high", "criterion")
+    unknown: tuple[Condition, ...] = ("any",)
+
+
+class Join(ExtensibleRecord):
+    """When a finding without an id is an old one: near it in the same file, in similar words."""
+
+    enabled: bool = True
+    similarity: Annotated[float, Field(ge=0, le=1)] = 0.7
+    lines: Annotated[int, Field(ge=0)] = 10
+
+
+class Stalled(ExtensibleRecord):
+    """A finding that was not fixed in `rounds` rounds running; first a fresh conversation."""
+
+    enabled: bool = True
+    rounds: Count = 2
+    fresh_round: bool = True
+
+
+class Contested(ExtensibleRecord):
+    """A finding that was disputed and upheld this many times."""
+
+    enabled: bool = True
+    upheld: Count = 2
+
+
+class DiffGrowth(ExtensibleRecord):
+    """The whole change over that of round 1, at least `smallest_start` lines; 0 is no limit."""
+
+    enabled: bool = True
+    limit: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4
+    smallest_start: Count = 50
+    simplify_round: bool = True
+
+
+class RepeatedFailure(ExtensibleRecord):
+    """The same operational failure twice on the same commit."""
+
+    enabled: bool = True
+
+
+class Oscillation(ExtensibleRecord):
+    """A fix that restores what the last fix removed: reported, and a stop only where asked for."""
+
+    enabled: bool = True
+    stops: bool = False
+
+
+class Rules(ExtensibleRecord):
+    """The settings of every rule."""
+
+    bar: Bar = Bar()
+    join: Join = Join()
+    stalled: Stalled = Stalled()
+    contested: Contested = Contested()
+    diff_growth: DiffGrowth = DiffGrowth()
+    repeated_failure: RepeatedFailure = RepeatedFailure()
+    oscillation: Oscillation = Oscillation()
