@@ -47,13 +47,16 @@ def test_the_worker_gets_what_the_last_round_handed_over(world: World) -> None:
         assert text in second
 
 
-def test_the_reviewer_of_the_next_round_gets_it_too(world: World) -> None:
+def test_the_reviewer_of_the_next_round_gets_its_own_words_and_not_the_workers(
+    world: World,
+) -> None:
     world.guides = FixedGuides(template=SECTIONS)
     world.job()
     world.job()
     first, second = prompts(world, Role.REVIEWER)
     assert "Decision: changes_required" not in first
     assert "Decision: changes_required" in second
+    assert "From the worker" not in second
 
 
 def test_each_role_leaves_a_handoff_of_its_round(world: World) -> None:

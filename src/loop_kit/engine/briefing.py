@@ -59,7 +59,7 @@ class Briefer:
         packet = task_packet(card, seen.files, seen.read, pitfalls, state.findings)
         context = Context(
             quickstart=quickstart(seen.top),
-            handoff=self.handoff(state),
+            handoff=self.handoff(state, *Role),
             knowledge=knowledge.section(known),
             task_packet=packet.section(),
             scope=", ".join(seen.wanted),
@@ -78,9 +78,9 @@ class Briefer:
             self._seen = (tip, in_scope, _Seen(top, files, wanted, read))
         return self._seen[2]
 
-    def handoff(self, state: LoopState) -> str:
-        """What both roles left in the round before."""
-        documents = [self._load_handoff(state, role) for role in Role] if state.round > 1 else []
+    def handoff(self, state: LoopState, *roles: Role) -> str:
+        """What these roles left in the round before."""
+        documents = [self._load_handoff(state, role) for role in roles] if state.round > 1 else []
         return handoff.section(each for each in documents if each is not None)
 
     def refused_report(self, state: LoopState, effect: RunAgent) -> str | None:

@@ -99,7 +99,7 @@ class ReviewerPass:
                     request=request,
                     paths=paths,
                     feedback=effect.feedback,
-                    handoff=self._briefer.handoff(state),
+                    handoff=self._briefer.handoff(state, Role.REVIEWER),
                     refused=self._briefer.refused_report(state, effect),
                 ),
             )

@@ -1,6 +1,8 @@
 """Prompts: instructions from people with write access, everything else as data in a fence."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,7 +131,7 @@ def test_the_reviewer_is_told_its_role_the_request_and_the_open_findings() -> No
     prompt = reviewer(b.after(state, b.work_reported(2, 2, verification=b.verified(2, 0, 1))))
     for text in (
         *("Current task_id: T-001, round: 2.", "ROLE TEXT", "AGENTS TEXT", "- C1: add(1, 2) is 3"),
-        *(".mail/review_request.json", "F1 [high] calc.py: double is wrong", '"id": "C1"'),
+        *(".mail/review_request.json", "F1 [high] calc.py:7: double is wrong", '"id": "C1"'),
         *("Verify commands FAILED at this commit.", f"{b.START}..{b.sha(2)}", PATHS.report),
     ):
         assert text in prompt
@@ -250,6 +252,21 @@ def test_every_placeholder_of_agent_task_runner_can_be_used() -> None:
     )
 
 
+def test_the_docs_list_every_placeholder_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text("utf-8")
+    table = page.partition("| placeholder |")[2].partition("\n\n")[0]
+    listed = {
+        (name, role)
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+        for role in ("worker", "reviewer")
+        if row.split("|")[2].strip() in {role, "both"}
+    }
+    worker_has = {(name, "worker") for name in WORKER_PLACEHOLDERS}
+    reviewer_has = {(name, "reviewer") for name in REVIEWER_PLACEHOLDERS}
+    assert worker_has | reviewer_has == listed | {("prior_context_section", "reviewer")}
+
+
 def test_an_unknown_placeholder_is_named() -> None:
     with pytest.raises(TemplateInvalid, match=r"unknown placeholder \{tsak_id\}"):
         worker_prompt(guidance("worker", "{tsak_id}"), CARD, 1, PATHS, None, "", Context())
@@ -297,3 +314,41 @@ def test_the_worker_is_asked_for_its_report_alone_in_the_same_way() -> None:
     assert refused in prompt
     assert "nothing of it has to be done again" in prompt
     assert "nothing of it" not in worker(feedback="These changes were refused: a.py")
+
+
+def common(first: str, second: str) -> str:
+    """The beginning that both have."""
+    return first[: next(n for n, (x, y) in enumerate(zip(first, second, strict=False)) if x != y)]
+
+
+def test_two_rounds_share_role_instructions_and_card_at_their_beginning() -> None:
+    state, fix_list = second_round()
+    later = b.after(state, b.work_reported(2, 2))
+    own = PATHS.model_copy(update={"report": ".other/report.json"})
+    for shared in (
+        common(worker(1), worker(2, fix_list)),
+        common(
+            worker(1),
+            worker_prompt(guidance("worker"), CARD, 1, own, None, "", Context(handoff="x")),
+        ),
+        common(reviewer(b.awaiting_review()), reviewer(later)),
+    ):
+        for text in ("ROLE TEXT", "AGENTS TEXT", "add is right", "- C1: add(1, 2) is 3"):
+            assert text in shared
+        assert "- pytest -q" in shared
+
+
+def test_the_forms_suggest_no_verdict() -> None:
+    state, fix_list = second_round()
+    prompt = reviewer(b.after(state, b.work_reported(2, 2)))
+    form = prompt.partition("## Report")[2]
+    for left_open in (
+        '"decision": "<approve or changes_required>"',
+        '"met": "<true or false>"',
+        '"status": "<fixed, not_fixed, withdrawn or upheld>"',
+        '"criterion": "<the criterion that is not met, C0 for the goal, else empty>"',
+    ):
+        assert left_open in form
+    assert '"action": "<fixed or disputed>"' in worker(2, fix_list)
+    fix_list["fixes"] = [{**fix_list["fixes"][0], "required": True}]
+    assert '"action": "fixed"' in worker(2, fix_list)

@@ -2,12 +2,18 @@
 
 What a person with write access wrote (templates, role documents, AGENTS.md at the base commit) is
 instruction. Everything else (card, findings, notes) is quoted as data in a fence it cannot close.
+
+Our templates begin with what stays the same over the rounds of a loop (role, instructions, card),
+so that a provider's prompt cache holds. What belongs to one round comes after it, also the number
+of the round and the path of the report.
 """
 
-import json
 import re
 from collections.abc import Mapping
 
+from loop_kit.core.briefing.fix_section import fix_section
+from loop_kit.core.briefing.report_forms import review_report_form, work_report_form
+from loop_kit.core.briefing.review_section import review_section
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.record import Record
@@ -63,7 +69,6 @@ _REVIEWER_MUST = {
 _REVIEWED = "You have reviewed this round already: only your report has to be corrected, see below."
 _MAX_REFUSED = 100_000
 
-_ANSWER = " (and when you are asked for a structured answer, answer with the same object)"
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 
 
@@ -121,10 +126,10 @@ def worker_prompt(
         "orchestrator_path": context.scope or "the files in scope",
         "function_index": _data_or_none(context.function_index),
         "task_card_section": _card(card),
-        "fix_list_section": _fixes(fix_list),
+        "fix_list_section": fix_section(fix_list),
         "prior_context_section": _prior_round(fix_list),
         "feedback_section": _unfinished_note(wip_sha) + _feedback(feedback, refused),
-        "report_section": _work_report_form(card, round_, paths, fix_list),
+        "report_section": work_report_form(card, round_, paths.report, fix_list),
         "work_report_path": paths.report,
         "quickstart_section": _data_or_none(context.quickstart),
         "handoff_section": _data_or_none(context.handoff),
@@ -159,9 +164,9 @@ def reviewer_prompt(
         "role_md": guidance.role_md.strip(),
         "task_card_section": _card(card),
         "prior_context_section": "",
-        "review_section": _review(request, paths) if refused is None else _REVIEWED,
+        "review_section": review_section(request, paths.mailbox) if refused is None else _REVIEWED,
         "feedback_section": _feedback(feedback, refused),
-        "report_section": _review_report_form(card, request, paths),
+        "report_section": review_report_form(card, request, paths.report),
         "review_report_path": paths.report,
         "handoff_section": _data_or_none(handoff),
     }
@@ -175,7 +180,7 @@ def _complete_template(template: str, must: Mapping[str, str]) -> str:
 
 
 def _data_or_none(text: str) -> str:
-    return _data(text) if text else "- <none>"
+    return fence(text) if text else "- <none>"
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:
@@ -217,33 +222,7 @@ def _card(card: TaskCard) -> str:
     for title, items in lists:
         parts.append(f"{title}:")
         parts.extend(f"- {item}" for item in items or ("<none>",))
-    return _data("\n".join(parts))
-
-
-def _fixes(fix_list: Document | None) -> str:
-    fixes = _fix_items(fix_list)
-    if not fixes:
-        return "None: nothing was sent back."
-    lines = []
-    for fix in fixes:
-        where = fix.get("file") or "<no file>"
-        line = f":{fix['line']}" if fix.get("line") else ""
-        head = f"{fix.get('id')} [{fix.get('severity')}] {where}{line}"
-        lines.append(f"{head}: {fix.get('reason')}")
-        lines.extend(
-            f"    {label}: {fix[key]}"
-            for label, key in (("required change", "required_change"), ("scenario", "scenario"))
-            if fix.get(key)
-        )
-        if fix.get("note"):
-            lines.append(f"    reviewer's note: {fix['note']}")
-    return _data("\n".join(lines))
-
-
-def _fix_items(fix_list: Document | None) -> list[Document]:
-    """The fixes; a list that somebody damaged in the loop's folder is read as far as it goes."""
-    listed = fix_list.get("fixes") if isinstance(fix_list, dict) else None
-    return [fix for fix in listed if isinstance(fix, dict)] if isinstance(listed, list) else []
+    return fence("\n".join(parts))
 
 
 def _prior_round(fix_list: Document | None) -> str:
@@ -264,7 +243,7 @@ def _prior_round(fix_list: Document | None) -> str:
             f"verify `{result['command']}`: exit code {result['exit_code']}"
             for result in verification.get("results") or []
         )
-    return _data("\n".join(lines))
+    return fence("\n".join(lines))
 
 
 def _feedback(feedback: str, refused: str | None) -> str:
@@ -276,9 +255,9 @@ def _feedback(feedback: str, refused: str | None) -> str:
         request = (
             "Your work is not lost, and nothing of it has to be done again: write the whole report"
             " again, with exactly this corrected. You will not get another chance in this round."
-            f" This is the report that you wrote:\n\n{_data(truncate(refused, _MAX_REFUSED))}"
+            f" This is the report that you wrote:\n\n{fence(truncate(refused, _MAX_REFUSED))}"
         )
-    return f"\n## Your last attempt was not accepted\n\n{_data(feedback)}\n\n{request}\n"
+    return f"\n## Your last attempt was not accepted\n\n{fence(feedback)}\n\n{request}\n"
 
 
 def _unfinished_note(wip_sha: str) -> str:
@@ -288,81 +267,3 @@ def _unfinished_note(wip_sha: str) -> str:
         "\n## Where you are\n\nAn earlier attempt of this round was cut short. What it had done is"
         f" committed here, up to {wip_sha}. Look at it and continue from there.\n"
     )
-
-
-def _review(request: Document, paths: Paths) -> str:
-    verification = request["verification"]
-    checked = "No verify commands are configured."
-    if verification:
-        checked = (
-            f"Verify commands {'passed' if verification['passed'] else 'FAILED'} at this commit."
-        )
-    findings = [
-        f"{f['id']} [{f['severity']}] {f['file'] or '<no file>'}: {f['reason']}"
-        for f in request["open_findings"]
-    ]
-    return (
-        f"Read `{paths.mailbox}/review_request.json` first: it holds the diff, the worker's report,"
-        " the criteria by id and the open findings.\n"
-        f"Commits {request['base_sha']}..{request['head_sha']} are checked out here. {checked}\n\n"
-        f"Open findings:\n{_data(chr(10).join(findings) or '<none>')}"
-    )
-
-
-def _work_report_form(card: TaskCard, round_: int, paths: Paths, fix_list: Document | None) -> str:
-    form: dict[str, object] = {
-        "task_id": card.task_id,
-        "round": round_,
-        "head_sha": "<the commit you finished with>",
-        "files_changed": ["<path>"],
-        "tests": [{"name": "<command or test>", "result": "pass"}],
-        "notes": "<what you did and why, in a few sentences>",
-    }
-    fixes = _fix_items(fix_list)
-    if fixes:
-        form["responses"] = [
-            {"id": fix.get("id"), "action": "fixed", "evidence": "<commit, test or reason>"}
-            for fix in fixes
-        ]
-    return f"Write this JSON object to {paths.report}, filled in{_ANSWER}:\n\n{_data(_json(form))}"
-
-
-def _review_report_form(card: TaskCard, request: Document, paths: Paths) -> str:
-    form = {
-        "task_id": card.task_id,
-        "round": request["round"],
-        "head_sha": request["head_sha"],
-        "decision": "approve or changes_required",
-        "summary": "<your verdict in a few sentences>",
-        "dispositions": [
-            {"id": f["id"], "status": "fixed", "note": "<how you know>"}
-            for f in request["open_findings"]
-        ],
-        "criteria": [
-            {"id": id_, "met": True, "evidence": "<how you know>"} for id_, _ in card.criteria
-        ],
-        "files_examined": ["<path>"],
-        "blocking_issues": [
-            {
-                "severity": "high, medium or low",
-                "file": "<path>",
-                "line": 1,
-                "reason": "<what is wrong>",
-                "scenario": "<how it fails, concretely>",
-                "required_change": "<what must change>",
-            }
-        ],
-        "non_blocking_suggestions": ["<text>"],
-    }
-    return (
-        f"Write this JSON object to {paths.report}, filled in{_ANSWER}. An approval has an empty"
-        f" `blocking_issues`:\n\n{_data(_json(form))}"
-    )
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
-
-
-def _data(text: str) -> str:
-    return fence(text)

@@ -7,8 +7,9 @@ from typing import Any
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop.findings import Finding, open_findings
+from loop_kit.core.loop.findings import Finding, later_findings, open_findings
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.loop.wording import bar_words, history_words, round_price
 
 TASK_CARD = "task_card.json"
 WORK_REPORT = "work_report.json"
@@ -37,6 +38,8 @@ RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:-[0-9]{1
 
 MAX_DIFF = 1024 * 1024
 MAX_REPORT = 4 * 1024 * 1024
+_MAX_TRIED = 10
+_MAX_SUBJECTS = 10
 MAX_REFUSED = 1024 * 1024
 """The bytes of a refused report that are archived."""
 
@@ -96,7 +99,10 @@ def archive_of_earlier_run(
 def review_request(
     card: TaskCard, state: LoopState, report: WorkReport, commits: str, diff: Document
 ) -> Document:
-    """What the reviewer is asked; `diff` holds `diff`, `diff_truncated` and `diff_file`."""
+    """What the reviewer is asked; `diff` holds `diff`, `diff_truncated` and `diff_file`.
+
+    What the worker says about its change comes after the change, as in the prompt.
+    """
     record = state.history[-1]
     return {
         "task_id": state.task_id,
@@ -109,18 +115,22 @@ def review_request(
         "acceptance_criteria": list(card.acceptance_criteria),
         "criteria": [{"id": id_, "text": text} for id_, text in card.criteria],
         "constraints": list(card.constraints),
+        "price": round_price(state),
+        "bar": bar_words(state),
         "open_findings": [_finding(f) for f in open_findings(state.findings)],
-        "responses": [response.model_dump() for response in report.responses],
+        "decided": [_finding(f) for f in state.findings if f.status in {"waived", "dismissed"}],
+        "later": [_finding(f) for f in later_findings(state.findings)],
         "verification": _verification(state),
-        "worker_notes": report.notes,
-        "worker_tests": list(report.tests),
-        "commits": commits,
         "diff_stat": {
             "files": record.files,
             "lines_added": record.lines_added,
             "lines_deleted": record.lines_deleted,
         },
         **diff,
+        "responses": [response.model_dump() for response in report.responses],
+        "commits": commits,
+        "worker_notes": report.notes,
+        "worker_tests": list(report.tests),
     }
 
 
@@ -138,9 +148,13 @@ def state_for_agents(state: LoopState) -> Document:
     }
 
 
-def remove_diff(request: Document) -> Document:
-    """The request as it is on the state branch, where git has the diff."""
-    return {key: value for key, value in request.items() if key not in {"diff", "diff_file"}}
+def remove_diff(document: Document) -> Document:
+    """The document as it is archived: git has the diff, the state what does not block."""
+    slim = {key: value for key, value in document.items() if key not in {"diff", "diff_file"}}
+    for key in ("later", "decided"):
+        if isinstance(slim.get(key), list):
+            slim[key] = [f.get("id") if isinstance(f, dict) else f for f in slim[key]]
+    return slim
 
 
 def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Document:
@@ -151,7 +165,7 @@ def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Docu
         "round": state.round,
         "base_sha": state.base_sha,
         "head_sha": state.head_sha,
-        "fixes": [_finding(f) for f in open_findings(state.findings)],
+        **_assignment(state),
         "prior_round_notes": detail.worker_notes,
         "prior_files_changed": list(report.files_changed),
         "prior_review_summary": review.summary,
@@ -161,13 +175,52 @@ def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Docu
 
 
 def add_open_findings(fixes: Document, state: LoopState) -> Document:
-    """The fix list with the findings as the state has them.
+    """The fix list with what is to be done as the state has it.
 
-    The state is what the reviewer's next answers are counted against; the file may have been
-    damaged in the loop's folder, or be one of agent-task-runner, which has no such ids.
+    The state is what the reviewer's next answers are counted against, and a person may have decided
+    on a finding since; the file may have been damaged in the loop's folder, or be one of
+    agent-task-runner, which has no such ids.
     """
-    findings = open_findings(state.findings)
-    return {**fixes, "fixes": [_finding(f) for f in findings]} if findings else fixes
+    return {**fixes, **_assignment(state)} if state.findings else fixes
+
+
+def _assignment(state: LoopState) -> Document:
+    """What the worker has to do, and what not; `simplify` and `tried` only where asked for."""
+    return {
+        "fixes": [_finding(f) for f in open_findings(state.findings)],
+        "later": [_finding(f) for f in later_findings(state.findings)],
+        **({"simplify": _sizes(state)} if state.simplify else {}),
+        **({"tried": _tried(state)} if state.fresh_round else {}),
+    }
+
+
+def _sizes(state: LoopState) -> Document:
+    """How the change has grown since round 1, source and tests apart."""
+    measured = [record.growth for record in state.history if record.growth is not None]
+    sizes: dict[str, Any] = {"limit": state.limits.rules.diff_growth.limit}
+    if measured:
+        first, now = measured[0], measured[-1]
+        sizes["source"] = {"first": first.source, "now": now.source}
+        sizes["tests"] = {"first": first.tests, "now": now.tests}
+    return sizes
+
+
+def _tried(state: LoopState) -> list[Document]:
+    """The rounds that were to fix what is still open, in facts."""
+    still = open_findings(state.findings)
+    rounds = ((r, [f.id for f in still if f.round < r.round]) for r in state.history)
+    tried: list[Document] = [
+        {
+            "round": record.round,
+            "head_sha": record.head_sha,
+            "commits": list(record.commits[:_MAX_SUBJECTS]),
+            "verified": record.verified,
+            "not_fixed": ids,
+        }
+        for record, ids in rounds
+        if ids
+    ]
+    return tried[-_MAX_TRIED:]
 
 
 def summary(state: LoopState, files: Sequence[str], review: ReviewReport) -> Document:
@@ -180,14 +233,23 @@ def summary(state: LoopState, files: Sequence[str], review: ReviewReport) -> Doc
         "head_sha": state.head_sha,
         "files_changed": list(files),
         "review_non_blocking": list(review.non_blocking),
+        "findings_later": [_finding(f) for f in later_findings(state.findings)],
         "round_details": [detail.model_dump(mode="json") for detail in state.round_details],
     }
 
 
 def _finding(finding: Finding) -> Document:
+    details = {
+        "criterion": finding.criterion,
+        "provenance": finding.provenance,
+        "below": finding.below,
+        "required": finding.required,
+        "closed_why": finding.closed_why,
+    }
     return {
         "id": finding.id,
         "round": finding.round,
+        "status": finding.status,
         "severity": finding.severity,
         "file": finding.file,
         "line": finding.line,
@@ -196,6 +258,8 @@ def _finding(finding: Finding) -> Document:
         "scenario": finding.scenario,
         "not_fixed": finding.not_fixed,
         "note": finding.note,
+        "history": history_words(finding),
+        **{key: value for key, value in details.items() if value},
     }
 
 
