@@ -12,7 +12,7 @@ from tests import pages
 from tests.pages import NAMES, ROOT
 from typer.core import TyperGroup
 
-from loop_kit.cli.main import app
+from loop_kit.cli.program import program
 from loop_kit.core.loop.commands import VERBS
 from loop_kit.errors import ExitCode
 
@@ -57,7 +57,7 @@ def every_command(command: Any, name: str = "loop") -> dict[str, set[str]]:
     return {name: {flag for one in command.params for flag in (*one.opts, *one.secondary_opts)}}
 
 
-COMMANDS = every_command(typer.main.get_command(app))
+COMMANDS = every_command(typer.main.get_command(program()))
 
 
 def test_the_readme_has_at_most_1500_words_outside_its_examples() -> None:

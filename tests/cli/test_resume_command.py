@@ -9,7 +9,7 @@ import pytest
 import typer
 from tests.cli.harness import SENT_BACK, Repo, Result, Steps
 
-from loop_kit.cli.main import app
+from loop_kit.cli.program import program
 from loop_kit.usecases.resume_command import SWITCHES, resume_words
 
 REFUSED: Steps = [{"stderr": "unauthorized"}, {"exit": 1}]
@@ -83,7 +83,7 @@ def test_the_printed_command_after_an_interruption_of_a_resumed_run_resumes_once
 
 
 def test_the_options_without_a_value_are_those_of_the_command() -> None:
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(program())
     run = command.commands["run"]  # type: ignore[attr-defined]
     with run.make_context("run", []) as context:
         options = run.get_params(context)

@@ -15,7 +15,7 @@ import typer
 from tests.cli.harness import TWO_ROUNDS, Repo, ended_by, eventually
 from typer.core import TyperGroup
 
-from loop_kit.cli.main import app
+from loop_kit.cli.program import program
 
 if TYPE_CHECKING:
     from tests.cli.conftest import MakeRepo
@@ -58,7 +58,7 @@ def commands(group: TyperGroup, *before: str) -> Iterator[tuple[str, ...]]:
 
 
 def test_no_command_is_left_out() -> None:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(program())
     assert isinstance(group, TyperGroup)
     listed = {words for given in AFTER_A_RUN for words in (given[:1], given[:2])}
     assert set(commands(group)) - listed - OTHERS == set()

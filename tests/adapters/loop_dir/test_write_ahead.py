@@ -18,7 +18,7 @@ FILES = {"state.json": b'{"round": 1}', "archive/T-001/r1.json": b"\xff\n", "fix
 def opened(folder: Path, boot: str, limit: int = MAX_LOG) -> WriteAhead:
     """The log as a process opens it that runs since a start long ago, or since the one just now."""
     began = time.time() - (3600 if boot == "after" else 2 * 3600)
-    return WriteAhead(folder, lambda: Boot(boot, began), limit)
+    return WriteAhead(folder, lambda: Boot(boot, lambda: began), limit)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -134,7 +134,7 @@ def test_the_log_does_not_grow_over_its_limit(tmp_path: Path) -> None:
 
 def test_a_machine_names_its_boot_the_same_way_twice() -> None:
     assert current_boot() == current_boot()
-    assert 0 < current_boot().began < time.time()
+    assert 0 < current_boot().began() < time.time()
 
 
 def test_a_disk_without_room_for_a_longer_log_gets_a_new_one(tmp_path: Path) -> None:

@@ -38,18 +38,21 @@ class Boot:
     """A start of this machine: a word that no other start has, and when it was, in Unix seconds."""
 
     name: str
-    began: float
+    began: Callable[[], float]
 
 
 def current_boot() -> Boot:
     """The last start of this machine."""
+    try:
+        return Boot(_BOOT.read_text("ascii").strip(), _boot_time)
+    except OSError:
+        return Boot(str(int(_boot_time())), _boot_time)
+
+
+def _boot_time() -> float:
     import psutil
 
-    began = float(psutil.boot_time())
-    try:
-        return Boot(_BOOT.read_text("ascii").strip(), began)
-    except OSError:
-        return Boot(str(int(began)), began)
+    return float(psutil.boot_time())
 
 
 class WriteAhead:
@@ -152,7 +155,7 @@ class WriteAhead:
         return ".." not in Path(name).parts and parent.is_relative_to(self._folder.resolve())
 
     def _restore(self, path: Path, content: bytes | None) -> None:
-        if path.is_symlink() or (path.exists() and path.stat().st_mtime > self._current().began):
+        if path.is_symlink() or (path.exists() and path.stat().st_mtime > self._current().began()):
             return
         if content is None:
             path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ the working directory: what somebody committed there would run as git or as an a
 import os
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 
@@ -15,8 +16,8 @@ def find_program(name: str, environment: Mapping[str, str]) -> str | None:
     if os.path.dirname(name):  # noqa: PTH120  pathlib drops a leading `./`
         return shutil.which(name)
     path = environment.get("PATH", os.defpath)
-    places = (Path(folder) / name for folder in _absolute(path))
-    return next((found for place in places if (found := shutil.which(str(place)))), None)
+    places = (f"{folder}{os.sep}{name}" for folder in _absolute(path))
+    return next((found for place in places if (found := shutil.which(place))), None)
 
 
 def absolute_path(path: str) -> str:
@@ -24,8 +25,9 @@ def absolute_path(path: str) -> str:
     return os.pathsep.join(_absolute(path))
 
 
-def _absolute(path: str) -> list[str]:
-    return [each for each in path.split(os.pathsep) if Path(each).is_absolute()]
+@cache
+def _absolute(path: str) -> tuple[str, ...]:
+    return tuple(str(each) for each in map(Path, path.split(os.pathsep)) if each.is_absolute())
 
 
 def expand_home(path: str) -> Path:

@@ -3,15 +3,18 @@
 Agents start their tools in sessions of their own, so a signal to the process group does not reach
 them, and a tool that forks twice loses its parent. On Linux this process therefore adopts orphans
 (prctl PR_SET_CHILD_SUBREAPER, see prctl(2)), and every descendant of it that did not exist before
-the child started belongs to the child.
+the child started belongs to the child. psutil, which takes a while to import, looks at them once
+there is one.
 """
 
 import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -21,11 +24,10 @@ class ProcessTree:
 
     def __init__(self) -> None:
         _adopt_orphans()
-        self._me = psutil.Process()
         self._before: set[int] = set()
         self._before = {process.pid for process in self._descendants()}
 
-    def alive(self, besides: Collection[int] = ()) -> list[psutil.Process]:
+    def alive(self, besides: Collection[int] = ()) -> "list[psutil.Process]":
         """The processes that are running now and were not before, without the pids `besides`."""
         known = self._before.union(besides)
         return [p for p in self._descendants() if p.pid not in known and _is_running(p)]
@@ -49,7 +51,7 @@ class ProcessTree:
             _wait(left, 0.5, keep)
         self._reap(keep)
 
-    def _descendants(self) -> list[psutil.Process]:
+    def _descendants(self) -> "list[psutil.Process]":
         """The descendants of this process; none if it has no new child, which is cheap to see.
 
         What an ended program leaves becomes a direct child, so it is enough to check those.
@@ -57,13 +59,19 @@ class ProcessTree:
         children = _children()
         if children is not None and children <= self._before:
             return []
-        return self._me.children(recursive=True)
+        import psutil
+
+        return psutil.Process().children(recursive=True)
 
     def _reap(self, keep: int) -> None:
         """Take the exit status of adopted orphans that have died."""
         if _children() == set():
             return
-        dead = [p for p in self._me.children() if p.pid not in self._before and p.pid != keep]
+        import psutil
+
+        dead = [
+            p for p in psutil.Process().children() if p.pid not in self._before and p.pid != keep
+        ]
         psutil.wait_procs(dead, timeout=0)
 
 
@@ -84,6 +92,8 @@ def kill_leftovers(variable: str, prefix: str) -> int:
     They are recognized by an environment variable, which everything that an agent starts inherits,
     whatever session it runs in.
     """
+    import psutil
+
     found = 0
     for process in psutil.process_iter():
         try:
@@ -96,25 +106,32 @@ def kill_leftovers(variable: str, prefix: str) -> int:
     return found
 
 
-def _is_running(process: psutil.Process) -> bool:
+def _is_running(process: "psutil.Process") -> bool:
+    import psutil
+
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
 
-def _signal(process: psutil.Process, *, kill: bool) -> None:
+def _signal(process: "psutil.Process", *, kill: bool) -> None:
+    import psutil
+
     try:
         process.kill() if kill else process.terminate()
     except psutil.Error:
         return
 
 
-def _wait(processes: list[psutil.Process], seconds: float, keep: int) -> None:
+def _wait(processes: "list[psutil.Process]", seconds: float, keep: int) -> None:
     others = [process for process in processes if process.pid != keep]
     spared = [process for process in processes if process.pid == keep]
     end = time.monotonic() + seconds
-    psutil.wait_procs(others, timeout=seconds)
+    if others:
+        import psutil
+
+        psutil.wait_procs(others, timeout=seconds)
     while spared and time.monotonic() < end and any(_is_running(process) for process in spared):
         time.sleep(0.02)
 

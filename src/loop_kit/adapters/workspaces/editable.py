@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from loop_kit.adapters.process import process
 
@@ -112,6 +111,8 @@ def _targets(site: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _direct_target(path: Path) -> Path | None:
+    from urllib.request import url2pathname
+
     try:
         document = json.loads(_content(path))
         about, url = document.get("dir_info", {}), urlsplit(document.get("url", ""))

@@ -12,10 +12,14 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.errors import BadSetting
 from loop_kit.ports import SetupFailed
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 _DATA = ("json", "y*ml", "toml", "ini", "cfg", "conf", "xml", "csv", "txt", "env", "properties")
 SECRET_NAMES = (
@@ -45,15 +49,12 @@ class Include:
         Raises:
             BadSetting: a pattern is no pattern.
         """
-        from pathspec import GitIgnoreSpec
-
         self._git = git
         self._root = root
         self._warn = warn
         self._patterns = tuple(patterns)
         try:
-            self._spec = GitIgnoreSpec.from_lines(self._patterns)
-            self._each = [(line, GitIgnoreSpec.from_lines([line])) for line in self._patterns]
+            self._each = [(line, _spec(line)) for line in self._patterns]
         except ValueError as error:
             raise BadSetting(
                 f"workspace-include: {error}.", "Write patterns as in .gitignore."
@@ -105,7 +106,8 @@ class Include:
         ).out.decode("utf-8", "surrogateescape")
         untracked = [name for name in listing.split("\0") if name]
         environments = _environments(untracked)
-        wanted = [name for name in untracked if self._spec.match_file(name)]
+        spec = _spec(*self._patterns)
+        wanted = [name for name in untracked if spec.match_file(name)]
         self._warn_of_unmatched(wanted)
         left: dict[str, list[str]] = {}
         for name in wanted:
@@ -160,6 +162,12 @@ class Include:
 def is_secret_name(name: str) -> bool:
     """Whether a file is called as files with secrets are."""
     return any(fnmatchcase(name.lower(), glob) for glob in SECRET_NAMES)
+
+
+def _spec(*patterns: str) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)
 
 
 def _listed(names: Sequence[str]) -> str:

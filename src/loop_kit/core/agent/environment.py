@@ -7,8 +7,10 @@ Nobody sits at an agent's terminal. So git opens no editor there and asks for no
 user's configuration says: a commit without a message, or a server that wants a password, fails.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 
 ALLOWED = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "TZ", "CI"),
@@ -77,5 +79,13 @@ def with_git_settings(
     return {**env, **added}
 
 
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
+def _matches(name: str, globs: Collection[str]) -> bool:
+    return name in globs or any(
+        name.startswith(_start(glob)) and fnmatchcase(name, glob) for glob in globs
+    )
+
+
+@cache
+def _start(glob: str) -> str:
+    """What every name begins with that fits: nothing else is worth a pattern."""
+    return re.split(r"[*?[]", glob, maxsplit=1)[0]
