@@ -53,6 +53,7 @@ SLOW = (
     "engine/test_races.py",
     "real",
     "seed",
+    "simulation",
     "storms",
 )
 STORMS = (

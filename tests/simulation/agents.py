@@ -1,0 +1,317 @@
+"""A simulated worker and a simulated reviewer: they read what the engine gives agents, and answer.
+
+What a finding is about they know from its words (`Change.about`), as an agent would from the code;
+everything else they do is chance.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fakes import Act, MemoryMailbox
+from tests.simulation.traits import Population
+from tests.simulation.world import Change, Defect, place, poisson
+
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.ports import AgentExit, Assignment
+
+MALFORMED = b'{"decision": '
+
+
+@dataclass
+class Cast:
+    """Both agents of one loop."""
+
+    population: Population
+    change: Change
+    mailbox: MemoryMailbox
+    state: Callable[[], LoopState] = LoopState
+    calls: dict[str, int] = field(default_factory=lambda: {"worker": 0, "reviewer": 0, "second": 0})
+    reported: list[tuple[int, int, bool]] = field(default_factory=list)
+    """Each new finding: the round of its review and of its lines, and whether it is real."""
+    carried: list[tuple[int, int, int]] = field(default_factory=list)
+    """Of each review: its round, and how many findings are new and not fixed."""
+    undisposed: tuple[str, ...] = ()
+    """The open findings that the last approval did not mention, or did not say were dealt with."""
+    second: bool = False
+    passes: dict[tuple[bool, int], list[Defect]] = field(default_factory=dict)
+    """What was found by whom in which round: an attempt that is repeated finds the same."""
+
+    def play(self, job: Assignment) -> Act:
+        """What the agent of this attempt does."""
+        role = "second" if self.second else job.role.value
+        self.calls[role] += 1
+        luck = self.change.dice.of("infrastructure", role, job.round, job.attempt)
+        infrastructure = self.population.infrastructure
+        if luck.random() < infrastructure.fails:
+            return Act(None, ended=AgentExit(exit_code=1))
+        act = self._work(job) if job.role is Role.WORKER else self._review(job)
+        if luck.random() < infrastructure.malformed:
+            return Act(MALFORMED, act.files, act.commit)
+        return act
+
+    def _given(self, job: Assignment, name: str) -> Mapping[str, Any]:
+        raw = self.mailbox.folders[job.mailbox].get(name)
+        return json.loads(raw) if raw else {}
+
+    def _work(self, job: Assignment) -> Act:
+        if len(self.change.lines) >= job.round:
+            files, responses = self._last
+        else:
+            files, responses = self._last = self._change(job)
+        notes = "All is fixed and proven." if self._boasts() else "done"
+        return Act({"notes": notes, "responses": responses}, files, f"Round {job.round}")
+
+    def _boasts(self) -> bool:
+        return self.change.dice.chance(self.population.worker.boasts, "boasts")
+
+    def _change(self, job: Assignment) -> tuple[dict[str, bytes | None], list[dict[str, str]]]:
+        """What the worker changes in this round, and what it says about each finding."""
+        if job.round == 1:
+            self.change.lines.append(self._lines(1, self.change.task.lines))
+            self.change.first_work()
+            return {place(1): _code(1, self.change.lines[0])}, []
+        listed = self._given(job, bus.FIX_LIST).get("fixes", [])
+        if self.state().simplify:
+            return self._simplify(job.round), _answers(listed, "fixed")
+        fixer = Fixer(
+            self.population,
+            self.change,
+            job.round,
+            fresh=self.state().fresh_round,
+        )
+        responses = [fixer.answer(each) for each in listed]
+        self.change.lines.append(sum(self._lines(n, fixer.each) for n in range(fixer.fixes)))
+        fixer.mint()
+        files: dict[str, bytes | None] = {}
+        if self.change.lines[-1]:
+            files[place(job.round)] = _code(job.round, self.change.lines[-1])
+        if fixer.toggles:
+            files["toggle.py"] = b"b = 1\n" if job.round % 2 else b"a = 1\n"
+        return files, responses
+
+    def _simplify(self, round_: int) -> dict[str, bytes | None]:
+        """Remove a part of what the fixes added, and the defects on it."""
+        self.change.lines.append(0)
+        share, files = self.population.worker.simplifies, {}
+        for number in range(2, round_):
+            before = self.change.lines[number - 1]
+            self.change.lines[number - 1] = left = int(before * (1 - share))
+            if left != before:
+                files[place(number)] = _code(number, left) if left else None
+        for defect in self.change.live():
+            if defect.origin > 1 and self.change.dice.chance(share, "gone", defect.number, round_):
+                defect.open = False
+        return files
+
+    def _lines(self, part: int, mean: float) -> int:
+        rng = self.change.dice.of("lines", len(self.change.lines), part)
+        return max(1, int(mean * rng.lognormvariate(-0.125, 0.5)))
+
+    def _review(self, job: Assignment) -> Act:
+        attempt = self.state().attempt
+        review = Review(self, job.round, self._given(job, bus.REVIEW_REQUEST))
+        review.repairs = attempt is not None and attempt.repairs > 0
+        return Act(review.report())
+
+
+class Fixer:
+    """One round of fixes."""
+
+    def __init__(self, population: Population, change: Change, round_: int, *, fresh: bool) -> None:
+        self.traits, self.change, self.round = population.worker, change, round_
+        self.fresh = fresh
+        self.each = self.traits.lines
+        self.fixes = 0
+        self.toggles = False
+
+    def answer(self, finding: Mapping[str, Any]) -> dict[str, str]:
+        """Fix or dispute one finding."""
+        defect = self.change.about(finding["reason"])
+        if defect is None:
+            for bug in [each for each in self.change.live() if each.tested]:
+                self._fix(bug)
+            return _answers([finding], "fixed")[0]
+        disputes = self.traits.disputes_false if defect.false else self.traits.disputes_real
+        if self.change.dice.chance(disputes, "dispute", defect.number) and not finding.get(
+            "required"
+        ):
+            return _answers([finding], "disputed")[0]
+        self._fix(defect)
+        return _answers([finding], "fixed")[0]
+
+    def _fix(self, defect: Defect) -> None:
+        self.fixes += 1
+        self.toggles |= defect.reversal
+        if self.fresh:
+            defect.attempts = 0
+        likely = self.traits.fixes * self.traits.decay**defect.attempts
+        defect.attempts += 1
+        sham = self.change.dice.chance(self.traits.shams, "sham", defect.number, self.round)
+        if not (sham or defect.hopeless) and self.change.dice.chance(
+            likely, "fix", defect.number, self.round
+        ):
+            defect.open = False
+
+    def mint(self) -> None:
+        """Add the defects that come with the fixes."""
+        for number in range(self.fixes):
+            rng = self.change.dice.of("mint", self.round, number)
+            for _ in range(poisson(rng, self.traits.mints)):
+                self.change.add(self.round)
+
+
+class Review:
+    """One pass of a reviewer, of the first or of the second one."""
+
+    def __init__(self, cast: Cast, round_: int, request: Mapping[str, Any]) -> None:
+        self.cast, self.change, self.round = cast, cast.change, round_
+        self.request = request
+        self.traits = cast.population.reviewer
+        self.second = int(cast.second)
+        self.dispositions: list[dict[str, str]] = []
+        self.blocking: list[dict[str, object]] = []
+        self.aside: list[str] = []
+        self.new: list[Defect] = []
+        self.repairs = False
+
+    def chance(self, share: float, *what: object) -> bool:
+        return self.change.dice.chance(share, "review", self.second, self.round, *what)
+
+    def report(self) -> dict[str, object]:
+        """The whole report."""
+        open_now = self.request.get("open_findings", [])
+        known = {id(self.change.about(each["reason"])) for each in self._known()}
+        answers = {each["id"]: each["action"] for each in self.request.get("responses", [])}
+        for finding in open_now:
+            self._dispose(finding, answers.get(finding["id"], ""))
+        key = (self.cast.second, self.round)
+        if key not in self.cast.passes:
+            self.cast.passes[key] = self._found() + self._false()
+        found = [each for each in self.cast.passes[key] if id(each) not in known]
+        cap = self.traits.cap
+        for defect in sorted(found, key=lambda each: each.severity != "high")[:cap]:
+            self._raise(defect)
+        still = [each for each in self.dispositions if each["status"] in {"not_fixed", "upheld"}]
+        wrong = bool(self.blocking or still)
+        approves = not wrong or self.chance(self.traits.agrees, "agrees")
+        return self._approval() if approves else self._rejection(still)
+
+    def _known(self) -> Iterable[Mapping[str, Any]]:
+        return (*self.request.get("open_findings", ()), *self.request.get("later_findings", ()))
+
+    def _approval(self) -> dict[str, object]:
+        closed = [each for each in self.dispositions if each["status"] in {"fixed", "withdrawn"}]
+        named = {each["id"] for each in closed}
+        open_now = [each["id"] for each in self.request.get("open_findings", [])]
+        self.cast.undisposed = tuple(id_ for id_ in open_now if id_ not in named)
+        return {
+            "decision": "approve",
+            "dispositions": closed,
+            "non_blocking_suggestions": [*self.aside, *(str(b["reason"]) for b in self.blocking)],
+            "criteria": [{"id": "C1", "met": True, "evidence": "test_c1 passes"}],
+            "files_examined": [place(n + 1) for n, lines in enumerate(self.change.lines) if lines],
+        }
+
+    def _rejection(self, still: list[dict[str, str]]) -> dict[str, object]:
+        self.cast.carried.append((self.round, len(self.new), len(still)))
+        for defect in self.new:
+            self.cast.reported.append((self.round, defect.origin, not defect.false))
+        unmet = any(each["criterion"] for each in self.blocking)
+        return {
+            "decision": "changes_required",
+            "dispositions": self.dispositions,
+            "blocking_issues": self.blocking,
+            "non_blocking_suggestions": self.aside,
+            "criteria": [{"id": "C1", "met": not unmet, "evidence": "read"}],
+            "files_examined": [place(n + 1) for n, lines in enumerate(self.change.lines) if lines],
+        }
+
+    def _dispose(self, finding: Mapping[str, Any], answer: str) -> None:
+        """Judge one open finding, or forget it, or report it again in other words."""
+        id_, defect = finding["id"], self.change.about(finding["reason"])
+        if not self.repairs and self.chance(self.traits.forgets, "forgets", id_):
+            return
+        status = self._status(defect, answer)
+        if status == "not_fixed" and defect and self.chance(self.traits.restates, "again", id_):
+            self._raise(defect)
+            return
+        self.dispositions.append({"id": id_, "status": status, "note": "read the code"})
+
+    def _status(self, defect: Defect | None, answer: str) -> str:
+        if defect is None:
+            return "fixed"
+        if answer == "disputed":
+            withdraws = self.traits.withdraws_false if defect.false else self.traits.withdraws_real
+            return "withdrawn" if self.chance(withdraws, "withdraws", defect.number) else "upheld"
+        seen = self.traits.sees_unfixed if defect.open else self.traits.doubts_fixed
+        return "not_fixed" if self.chance(seen, "looks", defect.number) else "fixed"
+
+    def _found(self) -> list[Defect]:
+        """The defects that this pass finds."""
+        boasted = self.request.get("worker_notes", "").startswith("All is fixed")
+        share = self.traits.recall * (self.traits.after_boast if boasted else 1)
+        found = []
+        for defect in self.change.live():
+            late = self.traits.late if 1 < self.round != defect.origin else 1
+            if defect.seen_by[self.second] and self.chance(share * late, "sees", defect.number):
+                found.append(defect)
+        return found
+
+    def _false(self) -> list[Defect]:
+        """What is said to be wrong and is not; a fix that is to be reversed among it."""
+        made = []
+        if self.chance(self.traits.false, "false"):
+            rng = self.change.dice.of("false place", self.second, self.round)
+            where = rng.choices((self.round, 1, 0), (0.5, 0.4, 0.1))[0]
+            nowhere = "gone.py" if rng.random() < self.traits.nowhere else ""
+            made.append(self.change.add(where, false=True, file=nowhere))
+        if self.round > 1 and self.chance(self.traits.reverses, "reverses"):
+            made.append(self.change.add(self.round, false=True))
+            made[-1].reversal = True
+        return made
+
+    def _raise(self, defect: Defect) -> None:
+        """Report it: as blocking, or beside it where the bar is known and followed."""
+        rng = self.change.dice.of("severity", defect.number)
+        high = self.traits.high_production if defect.production else self.traits.high_other
+        defect.severity = "high" if rng.random() < high else rng.choice(("medium", "low"))
+        reason = self.change.say(defect, self.round)
+        if self._is_below_bar(defect) and self.chance(self.traits.complies, "complies"):
+            self.aside.append(reason)
+            return
+        self.new.append(defect)
+        self.blocking.append(
+            {
+                "severity": defect.severity,
+                "file": defect.file,
+                "line": defect.line,
+                "reason": reason,
+                "required_change": "Handle it.",
+                "scenario": f"call {defect.number} fails",
+                "criterion": defect.criterion,
+            }
+        )
+
+    def _is_below_bar(self, defect: Defect) -> bool:
+        """Whether the bar in the request keeps it from blocking, as far as this reviewer sees."""
+        return False
+
+
+def _answers(listed: Iterable[Mapping[str, Any]], action: str) -> list[dict[str, str]]:
+    return [{"id": each["id"], "action": action, "evidence": "see the diff"} for each in listed]
+
+
+def _code(round_: int, lines: int) -> bytes:
+    return b"".join(b"line %d of %d\n" % (number, round_) for number in range(lines))
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean, or NaN of nothing."""
+    listed = list(values)
+    return sum(listed) / len(listed) if listed else math.nan
