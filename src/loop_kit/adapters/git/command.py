@@ -173,7 +173,7 @@ class Git:
         self,
         *args: str,
         ok: Sequence[int] = (0,),
-        stdin: bytes | None = None,
+        stdin: bytes | Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
         stdout: Path | None = None,

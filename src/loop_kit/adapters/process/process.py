@@ -47,12 +47,14 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | Path | None = None,
     timeout: float = 30,
     limit: int = 64 * 1024 * 1024,
     stdout: Path | None = None,
 ) -> Completed:
     """Run a short command to its end, with at most `limit` bytes of output, or into `stdout`.
+
+    It reads the bytes or the file `stdin`.
 
     Raises:
         FileNotFoundError: there is no such program.
@@ -62,7 +64,9 @@ def run(
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
         feed: IO[bytes] | int = subprocess.DEVNULL
-        if stdin is not None:
+        if isinstance(stdin, Path):
+            feed = stack.enter_context(stdin.open("rb"))
+        elif stdin is not None:
             feed = stack.enter_context(tempfile.TemporaryFile())
             feed.write(stdin)
             feed.seek(0)

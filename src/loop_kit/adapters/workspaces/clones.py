@@ -1,6 +1,6 @@
 """The clone in which one agent works.
 
-Commits are *fetched* from it into the loop's repository; what was left uncommitted is read through
+Commits are taken over from it into the loop's repository; what was left uncommitted is read through
 that repository and an index that was copied before the agent started.
 """
 
@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Identity
+from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
+from loop_kit.adapters.workspaces.takeover import borrowing, head_as_git_reads_it, take_over
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
 from loop_kit.adapters.workspaces.unfinished import head_of, unfinished_operation
 from loop_kit.adapters.workspaces.workplace import Workplace
@@ -22,8 +23,6 @@ from loop_kit.errors import BadSetting, DiskRefused, GitFailed
 from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace
 
 _INCOMING = "refs/loop-kit/incoming-"
-_UPLOAD_PACK = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
-"""The commit that a report names may be on no branch; the serving side has to allow it."""
 _NAMED = re.compile("[0-9a-f]{7,64}")
 
 
@@ -52,22 +51,23 @@ class CloneWorkspace:
         self._start = start
         self._release = release
         self._limit = limit
-        # Loops in several work trees of one repository fetch into it at once.
+        # Loops in several work trees of one repository take commits over into it at once.
         self._incoming = _INCOMING + hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
         self._fingerprints = Fingerprints(cloner.git, cloner.git_dir, path, self._index)
 
     def collect(self, message: str, named: str | None = None) -> Collected:
-        """Fetch the commits, add what was left uncommitted, and return the head.
+        """Take the commits over, add what was left uncommitted, and return the head.
 
         Raises:
-            GitFailed: the clone's `.git` is no plain folder, or has no commit to fetch.
+            GitFailed: the clone's `.git` is no plain folder, or has no commit at HEAD.
         """
         self._check_git_folder()
         self._cloner.restore_steering()
         operation = unfinished_operation(self.path / ".git")
-        head = self._fetch(head_of(self.path / ".git") or "HEAD")
+        at = head_of(self.path / ".git") or head_as_git_reads_it(self._cloner.git, self.path)
+        head = self._take_over(at)
         git, git_dir = self._cloner.git, self._cloner.git_dir
         uncommitted = Uncommitted(
             *(git, git_dir, self.path, self._index, self._limit), self._cloner.ignored
@@ -97,22 +97,11 @@ class CloneWorkspace:
             base = self._commit(tree, base, message)
         return Collected(base, own, notes, unfinished)
 
-    def _fetch(self, commit: str) -> str:
-        """Fetch a commit of the clone into the loop's repository; its id.
-
-        The start may be on no branch here, and what it holds is not to be sent again.
-        """
-        if commit == self._start:
-            return commit
-        git, ref = self._cloner.git, self._incoming
-        git.run(
-            *(*FETCH, "--no-auto-maintenance", "--upload-pack", _UPLOAD_PACK),
-            *(f"--negotiation-tip={self._start}", "--negotiation-tip=refs/*"),
-            *(str(self.path / ".git"), f"+{commit}:{ref}"),
-            env=CHECK_OBJECTS,
-            timeout=600,
-        )
-        return git.text("rev-parse", "--verify", ref) if commit == "HEAD" else commit
+    def _take_over(self, commit: str) -> str:
+        """Take a commit of the clone over into the loop's repository; its id."""
+        if commit != self._start:
+            take_over(self._cloner.git, self.path, commit, self._start, self._incoming)
+        return commit
 
     def _commit(self, tree: str, parent: str, message: str) -> str:
         """Commit a tree; on a ref, for whoever prunes the repository before it is kept."""
@@ -140,19 +129,16 @@ class CloneWorkspace:
         return head, (note,)
 
     def _find(self, commit: str | None) -> str | None:
-        """The whole id of a commit that is in the clone and builds on the start, fetched."""
+        """The whole id of a commit that is in the clone and builds on the start, taken over."""
         if commit is None:
             return None
-        objects = str(self.path / ".git" / "objects")
-        quoted = '"' + objects.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        env = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted}
         query = ("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
         try:
-            found = self._cloner.git.run(*query, env=env, ok=(0, 1, 128)).out.decode().strip()
-            fetched = self._fetch(found) if found else ""
+            found = self._cloner.git.run(*query, env=borrowing(self.path), ok=(0, 1, 128)).out
+            taken = self._take_over(found.decode().strip()) if found else ""
         except GitFailed:
             return None
-        return fetched if fetched and self._is_ancestor(self._start, fetched) else None
+        return taken if taken and self._is_ancestor(self._start, taken) else None
 
     def _is_ancestor(self, older: str, newer: str) -> bool:
         query = ("merge-base", "--is-ancestor", older, newer)
