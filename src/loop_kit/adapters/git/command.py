@@ -14,10 +14,12 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
 from loop_kit import defaults
+from loop_kit.adapters.git.objects import Objects
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent.environment import with_git_settings
@@ -198,7 +200,7 @@ class Git:
                 limit=limit,
             )
         except FileNotFoundError:
-            raise GitFailed("git is not installed.", "Install git and put it on PATH.") from None
+            raise _no_git() from None
         except process.CommandTimeout:
             raise GitFailed(
                 f"`{command}` took longer than {seconds:g} s.",
@@ -212,6 +214,13 @@ class Git:
             raise GitFailed(f"`{command}` failed: {error}", "Fix what git reports and run again.")
         return done
 
+    @cached_property
+    def objects(self) -> Objects:
+        """The objects of the repository here."""
+        argv = ("git", *self._config)
+        env = with_git_settings(self._env, self._network)
+        return Objects(partial(_start, argv, self.directory, env), self._timeout)
+
     def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
         """What `git *args` prints, without its last line end."""
         return self.run(*args, env=env).out.decode("utf-8", "surrogateescape").rstrip("\n")
@@ -219,6 +228,19 @@ class Git:
     def has(self, sha: str) -> bool:
         """Whether the commit `sha` is here."""
         return self.run("cat-file", "-e", f"{sha}^{{commit}}", ok=(0, 1, 128)).code == 0
+
+
+def _start(
+    git: Sequence[str], directory: Path, env: Mapping[str, str], *args: str
+) -> process.Dialogue:
+    try:
+        return process.start_dialogue([*git, *args], cwd=directory, env=env)
+    except FileNotFoundError:
+        raise _no_git() from None
+
+
+def _no_git() -> GitFailed:
+    return GitFailed("git is not installed.", "Install git and put it on PATH.")
 
 
 def committer(git: Git) -> Identity:

@@ -8,12 +8,15 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
+from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
 from loop_kit.core.card.scope import SYMLINK, Commit
 from loop_kit.errors import GitFailed, NotARepository
 from loop_kit.ports import Diff, Span
 
 _MAX_FILE = 1024 * 1024
+_MAX_LINK = 4096
+_FOUND = ("blob", "tree")
 _NEXT = "--loop-kit-next"
 _TRUST = "git config --global --add safe.directory"
 _FILE_MODES = frozenset({"100644", "100755"})
@@ -104,6 +107,8 @@ class GitRepository:
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
+        if _is_tree_path(path):
+            return self._git.objects.read(f"{sha}:{path}", "blob", _MAX_FILE)
         try:
             done = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE)
         except GitPrintedTooMuch:
@@ -128,15 +133,17 @@ class GitRepository:
 
     def top(self, sha: str) -> tuple[str, ...]:
         """The names at the top of the tree of commit `sha`."""
+        tree = self._git.objects.tree(f"{sha}^{{tree}}")
+        if tree is not None:
+            return tuple(tree)
         return _names(self._git.run("ls-tree", "--name-only", "-z", sha).out)
 
     def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
         """Those of `paths`, files or folders, that one of the commits `shas` has."""
         asked = [(sha, path) for path in paths if _is_tree_path(path) for sha in shas]
-        stdin = "".join(f"{sha}:{path}\n" for sha, path in asked).encode(errors="surrogateescape")
-        done = self._git.run("cat-file", "--batch-check=%(objecttype)", stdin=stdin)
-        pairs = zip(asked, done.out.split(b"\n"), strict=False)
-        return frozenset(path for (_, path), kind in pairs if kind in {b"blob", b"tree"})
+        found = self._git.objects.info([f"{sha}:{path}" for sha, path in asked])
+        pairs = zip(asked, found, strict=True)
+        return frozenset(path for (_, path), about in pairs if about and about.kind in _FOUND)
 
     def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
         """The first `limit` files of commit `sha` that match `patterns` (gitignore style).
@@ -161,6 +168,13 @@ class GitRepository:
 
     def span(self, parent: str, head: str) -> Span:
         """The changes between two commits, per commit and newest first."""
+        try:
+            line = History(self._git.objects).line(parent, head)
+        except NotPlain:
+            return self._span_as_git_logs_it(parent, head)
+        return self._with_details(parent, head, line, descends=True)
+
+    def _span_as_git_logs_it(self, parent: str, head: str) -> Span:
         done = self._git.run(
             "log",
             "--left-right",
@@ -253,25 +267,22 @@ class GitRepository:
     ) -> Span:
         """The span with what `log` does not print: trees, sizes, and the targets of links."""
         oids = sorted({c.oid for raw in commits for c in raw.changes if c.is_blob})
-        objects = [f"{parent}^{{tree}}", f"{head}^{{tree}}", *oids]
-        listing = self._git.run(
-            *("cat-file", "--batch-check=%(objectname) %(objectsize)"),
-            stdin=("\n".join(objects) + "\n").encode(),
-        ).out.decode()
-        rows = [line.split(" ") for line in listing.splitlines()]
-        if len(rows) < 2 or "missing" in rows[0] + rows[1]:
+        trees = [f"{parent}^{{tree}}", f"{head}^{{tree}}"]
+        before, after, *found = self._git.objects.info([*trees, *oids])
+        if before is None or after is None:
             raise GitFailed(f"{head[:10]} or {parent[:10]} is not here.", "Fetch it, run again.")
-        sizes = {row[0]: int(row[1]) for row in rows[2:] if row[-1].isdigit()}
+        sizes = {about.oid: about.size for about in found if about}
         links = {c.oid for raw in commits for c in raw.changes if c.new_mode == SYMLINK}
-        targets = {oid: self._link(oid) for oid in sorted(links) if sizes.get(oid, 0) <= 4096}
+        targets = {oid: self._link(oid) for oid in sorted(links) if sizes.get(oid, 0) <= _MAX_LINK}
         return Span(
             descends=descends,
-            same_tree=rows[0][0] == rows[1][0],
+            same_tree=before.oid == after.oid,
             commits=tuple(raw.commit(sizes, targets) for raw in commits),
         )
 
     def _link(self, oid: str) -> str:
-        return self._git.text("cat-file", "blob", oid)
+        target = self._git.objects.read(oid, "blob", _MAX_LINK) or b""
+        return target.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
+from loop_kit.adapters.process.dialogue import Dialogue
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.pipes import LineSplitter, Listener, Pipes, Source
 from loop_kit.adapters.process.programs import find_program
@@ -92,6 +93,34 @@ def run(
     return Completed(child.returncode, out, err)
 
 
+def start_dialogue(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Dialogue:
+    """Start a program that answers what it is asked; what it prints of errors is not read.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    child = subprocess.Popen(
+        [_program(argv[0], env), *argv[1:]],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    questions, answers = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
+    return Dialogue(questions, answers, partial(_kill_group, child), partial(_hang_up, child))
+
+
+def _hang_up(child: "subprocess.Popen[bytes]") -> None:
+    """Close the pipes of a program, at which it ends, and wait for it."""
+    for pipe in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    _await(child)
+
+
 def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tuple[bytes, bool]:
     """The output of `child`, and whether it was killed because it took too long."""
     late = threading.Event()
@@ -122,6 +151,11 @@ def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tup
 def _end_group(child: "subprocess.Popen[bytes]") -> None:
     """End an interrupted command; git removes its lock files if it is asked to end."""
     _signal_group(child, signal.SIGTERM)
+    _await(child)
+
+
+def _await(child: "subprocess.Popen[bytes]") -> None:
+    """Wait for a program that is about to end, and kill it if it does not."""
     try:
         child.wait(_COMMAND_GRACE)
     except subprocess.TimeoutExpired:
@@ -279,6 +313,7 @@ class _Deadlines:
 __all__ = [
     "CommandTimeout",
     "Completed",
+    "Dialogue",
     "LineSplitter",
     "Listener",
     "OutputTooLong",
@@ -286,5 +321,6 @@ __all__ = [
     "Streamed",
     "is_namespace_allowed",
     "run",
+    "start_dialogue",
     "stream",
 ]

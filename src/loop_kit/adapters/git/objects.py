@@ -1,0 +1,131 @@
+"""Reads objects of one repository through git processes that stay as long as they are asked.
+
+There are two, since before git 2.36 one of them could not answer both questions: the first knows
+what an object is and how large, and only what is small enough is asked of the second. They are
+configured by what git has read when they were started; new packs they find by themselves. One that
+has ended, whoever ended it, is started again once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, TypeVar
+
+from loop_kit.adapters.process.dialogue import Dialogue, DialogueEnded, read_exactly, read_line
+from loop_kit.errors import GitFailed
+
+_INFO = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
+_CONTENT = ("cat-file", "--batch=%(objectsize)")
+T = TypeVar("T")
+_PIPE = 4096
+"""A pipe takes so many bytes at least: git can stop to read while it answers."""
+_MAX_TREE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What git knows of an object without reading it."""
+
+    oid: str
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """What one name in a tree is."""
+
+    mode: str
+    oid: str
+
+
+class Objects:
+    """The objects of one repository; `start` starts git there."""
+
+    def __init__(self, start: Callable[..., Dialogue], timeout: float) -> None:
+        self._start = start
+        self._timeout = timeout
+        self._started: dict[tuple[str, ...], Dialogue] = {}
+
+    def info(self, names: Sequence[str]) -> list[ObjectInfo | None]:
+        """What each of `names` is (`SHA`, `SHA:path`, `SHA^{tree}`); None if there is none."""
+        lines = [_line(name) for name in names]
+        return [_info(answer) for batch in _batches(lines) for answer in self._answers(batch)]
+
+    def read(self, name: str, kind: str, limit: int) -> bytes | None:
+        """The content of an object of that kind; None if there is none, or it is over `limit`."""
+        (about,) = self.info([name])
+        if about is None or about.kind != kind or about.size > limit:
+            return None
+        return self._content(about.oid)
+
+    def tree(self, name: str) -> Mapping[str, TreeEntry] | None:
+        """The entries of a tree; None if there is no tree, or it is too large."""
+        (about,) = self.info([name])
+        if about is None or about.kind != "tree" or about.size > _MAX_TREE:
+            return None
+        return dict(_entries(self._content(about.oid), len(about.oid) // 2))
+
+    def _answers(self, lines: Sequence[bytes]) -> list[bytes]:
+        return self._ask(_INFO, b"".join(lines), lambda out: [read_line(out) for _ in lines])
+
+    def _content(self, oid: str) -> bytes:
+        return self._ask(_CONTENT, _line(oid), _read_content)
+
+    def _ask(self, command: tuple[str, ...], question: bytes, read: Callable[[IO[bytes]], T]) -> T:
+        for _ in range(2):
+            dialogue = self._started.get(command) or self._start(*command)
+            self._started[command] = dialogue
+            try:
+                with dialogue.ask(question, self._timeout) as answers:
+                    return read(answers)
+            except DialogueEnded:
+                del self._started[command]
+        raise GitFailed("`git cat-file` ended before it had answered.", "Run it again.")
+
+
+def _line(name: str) -> bytes:
+    return f"{name}\n".encode("utf-8", "surrogateescape")
+
+
+def _batches(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if batch and size + len(line) > _PIPE:
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line)
+    if batch:
+        yield batch
+
+
+def _info(answer: bytes) -> ObjectInfo | None:
+    oid, _, about = answer.decode("utf-8", "surrogateescape").partition(" ")
+    kind, _, size = about.partition(" ")
+    return ObjectInfo(oid, kind, int(size)) if size.isdigit() else None
+
+
+def _read_content(answers: IO[bytes]) -> bytes:
+    size = int(read_line(answers))
+    return read_exactly(answers, size + 1)[:size]
+
+
+def _entries(raw: bytes, width: int) -> Iterator[tuple[str, TreeEntry]]:
+    at = 0
+    while at < len(raw):
+        end = raw.index(b"\0", at)
+        mode, _, name = raw[at:end].partition(b" ")
+        at = end + 1 + width
+        yield (
+            name.decode("utf-8", "surrogateescape"),
+            TreeEntry(_mode(mode), raw[end + 1 : at].hex()),
+        )
+
+
+def _mode(raw: bytes) -> str:
+    """A mode as git shows it; of a file only whether it can be run counts."""
+    mode = raw.decode("ascii", "replace").zfill(6)
+    if not mode.startswith("10"):
+        return mode
+    return "100755" if int(mode, 8) & 0o100 else "100644"

@@ -1,0 +1,87 @@
+"""A program that stays and answers questions until its standard input is closed.
+
+So it ends with this process, whatever ends that. A question whose answer was not read to its end
+ends the program: the next answer would be taken for this one.
+"""
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import IO
+
+
+class DialogueEnded(Exception):
+    """The program ended before it had answered, or was ended because it took too long."""
+
+
+class Dialogue:
+    """Asks one running program; for one thread at a time."""
+
+    def __init__(
+        self,
+        questions: IO[bytes],
+        answers: IO[bytes],
+        kill: Callable[[], None],
+        end: Callable[[], None],
+    ) -> None:
+        """`kill` ends the program at once; `end` closes its pipes and waits for it."""
+        self._questions = questions
+        self._answers = answers
+        self._kill = kill
+        self._turn = threading.Lock()
+        self._finalizer = weakref.finalize(self, end)
+
+    @contextlib.contextmanager
+    def ask(self, question: bytes, timeout: float) -> Iterator[IO[bytes]]:
+        """The answer as a stream, of which all that belongs to the answer has to be read.
+
+        A question has to fit into a pipe, and so has what is answered while it is asked.
+
+        Raises:
+            DialogueEnded: the program has ended, or did not answer within `timeout` seconds.
+        """
+        timer = threading.Timer(timeout, self._kill)
+        timer.daemon = True
+        with self._turn:
+            timer.start()
+            try:
+                self._questions.write(question)
+                self._questions.flush()
+                yield self._answers
+            except BaseException as error:
+                self._kill()
+                self.close()
+                if isinstance(error, OSError | ValueError | EOFError):
+                    raise DialogueEnded from None
+                raise
+            finally:
+                timer.cancel()
+
+    def close(self) -> None:
+        """End the program, if it has not ended."""
+        self._finalizer()
+
+
+def read_line(answers: IO[bytes], limit: int = 64 * 1024) -> bytes:
+    """One line of an answer without its end.
+
+    Raises:
+        EOFError: the program has ended, or the line is longer.
+    """
+    line = answers.readline(limit)
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return line[:-1]
+
+
+def read_exactly(answers: IO[bytes], size: int) -> bytes:
+    """That many bytes of an answer.
+
+    Raises:
+        EOFError: the program has ended.
+    """
+    content = answers.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
