@@ -11,16 +11,25 @@ from loop_kit.core.card.issue import Origin, find_card
 from loop_kit.core.card.task import TaskCard, check_task_id
 from loop_kit.core.ci.requests import Comment, StartIssue
 from loop_kit.core.forge.render import headline, marker
-from loop_kit.core.forge.replies import command_reply, declined_reply, queued_reply
+from loop_kit.core.forge.replies import (
+    command_reply,
+    decision_problem,
+    declined_reply,
+    has_effect,
+    queued_reply,
+)
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
 from loop_kit.core.loop.commands import Command, Misspelt
+from loop_kit.core.loop.resuming import retried_role
 from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.core.sanitize import inline
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction
 from loop_kit.usecases.cards import Cards
 from loop_kit.usecases.job import Loop, LoopJob
 from loop_kit.usecases.job_context import JobContext
+from loop_kit.usecases.other_backend import backend_problem
 
 _TRIES = 5
 """How often a loop is loaded that is written to while a command is put into its inbox."""
@@ -33,20 +42,23 @@ def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | 
         asked = context.invocation
         context.log.note(f"{asked.people[0]} may not write to {asked.repository}: nothing to do.")
         return None
-    if isinstance(command, Misspelt):
-        _decline(context, request, command.sentence)
-        return None
     reply = Reply(context, request)
+    if isinstance(command, Misspelt):
+        context.log.note(command.sentence)
+        reply.decline("", command.sentence)
+        return None
     task_id = _task_id(job, request)
     for _ in range(_TRIES):
         try:
             return _apply_or_queue(job, cards, request, command, job.load(task_id), reply)
         except PushRejected:
             context.log.note(f"{task_id} was written meanwhile: looking again.")
-    context.log.warn(
-        f"{task_id} changes faster than the command can be recorded: comment it again."
-    )
-    _react(context, request, "confused")
+        except LoopError as error:
+            reply.refuse(task_id, command, error)
+            raise
+    why = f"{task_id} changes faster than the command can be recorded: comment it again."
+    context.log.warn(why)
+    reply.decline(task_id, why)
     return None
 
 
@@ -68,43 +80,61 @@ def _apply_or_queue(
 ) -> LoopState | None:
     context, recorded = job.context, loop.recorded
     if recorded is None or request.number not in _numbers(recorded):
-        _decline(context, request, f"#{request.number} has no loop that can be commanded.")
-        return None
-    is_handled = request.id in recorded.handled_commands
-    if recorded.is_finished and command.verb != "status" and not is_handled:
-        over = f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
-        _decline(context, request, over)
+        why = f"#{request.number} has no loop that can be commanded."
+        context.log.note(why)
+        reply.decline("", why)
         return None
     if command.verb == "status":
         _reply(context, request, recorded)
         return None
     live = job.is_live(recorded.lease)
-    if is_handled:
+    if request.id in recorded.handled_commands:
         context.log.note(f"/loop {command.verb} was carried out already.")
+        reply.repeat(recorded)
         return _continue_lost_run(job, loop, recorded, live=live)
+    why_not = _problem(job, loop, recorded, command)
+    if why_not is not None:
+        context.log.note(why_not)
+        reply.decline(recorded.task_id, why_not)
+        return None
     if command.verb == "refresh":
         command = _with_card(job, cards, request, command, recorded)
     if live:
-        _queue_command(context, request, loop, command, reply)
+        _queue_command(context, loop, command, reply)
         return None
-    _react(context, request, "+1")
+    return _carry_out(job, loop, recorded, command, reply)
+
+
+def _carry_out(
+    job: LoopJob, loop: Loop, recorded: LoopState, command: Command, reply: "Reply"
+) -> LoopState | None:
+    """Take the loop and continue from the command; whatever happens, it is answered."""
     try:
         state = job.work(loop, command=command, answer=reply.to(command, recorded))
     except KeyboardInterrupt:
-        _report_cancelled(context, request, loop, reply)
+        _report_cancelled(loop, reply)
         raise
     if state is not None and state.outcome is Outcome.INTERRUPTED:
-        _report_cancelled(context, request, loop, reply)
+        _report_cancelled(loop, reply)
     return state
 
 
-def _report_cancelled(context: JobContext, request: Comment, loop: Loop, reply: "Reply") -> None:
+def _problem(job: LoopJob, loop: Loop, recorded: LoopState, command: Command) -> str | None:
+    """Why the command can change nothing, harmless in a comment; None where it can."""
+    if recorded.is_finished:
+        return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
+    if command.backend and loop.card is not None:
+        settings = job.context.loop_settings(loop.card, recorded.base_sha)
+        role = retried_role(recorded, command)
+        return backend_problem(job.context.site, settings, role, command.backend)
+    return decision_problem(command, recorded)
+
+
+def _report_cancelled(loop: Loop, reply: "Reply") -> None:
     """Answer that a job was cancelled before it could save what the command has changed."""
-    if not loop.is_untouched:
-        return
-    _react(context, request, "confused")
-    why = "the job was cancelled or shut down before that could be saved. Comment it again."
-    reply.post(loop.task_id, lambda mark: declined_reply(mark, why))
+    if loop.is_untouched:
+        why = "the job was cancelled or shut down before that could be saved. Comment it again."
+        reply.decline(loop.task_id, why)
 
 
 def _continue_lost_run(
@@ -117,35 +147,24 @@ def _continue_lost_run(
     return job.round(loop, retries=False) if died else None
 
 
-def _decline(context: JobContext, request: Comment, why: str) -> None:
-    context.log.note(why)
-    _react(context, request, "confused")
-    Reply(context, request).post("", lambda mark: declined_reply(mark, why))
-
-
-def _queue_command(
-    context: JobContext, request: Comment, loop: Loop, command: Command, reply: "Reply"
-) -> None:
+def _queue_command(context: JobContext, loop: Loop, command: Command, reply: "Reply") -> None:
     if context.settings.dry_run:
         context.log.note(f"Dry run: the command is for the inbox of {loop.task_id}.")
         return
     loop.store.drop(command)
-    _react(context, request, "eyes")
-    lease = loop.recorded.lease if loop.recorded else None
-    run = lease.run_id if lease else ""
+    recorded = loop.recorded
+    assert recorded is not None  # noqa: S101
+    run = recorded.lease.run_id if recorded.lease else ""
     context.log.note(f"Run {run} is running: it reads the command before it spends anything.")
-    reply.post(loop.task_id, lambda mark: queued_reply(mark, command, run))
+    reply.react("eyes")
+    reply.post(loop.task_id, lambda mark: queued_reply(mark, command, recorded, run))
 
 
 def _with_card(
     job: LoopJob, cards: Cards, request: Comment, command: Command, recorded: LoopState
 ) -> Command:
     """A `refresh` with the card as it is now, and its verify commands."""
-    try:
-        card = _reread(cards, request, recorded)
-    except LoopError as error:
-        refuse(job.context, request.number, error)
-        raise
+    card = _reread(cards, request, recorded)
     verify = job.context.loop_settings(card, recorded.base_sha).verify
     return command.model_copy(update={"card": card, "verify": verify})
 
@@ -196,34 +215,58 @@ def _check_task_id(task_id: str, request: Comment) -> str:
         return f"pr-{request.number}"
 
 
-def _react(context: JobContext, request: Comment, sign: Reaction) -> None:
-    if not context.settings.dry_run:
-        context.forge.react(request.id, sign)
-
-
 class Reply:
     """The one answer to a comment; written again, it replaces what it said before."""
 
     def __init__(self, context: JobContext, request: Comment) -> None:
         self._context = context
         self._request = request
+        self._key = f"command-{request.id}"
         self._known = ""
+        self._is_posted = False
 
     def to(self, command: Command, before: LoopState) -> Callable[[LoopState], None]:
         """What answers `command` when the state after it is known."""
 
         def answer(after: LoopState) -> None:
+            self.react("+1" if has_effect(before, after) else "confused")
             self.post(before.task_id, lambda mark: command_reply(mark, command, before, after))
 
         return answer
+
+    def decline(self, task_id: str, sentence: str) -> None:
+        """Answer that nothing could be done; `sentence` is harmless in a comment."""
+        self.react("confused")
+        self.post(task_id, lambda mark: declined_reply(mark, sentence))
+
+    def refuse(self, task_id: str, command: Command, error: LoopError) -> None:
+        """Answer with an error that ends this job, unless the command is answered already."""
+        if self._is_posted:
+            return
+        remedy = error.remedy.partition("\n\n")[0]
+        why = inline(f"{error.sentence} {remedy}", 1000)
+        self.decline(task_id, f"`/loop {command.verb}` changed nothing: {why}")
+
+    def repeat(self, recorded: LoopState) -> None:
+        """Answer a command that an earlier run carried out, if that one did not answer it."""
+        context, mark = self._context, marker(recorded.task_id, self._key)
+        if context.settings.dry_run or context.forge.find_post(self._request.number, mark):
+            return
+        done = f"This was carried out already: {inline(headline(recorded), 500)}"
+        self.post(recorded.task_id, lambda mark: declined_reply(mark, done))
+
+    def react(self, sign: Reaction) -> None:
+        """Put a sign on the comment."""
+        if not self._context.settings.dry_run:
+            self._context.forge.react(self._request.id, sign)
 
     def post(self, task_id: str, text: Callable[[str], str]) -> None:
         """Write the answer; `text` is given its marker. A command is carried out without it too."""
         context, number = self._context, self._request.number
         if context.settings.dry_run:
             return
-        key = f"command-{self._request.id}"
-        mark = marker(task_id, key) if task_id else f"<!-- loop-kit:{key} -->"
+        mark = marker(task_id, self._key) if task_id else f"<!-- loop-kit:{self._key} -->"
+        self._is_posted = True
         forge = context.forge
         try:
             if not self._known and context.invocation.attempt > 1:

@@ -1,7 +1,7 @@
 """One loop in one job: found on the server, entered, worked on for a round, and handed over."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from loop_kit import bootstrap
@@ -28,6 +28,7 @@ from loop_kit.usecases.end_report import post_undispatched, report_end
 from loop_kit.usecases.job_context import LEASE_MARGIN_SEC, JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
+from loop_kit.usecases.other_backend import backends_after, with_backends
 from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved, post_unsaved_work
 
 
@@ -170,7 +171,8 @@ class LoopJob:
         unsaved = recorded is not None and has_unsaved_work(self.context, recorded)
         if recorded is not None and unsaved and (command is None or command.verb != "stop"):
             raise post_unsaved_work(self.context, recorded)
-        entered = self.open(loop, found)
+        left = loop.store.waiting() if recorded is not None and recorded.lease else ()
+        entered = self.open(loop, found, commands=(*left, *([command] if command else [])))
         settings = entered.settings
         card = _card(loop, found)
         entered.engine.begin(
@@ -206,11 +208,12 @@ class LoopJob:
         store: Store | None = None,
         posts: bool = True,
         replay: Bundle | None = None,
+        commands: Iterable[Command] = (),
     ) -> Entered:
         """An engine for a loop, with everything that is read at its base commit.
 
-        `store` stands in for the loop's own; without `posts` nothing is posted; `replay` is a round
-        that another job's agents have done.
+        `commands` are those that are about to be carried out. `store` stands in for the loop's own;
+        without `posts` nothing is posted; `replay` is a round that another job's agents have done.
         """
         context, card, recorded = self.context, _card(loop, found), loop.recorded
         base_sha = recorded.base_sha if recorded else found.base_sha if found else ""
@@ -220,6 +223,8 @@ class LoopJob:
             context.checkout.fetch(sha)
         context.checkout.supply.complete(tip)
         settings = context.loop_settings(card, base_sha)
+        if recorded is not None:
+            settings = with_backends(settings, backends_after(recorded, commands))
         engine = bootstrap.open_loop(
             context.site,
             settings,

@@ -3,9 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
+from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import commands
 from loop_kit.core.loop.budget import Budget
-from loop_kit.core.loop.commands import VERBS, Command, Misspelt, Verb
+from loop_kit.core.loop.commands import DECISIONS, VERBS, Command, Decision, Misspelt, Verb
+
+NEEDS_MORE = {"extend", "budget", *DECISIONS}
 
 
 def read_command(body: str) -> Command | Misspelt | None:
@@ -22,7 +25,7 @@ def misspelt(body: str) -> Misspelt:
     return found
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in {"extend", "budget"}])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in NEEDS_MORE])
 def test_every_verb_is_read_in_any_case(verb: str) -> None:
     for body in (f"/loop {verb}", f"/loop {verb.upper()}", f"/loop\t {verb.title()} \r\n"):
         found = read_command(body)
@@ -83,6 +86,84 @@ def test_budget_takes_one_amount_with_its_unit_and_nothing_else(said: str) -> No
     found = misspelt(f"/loop budget {said}")
     assert "needs one amount, as in `/loop budget 2 USD`" in found.sentence
     assert found.nearest == "budget"
+
+
+@pytest.mark.parametrize("verb", DECISIONS)
+@pytest.mark.parametrize(
+    ("said", "ids"),
+    [
+        ("F3", ("F3",)),
+        ("f3", ("F3",)),
+        ("F3 F4 f12", ("F3", "F4", "F12")),
+        ("F3, F4", ("F3", "F4")),
+        ("F3,F4,", ("F3", "F4")),
+        ("F3 f3 F3", ("F3",)),
+    ],
+)
+def test_a_decision_names_findings_and_may_say_why(
+    verb: Decision, said: str, ids: tuple[str, ...]
+) -> None:
+    found = read_command(f"/loop {verb.title()} {said} Because  it is intended. ")
+    wanted = {"findings": ids, "because": "it is intended."}
+    assert found == command(verb).model_copy(update=wanted)
+    if verb != "dismiss":
+        assert read_command(f"/loop {verb} {said}") == command(verb).model_copy(
+            update={"findings": ids}
+        )
+
+
+@pytest.mark.parametrize("said", ["F3", "F3 because", "F3 because …", "F3 because ...", "F3 F4"])
+def test_a_dismissal_needs_a_reason(said: str) -> None:
+    found = misspelt(f"/loop dismiss {said}")
+    assert found.sentence == ("`/loop dismiss` needs a reason, as in `/loop dismiss F3 because …`.")
+
+
+@pytest.mark.parametrize(
+    "said", ["", "because it is", "," * 9, " ".join(f"F{n}" for n in range(1, 52))]
+)
+def test_a_decision_without_findings_or_with_too_many_is_none(said: str) -> None:
+    assert "needs the ids of 1 to 50 findings" in misspelt(f"/loop waive {said}").sentence
+
+
+@pytest.mark.parametrize("said", ["3", "F0", "F03", "F1234567", "F3.", "finding", "F\u0663", "#3"])
+def test_what_is_no_id_of_a_finding_makes_no_decision(said: str) -> None:
+    found = misspelt(f"/loop require F1 {said}")
+    assert "is no id of a finding: `/loop require` is used as in" in found.sentence
+    assert found.nearest == "require"
+
+
+def test_a_long_reason_is_cut() -> None:
+    found = read_command("/loop dismiss F3 because " + "no " * 300)
+    assert isinstance(found, Command)
+    assert len(found.because) <= commands.MAX_REASON
+
+
+@pytest.mark.parametrize(
+    ("said", "backend", "role"),
+    [
+        ("with claude", "claude", None),
+        ("With Claude", "claude", None),
+        ("with my-agent.2", "my-agent.2", None),
+        ("with codex as reviewer", "codex", Role.REVIEWER),
+        ("WITH codex AS Worker", "codex", Role.WORKER),
+    ],
+)
+def test_a_retry_may_name_another_backend(said: str, backend: str, role: Role | None) -> None:
+    found = read_command(f"/loop retry {said}")
+    assert found == command("retry").model_copy(update={"backend": backend, "role": role})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("claude", "with", "with claude please", "with claude as", "with claude as boss"),
+        *("with -x", "with a/b", "with $(id)", "as reviewer", "with " + "a" * 60, "now"),
+    ],
+)
+def test_a_retry_takes_nothing_else(said: str) -> None:
+    found = misspelt(f"/loop retry {said}")
+    assert "is used alone, or as in `/loop retry with claude`" in found.sentence
+    assert found.nearest == "retry"
 
 
 def test_what_follows_on_later_lines_is_not_read() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.core import builders as b
 from tests.core.loop import state_diagram
 
-from loop_kit.core.loop.commands import VERBS, Command
+from loop_kit.core.loop.commands import DECISIONS, VERBS, Command
 from loop_kit.core.loop.machine import TABLE, IllegalTransition, transition
 from loop_kit.core.loop.messages import (
     AttemptFailed,
@@ -39,8 +39,23 @@ RUNNING = (b.awaiting_work(), b.awaiting_review())
 
 def commanded(verb: str, limits: Limits | None = None, comment: int = 1) -> Commanded:
     rounds = 2 if verb == "extend" else 0
-    command = Command.model_validate({"comment": comment, "verb": verb, "rounds": rounds})
+    findings = ["F1"] if verb in DECISIONS else []
+    command = Command.model_validate(
+        {"comment": comment, "verb": verb, "rounds": rounds, "findings": findings}
+    )
     return Commanded(command, b.AT, limits)
+
+
+def sent_back() -> LoopState:
+    """A loop in round 2 that waits for the worker, with one finding."""
+    return transition(b.awaiting_review(), b.rejected(1))
+
+
+def nothing_left() -> LoopState:
+    """A loop that waits for the worker, though its one finding is for later."""
+    state = sent_back()
+    later = tuple(f.model_copy(update={"blocking": False}) for f in state.findings)
+    return state.model_copy(update={"findings": later})
 
 
 STATES: dict[Phase, tuple[LoopState, ...]] = {
@@ -48,6 +63,8 @@ STATES: dict[Phase, tuple[LoopState, ...]] = {
     Phase.AWAITING_WORK: (
         b.awaiting_work(),
         b.awaiting_work().model_copy(update={"wip": Wip(sha=b.sha(8), commits=1)}),
+        sent_back(),
+        nothing_left(),
     ),
     Phase.AWAITING_REVIEW: (b.awaiting_review(),),
     Phase.PAUSED: tuple(transition(state, commanded("pause", comment=9)) for state in RUNNING),

@@ -17,23 +17,38 @@ from typing import Annotated, Literal, cast, get_args
 
 from pydantic import Field, ValidationError
 
+from loop_kit.core.agent.role import Role
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.budget import EXAMPLES, Budget, parse_budget
 from loop_kit.core.record import Record, Text
-from loop_kit.core.sanitize import code, visible
+from loop_kit.core.sanitize import code, one_line, visible
 
-Verb = Literal["status", "pause", "resume", "stop", "retry", "refresh", "extend", "budget"]
+Decision = Literal["waive", "dismiss", "require"]
+Verb = Literal[
+    "status", "pause", "resume", "stop", "retry", "refresh", "extend", "budget", Decision
+]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+"""What a person can decide about findings: real but not blocking, wrong, right."""
 VERBS: tuple[Verb, ...] = get_args(Verb)
 INBOX = "inbox"
 """The folder of the state branch where commands wait."""
 MAX_FILE_BYTES = 256 * 1024
 MAX_EXTENSION = 20
 """The rounds that one `extend` may add."""
+MAX_FINDINGS = 50
+"""The findings that one command may name."""
+MAX_REASON = 500
+"""The characters of a reason that are kept."""
 
 _MAX_READ = 1_000
 _WORD = "/loop"
 _COMMAND_LINE = re.compile(r"/loop(?:\s|\Z)")
 _ROUNDS = re.compile(r"[1-9][0-9]?")
+_FINDING = re.compile(r"[Ff][1-9][0-9]{0,5}")
+_BACKEND = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
+
+
+FindingId = Annotated[str, Field(pattern=r"^F[1-9][0-9]{0,5}$")]
 
 
 class Command(Record):
@@ -42,7 +57,8 @@ class Command(Record):
     `comment` is the number of the comment, `by` the login of its author, `at` when it was made in
     UTC, or '' where the event does not say. `rounds` belongs to `extend`, `budget` to the verb of
     that name; `card` and its `verify` commands to `refresh`, for which the text at the moment of
-    the command counts.
+    the command counts. `findings` and `because` belong to decisions; `backend` to `retry`, for
+    `role` or, where that is None, for the role that is outstanding.
     """
 
     comment: Annotated[int, Field(ge=1)]
@@ -53,6 +69,10 @@ class Command(Record):
     budget: Budget | None = None
     card: TaskCard | None = None
     verify: tuple[Text, ...] = ()
+    findings: Annotated[tuple[FindingId, ...], Field(max_length=MAX_FINDINGS)] = ()
+    because: Annotated[Text, Field(max_length=MAX_REASON)] = ""
+    backend: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,49})?$")] = ""
+    role: Role | None = None
 
     @property
     def path(self) -> str:
@@ -92,7 +112,7 @@ def read_command(body: str, comment: int, by: str = "", at: str = "") -> Command
     verb = words[0].lower()
     if verb not in VERBS:
         return _unknown(verb)
-    return _with_amount(Command(comment=comment, verb=verb, by=by, at=at), words[1:])
+    return _with_rest(Command(comment=comment, verb=verb, by=by, at=at), words[1:])
 
 
 def parse_inbox_file(raw: bytes) -> Command | None:
@@ -115,8 +135,12 @@ def _first_line(body: str) -> tuple[str, bool]:
     return "", True
 
 
-def _with_amount(command: Command, rest: list[str]) -> Command | Misspelt:
-    """The command with the rounds or the budget that follow its verb, where that takes any."""
+def _with_rest(command: Command, rest: list[str]) -> Command | Misspelt:
+    """The command with what follows its verb on the line, where that takes anything."""
+    if command.verb in DECISIONS:
+        return _with_findings(command, rest)
+    if command.verb == "retry" and rest:
+        return _with_backend(command, rest)
     if command.verb == "budget":
         budget = parse_budget(" ".join(rest))
         if budget is None:
@@ -136,6 +160,42 @@ def _rounds(verb: Verb, rest: list[str]) -> int | Misspelt:
     if rest:
         return Misspelt(f"`{_WORD} {verb}` takes nothing after it on its line.", verb)
     return 0
+
+
+def _with_findings(command: Command, rest: list[str]) -> Command | Misspelt:
+    """The decision about the findings that are named, and its reason, which `dismiss` needs."""
+    lowered = [word.lower() for word in rest]
+    at = lowered.index("because") if "because" in lowered else len(rest)
+    named = [name for word in rest[:at] for name in word.split(",") if name]
+    wrong = next((name for name in named if not _FINDING.fullmatch(name)), None)
+    example = f"`{_WORD} {command.verb} F3{' because …' if command.verb == 'dismiss' else ''}`"
+    if wrong is not None:
+        what = f"{code(wrong[:40])} is no id of a finding"
+        return Misspelt(f"{what}: `{_WORD} {command.verb}` is used as in {example}.", command.verb)
+    findings = tuple(dict.fromkeys(name.upper() for name in named))
+    if not 0 < len(findings) <= MAX_FINDINGS:
+        wanted = f"`{_WORD} {command.verb}` needs the ids of 1 to {MAX_FINDINGS} findings"
+        return Misspelt(f"{wanted}, as in {example}.", command.verb)
+    because = one_line(" ".join(rest[at + 1 :]), MAX_REASON)
+    if command.verb == "dismiss" and not because.strip(" .…"):
+        return Misspelt(f"`{_WORD} dismiss` needs a reason, as in {example}.", command.verb)
+    return command.model_copy(update={"findings": findings, "because": because})
+
+
+def _with_backend(command: Command, rest: list[str]) -> Command | Misspelt:
+    """A retry with another backend, for the role that is named, if one is."""
+    lowered = [word.lower() for word in rest]
+    roles = {role.value: role for role in Role}
+    shaped = len(rest) in {2, 4} and lowered[0] == "with"
+    shaped = shaped and _BACKEND.fullmatch(lowered[1]) is not None
+    role = None
+    if len(rest) == 4:
+        role = roles.get(lowered[3])
+        shaped = shaped and lowered[2] == "as" and role is not None
+    if not shaped:
+        examples = f"`{_WORD} retry with claude` or `{_WORD} retry with claude as reviewer`"
+        return Misspelt(f"`{_WORD} retry` is used alone, or as in {examples}.", "retry")
+    return command.model_copy(update={"backend": lowered[1], "role": role})
 
 
 def _unknown(word: str) -> Misspelt:

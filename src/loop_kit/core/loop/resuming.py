@@ -14,10 +14,12 @@ from typing import Any
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import policy
 from loop_kit.core.loop.commands import Command, Verb
+from loop_kit.core.loop.decisions import decide, is_answered, sort_ids
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import Commanded, LoopResumed
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
-from loop_kit.core.loop.state import Attempt, Limits, LoopState, Outcome, Phase
+from loop_kit.core.loop.review_only import skip_worker
+from loop_kit.core.loop.state import Attempt, Limits, LoopState, Outcome, Phase, Role
 
 _MAX_LOST = 2
 _MAX_HANDLED = 200
@@ -113,7 +115,7 @@ def continue_loop(
     )
     if attempt is not None and attempt.lost >= _MAX_LOST:
         return _end_after_lost_runs(again, attempt, at)
-    return end_if_rounds_used_up(again, at)
+    return end_if_rounds_used_up(skip_worker(again), at)
 
 
 def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:
@@ -185,6 +187,45 @@ def _continue(state: LoopState, event: Commanded) -> LoopState:
     return continue_loop(again, limits, event.at)
 
 
+def _retry(state: LoopState, event: Commanded) -> LoopState:
+    """Continue, with another backend where one is named; a running job keeps the one it has."""
+    backend = event.command.backend
+    if not backend or (state.state is Phase.DONE and state.resume_phase is None):
+        return _continue(state, event)
+    role = retried_role(state, event.command)
+    return _continue(update(state, retry_with={**state.retry_with, role.value: backend}), event)
+
+
+def retried_role(state: LoopState, command: Command) -> Role:
+    """Whose backend the command changes: the one it names, else whose turn it is."""
+    if command.role is not None:
+        return command.role
+    phase = state.resume_phase or state.state
+    return Role.REVIEWER if phase is Phase.AWAITING_REVIEW else Role.WORKER
+
+
+def _decide(state: LoopState, event: Commanded) -> LoopState:
+    """Record a decision about findings; a stop that asked for just that continues."""
+    command = event.command
+    nothing = not sort_ids(state.findings, command).applies
+    if nothing or state.outcome is Outcome.APPROVED:
+        return state
+    decided = update(state, findings=decide(state.findings, command, state.round))
+    if decided.is_running:
+        return skip_worker(decided)
+    return _continue(_with_round(decided, event), event) if is_answered(decided) else decided
+
+
+def _with_round(state: LoopState, event: Commanded) -> LoopState:
+    """`state` with the one round more that an answer needs when all are used."""
+    limits = extended_limits(event.limits, state) if event.limits else state.limits
+    missing = max(0, state.round - limits.max_rounds)
+    if not missing:
+        return state
+    more = policy.add_rounds(state.limits, missing)
+    return update(state, limits=more, added_rounds=state.added_rounds + missing)
+
+
 def _extend(state: LoopState, event: Commanded) -> LoopState:
     rounds = event.command.rounds
     limits = policy.add_rounds(state.limits, rounds)
@@ -238,8 +279,11 @@ _COMMANDS: Mapping[Verb, _Rule] = {
     "pause": _pause,
     "resume": _continue,
     "stop": _stop,
-    "retry": _continue,
+    "retry": _retry,
     "refresh": _refresh,
     "extend": _extend,
     "budget": _add_budget,
+    "waive": _decide,
+    "dismiss": _decide,
+    "require": _decide,
 }
