@@ -134,7 +134,8 @@ def finding_comment(state: LoopState, finding: Finding) -> str:
     parts = [marker(state.task_id, finding_key(finding.id))]
     settled = next((r for r in state.history if r.round == finding.closed_round), None)
     if settled is not None:
-        how = "Withdrawn" if finding.status == "withdrawn" else f"Fixed in {settled.head_sha}"
+        how = finding.status.capitalize()
+        how = f"Fixed in {settled.head_sha}" if finding.status == "fixed" else how
         parts += [f"✅ **{how}** (round {settled.round})", ""]
     parts.append(f"**{finding.id}** [{finding.severity}] {inline(finding.reason, 2000)}")
     if finding.required_change:
