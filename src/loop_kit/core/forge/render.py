@@ -12,6 +12,17 @@ from dataclasses import dataclass
 
 from loop_kit.core.agent.reports import ReviewReport
 from loop_kit.core.card.task import TaskCard, check_task_id
+from loop_kit.core.forge.findings import (
+    closed_words,
+    context_words,
+    final_sections,
+    findings_section,
+    later_section,
+    open_after_round,
+    progress_section,
+    rules_section,
+    settled_section,
+)
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
 from loop_kit.core.sanitize import (
@@ -101,17 +112,17 @@ def review_body(
         f"Reviewed `{record.head_sha[:10]}`"
         f" ({record.files} files, +{record.lines_added} −{record.lines_deleted}).",
     ]
+    parts += progress_section(state, round_, review)
     for note in record.notes:
         parts += ["", inline(note, 1000)]
     if review.decision == "approve" and not approved:
         parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
     if review.summary:
         parts += ["", markdown(review.summary)]
-    parts += _findings_section("Blocking", _blocking_findings(state, round_), inline_ids)
-    closed = [f for f in state.findings if f.closed_round == round_]
-    if closed:
-        parts += ["", "### Settled", ""]
-        parts += [f"- **{f.id}** {f.status}: {inline(f.reason)}" for f in closed]
+    still = open_after_round(state, round_)
+    parts += findings_section("Blocking", [f for f in still if f.blocking], inline_ids)
+    parts += settled_section(state, round_)
+    parts += later_section([f for f in still if not f.blocking and f.round == round_], inline_ids)
     if review.criteria:
         parts += ["", "### Acceptance criteria", ""]
         parts += [
@@ -122,6 +133,7 @@ def review_body(
         parts += ["", "### Not blocking", ""]
         parts += [f"- {inline(text, 1000)}" for text in review.non_blocking]
     parts += _verification_section(state, record)
+    parts += rules_section(record)
     pointer = f"The whole report is `archive/` on `{branch(state)}`."
     return truncate("\n".join(parts), _BODY, pointer)
 
@@ -132,17 +144,15 @@ def finding_comment(state: LoopState, finding: Finding) -> str:
     No text in it may begin a line: a fence of `suggestion` would become a button.
     """
     parts = [marker(state.task_id, finding_key(finding.id))]
-    settled = next((r for r in state.history if r.round == finding.closed_round), None)
-    if settled is not None:
-        how = finding.status.capitalize()
-        how = f"Fixed in {settled.head_sha}" if finding.status == "fixed" else how
-        parts += [f"✅ **{how}** (round {settled.round})", ""]
+    if finding.status != "open":
+        parts += [f"✅ {closed_words(state, finding)}", ""]
     parts.append(f"**{finding.id}** [{finding.severity}] {inline(finding.reason, 2000)}")
     if finding.required_change:
         parts += ["", f"Required: {inline(finding.required_change, 2000)}"]
     if finding.scenario:
         parts += ["", f"Fails when: {inline(finding.scenario, 2000)}"]
-    return "\n".join(parts)
+    context = context_words(finding)
+    return "\n".join([*parts, *(["", context] if context else [])])
 
 
 def finding_key(id_: str) -> str:
@@ -160,7 +170,8 @@ def job_summary(state: LoopState, headline: str) -> str:
         parts += rounds_table(state)
     still = open_findings(state.findings)
     if still:
-        parts += _findings_section("Open findings", still)
+        parts += findings_section("Open findings", still)
+    parts += final_sections(state)
     if state.error:
         parts += ["", quote(state.error)]
     refused = [item for item in state.outbox if item.status == "refused" and item.why]
@@ -208,34 +219,6 @@ def usage_text(state: LoopState) -> str:
 def branch(state: LoopState) -> str:
     """The name of the state branch."""
     return state.state_branch or state.work_branch.removesuffix("/work") + "/state"
-
-
-def _blocking_findings(state: LoopState, round_: int) -> list[Finding]:
-    """The findings that blocked at the end of that round."""
-    return [
-        f
-        for f in state.findings
-        if f.round <= round_ and (f.closed_round is None or f.closed_round > round_)
-    ]
-
-
-def _findings_section(
-    title: str, findings: Collection[Finding], inline_ids: Collection[str] = ()
-) -> list[str]:
-    if not findings:
-        return []
-    parts = ["", f"### {title}", ""]
-    for finding in findings:
-        line = f":{finding.line}" if finding.line else ""
-        where = f" {code(finding.file + line)}" if finding.file else ""
-        parts.append(f"- **{finding.id}** [{finding.severity}]{where} {inline(finding.reason)}")
-        if finding.id in inline_ids:
-            continue
-        if finding.required_change:
-            parts.append(f"  - Required: {inline(finding.required_change, 1000)}")
-        if finding.scenario:
-            parts.append(f"  - Fails when: {inline(finding.scenario, 1000)}")
-    return parts
 
 
 def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:

@@ -15,6 +15,7 @@ from loop_kit.core.forge.advice import (
     refused_push,
     refused_report,
 )
+from loop_kit.core.forge.findings import final_sections
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
@@ -80,6 +81,7 @@ def status_comment(state: LoopState) -> str:
         f"- **CI:** {_ci(state)}",
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
         *refused_report(state),
+        *final_sections(state),
         *refused_change(state),
         *refused_push(state),
         *failed_setup(state),

@@ -15,8 +15,8 @@ _PROVENANCE: Mapping[str, str] = {
 }
 _RAISED_BY: Mapping[str, str] = {
     "": "",
-    "second": " by the second reviewer",
-    "verify": " by the verify commands",
+    "second": "by the second reviewer",
+    "verify": "by the verify commands",
 }
 _CRITERION = "with a `criterion` that is not met (`C0` is the goal)"
 
@@ -36,10 +36,15 @@ def joined_words(finding: Finding) -> list[str]:
     ]
 
 
+def raised_by_words(finding: Finding) -> str:
+    """Who raised a finding; '' for the reviewer."""
+    return _RAISED_BY.get(finding.by, f"by {finding.by}")
+
+
 def history_words(finding: Finding) -> list[str]:
     """What has happened to a finding so far, one phrase each."""
-    raised = _RAISED_BY.get(finding.by, f" by {finding.by}")
-    phrases = [f"raised in round {finding.round}{raised}", *joined_words(finding)]
+    raised = f"raised in round {finding.round} {raised_by_words(finding)}".rstrip()
+    phrases = [raised, *joined_words(finding)]
     if finding.not_fixed:
         phrases.append(f"not fixed {_times(finding.not_fixed)}")
     if finding.disputes:
