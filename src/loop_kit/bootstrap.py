@@ -166,7 +166,7 @@ def open_loop(
     guides = _check_templates(_guides(site, base_sha, clock, hearers))
     run_options = options(site, settings, card)
     ports = _ports(site, settings, card, store, base_sha, replay, hearers)
-    repository = GitRepository(site.git)
+    repository = GitRepository(site.git, site.supply.obtain)
     dispatcher = Dispatcher(
         *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
         site.scratch,

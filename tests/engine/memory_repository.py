@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -18,6 +19,7 @@ from loop_kit.core.card.leftovers import (
     sort_leftovers,
 )
 from loop_kit.core.card.scope import Change, Commit
+from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.core.loop.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
 from loop_kit.ports import Collected, Diff, Fingerprint, SetupFailed, Span
@@ -99,7 +101,33 @@ class MemoryRepository:
             lines_added=sum(new.get(path, b"").count(b"\n") for path in changed),
             lines_deleted=0,
             paths=tuple(changed),
+            changed_lines=tuple(new.get(path, b"").count(b"\n") for path in changed),
         )
+
+    def origins(
+        self, bases: Sequence[str], heads: Sequence[str], places: Sequence[Spot]
+    ) -> Mapping[Spot, str | None]:
+        return {place: self._origin(bases, heads, place) for place in places}
+
+    def _origin(self, bases: Sequence[str], heads: Sequence[str], place: Spot) -> str | None:
+        trees = {sha: self.commits[sha].tree for sha in (*bases, *heads)}
+        now = trees[heads[-1]].get(place.file)
+        if now is None or (place.line and not 0 < place.line <= len(now.splitlines())):
+            return NOWHERE
+        line = place.line and place.line - 1
+        for older, newer in reversed(list(pairwise((bases[0], *heads)))):
+            new = trees[newer].get(place.file)
+            if line is None:
+                if trees[older].get(place.file) != new:
+                    return newer
+                continue
+            for base in bases[1:]:
+                if _older_line(trees[base].get(place.file), new, line) is not None:
+                    return bases[0]
+            line = _older_line(trees[older].get(place.file), new, line)
+            if line is None:
+                return newer
+        return bases[0]
 
     def _commit(self, sha: str, parent: str) -> Commit:
         subject = f"{sha[:7]} {self.commits[sha].subject}"
@@ -111,6 +139,15 @@ class MemoryRepository:
         after = self.commits[new].tree
         names = sorted({*before, *after})
         return [name for name in names if before.get(name) != after.get(name)]
+
+
+def _older_line(old: bytes | None, new: bytes | None, line: int) -> int | None:
+    """Where `line` of `new` is in `old`, white space aside."""
+    sides = [[b"".join(row.split()) for row in (side or b"").splitlines()] for side in (old, new)]
+    for block in difflib.SequenceMatcher(None, *sides, autojunk=False).get_matching_blocks():
+        if block.b <= line < block.b + block.size:
+            return block.a + line - block.b
+    return None
 
 
 def _patch(path: str, old: bytes | None, new: bytes | None) -> bytes:

@@ -20,6 +20,14 @@ from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.evidence import objection
 from loop_kit.core.loop.findings import contradiction
 from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent
+from loop_kit.core.loop.provenance import (
+    UNKNOWN,
+    Spot,
+    lineage,
+    provenance_of,
+    spots,
+    unplaced_issues,
+)
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.sanitize import one_line
 from loop_kit.engine.attempt import (
@@ -29,7 +37,7 @@ from loop_kit.engine.attempt import (
 )
 from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.delivered import Delivered, document_of, report_files
-from loop_kit.errors import GitFailed
+from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import AgentExit, Diff, Fingerprint, Repository, Store, Workspace, Workspaces
 
 _MAX_NAMES = 5
@@ -158,6 +166,7 @@ class ReviewerPass:
                 at=self._dispatcher.now(),
                 spent=ended.spent,
                 session=self._dispatcher.session(state, Role.REVIEWER, ended),
+                provenance=self._provenance(state, report),
             ),
             files=report_files(state, Role.REVIEWER, delivered),
         )
@@ -174,6 +183,22 @@ class ReviewerPass:
         if why:
             raise ReportInvalid(why)
         return report
+
+    def _provenance(self, state: LoopState, report: ReviewReport) -> tuple[str, ...]:
+        """Where each issue comes from, asked of git only about new ones; '' where that fails."""
+        fresh = unplaced_issues(state, report)
+        line, places = lineage(state), spots(fresh)
+        found: Mapping[Spot, str | None] = {}
+        if places:
+            base, *heads = line.commits
+            try:
+                found = self._repository.origins((base,), heads or (base,), places)
+            except (LoopError, OSError) as error:
+                self._dispatcher.warn(f"Unknown which round wrote the lines of findings: {error}")
+        return tuple(
+            provenance_of(issue, found, line) if issue in fresh else UNKNOWN
+            for issue in report.blocking_issues
+        )
 
     def _fail(
         self,

@@ -4,7 +4,7 @@ Adapters implement these, fakes in the tests implement these, and one contract s
 run against both. The engine knows nothing else outside the core.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,6 @@ from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem
 from loop_kit.core.briefing.knowledge import Knowledge
 from loop_kit.core.briefing.prompts import Guidance
-from loop_kit.core.card.scope import Commit
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event
 from loop_kit.core.loop.push_refusal import Place, PushRefusal
@@ -26,6 +25,7 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest
+from loop_kit.ports.repository import Diff, Repository, Span
 from loop_kit.ports.workspaces import (
     Collected,
     Fingerprint,
@@ -54,31 +54,6 @@ class PushRefused(BranchRefused):
     def __init__(self, refusal: PushRefusal) -> None:
         super().__init__(refusal.sentence, refusal.remedy)
         self.refusal = refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """A diff between two commits: `text` is the whole, or its beginning when `truncated`.
-
-    `patch` is the file with the whole of it when it was truncated; `paths` are those that changed.
-    """
-
-    text: str
-    truncated: bool
-    patch: Path | None
-    files: int
-    lines_added: int
-    lines_deleted: int
-    paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The commits between two commits; `descends`: the later builds on the earlier."""
-
-    descends: bool
-    same_tree: bool
-    commits: tuple[Commit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,42 +190,6 @@ class Guides(Protocol):
 
     def knowledge(self) -> Knowledge:
         """What people wrote down and earlier reviews found about this repository."""
-        ...
-
-
-class Repository(Protocol):
-    """Named questions to git about the loop's commits."""
-
-    def read(self, sha: str, path: str) -> bytes | None:
-        """The file `path` at commit `sha`, or None; at most 1 MiB."""
-        ...
-
-    def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
-        """The existing files among `paths` at commit `sha`, each at most 1 MiB."""
-        ...
-
-    def top(self, sha: str) -> tuple[str, ...]:
-        """The names at the top of the tree of commit `sha`."""
-        ...
-
-    def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
-        """Those of `paths`, files or folders, that one of the commits `shas` has."""
-        ...
-
-    def matching_files(self, sha: str, patterns: Sequence[str], limit: int) -> tuple[str, ...]:
-        """The first `limit` files of commit `sha` that fit `patterns` (gitignore style)."""
-        ...
-
-    def span(self, parent: str, head: str) -> Span:
-        """The commits between two commits, newest first."""
-        ...
-
-    def net_change(self, parent: str, head: str) -> Commit:
-        """Everything between two commits as if it were one."""
-        ...
-
-    def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
-        """The diff from `base` to `head`; over `limit` bytes the whole is written to `patch`."""
         ...
 
 

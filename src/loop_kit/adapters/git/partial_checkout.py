@@ -1,12 +1,14 @@
 """Fetches what a partial checkout (`filter:` or `sparse-checkout:` of actions/checkout) left out.
 
+And what a shallow one did not get: commits of earlier rounds, when somebody asks for them.
+
 git would fetch each missing object when it needs it: one request each, with whatever credential
 is configured, and not at all for the clones that are made from the checkout. So everything that a
 commit needs is fetched before it is read or cloned: by one request, with the job's token, from the
 server itself. A clone does not know that more could be fetched.
 """
 
-from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.command import FETCH, Git
 from loop_kit.adapters.git.remote import Remote, ask_server
 from loop_kit.errors import BranchRefused
 
@@ -39,6 +41,22 @@ class PartialCheckout:
         missing = [line[1:] for line in listing.splitlines() if line.startswith("?")]
         if missing:
             self._fetch(missing)
+
+    def obtain(self, *shas: str) -> None:
+        """Fetch those of the commits that a shallow checkout does not hold, without their history.
+
+        Raises:
+            BranchRefused: the server does not have one of them, or does not answer.
+        """
+        if self._git.text("rev-parse", "--is-shallow-repository") == "true":
+            missing = [sha for sha in shas if not self._git.has(sha)]
+            command = (*FETCH, "--depth=1", "--", self._remote.url, *missing)
+            if missing and ask_server(self._git, self._remote, *command).code:
+                raise BranchRefused(
+                    f"{', '.join(sha[:10] for sha in missing)} cannot be fetched.",
+                    "Check that the work branch holds every round of the loop.",
+                )
+        self.complete(*shas)
 
     def _fetch(self, missing: list[str]) -> None:
         """One request for all: a folder comes with everything below it.

@@ -2,15 +2,17 @@
 
 import shlex
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
 from loop_kit.adapters.git.history import History, NotPlain
+from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
 from loop_kit.core.card.scope import SYMLINK, Commit
+from loop_kit.core.loop.provenance import Spot
 from loop_kit.errors import GitFailed, NotARepository
 from loop_kit.ports import Diff, Span
 
@@ -101,8 +103,10 @@ def _no_work_tree(git: Git, error: str) -> NotARepository:
 class GitRepository:
     """The repository that the loop's commits are in."""
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: Git, obtain: Callable[..., None] | None = None) -> None:
+        """`obtain` fetches commits that are not here, where a server has them."""
         self._git = git
+        self._obtain = obtain
         self._last_diff: tuple[str, str, Diff] | None = None
 
     def read(self, sha: str, path: str) -> bytes | None:
@@ -140,7 +144,8 @@ class GitRepository:
 
     def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
         """Those of `paths`, files or folders, that one of the commits `shas` has."""
-        asked = [(sha, path) for path in paths if _is_tree_path(path) for sha in shas]
+        named = [path for path in paths if is_tree_path(path) and "\n" not in path]
+        asked = [(sha, path) for path in named for sha in shas]
         found = self._git.objects.info([f"{sha}:{path}" for sha, path in asked])
         pairs = zip(asked, found, strict=True)
         return frozenset(path for (_, path), about in pairs if about and about.kind in _FOUND)
@@ -208,10 +213,11 @@ class GitRepository:
             return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
         args = (*_DIFF, "--raw", "--numstat", "--patch", base, head, "--")
-        self._git.run(*args, stdout=patch, timeout=120)
+        self._run_on_commits(args, (base, head), patch)
         if _changes_attributes(patch):
             self._run_with_attributes_of(base, args, patch)
         paths: list[str] = []
+        changed_lines: list[int] = []
         added = deleted = 0
         with patch.open("rb") as stream:
             for line in stream:
@@ -221,8 +227,9 @@ class GitRepository:
                     paths.append(_raw_path(line))
                     continue
                 plus, minus, _ = line.split(b"\t", 2)
-                added += int(plus) if plus.isdigit() else 0
-                deleted += int(minus) if minus.isdigit() else 0
+                counts = [int(n) if n.isdigit() else 0 for n in (plus, minus)]
+                changed_lines.append(sum(counts))
+                added, deleted = added + counts[0], deleted + counts[1]
             text = stream.read(limit + 1)
         truncated = len(text) > limit
         if not truncated:
@@ -235,13 +242,30 @@ class GitRepository:
             lines_added=added,
             lines_deleted=deleted,
             paths=tuple(paths),
+            changed_lines=tuple(changed_lines),
         )
         self._last_diff = (base, head, diff)
         return diff
 
+    def origins(
+        self, bases: Sequence[str], heads: Sequence[str], places: Sequence[Spot]
+    ) -> Mapping[Spot, str | None]:
+        """For each place as it is at the last of `heads`: which of the commits brought it in."""
+        return find_origins(self._git, self._obtain, bases, heads, places)
+
     def write_patch(self, base: str, head: str, patch: Path) -> None:
         """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
         self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
+
+    def _run_on_commits(self, args: tuple[str, ...], shas: tuple[str, ...], patch: Path) -> None:
+        """Run a diff of commits, which are fetched only when it fails without them."""
+        try:
+            self._git.run(*args, stdout=patch, timeout=120)
+        except GitFailed:
+            if self._obtain is None or all(self._git.has(sha) for sha in shas):
+                raise
+            self._obtain(*shas)
+            self._git.run(*args, stdout=patch, timeout=120)
 
     def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
         """Run a diff in which git reads .gitattributes at `sha` and nowhere else.
@@ -301,11 +325,6 @@ def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, 
         entries = (line.partition("\t") for line in lines)
         found = [path for row, _, path in entries if row[:6] in _FILE_MODES]
     return tuple(sorted(found))
-
-
-def _is_tree_path(path: str) -> bool:
-    """Whether `path` can name something in a commit, and on one line."""
-    return not {"", ".", ".."} & set(path.split("/")) and not {"\n", "\0"} & set(path)
 
 
 def _changes_attributes(patch: Path) -> bool:

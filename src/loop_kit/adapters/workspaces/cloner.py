@@ -59,6 +59,10 @@ class Supply(Protocol):
         """Fetch every file and folder of these commits."""
         ...
 
+    def obtain(self, *shas: str) -> None:
+        """Fetch those of the commits that are not here, if a server is known that has them."""
+        ...
+
 
 class Complete:
     """The supply of a repository that holds everything."""
@@ -67,6 +71,9 @@ class Complete:
 
     def complete(self, *shas: str) -> None:
         """Nothing is missing."""
+
+    def obtain(self, *shas: str) -> None:
+        """There is no server to ask."""
 
 
 class Cloner:
