@@ -14,7 +14,9 @@ from loop_kit.core.card.scope import Violation, judge
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.growth import growth
 from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
+from loop_kit.core.loop.restored import MAX_DIFF, restored_paths
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
 from loop_kit.core.sanitize import truncate
 from loop_kit.engine.attempt import (
@@ -25,7 +27,7 @@ from loop_kit.engine.attempt import (
 from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.delivered import Delivered, document_of, named_head, report_files
 from loop_kit.engine.options import Options
-from loop_kit.errors import GitFailed
+from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,
@@ -242,6 +244,7 @@ class WorkerPass:
         return parse_work_report(document, state.task_id, state.round)
 
     def _measure(self, state: LoopState, collected: Collected, subjects: list[str]) -> Work:
+        restores = self._restores(state, collected.head)
         diff = self.diff(state, collected.head)
         return Work(
             head_sha=collected.head,
@@ -250,7 +253,26 @@ class WorkerPass:
             lines_added=diff.lines_added,
             lines_deleted=diff.lines_deleted,
             notes=collected.notes,
+            growth=growth(zip(diff.paths, diff.changed_lines, strict=False)),
+            restores=restores,
         )
+
+    def _restores(self, state: LoopState, head: str) -> tuple[str, ...]:
+        """The files in which this fix takes back what the fix before it did."""
+        last = state.history[-1] if state.history else None
+        if last is None or last.round <= 1 or last.round == state.round:
+            return ()
+        patch = self._dispatcher.patch_path(state)
+        try:
+            diffs = [
+                self._repository.diff(before, after, MAX_DIFF, patch)
+                for before, after in ((last.parent_sha, last.head_sha), (state.tip, head))
+            ]
+        except LoopError:
+            return ()
+        if any(diff.truncated for diff in diffs):
+            return ()
+        return restored_paths(diffs[0].text, diffs[1].text)
 
     def _verify(self, state: LoopState, head: str) -> Verification | None:
         """What the verify commands say; None if they could not be run, so that the work is saved.

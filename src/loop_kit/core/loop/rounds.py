@@ -8,9 +8,10 @@ from loop_kit.core.record import ExtensibleRecord
 
 
 class Growth(ExtensibleRecord):
-    """The lines by which the whole change has grown the source and the tests, less those removed.
+    """The size of the whole change, in lines added and deleted: of the source, and of the tests.
 
-    It is counted from where the diff of the loop begins to the head of the round.
+    It is that of the one diff from where the loop's diff begins to the head of the round: what a
+    later round takes back counts no more.
     """
 
     source: int = 0
