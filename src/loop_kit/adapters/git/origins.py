@@ -18,12 +18,13 @@ import re
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.objects import ObjectInfo, Objects, TreeEntry
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.errors import GitFailed, LoopError
 
@@ -53,9 +54,9 @@ class _Borrower:
     objects: Path
     env: Mapping[str, str]
 
-    def run(self, *args: str, stdin: bytes | None = None, timeout: float | None = None) -> bytes:
+    def run(self, *args: str) -> bytes:
         """What git prints."""
-        return self.git.run(*args, stdin=stdin, env=self.env, timeout=timeout).out
+        return self.git.run(*args, env=self.env, timeout=_SECONDS_PER_FILE).out
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class _History:
     """The commits that were written: `head` is the last; `answers` has what each one means."""
 
     repository: _Borrower
+    objects: Objects
     head: str
     answers: Mapping[str, str | None]
 
@@ -71,10 +73,13 @@ class _History:
         command = ("log", "--format=%H", "--max-count=1", self.head, "--", file)
         return self.answers.get(self.repository.run(*command).decode().strip())
 
-    def origins(self, file: str, lines: Sequence[int]) -> dict[int, str | None]:
+    def origins(self, file: str, lines: Sequence[int], oid: str) -> dict[int, str | None]:
         """The commit that brought in each of the lines of a file."""
+        (about,) = self.objects.info([oid])
+        if about is None or about.size > _MAX_BLOB:
+            return {}
         blame = ("blame", "--incremental", "-w", "-M", self.head, "--", file)
-        out = self.repository.run(*blame, timeout=_SECONDS_PER_FILE)
+        out = self.repository.run(*blame)
         found: dict[int, str | None] = dict.fromkeys(lines, NOWHERE)
         for commit, start, count in _GROUP.findall(out):
             first = int(start)
@@ -99,43 +104,37 @@ def find_origins(
         GitFailed: git cannot read the last of `heads`.
     """
     files = dict.fromkeys(place.file for place in places)
-    asked = [file for file in files if is_tree_path(file)]
+    asked = [file for file in files if is_tree_path(file)][:MAX_FILES]
     found: dict[Spot, str | None] = {
         place: None if is_tree_path(place.file) else NOWHERE for place in places
     }
-    git = git.until(time.monotonic() + _SECONDS)
-    objects = git.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
+    trees = _trees(git.objects, [*bases, *heads], obtain)
+    if heads[-1] not in trees:
+        raise GitFailed(f"The commit {heads[-1][:10]} is not here.", "Fetch it and run again.")
+    limited = git.until(time.monotonic() + _SECONDS)
     with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
-        borrower = _borrow(git, Path(folder), objects, is_sha256=len(heads[-1]) == _SHA256_LENGTH)
-        entries = _entries(borrower, heads[-1], asked[:MAX_FILES])
-        commits = [*bases, *heads]
-        sizes, trees = _objects(borrower, commits, entries.values())
-        missing = [sha for sha in commits if sha not in trees]
-        if missing and obtain:
-            with contextlib.suppress(LoopError):
-                obtain(*missing)
-            sizes, trees = _objects(borrower, commits, entries.values())
-        history = _write_history(borrower, bases, heads, trees)
-        for file in asked[:MAX_FILES]:
-            mode, oid = entries.get(file, ("", ""))
+        borrower = _borrow(limited, Path(folder), is_sha256=len(heads[-1]) == _SHA256_LENGTH)
+        head, answers = _write_history(borrower.objects, bases, heads, trees)
+        history = _History(borrower, git.objects, head, answers)
+        for file in asked:
             lines = [place.line for place in places if place.file == file]
-            found |= _origins_in(history, file, lines, mode, sizes.get(oid, _MAX_BLOB + 1))
+            found |= _origins_in(history, file, lines, _entry(git.objects, heads[-1], file))
     return found
 
 
 def _origins_in(
-    history: _History, file: str, lines: Sequence[int | None], mode: str, size: int
+    history: _History, file: str, lines: Sequence[int | None], entry: TreeEntry | None
 ) -> dict[Spot, str | None]:
     """The origins in one file; what has no lines counts as a whole."""
-    if not mode:
+    if entry is None:
         return {Spot(file, line): NOWHERE for line in lines}
-    numbers = [line for line in lines if line is not None and mode in _FILE_MODES]
+    numbers = [line for line in lines if line is not None and entry.mode in _FILE_MODES]
     found: dict[Spot, str | None] = dict.fromkeys((Spot(file, line) for line in lines), None)
     try:
         if len(numbers) < len(lines):
             found |= dict.fromkeys(found, history.last_change(file))
         if numbers:
-            by_line = history.origins(file, numbers) if size <= _MAX_BLOB else {}
+            by_line = history.origins(file, numbers, entry.oid)
             found |= {Spot(file, number): by_line.get(number) for number in numbers}
     except GitFailed:
         # An object that is not here, or a file that takes too long, is not known for itself alone.
@@ -143,8 +142,33 @@ def _origins_in(
     return found
 
 
-def _borrow(git: Git, folder: Path, objects: str, *, is_sha256: bool) -> _Borrower:
-    """A bare repository without commits that can read those of another one."""
+def _trees(
+    objects: Objects, commits: Sequence[str], obtain: Callable[..., None] | None
+) -> dict[str, str]:
+    """The trees of those of the commits that are here, or can be obtained."""
+    names = [f"{sha}^{{tree}}" for sha in commits]
+    found: list[ObjectInfo | None] = [None] * len(names)
+    # In a partial clone git fetches a tree by itself, and ends where it cannot.
+    with contextlib.suppress(GitFailed):
+        found = objects.info(names)
+    missing = [sha for sha, about in zip(commits, found, strict=True) if about is None]
+    if missing and obtain:
+        with contextlib.suppress(LoopError):
+            obtain(*missing)
+            found = objects.info(names)
+    return {sha: about.oid for sha, about in zip(commits, found, strict=True) if about}
+
+
+def _entry(objects: Objects, head: str, file: str) -> TreeEntry | None:
+    """What a commit has at a path."""
+    folder, _, name = file.rpartition("/")
+    tree = None if "\n" in folder else objects.tree(f"{head}:{folder}")
+    return None if tree is None else tree.get(name)
+
+
+def _borrow(git: Git, folder: Path, *, is_sha256: bool) -> _Borrower:
+    """A bare repository without commits that can read those of the repository of `git`."""
+    objects = git.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
     for name in ("objects", "refs"):
         (folder / name).mkdir()
     (folder / "HEAD").write_text("ref: refs/heads/none\n", "utf-8")
@@ -155,43 +179,21 @@ def _borrow(git: Git, folder: Path, objects: str, *, is_sha256: bool) -> _Borrow
     return _Borrower(git.at(folder), folder / "objects", env)
 
 
-def _entries(borrower: _Borrower, head: str, files: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The mode and the object of those of `files` that a commit has."""
-    listing = borrower.run("ls-tree", "-z", "--full-tree", head, "--", *files) if files else b""
-    rows = listing.decode("utf-8", "surrogateescape").split("\0")[:-1]
-    parts = (row.partition("\t") for row in rows)
-    return {path: (about.split(" ")[0], about.split(" ")[2]) for about, _, path in parts}
-
-
-def _objects(
-    borrower: _Borrower, commits: Sequence[str], entries: Collection[tuple[str, str]]
-) -> tuple[dict[str, int], dict[str, str]]:
-    """The sizes of the files, by object, and the trees of the commits; only of what is here."""
-    blobs = sorted({oid for mode, oid in entries if mode in _FILE_MODES})
-    names = [*blobs, *(f"{sha}^{{tree}}" for sha in commits)]
-    batch = ("cat-file", "--batch-check=%(objectname) %(objectsize)")
-    out = borrower.run(*batch, stdin="".join(f"{name}\n" for name in names).encode()).decode()
-    rows = [line.split(" ") for line in out.splitlines()]
-    sizes = {oid: int(row[1]) for oid, row in zip(blobs, rows, strict=False) if row[1].isdigit()}
-    pairs = zip(commits, rows[len(blobs) :], strict=True)
-    return sizes, {sha: row[0] for sha, row in pairs if row[1].isdigit()}
-
-
 def _write_history(
-    borrower: _Borrower, bases: Sequence[str], heads: Sequence[str], trees: Mapping[str, str]
-) -> _History:
-    """Write a commit for each base and each head that is here.
+    objects: Path, bases: Sequence[str], heads: Sequence[str], trees: Mapping[str, str]
+) -> tuple[str, dict[str, str | None]]:
+    """Write a commit for each base and each head that is here; the last, and what each means.
 
     What comes first after one that is not here may have been brought in by that one.
     """
-    roots = [_write_commit(borrower.objects, trees[sha], ()) for sha in bases if sha in trees]
+    roots = [_write_commit(objects, trees[sha], ()) for sha in bases if sha in trees]
     answers: dict[str, str | None] = dict.fromkeys(roots, bases[0])
     chain = roots[:1]
     for before, sha in pairwise((bases[0], *heads)):
         if sha in trees:
-            chain = [_write_commit(borrower.objects, trees[sha], (*chain, *roots[1:]))]
+            chain = [_write_commit(objects, trees[sha], (*chain, *roots[1:]))]
             answers[chain[0]] = sha if before in trees else None
-    return _History(borrower, chain[0], answers)
+    return chain[0], answers
 
 
 def _write_commit(objects: Path, tree: str, parents: Sequence[str]) -> str:

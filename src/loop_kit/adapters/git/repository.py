@@ -144,8 +144,7 @@ class GitRepository:
 
     def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
         """Those of `paths`, files or folders, that one of the commits `shas` has."""
-        named = [path for path in paths if is_tree_path(path) and "\n" not in path]
-        asked = [(sha, path) for path in named for sha in shas]
+        asked = [(sha, path) for path in paths if _is_tree_path(path) for sha in shas]
         found = self._git.objects.info([f"{sha}:{path}" for sha, path in asked])
         pairs = zip(asked, found, strict=True)
         return frozenset(path for (_, path), about in pairs if about and about.kind in _FOUND)
@@ -325,6 +324,11 @@ def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, 
         entries = (line.partition("\t") for line in lines)
         found = [path for row, _, path in entries if row[:6] in _FILE_MODES]
     return tuple(sorted(found))
+
+
+def _is_tree_path(path: str) -> bool:
+    """Whether `path` can name something in a commit, and on one line."""
+    return is_tree_path(path) and "\n" not in path
 
 
 def _changes_attributes(patch: Path) -> bool:
