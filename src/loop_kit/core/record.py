@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -49,6 +50,20 @@ def clean_text(value: object) -> str:
     """`value`, which an agent or a person wrote, as text that can be stored and posted."""
     text = value if isinstance(value, str) else "" if value is None else _as_json(value)
     return _UNUSABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def encode_json(document: object) -> bytes:
+    """`document` as every file of ours is written: JSON, UTF-8, two spaces.
+
+    The encoder of pydantic takes a tenth of the time that Python's own takes to indent.
+    """
+    try:
+        return to_json(document, indent=2) + b"\n"
+    except PydanticSerializationError:  # half of a surrogate pair
+        import json
+
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        return text.encode(errors="replace")
 
 
 def _as_json(value: object) -> str:

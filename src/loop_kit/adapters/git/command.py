@@ -14,14 +14,14 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Self
 
 from loop_kit import defaults
 from loop_kit.adapters.git.objects import Objects
 from loop_kit.adapters.process import process
-from loop_kit.adapters.process.programs import absolute_path
+from loop_kit.adapters.process.programs import absolute_path, find_program
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import BadSetting, GitFailed
 
@@ -191,7 +191,7 @@ class Git:
             seconds = min(seconds, max(0.1, self._end - time.monotonic()))
         try:
             done = process.run(
-                ["git", *self._config, *args],
+                [_program(self._env.get("PATH")), *self._config, *args],
                 cwd=self.directory,
                 env=with_git_settings({**self._env, **(env or {})}, self._network),
                 stdin=stdin,
@@ -217,7 +217,7 @@ class Git:
     @cached_property
     def objects(self) -> Objects:
         """The objects of the repository here."""
-        argv = ("git", *self._config)
+        argv = (_program(self._env.get("PATH")), *self._config)
         env = with_git_settings(self._env, self._network)
         return Objects(partial(_start, argv, self.directory, env), self._timeout)
 
@@ -237,6 +237,12 @@ def _start(
         return process.start_dialogue([*git, *args], cwd=directory, env=env)
     except FileNotFoundError:
         raise _no_git() from None
+
+
+@cache
+def _program(path: str | None) -> str:
+    """The git that this PATH leads to: looked for once, since a round runs it many times."""
+    return find_program("git", {} if path is None else {"PATH": path}) or "git"
 
 
 def _no_git() -> GitFailed:

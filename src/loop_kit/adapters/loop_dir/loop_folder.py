@@ -57,11 +57,9 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
 
     The draft belongs to this process; a link that somebody put in its place is not followed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
     try:
-        with naming_file(draft), draft.open("xb") as stream:
+        with naming_file(draft), _new_file(draft) as stream:
             stream.write(content)
             stream.flush()
             if durable:
@@ -71,6 +69,17 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A file that is not there yet, and its folder; what has its name is removed."""
+    try:
+        return path.open("xb")
+    except FileExistsError:
+        path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
 def remove_drafts(folder: Path) -> None:
@@ -159,8 +168,7 @@ class RotatingFile:
 
     def append(self, data: bytes) -> None:
         """Add `data`, rotating first when it would not fit."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        size = self._path.stat().st_size if self._path.exists() else 0
+        size = self._size()
         if size and size + len(data) > self._limit:
             self._rotate()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | getattr(os, "O_BINARY", 0)
@@ -169,6 +177,14 @@ class RotatingFile:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EEXIST, "not a regular file", str(self._path))
             append_whole(stream, data)
+
+    def _size(self) -> int:
+        """The bytes that are there; a file that is not gets its folder."""
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return 0
 
     def _rotate(self) -> None:
         for number in range(_BACKUPS, 0, -1):

@@ -24,8 +24,7 @@ class ProcessTree:
 
     def __init__(self) -> None:
         _adopt_orphans()
-        self._before: set[int] = set()
-        self._before = {process.pid for process in self._descendants()}
+        self._before = _all_descendants()
 
     def alive(self, besides: Collection[int] = ()) -> "list[psutil.Process]":
         """The processes that are running now and were not before, without the pids `besides`."""
@@ -56,16 +55,20 @@ class ProcessTree:
 
         What an ended program leaves becomes a direct child, so it is enough to check those.
         """
-        children = _children()
-        if children is not None and children <= self._before:
+        if self._has_no_new_child():
             return []
         import psutil
 
         return psutil.Process().children(recursive=True)
 
+    def _has_no_new_child(self) -> bool:
+        """Whether every direct child was there before; False where nobody can tell."""
+        children = _children("self")
+        return children is not None and children <= self._before
+
     def _reap(self, keep: int) -> None:
         """Take the exit status of adopted orphans that have died."""
-        if _children() == set():
+        if self._has_no_new_child():
             return
         import psutil
 
@@ -75,15 +78,33 @@ class ProcessTree:
         psutil.wait_procs(dead, timeout=0)
 
 
-def _children() -> set[int] | None:
-    """The pids of the direct children, from the files that Linux has for it (proc(5)), or None."""
+def _children(process: str) -> set[int] | None:
+    """The pids of its direct children, from the files that Linux has for it (proc(5)), or None."""
     found: set[int] = set()
     try:
-        for task in Path("/proc/self/task").iterdir():
-            found.update(map(int, (task / "children").read_text().split()))
+        for task in Path(f"/proc/{process}/task").iterdir():
+            found.update(map(int, (task / "children").read_bytes().split()))
     except (OSError, ValueError):
         return None
     return found
+
+
+def _all_descendants() -> set[int]:
+    """The pids of everything that this process and its children have started."""
+    found = _below("self")
+    if found is not None:
+        return found
+    import psutil
+
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def _below(process: str) -> set[int] | None:
+    children = _children(process)
+    below = [_below(str(pid)) for pid in children or ()]
+    if children is None or None in below:
+        return None
+    return children.union(*filter(None, below))
 
 
 def kill_leftovers(variable: str, prefix: str) -> int:

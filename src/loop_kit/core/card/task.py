@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from loop_kit.core.card.documents import DocumentInvalid, read_document
-from loop_kit.core.record import NonBlankText, Record, Text, explain
+from loop_kit.core.record import NonBlankText, Record, Text, encode_json, explain
 from loop_kit.errors import BadCard
 
 MAX_CARD_BYTES = 64 * 1024
@@ -104,7 +104,7 @@ class TaskCard(Record):
         body = self.model_dump(mode="json", exclude_defaults=True)
         if status:
             body["status"] = status
-        return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+        return encode_json(body)
 
 
 def parse_card(raw: bytes, name: str) -> TaskCard:

@@ -1,6 +1,5 @@
 """The documents on the file bus, built from records under the names agent-task-runner gave them."""
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.findings import Finding, later_findings, open_findings
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.loop.wording import bar_words, history_words, round_price
+from loop_kit.core.record import encode_json
 
 TASK_CARD = "task_card.json"
 WORK_REPORT = "work_report.json"
@@ -48,8 +48,7 @@ Document = Mapping[str, Any]
 
 def encode(document: Document) -> bytes:
     """`document` as every bus file is written: JSON, UTF-8, two spaces."""
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    return text.encode(errors="replace")
+    return encode_json(document)
 
 
 def archive_path(task_id: str, round_: int, name: str) -> str:

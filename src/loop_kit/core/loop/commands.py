@@ -10,7 +10,6 @@ Whoever may push to that branch can put a file there, so every field is checked 
 """
 
 import difflib
-import json
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast, get_args
@@ -20,7 +19,7 @@ from pydantic import Field, ValidationError
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.budget import EXAMPLES, Budget, parse_budget
-from loop_kit.core.record import Record, Text
+from loop_kit.core.record import Record, Text, encode_json
 from loop_kit.core.sanitize import code, one_line, visible
 
 Decision = Literal["waive", "dismiss", "require"]
@@ -81,8 +80,7 @@ class Command(Record):
 
     def to_json(self) -> bytes:
         """Its file in the inbox."""
-        body = self.model_dump(mode="json", exclude_defaults=True)
-        return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+        return encode_json(self.model_dump(mode="json", exclude_defaults=True))
 
 
 @dataclass(frozen=True, slots=True)

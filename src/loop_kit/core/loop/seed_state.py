@@ -19,7 +19,7 @@ from loop_kit.core.agent.reports import (
     report_document,
 )
 from loop_kit.core.loop.findings import apply_review
-from loop_kit.core.record import clean_text
+from loop_kit.core.record import clean_text, encode_json
 
 Document = dict[str, Any]
 Read = Callable[[str], bytes | None]
@@ -70,7 +70,7 @@ def archived_state(raw: bytes | None) -> bytes | None:
         "round_details": details[-1:] if isinstance(details, list) else [],
     }
     slim = {name: value for name, value in state.items() if value not in ({}, [])}
-    return (json.dumps(slim, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
+    return encode_json(slim)
 
 
 def start_of_first_round(raw: bytes | None, task_id: str) -> str | None:

@@ -25,7 +25,7 @@ from loop_kit.core.loop.state_version import (
     check_version,
 )
 from loop_kit.core.loop.verification import CommandResult, Sha, Verification
-from loop_kit.core.record import ExtensibleRecord, Record, explain
+from loop_kit.core.record import ExtensibleRecord, Record, encode_json, explain
 from loop_kit.errors import ExitCode
 
 __all__ = [
@@ -331,7 +331,7 @@ class LoopState(ExtensibleRecord):
         """The snapshot as it is written, without what is not set."""
         body = self.model_dump(mode="json", exclude_none=True)
         slim = {key: value for key, value in body.items() if value not in ("", [], {}, ())}
-        return (json.dumps(slim, indent=2, ensure_ascii=False) + "\n").encode(errors="replace")
+        return encode_json(slim)
 
 
 _RENAMED = {"heeded": "handled_commands", "extended": "added_rounds"}
