@@ -76,7 +76,7 @@ def test_the_reviewer_knows_the_price_of_a_round_and_how_many_are_left() -> None
     for expected in (
         "This is round 2 of at most 3.",
         "has used 12 min of agents and 1.22 USD",
-        "each further round costs at least 6 min and 0.61 USD",
+        "each further round costs 6 min and 0.61 USD, or more",
         "1 round is left",
     ):
         assert expected in text
@@ -85,7 +85,13 @@ def test_the_reviewer_knows_the_price_of_a_round_and_how_many_are_left() -> None
 def test_what_nobody_has_reported_is_called_unknown() -> None:
     text = section(second_round().model_copy(update={"usage": Usage()}))
     assert "has used an unknown time of agents and an unknown sum" in text
-    assert "at least an unknown time and an unknown sum" in text
+    assert "each further round costs an unknown time and an unknown sum" in text
+
+
+def test_seconds_are_not_rounded_to_no_time_at_all() -> None:
+    usage = Usage(rounds=1, agent_seconds=3, cost_usd=0)
+    text = section(second_round().model_copy(update={"usage": usage}))
+    assert "has used less than a minute of agents and 0.00 USD" in text
 
 
 def test_the_last_round_is_called_the_last() -> None:
@@ -113,9 +119,10 @@ def test_an_open_finding_has_its_place_its_history_and_what_the_worker_says() ->
 
 
 def test_a_finding_that_a_person_requires_is_not_up_for_withdrawal() -> None:
-    state = second_round(required=True)
+    state = second_round(required=True, closed_why="by alice")
     text = section(state, Response(id="F1", action="disputed", evidence="no"))
     assert "F1 is right by a person's decision" in text
+    assert "decided: right, by alice" in code(text)
     assert "withdraw it unless" not in text
 
 
@@ -124,7 +131,7 @@ def test_what_a_person_decided_is_not_to_be_raised_again(status: str) -> None:
     text = section(second_round(status=status, closed_why=f"{status} by alice", closed_round=1))
     decided = text.partition("do not raise these again")[2].partition("###")[0]
     assert "F1 [high] calc.py:7: double is wrong" in decided
-    assert f"how it was closed: {status} by alice" in decided
+    assert f"decided: {status} by alice" in decided
     assert "<none>" in text.partition("### Open findings")[2].partition("###")[0]
 
 
@@ -153,8 +160,9 @@ def test_the_bar_of_the_round_is_put_in_words() -> None:
         "- on a line that was there before this loop: a finding with a `criterion` that is not met"
         in second
     )
+    assert "name it in `non_blocking_suggestions`" in second
     strict = section(second_round(Limits(evidence="strict")))
-    assert "one of these, if it has a `scenario` or a `criterion`:" in strict
+    assert "only if it has a `scenario` or a `criterion` and is one of these:" in strict
 
 
 def test_without_a_bar_every_new_finding_blocks() -> None:

@@ -99,26 +99,28 @@ def test_a_later_round_begins_with_what_became_of_the_findings() -> None:
     state = b.after(rejected(), b.work_reported(2, 2), event)
     body = review_body(state, 2, event.report, "review-r2")
     assert "**Since round 1:** F1 fixed · F2 upheld · 1 new" in body
-    assert "- **F1** fixed: ~~double is wrong~~" in section(body, "Settled")
+    assert "- **F1** ~~double is wrong~~ · fixed" in section(body, "Settled")
     assert "Since round" not in review(state)
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("waived", "Does not block, by a person's decision"),
-        ("dismissed", "Dismissed by a person"),
+        ("waived", "Does not block: waived by alice: not now"),
+        ("dismissed", "Wrong: dismissed by alice: not now"),
         ("withdrawn", "Withdrawn"),
     ],
 )
 def test_a_finding_that_a_person_closed_is_not_called_fixed(status: str, words: str) -> None:
-    closed = {"status": status, "closed_round": 1, "closed_why": "alice: not now"}
+    closed = {"status": status, "closed_round": 1, "closed_why": ""}
+    if status != "withdrawn":
+        closed["closed_why"] = f"{status} by alice: not now"
     state = rejected(closed)
     comment = finding_comment(state, state.findings[0])
     assert f"**{words}** (round 1)" in comment
     assert "Fixed" not in comment
     settled = section(review(state), "Settled")
-    assert f"- **F1** {status}: ~~double is wrong~~ (alice: not now)" in settled
+    assert f"- **F1** ~~double is wrong~~ · {closed['closed_why'] or status}" in settled
 
 
 def test_what_the_rules_saw_is_folded() -> None:

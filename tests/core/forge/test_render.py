@@ -99,7 +99,7 @@ def test_settled_findings_are_listed_in_the_round_that_settled_them() -> None:
     event = b.rejected(2, ReportedIssue(reason="new"), dispositions=(b.said("F1", "fixed"),))
     state = b.after(state, b.work_reported(2, 2), event)
     second = review_body(state, 2, event.report, "review-r2")
-    assert "- **F1** fixed: ~~old~~" in second
+    assert "- **F1** ~~old~~ · fixed" in second
     assert "**F2** [medium] new" in second
     first = review_body(state, 1, event.report, "review-r1")
     assert "**F1** [medium] old" in first

@@ -55,8 +55,8 @@ def _price(request: Document) -> str:
     left = price.get("rounds_left")
     used = f"{_minutes(price.get('agent_minutes'))} of agents and {_money(price.get('cost_usd'))}"
     further = (
-        f"at least {_minutes(price.get('minutes_per_round'))}"
-        f" and {_money(price.get('cost_usd_per_round'))}"
+        f"{_minutes(price.get('minutes_per_round'))}"
+        f" and {_money(price.get('cost_usd_per_round'))}, or more"
     )
     lines = [
         "### What a round costs",
@@ -69,13 +69,15 @@ def _price(request: Document) -> str:
     elif left is not None:
         lines.append(
             f"{left} round{'s are' if left > 1 else ' is'} left. A problem that you see now and"
-            " report later costs one of them, and may not block any more."
+            " report later costs a round of its own, and may not block any more."
         )
     return "\n".join(lines)
 
 
 def _minutes(value: float | None) -> str:
-    return "an unknown time" if value is None else f"{value:g} min"
+    if value is None:
+        return "an unknown time"
+    return f"{value:g} min" if value >= 1 else "less than a minute"
 
 
 def _money(value: float | None) -> str:
@@ -88,8 +90,8 @@ def _bar(request: Document) -> list[str]:
         return []
     cells = [f"- {line}" for line in bar[1:]]
     after = (
-        "Report what is below that as well: it is kept for later. An open finding blocks until it"
-        " is `fixed` or `withdrawn`."
+        "What is below that does not block: name it in `non_blocking_suggestions`, and approve when"
+        " nothing else is left. An open finding blocks until it is `fixed` or `withdrawn`."
     )
     return ["\n".join(["### What may block in this round", "", bar[0], *cells, "", after])]
 
@@ -130,12 +132,20 @@ def finding_lines(finding: Document, answer: Document | None = None) -> list[str
         "where": provenance_words(str(finding.get("provenance") or "")),
         "history": "; ".join(map(str, finding.get("history") or [])),
         "why it does not block": finding.get("below"),
-        "how it was closed": finding.get("closed_why"),
+        "decided": _decision(finding),
         "reviewer's note": finding.get("note"),
         "worker's answer": _answer(answer) if answer else "",
     }
     lines.extend(f"    {label}: {text}" for label, text in details.items() if text)
     return lines
+
+
+def _decision(finding: Document) -> str:
+    """What a person has decided about it; '' for nothing."""
+    why = str(finding.get("closed_why") or "by a person")
+    if finding.get("required"):
+        return f"right, {why}"
+    return why if finding.get("status") in {"waived", "dismissed"} else ""
 
 
 def _answer(answer: Document) -> str:

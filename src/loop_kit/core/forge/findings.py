@@ -16,15 +16,17 @@ MAX_LATER = 30
 _CLOSED: Mapping[str, str] = {
     "fixed": "Fixed",
     "withdrawn": "Withdrawn",
-    "waived": "Does not block, by a person's decision",
-    "dismissed": "Dismissed by a person",
+    "waived": "Does not block",
+    "dismissed": "Wrong",
 }
 
 
 def closed_words(state: LoopState, finding: Finding) -> str:
     """How and when a finding was settled."""
     record = next((r for r in state.history if r.round == finding.closed_round), None)
-    how = _CLOSED[finding.status]
+    how = f"{_CLOSED[finding.status]}"
+    if finding.status in {"waived", "dismissed"} and finding.closed_why:
+        how = f"{how}: {inline(finding.closed_why)}"
     if finding.status == "fixed" and record is not None:
         how = f"{how} in {record.head_sha}"
     when = f" (round {finding.closed_round})" if finding.closed_round else ""
@@ -88,9 +90,7 @@ def settled_section(state: LoopState, round_: int) -> list[str]:
     """One struck line for each finding that the round has settled."""
     closed = [f for f in state.findings if f.closed_round == round_]
     lines = [
-        f"- **{f.id}** {f.status}: ~~{inline(f.reason)}~~"
-        f"{f' ({inline(f.closed_why)})' if f.closed_why else ''}"
-        for f in closed
+        f"- **{f.id}** ~~{inline(f.reason)}~~ · {inline(f.closed_why or f.status)}" for f in closed
     ]
     return ["", "### Settled", "", *lines] if lines else []
 

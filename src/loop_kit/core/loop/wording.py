@@ -51,8 +51,6 @@ def history_words(finding: Finding) -> list[str]:
         phrases.append(f"disputed by the worker {_times(finding.disputes)}")
     if finding.upheld:
         phrases.append(f"upheld by the reviewer {_times(finding.upheld)}")
-    if finding.required:
-        phrases.append("a person has decided that it is right")
     return phrases
 
 
@@ -63,20 +61,14 @@ def _times(number: int) -> str:
 def bar_words(state: LoopState) -> list[str]:
     """What a new finding needs to block in this round; the first line is a whole sentence."""
     bar = state.limits.rules.bar
-    besides = _besides(state)
-    if not bar.enabled:
-        return [f"Every new finding blocks in this round{besides}."]
-    if state.round == 1:
-        return [f"In this first round {_conditions(bar.first_round)} blocks{besides}."]
-    return [
-        f"A new finding blocks in this round only if it is one of these{besides}:",
-        *_cells(bar),
-    ]
-
-
-def _besides(state: LoopState) -> str:
     strict = state.limits.evidence == "strict"
-    return ", if it has a `scenario` or a `criterion`" if strict else ""
+    if not bar.enabled:
+        return ["Every new finding blocks in this round."]
+    if state.round == 1:
+        needs = " It needs a `scenario` or a `criterion`." if strict else ""
+        return [f"In this first round {_conditions(bar.first_round)} blocks.{needs}"]
+    needs = "has a `scenario` or a `criterion` and is" if strict else "is"
+    return [f"A new finding blocks in this round only if it {needs} one of these:", *_cells(bar)]
 
 
 def _cells(bar: Bar) -> list[str]:
