@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.adapters.workspaces.agent_index import has_resolved, holds_tree, index_content
 from loop_kit.core.card.leftovers import Leftovers, has_conflict, sort_leftovers
 from loop_kit.core.card.scope import GITLINK
 from loop_kit.errors import GitFailed
@@ -21,8 +22,6 @@ _PLAIN = ("-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false")
 
 _FILE = "100"
 _MAX_FILE = 8 * 1024 * 1024
-_RESOLVED = b"REUC"
-"""The part of an index that lists the conflicts of which git was told that they are resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ class Uncommitted:
         What fits the patterns `hidden` was there before the agent.
         """
         self._git = git.at(git_dir)
+        self._objects = git.objects
         self._inside = git.at(path)
         self._path = path
         self._limit = limit
@@ -92,13 +92,14 @@ class Uncommitted:
         }
         self._theirs = {**self._env, "GIT_INDEX_FILE": str(path / ".git" / "index")}
 
-    def stage(self, head: str, before: str, suspects: Iterable[str], *, takes_all: bool) -> Staged:
+    def stage(self, head: str, before: str, suspects: Sequence[str], *, takes_all: bool) -> Staged:
         """Stage what differs from `head`, the agent's own commit; `before` is where it began.
 
         `suspects` are files in which an earlier attempt left conflicts. With `takes_all` new files
         are staged although they are too many.
         """
-        self._git.run("read-tree", "--reset", head, env=self._env, timeout=120)
+        if self._is_clean(head) and not suspects:
+            return Staged((), Leftovers(), (), ())
         tracked, new = self._listing()
         staged = self._staged_by_agent(head)
         own = [c for c in staged if c.status == "A" and c.path not in tracked]
@@ -129,6 +130,19 @@ class Uncommitted:
             command = ("update-index", "--replace", "-z", "--index-info")
             self._git.run(*command, stdin=entries, env=self._env)
         return self._git.text("write-tree", env=self._env)
+
+    def _is_clean(self, head: str) -> bool:
+        """Whether the files are those of `head`, which the index holds from here on."""
+        reset = ("reset", head, "--", ".")
+        differs = self._inside.run(*_PLAIN, *reset, env=self._env, timeout=600).out
+        (tree,) = self._objects.info([f"{head}^{{tree}}"])
+        if differs or tree is None or not holds_tree(self._their_index(), tree.oid):
+            return False
+        new = ("ls-files", "-z", "--others", "--exclude-standard", *self._hidden)
+        return not self._inside.run(*_PLAIN, *new, env=self._env, timeout=120).out
+
+    def _their_index(self) -> bytes:
+        return index_content(self._path / ".git" / "index")
 
     def _listing(self) -> tuple[Mapping[str, str], list[str]]:
         """The tracked paths with their modes, and the new ones that are not ignored."""
@@ -215,8 +229,8 @@ class Uncommitted:
 
     def _resolved(self) -> list[str]:
         """The files that were unmerged until the agent called them resolved."""
-        with contextlib.suppress(OSError, GitFailed):
-            if _RESOLVED in (self._path / ".git" / "index").read_bytes():
+        with contextlib.suppress(GitFailed):
+            if has_resolved(self._their_index()):
                 command = ("ls-files", "--resolve-undo", "-z")
                 listing = self._inside.run(*command, env=self._theirs, timeout=120).out
                 lines = listing.decode("utf-8", "surrogateescape").split("\0")[:-1]
