@@ -42,8 +42,8 @@ class Fingerprint:
 
     Attributes:
         refs: HEAD and the refs, one on each line.
-        index: The entries of the index, between NULs.
-        files: The tracked files that differ, a row and a path in turn, between NULs.
+        index: The entries of the index that changed, between NULs.
+        files: The tracked files that changed, a row and a path in turn, between NULs.
     """
 
     refs: bytes = b""
@@ -91,7 +91,10 @@ class Workspace(Protocol):
         ...
 
     def fingerprint(self) -> Fingerprint:
-        """HEAD, refs, index and tracked bytes: equal when nothing was changed."""
+        """HEAD, refs, index and tracked bytes: equal when nothing was changed.
+
+        The first one is taken before anybody can change anything.
+        """
         ...
 
     def tracked(self, paths: Collection[str]) -> frozenset[str]:

@@ -57,6 +57,22 @@ def test_line_ends_that_nobody_touched_are_not_committed(local: Local, tmp_path:
     assert local.git.run("cat-file", "blob", f"{head}:b.txt").out == b"one\ntwo\nthree\n"
 
 
+def test_line_ends_that_a_reviewer_found_void_no_verdict_and_those_it_wrote_do(
+    local: Local, tmp_path: Path
+) -> None:
+    dos = b"one\r\ntwo\r\n"
+    commit_raw(local, {".gitattributes": b"*.txt text\n", "a.txt": dos, "b.txt": dos})
+    workspace = opened(local, tmp_path)
+    before = workspace.fingerprint()
+    for name in ("a.txt", "b.txt"):
+        (workspace.path / name).touch()
+    assert workspace.fingerprint() == before
+    (workspace.path / "b.txt").write_bytes(b"one\ntwo\n")
+    assert workspace.fingerprint().changed_since(before) == ("b.txt",)
+    (workspace.path / "a.txt").chmod(0o755)
+    assert workspace.fingerprint().changed_since(before) == ("a.txt", "b.txt")
+
+
 def test_line_ends_alone_are_no_work(local: Local, tmp_path: Path) -> None:
     commit_raw(local, {".gitattributes": b"*.txt text\n", "a.txt": b"one\r\n"})
     assert opened(local, tmp_path).collect("Leftovers").head == local.head

@@ -2,17 +2,23 @@
 
 Git never runs with the workspace's own configuration. Refs are read from their files, as a clone
 has them that nobody changed; where they look otherwise, git is asked. The agent's index is listed
-again only if its bytes are others than before.
+only if its bytes are others than before. The first fingerprint is of a workspace that was made a
+moment ago, so git is not asked what differs in it. A file that git calls different afterwards may
+be one whose line ends are not what its attributes ask for: it counts if its bytes are other than
+those that git writes.
 """
 
+import filecmp
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.adapters.workspaces.removal import make_room, remove
 from loop_kit.ports import Fingerprint
 
 _ID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
@@ -31,15 +37,20 @@ class Fingerprints:
         base = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(path)}
         self._trusted = {**base, "GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
         self._untrusted = {**base, "GIT_INDEX_FILE": str(path / ".git" / "index")}
-        self._listed: tuple[bytes, bytes] | None = None
+        self._made: bytes | None = None
 
     def take(self) -> Fingerprint:
-        """HEAD, refs, index and tracked bytes.
+        """HEAD and refs, and what differs in the index and the files from how they were made.
 
         Raises:
             GitFailed: git cannot read the workspace.
         """
-        return Fingerprint(self._refs(), self._entries(), self._files())
+        refs, index = self._refs(), self._index_digest()
+        if self._made is None:
+            self._made = index or b""
+            return Fingerprint(refs)
+        entries = b"" if index == self._made else self._changed_entries()
+        return Fingerprint(refs, entries, self._changed_files())
 
     def _refs(self) -> bytes:
         inside = self._path / ".git"
@@ -48,13 +59,13 @@ class Fingerprints:
             refs = self._git.run("ls-remote", "--quiet", "--symref", str(inside)).out
         return refs
 
-    def _entries(self) -> bytes:
-        """The entries of the agent's index."""
-        seen = self._index_digest()
-        if seen is None or self._listed is None or self._listed[0] != seen:
-            out = self._git.run("ls-files", "--stage", "-v", "-z", env=self._untrusted).out
-            self._listed = seen or b"", out
-        return self._listed[1]
+    def _changed_entries(self) -> bytes:
+        """The entries that only one of the agent's index and the trusted one has."""
+        ours, theirs = (
+            {*self._git.run("ls-files", "--stage", "-v", "-z", env=env).out.split(b"\0")}
+            for env in (self._trusted, self._untrusted)
+        )
+        return b"\0".join(sorted(ours ^ theirs))
 
     def _index_digest(self) -> bytes | None:
         try:
@@ -63,9 +74,9 @@ class Fingerprints:
             return None
         return None if content is None else hashlib.sha256(content).digest()
 
-    def _files(self) -> bytes:
+    def _changed_files(self) -> bytes:
         """The tracked files that differ from the index that only git has written."""
-        return (
+        listing = (
             self._git.at(self._path)
             .run(
                 *("-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--no-abbrev", "-z"),
@@ -75,6 +86,38 @@ class Fingerprints:
             )
             .out
         )
+        if not listing:
+            return b""
+        fields = listing.split(b"\0")
+        rows = dict(zip(fields[1::2], fields[::2], strict=False))
+        same = self._as_git_writes(path for path, row in rows.items() if row.endswith(b" M"))
+        return b"".join(b"%s\0%s\0" % (row, path) for path, row in rows.items() if path not in same)
+
+    def _as_git_writes(self, paths: Iterable[bytes]) -> set[bytes]:
+        """Those of `paths` that hold the bytes, and the mode, that git writes at a checkout."""
+        asked = list(paths)
+        again = make_room(self._path.with_name(f"{self._path.name}.again"))
+        try:
+            self._git.at(self._path).run(
+                *("checkout-index", "--quiet", f"--prefix={again}/", "-z", "--stdin"),
+                stdin=b"".join(b"%s\0" % path for path in asked),
+                env=self._trusted,
+                timeout=600,
+            )
+            pairs = ((path, os.fsdecode(path)) for path in asked)
+            return {path for path, name in pairs if _is_same(again / name, self._path / name)}
+        finally:
+            remove(again)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        first, second = one.lstat().st_mode, other.lstat().st_mode
+        are_files = stat.S_ISREG(first) and stat.S_ISREG(second)
+        same_mode = not (first ^ second) & stat.S_IXUSR
+        return are_files and same_mode and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def plain_refs(git_folder: Path) -> bytes | None:
