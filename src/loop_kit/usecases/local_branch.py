@@ -50,7 +50,7 @@ class LocalBranch:
         branch = Branches(settings.branch_prefix, task_id).work
         if recorded is not None and (recorded.publishes or _is_work_branch(recorded)):
             branch = recorded.work_branch
-        self._work = WorkBranch(git, place.root, task_id, branch, reporter.warn)
+        self._work = WorkBranch(git, place, task_id, branch, reporter.warn)
         if recorded is None:
             self._work.open(place.head)
             return

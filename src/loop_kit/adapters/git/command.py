@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Self
 
 from loop_kit import defaults
 from loop_kit.adapters.git.objects import Objects
+from loop_kit.adapters.git.refs import Refs
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import absolute_path, find_program
 from loop_kit.core.agent.environment import with_git_settings
@@ -217,9 +218,27 @@ class Git:
     @cached_property
     def objects(self) -> Objects:
         """The objects of the repository here."""
-        argv = (_program(self._env.get("PATH")), *self._config)
+        return Objects(self._starter(), self._timeout)
+
+    @cached_property
+    def refs(self) -> Refs:
+        """The refs of the repository here."""
+        return Refs(self._starter(), self._timeout)
+
+    def _starter(self) -> Callable[..., process.Dialogue]:
+        """What starts git here, and holds nothing that holds what it has started."""
         env = with_git_settings(self._env, self._network)
-        return Objects(partial(_start, argv, self.directory, env), self._timeout)
+        argv = (_program(self._env.get("PATH")), *self._config)
+        return partial(_start, argv, self.directory, env)
+
+    def set_ref(self, ref: str, sha: str) -> None:
+        """Put a ref of our own at `sha`, wherever it was.
+
+        Raises:
+            GitFailed: git cannot write the ref.
+        """
+        if not self.refs.move(ref, sha):
+            self.run("update-ref", "--no-deref", ref, sha)
 
     def text(self, *args: str, env: Mapping[str, str] | None = None) -> str:
         """What `git *args` prints, without its last line end."""

@@ -6,16 +6,19 @@ branch can be fast-forwarded between rounds. A branch that somebody moved, or th
 another work tree, stays as it is: the work goes to the next name, such as `loop/<task_id>/work-2`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.repository import Place
 from loop_kit.errors import BranchRefused, GitFailed
 
 _HEADS = "refs/heads/"
 _RACES = 3
+_ID = re.compile(rb"[0-9a-f]{40,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,11 @@ class WorkBranch:
     """
 
     def __init__(
-        self, git: Git, root: Path, task_id: str, branch: str, warn: Callable[[str], None]
+        self, git: Git, place: Place, task_id: str, branch: str, warn: Callable[[str], None]
     ) -> None:
         self._git = git
-        self._root = root
+        self._root = place.root
+        self._git_dir = place.git_dir
         self._aside = f"refs/loop/{task_id}/work"
         self._warn = warn
         self._left: dict[str, str] = {}
@@ -97,6 +101,8 @@ class WorkBranch:
         """
         if sha == self._kept:
             return
+        if self._move_on(sha):
+            return
         for last in (*(False,) * (_RACES - 1), True):
             found = self._look()
             ref = self._usable(found, sha)
@@ -107,6 +113,20 @@ class WorkBranch:
                 self._left[ref] = self._kept = sha
                 self._remove_aside(found)
                 return
+
+    def _move_on(self, sha: str) -> bool:
+        """Whether the branch is at `sha` now, by one question to a git that has been started.
+
+        It is not where something else than moving it on from where it was left may be needed.
+        """
+        last = self._left.get(self.ref)
+        is_plain = self.ref == f"{_HEADS}{self.branch}" and not self._shadows
+        if last is None or not is_plain or may_be_checked_out(self._git_dir, self.ref):
+            return False
+        if not self._git.refs.move(self.ref, sha, last):
+            return False
+        self._left[self.ref] = self._kept = sha
+        return True
 
     def keep_again(self, sha: str) -> None:
         """Keep the work as `keep` does, where somebody has removed or renamed the ref since.
@@ -204,6 +224,24 @@ class WorkBranch:
         if at:
             return f"{self.branch} is checked out in {at}, and is not moved under it."
         return f"{self.branch} is not where the loop left it, and stays as it is."
+
+
+def may_be_checked_out(git_dir: Path, ref: str) -> bool:
+    """Whether a work tree of the repository may have `ref` checked out: by its files of HEAD."""
+    try:
+        trees = git_dir / "worktrees"
+        folders = [git_dir, *(trees.iterdir() if trees.is_dir() else ())]
+        heads = [_head(folder / "HEAD") for folder in folders]
+    except OSError:
+        return True
+    return any(head in {None, f"ref: {ref}".encode()} for head in heads)
+
+
+def _head(path: Path) -> bytes | None:
+    """What HEAD is, as git writes it in a file; None if it is kept elsewhere."""
+    content = b"" if path.is_symlink() else path.read_bytes().strip()
+    is_plain = content.startswith(b"ref: refs/") or _ID.fullmatch(content)
+    return content if is_plain and not content.endswith(b"/.invalid") else None
 
 
 def _short(ref: str) -> str:

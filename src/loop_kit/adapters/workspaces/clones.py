@@ -107,7 +107,7 @@ class CloneWorkspace:
         """Commit a tree; on a ref, for whoever prunes the repository before it is kept."""
         command = ("commit-tree", tree, "-p", parent, "-m", message)
         sha = self._cloner.git.text(*command, env=self._identity.environment())
-        self._cloner.git.run("update-ref", "-m", "loop-kit: leftovers", self._incoming, sha)
+        self._cloner.git.set_ref(self._incoming, sha)
         return sha
 
     def _choose(self, head: str, named: str | None) -> tuple[str, tuple[str, ...]]:

@@ -35,7 +35,7 @@ def take_over(git: Git, clone: Path, commit: str, start: str, ref: str) -> None:
             is_empty = not any(stream.read(_COUNT.stop)[_COUNT])
         if not is_empty:
             git.run("index-pack", "--stdin", "--strict", stdin=pack, timeout=600)
-        git.run("update-ref", "-m", "loop-kit: taken over", ref, commit)
+        git.set_ref(ref, commit)
     finally:
         pack.unlink(missing_ok=True)
 
