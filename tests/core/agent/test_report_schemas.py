@@ -19,7 +19,7 @@ WORK = {
 }  # fmt: skip
 ISSUE = {
     "id": None, "severity": "high", "file": "a.py", "line": None, "reason": "wrong",
-    "scenario": "a(1)", "required_change": "mend it",
+    "scenario": "a(1)", "criterion": None, "required_change": "mend it",
 }  # fmt: skip
 REVIEW = {
     "task_id": "T-001", "round": 2, "head_sha": "a" * 40, "decision": "changes_required",
@@ -63,7 +63,7 @@ def test_nulls_of_a_strict_schema_mean_missing() -> None:
     Draft202012Validator(report_schema(Role.REVIEWER)).validate(REVIEW)
     report = parse_review_report(without_nulls(REVIEW), "T-001", 2)
     (issue,) = report.blocking_issues
-    assert (issue.id, issue.line, issue.reason) == ("", None, "wrong")
+    assert (issue.id, issue.line, issue.reason, issue.criterion) == ("", None, "wrong", "")
     assert report.criteria[0].met
     assert report.dispositions[0].status == "fixed"
     assert report.non_blocking == ("name it better",)

@@ -162,6 +162,7 @@ def test_an_issue_keeps_what_fits_and_drops_what_does_not() -> None:
         "reason": "r",
         "required_change": "c",
         "scenario": "s",
+        "criterion": "C1",
     }
     (kept,) = parse_review_report(rejection(blocking_issues=[issue]), "T-001", 2).blocking_issues
     assert kept.model_dump() == {**issue, "severity": "high"}
