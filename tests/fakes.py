@@ -242,7 +242,7 @@ class MemoryMailbox:
             name: content.read_bytes() if isinstance(content, Path) else content
             for name, content in files.items()
         }
-        return Delivery(folder=folder, report=folder / bus.REPORTS[role])
+        return Delivery(folder=folder, report=folder / bus.REPORTS[role.job])
 
     def deliver(self, report: Path, content: bytes) -> bool:
         """Write a report as an agent would; whether there was a folder to write to."""
@@ -270,7 +270,7 @@ class FixedGuides:
 
     def guidance(self, role: Role) -> Guidance:
         template = "{task_id} {round_num} {fix_list_section} {feedback_section}" + self._template
-        if role is Role.REVIEWER:
+        if role.job is Role.REVIEWER:
             template = "{task_id} {round_num} {review_section} {feedback_section}{handoff_section}"
         return Guidance(template=template, role_md="", agents_md="")
 

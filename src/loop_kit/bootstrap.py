@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loop_kit.adapters.agents.choice import choose_agents, is_manual
+from loop_kit.adapters.agents.second_reviewer import report_same_model, reviewer_models
 from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
 from loop_kit.adapters.git.repository import GitRepository, Place
 from loop_kit.adapters.git.work_tree import read_status
@@ -164,8 +165,9 @@ def open_loop(
     hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
     _report_deprecated(settings, hearers)
     guides = _check_templates(_guides(site, base_sha, clock, hearers))
-    run_options = options(site, settings, card)
+    run_options = options(site, settings, card, replays=replay is not None)
     ports = _ports(site, settings, card, store, base_sha, replay, hearers)
+    report_same_model(settings, ports.agents, hearers)
     repository = GitRepository(site.git, site.supply.obtain)
     dispatcher = Dispatcher(
         *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
@@ -198,8 +200,8 @@ def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
     return policy.lower_limits(settings.limits(ci=ci), card.limits)
 
 
-def options(site: Site, settings: Settings, card: TaskCard) -> Options:
-    """What the engine is given about this run."""
+def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = False) -> Options:
+    """What the engine is given about this run; one that replays another names no models."""
     return Options(
         dispatch_timeout=settings.dispatch_timeout or None,
         idle_timeout=settings.idle_timeout or None,
@@ -210,6 +212,7 @@ def options(site: Site, settings: Settings, card: TaskCard) -> Options:
         rules=scope_rules(settings, card, site.place.root, ci=site.is_ci),
         redact=Redactor(known_secrets(settings, site.environ)),
         draft=settings.draft,
+        models=reviewer_models(settings) if not replays else {},
     )
 
 
@@ -225,7 +228,7 @@ def scope_rules(settings: Settings, card: TaskCard, root: Path, *, ci: bool) -> 
 
 
 def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
-    """The worker and the reviewer of a run here.
+    """The agents of a run here.
 
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
@@ -292,7 +295,9 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     interrupted = bundle.outcome is Outcome.INTERRUPTED
     agents = {
         role: replayed.ReplayedAgent(
-            bundle.report(role), bundle.spent.of(role), interrupted=interrupted
+            *(bundle.report(role), bundle.spent.of(role)),
+            interrupted=interrupted,
+            name=bundle.name(role) or "replayed",
         )
         for role in Role
     }

@@ -60,6 +60,8 @@ Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Globs = Annotated[tuple[str, ...], BeforeValidator(_globs)]
 Bots = Annotated[tuple[str, ...], BeforeValidator(_bots)]
+Backend = Annotated[str, Field(pattern=r"^\s*([A-Za-z0-9][A-Za-z0-9._-]{0,63}(:.*)?)?$")]
+"""A backend, and after a colon its model."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Prefix = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
@@ -84,6 +86,8 @@ class Settings(Record):
     reviewer_args: Words = ()
     worker_command: Words = ()
     reviewer_command: Words = ()
+    second_reviewer: Backend = ""
+    second_reviewer_mode: Literal["optional", "required"] = "optional"
     openai_api_key: SecretStr = SecretStr("")
     anthropic_api_key: SecretStr = SecretStr("")
     claude_code_oauth_token: SecretStr = SecretStr("")
@@ -138,20 +142,15 @@ class Settings(Record):
 
     def limits(self, *, ci: bool) -> Limits:
         """The operator's limits for the loop; no conversation outlives a CI job."""
-        return Limits(
-            max_rounds=self.max_rounds,
-            dispatch_retries=self.dispatch_retries,
-            dispatch_retry_base_sec=self.dispatch_retry_base_sec,
-            max_dispatches=self.max_dispatches,
-            max_minutes=self.max_minutes,
-            max_tokens=self.max_tokens,
-            max_cost_usd=self.max_cost_usd,
-            max_minutes_ceiling=_ceiling(self.max_minutes_ceiling, self.max_minutes),
-            max_tokens_ceiling=_ceiling(self.max_tokens_ceiling, self.max_tokens),
-            max_cost_usd_ceiling=_ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
-            evidence=self.evidence,
-            session_rounds=None if ci else self.max_session_rounds,
-        )
+        same = Limits.model_fields.keys() & Settings.model_fields.keys()
+        limits: dict[str, Any] = {
+            **{name: getattr(self, name) for name in same},
+            "max_minutes_ceiling": _ceiling(self.max_minutes_ceiling, self.max_minutes),
+            "max_tokens_ceiling": _ceiling(self.max_tokens_ceiling, self.max_tokens),
+            "max_cost_usd_ceiling": _ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
+            "session_rounds": None if ci else self.max_session_rounds,
+        }
+        return Limits(**limits)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -169,6 +168,7 @@ INPUTS = (
     *("task", "task_id", "issue", "pull_request", "round", "expected_state"),
     *("worker_backend", "reviewer_backend", "worker_model", "reviewer_model"),
     *("worker_args", "reviewer_args", "worker_command", "reviewer_command"),
+    *("second_reviewer", "second_reviewer_mode"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
     *("base_branch", "branch_prefix", "trigger_label", "allowed_bots"),
     *("max_rounds", "round_timeout_minutes"),

@@ -1,5 +1,7 @@
 """Small builders for the core's tests: a loop at any point of its life in one line each."""
 
+from typing import Literal
+
 from loop_kit.core.agent.report_values import Decision, DispositionStatus
 from loop_kit.core.agent.reports import (
     Disposition,
@@ -39,18 +41,19 @@ LATER = "2025-01-02T04:00:00Z"
 TASK = "T-001"
 START = "0" * 40
 
+_OF_REVIEWERS = (
+    Failure.TRANSIENT,
+    Failure.PERMANENT,
+    Failure.DEFERRED,
+    Failure.BUDGET,
+    Failure.TIMEOUT,
+    Failure.NO_REPORT,
+    Failure.INVALID_REPORT,
+    Failure.VOID_VERDICT,
+)
 AGENT_FAILURES = {
     Role.WORKER: tuple(f for f in Failure if f not in {"void_verdict", "stale_session"}),
-    Role.REVIEWER: (
-        Failure.TRANSIENT,
-        Failure.PERMANENT,
-        Failure.DEFERRED,
-        Failure.BUDGET,
-        Failure.TIMEOUT,
-        Failure.NO_REPORT,
-        Failure.INVALID_REPORT,
-        Failure.VOID_VERDICT,
-    ),
+    **dict.fromkeys((Role.REVIEWER, Role.SECOND_REVIEWER), _OF_REVIEWERS),
 }
 """The failures that each role's pass can report."""
 
@@ -99,6 +102,15 @@ def awaiting_review(
     return after(awaiting_work(limits), work_reported(1, 1, verification=verification))
 
 
+def awaiting_second_review(
+    mode: Literal["optional", "required"] = "optional", limits: Limits | None = None
+) -> LoopState:
+    """A loop in round 1 whose reviewer has approved and that waits for the second one."""
+    asked = {"second_reviewer": "claude", "second_reviewer_mode": mode}
+    wanted = (limits or Limits()).model_copy(update=asked)
+    return after(awaiting_review(wanted), approved(1, reviewer="codex"))
+
+
 def verified(number: int, *exit_codes: int, tail: str = "") -> Verification:
     """The verification of commit `number`; the nth command ended with the nth exit code."""
     results = tuple(
@@ -144,18 +156,30 @@ def review(
     )
 
 
-def approved(round_: int, *dispositions: Disposition) -> ReviewReported:
+def approved(
+    round_: int,
+    *dispositions: Disposition,
+    role: Role = Role.REVIEWER,
+    reviewer: str = "",
+    spent: Spent | None = None,
+) -> ReviewReported:
     """The reviewer approves."""
-    return ReviewReported(review(round_, "approve", dispositions=dispositions), at=AT)
+    report = review(round_, "approve", dispositions=dispositions)
+    used = spent or Spent()
+    return ReviewReported(report, at=AT, spent=used, role=role, reviewer=reviewer)
 
 
 def rejected(
-    round_: int, *issues: ReportedIssue, dispositions: tuple[Disposition, ...] = ()
+    round_: int,
+    *issues: ReportedIssue,
+    dispositions: tuple[Disposition, ...] = (),
+    role: Role = Role.REVIEWER,
+    reviewer: str = "",
 ) -> ReviewReported:
     """The reviewer asks for changes; without `issues` there is one that names its round."""
     wanted = issues or (ReportedIssue(reason=f"wrong in round {round_}"),)
     report = review(round_, "changes_required", *wanted, dispositions=dispositions)
-    return ReviewReported(report, at=AT)
+    return ReviewReported(report, at=AT, role=role, reviewer=reviewer)
 
 
 def said(id_: str, status: DispositionStatus, note: str = "") -> Disposition:

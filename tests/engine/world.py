@@ -25,7 +25,7 @@ from tests.fakes import (
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.state import Lease, Limits, LoopState, Role
+from loop_kit.core.loop.state import Lease, Limits, LoopState, Role, parse_state
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
@@ -120,6 +120,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
     watched: bool = False
+    second_missing: str = ""
     jobs: list[Assignment] = field(default_factory=list)
     holders: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -144,6 +145,10 @@ class World:
         verifier: Any = Fused(self.verifier, fuse, "verifier")
         played: Any = Fused(agent or self.agent(), fuse, "agent")
         agents = dict.fromkeys(Role, played)
+        if self.second_missing:
+            missing = self.agent()
+            missing.missing = self.second_missing
+            agents[Role.SECOND_REVIEWER] = missing
         options = self.options
         dispatcher = Dispatcher(
             agents, self.mailbox, self.guides, self.clock, self.reporter, options, self.scratch
@@ -208,6 +213,15 @@ class World:
             if state.continue_to is None:
                 return state
         raise AssertionError("the loop does not end")
+
+    def saved_reviews(self) -> set[tuple[Role, int]]:
+        """The reviews that are durable: those of decided rounds, and an approval that waits."""
+        if not self.server.state:
+            return set()
+        state = parse_state(self.server.state)
+        both = (Role.REVIEWER, Role.SECOND_REVIEWER)
+        saved = {(role, r.round) for r in state.history if r.decision for role in both}
+        return saved | ({(Role.REVIEWER, state.round)} if state.second else set())
 
     def asked(self, role: Role) -> list[int]:
         """The rounds of the attempts of one role, in their order."""

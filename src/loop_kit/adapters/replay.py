@@ -43,10 +43,17 @@ class ReplayedAgent:
     job was stopped before it wrote one.
     """
 
-    name = "replayed"
     is_program = False
 
-    def __init__(self, report: str | None, spent: Spent, *, interrupted: bool = False) -> None:
+    def __init__(
+        self,
+        report: str | None,
+        spent: Spent,
+        *,
+        interrupted: bool = False,
+        name: str = "replayed",
+    ) -> None:
+        self.name = name
         self._report = report
         self._spent = spent
         self._interrupted = interrupted

@@ -40,6 +40,13 @@ Command = Annotated[
     str | None,
     typer.Option(help="A program of your own for this role, with {prompt_file}, {report_path}."),
 ]
+SecondReviewer = Annotated[
+    str | None, typer.Option(help="backend[:model], asked about what the reviewer approves.")
+]
+SecondReviewerMode = Annotated[
+    str | None,
+    typer.Option(help="optional, or required: without it nothing is approved.  [optional]"),
+]
 DispatchTimeout = Annotated[
     float | None, typer.Option(help="Seconds per agent call, 0 for no limit.  [600]")
 ]

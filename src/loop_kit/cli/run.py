@@ -34,6 +34,8 @@ def run(
     reviewer_args: flags.Args = None,
     worker_command: flags.Command = None,
     reviewer_command: flags.Command = None,
+    second_reviewer: flags.SecondReviewer = None,
+    second_reviewer_mode: flags.SecondReviewerMode = None,
     dispatch_timeout: flags.DispatchTimeout = None,
     idle_timeout: flags.IdleTimeout = None,
     dispatch_retries: flags.DispatchRetries = None,

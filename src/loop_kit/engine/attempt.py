@@ -246,7 +246,7 @@ class Dispatcher:
         where = (
             f"on the branch {state.state_branch}" if state.state_branch else "in the loop's folder"
         )
-        self._reporter.note(f"The {role.value}'s report is refused; it is kept as {path} {where}.")
+        self._reporter.note(f"The {role.words}'s report is refused; it is kept as {path} {where}.")
         return {path: bus.refused_report(self._options.redact(reason), delivered.written)}
 
     def _find_cause(
@@ -266,6 +266,10 @@ class Dispatcher:
             self._reporter.note(f"{agent.name} could not resume its session; starting a new one.")
         explained = failures.explain_failure(agent.name, role, code, problem, found, in_ci=in_ci)
         return found, explained
+
+    def reviewer(self, role: Role) -> str:
+        """The backend of a reviewer, with its model after a colon where one is set."""
+        return ":".join(filter(None, (self._agents[role].name, self._options.models.get(role))))
 
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""

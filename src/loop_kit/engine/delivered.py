@@ -80,7 +80,7 @@ def document_of(delivered: Delivered, role: Role) -> Any:
         ReportInvalid: there is no report, or it cannot be read.
     """
     if delivered is None:
-        raise ReportInvalid(f"the {role.value} ended without writing {bus.REPORTS[role]}")
+        raise ReportInvalid(f"the {role.words} ended without writing {bus.REPORTS[role.job]}")
     if isinstance(delivered, UnreadableReport):
         raise ReportInvalid(delivered.why)
     return delivered.document

@@ -16,9 +16,9 @@ from functools import partial
 from loop_kit.core.briefing import handoff
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.requests import resume_inputs
-from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop import bus, outbox, second_review
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.handlers import ROLES
+from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.machine import Step, closing_effect, outstanding, transition
 from loop_kit.core.loop.messages import (
     AttemptStarted,
@@ -28,8 +28,9 @@ from loop_kit.core.loop.messages import (
     HandedOver,
     Prepare,
     Publish,
-    ReviewReported,
     RunAgent,
+    SecondReviewSkipped,
+    SkipSecondReview,
     Stop,
     Verify,
     WorkReported,
@@ -40,6 +41,7 @@ from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter
 from loop_kit.engine.briefing import Briefing
 from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.conclusion import conclude_round
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options
@@ -207,10 +209,10 @@ class Engine:
         """
         if self._lease is None:
             return
-        role = ROLES.get(self.state.state)
+        role = awaited_role(self.state)
         with suppress(LoopError, OSError, PushRejected):
             if role is not None:
-                self._stop(Stop(DISPATCH_FAILED[role], f"The run failed: {fault}"))
+                self._stop(Stop(DISPATCH_FAILED[role.job], f"The run failed: {fault}"))
             self._journal.save_interrupted()
 
     def dispatch(self, forge: Forge | None, continuation: Continuation | None) -> None:
@@ -247,12 +249,12 @@ class Engine:
         return outstanding(self.state, posts=posts, prepared=self._groundwork.is_prepared)
 
     def _check_agents(self) -> None:
-        if not self.state.is_running:
-            return
         for role, agent in self._agents.items():
-            why = agent.check()
-            if why:
-                self._journal.stop(Stop(DISPATCH_FAILED[role], why))
+            why = agent.check() if self.state.is_running else ""
+            if why and second_review.is_dispensable(self.state.limits, role):
+                self.reporter.warn(f"The second reviewer cannot be asked: {why}")
+            elif why:
+                self._journal.stop(Stop(DISPATCH_FAILED[role.job], why))
                 return
 
     def _perform(self, effect: Effect) -> None:
@@ -260,6 +262,8 @@ class Engine:
             self._publish(effect)
         elif isinstance(effect, Stop):
             self._journal.stop(effect)
+        elif isinstance(effect, SkipSecondReview):
+            self._skip_second_review(effect.why)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
         elif isinstance(effect, Prepare):
@@ -275,8 +279,19 @@ class Engine:
             self._clock.sleep(effect.delay)
         if effect.role is Role.WORKER:
             self._run_worker(effect)
-        else:
+        elif effect.role is Role.REVIEWER or self._has_second_reviewer():
             self._run_reviewer(effect)
+
+    def _has_second_reviewer(self) -> bool:
+        """Whether the second reviewer can be asked; if not, its review is skipped."""
+        agent = self._agents.get(Role.SECOND_REVIEWER)
+        why = agent.check() if agent else "This job has no second-reviewer set."
+        if why:
+            self._skip_second_review(why)
+        return not why
+
+    def _skip_second_review(self, why: str) -> None:
+        self._apply_review(SecondReviewSkipped(why, self._clock.now()), {})
 
     def _run_worker(self, effect: RunAgent) -> None:
         briefing = self._worker.briefing(self.state, self.card)
@@ -290,13 +305,13 @@ class Engine:
         if effect.attempt == 1:
             self.reporter.event("round_start", self.state, {})
         packet = {bus.TASK_PACKET: bus.encode(briefing.packet.document())}
-        return self._start(effect, {bus.WORK_REPORT: None, bus.REVIEW_REPORT: None, **packet})
+        return self._start(effect, {**dict.fromkeys(bus.REPORTS.values()), **packet})
 
     def _run_reviewer(self, effect: RunAgent) -> None:
         card = self.card
         request, diff = self._reviewer.request(self.state, card)
-        files = self._bus_and_archive(self.state, bus.REVIEW_REQUEST, request)
-        if effect.claimed or self._start(effect, {**files, bus.REVIEW_REPORT: None}):
+        files = bus.saved(self.state, bus.REVIEW_REQUEST, request)
+        if effect.claimed or self._start(effect, {**files, bus.REPORTS[effect.role]: None}):
             run = partial(self._reviewer.run, self.state, card, effect, request, diff)
             self._attempt(run, self._apply_review)
 
@@ -348,25 +363,10 @@ class Engine:
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record a review together with the fix list or the summary that follows from it."""
         before, step = self.state, Step(event, transition(self.state, event))
-        if isinstance(event, ReviewReported):
-            after = step.after
-            report = self._reviewer.work_report(before)
-            handed = handoff.reviewer_handoff(after, event.report, event.at)
-            files[handoff.path(after.task_id, Role.REVIEWER, before.round)] = bus.encode(handed)
-            if after.outcome is Outcome.APPROVED:
-                changed = self._reviewer.changed_files(before)
-                name, document = bus.SUMMARY, bus.summary(after, changed, event.report)
-            else:
-                name, document = bus.FIX_LIST, bus.fix_list(after, report, event.report)
-            files |= self._bus_and_archive(after, name, document)
+        review = second_review.deciding_report(before, event)
+        if review is not None and step.after.second is None:
+            files |= conclude_round(self._reviewer, before, step.after, review, self._clock.now())
         self._journal.record(step, files)
-
-    def _bus_and_archive(
-        self, state: LoopState, name: str, document: bus.Document
-    ) -> dict[str, bytes | None]:
-        """A document on the bus, and in the archive, which repeats no diff: git has it."""
-        archived = bus.archive_path(state.task_id, state.round, name)
-        return {name: bus.encode(document), archived: bus.encode(bus.remove_diff(document))}
 
     def _publish(self, effect: Publish) -> None:
         self._journal.sync()

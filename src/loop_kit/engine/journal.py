@@ -22,6 +22,7 @@ from loop_kit.core.loop.messages import (
     LoopResumed,
     PushWasRefused,
     ReviewReported,
+    SecondReviewSkipped,
     Stop,
     TaskStarted,
 )
@@ -188,8 +189,11 @@ class Journal:
             self._reporter.note(f"/loop {command.verb} by {command.by}: {after.state.value}.")
         if isinstance(event, AttemptFailed) and after.is_running:
             why = one_line(event.message, _MAX_REASON)
-            self._reporter.note(f"The {event.role.value} is asked again: {why}")
-        if isinstance(event, ReviewReported):
+            self._reporter.note(f"The {event.role.words} is asked again: {why}")
+        if before.second is None and after.second is not None:
+            second = after.limits.second_reviewer
+            self._reporter.note(f"Round {after.round} is approved; {second} reviews it as well.")
+        if isinstance(event, ReviewReported | SecondReviewSkipped) and after.second is None:
             record = after.history[-1]
             still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(after.findings)]
             data = {"decision": record.decision, "verified": record.verified, "open": still}

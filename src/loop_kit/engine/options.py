@@ -1,8 +1,9 @@
 """How this run works; what is known of the loop itself is in the state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from loop_kit.core.agent.role import Role
 from loop_kit.core.card.scope import ScopeRules
 
 
@@ -19,6 +20,7 @@ class Options:
     rules: ScopeRules = field(default_factory=ScopeRules)
     redact: Callable[[str], str] = str
     draft: bool = True
+    models: Mapping[Role, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class ReviewerPass:
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
     ) -> AttemptResult:
         """Run one attempt and return its event with the bus files that it changes."""
-        workspace = self._workspaces.open(Role.REVIEWER, state.head_sha)
+        workspace = self._workspaces.open(effect.role, state.head_sha)
         try:
             before = workspace.fingerprint()
             ended, delivered = self._dispatcher.dispatch(
@@ -102,7 +102,7 @@ class ReviewerPass:
                 workspace,
                 self._inputs(card, request, diff),
                 lambda paths: reviewer_prompt(
-                    guidance=self._dispatcher.guidance(Role.REVIEWER),
+                    guidance=self._dispatcher.guidance(effect.role),
                     card=card,
                     request=request,
                     paths=paths,
@@ -111,7 +111,7 @@ class ReviewerPass:
                     refused=self._briefer.refused_report(state, effect),
                 ),
             )
-            attempt = (state, card, workspace, before, ended, delivered)
+            attempt = (state, card, effect.role, workspace, before, ended, delivered)
             try:
                 return self._conclude(*attempt)
             except KeyboardInterrupt:
@@ -123,6 +123,7 @@ class ReviewerPass:
         self,
         state: LoopState,
         card: TaskCard,
+        role: Role,
         workspace: Workspace,
         before: Fingerprint,
         ended: AgentExit,
@@ -132,8 +133,8 @@ class ReviewerPass:
         after = _fingerprint(workspace)
         if after != before:
             message = _tampering(after.changed_since(before) if after else (".git",))
-            return self._fail(state, ended, delivered, Failure.VOID_VERDICT, message)
-        return self._judge(state, card, ended, delivered)
+            return self._fail(state, role, ended, delivered, Failure.VOID_VERDICT, message)
+        return self._judge(state, card, role, ended, delivered)
 
     def work_report(self, state: LoopState) -> WorkReport:
         """The report of the round under review, as it was saved."""
@@ -153,26 +154,30 @@ class ReviewerPass:
         return files
 
     def _judge(
-        self, state: LoopState, card: TaskCard, ended: AgentExit, delivered: Delivered
+        self, state: LoopState, card: TaskCard, role: Role, ended: AgentExit, delivered: Delivered
     ) -> AttemptResult:
         try:
-            report = self._parse_report(state, card, delivered)
+            report = self._parse_report(state, card, role, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
-            return self._fail(state, ended, delivered, failure, str(error))
+            return self._fail(state, role, ended, delivered, failure, str(error))
         return AttemptResult(
             event=ReviewReported(
                 report=report,
                 at=self._dispatcher.now(),
                 spent=ended.spent,
-                session=self._dispatcher.session(state, Role.REVIEWER, ended),
+                session=self._dispatcher.session(state, role, ended),
                 provenance=self._provenance(state, report),
+                role=role,
+                reviewer=self._dispatcher.reviewer(role),
             ),
-            files=report_files(state, Role.REVIEWER, delivered),
+            files=report_files(state, role, delivered),
         )
 
-    def _parse_report(self, state: LoopState, card: TaskCard, delivered: Delivered) -> ReviewReport:
-        document = document_of(delivered, Role.REVIEWER)
+    def _parse_report(
+        self, state: LoopState, card: TaskCard, role: Role, delivered: Delivered
+    ) -> ReviewReport:
+        document = document_of(delivered, role)
         report = settle_places(
             parse_review_report(document, state.task_id, state.round),
             partial(self._repository.existing, (state.head_sha, state.base_sha)),
@@ -203,13 +208,14 @@ class ReviewerPass:
     def _fail(
         self,
         state: LoopState,
+        role: Role,
         ended: AgentExit,
         delivered: Delivered,
         failure: Failure,
         message: str,
     ) -> AttemptResult:
-        refused = self._dispatcher.refused_files(state, Role.REVIEWER, delivered, message)
-        event = self._dispatcher.failure_event(state, Role.REVIEWER, ended, failure, message)
+        refused = self._dispatcher.refused_files(state, role, delivered, message)
+        event = self._dispatcher.failure_event(state, role, ended, failure, message)
         return AttemptResult(event, refused)
 
 

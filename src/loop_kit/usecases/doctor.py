@@ -17,6 +17,7 @@ from loop_kit.bootstrap import Site, agents_of
 from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
+from loop_kit.core.agent.role import Role
 from loop_kit.core.sanitize import Redactor, one_line
 from loop_kit.errors import LoopError, NotARepository
 from loop_kit.settings import Settings, for_laptop, known_secrets
@@ -50,7 +51,7 @@ def examine(
     if not any(check.is_blocking for check in found):
         chosen, roles = _roles(settings, git, root, folder, environ)
         checks += chosen
-    checks += _programs(settings, root, environ, set(roles.values()))
+    checks += _programs(settings, root, environ, _needed(settings, roles))
     redact = Redactor((*known_secrets(settings, environ), *_exported_secrets(environ)))
     safe = [
         printable(replace(check, detail=redact(check.detail), fix=redact(check.fix)))
@@ -161,14 +162,23 @@ def _roles(
         detail = f"a backend failed: {type(error).__name__}: {error}"
         fix = "fix the package that provides it, or choose another backend"
         return [Check("agents", CheckState.WRONG, detail, fix)], {}
+    roles = {role: agent.name for role, agent in chosen.items()}
+    needed, fix = _needed(settings, roles), "put it on PATH, or choose another backend"
     checks = [
-        Check(name, CheckState.MISSING, problem, "put it on PATH, or choose another backend")
+        Check(name, CheckState.MISSING, problem, fix, needed=name in needed)
         if problem
         else Check(name, CheckState.OK, "chosen; nothing more is known to check")
         for name, problem in problems.items()
         if name not in KNOWN
     ]
-    return checks, {role: agent.name for role, agent in chosen.items()}
+    return checks, roles
+
+
+def _needed(settings: Settings, roles: Mapping[str, str]) -> set[str]:
+    """The backends without which no loop runs: an optional second reviewer is not among them."""
+    is_optional = settings.second_reviewer_mode == "optional"
+    spared = Role.SECOND_REVIEWER.value if is_optional else None
+    return {name for role, name in roles.items() if role != spared}
 
 
 def _programs(

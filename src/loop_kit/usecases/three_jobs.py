@@ -10,7 +10,7 @@ alone: it was taken over, or this run is run again after it had handed over.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 from loop_kit.adapters.git.bundle import discard_bundle, fetch_commits, read_record, write_bundle
@@ -20,15 +20,14 @@ from loop_kit.core.ci.bundle import (
     FOLDER,
     Bundle,
     BundleInvalid,
-    build_bundle,
     mismatch,
     parse_bundle,
-    shorten,
 )
+from loop_kit.core.ci.bundle_builder import build_bundle, shorten
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.refused_push import is_returned
-from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent, Usage
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import PushRefused, PushRejected
 from loop_kit.usecases.job import Entered, Loop, LoopJob
@@ -149,8 +148,10 @@ def _spent_in_vain(bundle: Bundle, recorded: LoopState, state: LoopState) -> Spe
     refusal = state.refusal
     if refusal is None or refusal.of_state or refusal == recorded.refusal:
         return None
-    spent = bundle.spent.of(Role.REVIEWER)
-    return spent if bundle.review is not None or spent != Spent() else None
+    if bundle.review is None and not bundle.spent.reviews:
+        return None
+    spent = reduce(Usage.plus, bundle.spent.reviews, Usage())
+    return Spent.model_validate(spent.model_dump(include=set(Spent.model_fields)))
 
 
 def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:

@@ -24,12 +24,11 @@ from tests.core.builders import (
 from loop_kit.core.ci.bundle import (
     Bundle,
     BundleInvalid,
-    build_bundle,
     mismatch,
     parse_bundle,
     parse_header,
-    shorten,
 )
+from loop_kit.core.ci.bundle_builder import build_bundle, shorten
 from loop_kit.core.loop.messages import BaseVerified, Event, Failure, LeaseTaken
 from loop_kit.core.loop.state import (
     CommandResult,

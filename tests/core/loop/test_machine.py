@@ -33,8 +33,12 @@ LEASE = Lease(holder="holder-1", run_id="7")
 def test_a_failure_that_a_role_cannot_have_is_a_bug_and_every_other_ends_somewhere(
     role: Role, failure: Failure
 ) -> None:
-    state = b.awaiting_work() if role is Role.WORKER else b.awaiting_review()
-    event = b.failed(role, failure, repairable=False)
+    states = {
+        Role.WORKER: b.awaiting_work(),
+        Role.REVIEWER: b.awaiting_review(),
+        Role.SECOND_REVIEWER: b.awaiting_second_review(),
+    }
+    state, event = states[role], b.failed(role, failure, repairable=False)
     if failure in b.AGENT_FAILURES[role]:
         assert transition(state, event).seq == state.seq + 1
         return

@@ -1,6 +1,7 @@
 """Chooses the backend that plays each role: the one that is named, else the first installed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
@@ -8,6 +9,7 @@ from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
+from loop_kit.adapters.agents.second_reviewer import choose_second_reviewer
 from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
@@ -28,7 +30,7 @@ def choose_agents(
     job: Path | None,
     uncommitted: Callable[[], Sequence[str]],
 ) -> dict[Role, Agent]:
-    """The worker and the reviewer; both see `extra` beside what `environ` may give them.
+    """The agents by role; all see `extra` beside what `environ` may give them.
 
     `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
     processes a namespace. `uncommitted` names the files that a person has not committed yet.
@@ -43,20 +45,22 @@ def choose_agents(
     if "PATH" in visible:
         visible["PATH"] = absolute_path(visible["PATH"])
     chosen: dict[Role, Agent] = {}
-    for role in Role:
+    setup = partial(_setup, settings, environ, visible, logs=logs, root=root, job=job)
+    for role in (Role.WORKER, Role.REVIEWER):
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
         if is_manual(role, settings):
             chosen[role] = ManualAgent(loop_dir, settings.timeout, ttl, uncommitted)
             continue
         candidates = [
-            _factory(backend, role)(
-                _setup(role, backend, settings, environ, visible, logs=logs, root=root, job=job)
-            )
+            _factory(backend, role)(setup(role, backend))
             for backend in ((name,) if name else settings.backend_preference or (DEFAULT_BACKEND,))
         ]
         agent = next((each for each in candidates if not each.check()), candidates[0])
         chosen[role] = agent if ttl is None else BeatingAgent(agent, loop_dir, ttl)
+    if settings.second_reviewer:
+        role, first = Role.SECOND_REVIEWER, chosen[Role.REVIEWER].name
+        chosen[role] = choose_second_reviewer(settings, first, partial(setup, role), _factory)
     return chosen
 
 
@@ -74,11 +78,11 @@ def _backend_name(role: Role, settings: Settings) -> str | None:
 
 
 def _setup(
-    role: Role,
-    backend: str,
     settings: Settings,
     environ: Mapping[str, str],
     visible: Mapping[str, str],
+    role: Role,
+    backend: str,
     *,
     logs: Path,
     root: Path,
@@ -120,7 +124,7 @@ def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:
         return factory
     known = (*REGISTRY.names(), MANUAL)
     raise BadSetting(
-        f"Unknown backend {name!r} for the {role.value}; registered are {', '.join(known)}.",
+        f"Unknown backend {name!r} for the {role.words}; registered are {', '.join(known)}.",
         suggestion(name, known),
     )
 

@@ -265,7 +265,7 @@ def _is_complete(report: Path) -> bool:
 def assignment_environment(assignment: Assignment) -> dict[str, str]:
     """The variables that describe its job to an agent."""
     return {
-        "LOOP_ROLE": assignment.role.value,
+        "LOOP_ROLE": assignment.role.job.value,
         "LOOP_TASK_ID": assignment.task_id,
         "LOOP_ROUND": str(assignment.round),
         "LOOP_ATTEMPT": str(assignment.attempt),

@@ -44,5 +44,5 @@ class BeatingAgent:
     def _beat(self, assignment: Assignment, over: threading.Event) -> None:
         while not over.is_set():
             with contextlib.suppress(OSError):  # nobody's work depends on it
-                beat(self._folder, assignment.role.value, assignment.task_id, assignment.round)
+                beat(self._folder, assignment.role.job.value, assignment.task_id, assignment.round)
             over.wait(self._interval)

@@ -42,6 +42,7 @@ class Guides:
 
     def guidance(self, role: Role) -> Guidance:
         """Template, role document and AGENTS.md for one role."""
+        role = role.job
         template = f"{self._loop_dir}/templates/{TEMPLATES[role]}"
         document = f"docs/roles/{_ROLES[role]}"
         found = self._read((template, document, "AGENTS.md"))

@@ -36,6 +36,7 @@ GENERATED = (
     "work_report.json",
     "review_request.json",
     "review_report.json",
+    "second_review_report.json",
     "fix_list.json",
     "task_packet.json",
     "summary.json",

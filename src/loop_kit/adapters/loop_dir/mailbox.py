@@ -55,7 +55,7 @@ class FolderMailbox:
                     shutil.copyfile(content, folder / file)
                 else:
                     (folder / file).write_bytes(content)
-        report = folder / bus.REPORTS[role]
+        report = folder / bus.REPORTS[role.job]
         laid_out = lay_out(workspace.path, role, files, workspace.tracked) if workspace else None
         if laid_out is None:
             return Delivery(folder=folder, report=report)

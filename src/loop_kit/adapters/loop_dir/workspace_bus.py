@@ -95,7 +95,7 @@ def lay_out(
         content = files.get(name)
         if content is not None:
             _write(folder / name, content)
-    report = bus.REPORTS[role]
+    report = bus.REPORTS[role.job]
     before = read_plain(folder / report, bus.MAX_REPORT) if report in known else None
     return WorkspaceBus(folder, report, known, before)
 

@@ -17,13 +17,7 @@ from pydantic import Field, ValidationError
 
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.messages import (
-    AttemptFailed,
-    BaseVerified,
-    Event,
     Failure,
-    HeadVerified,
-    ReviewReported,
-    WorkReported,
 )
 from loop_kit.core.loop.state import (
     CommandResult,
@@ -33,10 +27,9 @@ from loop_kit.core.loop.state import (
     Reason,
     Role,
     Spent,
-    Usage,
     Verification,
 )
-from loop_kit.core.record import Record, Text, clean_text, explain
+from loop_kit.core.record import Record, Text, explain
 from loop_kit.core.sanitize import one_line, visible
 
 VERSION = 1
@@ -51,11 +44,11 @@ MAX_COMMITS = 1_000
 MAX_FILES = 10_000
 MAX_HEADER = 64 * 1024
 
-_MAX_ERROR = 4_000
-_MAX_REFUSED = 100
-_MAX_SECONDS = 24 * 3600
-_MAX_TOKENS = 10**9
-_MAX_COST = 10**6
+MAX_ERROR = 4_000
+MAX_REFUSED = 100
+MAX_SECONDS = 24 * 3600
+MAX_TOKENS = 10**9
+MAX_COST = 10**6
 
 _ID = rb"[0-9a-f]{40}|[0-9a-f]{64}"
 _HEADER = re.compile(
@@ -65,9 +58,10 @@ _HEADER = re.compile(
 )
 
 FullSha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
-Seconds = Annotated[float, Field(ge=0, le=_MAX_SECONDS, allow_inf_nan=False)]
-Tokens = Annotated[int, Field(ge=0, le=_MAX_TOKENS)]
-Cost = Annotated[float, Field(ge=0, le=_MAX_COST, allow_inf_nan=False)]
+ReviewerName = Annotated[str, Field(pattern=r"^[\w.:/@ -]{0,100}$")]
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
+Cost = Annotated[float, Field(ge=0, le=MAX_COST, allow_inf_nan=False)]
 
 StopOutcome = Literal[
     Outcome.WORKER_TIMEOUT,
@@ -95,6 +89,7 @@ _FAILURES: Mapping[tuple[Role, Outcome], Failure] = {
     (Role.REVIEWER, Outcome.INVALID_REVIEW_REPORT): Failure.INVALID_REPORT,
     (Role.REVIEWER, Outcome.REVIEWER_DISPATCH_FAILED): Failure.PERMANENT,
 }
+"""By the job of the role that did not report."""
 _REASONS: Mapping[tuple[Role, Reason], Failure] = {
     (Role.WORKER, "scope"): Failure.SCOPE,
     (Role.WORKER, "protected_path"): Failure.PROTECTED_PATH,
@@ -121,11 +116,18 @@ class Costs(Record):
 
     worker: Spending = Spending()
     reviewer: Spending = Spending()
+    second_reviewer: Spending = Spending()
 
     def of(self, role: Role) -> Spent:
         """What the attempts of `role` used."""
-        spending = self.worker if role is Role.WORKER else self.reviewer
+        spending: Spending = getattr(self, role.value)
         return Spent.model_validate(spending.model_dump())
+
+    @property
+    def reviews(self) -> tuple[Spent, ...]:
+        """What the attempts of the reviewers used, where there were any."""
+        every = (self.of(role) for role in Role if role is not Role.WORKER)
+        return tuple(spent for spent in every if spent != Spent())
 
 
 class VerifyResult(Record):
@@ -163,7 +165,8 @@ class Refused(Record):
 class Bundle(Record):
     """One round as its agents left it, made for the claim `holder` at state number `seq`.
 
-    A role without a report did not reach one; then `outcome`, `reasons` and `error` say why.
+    A role without a report did not reach one; then `outcome`, `reasons` and `error` say why, and
+    `missed` where the loop did without the second reviewer. Names are those of backends.
     """
 
     version: Literal[1]
@@ -173,13 +176,17 @@ class Bundle(Record):
     seq: Annotated[int, Field(ge=0, le=2**31)]
     work: BundledWork | None = None
     review: Text | None = None
+    second_review: Text | None = None
+    reviewer_name: ReviewerName = ""
+    second_reviewer_name: ReviewerName = ""
+    missed: Annotated[Text, Field(max_length=MAX_ERROR)] = ""
     verifications: Annotated[tuple[VerifyResults, ...], Field(max_length=4)] = ()
     spent: Costs = Costs()
     outcome: StopOutcome | None = None
     reasons: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
-    error: Annotated[Text, Field(max_length=_MAX_ERROR)] = ""
+    error: Annotated[Text, Field(max_length=MAX_ERROR)] = ""
     failed_setup: VerifyResult | None = None
-    refused: Annotated[tuple[Refused, ...], Field(max_length=_MAX_REFUSED)] = ()
+    refused: Annotated[tuple[Refused, ...], Field(max_length=MAX_REFUSED)] = ()
 
     @property
     def message(self) -> str:
@@ -192,17 +199,25 @@ class Bundle(Record):
 
     def report(self, role: Role) -> str | None:
         """What `role` reported, or None."""
-        if role is Role.REVIEWER:
-            return self.review
-        return self.work.report if self.work else None
+        if role is Role.WORKER:
+            return self.work.report if self.work else None
+        return self.review if role is Role.REVIEWER else self.second_review
+
+    def name(self, role: Role) -> str:
+        """The backend of `role`, with its model; '' where it is not known."""
+        name: str = "" if role is Role.WORKER else getattr(self, f"{role.value}_name")
+        return name
 
     def failure(self, role: Role) -> tuple[Failure, str]:
         """Why there is no report of `role`: what became of it, and in words."""
-        found = _FAILURES.get((role, self.outcome)) if self.outcome else None
+        if role is Role.SECOND_REVIEWER and self.missed:
+            return Failure.PERMANENT, visible(self.missed).strip()
+        job = role.job
+        found = _FAILURES.get((job, self.outcome)) if self.outcome else None
         if self.outcome is Outcome.NEEDS_HUMAN:
-            found = next((_REASONS[role, r] for r in self.reasons if (role, r) in _REASONS), None)
+            found = next((_REASONS[job, r] for r in self.reasons if (job, r) in _REASONS), None)
         if found is None or not self.message:
-            return Failure.PERMANENT, f"The agents' job left no report of the {role.value}."
+            return Failure.PERMANENT, f"The agents' job left no report of the {role.words}."
         return found, self.message
 
     def refused_files(self) -> dict[str, bytes]:
@@ -285,80 +300,6 @@ def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str | None:
     )
 
 
-def build_bundle(
-    recorded: LoopState,
-    ended: LoopState,
-    events: Iterable[Event],
-    reports: Mapping[Role, bytes],
-    refused: Iterable[Refused] = (),
-) -> Bundle:
-    """The bundle of a round that went from `recorded` to `ended` by `events`.
-
-    `reports` are those on the bus; one counts only when an event recorded its acceptance.
-    """
-    usage = {role: Usage() for role in Role}
-    work: BundledWork | None = None
-    review, verified = None, list[VerifyResults]()
-    for event in events:
-        if isinstance(event, AttemptFailed):
-            usage[event.role] = usage[event.role].plus(event.spent)
-        elif isinstance(event, WorkReported):
-            usage[Role.WORKER] = usage[Role.WORKER].plus(event.spent)
-            report, done = _decode(reports.get(Role.WORKER, b"")), event.work
-            work = BundledWork(head_sha=done.head_sha, report=report, notes=done.notes)
-            verified += _results(event.verification)
-        elif isinstance(event, ReviewReported):
-            usage[Role.REVIEWER] = usage[Role.REVIEWER].plus(event.spent)
-            review = _decode(reports.get(Role.REVIEWER, b""))
-        elif isinstance(event, BaseVerified | HeadVerified):
-            verified += _results(event.verification)
-    stopped = ended.outcome not in {None, *_CONCLUDED}
-    return Bundle.model_validate(
-        {
-            "version": VERSION,
-            "task_id": recorded.task_id,
-            "round": recorded.round,
-            "holder": recorded.lease.holder if recorded.lease else "",
-            "seq": recorded.seq,
-            "work": work,
-            "review": review,
-            "verifications": tuple(verified[-4:]),
-            "spent": Costs(
-                worker=_spending(usage[Role.WORKER]), reviewer=_spending(usage[Role.REVIEWER])
-            ),
-            "outcome": ended.outcome if stopped else None,
-            "reasons": ended.reasons if stopped else (),
-            "error": clean_text(ended.error)[:_MAX_ERROR] if stopped else "",
-            "failed_setup": ended.failed_setup and _result(ended.failed_setup),
-            "refused": tuple(refused)[-_MAX_REFUSED:],
-        }
-    )
-
-
-def shorten(bundle: Bundle) -> Bundle:
-    """The bundle, without the reports that are more than the publishing job reads."""
-    if len(bundle.to_json()) <= MAX_RECORD:
-        return bundle
-    accepted = bundle.model_copy(update={"refused": ()})
-    return accepted if len(accepted.to_json()) <= MAX_RECORD else _without_reports(accepted)
-
-
-def _without_reports(bundle: Bundle) -> Bundle:
-    return bundle.model_copy(
-        update={
-            "work": None,
-            "review": None,
-            "outcome": Outcome.INVALID_WORK_REPORT,
-            "reasons": (),
-            "error": f"The agents' reports are longer than {MAX_RECORD} bytes.",
-        }
-    )
-
-
-_CONCLUDED = (Outcome.APPROVED, Outcome.MAX_ROUNDS_EXHAUSTED, Outcome.CANCELLED)
-"""Outcomes that follow from reports: the publishing job draws these conclusions itself."""
-
-
 def _require_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -368,33 +309,3 @@ def _require_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
-
-
-def _decode(raw: bytes) -> str:
-    return clean_text(raw.decode("utf-8-sig", "replace"))
-
-
-def _results(verification: Verification | None) -> list[VerifyResults]:
-    if verification is None:
-        return []
-    return [VerifyResults(sha=verification.sha, results=tuple(map(_result, verification.results)))]
-
-
-def _result(result: CommandResult) -> VerifyResult:
-    tail, seconds = clean_text(result.tail)[-8_192:], min(result.seconds, _MAX_SECONDS)
-    return VerifyResult(
-        command=result.command, exit_code=result.exit_code, tail=tail, seconds=seconds
-    )
-
-
-def _spending(usage: Usage) -> Spending:
-    return Spending(
-        agent_seconds=min(usage.agent_seconds, _MAX_SECONDS),
-        tokens_in=_at_most(usage.tokens_in, _MAX_TOKENS),
-        tokens_out=_at_most(usage.tokens_out, _MAX_TOKENS),
-        cost_usd=None if usage.cost_usd is None else min(usage.cost_usd, float(_MAX_COST)),
-    )
-
-
-def _at_most(count: int | None, most: int) -> int | None:
-    return None if count is None else min(count, most)

@@ -32,13 +32,13 @@ MAX_FILES = 5000
 _MAX_DIGESTS = 200
 
 TOP = (
-    *(bus.WORK_REPORT, bus.REVIEW_REQUEST, bus.REVIEW_REPORT, bus.FIX_LIST),
-    *(bus.SUMMARY, bus.TASK_PACKET),
+    *(bus.WORK_REPORT, bus.REVIEW_REQUEST, bus.REVIEW_REPORT, bus.SECOND_REVIEW_REPORT),
+    *(bus.FIX_LIST, bus.SUMMARY, bus.TASK_PACKET),
 )
 """The bus files of the current round, besides the state and the card."""
 
 _REPORT = "|".join(re.escape(name) for name in TOP)
-_REFUSED = re.compile(r"r[0-9]{1,6}_(work|review)_report_refused_[0-9]{1,6}\.txt")
+_REFUSED = re.compile(r"r[0-9]{1,6}_(work|review|second_review)_report_refused_[0-9]{1,6}\.txt")
 _ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}|{_REFUSED.pattern}")
 _RUN = re.compile(bus.RUN_FOLDER)
 _HANDOFF = re.compile(r"(worker|reviewer)_r[0-9]{1,6}\.json")

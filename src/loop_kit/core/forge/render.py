@@ -24,6 +24,7 @@ from loop_kit.core.forge.findings import (
     settled_section,
 )
 from loop_kit.core.loop.findings import Finding, open_findings
+from loop_kit.core.loop.second_review import is_second_review_awaited, who_approved, who_reviewed
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
 from loop_kit.core.sanitize import (
     MAX_BODY,
@@ -115,7 +116,10 @@ def review_body(
     parts += progress_section(state, round_, review)
     for note in record.notes:
         parts += ["", inline(note, 1000)]
-    if review.decision == "approve" and not approved:
+    reviewed = who_reviewed(record)
+    if reviewed:
+        parts += ["", inline(reviewed, 1000)]
+    elif review.decision == "approve" and not approved:
         parts.append("The reviewer approved, but the verify commands fail, so it is sent back.")
     if review.summary:
         parts += ["", markdown(review.summary)]
@@ -194,14 +198,16 @@ def rounds_table(state: LoopState) -> list[str]:
 def headline(state: LoopState) -> str:
     """One sentence: the status of the loop and what happens next."""
     if state.outcome is Outcome.APPROVED:
-        return f"Approved in round {state.round}."
+        who = who_approved(state.history[-1]) if state.history else None
+        return f"Approved in round {state.round}{f' by {who}' if who else ''}".rstrip(".") + "."
     if state.outcome is not None:
         reasons = f" ({', '.join(state.reasons)})" if state.reasons else ""
         return f"Stopped in round {state.last_round}: {state.outcome.value}{reasons}. {state.error}"
     still = len(open_findings(state.findings))
     if state.state is Phase.AWAITING_WORK and state.history:
         return f"Round {state.round} is next; {still} finding(s) are open."
-    return f"Round {state.round}, {state.state.value}."
+    awaited = " of the second reviewer" if is_second_review_awaited(state) else ""
+    return f"Round {state.round}, {state.state.value}{awaited}."
 
 
 def usage_text(state: LoopState) -> str:

@@ -15,6 +15,7 @@ TASK_CARD = "task_card.json"
 WORK_REPORT = "work_report.json"
 REVIEW_REQUEST = "review_request.json"
 REVIEW_REPORT = "review_report.json"
+SECOND_REVIEW_REPORT = "second_review_report.json"
 FIX_LIST = "fix_list.json"
 STATE = "state.json"
 SUMMARY = "summary.json"
@@ -25,14 +26,19 @@ UNPUSHED = "unpushed.bundle"
 
 RESET = (
     *(STATE, f"{STATE}.corrupt", f".{STATE}.bak", SUMMARY, TASK_PACKET),
-    *(WORK_REPORT, REVIEW_REQUEST, REVIEW_REPORT, FIX_LIST),
+    *(WORK_REPORT, REVIEW_REQUEST, REVIEW_REPORT, SECOND_REVIEW_REPORT, FIX_LIST),
 )
 """What `--reset` removes of an earlier loop, a backup of agent-task-runner's among it."""
 
 IN_WORKSPACE = (TASK_CARD, STATE, FIX_LIST, REVIEW_REQUEST, PATCH, WORK_REPORT, REVIEW_REPORT)
 """What may be in `.loop/` of an agent's workspace while it works there, ignored by its git."""
 
-REPORTS = {Role.WORKER: WORK_REPORT, Role.REVIEWER: REVIEW_REPORT}
+REPORTS = {
+    Role.WORKER: WORK_REPORT,
+    Role.REVIEWER: REVIEW_REPORT,
+    Role.SECOND_REVIEWER: SECOND_REVIEW_REPORT,
+}
+"""Where the report of each role is saved; an agent writes the one of its job."""
 RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:-[0-9]{1,6})?"
 """The name of a folder below `archive/<task_id>/runs`: when round 1 of that run began."""
 
@@ -145,6 +151,12 @@ def state_for_agents(state: LoopState) -> Document:
         "started_at": state.started_at,
         "round_details": [detail.model_dump(mode="json") for detail in state.round_details[-1:]],
     }
+
+
+def saved(state: LoopState, name: str, document: Document) -> dict[str, bytes]:
+    """A document on the bus, and in the archive, which repeats no diff: git has it."""
+    archived = archive_path(state.task_id, state.round, name)
+    return {name: encode(document), archived: encode(remove_diff(document))}
 
 
 def remove_diff(document: Document) -> Document:

@@ -5,7 +5,7 @@ A handler is pure, and does not decide what is done next.
 
 from collections.abc import Mapping
 
-from loop_kit.core.loop import sessions
+from loop_kit.core.loop import second_review, sessions
 from loop_kit.core.loop.evidence import rejection_of_unverified
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.loop.findings import apply_review
@@ -21,6 +21,7 @@ from loop_kit.core.loop.messages import (
     PreparationFailed,
     Published,
     ReviewReported,
+    SecondReviewSkipped,
     TaskStarted,
     WorkReported,
 )
@@ -41,11 +42,16 @@ from loop_kit.core.loop.state import (
     RoundRecord,
 )
 
-ROLES: Mapping[Phase, Role] = {
+_ROLES: Mapping[Phase, Role] = {
     Phase.AWAITING_WORK: Role.WORKER,
     Phase.AWAITING_REVIEW: Role.REVIEWER,
 }
-"""Whose attempt is awaited."""
+
+
+def awaited_role(state: LoopState) -> Role | None:
+    """Whose attempt is awaited."""
+    is_second = second_review.is_second_review_awaited(state)
+    return Role.SECOND_REVIEWER if is_second else _ROLES.get(state.state)
 
 
 def attempt_of(state: LoopState, role: Role) -> Attempt:
@@ -107,8 +113,8 @@ def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState
 
 
 def _expect(state: LoopState, role: Role) -> None:
-    if ROLES[state.state] is not role:
-        raise IllegalTransition(f"an attempt of the {role} while {state.state}")
+    if awaited_role(state) is not role:
+        raise IllegalTransition(f"an attempt of the {role.words} while {state.state}")
 
 
 def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState:
@@ -133,7 +139,7 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     _expect(state, event.role)
     if event.failure is Failure.STALE_SESSION:
         return _forget_session(state, event)
-    outcome = OUTCOMES.get((event.role, event.failure))
+    outcome = OUTCOMES.get((event.role.job, event.failure))
     if outcome is None:
         raise IllegalTransition(f"{event.failure} of the {event.role}")
     attempt = attempt_of(state, event.role)
@@ -157,6 +163,9 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     if event.failure is Failure.TRANSIENT and attempt.retries:
         message = f"{message} Given up after {attempt.retries + 1} attempts."
     changes = {"reasons": reasons, "attempt": attempt, "refused_diff": event.refused_diff}
+    missed = second_review.record_missed(spent, message)
+    if missed is not None:
+        return update(missed, attempt=attempt)
     return end_loop(spent, outcome, message, event.at, **changes)
 
 
@@ -199,6 +208,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         usage=state.usage.plus(event.spent),
         verification=event.verification,
         attempt=None,
+        second=None,
         wip=None,
         sessions=sessions.keep_session(state, Role.WORKER, event.session),
         round_details=(*(d for d in state.round_details if d.round != state.round), detail),
@@ -207,24 +217,53 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
 
 
 def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
-    """End the loop or begin the next round; what does not verify is never approved."""
-    findings = apply_review(state.findings, event.report)
-    decision = event.report.decision
+    """End the loop, begin the next round, or wait for the second reviewer."""
+    _expect(state, event.role)
+    used = state.usage.plus(event.spent)
+    kept = sessions.keep_session(state, event.role, event.session)
+    return _decide_round(update(state, usage=used, sessions=kept), event)
+
+
+def skip_second_review(state: LoopState, event: SecondReviewSkipped) -> LoopState:
+    """Let the approval of the first reviewer count alone, unless the second is required."""
+    if state.second is None:
+        raise IllegalTransition("no second review is awaited")
+    if not second_review.is_dispensable(state.limits, Role.SECOND_REVIEWER):
+        return end_loop(state, Outcome.REVIEWER_DISPATCH_FAILED, event.why, event.at)
+    alone = state.second.model_copy(update={"missed": event.why})
+    first = ReviewReported(alone.report, event.at, reviewer=alone.reviewer)
+    return _decide_round(update(state, second=alone), first)
+
+
+def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
+    """The state after a review that is paid for; what does not verify is never approved."""
+    report = second_review.deciding_report(state, event) or event.report
+    findings = apply_review(state.findings, report)
+    decision = report.decision
     rejection = rejection_of_unverified(state, findings) if decision == "approve" else None
     if rejection is not None:
         findings = apply_review(findings, rejection)
         decision = rejection.decision
+    if decision == "approve" and second_review.is_second_review_due(state, event):
+        return second_review.await_second_review(state, event)
     known = {finding.id for finding in state.findings}
     fresh = tuple(finding.id for finding in findings if finding.id not in known)
-    usage = state.usage.plus(event.spent)
+    if event.role is Role.SECOND_REVIEWER:
+        findings = second_review.attribute(findings, fresh)
     reviewed = update(
         state,
         findings=findings,
-        usage=usage.model_copy(update={"rounds": usage.rounds + 1}),
+        usage=state.usage.model_copy(update={"rounds": state.usage.rounds + 1}),
         attempt=None,
-        sessions=sessions.keep_session(state, Role.REVIEWER, event.session),
+        second=None,
         round_details=update_round(state.round_details, state.round, review_decision=decision),
-        history=update_round(state.history, state.round, decision=decision, new_findings=fresh),
+        history=update_round(
+            state.history,
+            state.round,
+            decision=decision,
+            new_findings=fresh,
+            reviews=second_review.verdicts(state, event),
+        ),
     )
     if decision == "approve":
         return end_loop(reviewed, Outcome.APPROVED, "", event.at)

@@ -23,8 +23,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loop_kit.core.loop import handlers, outbox, sessions
-from loop_kit.core.loop.handlers import ROLES, attempt_of
+from loop_kit.core.loop import handlers, outbox, second_review, sessions
+from loop_kit.core.loop.handlers import attempt_of, awaited_role
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     AttemptStarted,
@@ -46,6 +46,8 @@ from loop_kit.core.loop.messages import (
     PushWasRefused,
     ReviewReported,
     RunAgent,
+    SecondReviewSkipped,
+    SkipSecondReview,
     Stop,
     TaskStarted,
     Verify,
@@ -89,7 +91,8 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),
-        ReviewReported: (handlers.accept_review, {_WORK, _DONE}),
+        ReviewReported: (handlers.accept_review, {_REVIEW, _WORK, _DONE}),
+        SecondReviewSkipped: (handlers.skip_second_review, {_WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
         PushWasRefused: (refuse_push, {_WORK, _DONE}),
@@ -146,10 +149,13 @@ def outstanding(state: LoopState, *, posts: bool = True, prepared: bool = True) 
     """
     if posts and (due := outbox.due_posts(state)):
         return Publish(due)
-    role = ROLES.get(state.state)
+    role = awaited_role(state)
     if role is None:
         return None
     spent = exceeded_budget(state.limits, state.usage)
+    skipped = second_review.reason_to_skip(state, spent)
+    if skipped:
+        return SkipSecondReview(skipped)
     if spent:
         return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
     attempt = _next_attempt(state, role)

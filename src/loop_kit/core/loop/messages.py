@@ -180,9 +180,10 @@ class WorkReported:
 
 @dataclass(frozen=True, slots=True)
 class ReviewReported:
-    """The reviewer's verdict is valid and its workspace untouched.
+    """The verdict of a reviewer is valid and its workspace untouched.
 
     `provenance` says where the line of each of its blocking issues comes from, in their order.
+    `reviewer` is its backend, with the model after a colon where one is set.
     """
 
     report: ReviewReport
@@ -190,6 +191,16 @@ class ReviewReported:
     spent: Spent = field(default_factory=Spent)
     session: Session | None = None
     provenance: tuple[str, ...] = ()
+    role: Role = Role.REVIEWER
+    reviewer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondReviewSkipped:
+    """The approval of the first reviewer counts alone, because of `why`."""
+
+    why: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +275,7 @@ Event = (
     | AttemptFailed
     | WorkReported
     | ReviewReported
+    | SecondReviewSkipped
     | Halted
     | PushWasRefused
     | Published
@@ -308,6 +320,13 @@ class RunAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class SkipSecondReview:
+    """Do without the second review, because of `why`."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Record the start of this attempt and make it durable, with the lease, before anything long.
 
@@ -340,4 +359,4 @@ class HandOver:
     continue_to: int | None
 
 
-Effect = Publish | Stop | Claim | Prepare | Verify | RunAgent
+Effect = Publish | Stop | SkipSecondReview | Claim | Prepare | Verify | RunAgent

@@ -19,6 +19,7 @@ from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import Commanded, LoopResumed
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.review_only import skip_worker
+from loop_kit.core.loop.second_review import record_missed
 from loop_kit.core.loop.state import Attempt, Limits, LoopState, Outcome, Phase, Role
 
 _MAX_LOST = 2
@@ -69,7 +70,8 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
     if event.head_sha:
         pushed = {"head_sha": event.head_sha, "verified": None}
         history = update_round(state.history, state.round, **pushed)
-        state = update(state, history=history, sessions={}, wip=None, head_sha=event.head_sha)
+        fresh: Mapping[str, Any] = {"sessions": {}, "wip": None, "second": None}
+        state = update(state, history=history, head_sha=event.head_sha, **fresh)
     if event.card is not None:
         state = _take_card(state, event.card, event.verify)
     state = update(
@@ -120,10 +122,12 @@ def continue_loop(
 
 def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:
     error = (
-        f"{attempt.lost} runs died while the {attempt.role.value} was running, without an error"
+        f"{attempt.lost} runs died while the {attempt.role.words} was running, without an error"
         " of loop-kit. Look at the end of their logs: out of memory or disk, or a lost runner?"
     )
-    return end_loop(state, DISPATCH_FAILED[attempt.role], error, at)
+    return record_missed(state, error) or end_loop(
+        state, DISPATCH_FAILED[attempt.role.job], error, at
+    )
 
 
 def extended_limits(limits: Limits, state: LoopState) -> Limits:
@@ -267,6 +271,7 @@ def _take_card(state: LoopState, card: TaskCard, verify: tuple[str, ...]) -> Loo
         state,
         card_sha256=card.sha256,
         attempt=attempt,
+        second=None,
         verify=verify,
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from loop_kit.core.agent.report_values import Decision
+from loop_kit.core.loop.reviewers import ReviewerVerdict
 from loop_kit.core.loop.verification import Sha
 from loop_kit.core.record import ExtensibleRecord
 
@@ -47,6 +48,7 @@ class RoundRecord(ExtensibleRecord):
     files: int = 0
     verified: bool | None = None
     decision: Decision | None = None
+    reviews: tuple[ReviewerVerdict, ...] = ()
     new_findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     growth: Growth | None = None

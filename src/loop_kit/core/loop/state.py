@@ -16,6 +16,7 @@ from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
+from loop_kit.core.loop.reviewers import SecondReview
 from loop_kit.core.loop.rounds import Growth, RoundDetail, RoundRecord, RuleNote
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state_version import (
@@ -80,6 +81,8 @@ class Limits(ExtensibleRecord):
     max_tokens_ceiling: int | None = None
     max_cost_usd_ceiling: float | None = None
     evidence: Literal["lenient", "strict"] = "lenient"
+    second_reviewer: str = ""
+    second_reviewer_mode: Literal["optional", "required"] = "optional"
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
     rules: Rules = Rules()
@@ -250,6 +253,8 @@ class LoopState(ExtensibleRecord):
     baseline: Verification | None = None
     verification: Verification | None = None
     attempt: Attempt | None = None
+    second: SecondReview | None = None
+    """The approval of the first reviewer, while the second one is awaited."""
     wip: Wip | None = None
     refusal: PushRefusal | None = None
     held: HeldWork | None = None

@@ -1,0 +1,149 @@
+"""Builds the bundle of a round from what happened in it, in the job of the agents."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Any
+
+from loop_kit.core.ci.bundle import (
+    MAX_COST,
+    MAX_ERROR,
+    MAX_RECORD,
+    MAX_REFUSED,
+    MAX_SECONDS,
+    MAX_TOKENS,
+    VERSION,
+    Bundle,
+    BundledWork,
+    Costs,
+    Refused,
+    Spending,
+    VerifyResult,
+    VerifyResults,
+)
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    BaseVerified,
+    Event,
+    HeadVerified,
+    ReviewReported,
+    SecondReviewSkipped,
+    WorkReported,
+)
+from loop_kit.core.loop.state import CommandResult, LoopState, Outcome, Role, Usage, Verification
+from loop_kit.core.record import clean_text
+
+
+def build_bundle(
+    recorded: LoopState,
+    ended: LoopState,
+    events: Iterable[Event],
+    reports: Mapping[Role, bytes],
+    refused: Iterable[Refused] = (),
+) -> Bundle:
+    """The bundle of a round that went from `recorded` to `ended` by `events`.
+
+    `reports` are those on the bus; one counts only when an event recorded its acceptance.
+    """
+    happened = tuple(events)
+    spent = {role.value: _spending(_usage(happened, role)) for role in Role}
+    accepted: dict[str, Any] = {}
+    verified: list[VerifyResults] = []
+    for event in happened:
+        if isinstance(event, WorkReported):
+            report, done = _decode(reports.get(Role.WORKER, b"")), event.work
+            work = BundledWork(head_sha=done.head_sha, report=report, notes=done.notes)
+            accepted["work"] = work
+            verified += _results(event.verification)
+        elif isinstance(event, ReviewReported):
+            review = _decode(reports.get(event.role, b""))
+            key = "review" if event.role is Role.REVIEWER else "second_review"
+            accepted |= {key: review, f"{event.role.value}_name": _plain(event.reviewer)}
+        elif isinstance(event, SecondReviewSkipped):
+            accepted["missed"] = clean_text(event.why)[:MAX_ERROR]
+        elif isinstance(event, BaseVerified | HeadVerified):
+            verified += _results(event.verification)
+    stopped = ended.outcome not in {None, *_CONCLUDED}
+    return Bundle.model_validate(
+        {
+            "version": VERSION,
+            "task_id": recorded.task_id,
+            "round": recorded.round,
+            "holder": recorded.lease.holder if recorded.lease else "",
+            "seq": recorded.seq,
+            **accepted,
+            "verifications": tuple(verified[-4:]),
+            "spent": Costs(**spent),
+            "outcome": ended.outcome if stopped else None,
+            "reasons": ended.reasons if stopped else (),
+            "error": clean_text(ended.error)[:MAX_ERROR] if stopped else "",
+            "failed_setup": ended.failed_setup and _result(ended.failed_setup),
+            "refused": tuple(refused)[-MAX_REFUSED:],
+        }
+    )
+
+
+def shorten(bundle: Bundle) -> Bundle:
+    """The bundle, without the reports that are more than the publishing job reads."""
+    if len(bundle.to_json()) <= MAX_RECORD:
+        return bundle
+    accepted = bundle.model_copy(update={"refused": ()})
+    return accepted if len(accepted.to_json()) <= MAX_RECORD else _without_reports(accepted)
+
+
+def _without_reports(bundle: Bundle) -> Bundle:
+    return bundle.model_copy(
+        update={
+            "work": None,
+            "review": None,
+            "second_review": None,
+            "outcome": Outcome.INVALID_WORK_REPORT,
+            "reasons": (),
+            "error": f"The agents' reports are longer than {MAX_RECORD} bytes.",
+        }
+    )
+
+
+_CONCLUDED = (Outcome.APPROVED, Outcome.MAX_ROUNDS_EXHAUSTED, Outcome.CANCELLED)
+"""Outcomes that follow from reports: the publishing job draws these conclusions itself."""
+
+
+def _decode(raw: bytes) -> str:
+    return clean_text(raw.decode("utf-8-sig", "replace"))
+
+
+def _results(verification: Verification | None) -> list[VerifyResults]:
+    if verification is None:
+        return []
+    return [VerifyResults(sha=verification.sha, results=tuple(map(_result, verification.results)))]
+
+
+def _result(result: CommandResult) -> VerifyResult:
+    tail, seconds = clean_text(result.tail)[-8_192:], min(result.seconds, MAX_SECONDS)
+    return VerifyResult(
+        command=result.command, exit_code=result.exit_code, tail=tail, seconds=seconds
+    )
+
+
+def _usage(events: Iterable[Event], role: Role) -> Usage:
+    """What the attempts of one role used."""
+    of_role = (e for e in events if isinstance(e, AttemptFailed | WorkReported | ReviewReported))
+    spent = (e.spent for e in of_role if getattr(e, "role", Role.WORKER) is role)
+    return reduce(Usage.plus, spent, Usage())
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.:/@ -]", "_", name)[:100]
+
+
+def _spending(usage: Usage) -> Spending:
+    return Spending(
+        agent_seconds=min(usage.agent_seconds, MAX_SECONDS),
+        tokens_in=_at_most(usage.tokens_in, MAX_TOKENS),
+        tokens_out=_at_most(usage.tokens_out, MAX_TOKENS),
+        cost_usd=None if usage.cost_usd is None else min(usage.cost_usd, float(MAX_COST)),
+    )
+
+
+def _at_most(count: int | None, most: int) -> int | None:
+    return None if count is None else min(count, most)

@@ -1,0 +1,19 @@
+"""Who approved, in words; `loop status` says it too, so nothing here builds a record."""
+
+from collections.abc import Sequence
+
+Row = tuple[str, str | None, str]
+"""A reviewer, its decision, and why it has none."""
+
+
+def approval_text(reviews: Sequence[Row]) -> str | None:
+    """`2 reviewers (codex, claude)`, or that it is one and why; None if only one was asked for."""
+    if len(reviews) < 2:
+        return None
+    approving = [reviewer or "unnamed" for reviewer, decision, _ in reviews if decision]
+    names = ", ".join(approving)
+    if len(approving) > 1:
+        same = "; the same model twice" if len(set(approving)) == 1 else ""
+        return f"{len(approving)} reviewers ({names}{same})"
+    missed, _, why = next(row for row in reviews if not row[1])
+    return f"1 reviewer ({names}); the second, {missed or 'unnamed'}, could not be asked: {why}"
