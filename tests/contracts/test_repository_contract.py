@@ -91,6 +91,18 @@ def test_a_line_that_was_taken_back_and_written_again_is_of_who_wrote_it_again(
     assert history.origin("calc.py", 1) == again
 
 
+def test_a_line_beside_lines_that_the_last_commit_removed_is_of_that_commit(
+    history: History,
+) -> None:
+    guarded = OLD.replace("    return", "    check(a)\n    check(b)\n    return")
+    base = history.commit(calc_py=guarded, other_py="one\ntwo\nthree\n")
+    history.commit(calc_py=guarded, other_py="two\nthree\n")
+    fix = history.commit(calc_py=OLD, other_py="two\nthree\n")
+
+    assert [history.origin("calc.py", line) for line in (3, 4, 5)] == [base, fix, fix]
+    assert history.origin("other.py", 1) == base
+
+
 def test_what_the_last_commit_does_not_have_is_nowhere(history: History) -> None:
     history.commit(calc_py=OLD, old_py="old\n", empty_py="")
     history.commit(calc_py=OLD, empty_py="")

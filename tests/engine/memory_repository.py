@@ -115,6 +115,9 @@ class MemoryRepository:
         if now is None or (place.line and not 0 < place.line <= len(now.splitlines())):
             return NOWHERE
         line = place.line and place.line - 1
+        before = trees[(bases[0], *heads)[-2]].get(place.file)
+        if line is not None and _is_beside_removal(before, now, line):
+            return heads[-1]
         for older, newer in reversed(list(pairwise((bases[0], *heads)))):
             new = trees[newer].get(place.file)
             if line is None:
@@ -148,6 +151,13 @@ def _older_line(old: bytes | None, new: bytes | None, line: int) -> int | None:
         if block.b <= line < block.b + block.size:
             return block.a + line - block.b
     return None
+
+
+def _is_beside_removal(old: bytes | None, new: bytes, line: int) -> bool:
+    sides = [[b"".join(row.split()) for row in (side or b"").splitlines()] for side in (old, new)]
+    matcher = difflib.SequenceMatcher(None, *sides, autojunk=False)
+    removals = [at for tag, _, _, at, _ in matcher.get_opcodes() if tag == "delete"]
+    return any(line in {at - 1, at} for at in removals)
 
 
 def _patch(path: str, old: bytes | None, new: bytes | None) -> bytes:

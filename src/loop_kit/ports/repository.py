@@ -80,6 +80,7 @@ class Repository(Protocol):
         NOWHERE for what the last head does not have, and None for what git cannot say: in a file
         that is too large or one too many, or where a commit that matters is not here. For a file as
         a whole, a folder, a link or a submodule it is the last commit that changed it.
+        The last head also has the lines beside which it removed others.
 
         Raises:
             LoopError: the last head cannot be read.

@@ -9,6 +9,9 @@ it: no list of ignored revisions, no attributes, no text conversion.
 White space does not count (`-w`), and a block that moved inside its file is not new (`-M`): a fix
 that indents or sorts code has not written it. Renamed files are followed. Code that moved to
 another file is new there, because to search every other file takes too long.
+
+Blame has nothing to say about lines that were removed, and a finding about them is on a line beside
+them. So lines beside which the last head removed others count as its own.
 """
 
 import contextlib
@@ -43,6 +46,8 @@ _ALONE = {
 }
 _CONFIG = "[core]\n\trepositoryformatversion = {}\n\tbare = true\n{}"
 _SHA256 = "[extensions]\n\tobjectFormat = sha256\n"
+_REMOVAL = re.compile(rb"^@@ -\d+(?:,\d+)? \+(\d+),0 @@", re.MULTILINE)
+_DIFF = ("diff", "--unified=0", "-w", "--no-renames", "--no-color", "--no-ext-diff")
 _GROUP = re.compile(rb"^([0-9a-f]{40,64}) \d+ (\d+) (\d+)$", re.MULTILINE)
 
 
@@ -61,11 +66,15 @@ class _Borrower:
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """The commits that were written: `head` is the last; `answers` has what each one means."""
+    """The commits that were written: `head` is the last; `answers` has what each one means.
+
+    `trees` are those of the last two that were asked about, or of fewer that are here.
+    """
 
     repository: _Borrower
     objects: Objects
     head: str
+    trees: tuple[str, ...]
     answers: Mapping[str, str | None]
 
     def last_change(self, file: str) -> str | None:
@@ -86,7 +95,21 @@ class _History:
             for line in lines:
                 if first <= line < first + int(count):
                     found[line] = self.answers.get(commit.decode())
+        older = {n for n, sha in found.items() if sha not in {NOWHERE, self.answers[self.head]}}
+        if older and self._changed_last(file):
+            found |= dict.fromkeys(older & self._beside_removals(file), self.answers[self.head])
         return found
+
+    def _changed_last(self, file: str) -> bool:
+        """Whether the last commit changed a file that was there before."""
+        entries = [_entry(self.objects, tree, file) for tree in self.trees]
+        return len(entries) == 2 and None not in entries and entries[0] != entries[1]
+
+    def _beside_removals(self, file: str) -> set[int]:
+        """The lines of a file between which the last commit removed lines and added none."""
+        out = self.repository.run(*_DIFF, *self.trees, "--", file)
+        before = {int(line) for line in _REMOVAL.findall(out)}
+        return before | {line + 1 for line in before}
 
 
 def find_origins(
@@ -115,7 +138,8 @@ def find_origins(
     with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
         borrower = _borrow(limited, Path(folder), is_sha256=len(heads[-1]) == _SHA256_LENGTH)
         head, answers = _write_history(borrower.objects, bases, heads, trees)
-        history = _History(borrower, git.objects, head, answers)
+        last_two = tuple(trees[sha] for sha in [*bases[:1], *heads][-2:] if sha in trees)
+        history = _History(borrower, git.objects, head, last_two, answers)
         for file in asked:
             lines = [place.line for place in places if place.file == file]
             found |= _origins_in(history, file, lines, _entry(git.objects, heads[-1], file))
