@@ -279,11 +279,13 @@ CASES = {
 
 
 def advice(issue: Issue) -> str:
-    """The line of the first comment that says what is next."""
+    """The line of the first comment that says what is next, or its first answer."""
     (line,) = [
-        each for each in issue.comments[0].body.splitlines() if each.startswith("- **Next:**")
+        each
+        for each in issue.comments[0].body.splitlines()
+        if each.startswith(("- **Next:**", "1. "))
     ]
-    return line
+    return f"{line[:3]}{line[3].lower()}{line[4:]}"
 
 
 def commands(line: str) -> list[str]:

@@ -7,6 +7,7 @@ A place that nobody can comment on has the workflow's own form instead.
 import math
 from collections.abc import Mapping
 
+from loop_kit.core.forge.choices import choices
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
@@ -18,7 +19,7 @@ STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before ea
 _CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
 _RETRY = "comment `/loop retry`"
 _RUN = "run the workflow again with `task-id: {}`"
-_CARD = "edit the card, comment `/loop refresh` and then `/loop retry`"
+CARD = "edit the card, comment `/loop refresh` and then `/loop retry`"
 _OTHER_TASK = "nothing: what it made is merged. Use a new task id for new work."
 
 _FAILED: Mapping[Outcome, str] = {
@@ -43,7 +44,18 @@ _PUSH_FIRST: Mapping[RefusalKind, str] = {
 
 
 def next_step(state: LoopState) -> str:
-    """What happens next, or what a person can do so that something does."""
+    """What happens next, or what a person can do so that something does, in one line."""
+    first, *others = ways(state)
+    return " ".join([first, *(f"{way[0].upper()}{way[1:]}" for way in others)])
+
+
+def ways(state: LoopState) -> tuple[str, ...]:
+    """What happens next, or each way in which a person has it continue, in a sentence each."""
+    found = _ways(state)
+    return (found,) if isinstance(found, str) else found
+
+
+def _ways(state: LoopState) -> str | tuple[str, ...]:
     if state.state is Phase.PAUSED:
         return "nothing, until somebody comments `/loop resume`."
     if state.outcome is None:
@@ -111,11 +123,18 @@ def _after_cancellation(state: LoopState) -> str:
 
 def _after_rounds(state: LoopState) -> str:
     if outbox.issue_or_pull(state):
-        return "comment `/loop extend 2` to give it two more rounds."
+        return _choose(state)
     return f"raise `max-rounds` in the workflow, then {_again(state)}."
 
 
-def _after_needs_human(state: LoopState) -> str:
+def _choose(state: LoopState) -> str:
+    """The comments of which each answers a stop over findings."""
+    offered = [f"`{choice.command}` ({choice.short})" for choice in choices(state)]
+    first = f"comment {offered[0]}"
+    return f"{', or '.join([first, *offered[1:]])}."
+
+
+def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
     again = _again(state)
     if "budget" in state.reasons:
         return _after_budget(state)
@@ -123,9 +142,11 @@ def _after_needs_human(state: LoopState) -> str:
         return f"{again}: the loop continues from the commits that are on the branch then."
     if {"scope", "protected_path"} & set(state.reasons):
         without = f"{again}: the worker tries again without the refused change."
-        return f"{without} If the card should allow it, {_CARD}."
+        return without, f"if the card should allow it, {CARD}."
     if "push_refused" in state.reasons:
         return _after_refused_push(state)
+    if outbox.issue_or_pull(state) and choices(state):
+        return _choose(state)
     return f"decide what it asks, then {again}."
 
 
@@ -142,7 +163,7 @@ def _after_refused_push(state: LoopState) -> str:
         return f"{pushed}."
     if refusal.kind is RefusalKind.SECRET:
         allowed = f"If it is none, allow it where the server says so, then {again}"
-        return f"say in the card how to do without it: {_CARD}. {allowed}: the work is done again."
+        return f"say in the card how to do without it: {CARD}. {allowed}: the work is done again."
     return f"{_PUSH_FIRST[refusal.kind].format(inline(f'`{refusal.branch}`'))}{pushed}."
 
 
@@ -162,20 +183,20 @@ def _after_budget(state: LoopState) -> str:
     return f"raise `{needed.name}` (and `{needed.name}-ceiling`) in the workflow, then {again}."
 
 
-def _after_failure(state: LoopState) -> str:
+def _after_failure(state: LoopState) -> str | tuple[str, ...]:
     again = _again(state)
     if state.outcome is Outcome.VERIFY_UNAVAILABLE:
         return _after_unavailable_verification(state)
     if state.outcome is Outcome.WORKER_NOOP:
-        return f"say in the card what is missing: {_CARD}. To try once more as it is, {again}."
+        return f"say in the card what is missing: {CARD}.", f"to try once more as it is, {again}."
     what = _FAILED.get(state.outcome, "fix what failed") if state.outcome else ""
     if what.startswith("to "):
         return f"{again} {what}."
     return f"{what}, then {again}: it continues where it stopped."
 
 
-def _after_unavailable_verification(state: LoopState) -> str:
-    install = f"if its program is missing, install it in the workflow and {_again(state)}"
+def _after_unavailable_verification(state: LoopState) -> tuple[str, ...]:
+    install = f"if its program is missing, install it in the workflow and {_again(state)}."
     if not outbox.issue_or_pull(state):
-        return f"correct the command in the card and run the workflow with it again; {install}."
-    return f"correct the command in the card and comment `/loop refresh`; {install}."
+        return "correct the command in the card and run the workflow with it again.", install
+    return "correct the command in the card and comment `/loop refresh`.", install

@@ -16,6 +16,7 @@ from loop_kit.core.forge.advice import (
     refused_report,
 )
 from loop_kit.core.forge.findings import final_sections
+from loop_kit.core.forge.question import question, question_lines
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
@@ -72,11 +73,12 @@ def status_comment(state: LoopState) -> str:
         "",
         inline(headline(state), 1000),
         "",
+        *_asks(state),
         *rounds_table(state),
         "",
         f"Used so far: {usage_text(state)}.",
         "",
-        f"- **Next:** {next_step(state)}",
+        *_next(state),
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         f"- **CI:** {_ci(state)}",
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
@@ -97,8 +99,9 @@ def acknowledgement(state: LoopState) -> str:
         "",
         inline(headline(state), 1000),
         "",
+        *_asks(state),
         *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
-        f"- **Next:** {next_step(state)}",
+        *_next(state),
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         *_card_note(state),
         *refused_report(state),
@@ -107,6 +110,17 @@ def acknowledgement(state: LoopState) -> str:
         *failed_setup(state),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def _asks(state: LoopState) -> list[str]:
+    """The question of a stopped loop, before everything else."""
+    lines = question_lines(state)
+    return [*lines, ""] if lines else []
+
+
+def _next(state: LoopState) -> list[str]:
+    """What is next, where that is no question."""
+    return [] if question(state) else [f"- **Next:** {next_step(state)}"]
 
 
 def status_reply(mark: str, state: LoopState) -> str:

@@ -200,6 +200,8 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         notes=work.notes,
         growth=work.growth,
         restores=work.restores,
+        disputed=tuple(r.id for r in event.report.responses if r.action == "disputed"),
+        kind="simplify" if state.simplify else "fresh" if state.fresh_round else "",
     )
     return update(
         state,

@@ -30,6 +30,8 @@ def skip_worker(state: LoopState) -> LoopState:
             "new_findings": (),
             "notes": (NOTE,),
             "restores": (),
+            "disputed": (),
+            "kind": "review",
             "rules": (),
         }
     )

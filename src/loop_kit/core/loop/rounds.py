@@ -1,5 +1,7 @@
 """What is recorded of each round: as agent-task-runner has it, and for the audit trail."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from loop_kit.core.agent.report_values import Decision
@@ -37,7 +39,11 @@ class RoundDetail(ExtensibleRecord):
 
 
 class RoundRecord(ExtensibleRecord):
-    """One round as the audit trail has it; `notes` are on what is not in its commits."""
+    """One round as the audit trail has it; `notes` are on what is not in its commits.
+
+    `disputed` are the findings that its worker disputed. `kind` is what it was instead of a usual
+    round: one in a fresh conversation, one only to simplify, one without a worker.
+    """
 
     round: int
     parent_sha: Sha
@@ -55,3 +61,5 @@ class RoundRecord(ExtensibleRecord):
     restores: tuple[str, ...] = ()
     """Files where the fix restores what the last one removed, or removes what it added."""
     rules: tuple[RuleNote, ...] = ()
+    disputed: tuple[str, ...] = ()
+    kind: Literal["", "fresh", "simplify", "review"] = ""

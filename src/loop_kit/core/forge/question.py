@@ -1,0 +1,179 @@
+"""What a stopped loop asks a person: why it stopped, what was tried, and the smallest choice.
+
+A person who reads it was not there. So it says in a few lines what the agents disagree about or
+could not do, shows what became of each finding, and offers answers that are commands, each of which
+continues the loop when it is followed. What agents wrote is quoted, never trusted.
+"""
+
+from dataclasses import dataclass
+
+from loop_kit.core.forge import advice
+from loop_kit.core.forge.choices import ANOTHER, Choice, asked, choices
+from loop_kit.core.loop import outbox
+from loop_kit.core.loop.findings import Finding
+from loop_kit.core.loop.state import LoopState, Outcome, RoundRecord
+from loop_kit.core.sanitize import code, inline
+
+MAX_ROWS = 20
+MAX_ROUNDS = 8
+"""The newest rounds of which the table of findings has a column."""
+
+_AGENT_FAILED = {
+    Outcome.WORKER_TIMEOUT,
+    Outcome.REVIEWER_TIMEOUT,
+    Outcome.WORKER_DISPATCH_FAILED,
+    Outcome.REVIEWER_DISPATCH_FAILED,
+    Outcome.INVALID_WORK_REPORT,
+    Outcome.INVALID_REVIEW_REPORT,
+}
+"""Ends after which another agent may do better."""
+
+_LEAVE = "Leave it as it is: nothing more runs, and what was pushed stays where it is."
+_SAID = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked, in sentences, and two or three answers, each with what takes it."""
+
+    text: str
+    answers: tuple[str, ...]
+
+
+def question(state: LoopState) -> Question | None:
+    """The question of a stopped loop; None where nothing is asked, or nobody can answer it here.
+
+    Both texts are harmless in a post.
+    """
+    waits = state.outcome not in {None, Outcome.APPROVED, Outcome.CANCELLED, Outcome.INTERRUPTED}
+    if not waits or outbox.issue_or_pull(state) is None:
+        return None
+    offered = choices(state)
+    if offered:
+        return Question(_about_findings(state), _answers(state, offered))
+    return Question("", _other_answers(state))
+
+
+def question_lines(state: LoopState) -> list[str]:
+    """The question as a part of a post, with the table of findings; nothing where none is asked."""
+    asked_now = question(state)
+    if asked_now is None:
+        return []
+    numbered = [f"{number}. {answer}" for number, answer in enumerate(asked_now.answers, 1)]
+    text = [asked_now.text, ""] if asked_now.text else []
+    tried = tried_words(state)
+    return [
+        *text,
+        "**Choose one:**",
+        "",
+        *numbered,
+        *(["", f"Tried already: {tried}."] if tried else []),
+        *findings_table(state),
+    ]
+
+
+def _about_findings(state: LoopState) -> str:
+    findings = asked(state)
+    if not findings:
+        return ""
+    said = [_about(finding, state) for finding in findings[:3]]
+    more = f" {len(findings) - 3} more are in the table." if len(findings) > 3 else ""
+    return "\n".join(said) + more
+
+
+def _about(finding: Finding, state: LoopState) -> str:
+    """One finding in the words of those who disagree about it."""
+    where = f" ({code(_place(finding))})" if finding.file else ""
+    if "contested" not in state.reasons:
+        return f"- **{finding.id}**{where}: {inline(finding.reason, _SAID)}"
+    note = f" It adds: {inline(finding.note, _SAID)}" if finding.note else ""
+    answer = inline(finding.dispute, _SAID) or "nothing more"
+    return (
+        f"- **{finding.id}**{where}: the reviewer insists: {inline(finding.reason, _SAID)}{note}"
+        f" The worker says: {answer}"
+    )
+
+
+def _answers(state: LoopState, offered: tuple[Choice, ...]) -> tuple[str, ...]:
+    answers = [f"**{each.means}:** comment `{each.command}`{_effect(each)}" for each in offered]
+    if len(offered) < 3:
+        answers.append(f"**The card is what is wrong:** {advice.CARD}.")
+    if "diff_growth" in state.reasons:
+        answers[1:2] = [f"**The task is too large:** narrow it: {advice.CARD}."]
+    return tuple(answers)
+
+
+def _effect(choice: Choice) -> str:
+    if choice.act in {"dismiss", "waive"}:
+        return ". If nothing else blocks, the same commit is reviewed again."
+    if "…" in choice.rest:
+        return ", with the name of another backend whose program and key this job has."
+    return "."
+
+
+def _other_answers(state: LoopState) -> tuple[str, ...]:
+    """The answers to a stop that is not about findings: the advice, and one way beside it."""
+    answers = [f"{way[0].upper()}{way[1:]}" for way in advice.ways(state)]
+    if state.outcome in _AGENT_FAILED:
+        answers.append(f"**{ANOTHER.means}:** comment `{ANOTHER.command}`{_effect(ANOTHER)}")
+    return (*answers, _LEAVE)
+
+
+def tried_words(state: LoopState) -> str:
+    """What the loop has tried beside usual rounds, in words; '' if nothing."""
+    words = [_KINDS[r.kind].format(r.round) for r in state.history if r.kind]
+    words += [f"{code(name)} as the {role}" for role, name in sorted(state.retry_with.items())]
+    return ", ".join(words)
+
+
+_KINDS = {
+    "fresh": "a fresh conversation in round {}",
+    "simplify": "a round only to simplify, {}",
+    "review": "a second review of the same commit, round {}",
+}
+
+
+def findings_table(state: LoopState) -> list[str]:
+    """What became of each finding in each round; the newest of many."""
+    rounds = state.history[-MAX_ROUNDS:]
+    rows = [f for f in state.findings if f.closed_round is None or f.closed_round >= _first(rounds)]
+    if not rows or not rounds:
+        return []
+    rows.sort(key=lambda finding: finding.status != "open" or not finding.blocking)
+    more = len(state.findings) - len(rows[:MAX_ROWS])
+    head = ["finding", *(f"r{record.round}" for record in rounds)]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(_row(finding, rounds))} |" for finding in rows[:MAX_ROWS]]
+    return ["", *lines, *(["", f"And {more} more in `state.json`."] if more else [])]
+
+
+def _first(rounds: tuple[RoundRecord, ...]) -> int:
+    return rounds[0].round if rounds else 0
+
+
+def _row(finding: Finding, rounds: tuple[RoundRecord, ...]) -> list[str]:
+    where = f" {code(_place(finding))}" if finding.file else ""
+    name = f"**{finding.id}** {finding.severity}{where}".replace("|", "\\|")
+    last = rounds[-1].round
+    return [name, *(_cell(finding, record, last) for record in rounds)]
+
+
+def _cell(finding: Finding, record: RoundRecord, last: int) -> str:
+    """What the finding was in one round; a person's decision after the last one counts there."""
+    closed = None if finding.closed_round is None else min(finding.closed_round, last)
+    round_ = record.round
+    if round_ < finding.round or (closed is not None and round_ > closed):
+        return ""
+    if round_ == closed:
+        return finding.status
+    if not finding.blocking:
+        return "later"
+    if round_ == finding.round:
+        return "raised"
+    if finding.id in record.disputed:
+        return "disputed"
+    return "joined" if round_ in {joined.round for joined in finding.joined} else "open"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.file}:{finding.line}" if finding.line else finding.file

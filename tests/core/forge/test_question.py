@@ -1,0 +1,204 @@
+"""What a stopped loop asks, and that each answer continues it when it is followed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from tests.core import builders as b
+
+from loop_kit.core.agent.reports import ReportedIssue, Response, WorkReport
+from loop_kit.core.forge.choices import Choice, choices
+from loop_kit.core.forge.question import findings_table, question, question_lines, tried_words
+from loop_kit.core.forge.status import acknowledgement, status_comment
+from loop_kit.core.loop.commands import Command, read_command
+from loop_kit.core.loop.findings import Joined
+from loop_kit.core.loop.machine import outstanding, transition
+from loop_kit.core.loop.messages import Commanded, Halted, RunAgent, WorkReported
+from loop_kit.core.loop.state import Limits, LoopState, Outcome, Reason, Role, Source
+
+ISSUE = Source(kind="issue", ref="7")
+ONE_ROUND = Limits(max_rounds=1)
+
+
+def sent_back(limits: Limits | None = None, **issue: Any) -> LoopState:
+    """A loop of issue 7 in round 2, with one finding."""
+    reported = ReportedIssue(reason="double is wrong", file="calc.py", line=6, **issue)
+    state = b.after(b.awaiting_review(limits), b.rejected(1, reported))
+    return state.model_copy(update={"source": ISSUE})
+
+
+def with_finding(state: LoopState, **changes: Any) -> LoopState:
+    findings = tuple(finding.model_copy(update=changes) for finding in state.findings)
+    return state.model_copy(update={"findings": findings})
+
+
+def stopped(reason: Reason, **changes: Any) -> LoopState:
+    """A loop that a rule stopped, with one finding that has these changes."""
+    state = with_finding(sent_back(), **changes)
+    return transition(state, Halted(Outcome.NEEDS_HUMAN, "it stopped", b.AT, (reason,)))
+
+
+STOPS: dict[str, LoopState] = {
+    "contested": stopped("contested", upheld=2, disputes=2, dispute="tests pass"),
+    "stalled": stopped("stalled", not_fixed=3, running=3),
+    "bar": stopped("bar", blocking=False, below="older code"),
+    "bar without findings": with_finding(stopped("bar"), status="fixed", closed_round=1),
+    "growth": stopped("diff_growth"),
+    "rounds": sent_back(ONE_ROUND),
+}
+FOLLOWED = [(name, choice) for name, state in STOPS.items() for choice in choices(state)]
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"), FOLLOWED, ids=[f"{name}-{choice.act}" for name, choice in FOLLOWED]
+)
+def test_every_choice_continues_the_loop_as_it_says(name: str, choice: Choice) -> None:
+    state = STOPS[name]
+    text = choice.command.replace("because …", "because it is").replace("…", "claude")
+    command = read_command(text, 7, by="mona")
+    assert isinstance(command, Command)
+
+    after = transition(state, Commanded(command, b.LATER))
+
+    assert after.is_running, after.error
+    effect = outstanding(after)
+    assert isinstance(effect, RunAgent)
+    closes = choice.act in {"waive", "dismiss"} or name == "bar without findings"
+    assert effect.role is (Role.REVIEWER if closes else Role.WORKER)
+    if "…" in choice.command and choice.act == "retry":
+        assert "claude" in after.retry_with.values()
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_stop_over_findings_offers_two_or_three_answers(name: str) -> None:
+    asked = question(STOPS[name])
+    assert asked is not None
+    assert 2 <= len(asked.answers) <= 3
+    for post in (status_comment(STOPS[name]), acknowledgement(STOPS[name])):
+        assert post.count("**Choose one:**") == 1
+        assert "- **Next:**" not in post
+        for number, answer in enumerate(asked.answers, 1):
+            assert f"\n{number}. {answer}\n" in post
+
+
+def test_who_disagrees_about_what_is_in_the_question_and_harmless() -> None:
+    state = stopped(
+        "contested",
+        upheld=2,
+        note="@octocat says\n# so",
+        dispute="```\nsee <!-- loop-kit:T-001:x --> #3",
+    )
+    asked = question(state)
+    assert asked is not None
+    assert "**F1** (`calc.py:6`): the reviewer insists: double is wrong" in asked.text
+    assert "It adds: `@octocat` says # so" in asked.text
+    assert "<!--" not in asked.text
+    assert asked.text.count("\n") == 0
+
+
+def test_what_the_verify_commands_found_is_nobodys_to_waive() -> None:
+    state = with_finding(sent_back(ONE_ROUND), by="verify")
+    assert [choice.act for choice in choices(state)] == ["extend"]
+    asked = question(state)
+    assert asked is not None
+    assert "edit the card, comment `/loop refresh` and then `/loop retry`" in asked.answers[1]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [each for each in Outcome if each not in {"approved", "cancelled", "interrupted"}],
+)
+def test_every_end_that_waits_for_a_person_asks_with_at_least_two_answers(
+    outcome: Outcome,
+) -> None:
+    state = transition(sent_back(), b.halted(outcome))
+    asked = question(state)
+    assert asked is not None
+    assert 2 <= len(asked.answers) <= 3
+    assert all("/loop" in answer for answer in asked.answers[:-1])
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.INTERRUPTED])
+def test_an_end_by_a_person_asks_nothing(outcome: Outcome) -> None:
+    assert question(transition(sent_back(), b.halted(outcome))) is None
+
+
+def test_a_loop_that_nobody_can_comment_on_asks_nothing() -> None:
+    state = STOPS["rounds"].model_copy(update={"source": Source()})
+    assert question(state) is None
+    assert question_lines(state) == []
+
+
+def test_a_running_loop_asks_nothing() -> None:
+    assert question_lines(sent_back()) == []
+
+
+def table(state: LoopState) -> dict[str, list[str]]:
+    """The cells of each finding's row."""
+    rows = [line for line in findings_table(state) if line.startswith("| **")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return {re.findall(r"F\d+", row[0])[0]: row[1:] for row in cells}
+
+
+def test_the_table_shows_what_each_finding_was_in_each_round() -> None:
+    state = sent_back()
+    disputed = WorkReport(
+        task_id=b.TASK,
+        round=2,
+        head_sha=b.sha(2),
+        responses=(Response(id="F1", action="disputed"),),
+    )
+    work = b.work_reported(2, 2)
+    state = b.after(
+        state,
+        WorkReported(disputed, work.work, b.AT),
+        b.rejected(2, ReportedIssue(reason="add is wrong"), dispositions=(b.said("F1", "upheld"),)),
+        b.work_reported(3, 3),
+        b.rejected(
+            3,
+            ReportedIssue(reason="an entirely different thing"),
+            dispositions=(b.said("F1", "withdrawn"), b.said("F2", "not_fixed")),
+        ),
+    )
+    assert table(state) == {
+        "F2": ["", "raised", "open"],
+        "F3": ["", "", "raised"],
+        "F1": ["raised", "disputed", "withdrawn"],
+    }
+
+
+def test_the_table_shows_what_is_for_later_joined_or_decided() -> None:
+    state = b.after(sent_back(), b.work_reported(2, 2))
+    assert table(with_finding(state, blocking=False))["F1"] == ["later", "later"]
+    joined = with_finding(state, joined=(Joined(round=2, reason="again"),))
+    assert table(joined)["F1"] == ["raised", "joined"]
+    waived = with_finding(state, status="waived", closed_round=3)
+    assert table(waived)["F1"] == ["raised", "waived"]
+
+
+def test_the_table_is_bounded_and_has_open_findings_first() -> None:
+    state = sent_back()
+    (first,) = state.findings
+    closed = [
+        first.model_copy(update={"id": f"F{n}", "closed_round": 1, "status": "fixed"})
+        for n in range(1, 40)
+    ]
+    still = first.model_copy(update={"id": "F40", "file": "a|b`c.py"})
+    lines = findings_table(state.model_copy(update={"findings": (*closed, still)}))
+    assert lines[3].startswith("| **F40** medium `a\\|b'c.py:6` | raised |")
+    assert lines[-1] == "And 20 more in `state.json`."
+
+
+def test_what_was_tried_is_in_the_post() -> None:
+    state = stopped("stalled", not_fixed=3)
+    (record,) = state.history
+    tried = state.model_copy(
+        update={
+            "history": (record, record.model_copy(update={"round": 2, "kind": "fresh"})),
+            "retry_with": {"worker": "claude"},
+        }
+    )
+    assert tried_words(tried) == "a fresh conversation in round 2, `claude` as the worker"
+    assert f"Tried already: {tried_words(tried)}." in status_comment(tried)
