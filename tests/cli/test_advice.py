@@ -6,6 +6,7 @@ One table. What a line says to do first is done; the command is typed as it was 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,8 +88,17 @@ CASES = {
 
 
 def printed(result: Result) -> list[str]:
-    """The words after `loop` of the command that was printed."""
-    _, _, command = result.out.partition("Continue with:")
+    """The words after `loop` of the first command that was printed."""
+    return commands(result)[0]
+
+
+def commands(result: Result) -> list[list[str]]:
+    """The words after `loop` of each command that continues the loop, in their order."""
+    _, *ways = result.out.split("Continue with:\n")
+    return [read_words(re.sub(r"\n\S.*\Z", "", way, flags=re.DOTALL)) for way in ways]
+
+
+def read_words(command: str) -> list[str]:
     program, *words = shlex.split(" ".join(command.split()))
     assert program == "loop"
     return words
@@ -156,3 +166,43 @@ def test_a_refused_change_that_the_card_allows_now_is_judged_by_the_new_card(rep
 
 def test_a_card_is_refreshed_only_with_resume(repo: Repo) -> None:
     assert_refused(repo.run("--refresh-card"), 3, "--refresh-card is for --resume")
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2], ids=["extend", "dismiss", "waive"])
+def test_every_answer_continues_a_loop_that_used_all_of_its_rounds(repo: Repo, answer: int) -> None:
+    repo.card()
+    repo.plan({"reviewer/1": SENT_BACK})
+    stopped = repo.run("--max-rounds", "1")
+    assert "F1 (calc.py:1): VALUE is wrong" in stopped.out
+    assert len(commands(stopped)) == 3, stopped.out
+
+    repo.plan({})
+    words = [word.replace("…", "it is intended") for word in commands(stopped)[answer]]
+    done = repo.loop(*words)
+
+    assert repo.ended == ("done", "approved"), done.text
+    status = repo.state["findings"][0]["status"]
+    assert status == ("fixed", "dismissed", "waived")[answer]
+    assert len([name for name in repo.names if name.startswith("worker/2")]) == (answer == 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--waive", "F1"), ("--waive is for --resume",)),
+        (("--resume", "--waive", "F9"), ("F9 is no finding of this loop", "Open are F1.")),
+        (("--resume", "--dismiss", "F1"), ("--dismiss 'F1' cannot be read", "because")),
+        (("--resume", "--require", "one"), ("--require 'one' cannot be read",)),
+    ],
+)
+def test_a_decision_that_changes_nothing_is_refused_before_anything_is_spent(
+    repo: Repo, flags: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    repo.card()
+    repo.plan({"reviewer/1": SENT_BACK})
+    repo.run("--max-rounds", "1")
+    calls = len(repo.calls)
+
+    assert_refused(repo.run(*flags), 3, *words)
+
+    assert len(repo.calls) == calls

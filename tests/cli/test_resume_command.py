@@ -16,10 +16,11 @@ REFUSED: Steps = [{"stderr": "unauthorized"}, {"exit": 1}]
 
 
 def printed(result: Result) -> list[str]:
-    """The words after `loop` of the command that a run printed at its end."""
+    """The words after `loop` of the first command that a run printed at its end."""
     lines = result.out.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.endswith("Continue with:"))
-    program, *words = shlex.split(" ".join(lines[start + 1 :]))
+    ways = [number for number, line in enumerate(lines) if line.endswith("Continue with:")]
+    start, end, *_ = *ways, len(lines)
+    program, *words = shlex.split(" ".join(lines[start + 1 : end]))
     assert program == "loop"
     return words
 

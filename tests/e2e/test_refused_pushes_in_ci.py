@@ -158,7 +158,7 @@ def test_a_token_that_expires_during_the_round_is_named_and_the_bundle_brings_th
     assert "expired" in refused.log, refused.log
     assert refused.code
     assert "expired" in issue.comments[0].body
-    steps = "use a token that lives as long as the job; then push what the artifact holds"
+    steps = "Use a token that lives as long as the job; then push what the artifact holds"
     assert steps in issue.comments[0].body
     assert refused.outputs["outcome"] == "needs_human"
     hub.git.after_push.clear()
@@ -252,7 +252,7 @@ def test_a_network_that_is_lost_during_the_round_costs_no_paid_work(
 
     assert time.monotonic() - begun < 45
     assert lost.outputs["outcome"] == "needs_human", lost.log
-    steps = "when the git server answers again, push what the artifact holds with the command"
+    steps = "When the git server answers again, push what the artifact holds with the command"
     assert steps in issue.comments[0].body
     find_the_network(hub)
     hub.end_run(lost.checkout.parent.name)

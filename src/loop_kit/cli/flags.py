@@ -22,6 +22,18 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue at what is outs
 RefreshCard = Annotated[
     bool, typer.Option("--refresh-card", help="With --resume: the card counts as it is now.")
 ]
+Waive = Annotated[
+    str | None,
+    typer.Option(help="With --resume: these findings are real, but do not block: 'F3 F4'."),
+]
+Dismiss = Annotated[
+    str | None,
+    typer.Option(help="With --resume: these findings are wrong: 'F3 because …'."),
+]
+Require = Annotated[
+    str | None,
+    typer.Option(help="With --resume: these findings are right, not to be disputed: 'F3'."),
+]
 MaxCost = Annotated[float | None, typer.Option(help="Maximum US dollars for the whole loop.")]
 MaxMinutes = Annotated[float | None, typer.Option(help="Maximum agent minutes for the loop.")]
 MaxTokens = Annotated[int | None, typer.Option(help="Maximum tokens for the whole loop.")]

@@ -22,6 +22,9 @@ def run(
     round_: flags.Round = None,
     resume: flags.Resume = False,
     refresh_card: flags.RefreshCard = False,
+    waive: flags.Waive = None,
+    dismiss: flags.Dismiss = None,
+    require: flags.Require = None,
     max_cost_usd: flags.MaxCost = None,
     max_minutes: flags.MaxMinutes = None,
     max_tokens: flags.MaxTokens = None,
@@ -61,13 +64,18 @@ def run(
     given = {key: value for key, value in locals().items() if value is not None}
     which = {name: given[name] for name in ("resume", "reset", "refresh_card")}
     _check(single_round=single_round, round_=round_, **which)
+    decisions = {name: given[name] for name in _DECISIONS if name in given}
+    if decisions and not resume:
+        raise BadSetting(f"--{next(iter(decisions))} is for --resume.", "Add --resume.")
     settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
     end_on_signals()
-    which["single_round"] = round_
+    which |= {"single_round": round_, "decisions": decisions}
     raise typer.Exit(_run_here(settings, task or task_ref, loop_dir, which))
 
 
+_DECISIONS = ("waive", "dismiss", "require")
 _OF_THIS_RUN = {
+    *_DECISIONS,
     *("task_ref", "task", "dispatch_backend", "single_round", "round_", "resume", "reset"),
     "refresh_card",
     "loop_dir",

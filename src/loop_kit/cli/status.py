@@ -1,8 +1,9 @@
 """`loop status`: the status of the loop."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -47,6 +48,8 @@ def _print(found: "LoopStatus") -> None:
         typer.echo(f"Task ID: {_line(fields['task_id'])}")
     if fields["outcome"]:
         typer.echo(f"Outcome: {_line(fields['outcome'])}")
+    for line in _stop_lines(fields):
+        typer.echo(line)
     typer.echo("Bus files:")
     for name, exists in found.bus_files.items():
         typer.echo(f"  {name}.json: {'EXISTS' if exists else 'missing'}")
@@ -57,6 +60,18 @@ def _print(found: "LoopStatus") -> None:
     typer.echo("Heartbeats:")
     for role, exists in found.heartbeats.items():
         typer.echo(f"  {role}.heartbeat.json: {'EXISTS' if exists else 'missing'}")
+
+
+def _stop_lines(fields: Mapping[str, Any]) -> list[str]:
+    """Why a loop stopped, what is open, and how a person decides about that."""
+    if not fields["outcome"] or fields["outcome"] == "approved":
+        return []
+    still = [_line(id_) for id_ in fields["findings_open"]]
+    lines = [f"Why: {_line(fields['error'])}"] if fields["error"] else []
+    if still:
+        each = f"--require {still[0]}, --waive {still[0]} or --dismiss '{still[0]} because …'"
+        lines += [f"Open findings: {', '.join(still)}", f"Decide: loop run --resume with {each}"]
+    return lines
 
 
 def _line(value: object) -> str:

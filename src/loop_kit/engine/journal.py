@@ -186,7 +186,8 @@ class Journal:
         after = self.state
         if isinstance(event, Commanded) and event.command.comment not in before.handled_commands:
             command = event.command
-            self._reporter.note(f"/loop {command.verb} by {command.by}: {after.state.value}.")
+            by = f" by {command.by}" if command.by else ""
+            self._reporter.note(f"/loop {command.verb}{by}: {after.state.value}.")
         if isinstance(event, AttemptFailed) and after.is_running:
             why = one_line(event.message, _MAX_REASON)
             self._reporter.note(f"The {event.role.words} is asked again: {why}")

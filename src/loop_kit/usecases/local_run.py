@@ -39,7 +39,8 @@ from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.local_advice import (
     before_resuming,
     limits_to_resume,
-    options_to_resume,
+    read_decisions,
+    ways_to_resume,
 )
 from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
@@ -49,7 +50,10 @@ from loop_kit.usecases.resume_command import resume_words
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line was asked; `flags` holds only what was given."""
+    """What the command line was asked; `flags` holds only what was given.
+
+    `decisions` are what is decided about findings, by verb, as it was typed.
+    """
 
     cwd: Path
     environ: Mapping[str, str]
@@ -58,6 +62,7 @@ class Request:
     flags: Mapping[str, Any] = field(default_factory=dict)
     resume: bool = False
     refresh_card: bool = False
+    decisions: Mapping[str, str] = field(default_factory=dict)
     reset: bool = False
     single_round: int | None = None
     argv: tuple[str, ...] = ()
@@ -162,9 +167,10 @@ class _LocalRun:
             shown.note(f"Transcripts are in {self._folder / 'logs'}.")
             for line in before_resuming(state):
                 shown.note(line)
-            words = resume_words(self._request.argv or ["run"], options_to_resume(state))
-            shown.note("Continue with:")
-            shown.note(f"  {shlex.join(['loop', *words])}")
+            for means, options in ways_to_resume(state):
+                words = resume_words(self._request.argv or ["run"], options)
+                shown.note(means)
+                shown.note(f"  {shlex.join(['loop', *words])}")
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
@@ -214,6 +220,7 @@ class _LocalRun:
             verify=settings.verify,
             fresh=fresh,
             refreshes=self._request.refresh_card,
+            decisions=read_decisions(self._request.decisions, recorded),
             base_branch=branch.user_branch,
             work_branch=branch.branch,
         )

@@ -1,7 +1,8 @@
 """The command that resumes a run, from the command that started it.
 
-Which run it was to be (`--reset`, `--single-round`, `--round`) contradicts `--resume`; every other
-word stays, so that the same agents continue in the same way.
+Which run it was to be (`--reset`, `--single-round`, `--round`) contradicts `--resume`, and what was
+decided then (`--waive`) is decided; every other word stays, so that the same agents continue in the
+same way.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,10 @@ SWITCHES = frozenset(
 )
 """The options of `loop run` that take no value: the word after any other is its value."""
 
-_WHICH_RUN = {"--resume", "--refresh-card", "--reset", "--single-round", "--round"}
+_WHICH_RUN = {
+    *("--resume", "--refresh-card", "--reset", "--single-round", "--round"),
+    *("--waive", "--dismiss", "--require"),
+}
 
 
 def resume_words(argv: Sequence[str], more: Sequence[str] = ()) -> list[str]:

@@ -39,9 +39,8 @@ from loop_kit.errors import StateRefused
 class Start:
     """What this run was asked to begin or to continue; `command` is what asked for it, if one did.
 
-    With `retries` a loop that stopped is continued, else only what is running or to be posted.
-    `state_branch` and `pull_request_url` are recorded when it begins. `run_end` is who ended the
-    run that worked on the loop last, where that was asked.
+    `decisions` are what a person on a laptop decides about findings before the loop continues.
+    `run_end` is who ended the run that worked on the loop last, where that was asked.
     With `retries` a loop that stopped is continued, else only what is running or to be posted. With
     `refreshes` the card counts instead of the recorded one.
     `state_branch` and `pull_request_url` are recorded when it begins.
@@ -62,6 +61,7 @@ class Start:
     state_branch: str = ""
     pull_request_url: str = ""
     command: Command | None = None
+    decisions: tuple[Command, ...] = ()
     retries: bool = True
     run_end: RunEnd | None = None
     refreshes: bool = False
@@ -162,7 +162,7 @@ def resume(
     course = _Course(recorded)
     if start.lease:
         course.add(LeaseTaken(start.lease, lost=start.run_end is not RunEnd.BY_ITSELF))
-    given = (*commands, *([start.command] if start.command else []))
+    given = (*commands, *start.decisions, *([start.command] if start.command else []))
     for command in given:
         course.add(Commanded(command, at, start.limits))
     deleted = is_work_branch_deleted(recorded, start, work_tip)
