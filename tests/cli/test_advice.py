@@ -206,3 +206,18 @@ def test_a_decision_that_changes_nothing_is_refused_before_anything_is_spent(
     assert_refused(repo.run(*flags), 3, *words)
 
     assert len(repo.calls) == calls
+
+
+def test_status_says_why_a_loop_stopped_and_how_to_decide(repo: Repo) -> None:
+    repo.card()
+    repo.plan({"reviewer/1": SENT_BACK})
+    repo.run("--max-rounds", "1")
+
+    lines = repo.loop("status").out.splitlines()
+
+    assert "Why: All 1 rounds are used and 1 finding(s) are open." in lines
+    assert "Open findings: F1" in lines
+    assert (
+        "Decide: loop run --resume with --require F1, --waive F1 or --dismiss 'F1 because …'"
+        in lines
+    )
