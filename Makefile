@@ -1,6 +1,5 @@
 # Brings what it needs into .venv: only Python 3.11+ with venv, git and make have to be there.
 PYTHON ?= python3
-UV_VERSION = 0.13.9
 BIN = .venv/bin
 export UV_SYSTEM_CERTS ?= true
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -42,7 +41,7 @@ clean:
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	PIP_CERT="$${PIP_CERT:-$$($(PYTHON) src/loop_kit/adapters/runner/certificates.py)}" $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	PIP_CERT="$${PIP_CERT:-$$($(PYTHON) src/loop_kit/adapters/runner/certificates.py)}" $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-uv.lock
 
 .venv/runtime: requirements.lock | .venv/bin/uv
 	$(INSTALL) --require-hashes --requirement requirements.lock

@@ -117,7 +117,8 @@ def test_the_script_on_the_page_is_a_valid_script() -> None:
 
 
 def test_the_lock_files_name_no_registry_and_hash_everything() -> None:
-    for path in (ROOT / "requirements.lock", ROOT / ".ci" / "requirements-dev.lock"):
+    names = ("requirements.lock", "requirements-uv.lock", ".ci/requirements-dev.lock")
+    for path in (ROOT / name for name in names):
         text = path.read_text("utf-8")
         assert "://" not in text
         assert all("--hash=sha256:" in block for block in re.split(r"\n(?=[a-z])", text.strip()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
@@ -18,15 +19,14 @@ from tests.support.loopback import LoopbackHandler, LoopbackServer
 import loop_kit
 from loop_kit.adapters.runner.certificates import pip_settings
 
-WHEEL = "tiny-1.0-py3-none-any.whl"
 TOOLS = Path(sys.executable).parent
 
 
 class Index(LoopbackServer):
-    """An index with one package, behind TLS."""
+    """An index of the wheels in a folder, behind TLS."""
 
-    def __init__(self, certificate: Path, key: Path, wheel: bytes) -> None:
-        self.wheel = wheel
+    def __init__(self, certificate: Path, key: Path, wheels: Path) -> None:
+        self.wheels = wheels
         super().__init__(_Handler)
         self.speak_tls(certificate, key)
 
@@ -36,9 +36,12 @@ class _Handler(LoopbackHandler):
 
     def do_GET(self) -> None:  # noqa: N802
         if self.path.endswith(".whl"):
-            self.send_whole(200, {"Content-Type": "application/zip"}, self.server.wheel)
+            content = (self.server.wheels / self.path.rpartition("/")[2]).read_bytes()
+            self.send_whole(200, {"Content-Type": "application/zip"}, content)
         else:
-            page = f'<!DOCTYPE html><a href="/{WHEEL}">{WHEEL}</a>'.encode()
+            names = [path.name for path in self.server.wheels.iterdir()]
+            links = "".join(f'<a href="/{name}">{name}</a>' for name in names)
+            page = f"<!DOCTYPE html>{links}".encode()
             self.send_whole(200, {"Content-Type": "text/html"}, page)
 
     do_HEAD = do_GET  # noqa: N815
@@ -58,31 +61,35 @@ def signed_certificate(folder: Path) -> tuple[Path, Path, Path]:
     return authority, certificate, key
 
 
-def wheel(folder: Path) -> bytes:
-    path = folder / WHEEL
+def add_wheel(folder: Path, name: str, file: str, content: str) -> str:
+    """A package of one file; the line of a lock that asks for it."""
+    path, about = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
+    kind = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files = {
+        file: content,
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{about}/WHEEL": kind,
+    }
+    record = "".join(f"{each},,\n" for each in (*files, f"{about}/RECORD"))
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tiny.py", "")
-        about = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
-        archive.writestr("tiny-1.0.dist-info/METADATA", about)
-        kind = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        archive.writestr("tiny-1.0.dist-info/WHEEL", kind)
-        names = ("tiny.py", "tiny-1.0.dist-info/METADATA", "tiny-1.0.dist-info/WHEEL")
-        record = "".join(f"{name},,\n" for name in (*names, "tiny-1.0.dist-info/RECORD"))
-        archive.writestr("tiny-1.0.dist-info/RECORD", record)
-    return path.read_bytes()
+        for each, text in {**files, f"{about}/RECORD": record}.items():
+            entry = zipfile.ZipInfo(each)
+            entry.external_attr = (stat.S_IFREG | 0o755) << 16
+            archive.writestr(entry, text)
+    return f"{name}==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The action with a lock of one package, and the variables of a job that finds it."""
     authority, certificate, key = signed_certificate(tmp_path / "tls")
-    package = wheel(tmp_path)
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
     root = tmp_path / "action"
     shutil.copytree(Path(loop_kit.__file__).parent, root / "src" / "loop_kit")
-    digest = hashlib.sha256(package).hexdigest()
-    (root / "requirements.lock").write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
+    (root / "requirements.lock").write_text(add_wheel(wheels, "tiny", "tiny.py", ""))
     (tmp_path / "temp").mkdir()
-    index = Index(certificate, key, package)
+    index = Index(certificate, key, wheels)
     index.start()
     address = f"{index.url.replace('http:', 'https:')}/simple"
     yield {
@@ -95,6 +102,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         "UV_DEFAULT_INDEX": address,
         "UV_CACHE_DIR": str(tmp_path / "cache"),
         "ACTION": str(root),
+        "WHEELS": str(wheels),
     }
     index.stop()
 
@@ -105,13 +113,35 @@ def test_a_companys_own_certificate_is_trusted_where_the_system_trusts_it(
 ) -> None:
     if tool == "uv":
         environ["PATH"] = f"{TOOLS}{os.pathsep}{environ['PATH']}"
+    assert list(installed(environ).glob("lib/*/site-packages/tiny.py"))
+
+
+def installed(environ: dict[str, str]) -> Path:
+    """The environment that the action has made for itself."""
     script = Path(environ["ACTION"]) / "src" / "loop_kit" / "actions" / "start.py"
     done = subprocess.run(
         [sys.executable, str(script)], env=environ, capture_output=True, text=True, check=False
     )
     ready = list(Path(environ["RUNNER_TEMP"]).glob("loop-kit-venv-*/loop-kit-ready"))
     assert len(ready) == 1, done.stdout + done.stderr
-    assert list(ready[0].parent.glob("lib/*/site-packages/tiny.py"))
+    return ready[0].parent
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_uv_is_fetched_by_its_hash_and_installs_the_rest_unless_it_cannot(
+    environ: dict[str, str], code: int
+) -> None:
+    log = Path(environ["HOME"]) / "log"
+    uv = f'#!/bin/sh\necho "$UV_DEFAULT_INDEX $*" >{log}\nexit {code}\n'
+    line = add_wheel(Path(environ["WHEELS"]), "uv", "uv-1.0.data/scripts/uv", uv)
+    (Path(environ["ACTION"]) / "requirements-uv.lock").write_text(line)
+    index = environ.pop("UV_DEFAULT_INDEX")
+
+    folder = installed(environ)
+
+    assert log.read_text().startswith(f"{index} pip install --quiet --python {folder}/bin/python")
+    assert "--require-hashes" in log.read_text()
+    assert bool(list(folder.glob("lib/*/site-packages/tiny.py"))) == bool(code)
 
 
 def test_a_pip_that_knows_the_system_or_was_told_is_left_alone() -> None:

@@ -75,7 +75,7 @@ def published(tmp_path: Path) -> Iterator[Path]:
     """The action as a release has it: the files that git tracks, and no others."""
     target = tmp_path / "action"
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "action.yml", "src", "requirements.lock"],
+        ["git", "ls-files", "-z", "action.yml", "src", "requirements.lock", "requirements-uv.lock"],
         cwd=ROOT,
         capture_output=True,
         check=True,
