@@ -38,7 +38,7 @@ class CloneWorkspace:
         path: Path,
         identity: Identity,
         start: str,
-        release: Callable[[], None],
+        release: Callable[[str | None], None],
         *,
         limit: int = 0,
         suspects: Iterable[str] = (),
@@ -51,6 +51,7 @@ class CloneWorkspace:
         self._start = start
         self._release = release
         self._limit = limit
+        self._index_at: str | None = None
         # Loops in several work trees of one repository take commits over into it at once.
         self._incoming = _INCOMING + hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         self._index = path.with_name(f"{path.name}.index")
@@ -94,7 +95,9 @@ class CloneWorkspace:
         own = self._start if is_committed else base
         if staged.changes:
             tree = uncommitted.tree(head, base, staged.changes)
-            base = self._commit(tree, base, message)
+            base = self._index_at = self._commit(tree, base, message)
+        elif staged.is_clean:
+            self._index_at = head
         return Collected(base, own, notes, unfinished)
 
     def _take_over(self, commit: str) -> str:
@@ -159,7 +162,7 @@ class CloneWorkspace:
     def close(self) -> None:
         """Remove the clone, or keep the worker's files."""
         self._cloner.restore_steering()
-        self._release()
+        self._release(self._index_at)
 
     def _check_git_folder(self) -> None:
         inside = self.path / ".git"

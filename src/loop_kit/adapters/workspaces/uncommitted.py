@@ -55,12 +55,14 @@ class Staged:
         leftovers: The new files as they were sorted.
         refused: The paths that git did not take.
         unresolved: The files in which conflicts are left.
+        is_clean: Whether the files are those of the commit.
     """
 
     changes: tuple[Change, ...]
     leftovers: Leftovers
     refused: tuple[str, ...]
     unresolved: tuple[str, ...]
+    is_clean: bool = False
 
 
 class Uncommitted:
@@ -99,7 +101,7 @@ class Uncommitted:
         are staged although they are too many.
         """
         if self._is_clean(head) and not suspects:
-            return Staged((), Leftovers(), (), ())
+            return Staged((), Leftovers(), (), (), is_clean=True)
         tracked, new = self._listing()
         staged = self._staged_by_agent(head)
         own = [c for c in staged if c.status == "A" and c.path not in tracked]

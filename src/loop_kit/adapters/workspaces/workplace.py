@@ -9,6 +9,7 @@ it. Files that cannot be cleaned are given up, and the worker begins with new on
 """
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,13 +27,18 @@ PREPARED = ".prepared"
 
 
 class Workplace:
-    """Opens workspaces at one path."""
+    """Opens workspaces at one path.
+
+    Of the worker's files it is known at which commit their index was when they were parked, so that
+    nothing is checked out where nothing differs; an index that was changed since is not believed.
+    """
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self.cloner = snapshots.cloner
         self.preparation = snapshots.preparation
         self._has_worker = False
+        self._left: tuple[str | None, bytes] = None, b""
 
     @property
     def path(self) -> Path:
@@ -62,10 +68,11 @@ class Workplace:
         self._has_worker = True
         return self.path
 
-    def park_worker(self) -> None:
-        """Keep the worker's files for its next attempt."""
+    def park_worker(self, index_at: str | None = None) -> None:
+        """Keep the worker's files for its next attempt; their index is at the commit `index_at`."""
         self._has_worker = False
         try:
+            self._left = index_at, _digest(_index(self.path))
             _prepared(self._parked).write_text(self.preparation.settings, "utf-8")
             self.path.rename(make_room(self._parked))
             _index(self.path).rename(_index(self._parked))
@@ -82,8 +89,9 @@ class Workplace:
         self._snapshots.place(make_room(self.path), sha)
         return self.path
 
-    def close_fresh(self) -> None:
+    def close_fresh(self, index_at: str | None = None) -> None:
         """Remove a workspace that is used once."""
+        del index_at
         self._discard(self.path)
 
     @contextlib.contextmanager
@@ -115,27 +123,34 @@ class Workplace:
             parked.rename(make_room(self.path))
             index.replace(_index(self.path))
             self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
-            self.cloner.check_out(self.path, tree or sha)
-            self._remove_untracked()
+            is_known = self._left == (tree or sha, _digest(_index(self.path)))
+            if not (is_known and self._remove_untracked()):
+                self.cloner.check_out(self.path, tree or sha)
+                self._remove_untracked()
         except (GitFailed, OSError):
             self._discard(self.path)
             return False
         return True
 
-    def _remove_untracked(self) -> None:
-        """Remove what is neither tracked nor ignored, and repositories inside the work tree."""
-        command = ("ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard")
-        output = self.cloner.git.at(self.path).run(*command, "--directory", timeout=120).out
-        tracked: list[str] = []
-        untracked: list[str] = []
+    def _remove_untracked(self) -> bool:
+        """Remove what is neither tracked nor ignored, and repositories inside the work tree.
+
+        True if the tracked files are those of the index.
+        """
+        query = ("ls-files", "-t", "-z", "--cached", "--modified", "--deleted", "--others")
+        options = ("--exclude-standard", "--directory")
+        output = self.cloner.git.at(self.path).run(*query, *options, timeout=120).out
+        rows: dict[str, list[str]] = {}
         for line in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
-            (untracked if line.startswith("? ") else tracked).append(line[2:])
-        for name in untracked:
+            rows.setdefault(line[:2], []).append(line[2:])
+        for name in rows.pop("? ", ()):
             _remove_whole(self.path / name)
+        tracked = rows.pop("H ", [])
         for folder in _folders(tracked):
             inside = f"{self.path}/{folder}/.git"
             if os.path.lexists(inside):
                 _remove_whole(Path(inside))
+        return not rows
 
     def _discard(self, path: Path) -> None:
         remove(path)
@@ -159,6 +174,11 @@ def _folders(names: Iterable[str]) -> set[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _index(path: Path) -> Path:
