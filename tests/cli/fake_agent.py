@@ -1,8 +1,8 @@
 """A fake `codex` or `claude`: records how it was called and plays the steps of a plan file.
 
 It is copied into a folder on PATH and run by itself; nothing of loop-kit is imported here. The plan
-maps `role/round/attempt`, `role/round`, `role/*/attempt` or `role` to a list of steps, each an
-object with one key.
+maps `program:role/round`, `program:role`, `role/round/attempt`, `role/round`, `role/*/attempt` or
+`role` to a list of steps, each an object with one key.
 """
 
 import json
@@ -48,7 +48,9 @@ def record() -> None:
 
 def steps() -> list[dict[str, Any]]:
     plan: dict[str, list[dict[str, Any]]] = json.loads((FOLDER / "plan.json").read_text("utf-8"))
-    for key in (f"{ROLE}/{ROUND}/{ATTEMPT}", f"{ROLE}/{ROUND}", f"{ROLE}/*/{ATTEMPT}", ROLE):
+    name = Path(sys.argv[0]).name
+    own = (f"{name}:{ROLE}/{ROUND}", f"{name}:{ROLE}")
+    for key in (*own, f"{ROLE}/{ROUND}/{ATTEMPT}", f"{ROLE}/{ROUND}", f"{ROLE}/*/{ATTEMPT}", ROLE):
         if key in plan:
             return plan[key]
     if ROLE == "worker":

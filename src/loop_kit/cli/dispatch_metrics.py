@@ -27,6 +27,7 @@ class RoleFilter(StrEnum):
     ALL = "all"
     WORKER = "worker"
     REVIEWER = "reviewer"
+    SECOND_REVIEWER = "second_reviewer"
 
 
 def dispatch_metrics(

@@ -32,7 +32,8 @@ def status(
 
 def _document(found: "LoopStatus") -> dict[str, object]:
     context = {name: _context_document(file) for name, file in found.context.items()}
-    return {**found.fields, "bus_files": found.bus_files, "context": context}
+    fields = {**found.fields, "approved_by": found.approved_by}
+    return {**fields, "bus_files": found.bus_files, "context": context}
 
 
 def _context_document(file: "ContextFile") -> dict[str, int | bool]:
@@ -50,6 +51,8 @@ def _print(found: "LoopStatus") -> None:
         typer.echo(f"Outcome: {_line(fields['outcome'])}")
     for line in _stop_lines(fields):
         typer.echo(line)
+    if found.approved_by:
+        typer.echo(f"Approved by: {_line(found.approved_by)}")
     typer.echo("Bus files:")
     for name, exists in found.bus_files.items():
         typer.echo(f"  {name}.json: {'EXISTS' if exists else 'missing'}")

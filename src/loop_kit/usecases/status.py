@@ -14,6 +14,7 @@ from loop_kit.adapters.loop_dir.context_folder import NAMES, ContextFolder, Pres
 from loop_kit.adapters.loop_dir.heartbeat import ROLES, heartbeat_path
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repository_root
 from loop_kit.core.briefing.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
+from loop_kit.core.loop.approval_text import approval_text
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
 _FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
@@ -39,6 +40,7 @@ class LoopStatus:
         context: The context files by name.
         heartbeats: Which roles have a heartbeat file.
         warning: Why the state could not be read, so that the loop counts as idle.
+        approved_by: Who approved it, in words; None where that is not so, or not recorded.
     """
 
     fields: Mapping[str, Any]
@@ -47,6 +49,7 @@ class LoopStatus:
     context: Mapping[str, ContextFile]
     heartbeats: Mapping[str, bool]
     warning: str | None
+    approved_by: str | None = None
 
 
 def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
@@ -60,6 +63,7 @@ def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
         context=_context(folder),
         heartbeats={role: heartbeat_path(folder, role).is_file() for role in ROLES},
         warning=warning,
+        approved_by=_approved_by(state),
     )
 
 
@@ -90,6 +94,18 @@ def _fields(state: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(entry, dict) and entry.get("status", "open") == "open"
     ]
     return {**fields, "usage": state.get("usage")}
+
+
+def _approved_by(state: Mapping[str, Any]) -> str | None:
+    """Who approved the loop; the state may be damaged, so nothing in it is relied on."""
+    history = state.get("history")
+    last = history[-1] if isinstance(history, list) and history else None
+    reviews = last.get("reviews") if isinstance(last, dict) else None
+    if state.get("outcome") != "approved" or not isinstance(reviews, list):
+        return None
+    rows = [row for row in reviews if isinstance(row, dict)]
+    names = ("reviewer", "decision", "why")
+    return approval_text([tuple(str(row.get(n) or "") for n in names) for row in rows])
 
 
 def _context(folder: Path) -> Mapping[str, ContextFile]:

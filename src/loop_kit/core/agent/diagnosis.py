@@ -322,6 +322,10 @@ _SENTENCES: Mapping[ProblemKind, str] = {
 }
 
 
+_FLAG_OF_BOTH = {"second_reviewer": "second-reviewer"}
+"""Roles whose one flag names backend and model."""
+
+
 def remedy(kind: ProblemKind, backend: str, role: str, *, in_ci: bool = False) -> str:
     """What to do about a problem of `kind` that `backend` had as `role`.
 
@@ -336,8 +340,8 @@ def remedy(kind: ProblemKind, backend: str, role: str, *, in_ci: bool = False) -
     quoted = "`{}`" if in_ci else "--{}"
     sentence = _SENTENCES[kind].format(
         backend=backend,
-        model=quoted.format(f"{role}-model"),
-        args=quoted.format(f"{role}-args"),
+        model=quoted.format(_FLAG_OF_BOTH.get(role, f"{role}-model")),
+        args=quoted.format(_FLAG_OF_BOTH.get(role, f"{role}-args")),
         limits=_LIMITS.get(backend, ""),
         doctor="" if in_ci else " (`loop doctor` names it)",
     )

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-Row = tuple[str, str | None, str]
-"""A reviewer, its decision, and why it has none."""
 
+def approval_text(reviews: Sequence[Sequence[str | None]]) -> str | None:
+    """`2 reviewers (codex, claude)`, or that it is one and why; None if only one was asked for.
 
-def approval_text(reviews: Sequence[Row]) -> str | None:
-    """`2 reviewers (codex, claude)`, or that it is one and why; None if only one was asked for."""
+    A review is who gave it, the decision, and why there is none.
+    """
     if len(reviews) < 2:
         return None
     approving = [reviewer or "unnamed" for reviewer, decision, _ in reviews if decision]
