@@ -77,7 +77,7 @@ def test_a_stop_over_findings_offers_two_or_three_answers(name: str) -> None:
     assert asked is not None
     assert 2 <= len(asked.answers) <= 3
     for post in (status_comment(STOPS[name]), acknowledgement(STOPS[name])):
-        assert post.count("**Choose one:**") == 1
+        assert post.count(f"**{asked.text}** Choose one:") == 1
         assert "- **Next:**" not in post
         for number, answer in enumerate(asked.answers, 1):
             assert f"\n{number}. {answer}\n" in post
@@ -90,12 +90,13 @@ def test_who_disagrees_about_what_is_in_the_question_and_harmless() -> None:
         note="@octocat says\n# so",
         dispute="```\nsee <!-- loop-kit:T-001:x --> #3",
     )
-    asked = question(state)
-    assert asked is not None
-    assert "**F1** (`calc.py:6`): the reviewer insists: double is wrong" in asked.text
-    assert "It adds: `@octocat` says # so" in asked.text
-    assert "<!--" not in asked.text
-    assert asked.text.count("\n") == 0
+    lines = question_lines(state)
+    assert lines[0] == "**Who is right about F1?** Choose one:"
+    assert "- **F1** (`calc.py:6`): double is wrong" in lines
+    assert "  - Reviewer: `@octocat` says # so" in lines
+    (worker,) = [line for line in lines if line.startswith("  - Worker: ")]
+    assert "<!--" not in worker
+    assert not any("\n" in line for line in lines)
 
 
 def test_what_the_verify_commands_found_is_nobodys_to_waive() -> None:

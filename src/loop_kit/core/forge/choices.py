@@ -70,14 +70,17 @@ def choices(state: LoopState) -> tuple[Choice, ...]:
             ),
         )
     else:
-        right = "The reviewer is right: it has to be fixed"
+        right = "The reviewer is right"
         means = right if "contested" in reasons else "It has to be fixed"
         first = Choice(means, "it is right", "require", ids)
     if not ids or not open_to_opinion:
         return (first,)
-    wrong = "The worker is right: it is wrong" if "contested" in reasons else "It is wrong"
+    wrong = "The worker is right" if "contested" in reasons else "It is wrong"
+    real = "It is real, but does not block"
+    if "diff_growth" in reasons:
+        real = "What is open does not block"
     return (
         first,
         Choice(wrong, "it is wrong", "dismiss", ids, "because …"),
-        Choice("It is real, but does not block", "it does not block", "waive", ids),
+        Choice(real, "it does not block", "waive", ids),
     )

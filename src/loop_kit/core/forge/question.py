@@ -29,12 +29,16 @@ _AGENT_FAILED = {
 """Ends after which another agent may do better."""
 
 _LEAVE = "Leave it as it is: nothing more runs, and what was pushed stays where it is."
-_SAID = 600
+_ANY = "A comment may name some of the findings only."
+_AGAIN = "When nothing is left that blocks, a reviewer reads the same commit again."
+_LONGEST = 600
+MAX_ABOUT = 5
+"""The findings that are quoted; the others are in the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person is asked, in sentences, and two or three answers, each with what takes it."""
+    """What a person is asked, in a sentence, and two or three answers, each with what takes it."""
 
     text: str
     answers: tuple[str, ...]
@@ -43,15 +47,15 @@ class Question:
 def question(state: LoopState) -> Question | None:
     """The question of a stopped loop; None where nothing is asked, or nobody can answer it here.
 
-    Both texts are harmless in a post.
+    It is harmless in a post.
     """
     waits = state.outcome not in {None, Outcome.APPROVED, Outcome.CANCELLED, Outcome.INTERRUPTED}
     if not waits or outbox.issue_or_pull(state) is None:
         return None
     offered = choices(state)
-    if offered:
-        return Question(_about_findings(state), _answers(state, offered))
-    return Question("", _other_answers(state))
+    if not offered:
+        return Question("How should it continue?", _other_answers(state))
+    return Question(_asked_about(state), _answers(state, offered))
 
 
 def question_lines(state: LoopState) -> list[str]:
@@ -59,39 +63,46 @@ def question_lines(state: LoopState) -> list[str]:
     asked_now = question(state)
     if asked_now is None:
         return []
+    findings = asked(state)
+    about = [line for finding in findings[:MAX_ABOUT] for line in _about(finding, state)]
     numbered = [f"{number}. {answer}" for number, answer in enumerate(asked_now.answers, 1)]
-    text = [asked_now.text, ""] if asked_now.text else []
+    notes = [_ANY] if len(findings) > 1 else []
+    notes += [_AGAIN] if any(choice.act == "waive" for choice in choices(state)) else []
     tried = tried_words(state)
+    notes += [f"Tried already: {tried}."] if tried else []
     return [
-        *text,
-        "**Choose one:**",
+        f"**{asked_now.text}** Choose one:",
         "",
         *numbered,
-        *(["", f"Tried already: {tried}."] if tried else []),
+        *(["", " ".join(notes)] if notes else []),
+        *(["", *about] if about else []),
         *findings_table(state),
     ]
 
 
-def _about_findings(state: LoopState) -> str:
-    findings = asked(state)
-    if not findings:
-        return ""
-    said = [_about(finding, state) for finding in findings[:3]]
-    more = f" {len(findings) - 3} more are in the table." if len(findings) > 3 else ""
-    return "\n".join(said) + more
+def _asked_about(state: LoopState) -> str:
+    """The question about the findings that the stop is about."""
+    ids = [finding.id for finding in asked(state)]
+    named = ", ".join(ids)
+    if "diff_growth" in state.reasons:
+        return "Is the change right as large as it is?"
+    if not ids:
+        return "How should it continue?"
+    if "contested" in state.reasons:
+        return f"Who is right about {named}?"
+    if "bar" in state.reasons:
+        return f"{'Does' if len(ids) == 1 else 'Do'} {named} have to be fixed?"
+    return f"What should become of {named}?"
 
 
-def _about(finding: Finding, state: LoopState) -> str:
+def _about(finding: Finding, state: LoopState) -> list[str]:
     """One finding in the words of those who disagree about it."""
     where = f" ({code(_place(finding))})" if finding.file else ""
+    line = f"- **{finding.id}**{where}: {inline(finding.reason, _LONGEST)}"
     if "contested" not in state.reasons:
-        return f"- **{finding.id}**{where}: {inline(finding.reason, _SAID)}"
-    note = f" It adds: {inline(finding.note, _SAID)}" if finding.note else ""
-    answer = inline(finding.dispute, _SAID) or "nothing more"
-    return (
-        f"- **{finding.id}**{where}: the reviewer insists: {inline(finding.reason, _SAID)}{note}"
-        f" The worker says: {answer}"
-    )
+        return [line]
+    notes = (("Reviewer", finding.note), ("Worker", finding.dispute))
+    return [line, *(f"  - {who}: {inline(text, _LONGEST)}" for who, text in notes if text)]
 
 
 def _answers(state: LoopState, offered: tuple[Choice, ...]) -> tuple[str, ...]:
@@ -104,9 +115,11 @@ def _answers(state: LoopState, offered: tuple[Choice, ...]) -> tuple[str, ...]:
 
 
 def _effect(choice: Choice) -> str:
-    if choice.act in {"dismiss", "waive"}:
-        return ". If nothing else blocks, the same commit is reviewed again."
-    if "…" in choice.rest:
+    if choice.act == "require":
+        return ". It goes to the worker, and is not to be disputed again."
+    if choice.act == "extend":
+        return ", which adds two rounds."
+    if choice.act == "retry" and choice.rest:
         return ", with the name of another backend whose program and key this job has."
     return "."
 
