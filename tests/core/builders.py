@@ -182,6 +182,12 @@ def rejected(
     return ReviewReported(report, at=AT, role=role, reviewer=reviewer)
 
 
+def without_rules(state: LoopState) -> LoopState:
+    """`state` as if no rule had seen anything, so that nothing is folded in its posts."""
+    history = tuple(record.model_copy(update={"rules": ()}) for record in state.history)
+    return state.model_copy(update={"history": history})
+
+
 def said(id_: str, status: DispositionStatus, note: str = "") -> Disposition:
     """What the reviewer says about one finding."""
     return Disposition(id=id_, status=status, note=note)

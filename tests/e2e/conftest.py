@@ -84,7 +84,10 @@ APPROVED = {
     "decision": "approve",
     "summary": "both are right",
     "files_examined": ["calc.py"],
-    "criteria": [{"id": "C1", "met": True}, {"id": "C2", "met": True}],
+    "criteria": [
+        {"id": "C1", "met": True, "evidence": "seen"},
+        {"id": "C2", "met": True, "evidence": "seen"},
+    ],
     "dispositions": [{"id": "F1", "status": "fixed"}],
 }
 

@@ -196,11 +196,19 @@ def test_an_approval_that_lists_blockers_is_sent_back(world: World) -> None:
 @pytest.mark.parametrize(
     ("left_out", "said"),
     [
-        ({"criteria": [{"id": "C1", "met": True}]}, "without a verdict on C2"),
+        ({"criteria": [{"id": "C1", "met": True, "evidence": "seen"}]}, "without a verdict on C2"),
         ({"files_examined": []}, "without naming a file"),
         ({"head_sha": ""}, "without 'head_sha'"),
         ({"head_sha": "0" * 40}, "the work to review is"),
-        ({"criteria": [{"id": "C1", "met": True}, {"id": "C2", "met": False}]}, "C2 is not met"),
+        (
+            {
+                "criteria": [
+                    {"id": "C1", "met": True, "evidence": "seen"},
+                    {"id": "C2", "met": False},
+                ]
+            },
+            "C2 is not met",
+        ),
     ],
 )
 def test_strict_evidence_sends_an_empty_approval_back_and_then_stops(

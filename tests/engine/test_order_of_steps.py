@@ -290,7 +290,8 @@ def test_the_rounds_are_capped_and_the_open_findings_counted(world: World) -> No
     def never_content(job: Assignment) -> Act:
         if job.role is Role.WORKER:
             return two_rounds(job)
-        return Act({"decision": "changes_required", "blocking_issues": [BLOCKER]})
+        blocker = {**BLOCKER, "reason": f"wrong in round {job.round}", "criterion": "C1"}
+        return Act({"decision": "changes_required", "blocking_issues": [blocker]})
 
     world.script = never_content
     state = world.to_the_end()

@@ -26,7 +26,8 @@ def limits(mode: str = "optional") -> Limits:
 def finds_more(job: Assignment) -> Act:
     """The second reviewer sends back what the first one approves in round 2."""
     if job.role is SECOND and job.round == 2:
-        return Act({"decision": "changes_required", "blocking_issues": [BLOCKER]})
+        other = {**BLOCKER, "reason": "no test covers zero", "criterion": "C1"}
+        return Act({"decision": "changes_required", "blocking_issues": [other]})
     return two_rounds(job)
 
 

@@ -97,7 +97,11 @@ def approval(job: Assignment) -> Act:
         {
             "decision": "approve",
             "files_examined": ["a.py"],
-            "criteria": [{"id": "C1", "met": True}, {"id": "C2", "met": True}],
+            "dispositions": [{"id": f"F{n}", "status": "fixed"} for n in range(1, 4)],
+            "criteria": [
+                {"id": "C1", "met": True, "evidence": "seen"},
+                {"id": "C2", "met": True, "evidence": "seen"},
+            ],
         }
     )
 

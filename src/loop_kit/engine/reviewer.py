@@ -182,7 +182,7 @@ class ReviewerPass:
             parse_review_report(document, state.task_id, state.round),
             partial(self._repository.existing, (state.head_sha, state.base_sha)),
         )
-        why = contradiction(state.findings, report) or objection(
+        why = contradiction(state.findings, report, state.limits.evidence) or objection(
             report, card, state.head_sha, state.limits.evidence
         )
         if why:

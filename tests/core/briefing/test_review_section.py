@@ -16,7 +16,9 @@ from loop_kit.core.loop.state import Limits, LoopState, Usage
 
 PROUD = "All is fixed and every test passes"
 DIFF = "+return a * 2\n"
-ISSUE = ReportedIssue(severity="high", file="calc.py", line=7, reason="double is wrong")
+ISSUE = ReportedIssue(
+    severity="high", file="calc.py", line=7, reason="double is wrong", scenario="double(2) is 3"
+)
 
 
 def report(*responses: Response) -> WorkReport:

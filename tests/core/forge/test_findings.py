@@ -24,7 +24,7 @@ ISSUES = (
 
 def rejected(*changes: dict[str, Any]) -> LoopState:
     """Round 1 sent two findings back; the nth of them has the nth changes."""
-    state = b.after(b.awaiting_review(), b.rejected(1, *ISSUES))
+    state = b.without_rules(b.after(b.awaiting_review(), b.rejected(1, *ISSUES)))
     padded = [*changes, *[{}] * (2 - len(changes))]
     found = zip(state.findings, padded, strict=True)
     return state.model_copy(update={"findings": tuple(f.model_copy(update=c) for f, c in found)})

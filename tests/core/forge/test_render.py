@@ -117,7 +117,7 @@ def test_hostile_text_in_a_review_does_nothing() -> None:
     )
     verification = b.verified(1, 1, tail=HOSTILE + "\n```\n" + HOSTILE)
     state = b.after(b.awaiting_review(verification=verification), event)
-    body = without_marker(review_body(state, 1, report, "review-r1"))
+    body = without_marker(review_body(b.without_rules(state), 1, report, "review-r1"))
     assert effects(body) == set()
     assert "\u202e" not in body
 

@@ -98,7 +98,7 @@ def test_whether_checks_run_depends_on_whose_token_opened_the_pull_request(
 
 
 def test_hostile_text_does_nothing_in_the_status_comment() -> None:
-    body = status_comment(stopped(Outcome.NEEDS_HUMAN, HOSTILE))
+    body = status_comment(b.without_rules(stopped(Outcome.NEEDS_HUMAN, HOSTILE)))
     assert effects(without_marker(body)) == set()
     assert "\u202e" not in body
 

@@ -10,7 +10,10 @@ from loop_kit.core.loop.evidence import objection
 
 HEAD = "0123456789abcdef0123456789abcdef01234567"
 CARD = b.card(acceptance_criteria=["add is right", "it is quick"])
-MET = (CriterionVerdict(id="C1", met=True), CriterionVerdict(id="C2", met=True))
+MET = (
+    CriterionVerdict(id="C1", met=True, evidence="add(1, 2) is 3"),
+    CriterionVerdict(id="C2", met=True, evidence="0.1 s"),
+)
 PROVEN = b.review(1, "approve").model_copy(
     update={"head_sha": HEAD, "criteria": MET, "files_examined": ("a.py",)}
 )
@@ -45,6 +48,8 @@ def test_strict_evidence_names_what_is_missing_in_this_order() -> None:
     assert objected(**bare).endswith("without a verdict on C1, C2")
     bare["criteria"] = MET[1:]
     assert objected(**bare).endswith("without a verdict on C1")
+    bare["criteria"] = (MET[0], MET[1].model_copy(update={"evidence": " "}))
+    assert objected(**bare).endswith("without evidence for C2")
     bare["criteria"] = MET
     assert "'files_examined'" in objected(**bare)
     bare["files_examined"] = ("a.py",)

@@ -4,8 +4,15 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.report_values import DispositionStatus
-from loop_kit.core.agent.reports import ReportedIssue
-from loop_kit.core.loop.findings import Finding, Ledger, apply_review, contradiction, open_findings
+from loop_kit.core.agent.reports import ReportedIssue, Response
+from loop_kit.core.loop.findings import (
+    Finding,
+    Ledger,
+    apply_review,
+    contradiction,
+    open_findings,
+    record_responses,
+)
 
 
 def raised(*reasons: str) -> Ledger:
@@ -70,7 +77,7 @@ def test_a_repeated_issue_that_was_closed_is_open_again() -> None:
         ("fixed", "fixed", (0, 0)),
         ("withdrawn", "withdrawn", (0, 0)),
         ("not_fixed", "open", (1, 0)),
-        ("upheld", "open", (0, 1)),
+        ("upheld", "open", (1, 0)),
     ],
 )
 def test_a_disposition_is_applied_and_its_note_kept(
@@ -82,6 +89,15 @@ def test_a_disposition_is_applied_and_its_note_kept(
     assert (finding.status, finding.note) == (status, "I looked")
     assert (finding.not_fixed, finding.upheld) == counts
     assert finding.closed_round == (None if status == "open" else 2)
+
+
+def test_upholding_a_finding_that_the_worker_disputed_is_counted_apart() -> None:
+    answer = Response(id="F1", action="disputed", evidence="0 cannot come here")
+    disputed = record_responses(raised("one"), (answer,))
+    report = b.review(2, "changes_required", dispositions=(b.said("F1", "upheld", "it can"),))
+    finding = apply_review(disputed, report)[0]
+    assert (finding.disputes, finding.dispute) == (1, "0 cannot come here")
+    assert (finding.upheld, finding.not_fixed, finding.note) == (1, 0, "it can")
 
 
 def test_a_closed_finding_is_not_disposed_of_again() -> None:

@@ -13,6 +13,7 @@ from loop_kit.core.loop.second_review import who_approved, who_reviewed
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase, Role, Spent, parse_state
 
 SECOND = Role.SECOND_REVIEWER
+FIXED = (b.said("F1", "fixed"), b.said("F2", "fixed"))
 ASKED = Limits(second_reviewer="claude")
 
 
@@ -76,13 +77,13 @@ def second_round() -> LoopState:
 
 
 def test_the_second_reviewer_is_asked_about_the_findings_that_the_first_one_settled() -> None:
-    state = b.after(second_round(), b.approved(2, b.said("F1", "fixed")))
+    state = b.after(second_round(), b.approved(2, *FIXED))
 
     assert [finding.id for finding in open_findings(state.findings)] == ["F1", "F2"]
 
 
 def test_either_reviewer_can_keep_a_finding_open() -> None:
-    approved = b.after(second_round(), b.approved(2, b.said("F1", "withdrawn", "not so")))
+    approved = b.after(second_round(), b.approved(2, b.said("F1", "withdrawn", "not so"), FIXED[1]))
     kept = b.rejected(2, ReportedIssue(id="F2", reason="still"), role=SECOND)
 
     state = b.after(approved, kept)

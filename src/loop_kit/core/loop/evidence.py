@@ -7,10 +7,8 @@ reviewer who did not do the work, or is cheap to check when it was made up.
 
 from typing import Literal
 
-from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
+from loop_kit.core.agent.reports import ReviewReport
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop.findings import Finding
-from loop_kit.core.loop.state import LoopState
 
 _SHORTEST_SHA = 7
 
@@ -37,28 +35,9 @@ def _missing_evidence(review: ReviewReport, card: TaskCard) -> str | None:
     left_out = [id_ for id_, _ in card.criteria if id_ not in judged]
     if left_out:
         return f"review_report.json approves without a verdict on {', '.join(left_out)}"
+    unproven = [c.id for c in review.criteria if not c.evidence.strip()]
+    if unproven:
+        return f"review_report.json approves without evidence for {', '.join(unproven)}"
     if not review.files_examined:
         return "review_report.json approves without naming a file in 'files_examined'"
     return None
-
-
-def rejection_of_unverified(state: LoopState, findings: tuple[Finding, ...]) -> ReviewReport | None:
-    """The rejection that takes the place of an approval of what does not verify."""
-    verification = state.verification
-    if verification is None or verification.passed:
-        return None
-    failed = next(r for r in verification.results if r.exit_code != 0)
-    reason = f"verify command failed: {failed.command}"
-    issue = ReportedIssue(
-        id=next((finding.id for finding in findings if finding.reason == reason), ""),
-        severity="high",
-        reason=reason,
-        required_change="Make this command succeed in a fresh clone of the branch.",
-        scenario=f"exit code {failed.exit_code}\n{failed.tail}",
-    )
-    return ReviewReport(
-        task_id=state.task_id,
-        round=state.round,
-        decision="changes_required",
-        blocking_issues=(issue,),
-    )

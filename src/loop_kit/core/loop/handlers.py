@@ -6,9 +6,8 @@ A handler is pure, and does not decide what is done next.
 from collections.abc import Mapping
 
 from loop_kit.core.loop import second_review, sessions
-from loop_kit.core.loop.evidence import rejection_of_unverified
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
-from loop_kit.core.loop.findings import apply_review
+from loop_kit.core.loop.findings import close_verified, record_responses
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     AttemptStarted,
@@ -27,6 +26,7 @@ from loop_kit.core.loop.messages import (
 )
 from loop_kit.core.loop.resuming import (
     IllegalTransition,
+    begin_round,
     end_if_rounds_used_up,
     end_loop,
     update,
@@ -41,6 +41,7 @@ from loop_kit.core.loop.state import (
     RoundDetail,
     RoundRecord,
 )
+from loop_kit.core.loop.verdict import Verdict, judge_review
 
 _ROLES: Mapping[Phase, Role] = {
     Phase.AWAITING_WORK: Role.WORKER,
@@ -119,8 +120,10 @@ def _expect(state: LoopState, role: Role) -> None:
 
 def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState:
     """Record whether the head that a person pushed verifies."""
-    history = update_round(state.history, state.round, verified=event.verification.passed)
-    return update(state, verification=event.verification, history=history)
+    passed = event.verification.passed
+    history = update_round(state.history, state.round, verified=passed)
+    findings = close_verified(state.findings, state.round) if passed else state.findings
+    return update(state, verification=event.verification, history=history, findings=findings)
 
 
 def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
@@ -166,7 +169,16 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     missed = second_review.record_missed(spent, message)
     if missed is not None:
         return update(missed, attempt=attempt)
+    if event.failure is Failure.NOOP and state.simplify:
+        return _end_unsimplified(update(spent, attempt=attempt), event)
     return end_loop(spent, outcome, message, event.at, **changes)
+
+
+def _end_unsimplified(state: LoopState, event: AttemptFailed) -> LoopState:
+    """Ask a person: a worker that changes nothing when asked to simplify finds the size right."""
+    error = f"The worker was asked to simplify the change and left it as it is. {event.message}"
+    changes = {"reasons": ("diff_growth",), "simplify": False}
+    return end_loop(state, Outcome.NEEDS_HUMAN, error, event.at, **changes)
 
 
 def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
@@ -181,7 +193,10 @@ def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
 
 def accept_work(state: LoopState, event: WorkReported) -> LoopState:
     """Record the work of the round, and wait for the reviewer."""
-    work = event.work
+    work, verification = event.work, event.verification
+    findings = record_responses(state.findings, event.report.responses)
+    if verification is not None and verification.passed:
+        findings = close_verified(findings, state.round)
     detail = RoundDetail(
         round=state.round,
         started_at=state.started_at,
@@ -196,7 +211,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         lines_added=work.lines_added,
         lines_deleted=work.lines_deleted,
         files=work.files,
-        verified=event.verification.passed if event.verification else None,
+        verified=verification.passed if verification else None,
         notes=work.notes,
         growth=work.growth,
         restores=work.restores,
@@ -208,7 +223,8 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         state=Phase.AWAITING_REVIEW,
         head_sha=work.head_sha,
         usage=state.usage.plus(event.spent),
-        verification=event.verification,
+        verification=verification,
+        findings=findings,
         attempt=None,
         second=None,
         wip=None,
@@ -238,39 +254,45 @@ def skip_second_review(state: LoopState, event: SecondReviewSkipped) -> LoopStat
 
 
 def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
-    """The state after a review that is paid for; what does not verify is never approved."""
-    report = second_review.deciding_report(state, event) or event.report
-    findings = apply_review(state.findings, report)
-    decision = report.decision
-    rejection = rejection_of_unverified(state, findings) if decision == "approve" else None
-    if rejection is not None:
-        findings = apply_review(findings, rejection)
-        decision = rejection.decision
+    """The state after a review that is paid for, as the rules judge it."""
+    verdict = judge_review(state, event)
+    decision = verdict.decision
     if decision == "approve" and second_review.is_second_review_due(state, event):
         return second_review.await_second_review(state, event)
     known = {finding.id for finding in state.findings}
-    fresh = tuple(finding.id for finding in findings if finding.id not in known)
-    if event.role is Role.SECOND_REVIEWER:
-        findings = second_review.attribute(findings, fresh)
+    recorded = {
+        "decision": decision,
+        "new_findings": tuple(f.id for f in verdict.findings if f.id not in known),
+        "rules": verdict.notes,
+        "reviews": second_review.verdicts(state, event),
+    }
     reviewed = update(
         state,
-        findings=findings,
+        findings=verdict.findings,
         usage=state.usage.model_copy(update={"rounds": state.usage.rounds + 1}),
         attempt=None,
         second=None,
         round_details=update_round(state.round_details, state.round, review_decision=decision),
-        history=update_round(
-            state.history,
-            state.round,
-            decision=decision,
-            new_findings=fresh,
-            reviews=second_review.verdicts(state, event),
-        ),
+        history=update_round(state.history, state.round, **recorded),
+        fresh_round=False,
+        simplify=False,
     )
     if decision == "approve":
         return end_loop(reviewed, Outcome.APPROVED, "", event.at)
-    again = update(reviewed, state=Phase.AWAITING_WORK, round=state.round + 1)
-    return end_if_rounds_used_up(again, event.at)
+    stop = verdict.stop
+    if stop is None:
+        return end_if_rounds_used_up(_next_round(reviewed, verdict), event.at)
+    stopped = begin_round(reviewed)
+    return end_loop(stopped, Outcome.NEEDS_HUMAN, stop.text, event.at, reasons=(stop.stop,))
+
+
+def _next_round(reviewed: LoopState, verdict: Verdict) -> LoopState:
+    """The next round, in a fresh conversation or to simplify where a rule asks for that."""
+    again = begin_round(reviewed)
+    if verdict.asks_for("fresh"):
+        left = sessions.drop_session(again, Role.WORKER)
+        again = update(again, fresh_round=True, sessions=left)
+    return update(again, simplify=verdict.asks_for("simplify"))
 
 
 def halt(state: LoopState, event: Halted) -> LoopState:

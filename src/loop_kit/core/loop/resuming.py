@@ -61,6 +61,11 @@ def end_if_rounds_used_up(state: LoopState, at: str) -> LoopState:
     return end_loop(state, Outcome.MAX_ROUNDS_EXHAUSTED, error, at)
 
 
+def begin_round(state: LoopState) -> LoopState:
+    """The next round, which waits for the worker."""
+    return update(state, state=Phase.AWAITING_WORK, round=state.round + 1)
+
+
 def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
     """Continue under the operator's limits, and what was added to them by command.
 

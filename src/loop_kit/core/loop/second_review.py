@@ -6,11 +6,9 @@ open. Where the second review cannot be had, an optional one is done without, wh
 says; a required one ends the loop, and whoever continues it asks the second reviewer alone.
 """
 
-from collections.abc import Collection
-
 from loop_kit.core.agent.reports import Disposition, ReviewReport
 from loop_kit.core.loop.approval_text import approval_text
-from loop_kit.core.loop.findings import Ledger, open_findings
+from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import Event, ReviewReported, SecondReviewSkipped
 from loop_kit.core.loop.reviewers import ReviewerVerdict, SecondReview
 from loop_kit.core.loop.state import Limits, LoopState, Phase, Role, RoundRecord
@@ -83,11 +81,6 @@ def deciding_report(state: LoopState, event: Event) -> ReviewReport | None:
     return second.model_copy(
         update={"dispositions": (*second.dispositions, *added), "non_blocking": tuple(remarks)}
     )
-
-
-def attribute(ledger: Ledger, raised: Collection[str]) -> Ledger:
-    """The ledger with the findings `raised` marked as those of the second reviewer."""
-    return tuple(f.model_copy(update={"by": "second"}) if f.id in raised else f for f in ledger)
 
 
 def verdicts(state: LoopState, event: ReviewReported) -> tuple[ReviewerVerdict, ...]:

@@ -85,7 +85,7 @@ class Limits(ExtensibleRecord):
     second_reviewer_mode: Literal["optional", "required"] = "optional"
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
-    rules: Rules = Rules()
+    rules: Rules = Field(default_factory=Rules)
 
 
 class Spent(Record):
@@ -247,7 +247,7 @@ class LoopState(ExtensibleRecord):
     state_branch: Branch = ""
     pull_request: int | None = None
     pull_request_url: str = ""
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
     usage: Usage = Usage()
     verify: tuple[str, ...] = ()
     baseline: Verification | None = None
@@ -293,9 +293,13 @@ class LoopState(ExtensibleRecord):
 
     @property
     def last_round(self) -> int:
-        """The round that a person would name: out of rounds, `round` is one that never began."""
-        out_of_rounds = self.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
-        return self.round_details[-1].round if out_of_rounds and self.round_details else self.round
+        """The round that a person would name: out of rounds, `round` is one that never began.
+
+        So it is where a rule stopped the loop after a review.
+        """
+        by_rule = bool(_AFTER_REVIEW & set(self.reasons)) and self.attempt is None
+        never_began = by_rule or self.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
+        return self.round_details[-1].round if never_began and self.round_details else self.round
 
     @property
     def branch_tip(self) -> str:
@@ -338,6 +342,9 @@ class LoopState(ExtensibleRecord):
         slim = {key: value for key, value in body.items() if value not in ("", [], {}, ())}
         return encode_json(slim)
 
+
+_AFTER_REVIEW = {"stalled", "contested", "diff_growth", "bar"}
+"""The reasons of rules that judge a review."""
 
 _RENAMED = {"heeded": "handled_commands", "extended": "added_rounds"}
 """What keys of older states are called now."""

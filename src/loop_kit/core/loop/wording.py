@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loop_kit.core.loop.findings import Finding
+from loop_kit.core.loop.rules.bar import asks_for_scenario
 from loop_kit.core.loop.rules.settings import Bar
 from loop_kit.core.loop.state import LoopState
 
@@ -61,13 +62,13 @@ def _times(number: int) -> str:
 def bar_words(state: LoopState) -> list[str]:
     """What a new finding needs to block in this round; the first line is a whole sentence."""
     bar = state.limits.rules.bar
-    strict = state.limits.evidence == "strict"
+    asks = asks_for_scenario(bar, state.limits.evidence)
     if not bar.enabled:
         return ["Every new finding blocks in this round."]
     if state.round == 1:
-        needs = " It needs a `scenario` or a `criterion`." if strict else ""
+        needs = " It needs a `scenario` or a `criterion`." if asks else ""
         return [f"In this first round {_conditions(bar.first_round)} blocks.{needs}"]
-    needs = "has a `scenario` or a `criterion` and is" if strict else "is"
+    needs = "has a `scenario` or a `criterion` and is" if asks else "is"
     return [f"A new finding blocks in this round only if it {needs} one of these:", *_cells(bar)]
 
 

@@ -18,10 +18,11 @@ Count = Annotated[int, Field(ge=1)]
 class Bar(ExtensibleRecord):
     """Which new findings block, by where they are; one that meets no condition is for later.
 
-    With strict evidence a new finding needs a `scenario` or a `criterion` besides.
+    `scenario` says when it needs a `scenario` or a `criterion` besides: with strict evidence, ...
     """
 
     enabled: bool = True
+    scenario: Literal["strict", "always", "never"] = "strict"
     first_round: tuple[Condition, ...] = ("any",)
     last_fix: tuple[Condition, ...] = ("any",)
     older_work: tuple[Condition, ...] = ("high", "criterion")
@@ -34,12 +35,12 @@ class Join(ExtensibleRecord):
     """When a finding without an id is an old one: near it in the same file, in similar words."""
 
     enabled: bool = True
-    similarity: Annotated[float, Field(ge=0, le=1)] = 0.7
+    similarity: Annotated[float, Field(ge=0, le=1)] = 0.75
     lines: Annotated[int, Field(ge=0)] = 10
 
 
 class Stalled(ExtensibleRecord):
-    """A finding that was not fixed in `rounds` rounds running; first a fresh conversation."""
+    """A finding that was not fixed in `rounds` rounds running: first a fresh conversation."""
 
     enabled: bool = True
     rounds: Count = 2
@@ -69,19 +70,18 @@ class RepeatedFailure(ExtensibleRecord):
 
 
 class Oscillation(ExtensibleRecord):
-    """A fix that restores what the last fix removed: reported, and a stop only where asked for."""
+    """A fix that restores what the last fix removed: it is reported, and never a stop."""
 
     enabled: bool = True
-    stops: bool = False
 
 
 class Rules(ExtensibleRecord):
     """The settings of every rule."""
 
-    bar: Bar = Bar()
-    join: Join = Join()
-    stalled: Stalled = Stalled()
-    contested: Contested = Contested()
-    diff_growth: DiffGrowth = DiffGrowth()
-    repeated_failure: RepeatedFailure = RepeatedFailure()
-    oscillation: Oscillation = Oscillation()
+    bar: Bar = Field(default_factory=Bar)
+    join: Join = Field(default_factory=Join)
+    stalled: Stalled = Field(default_factory=Stalled)
+    contested: Contested = Field(default_factory=Contested)
+    diff_growth: DiffGrowth = Field(default_factory=DiffGrowth)
+    repeated_failure: RepeatedFailure = Field(default_factory=RepeatedFailure)
+    oscillation: Oscillation = Field(default_factory=Oscillation)

@@ -1,0 +1,38 @@
+"""Stalled: a finding that was sent back as not fixed, round after round.
+
+Most of the power to repair is gone after two or three attempts, and a fresh start restores it. So
+the next worker starts a new conversation and is given what failed; if that does not fix it either,
+more rounds of the same kind will not.
+"""
+
+from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.rules.judgement import Judgement, listed
+from loop_kit.core.loop.state import LoopState
+
+
+def judge(before: LoopState, after: LoopState) -> Judgement | None:
+    """Whether a finding was sent back too often; None where that is off."""
+    rule = after.limits.rules.stalled
+    if not rule.enabled:
+        return None
+    counted = {finding.id: finding.not_fixed for finding in before.findings}
+    stuck = [
+        f
+        for f in open_findings(after.findings)
+        if f.running >= rule.rounds and f.not_fixed > counted.get(f.id, 0)
+    ]
+    tried = [f for f in stuck if f.running > rule.rounds or not rule.fresh_round]
+    if tried:
+        ended = ", the last time in a fresh conversation" if rule.fresh_round else ""
+        text = (
+            f"{listed([f.id for f in tried])} was not fixed in"
+            f" {max(f.running for f in tried)} rounds running{ended}."
+        )
+        return Judgement("stalled", text, stop="stalled")
+    if stuck:
+        text = (
+            f"{listed([f.id for f in stuck])} was not fixed in {rule.rounds} rounds running:"
+            " the next worker starts a fresh conversation and is given what failed."
+        )
+        return Judgement("stalled", text, next_round="fresh")
+    return Judgement("stalled", f"No finding was not fixed in {rule.rounds} rounds running.")
