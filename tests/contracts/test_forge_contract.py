@@ -190,3 +190,17 @@ def test_the_status_of_a_commit_is_set_with_its_description(world: World) -> Non
     world.forge.set_status(world.sha, "pending", "Round 2 is next.", "77")
     world.forge.set_status(world.sha, "success", "Approved.", "")
     assert world.statuses() == [("pending", "Round 2 is next."), ("success", "Approved.")]
+
+
+def test_an_issue_of_ours_is_found_by_its_marker_and_no_other_one(world: World) -> None:
+    assert world.forge.find_issue(MARKER) is None
+    world.open_issue("Forged", f"{MARKER}\nby somebody else")
+    assert world.forge.find_issue(MARKER) is None
+    number = world.forge.post_issue("2 findings for later", f"{MARKER}\nbody", MARKER)
+    world.forge.post_issue("Another", f"{INLINE}\n{MARKER}", INLINE)
+    assert world.forge.find_issue(MARKER) == number
+    found = world.forge.issue(int(number))
+    assert found is not None
+    assert (found.title, found.body) == ("2 findings for later", f"{MARKER}\nbody")
+    world.close(int(number))
+    assert world.forge.find_issue(MARKER) == number

@@ -52,6 +52,9 @@ def visit_pull_requests(repository: Repository) -> None:
 
 def visit_issues(hub: GitHubServer, repository: Repository) -> None:
     issue = repository.get_issue(hub.open_issue("octo/demo", "Bug", None, "mona").number)
+    made = repository.create_issue("Later", body="Text")
+    listed = repository.get_issues(state="all", creator=made.user.login)
+    assert listed[0].number == made.number
     comment = issue.create_comment("hello")
     comment.edit("edited")
     assert issue.get_comment(comment.id).body == "edited"

@@ -40,6 +40,7 @@ class MemoryIssue:
     is_open: bool = True
     comments: list[Post] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
+    author: str = "mona"
 
 
 @dataclass
@@ -212,6 +213,16 @@ class MemoryForge:
                 return id_
         comments.append(Post(str(next(self._ids)), self.me, body))
         return comments[-1].id
+
+    def find_issue(self, marker: str) -> str | None:
+        own = (issue for issue in self.issues.values() if issue.author == self.me)
+        marked = (issue for issue in own if issue.body.partition("\n")[0] == marker)
+        return next((str(issue.number) for issue in marked), None)
+
+    def post_issue(self, title: str, body: str, marker: str) -> str:
+        issue = self.open_issue(title, body)
+        issue.author = self.me
+        return str(issue.number)
 
     def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
         self.statuses.append((sha, state, description))

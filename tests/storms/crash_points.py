@@ -37,7 +37,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "Store": ("save", "sync", "keep_aside"),
     "Forge": (
         *("open_pull_request", "post_review", "edit_inline", "mark_ready", "put_comment"),
-        *("set_status", "set_label", "dispatch", "react"),
+        *("set_status", "set_label", "dispatch", "react", "post_issue"),
     ),
     "Mailbox": ("post", "collect", "discard"),
     "Workspaces": ("prepare", "open"),

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from tests.support.github_requests import (
     LONGEST_BODY,
+    LONGEST_TITLE,
     Call,
     Level,
     Refusal,
     Reply,
     Route,
     invalid,
+    optional_body,
     text_field,
 )
 from tests.support.github_state import Label, Reaction
@@ -27,6 +29,8 @@ def issue_routes() -> list[Route]:
     repository = "/repos/{owner}/{repo}"
     issue = f"{repository}/issues/{{number}}"
     return [
+        Route("GET", f"{repository}/issues", list_issues),
+        Route("POST", f"{repository}/issues", create_issue),
         Route("GET", issue, get_issue),
         Route("GET", f"{issue}/comments", list_comments),
         Route("POST", f"{issue}/comments", create_comment),
@@ -61,6 +65,27 @@ def reachable_comment(call: Call, level: Level) -> Comment:
         raise Refusal(404, "Not Found")
     require_issue(call, level, comment.number)
     return comment
+
+
+def list_issues(call: Call) -> Reply:
+    """List issues, and pull requests as GitHub does, the newest first."""
+    call.require("read", "issues")
+    state, creator = call.query.get("state", "open"), call.query.get("creator", "")
+    found = [
+        issue
+        for issue in call.repository.issues.values()
+        if state in {"all", issue.state} and creator in {"", issue.author}
+    ]
+    found.sort(key=lambda issue: issue.number, reverse=True)
+    return call.page(found, call.conversation.issue)
+
+
+def create_issue(call: Call) -> Reply:
+    call.require("write", "issues")
+    title = text_field(call.fields, "title", "Issue", LONGEST_TITLE)
+    body = optional_body(call.fields.get("body"))
+    issue = call.repository.open_issue(call.caller.login, title, body)
+    return Reply(201, call.conversation.issue(issue))
 
 
 def get_issue(call: Call) -> Reply:

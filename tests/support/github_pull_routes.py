@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.support.git_diff import diff
 from tests.support.github_requests import (
-    LONGEST_BODY,
+    LONGEST_TITLE,
     Call,
     Refusal,
     Reply,
     Route,
     custom,
     invalid,
+    optional_body,
     text_field,
-    within,
 )
 from tests.support.github_reviews import list_review_comments, list_reviews, submit_review
 
 if TYPE_CHECKING:
     from tests.support.github_state import Pull
-
-LONGEST_TITLE = 256
 
 
 def pull_routes() -> list[Route]:
@@ -107,10 +105,6 @@ def refuse_pointless(call: Call, head: str, base: str) -> None:
         raise custom("PullRequest", message)
     if repository.git.count_commits(*tips) == 0:
         raise custom("PullRequest", f"No commits between {base} and {head}")
-
-
-def optional_body(body: Any) -> str | None:
-    return None if body is None else within(str(body), "body", "Issue", LONGEST_BODY)
 
 
 def get_pull(call: Call) -> Reply:

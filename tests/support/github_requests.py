@@ -22,6 +22,7 @@ Body = Json | list[Any] | None
 
 DOCUMENTATION = "https://docs.github.com/rest"
 LONGEST_BODY = 65536
+LONGEST_TITLE = 256
 
 
 class Refusal(Exception):
@@ -221,6 +222,10 @@ def text_field(fields: Json, name: str, resource: str, longest: int) -> str:
     if not isinstance(value, str) or not value.strip():
         raise invalid(resource, name, "missing_field")
     return within(value, name, resource, longest)
+
+
+def optional_body(body: Any) -> str | None:
+    return None if body is None else within(str(body), "body", "Issue", LONGEST_BODY)
 
 
 def within(value: str, name: str, resource: str, longest: int) -> str:

@@ -59,7 +59,7 @@ class Briefer:
         packet = task_packet(card, seen.files, seen.read, pitfalls, state.findings)
         context = Context(
             quickstart=quickstart(seen.top),
-            handoff=self.handoff(state, *Role),
+            handoff=self.handoff(state, Role.WORKER, Role.REVIEWER),
             knowledge=knowledge.section(known),
             task_packet=packet.section(),
             scope=", ".join(seen.wanted),

@@ -17,6 +17,7 @@ from loop_kit.core.agent.reports import (
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.forge import inline_comments as inline
 from loop_kit.core.forge import status
+from loop_kit.core.forge.follow_up import follow_up_body, follow_up_title
 from loop_kit.core.forge.render import (
     finding_comment,
     finding_key,
@@ -55,6 +56,7 @@ class Publisher:
             outbox.REVIEW: self._post_review,
             outbox.MARKS: self._post_marks,
             outbox.READY: self._end_draft,
+            outbox.FOLLOW_UP: self._post_follow_up,
             outbox.LABELS: self._set_labels,
             outbox.COMMIT_STATUS: self._set_commit_status,
             outbox.STATUS_COMMENT: self._post_status_comment,
@@ -142,6 +144,16 @@ class Publisher:
             return _refuse_without_pull_request(item)
         self._forge.mark_ready(state.pull_request)
         return Published(_mark_done(item, str(state.pull_request)))
+
+    def _post_follow_up(self, state: LoopState, item: OutboxItem) -> Published:
+        """Open the issue that keeps what is for later."""
+        mark = marker(state.task_id, item.key)
+        found = self._forge.find_issue(mark) if _is_inherited(state, item) else None
+        if found is None:
+            redact = self._options.redact
+            title, body = redact(follow_up_title(state)), redact(follow_up_body(state))
+            found = self._forge.post_issue(title, body, mark)
+        return Published(_mark_done(item, found))
 
     def _set_labels(self, state: LoopState, item: OutboxItem) -> Published:
         number = outbox.issue_or_pull(state)

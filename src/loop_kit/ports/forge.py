@@ -139,6 +139,14 @@ class Forge(Protocol):
         """Replace the body of our comment `id_`, or post a new one; returns its id."""
         ...
 
+    def find_issue(self, marker: str) -> str | None:
+        """The number of our issue that begins with `marker`, searched among our newest."""
+        ...
+
+    def post_issue(self, title: str, body: str, marker: str) -> str:
+        """Open an issue; returns its number."""
+        ...
+
     def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
         """Set the commit status of the loop, at most 140 characters, with a link to the run."""
         ...

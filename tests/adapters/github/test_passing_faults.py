@@ -66,6 +66,12 @@ EFFECTS = {
         lambda demo: len(demo.pulls[1].reviews),
     ),
     "comment": Effect("POST", "/comments$", comment, lambda demo: len(demo.issues[1].comments)),
+    "issue": Effect(
+        "POST",
+        "/issues$",
+        lambda forge, _: forge.post_issue("For later", f"{MARKER}\nbody", MARKER),
+        lambda demo: len(demo.issues) - len(demo.pulls),
+    ),
     "label": Effect("POST", "/issues/1/labels$", label, lambda demo: len(demo.issues[1].labels)),
 }
 

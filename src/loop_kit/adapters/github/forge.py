@@ -281,6 +281,23 @@ class GitHubForge:
             lambda: self.find_post(number, marker),
         )
 
+    def find_issue(self, marker: str) -> str | None:
+        """The number of our issue that begins with `marker`, among our newest 100."""
+        me = self._api.login()
+        listed = self._api.read("issues: read", "/issues", creator=me, state="all", per_page=100)
+        own = (issue for issue in listed if (issue["user"] or {}).get("login") == me)
+        marked = (issue for issue in own if first_line(issue["body"] or "") == marker)
+        return next((str(issue["number"]) for issue in marked), None)
+
+    def post_issue(self, title: str, body: str, marker: str) -> str:
+        """Open an issue; returns its number."""
+        repository = self._api.repository
+        return self._api.create(
+            "issues: write",
+            lambda: str(repository.create_issue(title, body=body).number),
+            lambda: self.find_issue(marker),
+        )
+
     def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
         """Set the commit status of the loop, cut to the length that GitHub accepts."""
         status = {

@@ -7,6 +7,7 @@ what a person needs to decide whether a further round is worth its price.
 from collections.abc import Collection, Iterable, Mapping
 
 from loop_kit.core.agent.reports import ReviewReport
+from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import Finding, later_findings
 from loop_kit.core.loop.state import LoopState, RoundRecord
 from loop_kit.core.loop.wording import joined_words, provenance_words, raised_by_words
@@ -131,4 +132,7 @@ def final_sections(state: LoopState) -> list[str]:
     if state.outcome is None:
         return []
     last = state.history[-1] if state.history else None
-    return [*later_section(later_findings(state.findings)), *rules_section(last)]
+    issue = outbox.item_of(state, outbox.FOLLOW_UP)
+    kept = [f"They are in #{issue.ref}."] if issue is not None and issue.ref else []
+    later = later_section(later_findings(state.findings))
+    return [*later, *(["", *kept] if later and kept else []), *rules_section(last)]

@@ -1,11 +1,11 @@
 """What the loop intends to post: the keys of the outbox, and when each is intended (again).
 
 Some posts are made once: the pull request, each round's review, the marks on what it settled, the
-end of the draft. Others show the status of the loop and are updated whenever that changes: the
-status comment on the pull request and the acknowledgement on the issue (always the same ones,
-found by the `ref` of their items), the commit status and the labels. Nothing is intended
-that has no place: a worker that fails in the first round leaves no pull request, and its loop's
-head is a commit of the base branch, which gets no status.
+end of the draft, the issue with what an approved loop leaves for later. Others show the status of
+the loop and are updated whenever that changes: the status comment on the pull request and the
+acknowledgement on the issue (always the same ones, found by the `ref` of their items), the commit
+status and the labels. Nothing is intended that has no place: a worker that fails in the first round
+leaves no pull request, and its loop's head is a commit of the base branch, which gets no status.
 
 A refusal of the forge is final until a person starts the loop again: they may have fixed the
 setting. The first post that the loop is running costs no push of its own: it waits for the push
@@ -15,6 +15,7 @@ Whoever finds out who has ended it continues the loop from there, or posts why n
 
 from collections.abc import Mapping
 
+from loop_kit.core.loop.findings import later_findings
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase
 
 PULL_REQUEST = "pull-request"
@@ -24,6 +25,7 @@ COMMIT_STATUS = "commit-status"
 STATUS_COMMENT = "status-comment"
 REVIEW = "review"
 MARKS = "marks"
+FOLLOW_UP = "follow-up"
 ACKNOWLEDGEMENT = "acknowledgement"
 
 APPROVED_LABEL = "loop:approved"
@@ -31,7 +33,7 @@ PERSON_LABEL = "loop:needs-human"
 FAILED_LABEL = "loop:failed"
 
 _ORDER = (
-    *(PULL_REQUEST, REVIEW, MARKS, READY, LABELS, COMMIT_STATUS),
+    *(PULL_REQUEST, REVIEW, MARKS, READY, FOLLOW_UP, LABELS, COMMIT_STATUS),
     *(STATUS_COMMENT, ACKNOWLEDGEMENT),
 )
 """The comments that show the status come last: they include what the others could not do."""
@@ -175,8 +177,15 @@ def _intend_review(items: _Intents, after: LoopState, round_: int) -> None:
         wanted.append(marks_key(round_))
     if not refused and own and after.outcome is Outcome.APPROVED:
         wanted.append(READY)
+    if after.outcome is Outcome.APPROVED and _asks_for_follow_up(after):
+        wanted.append(FOLLOW_UP)
     for key in wanted:
         items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
+
+
+def _asks_for_follow_up(state: LoopState) -> bool:
+    wanted = state.limits.rules.later.follow_up == "issue"
+    return wanted and bool(later_findings(state.findings))
 
 
 def _intend_status(items: _Intents, after: LoopState) -> None:

@@ -75,11 +75,18 @@ class Oscillation(ExtensibleRecord):
     enabled: bool = True
 
 
+class Later(ExtensibleRecord):
+    """What becomes of the findings below the bar at an approval: one issue, where asked for."""
+
+    follow_up: Literal["none", "issue"] = "none"
+
+
 class Rules(ExtensibleRecord):
     """The settings of every rule."""
 
     bar: Bar = Field(default_factory=Bar)
     join: Join = Field(default_factory=Join)
+    later: Later = Field(default_factory=Later)
     stalled: Stalled = Field(default_factory=Stalled)
     contested: Contested = Field(default_factory=Contested)
     diff_growth: DiffGrowth = Field(default_factory=DiffGrowth)
