@@ -43,6 +43,7 @@ SLOW = (
     "cli/test_resume.py",
     "cli/test_review_rules.py",
     "cli/test_run_options.py",
+    "cli/test_second_reviewer.py",
     "cli/test_started_by_python.py",
     "cli/test_sweep.py",
     "cli/test_users_tree.py",
@@ -51,6 +52,7 @@ SLOW = (
     "e2e",
     "engine/test_crashes.py",
     "engine/test_races.py",
+    "engine/test_second_review_crashes.py",
     "real",
     "seed",
     "simulation",
@@ -63,6 +65,7 @@ STORMS = (
     "e2e/test_races_in_ci.py",
     "engine/test_crashes.py",
     "engine/test_races.py",
+    "engine/test_second_review_crashes.py",
     "storms",
 )
 """What breaks a loop on purpose; `make storm` runs all of it, and every crash point there is."""

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.engine.test_crashes import posts_per_key
-from tests.engine.world import BLOCKER, Died, Fuse, World, approval, two_rounds
+from tests.engine.world import BLOCKER, World, approval, two_rounds
 from tests.fakes import Act
 
 from loop_kit.core.forge.render import headline
-from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase, Role
+from loop_kit.core.loop.state import Limits, Outcome, Phase, Role
 from loop_kit.ports import AgentExit, Assignment
 
 SECOND = Role.SECOND_REVIEWER
@@ -143,41 +142,3 @@ def test_a_second_reviewer_that_is_missing_is_found_at_the_start(tmp_path: Path,
             "The second reviewer cannot be asked: Install claude."
         )
         assert headline(state).endswith("could not be asked: Install claude.")
-
-
-def ends(state: LoopState) -> object:
-    return (
-        state.outcome,
-        state.round,
-        state.usage.rounds,
-        [(r.decision, [v.decision for v in r.reviews]) for r in state.history],
-        [(f.id, f.by, f.status) for f in state.findings],
-        [(item.key, item.status) for item in state.outbox],
-    )
-
-
-@pytest.mark.parametrize("local", [False, True], ids=["in CI", "local"])
-def test_wherever_a_process_dies_no_review_that_is_durable_is_paid_for_again(
-    tmp_path: Path, *, local: bool
-) -> None:
-    def new() -> World:
-        return World(tmp_path, finds_more, local=local, limits=limits())
-
-    undisturbed, counting = new(), Fuse()
-    expected = undisturbed.job(counting)
-    while expected.continue_to is not None:
-        expected = undisturbed.job(counting)
-
-    for n in range(1, len(counting.passed) + 1):
-        world, fuse = new(), Fuse(n)
-        try:
-            while world.job(fuse).continue_to is not None:
-                pass
-        except Died:
-            pass
-        saved = world.saved_reviews()
-        paid = len(world.jobs)
-        state = world.to_the_end()
-        assert not saved & set(roles(world)[paid:]), fuse.passed[-1]
-        assert ends(state) == ends(expected), fuse.passed[-1]
-        assert posts_per_key(world) <= {1}, fuse.passed[-1]

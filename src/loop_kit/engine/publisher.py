@@ -28,7 +28,8 @@ from loop_kit.core.forge.render import (
 )
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import Published
-from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, RoundRecord
+from loop_kit.core.loop.second_review import joint_review
+from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Role, RoundRecord
 from loop_kit.engine.options import Options
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
@@ -109,7 +110,7 @@ class Publisher:
     def _build_review(self, state: LoopState, record: RoundRecord, key: str) -> inline.ReviewPost:
         """The report, and on their lines the findings that this round raised."""
         redact = self._options.redact
-        report = self._read_review(state, record.round)
+        report = self._read_reviews(state, record)
         raised = [f for f in state.findings if f.id in record.new_findings]
         where: Mapping[str, tuple[str, int]] = {}
         if any(finding.file and finding.line for finding in raised):
@@ -192,8 +193,18 @@ class Publisher:
         posted = self._forge.put_comment(number, known, self._options.redact(text), mark)
         return Published(_mark_done(item, posted))
 
-    def _read_review(self, state: LoopState, round_: int) -> ReviewReport:
-        name = bus.archive_path(state.task_id, round_, bus.REVIEW_REPORT)
+    def _read_reviews(self, state: LoopState, record: RoundRecord) -> ReviewReport:
+        """The review of a round; of two reviewers both."""
+        first = self._read_review(state, record.round)
+        if len(record.reviews) < 2 or record.reviews[1].decision is None:
+            return first
+        second = self._read_review(state, record.round, Role.SECOND_REVIEWER)
+        return joint_review(first, second, record)
+
+    def _read_review(
+        self, state: LoopState, round_: int, role: Role = Role.REVIEWER
+    ) -> ReviewReport:
+        name = bus.archive_path(state.task_id, round_, bus.REPORTS[role])
         try:
             document = report_document(self._store.read(name))
             return parse_review_report(document, state.task_id, round_)

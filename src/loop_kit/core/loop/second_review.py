@@ -95,6 +95,21 @@ def verdicts(state: LoopState, event: ReviewReported) -> tuple[ReviewerVerdict, 
     return first, missed
 
 
+def joint_review(first: ReviewReport, second: ReviewReport, record: RoundRecord) -> ReviewReport:
+    """Both reviews of a round as one, for its post."""
+    name = record.reviews[1].reviewer
+    heading = f"**Second review{f' ({name})' if name else ''}:** "
+    summaries = (first.summary, f"{heading}{second.summary}" if second.summary else "")
+    remarks = dict.fromkeys((*first.non_blocking, *second.non_blocking))
+    return first.model_copy(
+        update={
+            "summary": "\n\n".join(filter(None, summaries)),
+            "non_blocking": tuple(remarks),
+            "dispositions": (*second.dispositions, *first.dispositions),
+        }
+    )
+
+
 def who_approved(record: RoundRecord) -> str | None:
     """Who approved this round, in words, where a second reviewer was to be asked."""
     return approval_text([(v.reviewer, v.decision, v.why) for v in record.reviews])
