@@ -95,6 +95,7 @@ def test_a_requirement_is_recorded_and_the_loop_goes_its_way(hub: Hub) -> None:
         ("/loop waive", "needs the ids of 1 to 50 findings"),
         ("/loop retry with nobody", "`nobody` is no backend of this job. Known are `codex`"),
         ("/loop retry with manual", "`manual` is no backend of this job."),
+        ("/loop retry with scripted as second", "This loop has no second reviewer"),
         ("/loop retry with command", "`command` cannot run in this job: "),
     ],
 )

@@ -32,7 +32,10 @@ def backends_after(recorded: LoopState, commands: Iterable[Command]) -> dict[str
 def with_backends(settings: Settings, backends: Mapping[str, str]) -> Settings:
     """The settings with these backends, by role."""
     changes: dict[str, object] = {}
-    for role in Role:
+    second = backends.get(Role.SECOND_REVIEWER.value, "")
+    if second and settings.second_reviewer:
+        changes["second_reviewer"] = second
+    for role in (Role.WORKER, Role.REVIEWER):
         name = backends.get(role.value, "")
         if name and name != _configured(settings, role):
             plain = {"backend": name, "model": "", "args": ()}
@@ -46,6 +49,8 @@ def backend_problem(site: Site, settings: Settings, role: Role, name: str) -> st
     listed = ", ".join(f"`{each}`" for each in known)
     if name not in known:
         return f"{code(name)} is no backend of this job. Known are {listed}."
+    if role is Role.SECOND_REVIEWER and not settings.second_reviewer:
+        return "This loop has no second reviewer: set the input `second-reviewer` first."
     other = with_backends(settings, {role.value: name})
     try:
         missing = bootstrap.agents_of(site, other)[role].check()

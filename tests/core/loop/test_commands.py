@@ -146,6 +146,7 @@ def test_a_long_reason_is_cut() -> None:
         ("with my-agent.2", "my-agent.2", None),
         ("with codex as reviewer", "codex", Role.REVIEWER),
         ("WITH codex AS Worker", "codex", Role.WORKER),
+        ("with codex as second", "codex", Role.SECOND_REVIEWER),
     ],
 )
 def test_a_retry_may_name_another_backend(said: str, backend: str, role: Role | None) -> None:

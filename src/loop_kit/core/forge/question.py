@@ -135,14 +135,15 @@ def _other_answers(state: LoopState) -> tuple[str, ...]:
 def tried_words(state: LoopState) -> str:
     """What the loop has tried beside usual rounds, in words; '' if nothing."""
     words = [_KINDS[r.kind].format(r.round) for r in state.history if r.kind]
-    words += [f"{code(name)} as the {role}" for role, name in sorted(state.retry_with.items())]
+    others = sorted(state.retry_with.items())
+    words += [f"{code(name)} as the {inline(role.replace('_', ' '))}" for role, name in others]
     return ", ".join(words)
 
 
 _KINDS = {
     "fresh": "a fresh conversation in round {}",
     "simplify": "a round only to simplify, {}",
-    "review": "a second review of the same commit, round {}",
+    "review": "a review of the same commit in round {}",
 }
 
 

@@ -30,7 +30,7 @@ def queued_reply(mark: str, command: Command, recorded: LoopState, run_id: str) 
     """That the run `run_id` reads the command; what it cannot do is said now."""
     reads = f"run {run_id} reads it before it starts an agent."
     if command.backend:
-        role = retried_role(recorded, command).value
+        role = retried_role(recorded, command).words
         reads = (
             f"run {run_id} records it, and the {role} is {code(command.backend)} after that run."
         )
@@ -65,7 +65,7 @@ def _change(command: Command, before: LoopState, after: LoopState) -> str:
     if command.verb == "refresh":
         return "the card counts as it is now. "
     if command.backend:
-        role, since = retried_role(before, command).value, "now"
+        role = retried_role(before, command).words
         since = "the next job" if before.is_running else "now"
         return f"the {role} is {code(command.backend)} from {since} on. "
     if command.verb in DECISIONS:

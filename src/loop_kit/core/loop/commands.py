@@ -44,6 +44,7 @@ _WORD = "/loop"
 _COMMAND_LINE = re.compile(r"/loop(?:\s|\Z)")
 _ROUNDS = re.compile(r"[1-9][0-9]?")
 _FINDING = re.compile(r"[Ff][1-9][0-9]{0,5}")
+_ROLES = {"worker": Role.WORKER, "reviewer": Role.REVIEWER, "second": Role.SECOND_REVIEWER}
 _BACKEND = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
 
 
@@ -183,12 +184,11 @@ def _with_findings(command: Command, rest: list[str]) -> Command | Misspelt:
 def _with_backend(command: Command, rest: list[str]) -> Command | Misspelt:
     """A retry with another backend, for the role that is named, if one is."""
     lowered = [word.lower() for word in rest]
-    roles = {role.value: role for role in Role}
     shaped = len(rest) in {2, 4} and lowered[0] == "with"
     shaped = shaped and _BACKEND.fullmatch(lowered[1]) is not None
     role = None
     if len(rest) == 4:
-        role = roles.get(lowered[3])
+        role = _ROLES.get(lowered[3])
         shaped = shaped and lowered[2] == "as" and role is not None
     if not shaped:
         examples = f"`{_WORD} retry with claude` or `{_WORD} retry with claude as reviewer`"

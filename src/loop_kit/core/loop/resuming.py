@@ -209,8 +209,9 @@ def retried_role(state: LoopState, command: Command) -> Role:
     """Whose backend the command changes: the one it names, else whose turn it is."""
     if command.role is not None:
         return command.role
-    phase = state.resume_phase or state.state
-    return Role.REVIEWER if phase is Phase.AWAITING_REVIEW else Role.WORKER
+    if (state.resume_phase or state.state) is not Phase.AWAITING_REVIEW:
+        return Role.WORKER
+    return Role.REVIEWER if state.second is None else Role.SECOND_REVIEWER
 
 
 def _decide(state: LoopState, event: Commanded) -> LoopState:

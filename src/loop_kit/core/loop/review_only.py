@@ -6,7 +6,7 @@ approve it, and may find something: nobody but the reviewer approves.
 """
 
 from loop_kit.core.loop.findings import open_findings
-from loop_kit.core.loop.state import LoopState, Phase, RoundDetail
+from loop_kit.core.loop.state import LoopState, Phase, RoundDetail, RoundRecord
 
 NOTE = "The worker had nothing to do: nothing was left that blocks."
 
@@ -16,24 +16,14 @@ def skip_worker(state: LoopState) -> LoopState:
     if not _has_nothing_to_do(state):
         return state
     last = state.history[-1]
-    record = last.model_copy(
-        update={
-            "round": state.round,
-            "parent_sha": last.head_sha,
-            "head_sha": state.head_sha,
-            "commits": (),
-            "lines_added": 0,
-            "lines_deleted": 0,
-            "files": 0,
-            "verified": last.verified if last.head_sha == state.head_sha else None,
-            "decision": None,
-            "new_findings": (),
-            "notes": (NOTE,),
-            "restores": (),
-            "disputed": (),
-            "kind": "review",
-            "rules": (),
-        }
+    record = RoundRecord(
+        round=state.round,
+        parent_sha=last.head_sha,
+        head_sha=state.head_sha,
+        verified=last.verified if last.head_sha == state.head_sha else None,
+        growth=last.growth,
+        notes=(NOTE,),
+        kind="review",
     )
     return state.model_copy(
         update={
