@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -186,3 +187,54 @@ def test_a_command_that_was_carried_out_but_not_answered_is_answered_by_the_next
     hub.rerun(commented(issue, asked), first)
 
     assert "This was carried out already: " in last(issue).body
+
+
+DISPUTED = {
+    "report": {
+        "notes": "double is right",
+        "files_changed": [],
+        "responses": [{"id": "F1", "action": "disputed", "evidence": "nobody calls it @octocat"}],
+    }
+}
+UPHELD = {
+    "report": {
+        "decision": "changes_required",
+        "summary": "still",
+        "dispositions": [{"id": "F1", "status": "upheld", "note": "double(2) is 6"}],
+    }
+}
+QUARREL = {
+    "scenes": [
+        *TWO_ROUNDS["scenes"][:2],
+        *({"role": "worker", "round": n, "steps": [DISPUTED]} for n in (2, 3)),
+        *({"role": "reviewer", "round": n, "steps": [UPHELD]} for n in (2, 3)),
+        {**TWO_ROUNDS["scenes"][2], "round": 4},
+        {**TWO_ROUNDS["scenes"][3], "round": 4},
+    ]
+}
+
+
+@pytest.mark.parametrize(("answer", "status"), [(1, "fixed"), (2, "dismissed"), (3, "waived")])
+def test_a_contested_finding_is_decided_by_each_answer_of_the_question(
+    make_hub: MakeHub, answer: int, status: str
+) -> None:
+    hub = make_hub(script=json.loads(json.dumps(QUARREL)))
+    issue = begun(hub)
+    for _ in range(2):
+        stopped = hub.continued()
+    state = hub.state("issue-1")
+    assert (state["outcome"], state["reasons"]) == ("needs_human", ["contested"]), stopped.log
+    posts = (issue.comments[0].body, hub.api.issue(REPOSITORY, 2).comments[0].body)
+    for post in posts:
+        assert "**Who is right about F1?** Choose one:" in post
+        assert "\n  - Reviewer: double(2) is 6\n  - Worker: nobody calls it `@octocat`\n" in post
+        assert "| **F1** high `calc.py:6` | raised | disputed | disputed |" in post
+    assert len(issue.comments) == 1
+
+    line = next(each for each in posts[0].splitlines() if each.startswith(f"{answer}. "))
+    (command,) = re.findall(r"`(/loop [^`]+)`", line)
+    followed = say(hub, issue, command.replace("…", "nobody calls it"))
+
+    assert followed.outputs["outcome"] == "approved", followed.log
+    assert ledger(hub)["F1"]["status"] == status
+    assert hub.state("issue-1")["round"] == 4

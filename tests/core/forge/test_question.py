@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.core import builders as b
 
+from loop_kit.core.agent.report_values import DispositionStatus
 from loop_kit.core.agent.reports import ReportedIssue, Response, WorkReport
 from loop_kit.core.forge.choices import Choice, choices
 from loop_kit.core.forge.question import findings_table, question, question_lines, tried_words
@@ -15,8 +16,24 @@ from loop_kit.core.forge.status import acknowledgement, status_comment
 from loop_kit.core.loop.commands import Command, read_command
 from loop_kit.core.loop.findings import Joined
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Commanded, Halted, RunAgent, WorkReported
-from loop_kit.core.loop.state import Limits, LoopState, Outcome, Reason, Role, Source
+from loop_kit.core.loop.messages import (
+    Commanded,
+    Halted,
+    ReviewReported,
+    RunAgent,
+    Work,
+    WorkReported,
+)
+from loop_kit.core.loop.state import (
+    Growth,
+    Limits,
+    LoopState,
+    Outcome,
+    Phase,
+    Reason,
+    Role,
+    Source,
+)
 
 ISSUE = Source(kind="issue", ref="7")
 ONE_ROUND = Limits(max_rounds=1)
@@ -25,7 +42,7 @@ ONE_ROUND = Limits(max_rounds=1)
 def sent_back(limits: Limits | None = None, **issue: Any) -> LoopState:
     """A loop of issue 7 in round 2, with one finding."""
     reported = ReportedIssue(reason="double is wrong", file="calc.py", line=6, **issue)
-    state = b.after(b.awaiting_review(limits), b.rejected(1, reported))
+    state = b.after(worked(b.awaiting_work(limits)), b.rejected(1, reported))
     return state.model_copy(update={"source": ISSUE})
 
 
@@ -40,12 +57,72 @@ def stopped(reason: Reason, **changes: Any) -> LoopState:
     return transition(state, Halted(Outcome.NEEDS_HUMAN, "it stopped", b.AT, (reason,)))
 
 
+MANY = Limits(max_rounds=9)
+EVIDENCE = "the test of double passes"
+
+
+def worked(state: LoopState, *, disputes: bool = False, source: int = 10) -> LoopState:
+    """The state after the worker of its round."""
+    round_ = state.round
+    answer = Response(id="F1", action="disputed" if disputes else "fixed", evidence=EVIDENCE)
+    report = WorkReport(task_id=b.TASK, round=round_, head_sha=b.sha(round_), responses=(answer,))
+    work = Work(head_sha=b.sha(round_), growth=Growth(source=source))
+    return transition(state, WorkReported(report, work, b.AT))
+
+
+def reviewed(
+    state: LoopState,
+    status: DispositionStatus,
+    *issues: ReportedIssue,
+    provenance: tuple[str, ...] = (),
+) -> LoopState:
+    """The state after a reviewer who says this about F1, and raises these."""
+    report = b.review(
+        state.round, "changes_required", *issues, dispositions=(b.said("F1", status),)
+    )
+    return transition(state, ReviewReported(report, b.AT, provenance=provenance))
+
+
+def contested() -> LoopState:
+    """The worker has disputed the finding twice, and the reviewer upheld it."""
+    state = sent_back(MANY)
+    for _ in range(2):
+        state = reviewed(worked(state, disputes=True), "upheld")
+    return state
+
+
+def stalled() -> LoopState:
+    """The finding was not fixed in a fresh conversation either."""
+    state = sent_back(MANY)
+    for _ in range(3):
+        state = reviewed(worked(state), "not_fixed")
+    return state
+
+
+def grown() -> LoopState:
+    """The change was not simplified when that was asked for."""
+    state = reviewed(worked(sent_back(MANY), source=900), "not_fixed")
+    return reviewed(worked(state, source=900), "not_fixed")
+
+
+def below_the_bar() -> LoopState:
+    """All that is left is one new finding on old code."""
+    old = ReportedIssue(reason="no docstring", file="old.py", line=1, severity="low")
+    return reviewed(worked(sent_back(MANY)), "fixed", old, provenance=("pre-existing",))
+
+
+def without_evidence() -> LoopState:
+    """An approval that shows nothing of what was judged."""
+    state = worked(sent_back(Limits(max_rounds=9, evidence="strict"), scenario="double(2)"))
+    return transition(state, b.approved(2, b.said("F1", "fixed")))
+
+
 STOPS: dict[str, LoopState] = {
-    "contested": stopped("contested", upheld=2, disputes=2, dispute="tests pass"),
-    "stalled": stopped("stalled", not_fixed=3, running=3),
-    "bar": stopped("bar", blocking=False, below="older code"),
-    "bar without findings": with_finding(stopped("bar"), status="fixed", closed_round=1),
-    "growth": stopped("diff_growth"),
+    "contested": contested(),
+    "stalled": stalled(),
+    "bar": below_the_bar(),
+    "bar without findings": without_evidence(),
+    "growth": grown(),
     "rounds": sent_back(ONE_ROUND),
 }
 FOLLOWED = [(name, choice) for name, state in STOPS.items() for choice in choices(state)]
@@ -69,6 +146,12 @@ def test_every_choice_continues_the_loop_as_it_says(name: str, choice: Choice) -
     assert effect.role is (Role.REVIEWER if closes else Role.WORKER)
     if "…" in choice.command and choice.act == "retry":
         assert "claude" in after.retry_with.values()
+
+
+def test_the_stops_are_those_of_the_rules() -> None:
+    reasons = [state.reasons for state in STOPS.values()]
+    assert reasons == [("contested",), ("stalled",), ("bar",), ("bar",), ("diff_growth",), ()]
+    assert all(state.state is Phase.DONE for state in STOPS.values())
 
 
 @pytest.mark.parametrize("name", STOPS)

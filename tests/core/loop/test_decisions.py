@@ -92,6 +92,16 @@ def test_what_the_verify_commands_found_is_not_waived() -> None:
     assert decided(state, "dismiss", "F1", because="no").findings == state.findings
 
 
+def test_a_reviewer_neither_reopens_nor_withdraws_what_a_person_decided() -> None:
+    state = decided(sent_back(3), "waive", "F1")
+    state = decided(state, "require", "F2", comment=2)
+    again = ReportedIssue(id="F1", reason="wrong 1")
+    withdrawn = (b.said("F2", "withdrawn"), b.said("F3", "withdrawn"))
+    state = b.after(state, b.work_reported(2, 2), b.rejected(2, again, dispositions=withdrawn))
+    statuses = [each.status for each in state.findings]
+    assert statuses == ["waived", "open", "withdrawn"]
+
+
 def test_the_same_comment_decides_once() -> None:
     state = decided(sent_back(2), "waive", "F1")
     again = decided(state, "require", "F1")
@@ -134,7 +144,7 @@ def test_a_paused_loop_is_not_resumed_by_a_decision() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("reason", "counts"), [("contested", {"upheld": 2}), ("stalled", {"not_fixed": 2})]
+    ("reason", "counts"), [("contested", {"upheld": 2}), ("stalled", {"running": 2})]
 )
 def test_the_decision_that_a_stop_waited_for_continues_it(
     verb: str, phase: Phase, reason: Reason, counts: dict[str, int]

@@ -7,8 +7,8 @@ not a person's to waive, and a finding that nobody named needs no decision.
 from dataclasses import dataclass
 from typing import Literal
 
-from loop_kit.core.loop.decisions import BY_VERIFICATION, asked_findings
-from loop_kit.core.loop.findings import Ledger
+from loop_kit.core.loop.decisions import asked_findings
+from loop_kit.core.loop.findings import VERIFICATION, Ledger
 from loop_kit.core.loop.state import LoopState, Outcome
 
 MAX_NAMED = 20
@@ -48,7 +48,7 @@ def choices(state: LoopState) -> tuple[Choice, ...]:
     """The answers to a stop over findings, in the order of how much they change; or none."""
     findings = asked(state)
     ids = tuple(finding.id for finding in findings)
-    open_to_opinion = all(finding.by != BY_VERIFICATION for finding in findings)
+    open_to_opinion = all(finding.by != VERIFICATION for finding in findings)
     reasons = set(state.reasons)
     out_of_rounds = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
     if out_of_rounds:

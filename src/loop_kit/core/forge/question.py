@@ -121,6 +121,8 @@ def _effect(choice: Choice) -> str:
         return ", which adds two rounds."
     if choice.act == "retry" and choice.rest:
         return ", with the name of another backend whose program and key this job has."
+    if choice.short == "the size is right":
+        return ". It is asked again where later rounds leave it as large."
     return "."
 
 

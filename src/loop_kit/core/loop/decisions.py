@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.findings import Finding, Ledger, Status, later_findings, open_findings
+from loop_kit.core.loop.findings import (
+    VERIFICATION,
+    Finding,
+    Ledger,
+    Status,
+    later_findings,
+    open_findings,
+)
 from loop_kit.core.loop.outcomes import Outcome, Reason
 from loop_kit.core.loop.state import LoopState
 
-BY_VERIFICATION = "verify"
-"""Who raised a finding that the verify commands made."""
-CLOSED_BY_PERSON = frozenset({"waived", "dismissed"})
-
 _STATUS: Mapping[str, Status] = {"waive": "waived", "dismiss": "dismissed"}
-
-
 _BY_FINDING: frozenset[Reason] = frozenset({"contested", "stalled"})
 _ASKING: frozenset[Reason] = frozenset({*_BY_FINDING, "bar", "diff_growth"})
 """The stops that a decision about findings can answer."""
@@ -88,7 +89,7 @@ def _named_findings(state: LoopState) -> Ledger:
     if "contested" in state.reasons:
         return tuple(f for f in blocking if f.upheld >= rules.contested.upheld)
     if "stalled" in state.reasons:
-        return tuple(f for f in blocking if f.not_fixed >= rules.stalled.rounds)
+        return tuple(f for f in blocking if f.running >= rules.stalled.rounds)
     return ()
 
 
@@ -97,7 +98,7 @@ def _sort(finding: Finding | None, command: Command) -> str:
         return "unknown"
     if command.verb == "require":
         return "same" if finding.required and finding.status == "open" else "applies"
-    if finding.by == BY_VERIFICATION:
+    if finding.by == VERIFICATION:
         return "verified"
     return "same" if finding.status == _STATUS[command.verb] else "applies"
 

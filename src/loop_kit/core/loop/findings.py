@@ -6,7 +6,8 @@ to it, and only the rest is new. Nothing is ever dropped, and no count falls: no
 retried, refreshed or continued after a push, for all of these leave the ledger alone.
 
 What a person has closed (waived, or dismissed as wrong) stays closed when a reviewer raises it
-again. Who raised a finding may close it; one of the verification is closed by commands that pass.
+again, and what a person requires is not withdrawn. Who raised a finding may close it; one of the
+verification is closed by commands that pass.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -316,6 +317,8 @@ def _dispose(
         return noted.model_copy(update={"upheld": finding.upheld + 1})
     if disposition.status in {"not_fixed", "upheld"}:
         return _send_back(noted, context) if finding.blocking else noted
+    if disposition.status == "withdrawn" and finding.required:
+        return noted
     return _close(noted, disposition.status, round_, disposition.note)
 
 
