@@ -198,6 +198,8 @@ def test_an_approval_that_lists_blockers_is_sent_back(world: World) -> None:
     [
         ({"criteria": [{"id": "C1", "met": True, "evidence": "seen"}]}, "without a verdict on C2"),
         ({"files_examined": []}, "without naming a file"),
+        ({"files_examined": ["a.py"]}, "names none of the changed files"),
+        ({"files_examined": ["a1.py", "no.py"]}, "names no.py in 'files_examined'"),
         ({"head_sha": ""}, "without 'head_sha'"),
         ({"head_sha": "0" * 40}, "the work to review is"),
         (

@@ -33,7 +33,7 @@ def disputing(job: Assignment) -> Act:
     """A second round that gives one finding back and fixes nothing else."""
     if job.role is Role.WORKER and job.round == 2:
         answer = {"id": "F1", "action": "disputed", "evidence": "a(1) works, see the test"}
-        return Act({"responses": [answer]}, {"b.py": b"x\n"}, commit="Round 2")
+        return Act({"responses": [answer]}, {"a2.py": b"x\n"}, commit="Round 2")
     return two_rounds(job)
 
 

@@ -38,7 +38,7 @@ def test_an_approved_loop_ends_its_draft_and_shows_it_everywhere(world: World) -
 
 def test_a_loop_that_is_approved_at_once_opens_no_draft(world: World) -> None:
     def content(job: Assignment) -> Act:
-        approved = {"decision": "approve", "files_examined": ["a.py"]}
+        approved = {"decision": "approve", "files_examined": ["a1.py"]}
         met = [
             {"id": "C1", "met": True, "evidence": "seen"},
             {"id": "C2", "met": True, "evidence": "seen"},

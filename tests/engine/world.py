@@ -96,7 +96,7 @@ def approval(job: Assignment) -> Act:
     return Act(
         {
             "decision": "approve",
-            "files_examined": ["a.py"],
+            "files_examined": [f"a{job.round}.py"],
             "dispositions": [{"id": f"F{n}", "status": "fixed"} for n in range(1, 4)],
             "criteria": [
                 {"id": "C1", "met": True, "evidence": "seen"},

@@ -1,6 +1,7 @@
 """One attempt of the reviewer: run it, check that it changed nothing, and check its verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from loop_kit.core.briefing.prompts import reviewer_prompt
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.claims import false_claim
 from loop_kit.core.loop.evidence import objection
 from loop_kit.core.loop.findings import contradiction
 from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent
@@ -43,6 +45,16 @@ from loop_kit.ports import AgentExit, Diff, Fingerprint, Repository, Store, Work
 _MAX_NAMES = 5
 _MAX_COMMITS = 50
 """How many commits a review request lists, the newest first: it is archived in every round."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a reviewer was asked: `changed` are the files of the work."""
+
+    state: LoopState
+    card: TaskCard
+    role: Role
+    changed: Sequence[str]
 
 
 class ReviewerPass:
@@ -111,7 +123,8 @@ class ReviewerPass:
                     refused=self._briefer.refused_report(state, effect),
                 ),
             )
-            attempt = (state, card, effect.role, workspace, before, ended, delivered)
+            asked = _Asked(state, card, effect.role, diff.paths)
+            attempt = (asked, workspace, before, ended, delivered)
             try:
                 return self._conclude(*attempt)
             except KeyboardInterrupt:
@@ -121,9 +134,7 @@ class ReviewerPass:
 
     def _conclude(
         self,
-        state: LoopState,
-        card: TaskCard,
-        role: Role,
+        asked: "_Asked",
         workspace: Workspace,
         before: Fingerprint,
         ended: AgentExit,
@@ -133,8 +144,8 @@ class ReviewerPass:
         after = _fingerprint(workspace)
         if after != before:
             message = _tampering(after.changed_since(before) if after else (".git",))
-            return self._fail(state, role, ended, delivered, Failure.VOID_VERDICT, message)
-        return self._judge(state, card, role, ended, delivered)
+            return self._fail(asked, ended, delivered, Failure.VOID_VERDICT, message)
+        return self._judge(asked, ended, delivered)
 
     def work_report(self, state: LoopState) -> WorkReport:
         """The report of the round under review, as it was saved."""
@@ -153,14 +164,13 @@ class ReviewerPass:
             files[bus.PATCH] = diff.patch
         return files
 
-    def _judge(
-        self, state: LoopState, card: TaskCard, role: Role, ended: AgentExit, delivered: Delivered
-    ) -> AttemptResult:
+    def _judge(self, asked: "_Asked", ended: AgentExit, delivered: Delivered) -> AttemptResult:
+        state, role = asked.state, asked.role
         try:
-            report = self._parse_report(state, card, role, delivered)
+            report = self._parse_report(asked, delivered)
         except ReportInvalid as error:
             failure = Failure.NO_REPORT if delivered is None else Failure.INVALID_REPORT
-            return self._fail(state, role, ended, delivered, failure, str(error))
+            return self._fail(asked, ended, delivered, failure, str(error))
         return AttemptResult(
             event=ReviewReported(
                 report=report,
@@ -174,17 +184,15 @@ class ReviewerPass:
             files=report_files(state, role, delivered),
         )
 
-    def _parse_report(
-        self, state: LoopState, card: TaskCard, role: Role, delivered: Delivered
-    ) -> ReviewReport:
-        document = document_of(delivered, role)
-        report = settle_places(
-            parse_review_report(document, state.task_id, state.round),
-            partial(self._repository.existing, (state.head_sha, state.base_sha)),
-        )
-        why = contradiction(state.findings, report, state.limits.evidence) or objection(
-            report, card, state.head_sha, state.limits.evidence
-        )
+    def _parse_report(self, asked: "_Asked", delivered: Delivered) -> ReviewReport:
+        state, document = asked.state, document_of(delivered, asked.role)
+        existing = partial(self._repository.existing, (state.head_sha, state.base_sha))
+        report = settle_places(parse_review_report(document, state.task_id, state.round), existing)
+        evidence = state.limits.evidence
+        why = contradiction(state.findings, report, evidence)
+        why = why or objection(report, asked.card, state.head_sha, evidence)
+        if why is None and evidence == "strict":
+            why = false_claim(report, asked.changed, existing)
         if why:
             raise ReportInvalid(why)
         return report
@@ -207,13 +215,13 @@ class ReviewerPass:
 
     def _fail(
         self,
-        state: LoopState,
-        role: Role,
+        asked: "_Asked",
         ended: AgentExit,
         delivered: Delivered,
         failure: Failure,
         message: str,
     ) -> AttemptResult:
+        state, role = asked.state, asked.role
         refused = self._dispatcher.refused_files(state, role, delivered, message)
         event = self._dispatcher.failure_event(state, role, ended, failure, message)
         return AttemptResult(event, refused)

@@ -24,7 +24,9 @@ def settle_places(
     `existing` returns those of the paths that the repository has; it is asked at most once, and not
     at all when no issue's file is written in another form than git's.
     """
-    proposals = [tuple(dict.fromkeys(_proposals(issue.file))) for issue in review.blocking_issues]
+    proposals = [
+        tuple(dict.fromkeys(possible_paths(issue.file))) for issue in review.blocking_issues
+    ]
     wanted = {path for paths in proposals if len(paths) > 1 for path in paths}
     if not wanted:
         return review
@@ -52,7 +54,7 @@ def _split(file: str) -> tuple[str, int | None]:
     return text[: found.start()], int(found[1]) or None
 
 
-def _proposals(file: str) -> Iterator[str]:
+def possible_paths(file: str) -> Iterator[str]:
     """The paths that `file` may mean, from the root of the repository."""
     if not file:
         return
