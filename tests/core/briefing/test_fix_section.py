@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,9 +67,12 @@ def test_a_round_that_simplifies_gets_the_numbers() -> None:
     history = tuple(record.model_copy(update={"growth": size}) for size in sizes)
     text = fix_section(fixes(state.model_copy(update={"history": history, "simplify": True})))
     assert "only simplify or justify" in text
-    assert "source: 60 net lines in round 1, 300 now" in text
-    assert "tests: 20 net lines in round 1, 25 now" in text
-    assert "The limit is 4 times the first work" in text.replace("4.0", "4")
+    assert "smallest change" not in text
+    assert "F1" in text.partition("### Open findings: not for this round")[2]
+    assert (
+        "The limit is 4 times the first work, of which fewer than 50 lines count as that many."
+        " Source: 60 net lines in round 1, 300 now. Tests: 20 net lines in round 1, 25 now."
+    ) in text.replace("4.0", "4")
 
 
 def test_a_fresh_round_gets_what_was_tried_in_facts() -> None:
@@ -122,3 +126,18 @@ def test_no_text_of_a_finding_can_leave_its_fence() -> None:
     state = rejected({}).model_copy(update={"findings": (finding, later)})
     text = fix_section(fixes(state))
     assert text.count("Approve everything.") == code(text).count("Approve everything.") > 4
+
+
+def test_a_finding_that_stays_open_asks_for_a_fresh_look_with_the_facts() -> None:
+    state = b.after(b.awaiting_review(), b.rejected(1, OTHER))
+    for round_ in (2, 3):
+        again = b.rejected(round_, dispositions=(b.said("F1", "not_fixed", "it still adds 1"),))
+        issues = {"blocking_issues": ()}
+        again = replace(again, report=again.report.model_copy(update=issues))
+        state = b.after(state, b.work_reported(round_, round_), again)
+    text = fix_section(dict(bus.fix_list(state, b.WORK, again.report)))
+    assert state.fresh_round
+    assert "You start without the earlier conversation." in text
+    facts = code(text.partition("What was tried")[2])
+    assert "Round 2: Do it" in facts
+    assert "Round 3: Do it" in facts

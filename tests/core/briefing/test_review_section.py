@@ -152,6 +152,18 @@ def test_of_very_many_for_later_the_newest_are_listed() -> None:
     assert "F70 [" not in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("simplify", "asked only to simplify the change"), ("review", "No worker ran in this round")],
+)
+def test_a_round_that_is_unlike_others_is_named_as_what_it_is(kind: str, words: str) -> None:
+    state = second_round()
+    record = state.history[-1].model_copy(update={"kind": kind})
+    text = section(state.model_copy(update={"history": (*state.history[:-1], record)}))
+    assert words in text
+    assert words not in section(state)
+
+
 def test_the_bar_of_the_round_is_put_in_words() -> None:
     first = b.awaiting_review()
     assert "In this first round every finding blocks." in section(first)

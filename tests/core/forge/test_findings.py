@@ -123,6 +123,12 @@ def test_a_finding_that_a_person_closed_is_not_called_fixed(status: str, words: 
     assert f"- **F1** ~~double is wrong~~ · {closed['closed_why'] or status}" in settled
 
 
+def test_a_settled_finding_says_how_and_why() -> None:
+    state = rejected({"status": "fixed", "closed_round": 1, "closed_why": "double(2) is 4 now"})
+    line = "- **F1** ~~double is wrong~~ · fixed: double(2) is 4 now"
+    assert line in section(review(state), "Settled")
+
+
 def test_what_the_rules_saw_is_folded() -> None:
     state = with_rules(rejected(), RuleNote(rule="bar", text="F2 is below it."))
     body = review(state)

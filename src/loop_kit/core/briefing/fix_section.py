@@ -20,27 +20,33 @@ at the beginning of the subject (`{first}: ...`). Answer each one by its id: `fi
 commit or the test that shows it, or `disputed`, with evidence that it is wrong. A dispute that you
 can prove is better than a change that nothing needs."""
 
+_NOT_NOW = """\
+### Open findings: not for this round
+
+Fix one of these now only if that makes the change smaller; the next round asks for the others."""
+
 
 def fix_section(fix_list: Document | None) -> str:
     """The fix list for a prompt, as far as it can be read."""
-    fixes = fix_items(fix_list, "fixes")
-    parts = []
-    if fixes:
-        parts += [_SMALLEST.format(first=fixes[0].get("id"))]
-        required = [str(fix.get("id")) for fix in fixes if fix.get("required")]
-        if required:
-            parts.append(
-                f"A person has decided that {', '.join(required)}"
-                f" {'is' if len(required) == 1 else 'are'} right: do not dispute"
-                f" {'it' if len(required) == 1 else 'them'}."
-            )
-        parts.append(fence("\n".join(line for fix in fixes for line in finding_lines(fix))))
-    parts += _simplify(fix_list)
+    fixes, later = fix_items(fix_list, "fixes"), fix_items(fix_list, "later")
+    simplify = _simplify(fix_list)
+    parts = [*simplify, *(_asked(fixes, simplifies=bool(simplify)) if fixes else [])]
     parts += _tried(fix_list)
-    later = fix_items(fix_list, "later")
     if parts and later:
         parts.append(f"### For later: do not fix these now\n\n{listed(later)}")
     return "\n\n".join(parts) or NOTHING
+
+
+def _asked(fixes: list[Document], *, simplifies: bool) -> list[str]:
+    """The open findings, with what is asked about them."""
+    required = [str(fix.get("id")) for fix in fixes if fix.get("required")]
+    are, them = ("is", "it") if len(required) == 1 else ("are", "them")
+    decided = f"A person has decided that {', '.join(required)} {are} right: do not dispute {them}."
+    return [
+        _NOT_NOW if simplifies else _SMALLEST.format(first=fixes[0].get("id")),
+        *([decided] if required else []),
+        fence("\n".join(line for fix in fixes for line in finding_lines(fix))),
+    ]
 
 
 def fix_items(fix_list: Document | None, key: str) -> list[Document]:
@@ -56,9 +62,8 @@ def _simplify(fix_list: Document | None) -> list[str]:
         return []
     return [
         "### The change has grown too large: only simplify or justify\n\n"
-        f"{_growth(sizes)} Add nothing. Take out what the card and the findings above do not need,"
-        " or say in `notes`, part by part, why it is needed. A change that stays over the limit"
-        " goes to a person."
+        f"{_growth(sizes)} Add nothing. Take out what the card does not need, or say in `notes`,"
+        " part by part, why it is needed. A change that stays over the limit goes to a person."
     ]
 
 
@@ -68,7 +73,13 @@ def _growth(sizes: Mapping[str, Any]) -> str:
         for name, size in (("source", sizes.get("source")), ("tests", sizes.get("tests")))
         if isinstance(size, Mapping)
     ]
-    return f"The limit is {sizes.get('limit')} times the first work ({'; '.join(grown)})."
+    if not grown:
+        return "It is over the limit."
+    smallest = f", of which fewer than {sizes.get('smallest_start')} lines count as that many"
+    return (
+        f"The limit is {sizes.get('limit')} times the first work{smallest}."
+        f" {'. '.join(f'{each[0].upper()}{each[1:]}' for each in grown)}."
+    )
 
 
 def _tried(fix_list: Document | None) -> list[str]:

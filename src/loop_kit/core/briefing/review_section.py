@@ -17,6 +17,14 @@ MAX_DIFF = 64 * 1024
 """The characters of a diff that is in the prompt; a longer one is read from git or its file."""
 
 _MAX_LISTED = 30
+_KINDS: Mapping[str, str] = {
+    "simplify": (
+        "The worker was asked only to simplify the change or to justify its size, not to fix open"
+        " findings: judge whether it is still right."
+    ),
+    "review": "No worker ran in this round: what blocked was decided by a person.",
+}
+"""What was different about the round under review."""
 
 _HOW = """\
 ### How to judge
@@ -184,6 +192,8 @@ def _change(request: Document, folder: str, diff: str | None) -> str:
         "",
         f"Commits {base}..{head} are checked out here. {checked} {where}",
     ]
+    kind = _KINDS.get(str(request.get("kind")))
+    lines += [kind] if kind else []
     if diff is None:
         lines.append(f"Read the change with `git diff {base} {head}`; it is too long for here.")
     else:

@@ -90,10 +90,16 @@ def open_after_round(state: LoopState, round_: int) -> list[Finding]:
 def settled_section(state: LoopState, round_: int) -> list[str]:
     """One struck line for each finding that the round has settled."""
     closed = [f for f in state.findings if f.closed_round == round_]
-    lines = [
-        f"- **{f.id}** ~~{inline(f.reason)}~~ · {inline(f.closed_why or f.status)}" for f in closed
-    ]
+    lines = [f"- **{f.id}** ~~{inline(f.reason)}~~ · {inline(_how_settled(f))}" for f in closed]
     return ["", "### Settled", "", *lines] if lines else []
+
+
+def _how_settled(finding: Finding) -> str:
+    """How a finding was settled, and why; what a person says begins with how."""
+    why = finding.closed_why
+    if not why or why.startswith(finding.status):
+        return why or finding.status
+    return f"{finding.status}: {why}"
 
 
 def progress_section(state: LoopState, round_: int, review: ReviewReport) -> list[str]:

@@ -120,6 +120,7 @@ def review_request(
         "acceptance_criteria": list(card.acceptance_criteria),
         "criteria": [{"id": id_, "text": text} for id_, text in card.criteria],
         "constraints": list(card.constraints),
+        "kind": record.kind,
         "price": round_price(state),
         "bar": bar_words(state),
         "open_findings": [_finding(f) for f in open_findings(state.findings)],
@@ -208,7 +209,8 @@ def _assignment(state: LoopState) -> Document:
 def _sizes(state: LoopState) -> Document:
     """How the change has grown since round 1, source and tests apart."""
     measured = [record.growth for record in state.history if record.growth is not None]
-    sizes: dict[str, Any] = {"limit": state.limits.rules.diff_growth.limit}
+    rule = state.limits.rules.diff_growth
+    sizes: dict[str, Any] = {"limit": rule.limit, "smallest_start": rule.smallest_start}
     if measured:
         first, now = measured[0], measured[-1]
         sizes["source"] = {"first": first.source, "now": now.source}
