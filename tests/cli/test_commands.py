@@ -218,6 +218,8 @@ def test_the_demo_takes_two_rounds_and_needs_nothing(repo: Repo, tmp_path: Path)
     assert result.code == 0, result.text
     summary = json.loads((folder / ".loop" / "summary.json").read_text("utf-8"))
     assert (summary["outcome"], summary["rounds"]) == ("approved", 2)
+    state = json.loads((folder / ".loop" / "state.json").read_text("utf-8"))
+    assert [finding["provenance"] for finding in state["findings"]] == ["pre-existing"]
     assert repo.git("log", "--format=%s", cwd=folder).count("\n") == 2
     assert repo.git("status", "--porcelain", "--untracked-files=no", cwd=folder) == ""
     assert_refused(repo.loop("demo", "--dir", str(folder), env=bare), 3, "not empty")
