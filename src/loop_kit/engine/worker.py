@@ -16,7 +16,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.growth import growth
 from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
-from loop_kit.core.loop.restored import MAX_DIFF, restored_paths
+from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
 from loop_kit.core.sanitize import truncate
 from loop_kit.engine.attempt import (
@@ -262,17 +262,19 @@ class WorkerPass:
         last = state.history[-1] if state.history else None
         if last is None or last.round <= 1 or last.round == state.round:
             return ()
-        patch = self._dispatcher.patch_path(state)
+        fixes = ((last.parent_sha, last.head_sha), (state.tip, head))
         try:
-            diffs = [
-                self._repository.diff(before, after, MAX_DIFF, patch)
-                for before, after in ((last.parent_sha, last.head_sha), (state.tip, head))
-            ]
+            then, now = (self._repository.net_change(*fix) for fix in fixes)
+            changed = {change.path for change in then.changes if change.size <= MAX_BYTES}
+            both = [c.path for c in now.changes if c.path in changed and c.size <= MAX_BYTES]
+            return tuple(path for path in both[:MAX_FILES] if self._takes_back(path, *fixes))
         except LoopError:
             return ()
-        if any(diff.truncated for diff in diffs):
-            return ()
-        return restored_paths(diffs[0].text, diffs[1].text)
+
+    def _takes_back(self, path: str, *fixes: tuple[str, str]) -> bool:
+        return takes_back(
+            *(Versions(*(self._repository.read(sha, path) or b"" for sha in fix)) for fix in fixes)
+        )
 
     def _verify(self, state: LoopState, head: str) -> Verification | None:
         """What the verify commands say; None if they could not be run, so that the work is saved.

@@ -255,16 +255,17 @@ def test_a_server_that_does_not_have_a_round_costs_only_that_answer(
     assert [found[spot] for spot in asked] == [None, rounds[0]]
 
 
-def test_a_diff_of_rounds_that_are_not_here_is_fetched(
-    hosted: Hosted, rounds: list[str], tmp_path: Path
+def test_the_change_between_rounds_that_are_not_here_is_fetched(
+    hosted: Hosted, rounds: list[str]
 ) -> None:
     git = checkout(hosted, "--depth=1")
     fetch(hosted, git, rounds[0], rounds[-1])
     supply = PartialCheckout(git, Remote(hosted.url, hosted.server.url, "bot"))
-    repository = GitRepository(git, supply.obtain)
-
-    diff = repository.diff(rounds[1], rounds[2], 10_000, tmp_path / "patch")
-
-    assert (diff.paths, diff.changed_lines) == (("calc.py",), (1,))
     with pytest.raises(GitFailed):
-        GitRepository(git).diff("e" * 40, rounds[3], 10_000, tmp_path / "patch")
+        GitRepository(git).net_change(rounds[1], rounds[2])
+
+    change = GitRepository(git, supply.obtain).net_change(rounds[1], rounds[2])
+
+    assert [changed.path for changed in change.changes] == ["calc.py"]
+    with pytest.raises(GitFailed):
+        GitRepository(git, supply.obtain).net_change("e" * 40, rounds[3])

@@ -53,6 +53,16 @@ class History:
             sha, commit = commit.parents[0], before
         return found
 
+    def between(self, parent: str, head: str) -> RawCommit:
+        """What `head` changes of `parent`, as if it were one commit on top of it.
+
+        Raises:
+            NotPlain: one of them is not here, or there is too much to compare.
+        """
+        self._trees = 0
+        before, after = self._commit(parent), self._commit(head)
+        return RawCommit(head, 1, "", list(self._changes(before.tree, after.tree, "")))
+
     def _commit(self, sha: str) -> _Commit:
         raw = self._objects.read(sha, "commit", _MAX_COMMIT)
         if raw is None:

@@ -1,5 +1,6 @@
 """Queries to git about the commits of a loop."""
 
+import contextlib
 import shlex
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
 from loop_kit.core.card.scope import SYMLINK, Commit
 from loop_kit.core.loop.provenance import Spot
-from loop_kit.errors import GitFailed, NotARepository
+from loop_kit.errors import GitFailed, LoopError, NotARepository
 from loop_kit.ports import Diff, Span
 
 _MAX_FILE = 1024 * 1024
@@ -199,12 +200,22 @@ class GitRepository:
 
     def net_change(self, parent: str, head: str) -> Commit:
         """Everything between two commits as if it were one."""
+        try:
+            change = History(self._git.objects).between(parent, head)
+        except (NotPlain, GitFailed):
+            change = self._net_change_as_git_has_it(parent, head)
+        return self._with_details(parent, head, [change], descends=True).commits[0]
+
+    def _net_change_as_git_has_it(self, parent: str, head: str) -> RawCommit:
+        if self._obtain is not None:
+            with contextlib.suppress(LoopError):
+                self._obtain(parent, head)
         done = self._git.run(
             *("diff", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z"),
             *("--ignore-submodules=none", parent, head, "--"),
         )
         raw = f"\x01>{head} {parent}\x02\x00" + done.out.decode("utf-8", "surrogateescape")
-        return self._with_details(parent, head, parse_log(raw)[1], descends=True).commits[0]
+        return parse_log(raw)[1][0]
 
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
         """The diff from `base` to `head`; over `limit` bytes the whole of it stays in `patch`."""
@@ -212,7 +223,7 @@ class GitRepository:
             return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
         args = (*_DIFF, "--raw", "--numstat", "--patch", base, head, "--")
-        self._run_on_commits(args, (base, head), patch)
+        self._git.run(*args, stdout=patch, timeout=120)
         if _changes_attributes(patch):
             self._run_with_attributes_of(base, args, patch)
         paths: list[str] = []
@@ -255,16 +266,6 @@ class GitRepository:
     def write_patch(self, base: str, head: str, patch: Path) -> None:
         """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
         self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
-
-    def _run_on_commits(self, args: tuple[str, ...], shas: tuple[str, ...], patch: Path) -> None:
-        """Run a diff of commits, which are fetched only when it fails without them."""
-        try:
-            self._git.run(*args, stdout=patch, timeout=120)
-        except GitFailed:
-            if self._obtain is None or all(self._git.has(sha) for sha in shas):
-                raise
-            self._obtain(*shas)
-            self._git.run(*args, stdout=patch, timeout=120)
 
     def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
         """Run a diff in which git reads .gitattributes at `sha` and nowhere else.
