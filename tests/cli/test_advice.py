@@ -173,7 +173,7 @@ def test_every_answer_continues_a_loop_that_used_all_of_its_rounds(repo: Repo, a
     repo.card()
     repo.plan({"reviewer/1": SENT_BACK})
     stopped = repo.run("--max-rounds", "1")
-    assert "F1 (calc.py:1): VALUE is wrong" in stopped.out
+    assert "F1 (calc.py:1): VALUE is wrong\nWhat should become of F1?\n" in stopped.out
     assert len(commands(stopped)) == 3, stopped.out
 
     repo.plan({})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loop_kit.core.forge.choices import Choice, asked, choices
+from loop_kit.core.forge.question import asked_about
 from loop_kit.core.loop.commands import Command, read_command
 from loop_kit.core.loop.decisions import sort_ids
 from loop_kit.core.loop.findings import Finding
@@ -71,7 +72,7 @@ def _options_to_resume(state: LoopState) -> list[str]:
 def before_resuming(state: LoopState) -> list[str]:
     """What to decide or to do before the loop is continued, a line each."""
     if choices(state):
-        return [_about(finding, state) for finding in asked(state)]
+        return [*(_about(finding, state) for finding in asked(state)), asked_about(state)]
     if state.outcome is Outcome.VERIFY_UNAVAILABLE:
         return ["Correct the command in the task card, or install its program."]
     if state.outcome is Outcome.SETUP_FAILED and state.failed_setup is not None:

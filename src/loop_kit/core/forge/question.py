@@ -55,7 +55,7 @@ def question(state: LoopState) -> Question | None:
     offered = choices(state)
     if not offered:
         return Question("How should it continue?", _other_answers(state))
-    return Question(_asked_about(state), _answers(state, offered))
+    return Question(asked_about(state), _answers(state, offered))
 
 
 def question_lines(state: LoopState) -> list[str]:
@@ -80,7 +80,7 @@ def question_lines(state: LoopState) -> list[str]:
     ]
 
 
-def _asked_about(state: LoopState) -> str:
+def asked_about(state: LoopState) -> str:
     """The question about the findings that the stop is about."""
     ids = [finding.id for finding in asked(state)]
     named = ", ".join(ids)
