@@ -166,7 +166,9 @@ def test_a_required_one_that_cannot_be_asked_is_no_approval() -> None:
 
     assert state.outcome is Outcome.REVIEWER_DISPATCH_FAILED
     assert state.resume_phase is Phase.AWAITING_REVIEW
-    assert state.error == "claude is missing."
+    assert state.error == (
+        "The reviewer approved, but the required second review could not be had: claude is missing."
+    )
 
 
 def test_budgets_are_checked_before_the_second_reviewer_is_paid() -> None:

@@ -171,7 +171,9 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
         return update(missed, attempt=attempt)
     if event.failure is Failure.NOOP and state.simplify:
         return _end_unsimplified(update(spent, attempt=attempt), event)
-    return end_loop(spent, outcome, message, event.at, **changes)
+    return end_loop(
+        spent, outcome, second_review.explain_missing(state, message), event.at, **changes
+    )
 
 
 def _end_unsimplified(state: LoopState, event: AttemptFailed) -> LoopState:
@@ -247,7 +249,8 @@ def skip_second_review(state: LoopState, event: SecondReviewSkipped) -> LoopStat
     if state.second is None:
         raise IllegalTransition("no second review is awaited")
     if not second_review.is_dispensable(state.limits, Role.SECOND_REVIEWER):
-        return end_loop(state, Outcome.REVIEWER_DISPATCH_FAILED, event.why, event.at)
+        why = second_review.explain_missing(state, event.why)
+        return end_loop(state, Outcome.REVIEWER_DISPATCH_FAILED, why, event.at)
     alone = state.second.model_copy(update={"missed": event.why})
     first = ReviewReported(alone.report, event.at, reviewer=alone.reviewer)
     return _decide_round(update(state, second=alone), first)

@@ -14,6 +14,7 @@ from loop_kit.core.loop.reviewers import ReviewerVerdict, SecondReview
 from loop_kit.core.loop.state import Limits, LoopState, Phase, Role, RoundRecord
 
 _MAX_WHY = 300
+_MISSING = "The reviewer approved, but the required second review could not be had:"
 
 
 def is_second_review_due(state: LoopState, event: ReviewReported) -> bool:
@@ -39,6 +40,13 @@ def record_missed(state: LoopState, why: str) -> LoopState | None:
         return None
     missed = state.second.model_copy(update={"missed": why[:_MAX_WHY]})
     return state.model_copy(update={"second": missed})
+
+
+def explain_missing(state: LoopState, why: str) -> str:
+    """Why the loop ends, where that is for want of the second review; never said twice."""
+    if not is_second_review_awaited(state) or why.startswith(_MISSING):
+        return why
+    return f"{_MISSING} {why}"
 
 
 def reason_to_skip(state: LoopState, exceeded: str | None) -> str | None:
