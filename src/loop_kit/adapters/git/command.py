@@ -218,16 +218,21 @@ class Git:
     @cached_property
     def objects(self) -> Objects:
         """The objects of the repository here."""
-        return Objects(self._starter(), self._timeout)
+        return Objects(self.starter(), self._timeout)
+
+    @cached_property
+    def object_folder(self) -> str:
+        """Where the objects of the repository here are."""
+        return self.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
 
     @cached_property
     def refs(self) -> Refs:
         """The refs of the repository here."""
-        return Refs(self._starter(), self._timeout)
+        return Refs(self.starter(), self._timeout)
 
-    def _starter(self) -> Callable[..., process.Dialogue]:
+    def starter(self, **env: str) -> Callable[..., process.Dialogue]:
         """What starts git here, and holds nothing that holds what it has started."""
-        env = with_git_settings(self._env, self._network)
+        env = with_git_settings({**self._env, **env}, self._network)
         argv = (_program(self._env.get("PATH")), *self._config)
         return partial(_start, argv, self.directory, env)
 

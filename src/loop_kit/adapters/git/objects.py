@@ -8,7 +8,8 @@ has ended, whoever ended it, is started again once.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TypeVar
+from io import BufferedReader
+from typing import TypeVar
 
 from loop_kit.adapters.process.dialogue import Dialogue, DialogueEnded, read_exactly, read_line
 from loop_kit.errors import GitFailed
@@ -71,7 +72,9 @@ class Objects:
     def _content(self, oid: str) -> bytes:
         return self._ask(_CONTENT, _line(oid), _read_content)
 
-    def _ask(self, command: tuple[str, ...], question: bytes, read: Callable[[IO[bytes]], T]) -> T:
+    def _ask(
+        self, command: tuple[str, ...], question: bytes, read: Callable[[BufferedReader], T]
+    ) -> T:
         for _ in range(2):
             dialogue = self._started.get(command) or self._start(*command)
             self._started[command] = dialogue
@@ -106,7 +109,7 @@ def _info(answer: bytes) -> ObjectInfo | None:
     return ObjectInfo(oid, kind, int(size)) if size.isdigit() else None
 
 
-def _read_content(answers: IO[bytes]) -> bytes:
+def _read_content(answers: BufferedReader) -> bytes:
     size = int(read_line(answers))
     return read_exactly(answers, size + 1)[:size]
 

@@ -136,7 +136,8 @@ def find_origins(
         raise GitFailed(f"The commit {heads[-1][:10]} is not here.", "Fetch it and run again.")
     limited = git.until(time.monotonic() + _SECONDS)
     with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
-        borrower = _borrow(limited, Path(folder), is_sha256=len(heads[-1]) == _SHA256_LENGTH)
+        is_sha256 = len(heads[-1]) == _SHA256_LENGTH
+        borrower = _borrow(limited, git.object_folder, Path(folder), is_sha256=is_sha256)
         head, answers = _write_history(borrower.objects, bases, heads, trees)
         last_two = tuple(trees[sha] for sha in [*bases[:1], *heads][-2:] if sha in trees)
         history = _History(borrower, git.objects, head, last_two, answers)
@@ -190,9 +191,8 @@ def _entry(objects: Objects, head: str, file: str) -> TreeEntry | None:
     return None if tree is None else tree.get(name)
 
 
-def _borrow(git: Git, folder: Path, *, is_sha256: bool) -> _Borrower:
-    """A bare repository without commits that can read those of the repository of `git`."""
-    objects = git.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
+def _borrow(git: Git, objects: str, folder: Path, *, is_sha256: bool) -> _Borrower:
+    """A bare repository without commits that can read what is in `objects`."""
     for name in ("objects", "refs"):
         (folder / name).mkdir()
     (folder / "HEAD").write_text("ref: refs/heads/none\n", "utf-8")

@@ -5,7 +5,7 @@ nobody in between. Git ends when it refuses one.
 """
 
 from collections.abc import Callable
-from typing import IO
+from io import BufferedReader
 
 from loop_kit.adapters.process.dialogue import Dialogue, DialogueEnded, read_line
 
@@ -39,7 +39,7 @@ class Refs:
             return False
 
 
-def _is_done(answers: IO[bytes]) -> bool:
+def _is_done(answers: BufferedReader) -> bool:
     while read_line(answers) != _DONE:
         pass
     return True

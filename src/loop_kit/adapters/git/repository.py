@@ -11,6 +11,7 @@ from pathlib import Path
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.origins import find_origins, is_tree_path
+from loop_kit.adapters.git.patches import Patches
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
 from loop_kit.core.card.scope import SYMLINK, Commit
 from loop_kit.core.loop.provenance import Spot
@@ -24,8 +25,8 @@ _NEXT = "--loop-kit-next"
 _TRUST = "git config --global --add safe.directory"
 _FILE_MODES = frozenset({"100644", "100755"})
 
+_WITH_COUNTS = ("--raw", "--numstat", "--patch")
 _DIFF = (
-    "diff",
     "--no-ext-diff",
     "--no-textconv",
     "--no-color",
@@ -108,6 +109,7 @@ class GitRepository:
         """`obtain` fetches commits that are not here, where a server has them."""
         self._git = git
         self._obtain = obtain
+        self._patches = Patches(git, (*_DIFF, *_WITH_COUNTS))
         self._last_diff: tuple[str, str, Diff] | None = None
 
     def read(self, sha: str, path: str) -> bytes | None:
@@ -222,8 +224,9 @@ class GitRepository:
         if self._last_diff is not None and self._last_diff[:2] == (base, head):
             return self._last_diff[2]
         patch.parent.mkdir(parents=True, exist_ok=True)
-        args = (*_DIFF, "--raw", "--numstat", "--patch", base, head, "--")
-        self._git.run(*args, stdout=patch, timeout=120)
+        args = ("diff", *_DIFF, *_WITH_COUNTS, base, head, "--")
+        if not self._patches.write(base, head, patch):
+            self._git.run(*args, stdout=patch, timeout=120)
         if _changes_attributes(patch):
             self._run_with_attributes_of(base, args, patch)
         paths: list[str] = []
@@ -265,7 +268,7 @@ class GitRepository:
 
     def write_patch(self, base: str, head: str, patch: Path) -> None:
         """Write the whole diff, binary files included, to `patch`, so that it can be applied."""
-        self._git.run(*_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
+        self._git.run("diff", *_DIFF, "--binary", base, head, "--", stdout=patch, timeout=120)
 
     def _run_with_attributes_of(self, sha: str, args: tuple[str, ...], patch: Path) -> None:
         """Run a diff in which git reads .gitattributes at `sha` and nowhere else.

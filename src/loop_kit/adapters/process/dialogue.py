@@ -8,6 +8,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from typing import IO
 
 
@@ -21,7 +22,7 @@ class Dialogue:
     def __init__(
         self,
         questions: IO[bytes],
-        answers: IO[bytes],
+        answers: BufferedReader,
         kill: Callable[[], None],
         end: Callable[[], None],
     ) -> None:
@@ -33,7 +34,7 @@ class Dialogue:
         self._finalizer = weakref.finalize(self, end)
 
     @contextlib.contextmanager
-    def ask(self, question: bytes, timeout: float) -> Iterator[IO[bytes]]:
+    def ask(self, question: bytes, timeout: float) -> Iterator[BufferedReader]:
         """The answer as a stream, of which all that belongs to the answer has to be read.
 
         A question has to fit into a pipe, and so has what is answered while it is asked.
@@ -63,7 +64,7 @@ class Dialogue:
         self._finalizer()
 
 
-def read_line(answers: IO[bytes], limit: int = 64 * 1024) -> bytes:
+def read_line(answers: BufferedReader, limit: int = 64 * 1024) -> bytes:
     """One line of an answer without its end.
 
     Raises:
@@ -75,7 +76,7 @@ def read_line(answers: IO[bytes], limit: int = 64 * 1024) -> bytes:
     return line[:-1]
 
 
-def read_exactly(answers: IO[bytes], size: int) -> bytes:
+def read_exactly(answers: BufferedReader, size: int) -> bytes:
     """That many bytes of an answer.
 
     Raises:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -108,7 +109,7 @@ def start_dialogue(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) ->
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    questions, answers = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
+    questions, answers = cast("IO[bytes]", child.stdin), cast("BufferedReader", child.stdout)
     return Dialogue(questions, answers, partial(_kill_group, child), partial(_hang_up, child))
 
 
