@@ -50,6 +50,14 @@ def test_one_issue_keeps_the_findings_for_later_and_the_final_comment_names_it(
     assert f"They are in #{issue.number}." in comment
 
 
+def test_the_log_names_what_is_for_later_when_it_is_raised_and_at_the_end(tmp_path: Path) -> None:
+    world = asking(tmp_path, issue=False)
+    world.to_the_end()
+    verdicts = [data for name, data in world.reporter.events if name == "review_verdict"]
+    assert [data["later"] for data in verdicts] == [["F2 [low] no docstring"]] * 2
+    assert [data["open"] for data in verdicts] == [["F1 [high] wrong"], []]
+
+
 def test_none_is_opened_where_nobody_asks_for_it(tmp_path: Path) -> None:
     world = asking(tmp_path, issue=False)
     assert world.to_the_end().outcome is Outcome.APPROVED

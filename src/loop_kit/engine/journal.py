@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.entering import Entry, push_during_attempt
-from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.findings import Finding, later_findings, open_findings
 from loop_kit.core.loop.machine import Step, transition
 from loop_kit.core.loop.messages import (
     AttemptFailed,
@@ -196,8 +196,17 @@ class Journal:
             self._reporter.note(f"Round {after.round} is approved; {second} reviews it as well.")
         if isinstance(event, ReviewReported | SecondReviewSkipped) and after.second is None:
             record = after.history[-1]
-            still = [f"{f.id} [{f.severity}] {f.reason}" for f in open_findings(after.findings)]
-            data = {"decision": record.decision, "verified": record.verified, "open": still}
+            kept = [
+                finding
+                for finding in later_findings(after.findings)
+                if after.outcome is not None or finding.round == record.round
+            ]
+            data = {
+                "decision": record.decision,
+                "verified": record.verified,
+                "open": [_in_log(finding) for finding in open_findings(after.findings)],
+                "later": [_in_log(finding) for finding in kept],
+            }
             self._reporter.event("review_verdict", after, {**data, "round": record.round})
             self._reporter.event("round_complete", after, {"round": record.round})
         if (before.state, before.round) != (after.state, after.round):
@@ -208,6 +217,10 @@ class Journal:
                 "to_round": after.round,
             }
             self._reporter.event("state_transition", after, move)
+
+
+def _in_log(finding: Finding) -> str:
+    return f"{finding.id} [{finding.severity}] {finding.reason}"
 
 
 def _changed_files(event: Event, card: "TaskCard | None") -> Files:

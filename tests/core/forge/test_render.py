@@ -240,3 +240,5 @@ def test_the_verdict_for_a_log_is_one_line_per_finding() -> None:
     assert verdict_lines({"decision": "approve", "verified": None, "open": []}) == [
         "[verdict] approve"
     ]
+    data = {"decision": "approve", "verified": None, "open": [], "later": ["F2 [low] b\nc"]}
+    assert verdict_lines(data) == ["[verdict] approve", "[verdict]   for later: F2 [low] b c"]

@@ -268,11 +268,13 @@ def _row(record: RoundRecord) -> str:
 
 
 def verdict_lines(data: Mapping[str, object]) -> list[str]:
-    """A review verdict for a log: the decision, whether it verified, and what is open."""
+    """A review verdict for a log: the decision, whether it verified, what is open or for later."""
     verified = {"True": ", verify passed", "False": ", verify FAILED"}.get(
         str(data["verified"]), ""
     )
-    still = data["open"]
+    still, later = data["open"], data.get("later")
     findings = [one_line(str(finding)) for finding in still] if isinstance(still, list) else []
+    if isinstance(later, list):
+        findings += [f"for later: {one_line(str(finding))}" for finding in later]
     decision = str(data["decision"]).replace("_", " ")
     return [f"[verdict] {decision}{verified}", *(f"[verdict]   {line}" for line in findings)]
