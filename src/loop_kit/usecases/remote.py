@@ -29,6 +29,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]")
 """Programs disagree on where a host ends that holds a backslash or the like: there is none here."""
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]{2,}):(?!//)(.+)")
 """`user@host:path`; one letter before the colon is a drive."""
+_PROMISOR = re.compile(r"remote\.(.*)\.promisor", re.DOTALL)
 _GIT_SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "ssh+git")
 
 
@@ -119,12 +120,11 @@ def supply_of(git: Git, environ: Mapping[str, str]) -> Supply:
     Raises:
         BadSetting: there is no remote of that name any more.
     """
-    query = ("config", "--local", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")
-    names = git.run(*query, ok=(0, 1)).out.decode("utf-8", "surrogateescape").splitlines()
-    if not names:
+    local = [setting.name for setting in git.settings if setting.scope == "local"]
+    remotes = [found[1] for found in map(_PROMISOR.fullmatch, local) if found]
+    if not remotes:
         return Complete()
-    remote = names[0].removeprefix("remote.").removesuffix(".promisor")
-    return PartialCheckout(git, remote_place(git, environ, remote).remote)
+    return PartialCheckout(git, remote_place(git, environ, remotes[0]).remote)
 
 
 def _url_of(git: Git, name: str) -> str:

@@ -74,13 +74,18 @@ def test_a_repository_is_known_by_its_origin_and_without_remotes_by_its_path(
 ) -> None:
     other = make_local(tmp_path / "other")
     git_dirs = local.root / ".git", other.root / ".git"
-    assert repository_key(local.git, git_dirs[0]) != repository_key(other.git, git_dirs[1])
+    assert repository_key(local.git.at(local.root), git_dirs[0]) != repository_key(
+        other.git, git_dirs[1]
+    )
 
     local.git.run("remote", "add", "mirror", "https://example.com/mirror")
     for each in (local, other):
         each.git.run("remote", "add", "origin", "https://github.com/octo/demo")
 
-    keys = {repository_key(local.git, git_dirs[0]), repository_key(other.git, git_dirs[1])}
+    keys = {
+        repository_key(local.git.at(local.root), git_dirs[0]),
+        repository_key(other.git.at(other.root), git_dirs[1]),
+    }
     assert keys == {key_of("https://github.com/octo/demo")}
 
 

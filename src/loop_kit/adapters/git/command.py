@@ -108,6 +108,15 @@ ANONYMOUS = Identity("loop-kit", "loop-kit@localhost")
 """The identity on a machine where git has none configured."""
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of git's configuration, and where it is from: `system`, `global`, `local`, ..."""
+
+    scope: str
+    name: str
+    value: str
+
+
 class GitPrintedTooMuch(GitFailed):
     """A git command printed more than its caller can use."""
 
@@ -221,6 +230,18 @@ class Git:
         return Objects(self.starter(), self._timeout)
 
     @cached_property
+    def settings(self) -> tuple[Setting, ...]:
+        """The configuration of the repository here, in git's order: a later one overrides.
+
+        Raises:
+            GitFailed: git cannot read it.
+        """
+        out = self.run("config", "--list", "--show-scope", "-z").out
+        parts = out.decode("utf-8", "surrogateescape").split("\0")
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        return tuple(Setting(scope, *each.partition("\n")[::2]) for scope, each in pairs)
+
+    @cached_property
     def object_folder(self) -> str:
         """Where the objects of the repository here are."""
         return self.text("rev-parse", "--path-format=absolute", "--git-path", "objects")
@@ -279,9 +300,7 @@ def committer(git: Git) -> Identity:
     Raises:
         BadSetting: git would refuse to commit: it has only a part, and may not or cannot guess.
     """
-    query = ("config", "-z", "--get-regexp", r"^user\.(name|email|useconfigonly)$")
-    fields = git.run(*query, ok=(0, 1)).out.decode("utf-8", "replace").split("\0")
-    configured = dict(field.partition("\n")[::2] for field in fields if field)
+    configured = {setting.name: setting.value for setting in git.settings}
     name, email = configured.get("user.name", ""), configured.get("user.email", "")
     if all(text and not set(text) & set("<>\n\0") for text in (name, email)):
         return Identity(name, email)

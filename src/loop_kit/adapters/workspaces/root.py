@@ -7,6 +7,7 @@ accounts may share a machine: so the path holds a hash of the remote, and each f
 
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from loop_kit.errors import BadSetting
 
 _NAME = "loop-kit"
 _MAX_TASK_NAME = 24
+_REMOTE_URL = re.compile(r"remote\..*\.url", re.DOTALL)
 _REMEDY = (
     "Name another folder with --workspace-root, LOOP_WORKSPACE_ROOT or the input workspace-root."
 )
@@ -53,9 +55,7 @@ def _temporary_root() -> Path:
 
 def repository_key(git: Git, git_dir: Path) -> str:
     """12 hex digits for the repository: of its remote without a login, else of its own path."""
-    query = ("config", "-z", "--get-regexp", r"^remote\..*\.url$")
-    output = git.run(*query, ok=(0, 1)).out.decode("utf-8", "surrogateescape")
-    remotes = dict(entry.split("\n", 1) for entry in output.split("\0") if "\n" in entry)
+    remotes = {s.name: s.value for s in git.settings if _REMOTE_URL.fullmatch(s.name)}
     url = remotes.get("remote.origin.url") or next(iter(remotes.values()), "")
     return key_of(url or str(git_dir))
 
