@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, Local, environment
 from tests.support.git_client import WorkingCopy
+from tests.support.git_log import GitLog
 
 from loop_kit.adapters.git import origins
 from loop_kit.adapters.git.command import Git
@@ -166,6 +167,19 @@ def test_a_repository_may_borrow_its_objects_and_be_in_a_folder_with_any_name(
     local.git.run("worktree", "add", "--quiet", str(worktree), head)
     for place in (clone, worktree):
         assert origin(local.git.at(place), [base, head], "a.py", 2) == head
+
+
+def test_git_is_started_once_for_each_file_with_findings(local: Local, tmp_path: Path) -> None:
+    base = local.commit({"b.py": "b\n", "c.py": "c\n"})
+    head = local.commit({"a.py": "one\n2\nthree\n", "b.py": "bb\n"})
+    log = GitLog(tmp_path / "log")
+    git = Git(local.root, {**environment(tmp_path), **log.environment()}, isolated=True)
+    asked = [Spot("a.py", 2), Spot("a.py", 3), Spot("b.py", 1), Spot("b.py", 9), Spot("no.py", 1)]
+
+    GitRepository(git).origins([base], [head], asked)
+
+    assert sum(" blame " in call for call in log.calls) == 2
+    assert len([call for call in log.calls if " cat-file " not in call]) <= 5
 
 
 def test_a_head_that_is_not_here_is_an_error(local: Local) -> None:
