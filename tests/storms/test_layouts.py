@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import BOT, REPOSITORY, Hub, JobResult, MakeHub, make_hub
+import yaml
+from tests.e2e.conftest import (
+    BOT,
+    REPOSITORY,
+    TWO_ROUNDS,
+    Hub,
+    JobResult,
+    MakeHub,
+    make_hub,
+)
 from tests.storms.record_layouts import RUN
 from tests.support import programs
 from tests.support.git_repository import git_environment
@@ -32,9 +41,14 @@ def version(request: pytest.FixtureRequest) -> Path:
 
 
 def restored(hub: Hub, version: Path, name: str) -> Hub:
-    """A hub whose repository is as that version left it, with the run of the last job ended."""
+    """A hub whose repository is as that version left it, with the run of the last job ended.
+
+    Its reviewer gives evidence for each criterion from now on, which that version did not ask for.
+    """
     refs = "+refs/heads/*:refs/heads/*"
     hub.bare.git("fetch", "--quiet", "--update-head-ok", str(version / f"{name}.bundle"), refs)
+    script = yaml.safe_dump(dict(TWO_ROUNDS))
+    hub.bare.commit_files("main", {".loop/script.yml": script}, "Give evidence")
     hub.api.open_pull(REPOSITORY, "T-001", "loop/T-001/work", "main", BOT)
     lease = hub.state().get("lease")
     if lease:
