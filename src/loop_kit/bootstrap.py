@@ -51,7 +51,6 @@ from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.options import Options
-from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import BadBusFile, BadSetting
@@ -175,18 +174,18 @@ def open_loop(
         replay.bundle.failure if replay else None,
     )
     briefer = Briefer(ports.store, repository, guides)
-    worker = WorkerPass(
-        *(dispatcher, ports.workspaces, ports.verifier, repository, ports.store, briefer),
-        run_options,
-    )
+    shared = (repository, ports.store, briefer)
+    worker = WorkerPass(dispatcher, ports.workspaces, ports.verifier, *shared, run_options)
     posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
+    if posts:
+        from loop_kit.engine.publisher import Publisher
     return Engine(
         store=ports.store,
         workspaces=ports.workspaces,
         verifier=ports.verifier,
         agents=ports.agents,
         worker=worker,
-        reviewer=ReviewerPass(dispatcher, ports.workspaces, repository, ports.store, briefer),
+        reviewer=ReviewerPass(dispatcher, ports.workspaces, *shared),
         clock=clock,
         reporter=hearers,
         options=run_options,

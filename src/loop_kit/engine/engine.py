@@ -12,10 +12,11 @@ nothing here knows what a port is made of. The order of durable steps is the rul
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from loop_kit.core.briefing import handoff
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.ci.requests import resume_inputs
+from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox, second_review
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.handlers import awaited_role
@@ -45,7 +46,6 @@ from loop_kit.engine.conclusion import conclude_round
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options
-from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
 from loop_kit.errors import ForgeUnavailable, GitFailed, LoopError
@@ -61,6 +61,9 @@ from loop_kit.ports import (
     Verifier,
     Workspaces,
 )
+
+if TYPE_CHECKING:
+    from loop_kit.engine.publisher import Publisher
 
 _Apply = Callable[[Event, dict[str, bytes | None]], None]
 
@@ -79,7 +82,7 @@ class Engine:
         clock: Clock,
         reporter: Reporter,
         options: Options,
-        publisher: Publisher | None = None,
+        publisher: "Publisher | None" = None,
         cancellation: CancellationCheck | None = None,
     ) -> None:
         self._store = store

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from loop_kit.core.ci.requests import PullFacts
-from loop_kit.core.forge.inline_comments import ReviewPost
-from loop_kit.core.forge.status import Label, StatusState
-from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
+
+if TYPE_CHECKING:
+    from loop_kit.core.ci.requests import PullFacts
+    from loop_kit.core.forge.inline_comments import ReviewPost
+    from loop_kit.core.forge.status import Label, StatusState
+    from loop_kit.core.loop.run_ends import RunStatus
 
 Reaction = Literal["eyes", "+1", "confused"]
 
@@ -61,7 +63,7 @@ class Forge(Protocol):
         """Whether this person's permission on the repository is write or more."""
         ...
 
-    def run_status(self, lease: Lease) -> RunStatus | None:
+    def run_status(self, lease: Lease) -> "RunStatus | None":
         """The run that holds `lease`; None when the API does not know it, or may not say.
 
         Of an attempt that was followed by another one it is only known that it has ended.
@@ -76,11 +78,11 @@ class Forge(Protocol):
         """The issue, or None if there is none of that number; a pull request is not one."""
         ...
 
-    def pull(self, number: int) -> PullFacts | None:
+    def pull(self, number: int) -> "PullFacts | None":
         """The pull request, or None if there is none of that number."""
         ...
 
-    def newest_pull(self, head: str) -> PullFacts | None:
+    def newest_pull(self, head: str) -> "PullFacts | None":
         """The newest pull request from branch `head` of this repository, open or not.
 
         A branch of that name in a fork is another. `closes` is not looked up: it is None.
@@ -120,7 +122,7 @@ class Forge(Protocol):
         """The id of our review or comment that carries `marker`, searched over all pages."""
         ...
 
-    def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
+    def post_review(self, number: int, sha: str, post: "ReviewPost", marker: str) -> str:
         """Post a review without a verdict; returns its id.
 
         Where its comments are not accepted, the complete body is posted instead.
@@ -147,11 +149,11 @@ class Forge(Protocol):
         """Open an issue; returns its number."""
         ...
 
-    def set_status(self, sha: str, state: StatusState, description: str, run_id: str) -> None:
+    def set_status(self, sha: str, state: "StatusState", description: str, run_id: str) -> None:
         """Set the commit status of the loop, at most 140 characters, with a link to the run."""
         ...
 
-    def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
+    def set_label(self, number: int, label: "Label | None", others: Collection[str]) -> None:
         """Put `label` on a pull request or an issue, and take `others` off."""
         ...
 

@@ -36,7 +36,7 @@ from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci import fetched as handback
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.fetched import FetchedLoop
-from loop_kit.core.ci.requests import resume_inputs
+from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import HandedOver
 from loop_kit.core.loop.state import LoopState, Phase

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from loop_kit.core.agent.shell import CATEGORIES, MAX_COMMAND, category, displayed_files, unwrap
+from loop_kit.core.agent.category import CATEGORIES
+from loop_kit.core.agent.shell import MAX_COMMAND, category, displayed_files, unwrap
 
 CODEX_HEREDOC = (
     "/bin/bash -lc 'mkdir -p \"$(dirname '\"'/repo/greeting.txt')\\\" && cat > '/repo/greeting.txt'"

@@ -1,25 +1,28 @@
 """The backends that come with loop-kit, and the registry that others are added to."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from loop_kit.adapters.agents.claude import claude
-from loop_kit.adapters.agents.codex import codex
-from loop_kit.adapters.agents.command import command
-from loop_kit.adapters.agents.command_line import CommandLineAgent, Setup
-from loop_kit.adapters.agents.opencode import opencode
 from loop_kit.adapters.agents.registry import Registry
-from loop_kit.adapters.agents.scripted import scripted
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.agents.command_line import CommandLineAgent, Setup
 
 MANUAL = "manual"
 COMMAND = "command"
 DEFAULT_BACKEND = "codex"
 
-BACKENDS: Mapping[str, Callable[[Setup], CommandLineAgent]] = {
-    "codex": codex,
-    "claude": claude,
-    "opencode": opencode,
-    "scripted": scripted,
-    COMMAND: command,
+
+def _build(name: str, setup: "Setup") -> "CommandLineAgent":
+    """The agent of that name, whose module is imported only where it is chosen."""
+    module = import_module(f"loop_kit.adapters.agents.{name}")
+    return cast("CommandLineAgent", getattr(module, name)(setup))
+
+
+BACKENDS: "Mapping[str, Callable[[Setup], CommandLineAgent]]" = {
+    name: partial(_build, name) for name in ("codex", "claude", "opencode", "scripted", COMMAND)
 }
 
 REGISTRY = Registry(BACKENDS)

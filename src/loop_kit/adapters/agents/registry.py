@@ -7,12 +7,13 @@ Packages are searched only for a name that is not built in, and can never replac
 
 import re
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
     from loop_kit.adapters.agents.command_line import Setup
     from loop_kit.ports import Agent
 
@@ -54,17 +55,17 @@ class Registry:
         known = self._built_in.get(plain) or self._registered.get(plain)
         if known is not None:
             return known
-        for point in metadata.entry_points(group=GROUP):
+        for point in _points():
             if point.name.strip().lower() == plain:
                 return self._load(plain, point)
         return None
 
     def names(self) -> tuple[str, ...]:
         """All names, the built-in ones first."""
-        points = (point.name.strip().lower() for point in metadata.entry_points(group=GROUP))
+        points = (point.name.strip().lower() for point in _points())
         return tuple(dict.fromkeys((*self._built_in, *self._registered, *sorted(points))))
 
-    def _load(self, name: str, point: metadata.EntryPoint) -> "Factory":
+    def _load(self, name: str, point: "EntryPoint") -> "Factory":
         try:
             found = point.load()
         except Exception as error:  # the package may raise anything
@@ -79,3 +80,10 @@ class Registry:
                 "Name a function, or a module that calls register_backend, in its package.",
             )
         return factory
+
+
+def _points() -> "EntryPoints":
+    """What installed packages provide."""
+    from importlib import metadata
+
+    return metadata.entry_points(group=GROUP)

@@ -13,17 +13,14 @@ from loop_kit.core.loop.push_refusal import MAX_PLACES, MAX_WORDS, Place, PushRe
 from loop_kit.core.sanitize import visible
 from loop_kit.errors import BranchRefused
 
-_LOGIN = re.compile(r"//[^/@\s]+@")
-_NAME = re.compile(r"\S*(?:refs/|://)\S*")
-_SERVER_TROUBLE = re.compile(
-    r"\.lock': file exists|fatal error in commit_refs|internal server error|rate limit"
-    r"|cannot lock ref(?!.*(?:cannot create|but expected|already exists))",
-    re.DOTALL,
+_LOGIN = r"//[^/@\s]+@"
+_NAME = r"\S*(?:refs/|://)\S*"
+_SERVER_TROUBLE = (
+    r"(?s)\.lock': file exists|fatal error in commit_refs|internal server error|rate limit"
+    r"|cannot lock ref(?!.*(?:cannot create|but expected|already exists))"
 )
 """Passes, whatever else is printed beside it."""
-_AUTHENTICATION = re.compile(
-    r"returned error: 401|authentication failed|could not read (?:username|password)"
-)
+_AUTHENTICATION = r"returned error: 401|authentication failed|could not read (?:username|password)"
 _FINAL = (
     r"returned error: 4(?!01|08|25|29)\d\d",
     r"\bgh\d{3}\b|rule violations|protected branch|declined|denied|prohibited",
@@ -40,21 +37,21 @@ _UNREACHABLE = (
     *("failed to connect", "timed out", "early eof", "unexpected disconnect", "empty reply"),
     "remote end hung up",
 )
-_SECRET = re.compile(r"cannot contain secrets|push protection|\bgh009\b|secrets? detected")
-_CONTENT = re.compile(
+_SECRET = r"cannot contain secrets|push protection|\bgh009\b|secrets? detected"  # noqa: S105
+_CONTENT = (
     r"\bgh00[18]\b|large files? detected|file size limit|commit message|author email|file paths?\b"
     r"|file extension|file size|path length|larger than|too (?:large|long|big)|missing lfs object"
 )
-_REFUSED_REF = re.compile(r"^!\t\S*:refs/heads/(\S+)\t\[remote rejected\] \((.*)\)", re.MULTILINE)
-_NAMED_REF = re.compile(r"(?:found|failed) for refs/heads/(\S+?)\.?(?:\s|$)")
-_PLACE = re.compile(r"^\s*(?:-\s*)?path: (\S.*?)(?::(\d+))?\s*$", re.MULTILINE)
-_LARGE = re.compile(r"File (\S.*?) is [\d.]+ [KMG]B")
-_SECRET_KIND = re.compile(r"^\s*(?:--|——) (.+?) (?:--|——)", re.MULTILINE)
+_REFUSED_REF = r"(?m)^!\t\S*:refs/heads/(\S+)\t\[remote rejected\] \((.*)\)"
+_NAMED_REF = r"(?:found|failed) for refs/heads/(\S+?)\.?(?:\s|$)"
+_PLACE = r"(?m)^\s*(?:-\s*)?path: (\S.*?)(?::(\d+))?\s*$"
+_LARGE = r"File (\S.*?) is [\d.]+ [KMG]B"
+_SECRET_KIND = r"(?m)^\s*(?:--|——) (.+?) (?:--|——)"  # noqa: S105
 
 
 def printable(output: str) -> str:
     """The output of git on one line, without the login that a URL may hold."""
-    return _LOGIN.sub("//", " ".join(output.split()))[-400:]
+    return re.sub(_LOGIN, "//", " ".join(output.split()))[-400:]
 
 
 def refusal(output: str, branches: Branches) -> BranchRefused:
@@ -101,8 +98,8 @@ def push_refusal(
     words = _words(output)
     kind = _kind(output, words.lower(), token_worked=token_worked)
     branch = _refused_branch(output) or (branches.work if pushes_work else branches.state)
-    places = [Place(path=path, line=int(line or 0)) for path, line in _PLACE.findall(words)]
-    places += [Place(path=path) for path in _LARGE.findall(words)]
+    places = [Place(path=path, line=int(line or 0)) for path, line in re.findall(_PLACE, words)]
+    places += [Place(path=path) for path in re.findall(_LARGE, words)]
     sentence, remedy = _sentence(kind, output, words, branches, branch)
     return PushRefusal(
         kind=kind,
@@ -116,24 +113,24 @@ def push_refusal(
 
 
 def _kind(output: str, words: str, *, token_worked: bool) -> RefusalKind:
-    if _AUTHENTICATION.search(output.lower()):
+    if re.search(_AUTHENTICATION, output.lower()):
         return RefusalKind.TOKEN if token_worked else RefusalKind.RIGHTS
     if is_denied(output) or _is_about_workflows(output.lower()):
         return RefusalKind.RIGHTS
-    if _SECRET.search(words):
+    if re.search(_SECRET, words):
         return RefusalKind.SECRET
     if not is_final(output, token_worked=token_worked):
         return RefusalKind.FAULT
-    return RefusalKind.CONTENT if _CONTENT.search(words) else RefusalKind.RULE
+    return RefusalKind.CONTENT if re.search(_CONTENT, words) else RefusalKind.RULE
 
 
 def _sentence(
     kind: RefusalKind, output: str, words: str, branches: Branches, branch: str
 ) -> tuple[str, str]:
     if kind is RefusalKind.SECRET:
-        named = ", ".join(dict.fromkeys(_SECRET_KIND.findall(words)))
+        named = ", ".join(dict.fromkeys(re.findall(_SECRET_KIND, words)))
         what = f"a secret ({named})" if named else "a secret"
-        where = ", ".join(f"{p}:{n}" if n else p for p, n in _PLACE.findall(words)[:5])
+        where = ", ".join(f"{p}:{n}" if n else p for p, n in re.findall(_PLACE, words)[:5])
         return (
             f"The git server did not take {branch}: it found {what}{f' in {where}' * bool(where)}.",
             "Say in the task how to do without it, or allow it where the server says so;"
@@ -158,15 +155,15 @@ def _words(output: str) -> str:
     """What the server printed, line by line, without the login that a URL may hold."""
     lines = [line.rstrip() for line in visible(output).splitlines()]
     remote = [line[8:] for line in lines if line.startswith("remote: ")]
-    reasons = [reason for _, reason in _REFUSED_REF.findall(output) if "atomic" not in reason]
+    reasons = [reason for _, reason in re.findall(_REFUSED_REF, output) if "atomic" not in reason]
     kept = [*remote, *reasons] if remote or reasons else [line for line in lines if line]
-    return _LOGIN.sub("//", "\n".join(kept)).strip()[:MAX_WORDS]
+    return re.sub(_LOGIN, "//", "\n".join(kept)).strip()[:MAX_WORDS]
 
 
 def _refused_branch(output: str) -> str | None:
     """The branch that the server refused; the others of an atomic push only share its fate."""
-    refs = [ref for ref, reason in _REFUSED_REF.findall(output) if "atomic" not in reason]
-    named = _NAMED_REF.search(output)
+    refs = [ref for ref, reason in re.findall(_REFUSED_REF, output) if "atomic" not in reason]
+    named = re.search(_NAMED_REF, output)
     return named.group(1) if named else refs[0] if refs else None
 
 
@@ -177,13 +174,13 @@ def _is_about_workflows(low: str) -> bool:
 def is_denied(output: str) -> bool:
     """Whether the server refuses the token."""
     low = output.lower()
-    return "error: 403" in low or bool(_AUTHENTICATION.search(low))
+    return "error: 403" in low or bool(re.search(_AUTHENTICATION, low))
 
 
 def is_race(output: str) -> bool:
     """Whether somebody else moved a branch between our fetch and our push."""
     low = output.lower()
-    if "cannot create" in low or _SERVER_TROUBLE.search(low):
+    if "cannot create" in low or re.search(_SERVER_TROUBLE, low):
         return False
     return any(
         word in low
@@ -204,12 +201,12 @@ def is_final(output: str, *, token_worked: bool = False) -> bool:
 
     With `token_worked` the server has accepted the token before, so that a refusal of it may pass.
     """
-    low = _NAME.sub("", output.lower())
+    low = re.sub(_NAME, "", output.lower())
     if not low.strip():
         return True
-    if _SERVER_TROUBLE.search(low):
+    if re.search(_SERVER_TROUBLE, low):
         return False
-    if _AUTHENTICATION.search(low):
+    if re.search(_AUTHENTICATION, low):
         return not token_worked
     return any(re.search(pattern, low) for pattern in _FINAL)
 

@@ -7,7 +7,7 @@ the same few words for all of them. Streams are not trusted: any shape of value 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from loop_kit.core.agent.shell import Category, category, displayed_files, unwrap
+from loop_kit.core.agent.category import Category
 
 _MAX_NAMES = 3
 _MAX_DEPTH = 10
@@ -51,6 +51,8 @@ def session(id_: str) -> Sequence[Activity]:
 
 def command(value: object, *, begins: bool = False) -> Sequence[Activity]:
     """A shell command, as text or as a list of words."""
+    from loop_kit.core.agent.shell import category, displayed_files, unwrap
+
     text = unwrap(value)
     if not text:
         return ()

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, get_args
 
-Category = Literal["read", "search", "edit", "test", "unknown"]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
+from loop_kit.core.agent.category import Category
+
 MAX_COMMAND = 10_000
 """Characters of a command that are looked at."""
 

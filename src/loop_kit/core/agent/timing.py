@@ -7,7 +7,7 @@ is None and counts as missing; it is never reported as zero.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loop_kit.core.agent.shell import CATEGORIES, Category
+from loop_kit.core.agent.category import CATEGORIES, Category
 
 PHASES = ("startup_ms", "context_to_work_ms", "work_to_artifact_ms", "total_ms")
 MAX_MS = 10**15

@@ -8,7 +8,6 @@ import unicodedata
 from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command, Misspelt
-from loop_kit.core.loop.state import LoopState
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BranchRefused, ForgeRefused
@@ -122,15 +121,6 @@ class NotForUs:
 
 
 Request = StartFile | StartIssue | StartPull | Resume | Comment | PushedCards | SweepAll | NotForUs
-
-
-def resume_inputs(state: LoopState) -> dict[str, str]:
-    """The inputs of the workflow run that continues a loop: a `Resume` that fits its state."""
-    return {
-        "task-id": state.task_id,
-        "round": str(state.round),
-        "expected-state": str(state.seq),
-    }
 
 
 def is_sha(text: str) -> bool:
