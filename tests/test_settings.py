@@ -5,7 +5,8 @@ import json
 import pytest
 
 from loop_kit.config_file import MAX_CONFIG, parse_config
-from loop_kit.core.card.task import card_from
+from loop_kit.core.card.task import CardLimits, card_from
+from loop_kit.core.loop.policy import lower_limits
 from loop_kit.errors import BadSetting
 from loop_kit.settings import (
     ACTION_DEFAULTS,
@@ -123,6 +124,58 @@ def test_a_value_that_does_not_fit_names_its_layer_and_its_key(
     assert refusal(("defaults", {"draft": True}), ("the inputs", values)).startswith(
         f"the inputs: {sentence}"
     )
+
+
+def test_the_rules_of_convergence_are_settings_of_the_configuration_file() -> None:
+    document = {"rules": {"stalled": {"fresh-round": False}, "bar": {"last_fix": ["high"]}}}
+    rules = resolve([("config", config_values(document, "config"))]).limits(ci=True).rules
+    assert (rules.stalled.fresh_round, rules.stalled.rounds) == (False, 2)
+    assert rules.bar.last_fix == ("high",)
+
+
+@pytest.mark.parametrize(
+    ("rules", "key", "nearest"),
+    [
+        ({"staled": {}}, "staled", "stalled"),
+        ({"stalled": {"round": 3}}, "stalled.round", "rounds"),
+        ({"diff-growth": {"limits": 3}}, "diff_growth.limits", "limit"),
+    ],
+)
+def test_a_rule_that_does_not_exist_is_refused_with_the_nearest_name(
+    rules: object, key: str, nearest: str
+) -> None:
+    with pytest.raises(BadSetting) as refused:
+        config_values({"rules": rules}, "config.yaml")
+    assert refused.value.sentence == f"config.yaml: unknown setting 'rules.{key}'."
+    assert refused.value.remedy == f"Did you mean '{nearest}'?"
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (["bar"], "'rules': must be a mapping, got list"),
+        ({"stalled": {"rounds": 0}}, "'rules.stalled.rounds'"),
+        ({"bar": {"last_fix": ["everything"]}}, "'rules.bar.last_fix.0'"),
+        ({"bar": "off"}, "'rules.bar': must be a mapping, got str"),
+    ],
+)
+def test_a_threshold_that_does_not_fit_is_named(rules: object, sentence: str) -> None:
+    values = config_values({"rules": rules}, "config.yaml")
+    assert refusal(("config.yaml", values)).startswith(f"config.yaml: {sentence}")
+
+
+def test_the_limit_of_the_diff_growth_is_a_setting_that_a_card_can_only_lower() -> None:
+    def limit(values: dict[str, object], card: float | None) -> float:
+        limits = resolve([("flags", values)]).limits(ci=True)
+        lowered = lower_limits(limits, CardLimits(max_diff_growth=card))
+        return lowered.rules.diff_growth.limit
+
+    assert limit({}, None) == 4
+    assert limit({"max_diff_growth": "2.5"}, None) == 2.5
+    assert limit({"max_diff_growth": 3}, 2) == 2
+    assert limit({"max_diff_growth": 3}, 9) == 3
+    assert limit({"max_diff_growth": 0}, None) == 0
+    assert limit({"max_diff_growth": 0}, 5) == 5
 
 
 def test_a_value_that_fits_nowhere_is_refused_although_a_flag_replaces_it() -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.rules.settings import Rules, unknown_setting, with_underscores
 from loop_kit.core.loop.state import Limits
 from loop_kit.core.record import Record, explain, suggestion
 from loop_kit.errors import BadSetting
@@ -105,6 +106,8 @@ class Settings(Record):
     max_minutes_ceiling: Annotated[float, Field(gt=0)] | None = None
     max_tokens_ceiling: Annotated[int, Field(gt=0)] | None = None
     max_cost_usd_ceiling: Annotated[float, Field(gt=0)] | None = None
+    max_diff_growth: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    rules: Rules = Field(default_factory=Rules)
     max_turns: Annotated[int, Field(gt=0)] | None = None
     max_dispatches: Annotated[int, Field(ge=0)] = 20
     structured_output: bool = True
@@ -148,6 +151,7 @@ class Settings(Record):
             "max_minutes_ceiling": _ceiling(self.max_minutes_ceiling, self.max_minutes),
             "max_tokens_ceiling": _ceiling(self.max_tokens_ceiling, self.max_tokens),
             "max_cost_usd_ceiling": _ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
+            "rules": self.rules.with_growth_limit(self.max_diff_growth),
             "session_rounds": None if ci else self.max_session_rounds,
         }
         return Limits(**limits)
@@ -175,7 +179,7 @@ INPUTS = (
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
     *("verify", "verify_timeout", "scope", "evidence"),
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
-    *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling"),
+    *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling", "max_diff_growth"),
     *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
     *("workspace_root", "workspace_setup", "workspace_include", "setup_env"),
     *("fail_on", "draft", "dry_run", "loop_kit_args"),
@@ -200,7 +204,7 @@ _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
 } | {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
     *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
-    *("structured_output", "apply", "max_leftovers"),
+    *("structured_output", "apply", "max_leftovers", "rules"),
 }
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 
@@ -283,7 +287,19 @@ def config_values(document: object, name: str) -> dict[str, object]:
     for key in values:
         if key not in _CONFIGURABLE:
             raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, _CONFIGURABLE))
+    if "rules" in values:
+        values["rules"] = _known_rules(values["rules"], name)
     return values
+
+
+def _known_rules(document: object, name: str) -> object:
+    rules = with_underscores(document)
+    unknown = unknown_setting(rules)
+    if unknown is not None:
+        key, known = unknown
+        remedy = suggestion(key.rpartition(".")[2], known)
+        raise BadSetting(f"{name}: unknown setting 'rules.{key}'.", remedy)
+    return rules
 
 
 def known_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:

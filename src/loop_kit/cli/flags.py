@@ -37,6 +37,9 @@ Require = Annotated[
 MaxCost = Annotated[float | None, typer.Option(help="Maximum US dollars for the whole loop.")]
 MaxMinutes = Annotated[float | None, typer.Option(help="Maximum agent minutes for the loop.")]
 MaxTokens = Annotated[int | None, typer.Option(help="Maximum tokens for the whole loop.")]
+MaxDiffGrowth = Annotated[
+    float | None, typer.Option(help="How many times round 1 the change may become; 0: no limit.")
+]
 AutoDispatch = Annotated[
     bool | None,
     typer.Option(

@@ -28,6 +28,7 @@ def run(
     max_cost_usd: flags.MaxCost = None,
     max_minutes: flags.MaxMinutes = None,
     max_tokens: flags.MaxTokens = None,
+    max_diff_growth: flags.MaxDiffGrowth = None,
     auto_dispatch: flags.AutoDispatch = None,
     worker_backend: flags.Backend = None,
     reviewer_backend: flags.Backend = None,

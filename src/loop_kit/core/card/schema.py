@@ -36,7 +36,7 @@ _LIMITS: Mapping[str, str] = {
     "max_minutes": "Maximum minutes of agents' time.",
     "max_tokens": "Maximum tokens, as far as backends report them.",
     "max_cost_usd": "Maximum cost in US dollars, as far as backends report them.",
-    "max_diff_growth": "How many times the diff of round 1 the diff may become.",
+    "max_diff_growth": "How many times the change of round 1 the change may become.",
 }
 _ROLE: Mapping[str, str] = {
     "backend": "codex, claude, opencode, or the name of another backend.",

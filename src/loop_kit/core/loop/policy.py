@@ -109,6 +109,9 @@ def lower_limits(limits: Limits, card: CardLimits) -> Limits:
             "max_minutes": _lower(limits.max_minutes, card.max_minutes),
             "max_tokens": _lower(limits.max_tokens, card.max_tokens),
             "max_cost_usd": _lower(limits.max_cost_usd, card.max_cost_usd),
+            "rules": limits.rules.with_growth_limit(
+                _lower(limits.rules.diff_growth.limit or None, card.max_diff_growth)
+            ),
         }
     )
 

@@ -3,7 +3,8 @@
 They are recorded with the limits of a loop, so that a state says what it was judged by.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -92,3 +93,33 @@ class Rules(ExtensibleRecord):
     diff_growth: DiffGrowth = Field(default_factory=DiffGrowth)
     repeated_failure: RepeatedFailure = Field(default_factory=RepeatedFailure)
     oscillation: Oscillation = Field(default_factory=Oscillation)
+
+    def with_growth_limit(self, limit: float | None) -> "Rules":
+        """These rules with another limit of the diff growth; None leaves it as it is."""
+        if limit is None:
+            return self
+        growth = self.diff_growth.model_copy(update={"limit": limit})
+        return self.model_copy(update={"diff_growth": growth})
+
+
+def with_underscores(document: object) -> object:
+    """A mapping of rules as a person writes it, with the names that the settings have."""
+    if not isinstance(document, Mapping):
+        return document
+    return {str(key).replace("-", "_"): with_underscores(value) for key, value in document.items()}
+
+
+def unknown_setting(document: object) -> tuple[str, tuple[str, ...]] | None:
+    """The first name in `document` that no rule has, with those that are known there, or None."""
+    if not isinstance(document, Mapping):
+        return None
+    fields = Rules.model_fields
+    for rule, values in document.items():
+        if rule not in fields:
+            return rule, tuple(fields)
+        settings: Any = fields[rule].annotation
+        known = settings.model_fields
+        wrong = [key for key in values if key not in known] if isinstance(values, Mapping) else []
+        if wrong:
+            return f"{rule}.{wrong[0]}", tuple(known)
+    return None
