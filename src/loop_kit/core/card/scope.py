@@ -6,10 +6,14 @@ case, because on some disks `.LOOP` is `.loop`.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.record import Record
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 GITLINK = "160000"
 SYMLINK = "120000"
@@ -87,11 +91,8 @@ def _is_pattern(entry: str) -> bool:
 
 def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]:
     """Every reason why these commits may not be pushed, in the order of the commits."""
-    from pathspec import GitIgnoreSpec
-
-    protected = GitIgnoreSpec.from_lines(line.lower() for line in rules.protected)
-    out_of_scope = GitIgnoreSpec.from_lines(rules.out_of_scope)
-    in_scope = GitIgnoreSpec.from_lines(rules.in_scope)
+    protected = _spec(tuple(line.lower() for line in rules.protected))
+    out_of_scope, in_scope = _spec(rules.out_of_scope), _spec(rules.in_scope)
     found: dict[tuple[str, str], Violation] = {}
 
     def add(kind: Literal["protected_path", "scope"], path: str, why: str) -> None:
@@ -113,6 +114,14 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
             for why in _oddities(change, rules):
                 add("scope", change.path, why)
     return tuple(found.values())
+
+
+@lru_cache
+def _spec(lines: tuple[str, ...]) -> "GitIgnoreSpec":
+    """The patterns of one card, or of the protected paths: every round asks for the same."""
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(lines)
 
 
 def _is_replacement(change: Change, path: str, rules: ScopeRules) -> bool:
