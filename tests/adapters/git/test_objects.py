@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import Local, make_local
+from tests.adapters.conftest import Local, environment, make_local
 
+from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.objects import Objects, TreeEntry
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
@@ -81,6 +82,18 @@ def test_a_git_that_was_killed_is_started_again_and_one_that_nobody_holds_ends(
     assert len(children() - before) == 1
     del objects, local
     assert children() == before
+
+
+def test_no_secret_of_a_job_is_in_the_environment_of_a_git_that_stays(local: Local) -> None:
+    shown = {**environment(local.root.parent), "GITHUB_TOKEN": "t0p", "INPUT_KEY": "t0p"}
+    git = Git(local.root, shown, isolated=True, network=[("http.proxy", "http://me:t0p@proxy")])
+    before = children()
+    assert git.objects.info([local.head])[0]
+    assert git.refs.move("refs/heads/other", local.head)
+    started = children() - before
+    assert len(started) == 2
+    for pid in started:
+        assert b"t0p" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def test_a_git_that_does_not_answer_is_ended_and_reported(tmp_path: Path) -> None:

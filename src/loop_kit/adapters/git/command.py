@@ -82,6 +82,8 @@ of a local fetch, and because before 2.38 it ignored one for `safe.directory`.""
 _NETWORK = re.compile(
     r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
 )
+_PLAIN = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT"})
+"""What git needs besides its own variables where it stays in a job."""
 _IDENT = re.compile(r"(?P<name>.+) <(?P<email>.+)> \d+ ")
 _BLOB_BATCH = 32 * 1024 * 1024
 _PASSED_ON = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
@@ -252,8 +254,13 @@ class Git:
         return Refs(self.starter(), self._timeout)
 
     def starter(self, **env: str) -> Callable[..., process.Dialogue]:
-        """What starts git here, and holds nothing that holds what it has started."""
-        env = with_git_settings({**self._env, **env}, self._network)
+        """What starts git here that stays, and holds nothing that holds what it has started.
+
+        In a job it stays while agents run, who could read its environment: it has no secret there.
+        """
+        plain = (name for name in self._env if name.startswith("GIT_") or name in _PLAIN)
+        names = plain if self.isolated else self._env
+        env = {**{name: self._env[name] for name in names}, **env}
         argv = (_program(self._env.get("PATH")), *self._config)
         return partial(_start, argv, self.directory, env)
 
