@@ -119,3 +119,15 @@ def test_a_required_one_that_fails_is_no_approval_and_is_asked_again_alone(
     assert state["head_sha"] == head
     assert (state["usage"]["rounds"], state["round"]) == (2, 2)
     assert "2 reviewers (scripted, scripted" in posts(hub)
+
+
+def test_one_that_only_the_agents_job_names_is_not_asked_and_the_log_says_so(
+    make_hub: MakeHub,
+) -> None:
+    hub = make_hub()
+    three_jobs.admit_reader(hub)
+    first = three_jobs.claim(hub)
+
+    agents = three_jobs.later(hub, "agents", first, second_reviewer="scripted")
+
+    assert "The second reviewer is not asked: the job that claimed the loop" in agents.log

@@ -32,6 +32,11 @@ from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import PushRefused, PushRejected
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 
+_UNCLAIMED_REVIEWER = (
+    "The second reviewer is not asked: the job that claimed the loop has no second-reviewer. Set it"
+    " there too, or in .loop/config.yaml."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -93,6 +98,8 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
         return
     store = UnpushedStore(loop.store)
     entered = job.open(loop, store=store, posts=False)
+    if entered.settings.second_reviewer and not recorded.limits.second_reviewer:
+        log.warn(_UNCLAIMED_REVIEWER)
     entered.engine.join(recorded, claimed.card)
     try:
         entered.engine.run(last_round=recorded.round)
