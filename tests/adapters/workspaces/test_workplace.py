@@ -109,6 +109,29 @@ def test_only_files_that_differ_are_written_again(
     assert {path: path.stat().st_mtime_ns for path in second.path.rglob("*.py")} == times
 
 
+def test_files_that_wait_are_checked_although_their_index_was_known(
+    clones: Clones, base: str, local: Local
+) -> None:
+    first = clones.open(Role.WORKER, base)
+    path = first.path
+    (path / "new.py").write_text("new\n")
+    head = first.collect("Work").head
+    first.close()
+    parked, index = path.with_name("worker"), path.with_name("worker.index")
+    (parked / "planted.py").write_text("planted\n")
+    for name in ("a.py", "new.py"):
+        (parked / name).write_text("planted\n")
+    env = {"GIT_DIR": str(local.root / ".git"), "GIT_WORK_TREE": str(parked)}
+    local.git.run("add", "--update", ".", env={**env, "GIT_INDEX_FILE": str(index)})
+    (parked / "src" / "b.py").unlink()
+
+    again = clones.open(Role.WORKER, head).path
+
+    for name, content in files_at(local, head).items():
+        assert (again / name).read_text().rstrip("\n") == content
+    assert status(again) == []
+
+
 def test_a_workspace_costs_one_checkout_and_git_is_asked_for_no_history(
     local: Local, tmp_path: Path
 ) -> None:
@@ -120,12 +143,14 @@ def test_a_workspace_costs_one_checkout_and_git_is_asked_for_no_history(
     sha = local.head
     (log.folder / "calls").unlink(missing_ok=True)
 
-    clones.open(Role.WORKER, sha).close()
+    worker = clones.open(Role.WORKER, sha)
+    worker.collect("Leftovers")
+    worker.close()
     clones.open(Role.REVIEWER, sha).close()
     clones.open(Role.WORKER, sha).close()
 
     commands = [word for call in log.calls for word in call.split() if word in COMMANDS]
-    assert commands == ["init", "read-tree", "read-tree", "read-tree", "ls-files"]
+    assert commands == ["init", "read-tree", "reset", "ls-files", "read-tree", "ls-files"]
 
 
 COMMANDS = {"init", "fetch", "read-tree", "reset", "ls-files", "clone", "upload-pack", "checkout"}
