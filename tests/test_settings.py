@@ -1,10 +1,12 @@
 """One cascade: defaults < configuration < card < environment and inputs < flags."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from loop_kit.config_file import MAX_CONFIG, parse_config
+from loop_kit.core.card.documents import read_yaml
 from loop_kit.core.card.task import CardLimits, card_from
 from loop_kit.core.loop.policy import lower_limits
 from loop_kit.errors import BadSetting
@@ -131,6 +133,15 @@ def test_the_rules_of_convergence_are_settings_of_the_configuration_file() -> No
     rules = resolve([("config", config_values(document, "config"))]).limits(ci=True).rules
     assert (rules.stalled.fresh_round, rules.stalled.rounds) == (False, 2)
     assert rules.bar.last_fix == ("high",)
+
+
+def test_the_setting_that_the_docs_name_asks_for_an_issue_with_what_is_for_later() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "action.md").read_text("utf-8")
+    block = page.partition("### Findings for later")[2].partition("```yaml\n")[2]
+    document = read_yaml(block.partition("```")[0])
+    limits = resolve([("config", config_values(document, "config"))]).limits(ci=True)
+    assert limits.rules.later.follow_up == "issue"
+    assert resolve([]).limits(ci=True).rules.later.follow_up == "none"
 
 
 @pytest.mark.parametrize(
