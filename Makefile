@@ -6,7 +6,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=auto --quiet
 
-.PHONY: demo test test-slow test-all storm bench check clean
+.PHONY: demo test test-slow test-all storm bench simulate check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -25,6 +25,10 @@ storm: .venv/dev  ## Kill loops at every crash point there is, with the races an
 BENCH =
 bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a shell script
 	$(BIN)/python -m benchmarks --peer .venv/peer/bin/loop $(BENCH)
+
+SIMULATE =
+simulate: .venv/dev .venv/peer/ready  ## Simulate loops under every policy, and write docs/convergence.md
+	$(BIN)/python -m tests.simulation --python .venv/peer/bin/python $(SIMULATE)
 
 check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/ruff check .

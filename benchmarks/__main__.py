@@ -42,7 +42,7 @@ def _rows(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
     with measure.busy_machine():
         busy = rounds.turns(bench, turns, _say)
     if options.page:
-        _draw(options, [dict(rounds.measured(found)) for found in (quiet, busy)])
+        _draw(options, quiet, busy)
     for name, found in (("quiet", quiet), ("busy", busy)):
         beside_peer = rounds.overhead_ratio(found, rounds.PEER)
         beside_script = rounds.overhead_ratio(found, rounds.SCRIPT)
@@ -115,10 +115,20 @@ def _counts(bench: Bench) -> Iterator[Row]:
         yield Row(f"started by a round: {name}", text, bound)
 
 
-def _draw(options: argparse.Namespace, overheads: list[dict[str, float]]) -> None:
-    program = Path(__file__).with_name("draw.py")
-    argv = [options.peer.with_name("python"), program, options.page.with_suffix(".svg")]
-    subprocess.run(argv, input=json.dumps(overheads), text=True, check=True)
+def _draw(options: argparse.Namespace, quiet: list[rounds.Turn], busy: list[rounds.Turn]) -> None:
+    machines = {"quiet machine": quiet, "busy machine": busy}
+    chart = {
+        "label": "overhead of a round, without its agents (ms)",
+        "format": "%.0f ms",
+        "series": {name: dict(rounds.measured(found)) for name, found in machines.items()},
+    }
+    plot(options.peer.with_name("python"), options.page.with_suffix(".svg"), [chart])
+
+
+def plot(python: Path, path: Path, charts: list[dict[str, object]], *options: str) -> None:
+    """Draw charts with the interpreter that has what draws them."""
+    argv = [python, Path(__file__).with_name("draw.py"), path, *options]
+    subprocess.run(argv, input=json.dumps(charts), text=True, check=True)
 
 
 def _say(message: str) -> None:

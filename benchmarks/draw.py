@@ -1,5 +1,7 @@
-"""Draws the overhead of a round as a bar chart: `draw.py FILE.svg`, the numbers as JSON on stdin.
+"""Draws bar charts: `draw.py FILE.svg [--dark]`, a list of charts as JSON on stdin.
 
+A chart is an object: `label` names its axis, `format` its numbers, and `series` gives each bar by
+the label of its series and by its own name. The charts are drawn side by side over the same names.
 It runs in an environment that has matplotlib, which nothing else here needs.
 """
 
@@ -7,8 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -17,27 +20,33 @@ mpl.rcParams["svg.hashsalt"] = "loop-kit"
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-_HEIGHT = 0.38
 
-
-def draw(path: Path, quiet: Mapping[str, float], busy: Mapping[str, float]) -> None:
-    """Draw the overhead of a round, in milliseconds, of each contender on both machines."""
-    figure, axes = plt.subplots(figsize=(7, 2.6))
-    names = list(quiet)[::-1]
-    for shift, label, values in ((_HEIGHT / 2, "quiet", quiet), (-_HEIGHT / 2, "busy", busy)):
-        places = [number + shift for number in range(len(names))]
-        bars = axes.barh(
-            places, [values[name] for name in names], _HEIGHT, label=f"{label} machine"
-        )
-        axes.bar_label(bars, fmt="%.0f ms", padding=3)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("overhead of a round, without its agents (ms)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.12)
-    axes.legend(frameon=False)
+def draw(path: Path, charts: Sequence[dict[str, Any]]) -> None:
+    """Draw the charts side by side, with transparent paper."""
+    names = list(next(iter(charts[0]["series"].values())))[::-1]
+    bars = len(charts[0]["series"])
+    height = 0.76 / bars
+    size = (7 if len(charts) == 1 else 4.6 * len(charts), 0.5 + 0.35 * bars * len(names))
+    figure, panels = plt.subplots(1, len(charts), figsize=size, sharey=True, squeeze=False)
+    for axes, chart in zip(panels[0], charts, strict=True):
+        for number, (label, values) in enumerate(chart["series"].items()):
+            shift = height * ((bars - 1) / 2 - number)
+            drawn = axes.barh(
+                [row + shift for row in range(len(names))],
+                [values[name] for name in names],
+                height,
+                label=label,
+            )
+            axes.bar_label(drawn, fmt=chart["format"], padding=3)
+        axes.set_xlabel(chart["label"])
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.12)
+    panels[0][0].set_yticks(range(len(names)), names)
+    panels[0][-1].legend(frameon=False)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None}, transparent=True)
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]), *json.load(sys.stdin))
+    plt.style.use(["dark_background"] if "--dark" in sys.argv else [])
+    draw(Path(sys.argv[1]), json.load(sys.stdin))

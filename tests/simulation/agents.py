@@ -20,6 +20,8 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.ports import AgentExit, Assignment
 
+NOWHERE = "gone.py"
+"""A file that is not there."""
 MALFORMED = b'{"decision": '
 
 
@@ -31,7 +33,7 @@ class Cast:
     change: Change
     mailbox: MemoryMailbox
     state: Callable[[], LoopState] = LoopState
-    calls: dict[str, int] = field(default_factory=lambda: {"worker": 0, "reviewer": 0, "second": 0})
+    calls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, Role), 0))
     reported: list[tuple[int, int, bool]] = field(default_factory=list)
     """Each new finding: the round of its review and of its lines, and whether it is real."""
     carried: list[tuple[int, int, int]] = field(default_factory=list)
@@ -39,12 +41,17 @@ class Cast:
     undisposed: tuple[str, ...] = ()
     """The open findings that the last approval did not mention, or did not say were dealt with."""
     second: bool = False
+    on_word: bool = False
+    """Whether an approval is reported as one that says of every finding that it is fixed."""
+    prompted: bool = True
+    """Whether the reviewer gets our prompts, and not those of agent-task-runner."""
     passes: dict[tuple[bool, int], list[Defect]] = field(default_factory=dict)
     """What was found by whom in which round: an attempt that is repeated finds the same."""
 
     def play(self, job: Assignment) -> Act:
         """What the agent of this attempt does."""
-        role = "second" if self.second else job.role.value
+        self.second = job.role is Role.SECOND_REVIEWER
+        role = job.role.value
         self.calls[role] += 1
         luck = self.change.dice.of("infrastructure", role, job.round, job.attempt)
         infrastructure = self.population.infrastructure
@@ -194,22 +201,29 @@ class Review:
         if key not in self.cast.passes:
             self.cast.passes[key] = self._found() + self._false()
         found = [each for each in self.cast.passes[key] if id(each) not in known]
-        cap = self.traits.cap
+        prompted = self.cast.prompted and self.round == 1
+        cap = self.traits.first_cap if prompted else self.traits.cap
         for defect in sorted(found, key=lambda each: each.severity != "high")[:cap]:
             self._raise(defect)
         still = [each for each in self.dispositions if each["status"] in {"not_fixed", "upheld"}]
         wrong = bool(self.blocking or still)
         approves = not wrong or self.chance(self.traits.agrees, "agrees")
+        if self.repairs and still and approves:
+            approves = self.chance(self.traits.insists, "insists")
+            for each in still if approves else ():
+                each["status"] = "fixed"
         return self._approval() if approves else self._rejection(still)
 
     def _known(self) -> Iterable[Mapping[str, Any]]:
-        return (*self.request.get("open_findings", ()), *self.request.get("later_findings", ()))
+        return (*self.request.get("open_findings", ()), *self.request.get("later", ()))
 
     def _approval(self) -> dict[str, object]:
         closed = [each for each in self.dispositions if each["status"] in {"fixed", "withdrawn"}]
         named = {each["id"] for each in closed}
         open_now = [each["id"] for each in self.request.get("open_findings", [])]
         self.cast.undisposed = tuple(id_ for id_ in open_now if id_ not in named)
+        if self.cast.on_word:
+            closed += [{"id": id_, "status": "fixed"} for id_ in self.cast.undisposed]
         return {
             "decision": "approve",
             "dispositions": closed,
@@ -238,7 +252,8 @@ class Review:
         if not self.repairs and self.chance(self.traits.forgets, "forgets", id_):
             return
         status = self._status(defect, answer)
-        if status == "not_fixed" and defect and self.chance(self.traits.restates, "again", id_):
+        again = not self.repairs and self.chance(self.traits.restates, "again", id_)
+        if status == "not_fixed" and defect and again:
             self._raise(defect)
             return
         self.dispositions.append({"id": id_, "status": status, "note": "read the code"})
@@ -248,6 +263,7 @@ class Review:
             return "fixed"
         if answer == "disputed":
             withdraws = self.traits.withdraws_false if defect.false else self.traits.withdraws_real
+            withdraws *= 1 if defect.disputed < 2 else self.traits.yields
             return "withdrawn" if self.chance(withdraws, "withdraws", defect.number) else "upheld"
         seen = self.traits.sees_unfixed if defect.open else self.traits.doubts_fixed
         return "not_fixed" if self.chance(seen, "looks", defect.number) else "fixed"
@@ -255,7 +271,8 @@ class Review:
     def _found(self) -> list[Defect]:
         """The defects that this pass finds."""
         boasted = self.request.get("worker_notes", "").startswith("All is fixed")
-        share = self.traits.recall * (self.traits.after_boast if boasted else 1)
+        left = self.traits.claims_last if self.cast.prompted else self.traits.after_boast
+        share = self.traits.recall * (left if boasted else 1)
         found = []
         for defect in self.change.live():
             late = self.traits.late if 1 < self.round != defect.origin else 1
@@ -266,10 +283,11 @@ class Review:
     def _false(self) -> list[Defect]:
         """What is said to be wrong and is not; a fix that is to be reversed among it."""
         made = []
-        if self.chance(self.traits.false, "false"):
+        most = self.traits.verdict_first if self.cast.prompted else 1
+        if self.chance(min(self.traits.false, most), "false"):
             rng = self.change.dice.of("false place", self.second, self.round)
             where = rng.choices((self.round, 1, 0), (0.5, 0.4, 0.1))[0]
-            nowhere = "gone.py" if rng.random() < self.traits.nowhere else ""
+            nowhere = NOWHERE if rng.random() < self.traits.nowhere else ""
             made.append(self.change.add(where, false=True, file=nowhere))
         if self.round > 1 and self.chance(self.traits.reverses, "reverses"):
             made.append(self.change.add(self.round, false=True))
@@ -280,7 +298,8 @@ class Review:
         """Report it: as blocking, or beside it where the bar is known and followed."""
         rng = self.change.dice.of("severity", defect.number)
         high = self.traits.high_production if defect.production else self.traits.high_other
-        defect.severity = "high" if rng.random() < high else rng.choice(("medium", "low"))
+        other = "low" if rng.random() < self.traits.low else "medium"
+        defect.severity = "high" if rng.random() < high else other
         reason = self.change.say(defect, self.round)
         if self._is_below_bar(defect) and self.chance(self.traits.complies, "complies"):
             self.aside.append(reason)
@@ -299,8 +318,22 @@ class Review:
         )
 
     def _is_below_bar(self, defect: Defect) -> bool:
-        """Whether the bar in the request keeps it from blocking, as far as this reviewer sees."""
-        return False
+        """Whether the bar in the request keeps it from blocking."""
+        bar = self.cast.state().limits.rules.bar
+        if not bar.enabled:
+            return False
+        conditions = bar.first_round if self.round == 1 else getattr(bar, _cell(defect, self.round))
+        met = {"any", defect.severity, *(["criterion"] if defect.criterion else [])}
+        return met.isdisjoint(conditions)
+
+
+def _cell(defect: Defect, round_: int) -> str:
+    """The row of the bar that it is judged by."""
+    if defect.file == NOWHERE:
+        return "nowhere"
+    if not defect.origin:
+        return "pre_existing"
+    return "last_fix" if defect.origin == round_ else "older_work"
 
 
 def _answers(listed: Iterable[Mapping[str, Any]], action: str) -> list[dict[str, str]]:

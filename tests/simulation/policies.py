@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.simulation.runner import Policy
@@ -11,7 +12,6 @@ from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Limits
 
 RULES = tuple(Rules.model_fields)
-SECOND = "second reviewer"
 UNTIL_APPROVED = 40
 """Rounds of the unguarded loops of the field: the longest that was logged had 38."""
 
@@ -38,17 +38,36 @@ def changed(settings: Mapping[str, Mapping[str, Any]]) -> Rules:
 
 def max_rounds(rounds: int) -> Policy:
     """No rule but the number of rounds: the reviewer's word is an approval."""
-    return Policy(f"max-rounds {rounds}", limits(rounds, rules_without(*RULES)))
+    off = limits(rounds, rules_without(*RULES))
+    return Policy(f"max-rounds {rounds}", off, on_word=True, prompted=False)
+
+
+def on_word(rounds: int) -> Policy:
+    """The default rules, but the reviewer's word is an approval."""
+    return replace(ours(rounds), name=f"approve on word {rounds}", on_word=True)
 
 
 def ours(rounds: int, **settings: Mapping[str, Any]) -> Policy:
-    """The default rules."""
+    """The default rules, with some settings changed."""
     return Policy(f"ours {rounds}", limits(rounds, changed(settings)))
+
+
+def with_second(rounds: int) -> Policy:
+    """The default rules, with a second reviewer of another vendor."""
+    policy = ours(rounds)
+    second = {"second_reviewer": "other", "second_reviewer_mode": "required"}
+    asked = policy.limits.model_copy(update=second)
+    return replace(policy, name="ours, second reviewer", limits=asked)
+
+
+def unprompted(rounds: int) -> Policy:
+    """The default rules, with the prompts of agent-task-runner."""
+    return replace(ours(rounds), name="without our prompts", prompted=False)
 
 
 def without(rounds: int, rule: str) -> Policy:
     """The default rules without one."""
-    return Policy(f"ours {rounds} without {rule}", limits(rounds, rules_without(rule)))
+    return Policy(f"without {rule}", limits(rounds, rules_without(rule)))
 
 
 UNGUARDED = max_rounds(UNTIL_APPROVED)

@@ -10,57 +10,60 @@ from tests.simulation.traits import (
     WorkerTraits,
 )
 
+SHARE = 0.1
+"""Nobody has published how common each is, so each is as common as every other."""
+
 POPULATIONS = (
-    Population("good pair", 0.30, "typical values for everything"),
+    Population("good pair", SHARE, "typical values for everything"),
     Population(
-        "minting fixer", 0.12, "every fix adds a defect", worker=WorkerTraits(mints=1.0, lines=150)
+        "minting fixer", SHARE, "every fix adds a defect", worker=WorkerTraits(mints=1.0, lines=150)
     ),
     Population(
         "finds always",
-        0.10,
+        SHARE,
         "the reviewer always finds something",
         reviewer=ReviewerTraits(false=1.0, nowhere=0.2),
     ),
     Population(
         "agreeable",
-        0.10,
+        SHARE,
         "the reviewer approves two of three times, whatever it found",
         reviewer=ReviewerTraits(agrees=0.65, sees_unfixed=0.5, forgets=0.2),
     ),
     Population(
         "explain and fix",
-        0.08,
+        SHARE,
         "asked to explain and fix, it rejects correct code",
-        reviewer=ReviewerTraits(false=0.8, doubts_fixed=0.15),
+        reviewer=ReviewerTraits(false=0.8, verdict_first=0.36, doubts_fixed=0.15),
     ),
     Population(
         "ping-pong",
-        0.05,
+        SHARE,
         "each round orders the reversal of the last fix",
         cannot=True,
         reviewer=ReviewerTraits(reverses=1.0, agrees=0.0, complies=0.0),
     ),
     Population(
         "gaming worker",
-        0.05,
+        SHARE,
         "its fixes only look like fixes, its notes are a success story",
         worker=WorkerTraits(shams=0.9, boasts=1.0, disputes_real=0.1),
     ),
     Population(
         "restating",
-        0.07,
+        SHARE,
         "the reviewer reports again what it reported, without its id",
         reviewer=ReviewerTraits(restates=0.8, doubts_fixed=0.2),
     ),
     Population(
         "flaky",
-        0.05,
+        SHARE,
         "three of ten calls fail",
         infrastructure=Infrastructure(fails=0.2, malformed=0.1),
     ),
     Population(
         "weak worker",
-        0.08,
+        SHARE,
         "a production bug is one that it cannot fix",
         worker=WorkerTraits(hopeless=1.0, fixes=0.45, mints=0.5),
     ),

@@ -12,6 +12,7 @@ from tests.simulation.world import Change
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.core.loop.state import CommandResult, LoopState, Role, Verification
 from loop_kit.ports import Diff
 
@@ -27,8 +28,7 @@ class QuickRepository(MemoryRepository):
     def diff(self, base: str, head: str, limit: int, patch: Path) -> Diff:
         del limit, patch
         changed = self._changed(base, head)
-        sides = [self.commits[sha].tree for sha in (base, head)]
-        old, new = (sum(side.get(path, b"").count(b"\n") for path in changed) for side in sides)
+        old, new = (sum(self._lines(sha, path) for path in changed) for sha in (base, head))
         return Diff(
             text=f"{new} lines",
             truncated=False,
@@ -37,7 +37,24 @@ class QuickRepository(MemoryRepository):
             lines_added=new,
             lines_deleted=old,
             paths=tuple(changed),
+            changed_lines=tuple(
+                self._lines(head, path) - self._lines(base, path) for path in changed
+            ),
         )
+
+    def origins(
+        self, bases: Sequence[str], heads: Sequence[str], places: Sequence[Spot]
+    ) -> Mapping[Spot, str | None]:
+        return {place: self._origin(bases[0], heads, place) for place in places}
+
+    def _origin(self, base: str, heads: Sequence[str], place: Spot) -> str | None:
+        """The first head that has the file: each round writes files of its own."""
+        if self._lines(heads[-1], place.file) < (place.line or 1):
+            return NOWHERE
+        return next(sha for sha in (base, *heads) if place.file in self.commits[sha].tree)
+
+    def _lines(self, sha: str, path: str) -> int:
+        return self.commits[sha].tree.get(path, b"").count(b"\n")
 
 
 class QuickStore:

@@ -40,7 +40,10 @@ class Policy:
 
     name: str
     limits: Limits
-    second: bool = False
+    on_word: bool = False
+    """An approval closes what it does not mention, as agent-task-runner took it."""
+    prompted: bool = True
+    """The reviewer gets our prompts, and not those of agent-task-runner."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Result:
     """Lines added, beside those of the first work."""
     ignored: int
     """Open findings at the approved head, of which the review did not say that they are fixed."""
+    false_stop: bool = False
+    """Whether a rule stopped it that without that rule would have been rightly approved in time."""
     reported: tuple[tuple[int, int, bool], ...] = field(default=(), compare=False)
     reviews: tuple[tuple[int, int, int], ...] = field(default=(), compare=False)
 
@@ -85,7 +90,7 @@ def run(population: Population, policy: Policy, seed: int) -> Result:
         population.worker.hopeless,
     )
     mailbox = MemoryMailbox()
-    cast = Cast(population, change, mailbox)
+    cast = Cast(population, change, mailbox, on_word=policy.on_word, prompted=policy.prompted)
     state = _play(cast, policy.limits)
     approved = state.outcome is Outcome.APPROVED
     return Result(

@@ -45,6 +45,8 @@ class WorkerTraits:
     """Of the added lines that go when asked to simplify. [ours]"""
     disputes_false: float = 0.5
     """A finding on correct code is disputed. [ours]"""
+    repeats: float = 0.5
+    """It disputes again what was upheld, and does not fix it. [ours]"""
     disputes_real: float = 0.024
     """A real one is: seven of ten disputes are right (QwenLM #9118)."""
     hopeless: float = 0.0
@@ -71,10 +73,18 @@ class ReviewerTraits:
     """What is left of that after a success story. [ours]"""
     cap: int = 2
     """Findings reported in a round (shepherdjerred #2311: 2.2)."""
+    first_cap: int = 6
+    """In round 1, by a prompt that says what a round costs and asks for everything. [ours]"""
     false: float = 0.26
     """A round reports a finding on correct code (2603.00539)."""
+    verdict_first: float = 1.0
+    """The most of that by a prompt that asks for the verdict before the fix: 0.36 (2603.00539)."""
+    claims_last: float = 0.8
+    """What is left of the recall when a success story comes after the change, as claims. [ours]"""
     high_production: float = 0.68
     """A production bug is called high: half of those called high are (shepherdjerred #2311)."""
+    low: float = 0.05
+    """What is not called high is called low: 1 % of all findings were (shepherdjerred #2311)."""
     high_other: float = 0.16
     """Another defect is called high: 0.08 of what is not called high is a production bug."""
     sees_unfixed: float = 0.85
@@ -85,10 +95,14 @@ class ReviewerTraits:
     """It approves although it found something: two runs on one diff differ in 0.15. [ours]"""
     forgets: float = 0.05
     """An open finding is not mentioned. [ours]"""
-    withdraws_false: float = 0.7
+    insists: float = 0.5
+    """Asked about a finding that its approval left out, it says that it is fixed. [ours]"""
+    withdraws_false: float = 0.85
     """A finding on correct code is withdrawn when it is disputed. [ours]"""
-    withdraws_real: float = 0.15
+    withdraws_real: float = 0.3
     """A real one is. [ours]"""
+    yields: float = 0.7
+    """What is left of both after it has upheld the finding once. [ours]"""
     restates: float = 0.1
     """A finding that is not fixed is reported again, in other words and without its id. [ours]"""
     reverses: float = 0.05

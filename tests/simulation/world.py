@@ -38,6 +38,7 @@ class Defect:
     """Whether the reviewer, and one of another vendor, can find it at all."""
     open: bool = True
     attempts: int = 0
+    disputed: int = 0
     reversal: bool = False
 
 

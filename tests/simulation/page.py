@@ -1,0 +1,245 @@
+"""Writes docs/convergence.md: what was computed, in tables, with what the numbers cannot tell."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tests.simulation import traits
+from tests.simulation.calibration import TARGETS
+from tests.simulation.outcomes import Outcomes, of_population
+from tests.simulation.populations import FIELD, POPULATIONS
+from tests.simulation.report import QUICK, ROUNDS, Compared, Report
+from tests.simulation.statistics import Estimate, resampled
+
+QUICK_BEGIN, QUICK_END = "<!-- quick -->", "<!-- end -->"
+TEXT = Path(__file__).with_name("page.md")
+"""The page without its tables: `{name}` is where each of them is."""
+
+TRAITS = (traits.Task, traits.WorkerTraits, traits.ReviewerTraits, traits.Infrastructure)
+
+
+def write(page: Path, report: Report, quick: Compared) -> None:
+    """Write the page; `quick` is the same on so few loops that a test can run them."""
+    tables = {
+        "calibration": calibration(report),
+        "targets": targets(report),
+        **{f"policies_{n}": policies(report.policies[n]) for n in ROUNDS},
+        "populations": populations(report),
+        **{f"ablation_{n}": policies(report.ablation[n]) for n in ROUNDS},
+        "settings": policies((report.ablation[10][0], *report.settings)),
+        "sweep": sweep(report),
+        "parameters": parameters(),
+        "people": people(),
+        "scale": scale(report),
+        "quick": f"{QUICK_BEGIN}\n\n{quick_table(quick)}\n\n{QUICK_END}",
+    }
+    text = TEXT.read_text("utf-8")
+    for name, table in tables.items():
+        text = text.replace(f"{{{name}}}", table)
+    page.write_text(text, "utf-8")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as Markdown has it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def calibration(report: Report) -> str:
+    """The numbers of the field beside those of the simulation."""
+    rows = []
+    for target in TARGETS:
+        found = resampled(target.of(report.field), target.measure)
+        is_share = target.high <= 1
+        shown = found.percent() if is_share else found.number()
+        ends = (target.low, target.high)
+        bounds = [f"{100 * end:.0f}" if is_share else f"{end:g}" for end in ends]
+        within = "yes" if target.low <= found.value <= target.high else "no"
+        allowed = f"{bounds[0]} to {bounds[1]}{' %' if is_share else ''}"
+        cells = (target.what, target.field, target.source, target.populations[0], shown)
+        rows.append([*cells, allowed, within])
+    head = ("what", "field", "log", "loops", "simulated", "allowed", "within")
+    return table(head, rows)
+
+
+def policies(compared: Iterable[Outcomes]) -> str:
+    """One line for each policy."""
+    head = (
+        *("policy", "right approvals", "false approvals", "approvals that hide a blocker"),
+        *("approvals with an open finding", "stops", "false stops", "rounds", "calls"),
+        *("calls where nothing can succeed", "growth"),
+    )
+    return table(head, (_policy(each) for each in compared))
+
+
+def _policy(each: Outcomes) -> list[str]:
+    shares = (each.right_approvals, each.false_approvals, each.hidden, each.ignored)
+    ends = (each.stops, each.wrong_stops)
+    costs = (each.rounds, each.calls, each.wasted_calls, each.growth)
+    return [
+        each.policy,
+        *(share.percent() for share in (*shares, *ends)),
+        *(cost.number() for cost in costs),
+    ]
+
+
+def populations(report: Report) -> str:
+    """Max-rounds and our rules at ten rounds, population by population."""
+    before, after = report.policies[10][0], report.policies[10][2]
+    rows = []
+    for population in POPULATIONS:
+        pair = [of_population(each, population.name) for each in (before, after)]
+        measures = (
+            [each.right_approvals.percent() for each in pair],
+            [each.false_approvals.percent() for each in pair],
+            ["–", pair[1].wrong_stops.percent()],
+            [each.calls.number() for each in pair],
+            [each.growth.number() for each in pair],
+        )
+        rows += [
+            [population.name, name, *(measure[n] for measure in measures)]
+            for n, name in enumerate(("max-rounds", "ours"))
+        ]
+    head = ("population", "policy", "right approvals", "false approvals", "false stops")
+    return table((*head, "calls", "growth"), rows)
+
+
+def targets(report: Report) -> str:
+    """What was to be reached, and what is."""
+    return table(
+        ("target", *(f"against max-rounds {n}" for n in ROUNDS)),
+        [
+            [name, *(reached for _, reached in (measure(report, n) for n in ROUNDS))]
+            for name, measure in _TARGETS
+        ],
+    )
+
+
+def _verdict(text: str, reached: bool) -> tuple[bool, str]:
+    return reached, f"{text}: {'reached' if reached else 'not reached'}"
+
+
+def _pair(report: Report, rounds: int) -> tuple[Outcomes, Outcomes]:
+    return report.policies[rounds][0], report.policies[rounds][2]
+
+
+def _no_open(report: Report, rounds: int) -> tuple[bool, str]:
+    found = sum(loop.ignored > 0 for loop in _pair(report, rounds)[1].approvals)
+    return _verdict(f"{found} of {len(_pair(report, rounds)[1].approvals)}", found == 0)
+
+
+def _half_again(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = (each.right_approvals.value for each in _pair(report, rounds))
+    return _verdict(f"{after / before:.2f} x", after >= 1.5 * before)
+
+
+def _not_higher(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = (each.hidden for each in _pair(report, rounds))
+    text = f"{_short(after)} after {_short(before)}"
+    return _verdict(text, after.low <= before.value)
+
+
+def _false_stops(report: Report, rounds: int) -> tuple[bool, str]:
+    found = _pair(report, rounds)[1].wrong_stops
+    return _verdict(_short(found), found.value < 0.02)
+
+
+def _calls(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = (each.wasted_calls.value for each in _pair(report, rounds))
+    return _verdict(f"{after / before:.2f} x", after <= 0.5 * before)
+
+
+def _half_hidden(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = report.policies[rounds][0].hidden, report.policies[rounds][3].hidden
+    return _verdict(f"{_short(after)} after {_short(before)}", after.value <= before.value / 2)
+
+
+_TARGETS = (
+    ("no approval with a recorded open finding", _no_open),
+    ("right approvals at least 1.5 x", _half_again),
+    ("approvals that hide a blocker not more frequent", _not_higher),
+    ("such approvals at most half with a second reviewer", _half_hidden),
+    ("false stops under 2 % of all loops", _false_stops),
+    ("calls on loops that cannot succeed at most 0.5 x", _calls),
+)
+
+
+def _short(share: Estimate) -> str:
+    return f"{100 * share.value:.1f} %"
+
+
+def sweep(report: Report) -> str:
+    """What each assumption changes."""
+    rows = []
+    for assumption, before, after in report.sweep:
+        found = [before.right_approvals, after.right_approvals, before.hidden, after.hidden]
+        cells = [each.percent() for each in (*found, after.wrong_stops)]
+        calls = f"{after.wasted_calls.value / before.wasted_calls.value:.2f} x"
+        rows.append([f"`{assumption.name}` = {assumption.value:g}", *cells, calls])
+    head = (
+        *("assumption", "right approvals, max-rounds", "ours", "hidden, max-rounds", "ours"),
+        *("false stops", "calls where nothing can succeed"),
+    )
+    return table(head, rows)
+
+
+def parameters() -> str:
+    """Every parameter with its typical value and its source, as the code has them."""
+    rows = []
+    for kind in TRAITS:
+        for name, value, about in _fields(kind):
+            rows.append([kind.__name__.removesuffix("Traits").lower(), f"`{name}`", value, about])
+    return table(("of", "parameter", "value", "what it is"), rows)
+
+
+def _fields(kind: type) -> Iterator[tuple[str, str, str]]:
+    body = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for field, about in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(about, ast.Expr):
+            assert field.value is not None
+            text = " ".join(str(ast.literal_eval(about.value)).split())
+            yield ast.unparse(field.target), ast.unparse(field.value), text
+
+
+def people() -> str:
+    """The populations: what differs from the typical values."""
+    rows = [[each.name, each.about, _differences(each)] for each in (*POPULATIONS, *FIELD)]
+    return table(("population", "what it is", "what differs"), rows)
+
+
+def _differences(population: traits.Population) -> str:
+    found = []
+    for part in ("task", "worker", "reviewer", "infrastructure"):
+        has = getattr(population, part)
+        typical = type(has)()
+        names = (name for name in vars(has) if getattr(has, name) != getattr(typical, name))
+        found += [f"`{name}` {getattr(has, name):g}" for name in names]
+    return ", ".join(found) or "nothing"
+
+
+def scale(report: Report) -> str:
+    """How many loops there were."""
+    sizes = report.scale
+    return (
+        f"{sizes.policies} loops of the mixture for each policy, {sizes.calibration} for the"
+        f" calibration, {sizes.ablation} without each rule and under each other setting, and"
+        f" {sizes.sweep} for each assumption"
+    )
+
+
+def quick_table(quick: Compared) -> str:
+    """The few loops that a test runs again."""
+    rows = []
+    for each in (each for n in ROUNDS for each in quick[n]):
+        right, stopped = (
+            sum(one.approved and one.is_right for one in each.loops),
+            sum(one.stopped for one in each.loops),
+        )
+        counts = (len(each.approvals), right, stopped, sum(one.calls for one in each.loops))
+        rows.append([each.policy, *map(str, counts)])
+    head = f"policy, {QUICK} loops"
+    return table((head, "approvals", "right", "stops", "calls"), rows)
