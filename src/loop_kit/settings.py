@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop.rules.settings import Rules, unknown_setting, with_underscores
+from loop_kit.core.loop.rules.settings import Rules, known_rules
 from loop_kit.core.loop.state import Limits
 from loop_kit.core.record import Record, explain, suggestion
 from loop_kit.errors import BadSetting
@@ -186,11 +186,7 @@ INPUTS = (
 )
 """The settings that are inputs of the action, under their names here."""
 
-ACTION_DEFAULTS: Values = {
-    "evidence": "strict",
-    "dispatch_timeout": 0,
-    "auto_dispatch": True,
-}
+ACTION_DEFAULTS: Values = {"evidence": "strict", "dispatch_timeout": 0, "auto_dispatch": True}
 
 _EXPORTED_SECRETS = (
     *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
@@ -288,18 +284,8 @@ def config_values(document: object, name: str) -> dict[str, object]:
         if key not in _CONFIGURABLE:
             raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, _CONFIGURABLE))
     if "rules" in values:
-        values["rules"] = _known_rules(values["rules"], name)
+        values["rules"] = known_rules(values["rules"], name)
     return values
-
-
-def _known_rules(document: object, name: str) -> object:
-    rules = with_underscores(document)
-    unknown = unknown_setting(rules)
-    if unknown is not None:
-        key, known = unknown
-        remedy = suggestion(key.rpartition(".")[2], known)
-        raise BadSetting(f"{name}: unknown setting 'rules.{key}'.", remedy)
-    return rules
 
 
 def known_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 They are recorded with the limits of a loop, so that a state says what it was judged by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from loop_kit.core.record import ExtensibleRecord
+from loop_kit.core.record import ExtensibleRecord, suggestion
+from loop_kit.errors import BadSetting
 
 Condition = Literal["any", "high", "medium", "low", "criterion"]
 """What a new finding needs to block: nothing, a severity, or a criterion that is not met."""
@@ -102,24 +103,30 @@ class Rules(ExtensibleRecord):
         return self.model_copy(update={"diff_growth": growth})
 
 
-def with_underscores(document: object) -> object:
-    """A mapping of rules as a person writes it, with the names that the settings have."""
+def known_rules(document: object, name: str) -> object:
+    """`document`, which sets rules in the file `name`, with the names that the settings have.
+
+    Raises:
+        BadSetting: it has a rule or a threshold that does not exist.
+    """
     if not isinstance(document, Mapping):
         return document
-    return {str(key).replace("-", "_"): with_underscores(value) for key, value in document.items()}
+    rules = {_name(rule): values for rule, values in document.items()}
+    _refuse_unknown(rules, Rules.model_fields, f"{name}: unknown setting 'rules.")
+    for rule, values in rules.items():
+        if isinstance(values, Mapping):
+            rules[rule] = {_name(key): value for key, value in values.items()}
+            kind: Any = Rules.model_fields[rule].annotation
+            before = f"{name}: unknown setting 'rules.{rule}."
+            _refuse_unknown(rules[rule], kind.model_fields, before)
+    return rules
 
 
-def unknown_setting(document: object) -> tuple[str, tuple[str, ...]] | None:
-    """The first name in `document` that no rule has, with those that are known there, or None."""
-    if not isinstance(document, Mapping):
-        return None
-    fields = Rules.model_fields
-    for rule, values in document.items():
-        if rule not in fields:
-            return rule, tuple(fields)
-        settings: Any = fields[rule].annotation
-        known = settings.model_fields
-        wrong = [key for key in values if key not in known] if isinstance(values, Mapping) else []
-        if wrong:
-            return f"{rule}.{wrong[0]}", tuple(known)
-    return None
+def _name(key: object) -> str:
+    return str(key).replace("-", "_")
+
+
+def _refuse_unknown(keys: Iterable[str], known: Iterable[str], before: str) -> None:
+    for key in keys:
+        if key not in known:
+            raise BadSetting(f"{before}{key}'.", suggestion(key, known))
