@@ -65,12 +65,6 @@ class DiffGrowth(ExtensibleRecord):
     simplify_round: bool = True
 
 
-class RepeatedFailure(ExtensibleRecord):
-    """The same operational failure twice on the same commit."""
-
-    enabled: bool = True
-
-
 class Oscillation(ExtensibleRecord):
     """A fix that restores what the last fix removed: it is reported, and never a stop."""
 
@@ -92,7 +86,6 @@ class Rules(ExtensibleRecord):
     stalled: Stalled = Field(default_factory=Stalled)
     contested: Contested = Field(default_factory=Contested)
     diff_growth: DiffGrowth = Field(default_factory=DiffGrowth)
-    repeated_failure: RepeatedFailure = Field(default_factory=RepeatedFailure)
     oscillation: Oscillation = Field(default_factory=Oscillation)
 
     def with_growth_limit(self, limit: float | None) -> "Rules":
