@@ -39,7 +39,7 @@ class Scale:
     @classmethod
     def of(cls, loops: int) -> Scale:
         """The parts by the loops that each policy is compared on."""
-        return cls(loops, loops + loops // 2, loops // 4, loops // 10)
+        return cls(loops, loops + loops // 2, loops // 2, loops // 10)
 
 
 QUICK = 20

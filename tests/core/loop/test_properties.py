@@ -27,7 +27,7 @@ WORDS = ("the sum is wrong", "the cache is stale", "no test covers it", "it leak
 VERIFY = ("check 1",)
 
 quick = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,
@@ -118,7 +118,7 @@ def steps(draw: st.DrawFn, state: LoopState, number: int) -> Event:
 
 
 @st.composite
-def histories(draw: st.DrawFn, length: int = 14) -> list[tuple[LoopState, Event, LoopState]]:
+def histories(draw: st.DrawFn, length: int = 12) -> list[tuple[LoopState, Event, LoopState]]:
     """Each event of a loop, with the state before and after it."""
     state, walked = LoopState(), []
     for number in range(1, length):
