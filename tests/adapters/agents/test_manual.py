@@ -11,6 +11,7 @@ from tests.adapters.fake_cli import RecordingReporter, job
 
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.loop_dir.loop_folder import write_atomically
+from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role
 from loop_kit.ports import AgentExit
 
@@ -41,9 +42,8 @@ class Person(RecordingReporter):
 
 
 def wait(root: Path, *versions: bytes, role: Role = Role.WORKER) -> tuple[AgentExit, Person, bytes]:
-    name = "work_report.json" if role is Role.WORKER else "review_report.json"
     wanted = job(root, role)
-    person = Person(root / ".loop" / name, *versions)
+    person = Person(root / ".loop" / bus.REPORTS[role], *versions)
     ended = ManualAgent(root / ".loop", timeout=20).run(wanted, person)
     return ended, person, wanted.report.read_bytes() if wanted.report.exists() else b""
 
@@ -52,7 +52,7 @@ def wait(root: Path, *versions: bytes, role: Role = Role.WORKER) -> tuple[AgentE
 def test_a_report_in_the_loops_folder_is_taken(tmp_path: Path, role: Role) -> None:
     ended, person, taken = wait(tmp_path, report(), role=role)
     assert (ended, taken) == (AgentExit(), report())
-    assert f"Tell the {role.value.title()}: round 2 of T-001 is yours." in person.notes[0]
+    assert f"Tell the {role.job.value.title()}: round 2 of T-001 is yours." in person.notes[0]
 
 
 def test_a_report_for_another_round_or_task_is_passed_over(tmp_path: Path) -> None:
