@@ -145,7 +145,8 @@ def test_an_approval_has_no_open_finding_and_its_head_verifies(
         if before.limits.evidence == "strict" or event.report.dispositions:
             closing = {"fixed", "withdrawn"}
             disposed = {d.id for d in event.report.dispositions if d.status in closing}
-            assert {finding.id for finding in open_findings(before.findings)} <= disposed
+            spared = before.limits.evidence == "lenient" and not event.report.dispositions
+        assert spared or {f.id for f in open_findings(before.findings)} <= disposed
 
 
 @quick
