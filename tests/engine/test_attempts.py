@@ -14,6 +14,8 @@ from tests.fakes import Act, MemoryWorkspace
 
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.card.scope import ScopeRules
+from loop_kit.core.loop.findings import later_findings
+from loop_kit.core.loop.rules.settings import Bar, Rules
 from loop_kit.core.loop.state import CommandResult, Limits, Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
@@ -285,6 +287,34 @@ def test_lenient_evidence_takes_a_bare_approval(world: World) -> None:
     world.script = first_attempt(Role.REVIEWER, Act({"decision": "approve"}))
 
     assert world.job().outcome is Outcome.APPROVED
+
+
+def test_a_reviewer_whose_changes_do_not_block_is_asked_again_and_may_approve(
+    world: World,
+) -> None:
+    small = {"severity": "low", "file": "a.py", "reason": "no docstring", "scenario": "help(a)"}
+    rules = Rules(bar=Bar(first_round=("high",)))
+    world.limits = world.limits.model_copy(update={"rules": rules})
+
+    def script(job: Assignment) -> Act:
+        if job.role is Role.WORKER:
+            return two_rounds(job)
+        if job.attempt == 1:
+            return Act({"decision": "changes_required", "blocking_issues": [small]})
+        report = approval(job).report
+        assert isinstance(report, dict)
+        return Act({**report, "dispositions": []})
+
+    world.script = script
+
+    state = world.job()
+
+    assert state.outcome is Outcome.APPROVED
+    assert [finding.reason for finding in later_findings(state.findings)] == ["no docstring"]
+    assert [job.role for job in world.jobs].count(Role.REVIEWER) == 2
+    assert "no finding blocks: F1 is kept for later" in world.jobs[-1].prompt
+    assert [name for name, _ in world.reporter.events].count("round_complete") == 1
+    assert len(world.forge.pulls[0].posts) == 1
 
 
 def test_a_transient_failure_is_tried_again_after_growing_pauses(world: World) -> None:

@@ -194,6 +194,8 @@ class Review:
         """The whole report."""
         open_now = self.request.get("open_findings", [])
         known = {id(self.change.about(each["reason"])) for each in self._known()}
+        if self.repairs and not self.chance(self.traits.complies, "complies", "asked again"):
+            known -= {id(self.change.about(each["reason"])) for each in self._kept_in_this_round()}
         answers = {each["id"]: each["action"] for each in self.request.get("responses", [])}
         for finding in open_now:
             self._dispose(finding, answers.get(finding["id"], ""))
@@ -216,6 +218,10 @@ class Review:
 
     def _known(self) -> Iterable[Mapping[str, Any]]:
         return (*self.request.get("open_findings", ()), *self.request.get("later", ()))
+
+    def _kept_in_this_round(self) -> Iterable[Mapping[str, Any]]:
+        later = self.request.get("later", ())
+        return (each for each in later if each["round"] == self.round)
 
     def _approval(self) -> dict[str, object]:
         closed = [each for each in self.dispositions if each["status"] in {"fixed", "withdrawn"}]

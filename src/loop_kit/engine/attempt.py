@@ -271,6 +271,10 @@ class Dispatcher:
         """The backend of a reviewer, with its model after a colon where one is set."""
         return ":".join(filter(None, (self._agents[role].name, self._options.models.get(role))))
 
+    def is_program(self, role: Role) -> bool:
+        """Whether a program works in `role`, which can be asked again at once."""
+        return self._agents[role].is_program
+
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""
         return self._guides.guidance(role)

@@ -37,7 +37,7 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
-from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Role, Spent
+from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Phase, Role, Spent
 from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter
 from loop_kit.engine.briefing import Briefing
@@ -367,7 +367,7 @@ class Engine:
         """Record a review together with the fix list or the summary that follows from it."""
         before, step = self.state, Step(event, transition(self.state, event))
         review = second_review.deciding_report(before, event)
-        if review is not None and step.after.second is None:
+        if review is not None and step.after.state is not Phase.AWAITING_REVIEW:
             files |= conclude_round(self._reviewer, before, step.after, review, self._clock.now())
         self._journal.record(step, files)
 

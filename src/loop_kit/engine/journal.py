@@ -29,7 +29,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind
 from loop_kit.core.loop.refused_push import unpushed_work
 from loop_kit.core.loop.resuming import new_card
-from loop_kit.core.loop.state import Lease, LoopState, Outcome, Wip
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Wip
 from loop_kit.core.loop.withholding import withhold_in_state
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import LoopError
@@ -194,21 +194,8 @@ class Journal:
         if before.second is None and after.second is not None:
             second = after.limits.second_reviewer
             self._reporter.note(f"Round {after.round} is approved; {second} reviews it as well.")
-        if isinstance(event, ReviewReported | SecondReviewSkipped) and after.second is None:
-            record = after.history[-1]
-            kept = [
-                finding
-                for finding in later_findings(after.findings)
-                if after.outcome is not None or finding.round == record.round
-            ]
-            data = {
-                "decision": record.decision,
-                "verified": record.verified,
-                "open": [_in_log(finding) for finding in open_findings(after.findings)],
-                "later": [_in_log(finding) for finding in kept],
-            }
-            self._reporter.event("review_verdict", after, {**data, "round": record.round})
-            self._reporter.event("round_complete", after, {"round": record.round})
+        if isinstance(event, ReviewReported | SecondReviewSkipped):
+            self._report_review(after)
         if (before.state, before.round) != (after.state, after.round):
             move = {
                 "from_state": before.state.value,
@@ -217,6 +204,29 @@ class Journal:
                 "to_round": after.round,
             }
             self._reporter.event("state_transition", after, move)
+
+    def _report_review(self, after: LoopState) -> None:
+        """Report the verdict on a round, or that its reviewer is asked again."""
+        if after.state is Phase.AWAITING_REVIEW:
+            asked = after.attempt
+            if asked is not None:
+                why = one_line(asked.feedback, _MAX_REASON)
+                self._reporter.note(f"The {asked.role.words} is asked again: {why}")
+            return
+        record = after.history[-1]
+        kept = [
+            finding
+            for finding in later_findings(after.findings)
+            if after.outcome is not None or finding.round == record.round
+        ]
+        data = {
+            "decision": record.decision,
+            "verified": record.verified,
+            "open": [_in_log(finding) for finding in open_findings(after.findings)],
+            "later": [_in_log(finding) for finding in kept],
+        }
+        self._reporter.event("review_verdict", after, {**data, "round": record.round})
+        self._reporter.event("round_complete", after, {"round": record.round})
 
 
 def _in_log(finding: Finding) -> str:

@@ -180,6 +180,7 @@ class ReviewerPass:
                 provenance=self._provenance(state, report),
                 role=role,
                 reviewer=self._dispatcher.reviewer(role),
+                is_repeatable=self._dispatcher.is_program(role),
             ),
             files=report_files(state, role, delivered),
         )

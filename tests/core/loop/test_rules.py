@@ -8,7 +8,8 @@ from tests.core import builders as b
 
 from loop_kit.core.agent.reports import CriterionVerdict, Disposition, ReportedIssue, Response
 from loop_kit.core.loop.findings import later_findings, open_findings
-from loop_kit.core.loop.messages import Failure, ReviewReported, WorkReported
+from loop_kit.core.loop.machine import outstanding
+from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent, WorkReported
 from loop_kit.core.loop.rules.bar import why_below
 from loop_kit.core.loop.rules.joining import Place, likeness
 from loop_kit.core.loop.rules.settings import Bar, Join, Rules
@@ -134,6 +135,46 @@ def test_changes_of_which_none_blocks_are_a_question_for_a_person_and_no_approva
         "F2 is kept for later: new in round 2, on a line that was there before the loop,"
         " severity medium."
     )
+
+
+def nothing_blocks(state: LoopState, *, repeatable: bool = True) -> ReviewReported:
+    """A review of round 2 by a program: F1 is fixed, and what is new is on an old line."""
+    new = ReportedIssue(file="b.py", line=1, reason="a name could be better")
+    kept = b.said("F2", "not_fixed") if len(state.findings) > 1 else None
+    said = (b.said("F1", "fixed"), *([kept] if kept else []))
+    report = b.review(2, "changes_required", new, dispositions=said)
+    return ReviewReported(report, at=b.AT, provenance=("pre-existing",), is_repeatable=repeatable)
+
+
+def test_a_reviewer_that_requires_changes_of_which_none_blocks_is_asked_once_more() -> None:
+    state = b.after(with_finding(), b.work_reported(2, 2), b.attempted(Role.REVIEWER))
+    state = b.after(state, nothing_blocks(state))
+    assert (state.state, state.round, state.usage.rounds) == (Phase.AWAITING_REVIEW, 2, 1)
+    assert [f.id for f in later_findings(state.findings)] == ["F2"]
+    asked = outstanding(state)
+    assert isinstance(asked, RunAgent)
+    assert (asked.role, asked.attempt, asked.delay) == (Role.REVIEWER, 2, 0)
+    assert "no finding blocks: F2 is kept for later. If one of them has to" in asked.feedback
+    approved = b.after(state, b.attempted(Role.REVIEWER), b.approved(2))
+    assert approved.outcome is Outcome.APPROVED
+    assert [f.id for f in later_findings(approved.findings)] == ["F2"]
+
+
+def test_a_reviewer_that_insists_is_a_question_for_a_person() -> None:
+    state = b.after(with_finding(), b.work_reported(2, 2), b.attempted(Role.REVIEWER))
+    state = b.after(state, nothing_blocks(state), b.attempted(Role.REVIEWER))
+    state = b.after(state, nothing_blocks(state))
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("bar",))
+    assert len(state.findings) == 2
+
+
+@pytest.mark.parametrize(("repeatable", "asks"), [(False, True), (True, False)])
+def test_a_person_is_not_asked_twice_and_nobody_where_that_is_off(
+    repeatable: bool, asks: bool
+) -> None:
+    start = with_finding(limits(bar={"asks_again": asks}))
+    state = b.after(start, b.work_reported(2, 2), b.attempted(Role.REVIEWER))
+    assert b.after(state, nothing_blocks(state, repeatable=repeatable)).reasons == ("bar",)
 
 
 def below_the_bar() -> LoopState:

@@ -49,6 +49,13 @@ _ROLES: Mapping[Phase, Role] = {
 }
 
 
+_SHOW_OR_APPROVE = (
+    "If one of them has to be fixed now, report it again by its id, with the severity, or the"
+    " criterion that is not met, that makes it block, and with how it fails. Otherwise approve:"
+    " what is kept for later is not lost."
+)
+
+
 def awaited_role(state: LoopState) -> Role | None:
     """Whose attempt is awaited."""
     is_second = second_review.is_second_review_awaited(state)
@@ -262,6 +269,9 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
     decision = verdict.decision
     if decision == "approve" and second_review.is_second_review_due(state, event):
         return second_review.await_second_review(state, event)
+    asked = _ask_again(state, event, verdict)
+    if asked is not None:
+        return asked
     known = {finding.id for finding in state.findings}
     recorded = {
         "decision": decision,
@@ -287,6 +297,20 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
         return end_if_rounds_used_up(_next_round(reviewed, verdict), event.at)
     stopped = begin_round(reviewed)
     return end_loop(stopped, Outcome.NEEDS_HUMAN, stop.text, event.at, reasons=(stop.stop,))
+
+
+def _ask_again(state: LoopState, event: ReviewReported, verdict: Verdict) -> LoopState | None:
+    """The state in which a reviewer is asked once more, as nothing that it requires blocks.
+
+    Most of them have only missed the bar; a person is asked when it was no oversight.
+    """
+    attempt, stop = attempt_of(state, event.role), verdict.stop
+    may_ask = event.is_repeatable and state.limits.rules.bar.asks_again and not attempt.repairs
+    if stop is None or stop.stop != "bar" or not may_ask:
+        return None
+    again = {"repairs": 1, "feedback": f"{stop.text} {_SHOW_OR_APPROVE}", "claimed": False}
+    asked = attempt.model_copy(update={**again, "waits": False, "report_refused": False})
+    return update(state, findings=verdict.findings, attempt=asked)
 
 
 def _next_round(reviewed: LoopState, verdict: Verdict) -> LoopState:

@@ -183,7 +183,8 @@ class ReviewReported:
     """The verdict of a reviewer is valid and its workspace untouched.
 
     `provenance` says where the line of each of its blocking issues comes from, in their order.
-    `reviewer` is its backend, with the model after a colon where one is set.
+    `reviewer` is its backend, with the model after a colon where one is set. `is_repeatable` says
+    that a program gave it, which can be asked again in this round.
     """
 
     report: ReviewReport
@@ -193,6 +194,7 @@ class ReviewReported:
     provenance: tuple[str, ...] = ()
     role: Role = Role.REVIEWER
     reviewer: str = ""
+    is_repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

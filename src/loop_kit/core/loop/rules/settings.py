@@ -21,6 +21,8 @@ class Bar(ExtensibleRecord):
     """Which new findings block, by where they are; one that meets no condition is for later.
 
     `scenario` says when it needs a `scenario` or a `criterion` besides: with strict evidence, ...
+    With `asks_again`, a reviewer that requires changes of which none blocks is asked once more in
+    the same round.
     """
 
     enabled: bool = True
@@ -31,6 +33,7 @@ class Bar(ExtensibleRecord):
     pre_existing: tuple[Condition, ...] = ("criterion",)
     nowhere: tuple[Condition, ...] = ("high", "criterion")
     unknown: tuple[Condition, ...] = ("any",)
+    asks_again: bool = True
 
 
 class Join(ExtensibleRecord):
