@@ -53,7 +53,7 @@ def clean_text(value: object) -> str:
 
 
 def encode_json(document: object) -> bytes:
-    """`document` as every file of ours is written: JSON, UTF-8, two spaces.
+    """`document` as every file is written: JSON, UTF-8, two spaces.
 
     The encoder of pydantic takes a tenth of the time that Python's own takes to indent.
     """
