@@ -70,7 +70,7 @@ def reviewer(round_: int, *first: Step, approves: bool, writes: bool = True) -> 
         "dispositions": [fixed] if round_ > 1 else [],
         "criteria": [],
         "files_examined": ["calc.py"],
-        "blocking_issues": [] if approves else [{"id": None, **ISSUE}],
+        "blocking_issues": [] if approves else [{"id": None, "criterion": None, **ISSUE}],
         "non_blocking_suggestions": [],
     }
     verdict = json.dumps(said)
