@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.e2e import three_jobs
-from tests.e2e.conftest import CARD, REPOSITORY, TWO_ROUNDS
+from tests.e2e.conftest import APPROVED, CARD, REPOSITORY, TWO_ROUNDS
 from tests.e2e.events import commented, labelled
 from tests.e2e.test_crashes_in_ci import counting, runs
 from tests.e2e.test_issues_in_ci import opened
@@ -171,6 +171,30 @@ def test_reports_that_were_refused_are_in_the_archive_on_the_state_branch(
     names = [f"archive/T-001/r1_review_report_refused_{n}.txt" for n in (1, 2)]
     kept = [hub.bare.file("loop/T-001/state", name) or b"" for name in names]
     assert [raw.startswith(b"Refused: ") and raw.endswith(b"\n\nno") for raw in kept] == [True] * 2
+
+
+@pytest.mark.parametrize("jobs", ["one", "three"])
+@pytest.mark.parametrize("second", ["approve", "changes_required"])
+def test_a_review_of_which_nothing_blocks_is_asked_for_once_more(
+    make_hub: MakeHub, jobs: str, second: str
+) -> None:
+    def sent_back() -> dict[str, Any]:
+        vague = {"file": "calc.py", "line": 6, "reason": "names could be better"}
+        return {"report": {"decision": "changes_required", "blocking_issues": [vague]}}
+
+    last = {"report": APPROVED} if second == "approve" else sent_back()
+    first = {"role": "reviewer", "attempt": 1, "steps": [sent_back()]}
+    hub = make_hub({"scenes": [first, *script(last, role="reviewer")["scenes"]]})
+
+    verify = {"verify": "true"}
+    job = hub.job(**verify) if jobs == "one" else three_jobs.run(hub, **verify).published
+
+    outcome = "approved" if second == "approve" else "needs_human"
+    assert job.outputs["outcome"] == outcome, job.log
+    assert hub.state().get("reasons", []) == ([] if second == "approve" else ["bar"])
+    assert hub.state()["usage"]["rounds"] == 1
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    assert len(pull.reviews) == 1
 
 
 def test_a_change_out_of_scope_stops_the_loop_with_its_reason(make_hub: MakeHub) -> None:
