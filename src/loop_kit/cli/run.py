@@ -62,16 +62,7 @@ def run(
     loop_dir: flags.LoopDir = LOOP_DIR,
 ) -> None:
     """Run a loop here: worker and reviewer take turns until it is approved."""
-    given = {key: value for key, value in locals().items() if value is not None}
-    which = {name: given[name] for name in ("resume", "reset", "refresh_card")}
-    _check(single_round=single_round, round_=round_, **which)
-    decisions = {name: given[name] for name in _DECISIONS if name in given}
-    if decisions and not resume:
-        raise BadSetting(f"--{next(iter(decisions))} is for --resume.", "Add --resume.")
-    settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
-    end_on_signals()
-    which |= {"single_round": round_, "decisions": decisions}
-    raise typer.Exit(_run_here(settings, task or task_ref, loop_dir, which))
+    raise typer.Exit(_run({key: value for key, value in locals().items() if value is not None}))
 
 
 _DECISIONS = ("waive", "dismiss", "require")
@@ -82,6 +73,20 @@ _OF_THIS_RUN = {
     "loop_dir",
 }
 """Parameters that are not settings: they select which run this is."""
+
+
+def _run(given: dict[str, Any]) -> int:
+    """Run with the flags that were given; the exit code."""
+    which = {name: given[name] for name in ("resume", "reset", "refresh_card")}
+    round_ = given.get("round_")
+    _check(single_round=given["single_round"], round_=round_, **which)
+    decisions = {name: given[name] for name in _DECISIONS if name in given}
+    if decisions and not given["resume"]:
+        raise BadSetting(f"--{next(iter(decisions))} is for --resume.", "Add --resume.")
+    settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
+    end_on_signals()
+    which |= {"single_round": round_, "decisions": decisions}
+    return _run_here(settings, given["task"] or given["task_ref"], given["loop_dir"], which)
 
 
 def _check(

@@ -408,6 +408,19 @@ def test_a_fix_that_takes_back_the_last_one_is_reported_and_no_stop() -> None:
     assert state.is_running
 
 
+def test_of_many_files_that_are_taken_back_ten_are_named() -> None:
+    restores = tuple(f"{n}.py" for n in range(12))
+    not_fixed = settled(2, b.said("F1", "not_fixed"))
+    state = b.after(with_finding(), grown(2, 1, restores=restores), not_fixed)
+    assert notes(state, "oscillation")[0].endswith("8.py, 9.py and 2 more.")
+
+
+def test_the_size_of_a_change_is_given_as_added_and_deleted_lines() -> None:
+    state = b.after(with_finding(), grown(2, 90, 8), settled(2, b.said("F1", "not_fixed")))
+    (note,) = notes(state, "diff_growth")
+    assert "is 90 added and deleted lines of source and 8 of tests" in note
+
+
 def test_with_every_rule_switched_off_only_the_rounds_count() -> None:
     off = {name: {"enabled": False} for name in Rules.model_fields if name != "later"}
     few = limits(**off).model_copy(update={"max_rounds": 9})

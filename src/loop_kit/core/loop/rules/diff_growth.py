@@ -37,8 +37,8 @@ def _ratios(first: Growth, last: Growth, rule: DiffGrowth) -> tuple[float, float
 def _words(first: Growth, last: Growth, ratios: tuple[float, float], rule: DiffGrowth) -> str:
     source, tests = ratios
     return (
-        f"The change has {last.source} more lines of source than the base and {last.tests} of"
-        f" tests, after {first.source} and {first.tests} in round 1:"
+        f"The change is {last.source} added and deleted lines of source and {last.tests} of tests,"
+        f" after {first.source} and {first.tests} in round 1:"
         f" {source:.1f} and {tests:.1f} times as many, with {rule.limit:g} allowed"
         f" (fewer than {rule.smallest_start} count as {rule.smallest_start})"
     )

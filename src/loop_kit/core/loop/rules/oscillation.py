@@ -6,6 +6,8 @@ A fix may well be right to undo another, and a loop that goes to and fro ends by
 from loop_kit.core.loop.rules.judgement import Judgement, listed
 from loop_kit.core.loop.state import LoopState
 
+_MAX_NAMED = 10
+
 
 def judge(_before: LoopState, after: LoopState) -> Judgement | None:
     """Which files the fix of this round takes back; None where that is off."""
@@ -14,4 +16,6 @@ def judge(_before: LoopState, after: LoopState) -> Judgement | None:
     paths = list(after.history[-1].restores)
     if not paths:
         return Judgement("oscillation", "The fix takes back nothing of the last one.")
-    return Judgement("oscillation", f"The fix takes back what the last one did in {listed(paths)}.")
+    more = len(paths) - _MAX_NAMED
+    named = [*paths[:_MAX_NAMED], f"{more} more"] if more > 0 else paths
+    return Judgement("oscillation", f"The fix takes back what the last one did in {listed(named)}.")
