@@ -181,7 +181,7 @@ class CommandLineAgent:
                 idle_timeout=assignment.idle_timeout,
                 linger=assignment.artifact_timeout,
                 settled=lambda: reader.answer is not None or _has_report(assignment),
-                namespace=self._setup.namespace,
+                box=process.namespace_if_allowed() if self._setup.namespace else None,
             )
         except OSError as error:
             log.end(126, "")

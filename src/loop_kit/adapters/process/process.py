@@ -198,13 +198,13 @@ def stream(
     linger: float = 0,
     settled: Callable[[], bool] = lambda: True,
     grace: float = 3,
-    namespace: bool = False,
+    box: Bare | None = None,
 ) -> Streamed:
     """Run a program that may be hostile, and leave none of its processes alive.
 
     After exit code 0 without `settled()`, what it left running gets up to `linger` seconds; what is
-    ended gets `grace` seconds from SIGTERM on, for a job that is cancelled has 10 s in all. With
-    `namespace` it gets a process namespace of its own, if that is allowed.
+    ended gets `grace` seconds from SIGTERM on, for a job that is cancelled has 10 s in all. `box`
+    is what it runs in; it is used up by this.
 
     Raises:
         OSError: the program cannot be started.
@@ -213,7 +213,7 @@ def stream(
 
     argv = [_program(argv[0], env), *argv[1:]]
     tree = ProcessTree()
-    box = Namespace() if namespace and is_namespace_allowed() else Bare()
+    box = box or Bare()
     child = _start(box, argv, cwd, env)
     pipes = Pipes(child, stdin)
     clock = _Deadlines(timeout, idle_timeout)
@@ -278,6 +278,11 @@ def _code(box: Bare, child: "subprocess.Popen[bytes]") -> int | None:
     return child.poll() if code is None else code
 
 
+def namespace_if_allowed() -> Bare:
+    """A process namespace for one program, or where this user may make none, no box."""
+    return Namespace() if is_namespace_allowed() else Bare()
+
+
 @cache
 def is_namespace_allowed() -> bool:
     """Whether this user may make a process namespace here; tried once per process."""
@@ -321,6 +326,7 @@ __all__ = [
     "Source",
     "Streamed",
     "is_namespace_allowed",
+    "namespace_if_allowed",
     "run",
     "start_dialogue",
     "stream",

@@ -67,7 +67,7 @@ class WorkspaceSetup:
             stdin=b"",
             listener=output,
             timeout=max(1.0, left),
-            namespace=True,
+            box=process.namespace_if_allowed(),
         )
         output.end()
         if ended.exit_code == 0 and not ended.timed_out:

@@ -47,7 +47,7 @@ class CloneVerifier:
             stdin=b"",
             listener=tail,
             timeout=timeout,
-            namespace=True,
+            box=process.namespace_if_allowed(),
         )
         text = tail.text
         if ended.timed_out:

@@ -1,0 +1,26 @@
+"""The program that confines itself by Landlock and becomes the program it is given."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from loop_kit.adapters.process.room import kernel, landlock
+from loop_kit.adapters.process.room.builder import NO_ROOM, execute
+from loop_kit.adapters.process.room.plan import parse_plan
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Become a program in a room: `arguments` are a folder with the plan, then the program."""
+    folder, *program = arguments
+    with open(f"{folder}/plan.json", "rb") as file:
+        plan = parse_plan(file.read())
+    try:
+        landlock.confine(plan)
+        if os.geteuid() == 0:
+            kernel.drop_groups()
+            kernel.empty_bounding_set()
+        kernel.drop_privileges()
+    except (kernel.KernelRefused, OSError) as error:
+        print(f"loop-kit: no room can be built: {error}", file=sys.stderr)
+        return NO_ROOM
+    return execute(program, {**os.environ, **landlock.environment(plan)})

@@ -1,0 +1,114 @@
+"""Chooses how a room is built here: the best way whose room keeps its promises.
+
+Each way is tried once per process, by a self-test that runs inside a room like the ones that agents
+get. What the kernel allows says little: a container may allow namespaces and have docker's socket
+in reach. As root the room is built directly, with a password-free `sudo` by that (only in a job,
+never on a laptop), else in a user namespace, else by Landlock.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from loop_kit.adapters.process.namespace import Bare
+from loop_kit.adapters.process.room.box import Confined, Room, isolated
+from loop_kit.adapters.process.room.plan import RoomPlan
+from loop_kit.adapters.process.room.selftest import TRIED, Promises, start_time
+
+
+class Rung(StrEnum):
+    """The ways to build a room, the best first, in the words that users read."""
+
+    ROOT = "namespaces"
+    SUDO = "namespaces by sudo"
+    USER = "user namespace"
+    LANDLOCK = "Landlock"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The way that is taken, and why each better one is not, in words."""
+
+    rung: Rung
+    refused: tuple[str, ...] = ()
+
+
+Try = Callable[[Bare, Sequence[str]], tuple[int, str]]
+"""Runs a program in a box; its exit code and what it printed."""
+
+
+def candidates(*, in_job: bool) -> list[Rung]:
+    """The ways that may be tried by this user."""
+    if not hasattr(os, "unshare") and not Path("/proc/self/ns/mnt").exists():
+        return []
+    if os.geteuid() == 0:
+        return [Rung.ROOT, Rung.LANDLOCK]
+    sudo = [Rung.SUDO] if in_job and shutil.which("sudo") else []
+    return [*sudo, Rung.USER, Rung.LANDLOCK]
+
+
+def box_of(rung: Rung, plan: RoomPlan) -> Bare:
+    """The box that starts one program in such a room."""
+    match rung:
+        case Rung.ROOT:
+            return Room(plan)
+        case Rung.USER:
+            return Room(replace(plan, in_user_namespace=True))
+        case Rung.LANDLOCK:
+            return Confined(plan)
+        case _:
+            return Bare()
+
+
+def choose(rungs: Sequence[Rung], plan: RoomPlan, promises: Promises, run: Try) -> Choice:
+    """The first of `rungs` that keeps every promise, or none; each is tried by `run`."""
+    refused: list[str] = []
+    for rung in rungs:
+        broken = tuple(_broken(rung, plan, promises, run))
+        if not broken:
+            return Choice(rung, tuple(refused))
+        refused.append(f"{rung}: {'; '.join(broken)}")
+    return Choice(Rung.NONE, tuple(refused))
+
+
+def _broken(rung: Rung, plan: RoomPlan, promises: Promises, run: Try) -> Iterator[str]:
+    """The promises that a room of this kind breaks, in words."""
+    with _listener() as port, tempfile.TemporaryDirectory(prefix="loop-kit-") as canaries:
+        secret = Path(canaries, "canary")
+        secret.write_text("secret\n", "utf-8")
+        tried = replace(
+            promises,
+            unreadable=(*promises.unreadable, str(secret)),
+            mark=f".loop-kit-{secrets.token_hex(8)}",
+            outside=port,
+            network=plan.network,
+        )
+        code, printed = run(box_of(rung, plan), [*isolated("selftest"), tried.to_json()])
+    *broken, last = printed.splitlines() or [""]
+    if code or last != TRIED:
+        yield (printed.strip() or f"exit code {code}")[:300]
+    yield from broken
+    for folder in tried.unwritable:
+        with contextlib.suppress(OSError):
+            Path(folder, tried.mark).unlink()
+            yield f"{folder} can be written"
+
+
+@contextlib.contextmanager
+def _listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def orchestrator() -> tuple[int, str]:
+    """This process, as the self-test recognises it."""
+    pid = os.getpid()
+    return pid, start_time(pid) or ""

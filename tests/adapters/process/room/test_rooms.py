@@ -1,0 +1,155 @@
+"""What a program can see and reach in a room, on every rung that this machine offers."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loop_kit.adapters.process import process
+from loop_kit.adapters.process.namespace import Bare
+from loop_kit.adapters.process.room.plan import RoomPlan
+from loop_kit.adapters.process.room.rungs import Rung, box_of, candidates, choose, orchestrator
+from loop_kit.adapters.process.room.selftest import Promises
+
+RUNGS = [*candidates(in_job=True), *([Rung.USER] if os.geteuid() == 0 else [])]
+NAMESPACES = [rung for rung in RUNGS if rung is not Rung.LANDLOCK]
+
+
+class Output(process.Listener):
+    """Keeps what is printed."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def line(self, source: process.Source, line: bytes) -> None:
+        self.text += f"{line.decode()}\n"
+
+
+class Place:
+    """A workspace and a home on the disk, and a way to run a shell command in a room."""
+
+    def __init__(self, folder: Path) -> None:
+        self.workspace, self.home = folder / "workspace", folder / "home"
+        self.outside, self.secret = folder / "outside", folder / "secret"
+        for path in (self.workspace, self.home / ".config" / "gh", self.outside):
+            path.mkdir(parents=True)
+        (self.home / ".gitconfig").write_text("[alias]\n\tx = !true\n")
+        (self.home / ".config" / "gh" / "hosts.yml").write_text("oauth_token: secret\n")
+        self.secret.write_text("secret\n")
+        self.folder = folder
+        self.rooms = 0
+
+    def plan(self, **changes: object) -> RoomPlan:
+        self.rooms += 1
+        scratch = self.folder / f"scratch-{self.rooms}"
+        scratch.mkdir()
+        plan = RoomPlan(
+            writable=(str(self.workspace),),
+            shown=(sys.prefix, sys.base_prefix, str(Path(process.__file__).parents[3])),
+            layered=(str(self.home),),
+            hidden=(str(self.secret),),
+            scratch=str(scratch),
+        )
+        return replace(plan, **changes)  # type: ignore[arg-type]
+
+    def sh(self, rung: Rung, command: str, **changes: object) -> tuple[int, str]:
+        return self.run(box_of(rung, self.plan(**changes)), ["/bin/sh", "-c", command])
+
+    def run(self, box: Bare, argv: Sequence[str]) -> tuple[int, str]:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
+        output = Output()
+        ended = process.stream(
+            argv, cwd=self.workspace, env=environment, stdin=b"", listener=output, box=box
+        )
+        return ended.exit_code, output.text
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture(params=RUNGS, ids=str)
+def rung(request: pytest.FixtureRequest) -> Rung:
+    return Rung(request.param)
+
+
+def test_a_change_in_the_workspace_is_real(place: Place, rung: Rung) -> None:
+    assert place.sh(rung, "echo done > result")[0] == 0
+    assert (place.workspace / "result").read_text() == "done\n"
+
+
+def test_what_a_program_writes_into_its_home_is_thrown_away(place: Place, rung: Rung) -> None:
+    code, printed = place.sh(rung, "echo x > ~/planted && cat ~/planted")
+    assert (code, printed) == (0, "x\n")
+    assert not (place.home / "planted").exists()
+
+
+def test_the_exit_code_is_that_of_the_program(place: Place, rung: Rung) -> None:
+    assert [place.sh(rung, command)[0] for command in ("exit 7", "kill -9 $$")] in (
+        [7, 137],
+        [7, -9],
+    )
+
+
+def test_credentials_in_a_home_and_what_is_hidden_cannot_be_read(place: Place, rung: Rung) -> None:
+    secret = f"cat ~/.gitconfig {place.home}/.config/gh/hosts.yml {place.secret}"
+    assert "secret" not in place.sh(rung, f"{secret} 2>/dev/null")[1]
+    assert "alias" not in place.sh(rung, f"{secret} 2>/dev/null")[1]
+
+
+def test_nothing_outside_can_be_written(place: Place, rung: Rung) -> None:
+    place.sh(rung, f"echo x > {place.outside}/x; echo x > /usr/local/bin/loop-kit-test")
+    assert not (place.outside / "x").exists()
+    assert not Path("/usr/local/bin/loop-kit-test").exists()
+
+
+def test_no_environment_of_another_process_can_be_read(place: Place, rung: Rung) -> None:
+    read = f"cat /proc/{os.getpid()}/environ /proc/{os.getppid()}/environ"
+    assert place.sh(rung, f"{read} 2>/dev/null | wc -c")[1].strip() == "0"
+
+
+def test_without_a_network_only_the_rooms_own_programs_reach_each_other(
+    place: Place, rung: Rung
+) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
+        connect = f'"{sys.executable}" -c "{code}"'
+        assert place.sh(rung, f"{connect} 2>/dev/null")[0] == 0
+        assert place.sh(rung, f"{connect} 2>/dev/null", network="none")[0] != 0
+
+
+def test_a_program_can_open_a_terminal_and_the_usual_devices(place: Place, rung: Rung) -> None:
+    opens = "import pty, os; os.write(pty.openpty()[0], b'x'); os.urandom(4)"
+    code, printed = place.sh(rung, f'"{sys.executable}" -c "{opens}" && echo x > /dev/null')
+    assert (code, printed) == (0, "")
+
+
+def test_a_program_builds_tests_and_commits_with_git(place: Place, rung: Rung) -> None:
+    commit = "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x"
+    code, printed = place.sh(rung, f"git init -q . && {commit} && git log --oneline | wc -l")
+    assert (code, printed.strip()) == (0, "1")
+
+
+def test_every_rung_keeps_its_promises(place: Place, rung: Rung) -> None:
+    promises = Promises(
+        orchestrator=orchestrator(),
+        unreadable=(str(place.secret),),
+        unwritable=(str(place.home), str(place.outside), "/usr/local/bin"),
+    )
+    choice = choose([rung], place.plan(), promises, place.run)
+    assert (choice.rung, choice.refused) == (rung, ())
+
+
+def test_a_rung_that_breaks_a_promise_is_not_taken_and_the_reason_is_given(place: Place) -> None:
+    promises = Promises(orchestrator=orchestrator(), unwritable=(str(place.workspace),))
+    choice = choose(RUNGS[:1], place.plan(), promises, place.run)
+    assert choice.rung is Rung.NONE
+    assert choice.refused == (f"{RUNGS[0]}: {place.workspace} can be written",)
+    assert list(place.workspace.iterdir()) == []
