@@ -1,39 +1,45 @@
 """One door to an engine: its adapters follow from the settings and from where it runs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop_kit.adapters.agents.choice import choose_agents, is_manual
-from loop_kit.adapters.agents.second_reviewer import report_same_model, reviewer_models
-from loop_kit.adapters.git.command import ANONYMOUS, Git, Identity, committer
-from loop_kit.adapters.git.repository import GitRepository, Place
+from loop_kit.adapters.agents.choice import (
+    choose_agents,
+    is_manual,
+)
+from loop_kit.adapters.agents.second_reviewer import (
+    report_same_model,
+    reviewer_models,
+)
+from loop_kit.adapters.git.command import (
+    ANONYMOUS,
+    Identity,
+    committer,
+)
+from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.git.work_tree import read_status
-from loop_kit.adapters.loop_dir.context_folder import ContextFolder
-from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
-from loop_kit.adapters.loop_dir.guides import TEMPLATES, CommittedTexts, Guides, committed_knowledge
-from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
+from loop_kit.adapters.loop_dir.feed import (
+    FeedReporter,
+    Tee,
+)
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.adapters.workspaces.cloner import Cloner, Complete, Supply
+from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.preparation import choose_preparation
-from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
 from loop_kit.adapters.workspaces.snapshots import Snapshots
-from loop_kit.adapters.workspaces.space import Space
-from loop_kit.adapters.workspaces.user_tree import UserTree, WorkspacesByRole
+from loop_kit.adapters.workspaces.user_tree import (
+    UserTree,
+    WorkspacesByRole,
+)
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.adapters.workspaces.workplace import Workplace
+from loop_kit.bootstrap.guidance import guides_of
+from loop_kit.bootstrap.site import Site
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
-from loop_kit.core.briefing.prompts import (
-    REVIEWER_PLACEHOLDERS,
-    WORKER_PLACEHOLDERS,
-    TemplateInvalid,
-    fill_template,
-)
 from loop_kit.core.card.scope import (
     AGENT_CONFIGURATION,
     PROTECTED_ALWAYS,
@@ -42,9 +48,11 @@ from loop_kit.core.card.scope import (
     patterns,
 )
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop import bus, policy
-from loop_kit.core.loop.state import Limits, Outcome
-from loop_kit.core.loop_dir import LOOP_DIR
+from loop_kit.core.loop import policy
+from loop_kit.core.loop.state import (
+    Limits,
+    Outcome,
+)
 from loop_kit.core.sanitize import Redactor
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
@@ -53,75 +61,24 @@ from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.options import Options
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
-from loop_kit.errors import BadBusFile, BadSetting
-from loop_kit.ports import Agent, Clock, Forge, Reporter, Store, Verifier, Workspaces
-from loop_kit.settings import Settings, known_secrets
+from loop_kit.ports import (
+    Agent,
+    Forge,
+    Reporter,
+    Store,
+    Verifier,
+    Workspaces,
+)
+from loop_kit.settings import (
+    Settings,
+    known_secrets,
+)
 
 if TYPE_CHECKING:
     from loop_kit.core.ci.bundle import Bundle
 
-_MAX_TEXT = 1024 * 1024
 
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where a run takes place: the repository, and our own folders for logs and scratch files.
-
-    Attributes:
-        environ: The environment that the run was started with.
-        loop_dir: The folder of the bus files.
-        logs: Transcripts and the feed.
-        job: The folder of a CI job; None on a laptop. In a job, what steers agents is read at the
-            base commit, each role has homes of its own, and processes a namespace.
-        space: Where agents and verify commands work.
-        supply: Completes what a partial checkout lacks.
-    """
-
-    git: Git
-    place: Place
-    environ: Mapping[str, str]
-    loop_dir: Path
-    logs: Path
-    scratch: Path
-    mailboxes: Path
-    space: Space
-    job: Path | None = None
-    supply: Supply = field(default_factory=Complete)
-
-    @classmethod
-    def on_laptop(
-        cls,
-        git: Git,
-        place: Place,
-        environ: Mapping[str, str],
-        loop_dir: Path,
-        supply: Supply | None = None,
-    ) -> "Site":
-        """A user's repository: our files are in the loop's folder, workspaces in the cache."""
-        runtime = loop_dir / "runtime"
-        own = (loop_dir, loop_dir / "logs", runtime / "scratch", runtime / "mailbox")
-        space = Space(git, place, laptop_roots(environ), loop_dir / bus.STATE)
-        return cls(git, place, environ, *own, space, supply=supply or Complete())
-
-    @property
-    def name_in_repository(self) -> str:
-        """The loop's folder relative to the repository, or the default when it is outside."""
-        return path_in_repository(self.loop_dir, self.place.root) or LOOP_DIR
-
-    @classmethod
-    def in_job(
-        cls, git: Git, place: Place, environ: Mapping[str, str], folder: Path, supply: Supply
-    ) -> "Site":
-        """The checkout of a job: our files are in `folder`, which ends with the job."""
-        scratch = folder / "scratch"
-        own = (place.root / LOOP_DIR, folder / "logs", scratch, scratch / "mailbox")
-        own_space = Space(git, place, job_roots(environ))
-        return cls(git, place, environ, *own, own_space, job=folder, supply=supply)
-
-    @property
-    def is_ci(self) -> bool:
-        """Whether this is a job."""
-        return self.job is not None
+__all__ = ["Replay", "Site", "agents_of", "limits", "open_loop", "options", "scope_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +120,7 @@ def open_loop(
     clock = SystemClock()
     hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
     _report_deprecated(settings, hearers)
-    guides = _check_templates(_guides(site, base_sha, clock, hearers))
+    guides = guides_of(site, base_sha, clock, hearers)
     run_options = options(site, settings, card, replays=replay is not None)
     ports = _ports(site, settings, card, store, base_sha, replay, hearers)
     report_same_model(settings, ports.agents, hearers)
@@ -320,58 +277,9 @@ def _identity(site: Site, settings: Settings) -> Identity:
     return committer(site.git) if has_programs else ANONYMOUS
 
 
-def _guides(site: Site, base_sha: str, clock: Clock, reporter: Reporter) -> Guides:
-    """The texts that steer agents: at the base commit in a job, the user's own on a laptop."""
-    if site.is_ci:
-        read = CommittedTexts(partial(GitRepository(site.git).read_many, base_sha), LOOP_DIR)
-        known = partial(committed_knowledge, read, LOOP_DIR, clock.now())
-        return Guides(read, LOOP_DIR, known, reporter.warn)
-    root = site.place.root
-    folder = path_in_repository(site.loop_dir, root) or str(site.loop_dir)
-    kept = ContextFolder(site.loop_dir)
-    return Guides(partial(_read_texts, root), folder, lambda: kept.load(clock.now()), reporter.warn)
-
-
-def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Those of the files `names` below `root` that exist; these are the user's, so links count.
-
-    Raises:
-        BadBusFile: one is no regular file of a sane size.
-    """
-    found = {}
-    for name in names:
-        path = root / name
-        if not path.exists():
-            continue
-        if not path.is_file() or path.stat().st_size > _MAX_TEXT:
-            raise BadBusFile(
-                f"{path} is not a text file of at most {_MAX_TEXT} bytes.",
-                "Replace or remove it.",
-            )
-        found[name] = path.read_bytes()
-    return found
-
-
 def _report_deprecated(settings: Settings, reporter: Reporter) -> None:
     if settings.isolation:
         reporter.note("The setting isolation is deprecated and ignored: remove it.")
-
-
-def _check_templates(guides: Guides) -> Guides:
-    """`guides`, whose templates name no unknown placeholder.
-
-    Raises:
-        BadSetting: one does; the known ones are named.
-    """
-    known = {Role.WORKER: WORKER_PLACEHOLDERS, Role.REVIEWER: REVIEWER_PLACEHOLDERS}
-    for role, names in known.items():
-        try:
-            fill_template(guides.guidance(role).template, dict.fromkeys(names, ""))
-        except TemplateInvalid as error:
-            raise BadSetting(
-                f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
-            ) from None
-    return guides
 
 
 def _protected_paths(settings: Settings, *, ci: bool) -> tuple[str, ...]:
