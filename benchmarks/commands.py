@@ -38,7 +38,7 @@ def set_up(bench: Bench, turns: int) -> float:
     It is run twice in one job: only the first has to install, and both end at once, since there is
     no event to act on.
     """
-    argv = [sys.executable, "-I", _ROOT / "src/loop_kit/actions/start.py"]
+    argv = [sys.executable, "-I", "-S", _ROOT / "src/loop_kit/actions/start.py"]
     seconds = []
     for number in range(turns + 1):
         temp = bench.folder / f"runner-{number}"

@@ -14,6 +14,7 @@ import pytest
 TESTS = Path(__file__).parent
 SLOW = (
     "actions/test_start_certificates.py",
+    "actions/test_start_steered.py",
     "adapters/agents/test_opencode.py",
     "adapters/git",
     "adapters/github/test_passing_faults.py",

@@ -35,9 +35,9 @@ class _Handler(LoopbackHandler):
     server: Index
 
     def do_GET(self) -> None:  # noqa: N802
-        if self.path.endswith(".whl"):
-            content = (self.server.wheels / self.path.rpartition("/")[2]).read_bytes()
-            self.send_whole(200, {"Content-Type": "application/zip"}, content)
+        file = self.server.wheels / (self.path.rpartition("/")[2] or ".")
+        if file.is_file():
+            self.send_whole(200, {"Content-Type": "application/zip"}, file.read_bytes())
         else:
             names = [path.name for path in self.server.wheels.iterdir()]
             links = "".join(f'<a href="/{name}">{name}</a>' for name in names)
