@@ -1,18 +1,23 @@
 """The thin face towards GitHub Actions: event and inputs in, the same engine, outputs out."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.errors import ExitCode, LoopError, disk_refusal
 from loop_kit.settings import read_fail_on
 
 
-def run_action(environ: Mapping[str, str]) -> ExitCode:
-    """Run one round; the exit code follows from `fail-on` alone."""
+def run_action(environ_of_process: MutableMapping[str, str]) -> ExitCode:
+    """Run one round; the exit code follows from `fail-on` alone.
+
+    What is secret leaves the environment of this process before anything else happens.
+    """
     from loop_kit.actions.invocation import run_round
+    from loop_kit.adapters.process.own_process import close_own_process
     from loop_kit.core.loop.outbox import is_pull_request_missing
 
+    environ = close_own_process(environ_of_process)
     log = ActionsLog(sys.stdout)
     try:
         state = run_round(environ, log)

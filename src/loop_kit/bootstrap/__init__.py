@@ -25,6 +25,7 @@ from loop_kit.adapters.loop_dir.feed import (
     Tee,
 )
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
+from loop_kit.adapters.modules import import_everything
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
@@ -216,6 +217,8 @@ def _ports(
 ) -> _Ports:
     if replay:
         return _replay_ports(site, store, replay)
+    if site.is_ci:
+        import_everything()
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)

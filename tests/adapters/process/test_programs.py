@@ -13,7 +13,12 @@ from loop_kit.adapters.agents.command_line import on_path
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.process import Listener
-from loop_kit.adapters.process.programs import absolute_path, expand_home, find_program
+from loop_kit.adapters.process.programs import (
+    absolute_path,
+    expand_home,
+    find_program,
+    trusted_path,
+)
 
 RELATIVE = [".", "", "bin", "./bin"]
 
@@ -71,6 +76,28 @@ def test_a_program_is_found_by_its_absolute_entry_and_by_its_path(tmp_path: Path
 
 def test_a_path_loses_its_relative_entries_alone() -> None:
     assert absolute_path("/a:.::bin:/b:./c") == "/a:/b"
+
+
+def test_what_agents_write_to_comes_last_for_programs_that_are_given_a_secret() -> None:
+    environ = {"HOME": "/home/me", "GITHUB_WORKSPACE": "/work/x", "RUNNER_TEMP": ""}
+    path = "/home/me/.local/bin:bin:/usr/bin:/work/x/bin:/bin"
+    assert trusted_path({**environ, "PATH": path}) == (
+        "/usr/bin:/bin:/home/me/.local/bin:/work/x/bin"
+    )
+    assert trusted_path({"HOME": "/", "PATH": "/a:/b"}) == "/a:/b"
+
+
+def test_a_git_that_an_agent_leaves_in_the_home_is_never_handed_the_token(
+    local: Local, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    planted = plant(home / ".local" / "bin", "git")
+    environ = environment(home)
+    environ["PATH"] = f"{planted.parent}:{environ['PATH']}"
+    git = Git.in_job(local.root, environ, timeout=30)
+
+    assert git.run("version", env={"GIT_CONFIG_COUNT": "0"}).out.startswith(b"git version")
+    assert not (planted.parent / "owned").exists()
 
 
 def test_without_a_home_and_a_name_a_tilde_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from loop_kit import defaults
 from loop_kit.adapters.git.objects import Objects
 from loop_kit.adapters.git.refs import Refs
 from loop_kit.adapters.process import process
-from loop_kit.adapters.process.programs import absolute_path, find_program
+from loop_kit.adapters.process.programs import absolute_path, find_program, trusted_path
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import BadSetting, GitFailed
 
@@ -153,6 +153,7 @@ class Git:
 
         Call it before an agent runs: whoever writes that configuration can read the token.
         """
+        environ = {**environ, "PATH": trusted_path(environ)}
         trust = ("-c", "safe.directory=*")
         query = (*trust, "config", "--show-scope", "--includes", "-z", "--get-regexp", r"^http\.")
         plain = Git(directory, environ, timeout=timeout)

@@ -25,6 +25,21 @@ def absolute_path(path: str) -> str:
     return os.pathsep.join(_absolute(path))
 
 
+def trusted_path(environment: Mapping[str, str]) -> str:
+    """PATH in a job, for programs that are given a secret: first what agents do not write to.
+
+    A runner of one's own keeps the home, where an agent of an earlier job may have left a program
+    that has the name of another; the workspace is written by steps of the job.
+    """
+    names = ("HOME", "GITHUB_WORKSPACE", "RUNNER_TEMP")
+    homes = [
+        Path(environment[name]) for name in names if environment.get(name, "") not in {"", "/"}
+    ]
+    folders = _absolute(environment.get("PATH", os.defpath))
+    written = [folder for folder in folders if any(map(Path(folder).is_relative_to, homes))]
+    return os.pathsep.join([*(each for each in folders if each not in written), *written])
+
+
 @cache
 def _absolute(path: str) -> tuple[str, ...]:
     return tuple(str(each) for each in map(Path, path.split(os.pathsep)) if each.is_absolute())

@@ -65,6 +65,15 @@ def agent_environment(
     return with_git_settings({**visible, **UNATTENDED}, _UNATTENDED_SETTINGS)
 
 
+def public_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of `environ` that holds no secret: what any agent may see."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if _matches(name, ALLOWED) and not _matches(name, NEVER)
+    }
+
+
 def with_git_settings(
     env: Mapping[str, str], settings: Sequence[tuple[str, str]]
 ) -> dict[str, str]:
