@@ -13,10 +13,10 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, workplace
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.removal import remove
 from loop_kit.adapters.workspaces.cloner import BRANCH, Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.fingerprints import plain_refs
-from loop_kit.adapters.workspaces.removal import remove
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed

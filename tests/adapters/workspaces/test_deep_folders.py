@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from loop_kit.adapters.workspaces.removal import remove
+from loop_kit.adapters.removal import remove
 
 DEPTH = 1100
 

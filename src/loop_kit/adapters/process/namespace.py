@@ -19,7 +19,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PLACES = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"
@@ -37,6 +37,10 @@ class Bare:
         """The command line that starts `argv`, tied to the life of this process where possible."""
         setpriv = shutil.which("setpriv", path=_PLACES) if sys.platform == "linux" else None
         return [*((setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()), *argv]
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What the direct child gets where the program is to get `env`."""
+        return dict(env)
 
     def exit_code(self) -> int | None:
         """The program's exit code, or None: then it is that of the direct child."""

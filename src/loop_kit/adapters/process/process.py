@@ -251,7 +251,7 @@ def _start(
         return subprocess.Popen(
             box.argv(argv),
             cwd=cwd,
-            env=dict(env),
+            env=box.environment(env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

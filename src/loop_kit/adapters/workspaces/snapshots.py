@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from loop_kit.adapters.removal import make_room, remove
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.copying import (
     Copier,
@@ -22,7 +23,6 @@ from loop_kit.adapters.workspaces.copying import (
     require_space,
     size_of,
 )
-from loop_kit.adapters.workspaces.removal import make_room, remove
 from loop_kit.ports import SetupFailed
 
 _AT_ONCE = 3

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from loop_kit.adapters.workspaces.removal import make_room, remove
+from loop_kit.adapters.removal import make_room, remove
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.errors import GitFailed
 

@@ -1,12 +1,16 @@
 """What a program can see and reach in a room, on every rung that this machine offers."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.adapters.process.test_namespace import marked
 
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.namespace import Bare
@@ -55,14 +59,23 @@ class Place:
         )
         return replace(plan, **changes)  # type: ignore[arg-type]
 
-    def sh(self, rung: Rung, command: str, **changes: object) -> tuple[int, str]:
-        return self.run(box_of(rung, self.plan(**changes)), ["/bin/sh", "-c", command])
+    def sh(
+        self, rung: Rung, command: str, timeout: float = 60, **changes: object
+    ) -> tuple[int, str]:
+        box = box_of(rung, self.plan(**changes))
+        return self.run(box, ["/bin/sh", "-c", command], timeout)
 
-    def run(self, box: Bare, argv: Sequence[str]) -> tuple[int, str]:
+    def run(self, box: Bare, argv: Sequence[str], timeout: float = 60) -> tuple[int, str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
         output = Output()
         ended = process.stream(
-            argv, cwd=self.workspace, env=environment, stdin=b"", listener=output, box=box
+            argv,
+            cwd=self.workspace,
+            env=environment,
+            stdin=b"",
+            listener=output,
+            timeout=timeout,
+            box=box,
         )
         return ended.exit_code, output.text
 
@@ -153,3 +166,66 @@ def test_a_rung_that_breaks_a_promise_is_not_taken_and_the_reason_is_given(place
     assert choice.rung is Rung.NONE
     assert choice.refused == (f"{RUNGS[0]}: {place.workspace} can be written",)
     assert list(place.workspace.iterdir()) == []
+
+
+def test_no_program_reads_a_disk_or_sets_what_the_kernel_starts(place: Place, rung: Rung) -> None:
+    disks = [f"/dev/{disk.name}" for disk in Path("/sys/class/block").iterdir()]
+    read = f"cat {' '.join(disks)} /dev/kmsg 2>/dev/null | head -c 1 | wc -c"
+    assert place.sh(rung, read)[1].strip() == "0"
+    for path in ("sys/kernel/core_pattern", "sysrq-trigger", "sys/vm/drop_caches"):
+        assert place.sh(rung, f"true 2>/dev/null >> /proc/{path}")[0] != 0
+
+
+def test_a_program_is_asked_to_end_before_it_is_killed(place: Place, rung: Rung) -> None:
+    command = "trap 'echo ending > result; exit 3' TERM; echo ready; sleep 300 & wait"
+    began = time.monotonic()
+    assert place.sh(rung, command, timeout=1)[0] == 3
+    assert (place.workspace / "result").read_text() == "ending\n"
+    assert time.monotonic() - began < 3
+
+
+def test_a_program_that_does_not_end_is_killed_with_what_it_started(
+    place: Place, rung: Rung
+) -> None:
+    stubborn = "trap '' TERM; (setsid sleep 300 &); while true; do sleep 1; done"
+    place.sh(rung, stubborn, timeout=0.5)
+    assert marked(place.workspace) == []
+
+
+def test_nothing_of_a_room_is_left(
+    place: Place, rung: Rung, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "outside"))
+    place.sh(rung, "mkdir -p ~/a/b && chmod 0 ~/a && echo x > /tmp/x; true")
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert list(tmp_path.glob("scratch-*")) == []
+
+
+def test_a_program_may_make_a_file_where_a_credential_was(place: Place, rung: Rung) -> None:
+    code, printed = place.sh(rung, "git config --global user.name x && git config user.name")
+    assert (code, printed) == (0, "x\n")
+    assert "alias" in (place.home / ".gitconfig").read_text()
+
+
+RUN = """
+import sys
+from pathlib import Path
+from tests.adapters.process.room.test_rooms import Place
+from loop_kit.adapters.process.room.rungs import Rung
+Place(Path(sys.argv[1])).sh(Rung(sys.argv[2]), "(setsid sleep 300 &); touch started; sleep 300")
+"""
+
+
+@pytest.mark.parametrize("rung", NAMESPACES, ids=str)
+def test_a_room_ends_with_us_even_by_sigkill(tmp_path: Path, rung: Rung) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path / "place"), str(rung)])
+    workspace = tmp_path / "place" / "workspace"
+    end = time.monotonic() + 30
+    while not (workspace / "started").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.wait()
+    while marked(workspace) or list(workspace.parent.glob("scratch-*/*")):
+        assert time.monotonic() < end
+        time.sleep(0.05)

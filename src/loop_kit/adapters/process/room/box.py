@@ -1,19 +1,25 @@
 """One program in one room: how it is started there, and how it ends."""
 
+import contextlib
+import json
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import loop_kit
 from loop_kit.adapters.process.namespace import Bare, Namespace
-from loop_kit.adapters.process.room.plan import RoomPlan
+from loop_kit.adapters.process.room.plan import ENVIRONMENT, RoomPlan
+from loop_kit.adapters.removal import remove
 
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1));"
     " from loop_kit.adapters.process.room.{} import main; sys.exit(main(sys.argv[1:]))"
 )
+_PIPE_SIZE = 1024 * 1024
 
 
 class Room(Namespace):
@@ -21,11 +27,57 @@ class Room(Namespace):
 
     def __init__(self, plan: RoomPlan) -> None:
         super().__init__()
+        self._scratch = plan.scratch
+        own = (str(self._pipes), *((plan.scratch,) if plan.scratch else ()))
+        plan = replace(plan, hidden=(*plan.hidden, *own))
         (self._pipes / "plan.json").write_bytes(plan.to_json())
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that builds the room and starts `argv` in it."""
         return [*isolated("builder"), str(self._pipes), *argv]
+
+    def release(self) -> None:
+        """Let the room end as soon as the program has; without this word it ends at once."""
+        with contextlib.suppress(OSError):
+            os.write(self._release_pipe, b"x")
+        super().release()
+
+    def close(self) -> None:
+        """Remove the pipes, and what the room left."""
+        super().close()
+        _remove(self._scratch)
+
+
+class SudoRoom(Room):
+    """A room that `sudo` builds, which keeps nothing of the environment: a pipe passes that."""
+
+    def __init__(self, plan: RoomPlan) -> None:
+        super().__init__(replace(plan, user=(os.geteuid(), os.getegid())))
+        os.mkfifo(self._pipes / ENVIRONMENT, 0o600)
+        self._environment = os.open(self._pipes / ENVIRONMENT, os.O_RDWR | os.O_NONBLOCK)
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        """The command line that has root build the room."""
+        return ["sudo", "-n", "--", *super().argv(argv)]
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What `sudo` gets; the program's own goes into the pipe.
+
+        Raises:
+            OSError: it is larger than a pipe can hold.
+        """
+        import fcntl
+
+        raw = json.dumps(dict(env)).encode() + b"\n"
+        fcntl.fcntl(self._environment, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        if os.write(self._environment, raw) != len(raw):
+            raise OSError(f"an environment of {len(raw)} bytes cannot be passed")
+        return {"PATH": os.environ.get("PATH", os.defpath)}
+
+    def close(self) -> None:
+        """Remove the pipes, and what the room left."""
+        os.close(self._environment)
+        super().close()
 
 
 def isolated(module: str) -> list[str]:
@@ -38,6 +90,7 @@ class Confined(Bare):
     """A room of Landlock: the program is the direct child."""
 
     def __init__(self, plan: RoomPlan) -> None:
+        self._scratch = plan.scratch
         self._folder = Path(tempfile.mkdtemp(prefix="loop-kit-"))
         (self._folder / "plan.json").write_bytes(plan.to_json())
 
@@ -46,5 +99,11 @@ class Confined(Bare):
         return super().argv([*isolated("confined"), str(self._folder), *argv])
 
     def close(self) -> None:
-        """Remove the plan."""
+        """Remove the plan, and what the room left."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        _remove(self._scratch)
+
+
+def _remove(scratch: str | None) -> None:
+    if scratch is not None:
+        remove(Path(scratch))

@@ -8,21 +8,25 @@ running may still have to write its report; that pipe closes too when loop-kit i
 When the first process of the room ends, the kernel ends everything in it.
 """
 
+import contextlib
+import json
 import os
 import select
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.mounts import Mounts
-from loop_kit.adapters.process.room.plan import RoomPlan, parse_plan
+from loop_kit.adapters.process.room.plan import ENVIRONMENT, RoomPlan, parse_plan
 
 NO_ROOM = 125
 """The exit code when the room cannot be built; the reason is on standard error."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_SUDO = ("SUDO_COMMAND", "SUDO_USER", "SUDO_UID", "SUDO_GID", "MAIL")
+_GONE = ("TMPDIR", "TEMP", "TMP", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")
+"""Variables that name folders which a room does not have."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,49 +38,59 @@ def main(arguments: Sequence[str]) -> int:
     pipes, *program = arguments
     with open(f"{pipes}/plan.json", "rb") as file:
         plan = parse_plan(file.read())
+    environment = _environment(pipes)
     ended = os.open(f"{pipes}/exit-code", os.O_WRONLY)
     release = os.open(f"{pipes}/release", os.O_RDONLY)
     try:
-        _make_namespaces(plan)
+        _separate_processes(plan)
         first = os.fork()
         if first:
             os.close(ended)
-            return _wait(first)
+            return _wait(first, plan.scratch)
         _enter(plan)
     except (kernel.KernelRefused, OSError) as error:
         print(f"loop-kit: no room can be built: {error}", file=sys.stderr)
         return NO_ROOM
     started = os.fork()
     if started == 0:
-        return execute(program, {k: v for k, v in os.environ.items() if k not in _SUDO})
+        return execute(program, {k: v for k, v in environment.items() if k not in _GONE})
     _keep_nothing_of_its_streams()
     return _supervise(started, ended, release)
 
 
-def _make_namespaces(plan: RoomPlan) -> None:
+def _environment(pipes: str) -> Mapping[str, str]:
+    """The program's environment: this one's, or what is in the pipe for it."""
+    try:
+        with open(f"{pipes}/{ENVIRONMENT}", "rb") as file:
+            found: Mapping[str, str] = json.loads(file.readline())
+    except FileNotFoundError:
+        return os.environ
+    return found
+
+
+def _separate_processes(plan: RoomPlan) -> None:
+    """Let the next child be the first of its process namespace, with the rights to build a room."""
     user, group = os.geteuid(), os.getegid()
-    wanted = kernel.NEW_MOUNTS | kernel.NEW_PIDS | kernel.NEW_IPC
-    if plan.network == "none":
-        wanted |= kernel.NEW_NETWORK
-    if plan.in_user_namespace:
-        wanted |= kernel.NEW_USER
-    kernel.unshare(wanted)
+    kernel.unshare(kernel.NEW_PIDS | (kernel.NEW_USER if plan.in_user_namespace else 0))
     if plan.in_user_namespace:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")
-    kernel.make_mounts_private()
 
 
 def _enter(plan: RoomPlan) -> None:
     """Build the room around this process, and give up every right that it took."""
     kernel.die_with_parent(signal.SIGKILL)
     folder = os.getcwd()
+    alone = kernel.NEW_NETWORK if plan.network == "none" else 0
+    kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_IPC | alone)
+    kernel.make_mounts_private()
     Mounts(plan).build()
     os.chdir(folder)
     if plan.network == "none":
         _raise_loopback()
     _drop_rights(plan)
+    kernel.forbid_dumps()
 
 
 def _drop_rights(plan: RoomPlan) -> None:
@@ -89,6 +103,8 @@ def _drop_rights(plan: RoomPlan) -> None:
             os.setresuid(user, user, user)
             kernel.die_with_parent(signal.SIGKILL)  # a change of user cancels it
     kernel.drop_privileges()
+    with contextlib.suppress(kernel.KernelRefused):
+        kernel.PathRules(paths=False).enforce()
 
 
 def _keep_nothing_of_its_streams() -> None:
@@ -108,7 +124,10 @@ def execute(program: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _supervise(program: int, ended: int, release: int) -> int:
-    """Take the exit status of everything that ends here, until loop-kit closes the pipe."""
+    """Take the exit status of everything that ends here, until loop-kit lets go or is gone.
+
+    What it writes into the pipe asks to let the program end by itself; it signals that too.
+    """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -117,36 +136,51 @@ def _supervise(program: int, ended: int, release: int) -> int:
         signal.signal(number, signal.SIG_IGN)
     waiting = select.poll()
     waiting.register(woken, select.POLLIN)
-    waiting.register(release, 0)
-    while True:
-        _reap(program, ended)
+    waiting.register(release, select.POLLIN)
+    running, leaving = True, False
+    while running or not leaving:
+        running = not _reap(program, ended) and running
         for descriptor, _ in waiting.poll():
-            if descriptor == release:
+            if descriptor == woken:
+                os.read(woken, 4096)
+            elif os.read(release, 1):
+                leaving = True
+                waiting.unregister(release)
+            else:
                 return 0
-            os.read(woken, 4096)
+        running = not _reap(program, ended) and running
+    return 0
 
 
-def _reap(program: int, ended: int) -> None:
+def _reap(program: int, ended: int) -> bool:
+    """Whether the program is among what has ended; its exit code is reported then."""
+    found = False
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return
+            return found
         if pid == 0:
-            return
+            return found
         if pid == program:
+            found = True
             code = os.waitstatus_to_exitcode(status)
             os.write(ended, f"{code if code >= 0 else 128 - code}\n".encode())
 
 
-def _wait(first: int) -> int:
-    """Wait outside for the first process; signals are for the program, which gets them itself."""
+def _wait(first: int, scratch: str | None) -> int:
+    """Wait for the first process and empty the scratch folder, which some rooms make as root.
+
+    Signals are for the program, which gets them itself.
+    """
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(null, stream)
     _, status = os.waitpid(first, 0)
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
     return os.waitstatus_to_exitcode(status) & 0xFF
 
 

@@ -70,6 +70,11 @@ def mount_processes() -> None:
     _mount("mount proc", "proc", "/proc", "proc", NO_SUID | NO_DEVICES, None)
 
 
+def mount_terminals(target: str) -> None:
+    """Mount terminals that nobody else has."""
+    _mount("mount devpts", "devpts", target, "devpts", NO_SUID, "ptmxmode=0666,mode=620")
+
+
 def bind(source: str, target: str, *, recursive: bool = True) -> None:
     """Show `source` at `target`."""
     _mount("bind", source, target, None, _BIND | (_RECURSIVE if recursive else 0), None)
@@ -166,15 +171,18 @@ _SYS_CREATE_RULESET, _SYS_ADD_RULE, _SYS_RESTRICT_SELF = 444, 445, 446
 
 
 class PathRules:
-    """A ruleset of Landlock: what it handles is forbidden, but for what is allowed."""
+    """A ruleset of Landlock: what it handles is forbidden, but for what is allowed.
 
-    def __init__(self, *, without_network: bool) -> None:
+    One without `paths` only keeps the program from abstract sockets and signals of others.
+    """
+
+    def __init__(self, *, without_network: bool = False, paths: bool = True) -> None:
         version = _syscall(_SYS_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1))
-        if version < 1:
-            raise KernelRefused("this kernel has no Landlock")
+        if version < (1 if paths else _FROM_ABI_SCOPE):
+            raise KernelRefused("this kernel has no Landlock for this")
         if without_network and version < _FROM_ABI_NETWORK:
             raise KernelRefused("Landlock of this kernel cannot close the network")
-        self._known = _KNOWN_RIGHTS.get(version, EVERYTHING)
+        self._known = _KNOWN_RIGHTS.get(version, EVERYTHING) if paths else 0
         scope = _SOCKETS_AND_SIGNALS if version >= _FROM_ABI_SCOPE else 0
         packed = struct.pack("=QQQ", self._known, _TCP if without_network else 0, scope)
         size = 24 if scope else 16 if version >= _FROM_ABI_NETWORK else 8

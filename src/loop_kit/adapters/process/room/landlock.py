@@ -13,12 +13,12 @@ import stat
 from collections.abc import Iterator
 
 from loop_kit.adapters.process.room import kernel
-from loop_kit.adapters.process.room.mounts import OF_A_HOME
+from loop_kit.adapters.process.room.mounts import DEVICES, OF_A_HOME
 from loop_kit.adapters.process.room.plan import RoomPlan
 
 _READ = kernel.EXECUTE | kernel.READ_FILE | kernel.READ_FOLDER
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
-_CLOSED = frozenset({"tmp", "home", "root", "run", "mnt", "media", "srv", "boot", "proc", "sys"})
+_DEVICES = (*DEVICES, "ptmx", "pts", "shm")
+_CLOSED = frozenset({"tmp", "home", "root", "run", "mnt", "media", "srv", "boot", "proc", "dev"})
 _IN_HOMES = frozenset(name.split("/")[0] for name in OF_A_HOME)
 
 
@@ -57,7 +57,7 @@ def _readable(plan: RoomPlan) -> Iterator[str]:
     """What may be read; a folder that holds something hidden is opened entry by entry."""
     hidden = {os.path.realpath(path) for path in plan.hidden}
     for entry in os.scandir("/"):
-        if entry.name not in _CLOSED and entry.name != "dev":
+        if entry.name not in _CLOSED:
             yield from _without(entry.path, hidden)
     yield "/proc"
     yield from (path for path in map(os.path.realpath, ("/etc/resolv.conf",)) if path)

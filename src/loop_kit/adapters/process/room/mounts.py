@@ -4,11 +4,16 @@ Everything is read-only. /tmp and its like are empty, and so is what is hidden. 
 programs expect to write although nobody keeps what they write there (a home, tool caches) get a
 layer that is thrown away. The workspace and the few other folders in which changes are real are
 bound back. All of them are opened before anything is covered: one may be below another.
+
+Of the devices only the harmless ones are there: without a capability, root may still write to a
+disk. For the same reason nothing can be set in /proc, as which program handles a crash.
 """
 
+import contextlib
 import os
+import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.plan import RoomPlan
@@ -21,6 +26,13 @@ OF_A_HOME = (
     *(".local/share/keyrings", ".terraform.d", ".cargo/credentials.toml", ".m2/settings.xml"),
 )
 """Where programs keep credentials, and where git is told which programs to run."""
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "kvm", "dri")
+_DEVICES_OF = "nvidia"
+_LINKS = (("fd", "/proc/self/fd"), ("ptmx", "pts/ptmx"))
+_STREAMS = ("stdin", "stdout", "stderr")
+_FIXED_IN_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+_HAS_SECRET = re.compile(rb"_auth|_password|_secret|token", re.IGNORECASE)
+_MAY_BE_PLAIN = ".npmrc"
 _RESOLVER = "/etc/resolv.conf"
 
 
@@ -41,14 +53,21 @@ class Mounts:
         plan = self._plan
         writable = {path: _open(path) for path in _real(plan.writable)}
         layered = {path: _open(path) for path in _real(plan.layered) if os.path.isdir(path)}
-        shown = {path: _open(path) for path in _real(plan.shown) if os.path.exists(path)}
+        inner = {path: fd for path in _mounted_below(layered) if (fd := _try(path)) is not None}
+        wanted = {each for path in plan.shown for each in (path, os.path.realpath(path))}
+        shown = {path: _open(path) for path in sorted(wanted) if os.path.exists(path)}
         scratch = None if plan.scratch is None else _open(plan.scratch)
         resolver = _read(_RESOLVER)
+        self._make_devices()
         self._empty(scratch)
         for path, below in layered.items():
             self._layer(path, below, scratch)
-        in_homes = (f"{home}/{name}" for home in layered for name in OF_A_HOME)
-        for path in (*in_homes, *plan.hidden):
+        for path, descriptor in inner.items():
+            with contextlib.suppress(kernel.KernelRefused, OSError):
+                _bind(descriptor, path)
+        for home in layered:
+            self._remove_credentials(home)
+        for path in plan.hidden:
             self._hide(os.path.realpath(path))
         for path, descriptor in shown.items():
             if _differs(path, descriptor):
@@ -57,12 +76,46 @@ class Mounts:
             _bind(descriptor, path)
             self._changeable.append(path)
         _write_if_gone(_RESOLVER, resolver)
+        self._finish()
+        for descriptor in (*writable.values(), *layered.values(), *shown.values()):
+            os.close(descriptor)
+
+    def _finish(self) -> None:
+        """Mount a /proc of the room, and make all read-only but what may be changed."""
         kernel.mount_processes()
+        fixed = [path for name in _FIXED_IN_PROC if os.path.exists(path := f"/proc/{name}")]
+        for path in fixed:
+            kernel.bind(path, path)
         kernel.set_attributes("/", on=kernel.READ_ONLY | kernel.NO_SUID, recursive=True)
         for path in (*self._changeable, "/proc"):
             kernel.set_attributes(path, off=kernel.READ_ONLY)
-        for descriptor in (*writable.values(), *layered.values(), *shown.values()):
+
+    def _make_devices(self) -> None:
+        """Cover /dev with one that has the harmless devices, and terminals of its own."""
+        found = [f"/dev/{name}" for name in (*DEVICES, "mqueue")]
+        found += [entry.path for entry in os.scandir("/dev") if entry.name.startswith(_DEVICES_OF)]
+        opened = {path: _open(path) for path in found if os.path.exists(path)}
+        kernel.mount_memory("/dev", 0o755)
+        for path, descriptor in opened.items():
+            _bind(descriptor, path)
             os.close(descriptor)
+        streams = ((name, f"/proc/self/fd/{number}") for number, name in enumerate(_STREAMS))
+        for name, target in (*_LINKS, *streams):
+            os.symlink(target, f"/dev/{name}")
+        for name in ("shm", "pts"):
+            os.mkdir(f"/dev/{name}")
+        kernel.mount_terminals("/dev/pts")
+
+    def _remove_credentials(self, home: str) -> None:
+        """Leave no file with credentials in the layer over a home; a program may make its own."""
+        for name in OF_A_HOME:
+            path = f"{home}/{name}"
+            if name == _MAY_BE_PLAIN and not _HAS_SECRET.search(_read(path)):
+                continue
+            if os.path.isfile(path) and not os.path.islink(path):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            self._hide(os.path.realpath(path))
 
     def _empty(self, scratch: int | None) -> None:
         """Cover /tmp and its like with folders on disk, where there is one for them."""
@@ -96,7 +149,9 @@ class Mounts:
         changes, work = (f"{place}/layer-{number}-{name}" for name in ("changes", "work"))
         os.makedirs(changes)
         os.makedirs(work)
-        _copy_owner(below, changes)
+        os.chmod(changes, stat.S_IMODE(os.fstat(below).st_mode) | stat.S_IRWXU)
+        if self._plan.user is not None:
+            os.chown(changes, *self._plan.user)
         source = _by_descriptor(below)
         namespaced = self._plan.in_user_namespace
         kernel.mount_layer(source, path, changes, work, in_user_namespace=namespaced)
@@ -124,6 +179,26 @@ def _bind(descriptor: int, path: str) -> None:
     kernel.bind(_by_descriptor(descriptor), path)
 
 
+def _mounted_below(folders: Iterable[str]) -> Iterator[str]:
+    """Where something is mounted below one of `folders`; a layer shows an empty folder there."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        targets = {_unescape(line.split()[4]) for line in file}
+    prefixes = tuple(f"{folder}/" for folder in folders)
+    return (target for target in sorted(targets) if target.startswith(prefixes))
+
+
+def _unescape(word: str) -> str:
+    """A path of mountinfo, in which white space is written in octal (proc(5))."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
+
+
+def _try(path: str) -> int | None:
+    try:
+        return _open(path)
+    except OSError:
+        return None
+
+
 def _open(path: str) -> int:
     return os.open(path, os.O_PATH)
 
@@ -147,13 +222,6 @@ def _differs(path: str, descriptor: int) -> bool:
         return not os.path.samestat(os.stat(path), os.fstat(descriptor))
     except OSError:
         return True
-
-
-def _copy_owner(source: int, target: str) -> None:
-    found = os.fstat(source)
-    if os.geteuid() == 0:
-        os.chown(target, found.st_uid, found.st_gid)
-    os.chmod(target, stat.S_IMODE(found.st_mode))
 
 
 def _read(path: str) -> bytes:

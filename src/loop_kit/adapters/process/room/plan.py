@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Network = Literal["open", "none"]
+ENVIRONMENT = "environment"
+"""The pipe with the program's environment, beside the plan, where `sudo` would take it away."""
 
 
 @dataclass(frozen=True, slots=True)

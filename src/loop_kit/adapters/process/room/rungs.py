@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from loop_kit.adapters.process.namespace import Bare
-from loop_kit.adapters.process.room.box import Confined, Room, isolated
+from loop_kit.adapters.process.room.box import Confined, Room, SudoRoom, isolated
 from loop_kit.adapters.process.room.plan import RoomPlan
 from loop_kit.adapters.process.room.selftest import TRIED, Promises, start_time
 
@@ -60,6 +60,8 @@ def box_of(rung: Rung, plan: RoomPlan) -> Bare:
     match rung:
         case Rung.ROOT:
             return Room(plan)
+        case Rung.SUDO:
+            return SudoRoom(plan)
         case Rung.USER:
             return Room(replace(plan, in_user_namespace=True))
         case Rung.LANDLOCK:

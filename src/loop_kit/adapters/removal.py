@@ -46,7 +46,9 @@ def _retry_writable(function: Callable[..., object], name: str, error: object) -
         if stat.S_ISDIR(Path(name).lstat().st_mode):
             Path(name).chmod(0o700)
         function(name)
-    except (OSError, TypeError):
+    except TypeError:  # it was to open a folder, which can be done now
+        shutil.rmtree(name, onerror=_retry_writable)
+    except OSError:
         return
 
 
