@@ -125,6 +125,57 @@ def test_two_issues_cannot_share_one_loop(hub: Hub) -> None:
     assert "task_id of its own" in second.comments[0].body
 
 
+def card_block(**fields: object) -> str:
+    return f"```json\n{json.dumps(CARD | fields)}\n```\n"
+
+
+def test_a_card_in_an_issue_cannot_sit_on_the_loop_of_a_committed_card(hub: Hub) -> None:
+    hub.job()
+    pushes = len(hub.git.pushes)
+    issue = opened(hub, card_block())
+    result = hub.job(event=labelled(issue))
+
+    assert result.code == 3
+    assert "T-001 is already the loop of file .loop/task_card.json." in result.log
+    assert "task_id of its own" in issue.comments[0].body
+    assert len(hub.git.pushes) == pushes
+
+
+def test_a_card_in_an_issue_builds_on_the_default_branch_or_one_that_is_listed(hub: Hub) -> None:
+    files = {".loop/config.yaml": "base_branches: [release/*]\n"}
+    hub.bare.commit_files("release/1", files, "List itself", parent=hub.bare.head("main"))
+    issue = opened(hub, card_block(task_id="T-9", base_branch="release/1"))
+    refused = hub.job(event=labelled(issue))
+
+    assert refused.code == 3
+    assert "may not build on release/1" in refused.log
+    assert "`base-branches`" in issue.comments[0].body
+    assert hub.git.pushes == []
+
+    hub.bare.commit_files("main", files, "List the branch")
+    assert hub.job(event=labelled(issue)).code == 0
+    assert hub.state("T-9")["base_branch"] == "release/1"
+
+
+def test_the_issue_shows_the_commands_that_run_to_the_letter(hub: Hub) -> None:
+    first, evil = CARD["verify"][0], "echo '@octocat fixes #1' '```'"
+    issue = opened(hub, card_block(task_id="T-9", verify=[first, evil]))
+    hub.job(event=labelled(issue))
+
+    assert f"Verify commands of this issue, run in each round:\n\n````\n{first}\n{evil}\n````" in (
+        issue.comments[0].body
+    )
+
+
+def test_verify_from_base_runs_no_command_of_an_issue(hub: Hub) -> None:
+    issue = opened(hub, card_block(task_id="T-9", verify=["touch ../pwned; exit 1"]))
+    result = hub.job(event=labelled(issue), verify_from="base")
+
+    assert "The card's verify commands do not run" in result.log
+    assert "verify" not in hub.state("T-9")
+    assert "verify commands of this issue do not run" in issue.comments[0].body
+
+
 def test_another_label_ends_green_without_asking_the_forge_anything(hub: Hub) -> None:
     issue = opened(hub, FORM, "bug")
     result = hub.job(event=labelled(issue, label="bug"))

@@ -28,7 +28,7 @@ def test_a_card_cannot_name_a_commit_of_a_fork_as_its_base(hub: Hub, tmp_path: P
     hub.bare.delete_branch("evil")
     issue = opened(hub, f"```json\n{json.dumps({**CARD, 'base_branch': sha})}\n```\n")
 
-    result = hub.job(event=labelled(issue), worker_backend="")
+    result = hub.job(event=labelled(issue), worker_backend="", base_branches="*")
 
     assert (result.code, proof.exists(), hub.git.pushes) == (6, False, []), result.log
     assert "cannot be fetched" in issue.comments[0].body

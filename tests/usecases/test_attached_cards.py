@@ -13,7 +13,7 @@ from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.repository import Place
 from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.errors import BadCard
-from loop_kit.settings import Settings
+from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.cards import Cards
 from loop_kit.usecases.checkout import Checkout
 
@@ -26,7 +26,7 @@ def cards(tmp_path: Path) -> Cards:
     git = Git(tmp_path, {})
     place = Place(tmp_path, tmp_path, "", "")
     checkout = Checkout(git, place, Remote("", "", ""))
-    return Cards(checkout, GitHubForge(server), Settings(), "octo/demo", "main")
+    return Cards(checkout, GitHubForge(server), Settings(), "octo/demo", "main", for_laptop({}))
 
 
 @responses.activate

@@ -60,7 +60,7 @@ def _perform(request: Request, job: Job, context: JobContext) -> LoopState | Non
     loops = LoopJob(context, authority)
     cards = Cards(
         *(context.checkout, context.forge, context.settings),
-        *(job.repository, context.invocation.default_branch),
+        *(job.repository, context.invocation.default_branch, context.layers),
     )
     if isinstance(request, Comment):
         return handle_comment(loops, cards, request)

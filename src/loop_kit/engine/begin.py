@@ -9,7 +9,15 @@ from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import LoopState
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.journal import Journal
-from loop_kit.ports import Clock, Store
+from loop_kit.ports import Clock, Reporter, Store
+
+
+def report_ignored(start: Start, reporter: Reporter) -> None:
+    """Report what the card asks for and this run does not do."""
+    for key in start.ignored_fields:
+        reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
+    if start.ignores_verify:
+        reporter.note("The card's verify commands do not run: the operator's count.")
 
 
 def enter(

@@ -39,7 +39,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Phase, Role, Spent
 from loop_kit.engine.attempt import AttemptResult, Interrupted
-from loop_kit.engine.begin import enter
+from loop_kit.engine.begin import enter, report_ignored
 from loop_kit.engine.briefing import Briefing
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.conclusion import conclude_round
@@ -108,9 +108,7 @@ class Engine:
         Raises:
             StateRefused: there is no such loop to continue, or it belongs to another task.
         """
-        local = ("depends_on",) if start.card.depends_on and start.lease is None else ()
-        for key in (*start.card.unsupported_fields, *local):
-            self.reporter.warn(f"The card's {key} is kept, but this version does not act on it.")
+        report_ignored(start, self.reporter)
         self._lease = start.lease
         enter(self._journal, start, recorded, self._store, self._clock, self._cancellation)
         return self.state

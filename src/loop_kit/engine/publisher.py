@@ -61,7 +61,6 @@ class Publisher:
             outbox.LABELS: self._set_labels,
             outbox.COMMIT_STATUS: self._set_commit_status,
             outbox.STATUS_COMMENT: self._post_status_comment,
-            outbox.ACKNOWLEDGEMENT: self._post_acknowledgement,
         }
 
     def publish(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
@@ -70,6 +69,8 @@ class Publisher:
         try:
             if item.key == outbox.PULL_REQUEST:
                 return self._post_pull_request(state, card, item)
+            if item.key == outbox.ACKNOWLEDGEMENT:
+                return self._post_acknowledgement(state, card, item)
             if post is None:
                 return _refuse(item, "this version does not know such a post")
             return post(state, item)
@@ -179,10 +180,13 @@ class Publisher:
             return _refuse_without_pull_request(item)
         return self._put_comment(state, item, state.pull_request, status.status_comment(state))
 
-    def _post_acknowledgement(self, state: LoopState, item: OutboxItem) -> Published:
+    def _post_acknowledgement(
+        self, state: LoopState, card: TaskCard, item: OutboxItem
+    ) -> Published:
         if state.source.issue is None:
             return _refuse(item, "the card is from no issue")
-        return self._put_comment(state, item, state.source.issue, status.acknowledgement(state))
+        text = status.acknowledgement(state, card)
+        return self._put_comment(state, item, state.source.issue, text)
 
     def _put_comment(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:
         """One comment that is edited in place."""

@@ -97,12 +97,16 @@ class Layers:
     def resolve(self, config: Layer = ("config", {}), card: TaskCard | None = None) -> Settings:
         """The settings, with what the configuration file and the card say.
 
+        With `verify_from: base` the card's verify commands do not count.
+
         Raises:
             BadSetting: a value does not fit; the layer that gave it is named.
         """
-        own = () if card is None else (("card", card_values(card)),)
-        layers = [("defaults", self.defaults), config, *own, *self.given]
+        own = {} if card is None else card_values(card)
+        layers = [("defaults", self.defaults), config, ("card", own), *self.given]
         settings = resolve(layers)
+        if settings.verify_from == "base" and own.pop("verify", None):
+            settings = resolve(layers)
         for layer, values in layers:  # a stronger layer hides no mistake of a weaker one
             _validated(values, dict.fromkeys(values, layer))
         return settings

@@ -85,6 +85,7 @@ class Settings(Record):
     claude_code_oauth_token: SecretStr = SecretStr("")
     github_token: SecretStr = SecretStr("")
     base_branch: str = ""
+    base_branches: Globs = ()
     branch_prefix: Prefix = "loop"
     trigger_label: Annotated[str, Field(min_length=1, max_length=50)] = "loop"
     allowed_bots: Bots = ()
@@ -110,6 +111,7 @@ class Settings(Record):
     dispatch_retry_base_sec: Annotated[float, Field(ge=1)] = 5
     artifact_timeout: Seconds = 90
     verify: Lines = ()
+    verify_from: Literal["card", "base"] = "card"
     verify_timeout: Seconds = 600
     scope: Literal["guide", "strict"] = "guide"
     max_leftovers: Annotated[int, Field(ge=0)] = 50

@@ -3,9 +3,13 @@
 What counts is the text of the event, which the person saw who put the label on; only where the
 event does not bring it along is the API asked. A pull request is worked on at its own head, so its
 base, from which everything trusted is read, is the commit where it left its base branch.
+
+Outsiders write issues, so a card in one chooses among the branches that the operator lists. An id
+that is made from a number is only ever that issue's or pull request's own.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import changed_files
@@ -19,6 +23,7 @@ from loop_kit.core.card.issue import (
     missing_card,
 )
 from loop_kit.core.card.task import TaskCard, parse_card
+from loop_kit.core.ci.branches import is_reserved
 from loop_kit.core.ci.requests import (
     DEFAULT_CARD,
     PullFacts,
@@ -33,8 +38,9 @@ from loop_kit.core.loop.state import Source
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
 from loop_kit.errors import BadCard, BranchRefused
-from loop_kit.settings import Settings
+from loop_kit.settings import Layers, Settings
 from loop_kit.usecases.checkout import Checkout
+from loop_kit.usecases.job_context import config_at
 
 _FOLDER = f"{LOOP_DIR}/"
 _TASKS = f"{LOOP_DIR}/tasks/"
@@ -57,7 +63,7 @@ class Found:
 
 
 class Cards:
-    """Reads cards for one invocation."""
+    """Reads cards for one invocation; `layers` are its settings below any configuration file."""
 
     def __init__(
         self,
@@ -66,12 +72,14 @@ class Cards:
         settings: Settings,
         repository: str,
         default_branch: str,
+        layers: Layers,
     ) -> None:
         self._checkout = checkout
         self._forge = forge
         self._settings = settings
         self._repository = repository
         self._default_branch = default_branch
+        self._layers = layers
 
     def committed(self, path: str, at: str = "") -> Found:
         """The card in the file `path` of the commit `at`, or of the one that is checked out.
@@ -86,7 +94,7 @@ class Cards:
                 f"The task card {path} is not committed at {head[:10]}.",
                 "Commit it there, or name another with the input `task`.",
             )
-        card = parse_card(raw, path)
+        card = _with_own_id(parse_card(raw, path), path)
         return self._on_base(card, Source(kind="file", ref=path))
 
     def of_issue(self, asked: StartIssue) -> Found:
@@ -109,7 +117,7 @@ class Cards:
         card = find_card(body, origin) or self._find_attached(body, origin)
         if card is None:
             raise missing_card(origin)
-        return card
+        return _with_own_id(card, origin.name, origin.task_id)
 
     def of_pull(self, asked: StartPull) -> Found:
         """The card for a pull request: in its text, in its changes, else in what it closes.
@@ -144,7 +152,7 @@ class Cards:
             self._checkout.fetch(pull.head_sha)
             card = self._find_added(pull, base_sha, origin)
         if card is not None:
-            return card
+            return _with_own_id(card, origin.name, origin.task_id)
         facts = self._forge.pull(pull.number)
         issue = self._forge.issue(facts.closes) if facts and facts.closes else None
         closed = Origin("issue", issue.number, issue.title) if issue else None
@@ -153,7 +161,7 @@ class Cards:
             raise missing_card(origin, ", changes none and closes no issue with one")
         if closed is not None and card.task_id == closed.task_id:
             return card.model_copy(update={"task_id": origin.task_id})
-        return card
+        return _with_own_id(card, closed.name if closed else origin.name, origin.task_id)
 
     def tip(self, branch: str) -> str:
         """The tip of a branch of the repository."""
@@ -163,6 +171,32 @@ class Cards:
         label = self._settings.trigger_label if labelled else ""
         return Source.model_validate({"kind": kind, "ref": str(number), "label": label})
 
+    def _check_choice(self, base_branch: str) -> None:
+        """Refuse a base branch that a card in an issue may not choose.
+
+        The list in the configuration file is the one on the default branch: that of another branch
+        would be chosen by the card.
+
+        Raises:
+            BadCard: it is neither the default branch nor one that `base-branches` lists.
+        """
+        if base_branch == self._default_branch:
+            return
+        listed = self._settings.base_branches or self._list_configured_bases()
+        if not any(fnmatchcase(base_branch, pattern) for pattern in listed):
+            raise BadCard(
+                f"A card in an issue may not build on {one_line(base_branch, 100)}: `base-branches`"
+                " does not list it.",
+                f"Leave `base_branch` out to build on {self._default_branch}; or have the input or"
+                " setting `base-branches` list it.",
+            )
+
+    def _list_configured_bases(self) -> tuple[str, ...]:
+        tip = self._checkout.tip(self._default_branch)
+        self._checkout.fetch(tip)
+        config = config_at(self._checkout.repository, tip)
+        return self._layers.resolve(config.layer).base_branches
+
     def _on_base(self, card: TaskCard, source: Source) -> Found:
         named = self._settings.base_branch or card.base_branch
         base_branch = named or self._default_branch
@@ -170,6 +204,8 @@ class Cards:
             raise BadCard(
                 f"{one_line(base_branch, 100)!r} is no name of a branch.", "Correct `base_branch`."
             )
+        if source.kind == "issue" and not self._settings.base_branch:
+            self._check_choice(base_branch)
         if is_under(base_branch, self._settings.branch_prefix):
             raise BranchRefused(
                 f"The base branch {base_branch} is one of the loop's own.",
@@ -215,6 +251,22 @@ class Cards:
             )
         raw = self._checkout.repository.read(pull.head_sha, changed[0])
         return parse_card(raw, changed[0]) if raw is not None else None
+
+
+def _with_own_id(card: TaskCard, place: str, own: str = "") -> TaskCard:
+    """The card, unless it has the id of another issue or pull request than its `own`.
+
+    Raises:
+        BadCard: it has.
+    """
+    if card.task_id != own and is_reserved(card.task_id):
+        instead = f"Leave it out to get {own}, or choose" if own else "Choose"
+        raise BadCard(
+            f"{place}: the task_id {card.task_id} belongs to the issue or pull request of that"
+            " number.",
+            f"{instead} one of another form.",
+        )
+    return card
 
 
 def changed_cards(git: Git, before: str, after: str) -> tuple[str, ...]:

@@ -84,6 +84,17 @@ def test_in_scope_guides_and_is_enforced_only_when_strict() -> None:
         "sub/AGENTS.md",
         "CLAUDE.md",
         "CLAUDE.local.md",
+        "GEMINI.md",
+        ".gemini/settings.json",
+        ".cursor/rules/a.mdc",
+        ".cursorrules",
+        ".windsurfrules",
+        ".clinerules",
+        ".clinerules/a.md",
+        ".aider.conf.yml",
+        ".vscode/mcp.json",
+        ".github/copilot-instructions.md",
+        ".github/instructions/a.instructions.md",
         ".mcp.json",
         "opencode.json",
         "opencode.jsonc",
@@ -102,7 +113,14 @@ def test_locally_only_the_loops_own_folder_is_protected() -> None:
 
 
 def test_what_is_near_a_protected_path_is_not_protected() -> None:
-    free = ("docs/AGENTS.txt", ".github/dependabot.yml", "src/roles/a.md", "sub/docs/roles/a.md")
+    free = (
+        "docs/AGENTS.txt",
+        ".vscode/settings.json",
+        ".aider.chat.history.md",
+        ".github/dependabot.yml",
+        "src/roles/a.md",
+        "sub/docs/roles/a.md",
+    )
     assert judged(CI, *free) == []
 
 

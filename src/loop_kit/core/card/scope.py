@@ -20,15 +20,19 @@ SYMLINK = "120000"
 
 PROTECTED_ALWAYS = (f"{LOOP_DIR}/",)
 AGENT_CONFIGURATION = (
-    *(".claude/", ".codex/", ".opencode/", ".agents/"),
+    *(".claude/", ".codex/", ".opencode/", ".agents/", ".gemini/", ".cursor/", ".windsurf/"),
     *("AGENTS.override.md", "CLAUDE.local.md", ".mcp.json", "opencode.json", "opencode.jsonc"),
+    *(".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json"),
+    *(".clinerules", ".roo/", ".vscode/mcp.json"),
 )
 """What agents' programs run or follow when they find it; a worker must not create it."""
 
 PROTECTED_IN_CI = (
     *(f"{LOOP_DIR}/", ".github/workflows/", ".github/actions/"),
     *AGENT_CONFIGURATION,
-    *("AGENTS.md", "CLAUDE.md", "/docs/roles/"),
+    *("AGENTS.md", "CLAUDE.md", "GEMINI.md", "/docs/roles/"),
+    *(".cursorrules", ".windsurfrules", ".roorules", ".goosehints"),
+    *(".github/copilot-instructions.md", ".github/instructions/", ".github/prompts/"),
 )
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 _NUMBERED = re.compile(r"(?:issue|pr)-([1-9][0-9]{0,9})")
+_RESERVED = re.compile(r"(?:issue|pr)-[0-9]+", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +30,11 @@ def number_of(task_id: str) -> int | None:
     """The number of the issue or pull request that a task id was made from; None for any other."""
     found = _NUMBERED.fullmatch(task_id)
     return int(found[1]) if found else None
+
+
+def is_reserved(task_id: str) -> bool:
+    """Whether a task id has the form of those that are made from a number, in any letter case.
+
+    On some disks `Issue-7` is `issue-7`, and people read them as one.
+    """
+    return bool(_RESERVED.fullmatch(task_id))

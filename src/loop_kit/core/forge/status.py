@@ -7,6 +7,7 @@ post that was left open for a day shows the status of today.
 from dataclasses import dataclass
 from typing import Literal
 
+from loop_kit.core.card.task import TaskCard
 from loop_kit.core.forge.advice import (
     STOP,
     failed_setup,
@@ -91,8 +92,8 @@ def status_comment(state: LoopState) -> str:
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
-def acknowledgement(state: LoopState) -> str:
-    """The one comment on the issue that the card came from, which is updated."""
+def acknowledgement(state: LoopState, card: TaskCard | None = None) -> str:
+    """The one comment on the issue that the `card` came from, which is updated."""
     parts = [
         marker(state.task_id, outbox.ACKNOWLEDGEMENT),
         f"### Review loop `{state.task_id}`",
@@ -108,6 +109,7 @@ def acknowledgement(state: LoopState) -> str:
         *refused_change(state),
         *refused_push(state),
         *failed_setup(state),
+        *_verify_note(state, card.verify if card else ()),
     ]
     return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -181,6 +183,20 @@ def _card_note(state: LoopState) -> list[str]:
         "- **The task** is what this issue said when the loop was started. An edit counts only"
         " after `/loop refresh`."
     ]
+
+
+def _verify_note(state: LoopState, asked: tuple[str, ...]) -> list[str]:
+    """The commands that run, to the letter: those of an issue were written by an outsider."""
+    if state.outcome is Outcome.APPROVED:
+        return []
+    is_ignored = bool(asked) and asked != state.verify
+    note = "The verify commands of this issue do not run: the repository has its own."
+    parts = ["", note] if is_ignored else []
+    if state.verify:
+        whose = "of this issue" if asked == state.verify else "of the repository"
+        parts += ["", f"Verify commands {whose}, run in each round:", ""]
+        parts.append(fence("\n".join(state.verify)))
+    return parts
 
 
 def _ci(state: LoopState) -> str:

@@ -66,6 +66,18 @@ class Start:
     run_end: RunEnd | None = None
     refreshes: bool = False
 
+    @property
+    def ignored_fields(self) -> tuple[str, ...]:
+        """What the card asks for and this run does not act on."""
+        is_local = self.lease is None
+        local = ("depends_on",) if self.card.depends_on and is_local else ()
+        return (*self.card.unsupported_fields, *local)
+
+    @property
+    def ignores_verify(self) -> bool:
+        """Whether the card has verify commands and others count."""
+        return bool(self.card.verify) and self.card.verify != self.verify
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

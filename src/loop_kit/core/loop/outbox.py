@@ -134,7 +134,7 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
         or _is_pause_changed(before, after)
     ):
         _intend_status(items, after)
-    if _pull_request_note(before) != _pull_request_note(after):
+    if _acknowledged(before) != _acknowledged(after):
         _intend(items, ACKNOWLEDGEMENT, after)
     return tuple(items.values())
 
@@ -145,10 +145,10 @@ def _posted_outcome(state: LoopState) -> Outcome | None:
     return None if unexplained else state.outcome
 
 
-def _pull_request_note(state: LoopState) -> tuple[int | None, str]:
-    """What an acknowledgement says about the pull request."""
+def _acknowledged(state: LoopState) -> tuple[object, ...]:
+    """What an acknowledgement says beside the status: the pull request, the verify commands."""
     opened = item_of(state, PULL_REQUEST)
-    return state.pull_request, opened.why if opened else ""
+    return state.pull_request, opened.why if opened else "", state.verify
 
 
 def _is_pause_changed(before: LoopState, after: LoopState) -> bool:
