@@ -286,10 +286,13 @@ def programs_of_git(repo: Repo, log: GitLog, rounds: int, last: Steps) -> int:
 
 
 COMMITTED: Steps = [{"sh": "git add --all"}, {"commit": "Value"}]
+REWRITTEN: Steps = [{"sh": "git add --all"}, {"commit": "Value, fixes #1"}]
 
 
 @pytest.mark.parametrize(
-    ("last", "most"), [(COMMITTED, 11), ([], 17)], ids=["committed", "left to us"]
+    ("last", "most"),
+    [(COMMITTED, 11), (REWRITTEN, 12), ([], 17)],
+    ids=["committed", "rewritten", "left to us"],
 )
 def test_a_run_and_each_of_its_rounds_start_few_programs_of_git(
     make_repo: Callable[[Path], Repo], tmp_path: Path, last: Steps, most: int

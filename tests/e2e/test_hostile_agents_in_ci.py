@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import APPROVED, CARD, REPOSITORY, TWO_ROUNDS
+from tests.e2e.conftest import APPROVED, BOT, CARD, REPOSITORY, TWO_ROUNDS
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, MakeHub
@@ -290,3 +290,30 @@ def test_a_token_that_may_not_push_stops_before_anything_is_spent(
     assert job.code == 6
     assert "`permissions: contents: write`" in job.log
     assert not ran.exists()
+
+
+def test_commits_of_a_worker_close_skip_ping_and_sign_nothing(make_hub: MakeHub) -> None:
+    message = (
+        "Fixes #1 and octo/other#2 [skip ci], thanks @octocat\n\nSigned-off-by: Mona <m@e.test>"
+    )
+    commit = f"git commit -qa --author='Mona <m@e.test>' --date=@1 -m '{message}'"
+    script = copy.deepcopy(TWO_ROUNDS)
+    for scene in script["scenes"]:
+        scene["steps"] = [
+            shell(f"GIT_AUTHOR_NAME=Mona {commit}") if "commit" in step else step
+            for step in scene["steps"]
+        ]
+    hub = make_hub(script)
+
+    job = hub.job()
+    assert job.outputs["continue"] == "true", job.log
+    first = hub.bare.head("loop/T-001/work")
+    hub.continued()
+
+    bare, state = hub.bare, hub.state()
+    assert state["outcome"] == "approved"
+    assert state["head_sha"] == bare.head("loop/T-001/work")
+    assert bare.git("rev-parse", "loop/T-001/work~1").strip() == first
+    log = bare.git("log", "--format=%an %cn%n%B", "main..loop/T-001/work")
+    plain = f"{BOT} {BOT}\nFixes # 1 and octo/other# 2 (skip ci), thanks @ octocat\n"
+    assert log.strip() == f"{plain}\n{plain}".strip()

@@ -14,6 +14,8 @@ from tests.e2e import three_jobs
 from tests.e2e.conftest import APPROVED, BOT, CARD, REPOSITORY
 from tests.support.git_client import WorkingCopy
 
+from loop_kit.adapters.git.command import Identity
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, JobResult
 
@@ -78,8 +80,7 @@ class Attacker:
 def attacker(hub: Hub, tmp_path: Path) -> Attacker:
     first = three_jobs.claim(hub)
     copy = WorkingCopy.clone(f"{hub.git.url}/{REPOSITORY}", tmp_path / "attacker", "bot")
-    copy.git("config", "user.name", "Agent")
-    copy.git("config", "user.email", "agent@example.com")
+    copy.author = (Identity().name, Identity().email)
     return Attacker(hub, first, copy)
 
 
@@ -107,6 +108,21 @@ def test_an_honest_bundle_of_the_same_making_is_published(attacker: Attacker) ->
 
     assert job.outputs["outcome"] == "approved", job.log
     assert attacker.hub.bare.file("loop/T-001/work", "calc.py") == FIXED.encode()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("-m", "Fixes #1 [skip ci]"), ("-m", "Work", "--author", "Mona <mona@example.com>")],
+    ids=["message", "author"],
+)
+def test_commits_whose_words_act_are_refused(attacker: Attacker, options: tuple[str, ...]) -> None:
+    (attacker.copy.path / "calc.py").write_text(FIXED)
+    attacker.copy.git("commit", "--quiet", "--all", *options)
+    head = attacker.copy.git("rev-parse", "HEAD").strip()
+
+    job = attacker.publish(lambda folder: attacker.bundle(folder, head))
+
+    assert_unusable(attacker, job, "its commits are not as the agents' job writes them")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ class WorkingCopy:
         self.path = path
         self.url = url
         self._token = token
+        self.author = ("Someone", "someone@example.com")
 
     @classmethod
     def clone(cls, url: str, path: Path, token: str | None, *options: str) -> Self:
@@ -62,7 +63,7 @@ class WorkingCopy:
         return self.attempt("push", "--porcelain", "origin", *arguments)
 
     def _environment(self) -> dict[str, str]:
-        settings = {"user.name": "Someone", "user.email": "someone@example.com"}
+        settings = dict(zip(("user.name", "user.email"), self.author, strict=True))
         if self._token is not None:
             pair = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
             settings[f"http.{self.url}.extraHeader"] = f"Authorization: Basic {pair}"

@@ -179,7 +179,9 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
     awaited = recorded.state is Phase.AWAITING_WORK and bundle.round == recorded.round
     if awaited and bundle.work and bundle.work.head_sha != recorded.tip:
         scratch = context.folder / "scratch"
-        fetch_commits(context.checkout.git, folder, scratch, recorded.tip, bundle.work.head_sha)
+        wip = recorded.wip.sha if recorded.wip else ""
+        head = bundle.work.head_sha
+        fetch_commits(context.checkout.git, folder, scratch, recorded.tip, head, wip)
     return bundle
 
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import IDENTITY, Hosted, environment
+from tests.adapters.conftest import Hosted, environment
 
 from loop_kit.adapters.git.bundle import discard_bundle, fetch_commits, read_record, write_bundle
-from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.core.ci.bundle import MAX_COMMITS_BYTES, BundleInvalid
 
 RECORD = b'{"version": 1}'
@@ -45,7 +45,7 @@ def put(git: Git, entries: str, *parents: str) -> str:
         mode, _, oid = about.split(" ")
         raw += f"{mode.lstrip('0')} {name}\0".encode() + bytes.fromhex(oid)
     tree = hashed(git, raw, "tree")
-    who = IDENTITY.environment()
+    who = Identity().environment()
     options = [part for parent in parents for part in ("-p", parent)]
     return git.text("commit-tree", tree, *options, "-m", "Work", env=who)
 

@@ -95,6 +95,35 @@ def test_the_next_round_begins_at_the_work_of_the_last(
     assert local.git.text("rev-parse", f"{last}^") == head
 
 
+def test_a_worker_finds_its_commits_as_they_were_rewritten(
+    clones: Clones, base: str, local: Local
+) -> None:
+    first = clones.open(Role.WORKER, base)
+    git = agent_git(first.path)
+    (first.path / "src" / "b.py").write_text("worked\n")
+    mona = ("--author", "Mona <mona@example.com>")
+    git.run("commit", "--quiet", "--all", *mona, "--message", "fixes #1 @octocat [skip ci]")
+    own = git.text("rev-parse", "HEAD")
+    (first.path / "left.py").write_text("left\n")
+    times = {path: path.stat().st_mtime_ns for path in first.path.rglob("*.py")}
+
+    head = first.collect("Left").head
+    first.close()
+    second = clones.open(Role.WORKER, head)
+
+    shown = local.git.text("log", "--format=%an %cn %s", f"{base}..{head}").splitlines()
+    assert shown == ["loop loop Left", "loop loop fixes # 1 @ octocat (skip ci)"]
+    git = agent_git(second.path)
+    assert git.text("rev-parse", "HEAD", "HEAD~2").split() == [head, base]
+    assert git.text("diff", "--stat", own, "HEAD~") == ""
+    assert status(second.path) == []
+    assert {path: path.stat().st_mtime_ns for path in second.path.rglob("*.py")} == times
+    assert second.collect("Nothing").head == head
+    second.close()
+    in_progress = clones.open(Role.WORKER, base, wip_sha=head)
+    assert in_progress.collect("Nothing").head == head
+
+
 def test_only_files_that_differ_are_written_again(
     clones: Clones, base: str, local: Local, tmp_path: Path
 ) -> None:

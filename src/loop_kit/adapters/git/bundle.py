@@ -8,10 +8,18 @@ when it fetches from a bundle.)
 
 import os
 import shutil
+import time
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from loop_kit.adapters.git.command import CHECK_OBJECTS, FETCH, Git, GitPrintedTooMuch
+from loop_kit.adapters.git.command import (
+    CHECK_OBJECTS,
+    FETCH,
+    Git,
+    GitPrintedTooMuch,
+    Identity,
+)
+from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     open_plain,
@@ -76,8 +84,12 @@ def read_record(folder: Path) -> bytes | None:
         raise BundleInvalid(str(error)) from None
 
 
-def fetch_commits(git: Git, folder: Path, scratch: Path, parent: str, head: str) -> None:
+def fetch_commits(
+    git: Git, folder: Path, scratch: Path, parent: str, head: str, wip: str = ""
+) -> None:
     """Fetch the commits from `parent` to `head` into the repository of `git`, after every check.
+
+    `wip` is work in progress on top of `parent` that was pushed before.
 
     Raises:
         BundleInvalid: there are none, or they are not what a worker's commits can be.
@@ -87,6 +99,7 @@ def fetch_commits(git: Git, folder: Path, scratch: Path, parent: str, head: str)
     try:
         _copy(folder / COMMITS, copy, parent, head)
         _fetch(git, copy, scratch, parent, head)
+        _check_words(git, {parent, wip or parent}, head)
     except BusFileUnreadable as error:
         raise BundleInvalid(str(error)) from None
     except GitFailed as error:
@@ -138,6 +151,12 @@ def _fetch(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
         raise BundleInvalid(f"{head[:10]} does not build on {parent[:10]}")
     _check_commits(git, parent, head)
     _check_objects(git, scratch, parent, head)
+
+
+def _check_words(git: Git, known: set[str], head: str) -> None:
+    """Refuse commits that act by their words: the agents' job has rewritten its worker's."""
+    if Rewriter(git, Identity(), time.time()).rewritten(head, known) != head:
+        raise BundleInvalid("its commits are not as the agents' job writes them")
 
 
 def _check_commits(git: Git, parent: str, head: str) -> None:

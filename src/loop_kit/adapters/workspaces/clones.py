@@ -7,10 +7,13 @@ that repository and an index that was copied before the agent started.
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Identity
+from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.takeover import borrowing, head_as_git_reads_it, take_over
@@ -29,7 +32,8 @@ _NAMED = re.compile("[0-9a-f]{7,64}")
 class CloneWorkspace:
     """A clone in which one agent works, from the commit `start` on, until `release` is called.
 
-    `suspects` are files in which an earlier attempt left conflicts.
+    `suspects` are files in which an earlier attempt left conflicts. What `tip` holds was there
+    before the round, and `start` is work in progress on top of it, or the same.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class CloneWorkspace:
         start: str,
         release: Callable[[str | None], None],
         *,
+        tip: str = "",
         limit: int = 0,
         suspects: Iterable[str] = (),
     ) -> None:
@@ -49,6 +54,7 @@ class CloneWorkspace:
         self._cloner = cloner
         self._identity = identity
         self._start = start
+        self._known = {start, tip or start}
         self._release = release
         self._limit = limit
         self._index_at: str | None = None
@@ -61,9 +67,22 @@ class CloneWorkspace:
     def collect(self, message: str, named: str | None = None) -> Collected:
         """Take the commits over, add what was left uncommitted, and return the head.
 
+        The commits are ours from here on; see `rewriting`. The worker's next attempt finds them.
+
         Raises:
-            GitFailed: the clone's `.git` is no plain folder, or has no commit at HEAD.
+            GitFailed: the clone's `.git` is no plain folder, or has no commit at HEAD; or its
+                commits are too many or too large.
         """
+        left = self._gather(message, named)
+        rewriter = Rewriter(self._cloner.git, self._identity, time.time())
+        head, own = (rewriter.rewrite(sha, self._known) for sha in (left.head, left.own))
+        if head != left.head:
+            self._cloner.git.set_ref(self._incoming, head)
+            self._index_at = head if self._index_at == left.head else self._index_at
+        return replace(left, head=head, own=own)
+
+    def _gather(self, message: str, named: str | None) -> Collected:
+        """The worker's commits as it wrote them, and on top what it left uncommitted."""
         self._check_git_folder()
         self._cloner.restore_steering()
         operation = unfinished_operation(self.path / ".git")
@@ -195,7 +214,7 @@ class Clones:
 
     def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
         """A clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted."""
-        place, sha = self._workplace, wip_sha or sha
+        place, tip, sha = self._workplace, sha, wip_sha or sha
         if role is Role.WORKER:
             tree = work_sha if work_sha and place.cloner.git.has(work_sha) else None
             path, release = place.open_worker(sha, tree), place.park_worker
@@ -204,6 +223,7 @@ class Clones:
         suspects = self._last.unresolved if self._last is not None and work_sha else ()
         workspace = CloneWorkspace(
             *(place.cloner, path, self._identity, sha, release),
+            tip=tip,
             limit=self._limit,
             suspects=suspects,
         )

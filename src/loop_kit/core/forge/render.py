@@ -26,6 +26,7 @@ from loop_kit.core.forge.findings import (
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited, who_approved, who_reviewed
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
+from loop_kit.core.plain_words import squashed, title
 from loop_kit.core.sanitize import (
     MAX_BODY,
     MAX_SUMMARY,
@@ -76,7 +77,7 @@ def read_marker(body: str) -> PostMarker | None:
 
 def pull_request_title(card: TaskCard) -> str:
     """One line: the card's title, or its goal."""
-    return one_line(card.title or card.goal, MAX_TITLE)
+    return title(card.title or card.goal, MAX_TITLE)
 
 
 def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
@@ -85,7 +86,7 @@ def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
     parts = [
         marker(state.task_id, key),
         *([f"Closes #{issue}", ""] if issue.isdigit() else []),
-        markdown(card.goal),
+        markdown(squashed(card.goal)),
         "",
         f"Written by agents in the review loop `{state.task_id}`, from"
         f" `{state.start_sha[:10]}` on. Each round's review is posted below.",

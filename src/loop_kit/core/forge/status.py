@@ -21,7 +21,8 @@ from loop_kit.core.forge.question import question, question_lines
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.core.sanitize import MAX_BODY, fence, inline, one_line, truncate
+from loop_kit.core.plain_words import title
+from loop_kit.core.sanitize import MAX_BODY, fence, inline, truncate
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140
@@ -60,7 +61,7 @@ def wanted_label(state: LoopState) -> Label | None:
 
 def commit_status(state: LoopState) -> tuple[StatusState, str]:
     """The state of the commit status and its description."""
-    text = one_line(headline(state), MAX_STATUS)
+    text = title(headline(state), MAX_STATUS)
     if state.outcome is None:
         return "pending", text
     return ("success" if state.outcome is Outcome.APPROVED else "failure"), text

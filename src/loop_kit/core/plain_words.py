@@ -1,0 +1,71 @@
+"""Commit messages and titles, whose words act on a forge although nobody put a post there.
+
+There is no code span in them, so what would act is taken apart by a space, and what somebody else
+would be named for is dropped. Mentions, references to issues here and elsewhere (`#1`, `GH-1`,
+`!1`, `octo/demo#1`, addresses), marks that switch CI off, sign-offs and co-authors do nothing any
+more. What is plain already stays as it is, to the byte: the same text is never changed twice.
+"""
+
+import re
+
+from loop_kit.core.sanitize import one_line, visible
+
+MAX_SUBJECT = 200
+MAX_MESSAGE = 10_000
+_EMPTY = "(no message)"
+
+_ACTS = re.compile(r"@(?=[A-Za-z0-9])|#(?=\w)|(?<!\w)!(?=\d)")
+_NUMBERED = re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(https?:|www\.)(?=\S{0,300}/(?:issues?|pulls?|discussions?|commits?|merge_requests|work_items)/)",
+    re.IGNORECASE,
+)
+_SWITCH = re.compile(r"\[[^\[\]\n]{0,60}?(?:skip|no[ _-]?ci)", re.IGNORECASE)
+_STARRED = re.compile(r"\*{1,9}(?=no_ci)", re.IGNORECASE)
+_TRAILER = re.compile(
+    r"^[ \t]{0,20}(?:[a-z][a-z0-9-]{0,40}-by|cc|change-id|on-behalf-of|release-as|skip-checks)"
+    r"[ \t]{0,20}:.*\n?",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BLANK = re.compile(r"\n{3,}")
+_ROUND = str.maketrans("[]", "()")
+_SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
+
+
+def commit_message(text: str) -> str:
+    """The message of a commit, of bounded length, that does nothing but describe it."""
+    words = without_trailers(visible(text).translate(_SEPARATORS))
+    words = _BLANK.sub("\n\n", _apart(words)).strip()
+    subject, end, rest = words.partition("\n")
+    words = f"{_cut(subject, MAX_SUBJECT)}{end}{rest}"
+    return f"{_cut(words, MAX_MESSAGE) or _EMPTY}\n"
+
+
+def title(text: str, limit: int = MAX_SUBJECT) -> str:
+    """A title on one line that does nothing but name what it is of."""
+    return one_line(_apart(one_line(text, limit)), limit)
+
+
+def squashed(text: str) -> str:
+    """`text` for a post that a forge may make the message of a commit of."""
+    return without_switches(without_trailers(text))
+
+
+def without_trailers(text: str) -> str:
+    """`text` without the lines in which somebody signs, or something is switched."""
+    return _TRAILER.sub("", text)
+
+
+def without_switches(text: str) -> str:
+    """`text` in which nothing switches CI off: square brackets are round ones where one does."""
+    plain = _STARRED.sub("", text)
+    return plain.translate(_ROUND) if _SWITCH.search(plain) else plain
+
+
+def _apart(text: str) -> str:
+    words = _ADDRESS.sub(r"\1 ", without_switches(text))
+    return _ACTS.sub(r"\g<0> ", _NUMBERED.sub(r"\1 ", words))
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
