@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.engine.memory_forge import MemoryForge, MemoryPull, Post
 from tests.engine.memory_repository import (
+    FakeSandbox,
     FakeVerifier,
     MemoryRepository,
     MemoryWorkspace,
@@ -342,6 +343,7 @@ class ScriptedFakeAgent:
 __all__ = [
     "Act",
     "FakeClock",
+    "FakeSandbox",
     "FakeVerifier",
     "FixedGuides",
     "MemoryForge",

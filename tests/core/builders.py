@@ -216,6 +216,11 @@ def unprepared() -> PreparationFailed:
     return PreparationFailed("`npm ci` failed.", AT, failed)
 
 
+def unconfined() -> PreparationFailed:
+    """Programs cannot be confined as it is required."""
+    return PreparationFailed("No room.", AT, outcome=Outcome.SANDBOX_UNAVAILABLE)
+
+
 def push_refused(
     kind: RefusalKind, onto: str = "", *, of_state: bool = False, kept: bool = False
 ) -> PushWasRefused:

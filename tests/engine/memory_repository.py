@@ -22,7 +22,15 @@ from loop_kit.core.card.scope import Change, Commit
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.core.loop.state import CommandResult, Role, Verification
 from loop_kit.errors import StateRefused
-from loop_kit.ports import Collected, Diff, Fingerprint, SetupFailed, Span
+from loop_kit.ports import (
+    Collected,
+    Confinement,
+    Diff,
+    Fingerprint,
+    SandboxUnavailable,
+    SetupFailed,
+    Span,
+)
 
 Tree = Mapping[str, bytes]
 
@@ -246,6 +254,18 @@ class MemoryWorkspaces:
 
     def at(self, path: Path) -> MemoryWorkspace:
         return next(workspace for workspace in self.opened if workspace.path == path)
+
+
+class FakeSandbox:
+    """Confines nobody; a test says what it answers, None for a run that starts no program."""
+
+    def __init__(self, answer: Confinement | SandboxUnavailable | None = None) -> None:
+        self.answer = answer
+
+    def confinement(self) -> Confinement | None:
+        if isinstance(self.answer, SandboxUnavailable):
+            raise self.answer
+        return self.answer
 
 
 class FakeVerifier:

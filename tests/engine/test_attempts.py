@@ -19,7 +19,14 @@ from loop_kit.core.loop.rules.settings import Bar, Rules
 from loop_kit.core.loop.state import CommandResult, Limits, Outcome, Phase, Role, Spent
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed
-from loop_kit.ports import AgentExit, Assignment, Fingerprint, SetupFailed
+from loop_kit.ports import (
+    AgentExit,
+    Assignment,
+    Confinement,
+    Fingerprint,
+    SandboxUnavailable,
+    SetupFailed,
+)
 
 Script = Callable[[Assignment], Act]
 
@@ -539,6 +546,40 @@ def test_a_loop_continues_when_its_workspaces_can_be_prepared_again(world: World
 
     assert world.to_the_end().outcome is Outcome.APPROVED
     assert world.asked(Role.WORKER) == [1, 2]
+
+
+def test_what_confines_the_programs_is_recorded_once_and_a_room_that_is_missing_is_a_warning(
+    world: World,
+) -> None:
+    world.sandbox.answer = Confinement("none; network: open", "Agents can read secrets. Add it.")
+
+    state = world.to_the_end()
+
+    assert (state.outcome, state.sandbox) == (Outcome.APPROVED, "none; network: open")
+    assert world.reporter.notes.count("Sandbox: none; network: open.") == 2
+    assert set(world.reporter.warnings) == {"Agents can read secrets. Add it."}
+
+
+def test_on_a_laptop_a_room_that_is_missing_is_a_note(tmp_path: Path) -> None:
+    local = World(tmp_path, local=True)
+    local.sandbox.answer = Confinement("none; network: open", "Agents can read your files.")
+
+    local.to_the_end()
+
+    assert "Agents can read your files." in local.reporter.notes
+    assert local.reporter.warnings == []
+
+
+def test_nobody_is_paid_where_a_room_is_required_and_cannot_be_built(world: World) -> None:
+    world.sandbox.answer = SandboxUnavailable("No room can be built.", "Add it.")
+
+    state = world.job()
+
+    assert (state.outcome, world.jobs) == (Outcome.SANDBOX_UNAVAILABLE, [])
+    assert (state.error, state.exit_code) == ("No room can be built. Add it.", 3)
+    assert world.workspaces.prepared == []
+    world.sandbox.answer = None
+    assert world.to_the_end().outcome is Outcome.APPROVED
 
 
 def test_a_workspace_is_prepared_once_for_each_process(world: World) -> None:

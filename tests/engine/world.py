@@ -11,6 +11,7 @@ from typing import Any
 from tests.fakes import (
     Act,
     FakeClock,
+    FakeSandbox,
     FakeVerifier,
     FixedGuides,
     MemoryForge,
@@ -30,6 +31,7 @@ from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Continuation, Options
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
@@ -123,6 +125,7 @@ class World:
     forge: MemoryForge = field(default_factory=MemoryForge)
     clock: FakeClock = field(default_factory=FakeClock)
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
+    sandbox: FakeSandbox = field(default_factory=FakeSandbox)
     watched: bool = False
     second_missing: str = ""
     jobs: list[Assignment] = field(default_factory=list)
@@ -163,8 +166,9 @@ class World:
         )
         return Engine(
             store=store,
-            workspaces=workspaces,
-            verifier=verifier,
+            groundwork=Groundwork(
+                *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options)
+            ),
             agents=agents,
             worker=worker,
             reviewer=ReviewerPass(dispatcher, workspaces, self.repository, store, briefer),

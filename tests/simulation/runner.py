@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fakes import (
+    FakeSandbox,
     FixedGuides,
     MemoryMailbox,
     MemoryWorkspaces,
@@ -24,6 +25,7 @@ from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
+from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Options
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
@@ -140,8 +142,7 @@ def _engine(cast: Cast, repository: QuickRepository, store: QuickStore) -> Engin
     verifier = Tests(cast.change)
     engine = Engine(
         store=store,
-        workspaces=workspaces,
-        verifier=verifier,
+        groundwork=Groundwork(FakeSandbox(), workspaces, verifier, clock, reporter, options),
         agents=agents,
         worker=WorkerPass(dispatcher, workspaces, verifier, repository, store, briefer, options),
         reviewer=ReviewerPass(dispatcher, workspaces, repository, store, briefer),

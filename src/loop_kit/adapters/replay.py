@@ -23,12 +23,15 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.core.record import clean_text
+from loop_kit.core.sanitize import one_line
 from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,
     Assignment,
     Collected,
+    Confinement,
     Reporter,
+    SandboxUnavailable,
     SetupFailed,
     Store,
     WorkMoved,
@@ -124,6 +127,24 @@ class ReplayedWorkspaces:
             failed = bundle.failed_setup
             result = CommandResult.model_validate(failed.model_dump()) if failed else None
             raise SetupFailed(bundle.message, "", result)
+
+
+class ReplayedSandbox:
+    """Reports how the programs of the agents' job were confined."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def confinement(self) -> Confinement | None:
+        """What that job recorded; None where it did not come to it.
+
+        Raises:
+            SandboxUnavailable: they could not be confined as the settings require.
+        """
+        if self._bundle.outcome is Outcome.SANDBOX_UNAVAILABLE:
+            raise SandboxUnavailable(self._bundle.message, "")
+        text = one_line(self._bundle.sandbox)
+        return Confinement(text) if text else None
 
 
 class ReplayedVerifier:

@@ -27,6 +27,7 @@ from loop_kit.adapters.loop_dir.feed import (
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.modules import import_everything
 from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.adapters.unconfined import Unconfined
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.preparation import choose_preparation
@@ -59,6 +60,7 @@ from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Options
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
@@ -66,6 +68,7 @@ from loop_kit.ports import (
     Agent,
     Forge,
     Reporter,
+    Sandbox,
     Store,
     Verifier,
     Workspaces,
@@ -96,6 +99,7 @@ class _Ports:
 
     store: Store
     agents: Mapping[Role, Agent]
+    sandbox: Sandbox
     workspaces: Workspaces
     verifier: Verifier
 
@@ -135,12 +139,12 @@ def open_loop(
     shared = (repository, ports.store, briefer)
     worker = WorkerPass(dispatcher, ports.workspaces, ports.verifier, *shared, run_options)
     posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
+    before = (ports.sandbox, ports.workspaces, ports.verifier)
     if posts:
         from loop_kit.engine.publisher import Publisher
     return Engine(
         store=ports.store,
-        workspaces=ports.workspaces,
-        verifier=ports.verifier,
+        groundwork=Groundwork(*before, clock, hearers, run_options),
         agents=ports.agents,
         worker=worker,
         reviewer=ReviewerPass(dispatcher, ports.workspaces, *shared),
@@ -243,7 +247,7 @@ def _ports(
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
     verifier = CloneVerifier(workplace, seen)
-    return _Ports(store, agents, WorkspacesByRole(chosen), verifier)
+    return _Ports(store, agents, Unconfined(), WorkspacesByRole(chosen), verifier)
 
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
@@ -263,6 +267,7 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
     return _Ports(
         store=replayed.LateStore(store, replay.work_tip, bundle.refused_files()),
         agents=agents,
+        sandbox=replayed.ReplayedSandbox(bundle),
         workspaces=replayed.ReplayedWorkspaces(site.scratch / "replayed", bundle),
         verifier=replayed.ReplayedVerifier(bundle),
     )

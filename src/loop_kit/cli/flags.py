@@ -120,6 +120,13 @@ WorkspaceInclude = Annotated[
 SetupEnv = Annotated[
     str | None, typer.Option(help="Variables for --workspace-setup alone, comma-separated.")
 ]
+Sandbox = Annotated[
+    str | None,
+    typer.Option(help="auto, required or off: how agents, setup and verify are confined.  [auto]"),
+]
+VerifyNetwork = Annotated[
+    str | None, typer.Option(help="open or none: what verify commands reach.  [open]")
+]
 WorkspaceRoot = Annotated[
     str | None,
     typer.Option(help="Folder below which agents and verify commands work.  [the user's cache]"),

@@ -56,6 +56,8 @@ def run(
     workspace_setup: flags.WorkspaceSetup = None,
     workspace_include: flags.WorkspaceInclude = None,
     setup_env: flags.SetupEnv = None,
+    sandbox: flags.Sandbox = None,
+    verify_network: flags.VerifyNetwork = None,
     workspace_root: flags.WorkspaceRoot = None,
     apply: flags.Apply = None,
     verbose: flags.Verbose = None,

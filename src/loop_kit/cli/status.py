@@ -53,6 +53,8 @@ def _print(found: "LoopStatus") -> None:
         typer.echo(line)
     if found.approved_by:
         typer.echo(f"Approved by: {_line(found.approved_by)}")
+    if fields["sandbox"]:
+        typer.echo(f"Sandbox: {_line(fields['sandbox'])}")
     typer.echo("Bus files:")
     for name, exists in found.bus_files.items():
         typer.echo(f"  {name}.json: {'EXISTS' if exists else 'missing'}")

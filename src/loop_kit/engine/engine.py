@@ -58,8 +58,6 @@ from loop_kit.ports import (
     Reporter,
     SetupFailed,
     Store,
-    Verifier,
-    Workspaces,
 )
 
 if TYPE_CHECKING:
@@ -74,8 +72,7 @@ class Engine:
     def __init__(
         self,
         store: Store,
-        workspaces: Workspaces,
-        verifier: Verifier,
+        groundwork: Groundwork,
         agents: Mapping[Role, Agent],
         worker: WorkerPass,
         reviewer: ReviewerPass,
@@ -86,7 +83,7 @@ class Engine:
         cancellation: CancellationCheck | None = None,
     ) -> None:
         self._store = store
-        self._groundwork = Groundwork(workspaces, verifier, clock, reporter, options)
+        self._groundwork = groundwork
         self._agents = agents
         self._worker = worker
         self._reviewer = reviewer
@@ -267,10 +264,9 @@ class Engine:
             self._skip_second_review(effect.why)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
-        elif isinstance(effect, Prepare):
-            self._groundwork.prepare(effect)
-        elif isinstance(effect, Verify):
-            self._journal.apply(self._groundwork.verify(self.state, effect))
+        elif isinstance(effect, Prepare | Verify):
+            for event in self._groundwork.perform(self.state, effect):
+                self._journal.apply(event)
         else:
             self._run_agent(effect)
 

@@ -1,30 +1,44 @@
-"""What is done before an agent is paid: a workspace is prepared, and the verify commands run."""
+"""What is done before an agent is paid: room and workspace are tried, verify commands run."""
+
+from collections.abc import Iterator
 
 from loop_kit.core.loop.messages import (
     BaseVerified,
+    Event,
     HeadVerified,
     PreparationFailed,
     Prepare,
+    SandboxChosen,
     Verify,
 )
-from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.engine.options import Options
-from loop_kit.ports import Clock, Reporter, SetupFailed, Verifier, Workspaces
+from loop_kit.ports import (
+    Clock,
+    Reporter,
+    Sandbox,
+    SandboxUnavailable,
+    SetupFailed,
+    Verifier,
+    Workspaces,
+)
 
 _SHOWN_LINES = 20
 
 
 class Groundwork:
-    """Performs what costs nothing, and returns the event."""
+    """Performs what costs nothing, and returns the events."""
 
     def __init__(
         self,
+        sandbox: Sandbox,
         workspaces: Workspaces,
         verifier: Verifier,
         clock: Clock,
         reporter: Reporter,
         options: Options,
     ) -> None:
+        self._sandbox = sandbox
         self._workspaces = workspaces
         self._verifier = verifier
         self._clock = clock
@@ -32,14 +46,36 @@ class Groundwork:
         self._options = options
         self.is_prepared = False
 
-    def prepare(self, effect: Prepare) -> None:
-        """Make sure that workspaces can be prepared on this machine.
+    def perform(self, state: LoopState, effect: Prepare | Verify) -> Iterator[Event]:
+        """Do what `effect` says; each event is to be recorded before the next is asked for.
 
         Raises:
-            SetupFailed: they cannot be.
+            SetupFailed: no workspace can be prepared on this machine.
         """
+        if isinstance(effect, Verify):
+            yield self._verify(state, effect)
+            return
+        try:
+            yield from self._confine(state)
+        except SandboxUnavailable as error:
+            at, outcome = self._clock.now(), Outcome.SANDBOX_UNAVAILABLE
+            yield PreparationFailed(str(error), at, outcome=outcome)
+            return
         self._workspaces.prepare(effect.sha)
         self.is_prepared = True
+
+    def _confine(self, state: LoopState) -> Iterator[SandboxChosen]:
+        """Say how programs are confined; what is missing is a warning in a job."""
+        confinement = self._sandbox.confinement()
+        if confinement is None:
+            return
+        self._reporter.note(f"Sandbox: {confinement.text}.")
+        if confinement.missing and state.lease is not None:
+            self._reporter.warn(confinement.missing)
+        elif confinement.missing:
+            self._reporter.note(confinement.missing)
+        if confinement.text != state.sandbox:
+            yield SandboxChosen(confinement.text)
 
     def failure(self, error: SetupFailed) -> PreparationFailed:
         """The event of a workspace that could not be prepared, after showing what it printed."""
@@ -47,7 +83,7 @@ class Groundwork:
             self._reporter.note(f"  {line}")
         return PreparationFailed(str(error), self._clock.now(), error.result)
 
-    def verify(self, state: LoopState, effect: Verify) -> BaseVerified | HeadVerified:
+    def _verify(self, state: LoopState, effect: Verify) -> BaseVerified | HeadVerified:
         """Run the verify commands at the base commit, or at a head that was not verified yet."""
         where = "the base commit" if effect.at_base else effect.sha[:10]
         self._reporter.note(f"Running the verify commands at {where}.")

@@ -26,6 +26,7 @@ from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
 from loop_kit.ports.forge import Forge, PullRequest
 from loop_kit.ports.repository import Diff, Repository, Span
+from loop_kit.ports.sandbox import Confinement, Sandbox, SandboxUnavailable
 from loop_kit.ports.workspaces import (
     Collected,
     Fingerprint,
@@ -301,6 +302,7 @@ __all__ = [
     "AgentInterrupted",
     "Clock",
     "Collected",
+    "Confinement",
     "Delivery",
     "Diff",
     "Ended",
@@ -313,6 +315,8 @@ __all__ = [
     "PushRejected",
     "Reporter",
     "Repository",
+    "Sandbox",
+    "SandboxUnavailable",
     "SetupFailed",
     "Span",
     "Store",

@@ -118,6 +118,8 @@ class Settings(Record):
     evidence: Literal["lenient", "strict"] = "lenient"
     workspace_root: str = ""
     isolation: Literal["clone"] | None = None
+    sandbox: Literal["auto", "required", "off"] = "auto"
+    verify_network: Literal["open", "none"] = "open"
     workspace_setup: Lines = ()
     workspace_include: Lines = ()
     setup_env: Globs = ()

@@ -16,6 +16,14 @@ from loop_kit.errors import BadSetting
 
 _BUDGETS = ("max_cost_usd", "max_minutes", "max_tokens")
 _REFUSED = {"scope", "protected_path"}
+_FIRST: Mapping[Outcome | None, str] = {
+    Outcome.VERIFY_UNAVAILABLE: "Correct the command in the task card, or install its program.",
+    Outcome.SETUP_FAILED: (
+        "Correct --workspace-setup, or workspace_setup in config.yaml, or what it needs."
+    ),
+    Outcome.SANDBOX_UNAVAILABLE: "Change what it names, or use another --sandbox.",
+    Outcome.WORKER_NOOP: "To say more in the task card first, edit it and add --refresh-card.",
+}
 
 
 def ways_to_resume(state: LoopState) -> list[tuple[str, list[str]]]:
@@ -73,15 +81,11 @@ def before_resuming(state: LoopState) -> list[str]:
     """What to decide or to do before the loop is continued, a line each."""
     if choices(state):
         return [*(_about(finding, state) for finding in asked(state)), asked_about(state)]
-    if state.outcome is Outcome.VERIFY_UNAVAILABLE:
-        return ["Correct the command in the task card, or install its program."]
-    if state.outcome is Outcome.SETUP_FAILED and state.failed_setup is not None:
-        return ["Correct --workspace-setup, or workspace_setup in config.yaml, or what it needs."]
+    if state.outcome is Outcome.SETUP_FAILED and state.failed_setup is None:
+        return []
     if _REFUSED & set(state.reasons):
         return ["To allow the change, edit the task card and add --refresh-card to the command."]
-    if state.outcome is Outcome.WORKER_NOOP:
-        return ["To say more in the task card first, edit it and add --refresh-card."]
-    return []
+    return [_FIRST[state.outcome]] if state.outcome in _FIRST else []
 
 
 def limits_to_resume(limits: Limits, flags: Mapping[str, Any], recorded: LoopState) -> Limits:

@@ -17,7 +17,7 @@ from loop_kit.core.briefing.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_st
 from loop_kit.core.loop.approval_text import approval_text
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
-_FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase")
+_FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase", "sandbox")
 _MAX_STATE = 16 * 1024 * 1024
 
 

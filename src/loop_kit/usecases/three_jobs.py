@@ -187,7 +187,7 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
 
 def _ended_before_base(bundle: Bundle, recorded: LoopState) -> bool:
     """Whether the agents' job did not even get to verify the base commit, which comes first."""
-    if bundle.outcome is Outcome.SETUP_FAILED:
+    if bundle.outcome in {Outcome.SETUP_FAILED, Outcome.SANDBOX_UNAVAILABLE}:
         return False
     awaited = recorded.is_running and bool(recorded.verify) and recorded.baseline is None
     return awaited and bundle.verification(recorded.start_sha, recorded.verify) is None

@@ -20,6 +20,7 @@ EXITS = {
     "git_compare_failed": 3,
     "verify_unavailable": 3,
     "setup_failed": 3,
+    "sandbox_unavailable": 3,
     "needs_human": 7,
     "max_rounds_exhausted": 7,
     "cancelled": 0,

@@ -74,6 +74,7 @@ StopOutcome = Literal[
     Outcome.GIT_COMPARE_FAILED,
     Outcome.VERIFY_UNAVAILABLE,
     Outcome.SETUP_FAILED,
+    Outcome.SANDBOX_UNAVAILABLE,
     Outcome.NEEDS_HUMAN,
     Outcome.INTERRUPTED,
 ]
@@ -166,7 +167,8 @@ class Bundle(Record):
     """One round as its agents left it, made for the claim `holder` at state number `seq`.
 
     A role without a report did not reach one; then `outcome`, `reasons` and `error` say why, and
-    `missed` where the loop did without the second reviewer. Names are those of backends.
+    `missed` where the loop did without the second reviewer. `sandbox` says how they were confined.
+    Names are those of backends.
     """
 
     version: Literal[1]
@@ -180,6 +182,7 @@ class Bundle(Record):
     reviewer_name: ReviewerName = ""
     second_reviewer_name: ReviewerName = ""
     missed: Annotated[Text, Field(max_length=MAX_ERROR)] = ""
+    sandbox: Annotated[Text, Field(max_length=200)] = ""
     verifications: Annotated[tuple[VerifyResults, ...], Field(max_length=4)] = ()
     spent: Costs = Costs()
     outcome: StopOutcome | None = None

@@ -72,6 +72,7 @@ def build_bundle(
             "holder": recorded.lease.holder if recorded.lease else "",
             "seq": recorded.seq,
             **accepted,
+            "sandbox": ended.sandbox[:200],
             "verifications": tuple(verified[-4:]),
             "spent": Costs(**spent),
             "outcome": ended.outcome if stopped else None,

@@ -30,6 +30,7 @@ _FAILED: Mapping[Outcome, str] = {
     Outcome.GIT_COMPARE_FAILED: "to have the worker start again from the last recorded commit",
     Outcome.INTERRUPTED: "to continue where it was interrupted",
     Outcome.SETUP_FAILED: "correct the input `workspace-setup` in the workflow, or what it needs",
+    Outcome.SANDBOX_UNAVAILABLE: "change what it names, or the input `sandbox` in the workflow",
 }
 """What is done before, or by, a retry of a loop that failed; else what it says is fixed first."""
 

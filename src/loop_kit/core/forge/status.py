@@ -83,6 +83,7 @@ def status_comment(state: LoopState) -> str:
         *_next(state),
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
         f"- **CI:** {_ci(state)}",
+        *([f"- **Sandbox:** {inline(state.sandbox, 200)}"] if state.sandbox else []),
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
         *refused_report(state),
         *final_sections(state),

@@ -20,6 +20,7 @@ from loop_kit.core.loop.messages import (
     PreparationFailed,
     Published,
     ReviewReported,
+    SandboxChosen,
     SecondReviewSkipped,
     TaskStarted,
     WorkReported,
@@ -107,7 +108,12 @@ def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
 
 def fail_preparation(state: LoopState, event: PreparationFailed) -> LoopState:
     """End the loop: no agent was paid, and a later run prepares again."""
-    return end_loop(state, Outcome.SETUP_FAILED, event.error, event.at, failed_setup=event.result)
+    return end_loop(state, event.outcome, event.error, event.at, failed_setup=event.result)
+
+
+def record_sandbox(state: LoopState, event: SandboxChosen) -> LoopState:
+    """Remember how programs are confined."""
+    return update(state, sandbox=event.sandbox)
 
 
 def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState:

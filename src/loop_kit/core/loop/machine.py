@@ -46,6 +46,7 @@ from loop_kit.core.loop.messages import (
     PushWasRefused,
     ReviewReported,
     RunAgent,
+    SandboxChosen,
     SecondReviewSkipped,
     SkipSecondReview,
     Stop,
@@ -73,6 +74,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
     _WORK: {
         LeaseTaken: (handlers.take_lease, {_WORK}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
+        SandboxChosen: (handlers.record_sandbox, {_WORK}),
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_WORK}),
         BaseVerified: (handlers.record_base_verification, {_WORK, _DONE}),
@@ -88,6 +90,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_REVIEW}),
         LoopResumed: (resume_loop, {_REVIEW, _DONE}),
         HeadVerified: (handlers.record_head_verification, {_REVIEW}),
+        SandboxChosen: (handlers.record_sandbox, {_REVIEW}),
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),

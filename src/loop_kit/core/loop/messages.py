@@ -113,12 +113,23 @@ class LeaseTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxChosen:
+    """How the programs of this run are confined, in words."""
+
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreparationFailed:
-    """A workspace could not be prepared, so no agent was started; `result` is what failed in it."""
+    """Nothing can be run as it was asked for, so no agent was started.
+
+    `result` is the command that could not prepare a workspace, if it was one.
+    """
 
     error: str
     at: str
     result: CommandResult | None = None
+    outcome: Outcome = Outcome.SETUP_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +281,7 @@ Event = (
     TaskStarted
     | LoopResumed
     | LeaseTaken
+    | SandboxChosen
     | PreparationFailed
     | BaseVerified
     | HeadVerified

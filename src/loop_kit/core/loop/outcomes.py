@@ -32,6 +32,7 @@ class Outcome(StrEnum):
     GIT_COMPARE_FAILED = "git_compare_failed"
     VERIFY_UNAVAILABLE = "verify_unavailable"
     SETUP_FAILED = "setup_failed"
+    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
     NEEDS_HUMAN = "needs_human"
     MAX_ROUNDS_EXHAUSTED = "max_rounds_exhausted"
     CANCELLED = "cancelled"
@@ -50,6 +51,7 @@ EXIT_CODES: Mapping[Outcome, ExitCode] = {
     Outcome.GIT_COMPARE_FAILED: ExitCode.VALIDATION,
     Outcome.VERIFY_UNAVAILABLE: ExitCode.VALIDATION,
     Outcome.SETUP_FAILED: ExitCode.VALIDATION,
+    Outcome.SANDBOX_UNAVAILABLE: ExitCode.VALIDATION,
     Outcome.NEEDS_HUMAN: ExitCode.NEEDS_PERSON,
     Outcome.MAX_ROUNDS_EXHAUSTED: ExitCode.NEEDS_PERSON,
     Outcome.CANCELLED: ExitCode.OK,

@@ -235,6 +235,8 @@ class LoopState(ExtensibleRecord):
     failed_at: str = ""
     refused_diff: str = ""
     """The beginning of a change that was not pushed, for out of scope; it stopped the loop."""
+    sandbox: str = ""
+    """How the programs of the last run were confined, in words."""
     failed_setup: CommandResult | None = None
     """The command that could not prepare a workspace; it stopped the loop."""
     resume_phase: Phase | None = None
