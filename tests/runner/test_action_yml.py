@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +69,23 @@ def hub(make_hub: MakeHub) -> Hub:
     return hub
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a machine keeps between jobs: the first one downloads, the others do not wait for it."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@dataclass(frozen=True)
+class Action:
+    """The action as a release has it, and the cache of the machine that it is used on."""
+
+    folder: Path
+    cache: Path
+
+
 @pytest.fixture
-def published(tmp_path: Path) -> Iterator[Path]:
-    """The action as a release has it: the files that git tracks, and no others."""
+def published(tmp_path: Path, cache: Path) -> Action:
+    """The files that git tracks, and no others."""
     target = tmp_path / "action"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "action.yml", "src", "requirements.lock", "requirements-uv.lock"],
@@ -83,7 +96,7 @@ def published(tmp_path: Path) -> Iterator[Path]:
     for name in filter(None, (part.decode() for part in listed)):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name)
-    return target
+    return Action(target, cache)
 
 
 def artifacts(store: Path) -> list[str]:
@@ -115,7 +128,7 @@ def artifacts(store: Path) -> list[str]:
 
 def run_workflow(
     hub: Hub,
-    published: Path,
+    published: Action,
     folder: Path,
     asked: Event | dict[str, str],
     name: str = "loop.yml",
@@ -145,7 +158,7 @@ def run_workflow(
         *("-P", "ubuntu-latest=-self-hosted"),
         *("-e", str(event)),
         *("--secret-file", str(secrets)),
-        *("--local-repository", f"loop-kit/action@v0={published}"),
+        *("--local-repository", f"loop-kit/action@v0={published.folder}"),
         *(part for one in stand_ins for part in ("--local-repository", one)),
         *("--no-cache-server", "--rm", "--json", "--defaultbranch", "main"),
         *("--env-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull),
@@ -157,7 +170,7 @@ def run_workflow(
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_CACHE_HOME": str(published.cache),
             "ACT_DISABLE_VERSION_CHECK": "1",
             "GIT_PAGER": "cat",
             **{k: v for k, v in os.environ.items() if "CERT" in k or "PROXY" in k.upper()},
@@ -173,7 +186,7 @@ def run_workflow(
 
 
 def test_the_example_workflow_takes_a_committed_card_to_approval(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     first = run_workflow(hub, published, tmp_path / "one", {"task": ".loop/task_card.json"})
 
@@ -194,7 +207,7 @@ def test_the_example_workflow_takes_a_committed_card_to_approval(
 
 
 def test_a_label_on_an_issue_takes_the_shipped_workflow_to_approval(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
 
@@ -209,7 +222,7 @@ def test_a_label_on_an_issue_takes_the_shipped_workflow_to_approval(
 
 
 def test_the_shipped_workflow_starts_no_job_for_other_labels_and_talk(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("bug",))
     talk = hub.api.comment(REPOSITORY, issue.number, "mona", "When will this /loop?")
@@ -223,7 +236,7 @@ def test_the_shipped_workflow_starts_no_job_for_other_labels_and_talk(
 
 
 def test_a_command_in_a_comment_stops_the_loop_of_the_shipped_workflow(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
     run_workflow(hub, published, tmp_path / "one", labelled(issue))
@@ -235,7 +248,7 @@ def test_a_command_in_a_comment_stops_the_loop_of_the_shipped_workflow(
 
 
 def test_a_missing_card_turns_the_job_red_with_a_sentence_and_a_remedy(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     ran = run_workflow(hub, published, tmp_path / "one", {"task": "nowhere.json"})
 
@@ -246,7 +259,7 @@ def test_a_missing_card_turns_the_job_red_with_a_sentence_and_a_remedy(
 
 @pytest.mark.timeout(600)
 def test_the_example_of_three_jobs_takes_an_issue_to_approval(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     name = "loop-three-jobs.yml"
     issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
@@ -262,7 +275,7 @@ def test_the_example_of_three_jobs_takes_an_issue_to_approval(
 
 
 def test_the_example_of_the_sweep_carries_on_a_loop_whose_job_was_lost(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     hub.job()
     grow_old(hub)
@@ -275,7 +288,7 @@ def test_the_example_of_the_sweep_carries_on_a_loop_whose_job_was_lost(
 
 
 def test_the_example_of_a_plan_starts_one_loop_for_each_card_that_is_ready(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     waits = {**CARD, "task_id": "B", "depends_on": ["T-001"]}
     hub.bare.commit_files("main", {".loop/tasks/b.json": json.dumps(waits)}, "Add a card")
@@ -288,7 +301,7 @@ def test_the_example_of_a_plan_starts_one_loop_for_each_card_that_is_ready(
 
 
 def test_what_the_git_server_refused_is_uploaded_and_pushed_by_the_command_of_the_message(
-    hub: Hub, published: Path, tmp_path: Path
+    hub: Hub, published: Action, tmp_path: Path
 ) -> None:
     hub.git.after_push.append(lambda _: set_content_rules(hub.bare, SIGNATURES))
 
