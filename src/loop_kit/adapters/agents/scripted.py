@@ -4,12 +4,13 @@ It is a real agent process that gets its job by `LOOP_*`, so that a loop with it
 code as a loop with a model. The script may also misbehave, for tests and dry runs.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import loop_kit
 from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup
-from loop_kit.adapters.agents.script import parse_script
+from loop_kit.adapters.agents.script import Script, parse_script
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadBusFile, BadSetting
 from loop_kit.ports import Assignment
@@ -37,12 +38,18 @@ def scripted(setup: Setup) -> CommandLineAgent:
             f"The script {path} cannot be read: {error.strerror}.",
             "Write it, or name another with --worker-args and --reviewer-args.",
         ) from None
-    parse_script(raw, str(path))
+    script = parse_script(raw, str(path))
 
     def command(assignment: Assignment, executable: str) -> Invocation:
-        argv = [executable, "-P", "-m", "loop_kit.adapters.agents.scripted_player", str(path)]
-        package = str(Path(loop_kit.__file__).parent.parent)
-        environment = {"PYTHONPATH": package, "PYDANTIC_DISABLE_PLUGINS": "1"}
-        return Invocation(argv, assignment.prompt.encode(errors="replace"), environment)
+        argv = [executable, "-P", "-m", "loop_kit.adapters.agents.scripted_player"]
+        environment = {"PYTHONPATH": str(Path(loop_kit.__file__).parent.parent)}
+        return Invocation(argv, _scene(script, assignment), environment)
 
     return CommandLineAgent("scripted", setup, lambda: sys.executable, command)
+
+
+def _scene(script: Script, assignment: Assignment) -> bytes:
+    """The steps for this job as JSON, or null: the player reads no YAML and starts in no time."""
+    scene = script.scene(assignment.role.job, assignment.round, assignment.attempt)
+    steps = scene and [step.model_dump(exclude_unset=True) for step in scene.steps]
+    return json.dumps(steps).encode()

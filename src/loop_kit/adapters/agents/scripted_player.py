@@ -1,19 +1,19 @@
 """The program that the scripted backend starts: plays one scene and ends.
 
 It is an agent like any other: it gets its job by `LOOP_*`, works in its working directory, and
-writes its report to `LOOP_REPORT_PATH`.
+writes its report to `LOOP_REPORT_PATH`. Standard input has the steps of the scene, checked already,
+so that a round does not wait for a second program to load what checks them.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from loop_kit.adapters.agents.script import Edit, Script, Step, Write, parse_script
 from loop_kit.adapters.process import process
-from loop_kit.core.agent.role import Role
 
 _NO_SCENE = 64
 
@@ -29,59 +29,43 @@ class Player:
         self._environ = environ
         self._report_path = Path(environ["LOOP_REPORT_PATH"])
 
-    def play(self, script: Script) -> int:
+    def play(self, steps: Sequence[Mapping[str, Any]] | None) -> int:
         """Play the scene for this job and return the exit code."""
-        role, round_ = Role(self._environ["LOOP_ROLE"]), int(self._environ["LOOP_ROUND"])
-        scene = script.scene(role, round_, int(self._environ["LOOP_ATTEMPT"]))
-        if scene is None:
-            _complain(f"the script has no scene for {role.value}, round {round_}")
+        if steps is None:
+            role, round_ = self._environ["LOOP_ROLE"], self._environ["LOOP_ROUND"]
+            _complain(f"the script has no scene for {role}, round {round_}")
             return _NO_SCENE
-        for step in scene.steps:
-            if step.crash is not None:
-                return step.crash
-            self._change(step)
-            self._report(step)
-            self._misbehave(step)
+        act: dict[str, Callable[[Any], None]] = {
+            "say": _say,
+            "edit": _edit,
+            "write": _write,
+            "delete": _delete,
+            "run": _run,
+            "commit": _commit,
+            "report": self._report,
+            "hang": time.sleep,
+            "garbage": _print_garbage,
+            "raw_report": self._write_report,
+            "complain": _complain,
+            "linger": _linger,
+        }
+        for step in steps:
+            ((name, value),) = step.items()
+            if name == "crash":
+                return int(value)
+            act[name](value)
         return 0
 
-    def _change(self, step: Step) -> None:
-        if step.edit is not None:
-            _edit(step.edit)
-        if step.write is not None:
-            _write(step.write)
-        if step.delete is not None:
-            _say(f"Deleting: {step.delete}")
-            Path(step.delete).unlink()
-        if step.run is not None:
-            _run(step.run)
-        if step.commit is not None:
-            _say(f"Committing: {step.commit}")
-            _git("add", "--all")
-            _git("commit", "--quiet", "--message", step.commit)
+    def _report(self, report: Mapping[str, Any]) -> None:
+        known = {
+            "task_id": self._environ["LOOP_TASK_ID"],
+            "round": int(self._environ["LOOP_ROUND"]),
+            "head_sha": _git("rev-parse", "HEAD").strip(),
+        }
+        self._write_report(json.dumps({**known, **report}, indent=2) + "\n")
 
-    def _report(self, step: Step) -> None:
-        if step.say is not None:
-            _say(step.say)
-        if step.complain is not None:
-            _complain(step.complain)
-        if step.raw_report is not None:
-            self._report_path.write_text(step.raw_report, "utf-8")
-        if step.report is not None:
-            known = {
-                "task_id": self._environ["LOOP_TASK_ID"],
-                "round": int(self._environ["LOOP_ROUND"]),
-                "head_sha": _git("rev-parse", "HEAD").strip(),
-            }
-            text = json.dumps({**known, **step.report}, indent=2)
-            self._report_path.write_text(text + "\n", "utf-8")
-
-    def _misbehave(self, step: Step) -> None:
-        if step.hang is not None:
-            time.sleep(step.hang)
-        if step.garbage is not None:
-            _print_garbage(step.garbage)
-        if step.linger is not None:
-            _linger(step.linger)
+    def _write_report(self, text: str) -> None:
+        self._report_path.write_text(text, "utf-8")
 
 
 def _say(text: str) -> None:
@@ -94,23 +78,34 @@ def _complain(text: str) -> None:
     sys.stderr.flush()
 
 
-def _edit(edit: Edit) -> None:
-    _say(f"Editing: {edit.path}")
-    path = Path(edit.path)
-    text = path.read_text("utf-8")
-    if text.count(edit.find) != 1:
-        raise StepFailed(f"{edit.path}: {text.count(edit.find)} places fit, not 1: {edit.find!r}")
-    path.write_text(text.replace(edit.find, edit.replace), "utf-8")
+def _edit(edit: Mapping[str, str]) -> None:
+    name, find = edit["path"], edit["find"]
+    _say(f"Editing: {name}")
+    text = Path(name).read_text("utf-8")
+    if text.count(find) != 1:
+        raise StepFailed(f"{name}: {text.count(find)} places fit, not 1: {find!r}")
+    Path(name).write_text(text.replace(find, edit["replace"]), "utf-8")
 
 
-def _write(write: Write) -> None:
-    _say(f"Writing: {write.path}")
-    path = Path(write.path)
+def _write(write: Mapping[str, str]) -> None:
+    _say(f"Writing: {write['path']}")
+    path = Path(write["path"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(write.text, "utf-8")
+    path.write_text(write["text"], "utf-8")
 
 
-def _run(argv: tuple[str, ...]) -> None:
+def _delete(name: str) -> None:
+    _say(f"Deleting: {name}")
+    Path(name).unlink()
+
+
+def _commit(message: str) -> None:
+    _say(f"Committing: {message}")
+    _git("add", "--all")
+    _git("commit", "--quiet", "--message", message)
+
+
+def _run(argv: Sequence[str]) -> None:
     _say(f"Running: {' '.join(argv)}")
     program = sys.executable if argv[0] == "python" else argv[0]
     done = process.run([program, *argv[1:]], timeout=600, limit=1024 * 1024)
@@ -142,15 +137,14 @@ def _linger(seconds: float) -> None:
         os._exit(0)
 
 
-def main(argv: list[str]) -> int:
-    """Play the script named by the first argument."""
-    sys.stdin.buffer.read()
+def main() -> int:
+    """Play the scene on standard input."""
     try:
-        return Player(os.environ).play(parse_script(Path(argv[0]).read_bytes(), argv[0]))
+        return Player(os.environ).play(json.load(sys.stdin.buffer))
     except (StepFailed, OSError) as error:
         _complain(f"cannot play the scene: {error}")
         return 65
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())
