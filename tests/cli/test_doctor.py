@@ -283,6 +283,14 @@ def test_the_repository_is_found_from_a_subfolder(ready: Repo) -> None:
     assert str(ready.folder) in detail(shown, "loop folder")["detail"]
 
 
+def test_a_credential_in_the_configuration_of_the_repository_is_a_warning(ready: Repo) -> None:
+    ready.git("config", "http.https://github.com/.extraheader", "AUTHORIZATION: basic s3cret")
+    result = ready.loop("doctor", "--json")
+    assert "persist-credentials: false" in detail(result, "credential")["fix"]
+    assert "s3cret" not in result.out
+    assert result.code == 0
+
+
 def test_a_folder_that_init_has_not_made_is_only_a_warning(ready: Repo) -> None:
     shutil.rmtree(ready.folder)
 

@@ -11,10 +11,13 @@ _MAX_DEPTH = 200
 
 
 def remove(path: Path) -> None:
-    """Remove a file, link or folder; what may not be removed is left where it is."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
+    """Remove whatever is there; what may not be removed is left where it is.
+
+    Only a folder is opened: opening a pipe waits for whoever writes to it.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
         try:
             shutil.rmtree(path, onerror=_retry_writable)
         except RecursionError:

@@ -1,6 +1,7 @@
 """One door to an engine: its adapters follow from the settings and from where it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from loop_kit.adapters.workspaces.user_tree import (
     WorkspacesByRole,
 )
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
+from loop_kit.adapters.workspaces.watch import Watch
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.bootstrap.guidance import guides_of
 from loop_kit.bootstrap.site import Site
@@ -197,7 +199,12 @@ def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
     return _agents(site, settings, _identity(site, settings))
 
 
-def _agents(site: Site, settings: Settings, identity: Identity) -> dict[Role, Agent]:
+def _agents(
+    site: Site,
+    settings: Settings,
+    identity: Identity,
+    kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> dict[Role, Agent]:
     return choose_agents(
         settings,
         site.environ,
@@ -207,6 +214,7 @@ def _agents(site: Site, settings: Settings, identity: Identity) -> dict[Role, Ag
         root=site.place.root,
         job=site.job,
         uncommitted=lambda: read_status(site.git, site.name_in_repository).tracked,
+        kept=kept,
     )
 
 
@@ -226,7 +234,8 @@ def _ports(
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)
-    agents = _agents(site, settings, identity)
+    watch = _watch(site, reporter)
+    agents = _agents(site, settings, identity, watch)
     seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
     base = base_sha or site.place.head
     preparation = choose_preparation(
@@ -239,6 +248,7 @@ def _ports(
         site.logs,
         reporter,
         in_job=site.is_ci,
+        kept=watch,
     )
     workplace = Workplace(Snapshots(cloner, preparation))
     clones = Clones(workplace, identity, settings.max_leftovers)
@@ -246,8 +256,21 @@ def _ports(
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
-    verifier = CloneVerifier(workplace, seen)
+    verifier = CloneVerifier(workplace, seen, watch)
     return _Ports(store, agents, Unconfined(), WorkspacesByRole(chosen), verifier)
+
+
+def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManager[None]]:
+    """What is entered while a program runs; in a job it keeps files, on a laptop none."""
+    if not site.is_ci:
+        return nullcontext
+    watch = Watch(site.environ, site.place.git_dir)
+    for path in watch.credentials():
+        reporter.warn(
+            f"{path} holds a credential; it is taken out while agents run."
+            " Add `persist-credentials: false` to actions/checkout."
+        )
+    return watch.kept
 
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:

@@ -21,6 +21,7 @@ from loop_kit.ports import (
     Guides,
     Mailbox,
     Reporter,
+    Tampered,
     Workspace,
 )
 
@@ -196,6 +197,8 @@ class Dispatcher:
             self._reporter.event("dispatch_resume", state, fallback)
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
         self._reporter.end_attempt(effect.role, metrics.seconds, note)
+        if ended.tampered:
+            raise Tampered(ended.tampered, ended.spent)
 
     def failure_event(
         self,

@@ -58,6 +58,7 @@ from loop_kit.ports import (
     Reporter,
     SetupFailed,
     Store,
+    Tampered,
 )
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ class Engine:
                     break
                 try:
                     self._perform(effect)
-                except SetupFailed as error:
-                    self._journal.apply(self._groundwork.failure(error))
+                except (SetupFailed, Tampered) as error:
+                    self._journal.apply(self._groundwork.failure(error, effect))
                 if until(self.state):
                     break
         except KeyboardInterrupt as stop:
@@ -350,9 +351,8 @@ class Engine:
 
     def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record the work together with what it hands over."""
-        step = Step(event, transition(self.state, event))
+        step = Step(event, after := transition(self.state, event))
         if isinstance(event, WorkReported):
-            after = step.after
             handed = handoff.worker_handoff(after, event.report, event.at)
             files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encode(handed)
         self._journal.record(step, files)

@@ -1,13 +1,19 @@
 """What is done before an agent is paid: room and workspace are tried, verify commands run."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from loop_kit.core.loop.messages import (
+    AttemptFailed,
     BaseVerified,
+    Effect,
     Event,
+    Failure,
+    Halted,
     HeadVerified,
     PreparationFailed,
     Prepare,
+    RunAgent,
     SandboxChosen,
     Verify,
 )
@@ -19,6 +25,7 @@ from loop_kit.ports import (
     Sandbox,
     SandboxUnavailable,
     SetupFailed,
+    Tampered,
     Verifier,
     Workspaces,
 )
@@ -77,11 +84,22 @@ class Groundwork:
         if confinement.text != state.sandbox:
             yield SandboxChosen(confinement.text)
 
-    def failure(self, error: SetupFailed) -> PreparationFailed:
-        """The event of a workspace that could not be prepared, after showing what it printed."""
+    def failure(
+        self, error: SetupFailed | Tampered, effect: Effect
+    ) -> PreparationFailed | AttemptFailed | Halted:
+        """The event of a workspace that could not be prepared, or of a program that tampered."""
+        if isinstance(error, Tampered):
+            return self._tampering(error, effect)
         for line in error.result.tail.splitlines()[-_SHOWN_LINES:] if error.result else ():
             self._reporter.note(f"  {line}")
         return PreparationFailed(str(error), self._clock.now(), error.result)
+
+    def _tampering(self, error: Tampered, effect: Effect) -> AttemptFailed | Halted:
+        message, at = str(error), self._clock.now()
+        if isinstance(effect, RunAgent):
+            failed = AttemptFailed(effect.role, Failure.TAMPERED, message, at, error.spent)
+            return replace(failed, repairable=False)
+        return Halted(Outcome.NEEDS_HUMAN, message, at, ("tampered",))
 
     def _verify(self, state: LoopState, effect: Verify) -> BaseVerified | HeadVerified:
         """Run the verify commands at the base commit, or at a head that was not verified yet."""

@@ -36,6 +36,7 @@ from loop_kit.ports import (
     Repository,
     Span,
     Store,
+    Tampered,
     Verifier,
     Workspace,
     Workspaces,
@@ -118,7 +119,10 @@ class WorkerPass:
         collected = replace(collected, notes=tuple(map(self._options.redact, collected.notes)))
         for note in collected.notes:
             self._dispatcher.note(note)
-        return self._judge(state, ended, delivered, collected, verifies=verifies)
+        try:
+            return self._judge(state, ended, delivered, collected, verifies=verifies)
+        except Tampered as error:
+            raise Tampered(error.names, ended.spent) from None
 
     def _rescue(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
         """What an interrupted worker had done, as far as it can be kept."""

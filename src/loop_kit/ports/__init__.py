@@ -31,6 +31,7 @@ from loop_kit.ports.workspaces import (
     Collected,
     Fingerprint,
     SetupFailed,
+    Tampered,
     Verifier,
     Workspace,
     Workspaces,
@@ -91,6 +92,7 @@ class AgentExit:
     """How an agent's process ended; `problem` is the failure that its backend reports, if any.
 
     Exit code 0 means nothing by itself: an aborted run ends with it too.
+    `tampered` names what the program changed that only the runner or a person may change.
     `thread_tokens` are the tokens in and out of the whole conversation, where that is what the
     backend reports; `spent` is always this attempt's alone.
     """
@@ -101,6 +103,7 @@ class AgentExit:
     session_id: str = ""
     spent: Spent = field(default_factory=Spent)
     thread_tokens: tuple[int, int] | None = None
+    tampered: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -320,6 +323,7 @@ __all__ = [
     "SetupFailed",
     "Span",
     "Store",
+    "Tampered",
     "Verifier",
     "WorkMoved",
     "Workspace",

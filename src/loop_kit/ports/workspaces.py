@@ -1,11 +1,11 @@
 """Where agents and verify commands work, as protocols."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from loop_kit.core.loop.state import CommandResult, Role, Verification
+from loop_kit.core.loop.state import CommandResult, Role, Spent, Verification
 from loop_kit.errors import ExitCode, LoopError
 
 
@@ -17,6 +17,21 @@ class SetupFailed(LoopError):
     def __init__(self, sentence: str, remedy: str, result: CommandResult | None = None) -> None:
         super().__init__(sentence, remedy)
         self.result = result
+
+
+class Tampered(LoopError):
+    """A program changed what only the runner or a person may change; it is as before again."""
+
+    exit_code = ExitCode.NEEDS_PERSON
+
+    def __init__(self, names: Iterable[str], spent: Spent | None = None) -> None:
+        self.names = tuple(dict.fromkeys(names))
+        self.spent = spent or Spent()
+        super().__init__(
+            f"An agent, or a program that it wrote, changed {', '.join(self.names[:10])}.",
+            "It is as before again. Read what the agent did, and set `sandbox: required`, or use"
+            " three jobs, before the loop continues.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

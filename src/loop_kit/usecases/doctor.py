@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from loop_kit.adapters.agents.probe import Surroundings, probe
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place, locate
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
+from loop_kit.adapters.workspaces.watch import Watch
 from loop_kit.bootstrap import Site, agents_of
 from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
@@ -27,6 +28,12 @@ OLDEST_GIT = (2, 32, 0)
 """GIT_CONFIG_GLOBAL came with it, by which a clone is kept from the user's configuration."""
 
 _INSTALL_GIT = "install git 2.32 or newer: https://git-scm.com/downloads"
+
+
+_CREDENTIAL = (
+    "in a job add `persist-credentials: false` to actions/checkout; elsewhere use a credential"
+    " helper: git help gitcredentials"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +87,26 @@ def _git(git: Git) -> list[Check]:
     version = version_in(printed)
     if version is None:
         detail = f"of unknown version (it printed {printed[:60]!r})"
-        return [Check("git", CheckState.WARN, detail, _INSTALL_GIT), _repository(git)]
+        return [Check("git", CheckState.WARN, detail, _INSTALL_GIT), *_repository(git)]
     if version < OLDEST_GIT:
         detail = f"{version_text(version)} is older than {version_text(OLDEST_GIT)}"
-        return [Check("git", CheckState.WRONG, detail, _INSTALL_GIT), _repository(git)]
-    return [Check("git", CheckState.OK, version_text(version)), _repository(git)]
+        return [Check("git", CheckState.WRONG, detail, _INSTALL_GIT), *_repository(git)]
+    return [Check("git", CheckState.OK, version_text(version)), *_repository(git)]
 
 
-def _repository(git: Git) -> Check:
+def _repository(git: Git) -> Iterator[Check]:
     try:
         place = locate(git)
     except NotARepository as error:
-        return Check("repository", CheckState.MISSING, error.sentence, error.remedy)
+        yield Check("repository", CheckState.MISSING, error.sentence, error.remedy)
     except LoopError as error:
-        return Check("repository", CheckState.WRONG, error.sentence, error.remedy)
-    where = f"{place.root}, at {place.head[:12]} of {place.branch}"
-    return Check("repository", CheckState.OK, where)
+        yield Check("repository", CheckState.WRONG, error.sentence, error.remedy)
+    else:
+        where = f"{place.root}, at {place.head[:12]} of {place.branch}"
+        yield Check("repository", CheckState.OK, where)
+        for path in Watch({}, place.git_dir).credentials():
+            detail = f"{path} holds one, which agents can read"
+            yield Check("credential", CheckState.WARN, detail, _CREDENTIAL)
 
 
 def _folder(folder: Path) -> Check:

@@ -1,6 +1,7 @@
 """Chooses the backend that plays each role: the one that is named, else the first installed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -29,11 +30,13 @@ def choose_agents(
     root: Path,
     job: Path | None,
     uncommitted: Callable[[], Sequence[str]],
+    kept: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[Role, Agent]:
     """The agents by role; all see `extra` beside what `environ` may give them.
 
     `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
-    processes a namespace. `uncommitted` names the files that a person has not committed yet.
+    processes a namespace. `uncommitted` names the files that a person has not committed yet. `kept`
+    is entered while a program runs.
 
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
@@ -45,7 +48,7 @@ def choose_agents(
     if "PATH" in visible:
         visible["PATH"] = absolute_path(visible["PATH"])
     chosen: dict[Role, Agent] = {}
-    setup = partial(_setup, settings, environ, visible, logs=logs, root=root, job=job)
+    setup = partial(_setup, settings, environ, visible, logs=logs, root=root, job=job, kept=kept)
     for role in (Role.WORKER, Role.REVIEWER):
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
@@ -87,6 +90,7 @@ def _setup(
     logs: Path,
     root: Path,
     job: Path | None,
+    kept: Callable[[], AbstractContextManager[None]],
 ) -> Setup:
     worker = role is Role.WORKER
     return Setup(
@@ -103,6 +107,7 @@ def _setup(
         secrets=known_secrets(settings, environ),
         namespace=job is not None,
         structured=settings.structured_output,
+        kept=kept,
     )
 
 

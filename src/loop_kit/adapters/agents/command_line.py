@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from errno import ENOEXEC
 from pathlib import Path
@@ -24,7 +25,7 @@ from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
 from loop_kit.core.sanitize import StreamRedactor
-from loop_kit.ports import AgentExit, Assignment, Reporter
+from loop_kit.ports import AgentExit, Assignment, Reporter, Tampered
 
 _STDERR_TAIL = 4096
 _MAX_NUMBER = 10**15
@@ -32,7 +33,10 @@ _MAX_NUMBER = 10**15
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The input of a backend: `environment` is allow-listed already and holds its own key."""
+    """The input of a backend: `environment` is allow-listed already and holds its own key.
+
+    `kept` is entered while the program runs; it puts back what must not be changed meanwhile.
+    """
 
     environment: Mapping[str, str]
     logs: Path
@@ -43,6 +47,7 @@ class Setup:
     secrets: tuple[str, ...] = ()
     namespace: bool = False
     structured: bool = True
+    kept: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class StreamReader(Protocol):
@@ -164,25 +169,12 @@ class CommandLineAgent:
         )
         log.begin(assignment, invocation.argv)
         listener = _Listener(assignment, reader, reporter, log)
-        started = time.monotonic()
+        started, tampered = time.monotonic(), tuple[str, ...]()
         try:
-            ended = process.stream(
-                invocation.argv,
-                cwd=assignment.workspace,
-                env={
-                    **self._setup.environment,
-                    **assignment.environment,
-                    **assignment_environment(assignment),
-                    **invocation.extra,
-                },
-                stdin=invocation.stdin,
-                listener=listener,
-                timeout=assignment.timeout,
-                idle_timeout=assignment.idle_timeout,
-                linger=assignment.artifact_timeout,
-                settled=lambda: reader.answer is not None or _has_report(assignment),
-                box=process.namespace_if_allowed() if self._setup.namespace else None,
-            )
+            with self._setup.kept():
+                ended = self._stream(assignment, invocation, reader, listener)
+        except Tampered as error:
+            tampered = error.names
         except OSError as error:
             log.end(126, "")
             return AgentExit(exit_code=126, problem=_start_problem(self.name, error))
@@ -196,6 +188,32 @@ class CommandLineAgent:
             session_id=reader.session_id,
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
             thread_tokens=reader.thread_tokens,
+            tampered=tampered,
+        )
+
+    def _stream(
+        self,
+        assignment: Assignment,
+        invocation: Invocation,
+        reader: StreamReader,
+        listener: process.Listener,
+    ) -> process.Streamed:
+        return process.stream(
+            invocation.argv,
+            cwd=assignment.workspace,
+            env={
+                **self._setup.environment,
+                **assignment.environment,
+                **assignment_environment(assignment),
+                **invocation.extra,
+            },
+            stdin=invocation.stdin,
+            listener=listener,
+            timeout=assignment.timeout,
+            idle_timeout=assignment.idle_timeout,
+            linger=assignment.artifact_timeout,
+            settled=lambda: reader.answer is not None or _has_report(assignment),
+            box=process.namespace_if_allowed() if self._setup.namespace else None,
         )
 
 

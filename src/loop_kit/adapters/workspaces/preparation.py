@@ -17,6 +17,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -226,10 +227,11 @@ def choose_preparation(
     reporter: Reporter,
     *,
     in_job: bool,
+    kept: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Preparation:
     """The preparation that the settings ask for, in a repository whose files are at `root`.
 
-    `seen` is the part of `environ` that agents see.
+    `seen` is the part of `environ` that agents see; `kept` is entered while a command runs.
 
     Raises:
         BadSetting: a pattern of `workspace-include` is none.
@@ -244,6 +246,7 @@ def choose_preparation(
         secrets={name: environ[name] for name in settings.setup_env if name in environ},
         timeout=settings.verify_timeout or _DAY_SEC,
         in_job=in_job,
+        kept=kept,
     )
     include = Include(inside, root, settings.workspace_include, reporter.warn)
     warn = reporter.warn

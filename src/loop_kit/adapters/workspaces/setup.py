@@ -7,6 +7,7 @@ that of an agent or of a verify command, and never in the output that is kept.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class WorkspaceSetup:
         log: The file that keeps the output.
         timeout: Seconds for all commands in one workspace together.
         in_job: Whether this is a job, with which the log ends.
+        kept: Entered while a command runs.
     """
 
     commands: tuple[str, ...]
@@ -41,6 +43,7 @@ class WorkspaceSetup:
     secrets: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 600
     in_job: bool = False
+    kept: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def run(self, workspace: Path, why_without_secrets: str | None = None) -> None:
         """Run the commands one after the other in `workspace`, up to the first that fails.
@@ -60,15 +63,16 @@ class WorkspaceSetup:
         output.begin(f"{why}\n$ {command}\n" if why else f"$ {command}\n")
         self.note(f"Preparing a workspace: {command}")
         began = time.monotonic()
-        ended = process.stream(
-            shell_argv(command),
-            cwd=workspace,
-            env={**self._base(workspace), **({} if why else self.secrets)},
-            stdin=b"",
-            listener=output,
-            timeout=max(1.0, left),
-            box=process.namespace_if_allowed(),
-        )
+        with self.kept():
+            ended = process.stream(
+                shell_argv(command),
+                cwd=workspace,
+                env={**self._base(workspace), **({} if why else self.secrets)},
+                stdin=b"",
+                listener=output,
+                timeout=max(1.0, left),
+                box=process.namespace_if_allowed(),
+            )
         output.end()
         if ended.exit_code == 0 and not ended.timed_out:
             return

@@ -1,7 +1,8 @@
 """Runs verify commands in a fresh clone, without secrets, in a process namespace of their own."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loop_kit.adapters.process import process
@@ -14,9 +15,16 @@ from loop_kit.ports import SetupFailed
 class CloneVerifier:
     """Runs verify commands in a fresh clone, without secrets, and kills what they leave behind."""
 
-    def __init__(self, workplace: Workplace, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        workplace: Workplace,
+        environment: Mapping[str, str],
+        kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """`kept` is entered while a command runs."""
         self._workplace = workplace
         self._environment = environment
+        self._kept = kept
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
         """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
@@ -40,15 +48,16 @@ class CloneVerifier:
     ) -> CommandResult:
         tail = Tail()
         started = time.monotonic()
-        ended = process.stream(
-            shell_argv(command),
-            cwd=path,
-            env=env,
-            stdin=b"",
-            listener=tail,
-            timeout=timeout,
-            box=process.namespace_if_allowed(),
-        )
+        with self._kept():
+            ended = process.stream(
+                shell_argv(command),
+                cwd=path,
+                env=env,
+                stdin=b"",
+                listener=tail,
+                timeout=timeout,
+                box=process.namespace_if_allowed(),
+            )
         text = tail.text
         if ended.timed_out:
             text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"

@@ -146,9 +146,11 @@ def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
         return without, f"if the card should allow it, {CARD}."
     if "push_refused" in state.reasons:
         return _after_refused_push(state)
-    if outbox.issue_or_pull(state) and choices(state):
+    tampered = "tampered" in state.reasons
+    if outbox.issue_or_pull(state) and choices(state) and not tampered:
         return _choose(state)
-    return f"decide what it asks, then {again}."
+    room = "see to it that agents run in a room or in three jobs"
+    return f"{room if tampered else 'decide what it asks'}, then {again}."
 
 
 def _after_refused_push(state: LoopState) -> str:

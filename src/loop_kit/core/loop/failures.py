@@ -8,7 +8,10 @@ from loop_kit.core.loop.policy import backoff
 from loop_kit.core.loop.state import LoopState, Outcome, Role
 
 RETRIED = {Failure.TRANSIENT}
-DROPS_SESSION = {Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY}
+DROPS_SESSION = {
+    *(Failure.PERMANENT, Failure.TIMEOUT, Failure.VOID_VERDICT, Failure.HISTORY),
+    Failure.TAMPERED,
+}
 """After these the session is not resumed: it may be what is broken."""
 REPAIRED = {
     Failure.NO_REPORT,
@@ -33,6 +36,7 @@ OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
     (Role.WORKER, Failure.UNFINISHED): Outcome.GIT_COMPARE_FAILED,
     (Role.WORKER, Failure.SCOPE): Outcome.NEEDS_HUMAN,
     (Role.WORKER, Failure.PROTECTED_PATH): Outcome.NEEDS_HUMAN,
+    (Role.WORKER, Failure.TAMPERED): Outcome.NEEDS_HUMAN,
     (Role.REVIEWER, Failure.TRANSIENT): Outcome.REVIEWER_DISPATCH_FAILED,
     (Role.REVIEWER, Failure.PERMANENT): Outcome.REVIEWER_DISPATCH_FAILED,
     (Role.REVIEWER, Failure.DEFERRED): Outcome.REVIEWER_DISPATCH_FAILED,
@@ -41,6 +45,7 @@ OUTCOMES: Mapping[tuple[Role, Failure], Outcome] = {
     (Role.REVIEWER, Failure.NO_REPORT): Outcome.REVIEWER_DISPATCH_FAILED,
     (Role.REVIEWER, Failure.INVALID_REPORT): Outcome.INVALID_REVIEW_REPORT,
     (Role.REVIEWER, Failure.VOID_VERDICT): Outcome.INVALID_REVIEW_REPORT,
+    (Role.REVIEWER, Failure.TAMPERED): Outcome.NEEDS_HUMAN,
 }
 
 

@@ -44,6 +44,7 @@ class Failure(StrEnum):
     PROTECTED_PATH = "protected_path"
     VOID_VERDICT = "void_verdict"
     STALE_SESSION = "stale_session"
+    TAMPERED = "tampered"
 
 
 @dataclass(frozen=True, slots=True)

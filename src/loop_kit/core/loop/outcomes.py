@@ -74,6 +74,7 @@ Reason = Literal[
     "protected_path",
     "scope",
     "push_refused",
+    "tampered",
     "label_removed",
     "issue_closed",
     "pull_request_closed",

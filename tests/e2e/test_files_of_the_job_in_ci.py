@@ -1,0 +1,59 @@
+"""Files of the runner and of the checkout that a hostile agent finds from its mailbox."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.conftest import CARD, TWO_ROUNDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Hub, MakeHub
+
+
+def leave_a_credential(hub: Hub) -> None:
+    """What actions/checkout does unless it is told not to."""
+    (checkout,) = hub.root.glob("1*/checkout")
+    with (checkout / ".git" / "config").open("a") as config:
+        config.write('[http "https://github.com/"]\n\textraheader = AUTHORIZATION: basic s3cret\n')
+
+
+def test_a_worker_that_writes_to_a_command_file_fails_its_round_and_reads_no_credential(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    script: dict[str, Any] = copy.deepcopy(TWO_ROUNDS)
+    command_file, seen = tmp_path / "set_env_1", tmp_path / "seen"
+    command_file.write_text("EARLIER=1\n")
+    read = f'git config -f "$(git config remote.origin.url)/config" --list > {seen}'
+    attack = f"{read}; echo BASH_ENV=/tmp/x >> {command_file}"
+    script["scenes"][0]["steps"].insert(0, {"run": ["sh", "-c", attack]})
+    hub = make_hub(script)
+    hub.on_start = lambda: leave_a_credential(hub)
+
+    job = hub.job(env={"GITHUB_ENV": str(command_file)})
+
+    assert job.outputs["outcome"] == "needs_human", job.log
+    assert hub.state()["reasons"] == ["tampered"]
+    assert "An agent, or a program that it wrote, changed GITHUB_ENV." in job.log
+    assert "persist-credentials: false" in job.log
+    assert command_file.read_text() == "EARLIER=1\n"
+    assert "core.bare" in seen.read_text()
+    assert "s3cret" not in seen.read_text()
+    assert "s3cret" in (job.checkout / ".git" / "config").read_text()
+    assert b"a + b" not in (hub.bare.file("loop/T-001/work", "calc.py") or b"")
+
+
+def test_a_verify_command_that_writes_to_a_command_file_stops_the_loop(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    command_file = tmp_path / "add_path_1"
+    command_file.touch()
+    hub = make_hub(card={**CARD, "verify": [f"echo /tmp/x >> {command_file}"]})
+
+    job = hub.job(env={"GITHUB_PATH": str(command_file)})
+
+    assert job.outputs["outcome"] == "needs_human", job.log
+    assert hub.state()["reasons"] == ["tampered"]
+    assert command_file.read_text() == ""
