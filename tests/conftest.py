@@ -50,6 +50,7 @@ SLOW = (
     "cli/test_users_tree.py",
     "contracts/test_git_server.py",
     "core/card/test_issue_time.py",
+    "core/secrets/test_false_positives.py",
     "e2e",
     "engine/test_crashes.py",
     "engine/test_races.py",

@@ -10,8 +10,6 @@ from tests.core.markdown_oracle import code, effects, tokens
 from loop_kit.core.sanitize import (
     MAX_BODY,
     MAX_SUMMARY,
-    Redactor,
-    StreamRedactor,
     command_data,
     fence,
     markdown,
@@ -156,66 +154,6 @@ def test_data_of_a_workflow_command_cannot_end_it() -> None:
     hostile = "100%\r\n::set-output name=x::y"
     assert command_data(hostile) == "100%25%0D%0A::set-output name=x::y"
     assert not re.search(r"[\r\n]", command_data(string.printable))
-
-
-SECRET = "sk-Abc0123456789xyzQ"
-
-
-def test_a_secret_is_replaced_wherever_it_stands() -> None:
-    redact = Redactor([SECRET, ""])
-    assert redact(f"a {SECRET}{SECRET} b{SECRET}") == "a ****** b***"
-    assert redact("nothing here") == "nothing here"
-    assert redact("") == ""
-
-
-def test_any_part_of_a_secret_of_8_or_more_characters_is_replaced() -> None:
-    redact = Redactor([SECRET])
-    for start in range(len(SECRET) - 8):
-        for end in range(start + 8, len(SECRET) + 1):
-            assert redact(f"<{SECRET[start:end]}>") == "<***>"
-    assert redact(SECRET[:7]) == SECRET[:7]
-
-
-def test_the_longest_of_overlapping_secrets_goes_first() -> None:
-    assert Redactor(["abcdefgh", "abcdefghijkl"])("xabcdefghijkly") == "x***y"
-
-
-def test_a_secret_too_short_to_be_one_is_left_alone() -> None:
-    assert Redactor(["main", ""])("the main branch") == "the main branch"
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_no_8_characters_of_a_secret_survive_in_random_text(seed: int) -> None:
-    chance = random.Random(seed)
-    alphabet = "abcdefgh-"
-    secrets = ["".join(chance.choices(alphabet, k=chance.randint(8, 30))) for _ in range(3)]
-    redact = Redactor(secrets)
-    for _ in range(50):
-        parts = []
-        for _ in range(chance.randint(1, 6)):
-            secret = chance.choice(secrets)
-            start = chance.randint(0, len(secret) - 1)
-            parts.append(secret[start : start + chance.randint(1, 30)])
-            parts.append("".join(chance.choices(alphabet, k=chance.randint(0, 5))))
-        clean = redact("".join(parts))
-        windows = {s[at : at + 8] for s in secrets for at in range(len(s) - 7)}
-        assert not any(window in clean for window in windows)
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 64, 10_000])
-def test_a_secret_is_redacted_in_pieces_of_any_size(size: int) -> None:
-    secrets = ["s3cret-token-value", "another-long-secret-which-is-longer"]
-    text = f"a {secrets[0]} b {secrets[1]}{secrets[0]} c".encode() * 50
-    redactor = StreamRedactor(secrets)
-    pieces = [redactor.feed(text[at : at + size]) for at in range(0, len(text), size)]
-    out = b"".join(pieces) + redactor.end()
-    assert out == b"a *** b ****** c" * 50
-
-
-def test_bytes_without_secrets_pass_unchanged() -> None:
-    redactor = StreamRedactor(["", "short"])
-    data = bytes(range(256)) * 10
-    assert redactor.feed(data) + redactor.end() == data
 
 
 @pytest.mark.parametrize("character", ["x", "é", "語", "🔁"])

@@ -18,9 +18,11 @@ from loop_kit.core.card.leftovers import (
     has_conflict,
     sort_leftovers,
 )
-from loop_kit.core.card.scope import Change, Commit
+from loop_kit.core.card.scope import Change, Commit, Violation
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.core.loop.state import CommandResult, Role, Verification
+from loop_kit.core.secrets.forms import Forms
+from loop_kit.core.secrets.scanner import scan
 from loop_kit.errors import StateRefused
 from loop_kit.ports import (
     Collected,
@@ -89,6 +91,17 @@ class MemoryRepository:
             same_tree=self.commits[parent].tree == self.commits[head].tree,
             commits=tuple(self._commit(sha, self.commits[sha].parent) for sha in fresh),
         )
+
+    def leaks(self, parent: str, head: str, forms: Forms) -> tuple[Violation, ...]:
+        known = set(self.line(parent))
+        found = []
+        for sha in reversed([sha for sha in self.line(head) if sha not in known]):
+            commit = self.commits[sha]
+            before = self.commits[commit.parent].tree
+            fresh = {p: raw for p, raw in commit.tree.items() if before.get(p) != raw}
+            for path, raw in fresh.items():
+                found += [(f"{path}:{leak.line}", f"holds {leak}") for leak in scan(forms, [raw])]
+        return tuple(Violation(kind="secret", path=path, why=why) for path, why in found)
 
     def net_change(self, parent: str, head: str) -> Commit:
         return self._commit(head, parent)

@@ -9,7 +9,7 @@ import pytest
 
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.core.loop.state import Role
-from loop_kit.core.sanitize import Redactor
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.engine.delivered import Delivered, Report, UnreadableReport, receive
 
 SECRET = "sk-proj-0123456789abcdef"

@@ -57,7 +57,8 @@ from loop_kit.core.loop.state import (
     Limits,
     Outcome,
 )
-from loop_kit.core.sanitize import Redactor
+from loop_kit.core.secrets.forms import Forms
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
@@ -165,6 +166,7 @@ def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
 
 def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = False) -> Options:
     """What the engine is given about this run; one that replays another names no models."""
+    secrets = Forms(known_secrets(settings, site.environ))
     return Options(
         dispatch_timeout=settings.dispatch_timeout or None,
         idle_timeout=settings.idle_timeout or None,
@@ -173,7 +175,8 @@ def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = F
         verify_timeout=settings.verify_timeout or 24 * 3600,
         round_timeout=settings.round_timeout_minutes * 60 if site.is_ci else None,
         rules=scope_rules(settings, card, site.place.root, ci=site.is_ci),
-        redact=Redactor(known_secrets(settings, site.environ)),
+        secrets=secrets,
+        redact=Redactor(secrets),
         draft=settings.draft,
         models=reviewer_models(settings) if not replays else {},
     )

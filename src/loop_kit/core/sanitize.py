@@ -7,13 +7,12 @@ anything that is posted.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 MAX_BODY = 65_536
 """The characters, not bytes, of one post on GitHub."""
 MAX_SUMMARY = 1024 * 1024
 """The bytes of the job summary of one step; GitHub shows nothing of a longer one."""
-_SHORTEST_SECRET = 8
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -146,69 +145,6 @@ def truncate_bytes(text: str, limit: int, pointer: str = "") -> str:
 def command_data(text: str) -> str:
     """`text` as the data of a workflow command, after the rules of actions/toolkit."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-class StreamRedactor:
-    """Replaces known secrets by `***` in bytes that come in pieces of any size.
-
-    It looks for whole secrets only, which is what can be done as fast as an agent prints.
-    """
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        long = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
-        known = (secret.encode(errors="surrogateescape") for secret in long)
-        self._secrets = sorted(known, key=len, reverse=True)
-        self._hold = max(map(len, self._secrets), default=1) - 1
-        self._held = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """What can be passed on; as much as may be the beginning of a secret is held back."""
-        whole = self._held + data
-        for secret in self._secrets:
-            whole = whole.replace(secret, b"***")
-        end = max(0, len(whole) - self._hold)
-        self._held = whole[end:]
-        return whole[:end]
-
-    def end(self) -> bytes:
-        """What was held back."""
-        rest, self._held = self._held, b""
-        return rest
-
-
-class Redactor:
-    """Replaces known secrets, and any part of one of 8 or more characters, by `***`."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
-        self._secrets = sorted(known, key=len, reverse=True)
-        self._seeds = frozenset(
-            secret[at : at + _SHORTEST_SECRET]
-            for secret in self._secrets
-            for at in range(len(secret) - _SHORTEST_SECRET + 1)
-        )
-
-    def __call__(self, text: str) -> str:
-        """`text` with every secret replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        if not self._seeds or len(text) < _SHORTEST_SECRET:
-            return text
-        return self._without_parts(text)
-
-    def _without_parts(self, text: str) -> str:
-        pieces, copied, at = [], 0, 0
-        last = len(text) - _SHORTEST_SECRET
-        while at <= last:
-            if text[at : at + _SHORTEST_SECRET] not in self._seeds:
-                at += 1
-                continue
-            end = at + _SHORTEST_SECRET
-            while end < len(text) and text[end - _SHORTEST_SECRET + 1 : end + 1] in self._seeds:
-                end += 1
-            pieces.append(text[copied:at] + "***")
-            copied = at = end
-        return "".join(pieces) + text[copied:]
 
 
 def redact_broken_json(redact: Callable[[str], str], text: str) -> str:

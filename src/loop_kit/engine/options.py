@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.scope import ScopeRules
+from loop_kit.core.secrets.forms import Forms
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Times are seconds; None is no limit."""
+    """Times are seconds; None is no limit. `secrets` are what must never leave."""
 
     dispatch_timeout: float | None = 600
     idle_timeout: float | None = None
@@ -18,6 +19,7 @@ class Options:
     verify_timeout: float = 600
     round_timeout: float | None = None
     rules: ScopeRules = field(default_factory=ScopeRules)
+    secrets: Forms = field(default_factory=lambda: Forms({}))
     redact: Callable[[str], str] = str
     draft: bool = True
     models: Mapping[Role, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """One attempt of the worker: run it, fetch its commits, judge them, and report what happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from loop_kit.core.agent.reports import (
@@ -16,6 +16,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.growth import growth
 from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
+from loop_kit.core.loop.refused_secrets import explain_secrets
 from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
 from loop_kit.core.sanitize import truncate
@@ -202,11 +203,7 @@ class WorkerPass:
             return self._fail(state, ended, delivered, Failure.NOOP, message, None)
         violations = self._violations(state, head, span)
         if violations:
-            protected = any(v.kind == "protected_path" for v in violations)
-            failure = Failure.PROTECTED_PATH if protected else Failure.SCOPE
-            listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
-            message = f"These changes were refused:\n{listed}"
-            return self._refuse(state, ended, delivered, failure, message, collected)
+            return self._refuse(state, ended, delivered, violations, collected)
         work = self._measure(state, collected, [c.subject for c in span.commits])
         verification = self._verify(state, head) if verifies else None
         return AttemptResult(
@@ -226,22 +223,37 @@ class WorkerPass:
         state: LoopState,
         ended: AgentExit,
         delivered: Delivered,
-        failure: Failure,
-        message: str,
+        violations: Sequence[Violation],
         collected: Collected,
     ) -> AttemptResult:
-        """The failure of work that may not be pushed, with the diff that nobody else will see."""
+        """The failure of work that may not be pushed, with the diff that nobody else will see.
+
+        A diff with a secret in it is shown to nobody.
+        """
+        kinds = {violation.kind for violation in violations}
+        if "secret" in kinds:
+            message = explain_secrets(violations)
+            return self._fail(state, ended, delivered, Failure.SECRET, message, collected)
+        failure = Failure.PROTECTED_PATH if "protected_path" in kinds else Failure.SCOPE
+        listed = "\n".join(f"{v.path} {v.why}" for v in violations[:20])
+        message = f"These changes were refused:\n{listed}"
         patch = self._dispatcher.patch_path(state)
         diff = self._repository.diff(state.tip, collected.head, _MAX_REFUSED_DIFF, patch)
         shown = truncate(self._options.redact(diff.text), _MAX_REFUSED_DIFF)
         return self._fail(state, ended, delivered, failure, message, collected, refused_diff=shown)
 
     def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:
-        """What may not stay; where nothing is pushed, only the net change counts."""
-        found = judge(span.commits, self._options.rules)
-        if found and not self._options.rules.per_commit:
-            return judge((self._repository.net_change(state.tip, head),), self._options.rules)
-        return found
+        """What may not stay; where nothing is pushed, only the net change counts.
+
+        Secrets may be in no commit, unless the worker is a person, who pushes what they want.
+        """
+        rules = self._options.rules
+        found = judge(span.commits, rules)
+        if found and not rules.per_commit:
+            found = judge((self._repository.net_change(state.tip, head),), rules)
+        if not (rules.per_commit or self._dispatcher.is_program(Role.WORKER)):
+            return found
+        return (*found, *self._repository.leaks(state.tip, head, self._options.secrets))
 
     def _parse_report(self, state: LoopState, delivered: Delivered) -> WorkReport:
         document = document_of(delivered, Role.WORKER)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from loop_kit.core.card.scope import Commit
+from loop_kit.core.card.scope import Commit, Violation
 from loop_kit.core.loop.provenance import Spot
+from loop_kit.core.secrets.forms import Forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,16 @@ class Repository(Protocol):
 
     def span(self, parent: str, head: str) -> Span:
         """The commits between two commits, newest first."""
+        ...
+
+    def leaks(self, parent: str, head: str, forms: Forms) -> tuple[Violation, ...]:
+        """The secrets in the commits between two: in files, paths, messages and names.
+
+        What a file had before its commit, in whatever form, is no leak.
+
+        Raises:
+            GitFailed: an object cannot be read.
+        """
         ...
 
     def net_change(self, parent: str, head: str) -> Commit:

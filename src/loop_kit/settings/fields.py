@@ -5,6 +5,7 @@
 
 import shlex
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -154,22 +155,34 @@ class Settings(Record):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown."""
-        held = (
-            self.openai_api_key,
-            self.anthropic_api_key,
-            self.claude_code_oauth_token,
-            self.github_token,
-        )
-        return tuple(secret.get_secret_value() for secret in held if secret.get_secret_value())
+        return tuple(self.named_secrets.values())
+
+    @property
+    def named_secrets(self) -> Mapping[str, str]:
+        """The values that must never be shown, by the input that they came from."""
+        held = {
+            "openai-api-key": self.openai_api_key,
+            "anthropic-api-key": self.anthropic_api_key,
+            "claude-code-oauth-token": self.claude_code_oauth_token,
+            "github-token": self.github_token,
+        }
+        given = {name: secret.get_secret_value() for name, secret in held.items()}
+        return {name: value for name, value in given.items() if value}
 
 
+_SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+"""How variables are called whose values are secrets, among those that `agent-env` shows."""
 _EXPORTED_SECRETS = (
     *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
     *("GITHUB_TOKEN", "GH_TOKEN"),
 )
 
 
-def known_secrets(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Every value that must never be stored, shown or posted."""
-    exported = (environ.get(name, "") for name in (*_EXPORTED_SECRETS, *settings.setup_env))
-    return (*settings.secrets, *filter(None, exported))
+def known_secrets(settings: Settings, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Every value that must never be pushed, stored, shown or posted, by what it is called."""
+    visible = (name for name in environ if any(fnmatchcase(name, g) for g in settings.agent_env))
+    secret = (name for name in visible if name.upper().endswith(_SECRET_ENDINGS))
+    exported = (*_EXPORTED_SECRETS, *settings.setup_env, *secret)
+    named = {**{name: environ.get(name, "") for name in exported}, **settings.named_secrets}
+    by_value = {value: name for name, value in named.items() if value}
+    return {name: value for value, name in by_value.items()}

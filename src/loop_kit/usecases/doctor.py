@@ -19,7 +19,8 @@ from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
 from loop_kit.core.agent.role import Role
-from loop_kit.core.sanitize import Redactor, one_line
+from loop_kit.core.sanitize import one_line
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError, NotARepository
 from loop_kit.settings import Settings, for_laptop, known_secrets
 from loop_kit.usecases.local_files import find_card, load_card, read_config
@@ -59,7 +60,7 @@ def examine(
         chosen, roles = _roles(settings, git, root, folder, environ)
         checks += chosen
     checks += _programs(settings, root, environ, _needed(settings, roles))
-    redact = Redactor((*known_secrets(settings, environ), *_exported_secrets(environ)))
+    redact = Redactor((*known_secrets(settings, environ).values(), *_exported_secrets(environ)))
     safe = [
         printable(replace(check, detail=redact(check.detail), fix=redact(check.fix)))
         for check in checks

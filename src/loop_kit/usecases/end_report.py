@@ -11,7 +11,7 @@ from loop_kit.core.forge.status import UNDISPATCHED, undispatched
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.refused_push import BUNDLE
 from loop_kit.core.loop.state import LoopState
-from loop_kit.core.sanitize import Redactor
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import (
     DiskRefused,
     ForgeRefused,
@@ -49,7 +49,7 @@ def report_end(
     bundle = _write_bundle(context, state, store, unsaved=unsaved)
     files |= {"bundle-path": str(bundle)} if bundle else {}
     context.log.note(text)
-    redact = Redactor(known_secrets(settings, environ))
+    redact = Redactor(known_secrets(settings, environ).values())
     summary = redact(job_summary(state, text))
     refusals.append(try_write(write_summary, environ.get("GITHUB_STEP_SUMMARY", ""), summary))
     claimed = settings.phase == "claim"

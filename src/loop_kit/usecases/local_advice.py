@@ -85,7 +85,9 @@ def before_resuming(state: LoopState) -> list[str]:
         return []
     if _REFUSED & set(state.reasons):
         return ["To allow the change, edit the task card and add --refresh-card to the command."]
-    return [_FIRST[state.outcome]] if state.outcome in _FIRST else []
+    found_here = state.refusal is not None and state.refusal.found_here
+    first = Outcome.WORKER_NOOP if found_here else state.outcome
+    return [_FIRST[first]] if first in _FIRST else []
 
 
 def limits_to_resume(limits: Limits, flags: Mapping[str, Any], recorded: LoopState) -> Limits:

@@ -41,7 +41,8 @@ from loop_kit.core.loop.refused_push import left_behind
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.run_ends import RunEnd, RunStatus, run_end
 from loop_kit.core.loop.state import Lease, LoopState
-from loop_kit.core.sanitize import Redactor, one_line
+from loop_kit.core.sanitize import one_line
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import (
     BranchRefused,
     ForgeRefused,
@@ -79,7 +80,7 @@ def sweep_all(job: LoopJob) -> None:
         text = one_line(f"{row.found}. {row.did}: {row.message}", 1000)
         context.log.note(f"{row.task_id}: {text}")
     context.log.note(totals(swept))
-    redact = Redactor(known_secrets(context.settings, context.site.environ))
+    redact = Redactor(known_secrets(context.settings, context.site.environ).values())
     path = context.site.environ.get("GITHUB_STEP_SUMMARY", "")
     refused = try_write(write_summary, path, redact(summary(swept)))
     errors = (*errors, refused) if refused else errors

@@ -104,7 +104,7 @@ def _setup(
         args=settings.worker_args if worker else settings.reviewer_args,
         command=settings.worker_command if worker else settings.reviewer_command,
         root=root,
-        secrets=known_secrets(settings, environ),
+        secrets=tuple(known_secrets(settings, environ).values()),
         namespace=job is not None,
         structured=settings.structured_output,
         kept=kept,

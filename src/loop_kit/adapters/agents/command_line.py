@@ -24,7 +24,7 @@ from loop_kit.core.agent.report_schemas import without_nulls
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
-from loop_kit.core.sanitize import StreamRedactor
+from loop_kit.core.secrets.redaction import StreamRedactor
 from loop_kit.ports import AgentExit, Assignment, Reporter, Tampered
 
 _STDERR_TAIL = 4096

@@ -19,6 +19,7 @@ _CONTENT = ("cat-file", "--batch=%(objectsize)")
 T = TypeVar("T")
 _PIPE = 4096
 """A pipe takes so many bytes at least: git can stop to read while it answers."""
+_PIECE = 256 * 1024
 _MAX_TREE = 16 * 1024 * 1024
 
 
@@ -65,6 +66,26 @@ class Objects:
         if about is None or about.kind != "tree" or about.size > _MAX_TREE:
             return None
         return dict(_entries(self._content(about.oid), len(about.oid) // 2))
+
+    def stream(self, oid: str) -> Iterator[bytes]:
+        """The content of an object in pieces, however large it is.
+
+        Raises:
+            GitFailed: git ended, or the object is not here.
+        """
+        dialogue = self._started.get(_CONTENT) or self._start(*_CONTENT)
+        self._started[_CONTENT] = dialogue
+        try:
+            with dialogue.ask(_line(oid), self._timeout * 4) as answers:
+                left = int(read_line(answers))
+                while left:
+                    piece = read_exactly(answers, min(left, _PIECE))
+                    left -= len(piece)
+                    yield piece
+                read_exactly(answers, 1)
+        except DialogueEnded:
+            self._started.pop(_CONTENT, None)
+            raise GitFailed(f"git could not read the object {oid[:10]}.", "Run it again.") from None
 
     def _answers(self, lines: Sequence[bytes]) -> list[bytes]:
         return self._ask(_INFO, b"".join(lines), lambda out: [read_line(out) for _ in lines])

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
 from loop_kit.adapters.git.history import History, NotPlain
+from loop_kit.adapters.git.leaks import LeakSearch
 from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.patches import Patches
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
-from loop_kit.core.card.scope import SYMLINK, Commit
+from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.loop.provenance import Spot
+from loop_kit.core.secrets.forms import Forms
 from loop_kit.errors import GitFailed, LoopError, NotARepository
 from loop_kit.ports import Diff, Span
 
@@ -111,6 +113,7 @@ class GitRepository:
         self._obtain = obtain
         self._patches = Patches(git, (*_DIFF, *_WITH_COUNTS))
         self._last_diff: tuple[str, str, Diff] | None = None
+        self._last_commits: tuple[str, str, list[RawCommit]] | None = None
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
@@ -175,13 +178,26 @@ class GitRepository:
 
     def span(self, parent: str, head: str) -> Span:
         """The changes between two commits, per commit and newest first."""
-        try:
-            line = History(self._git.objects).line(parent, head)
-        except NotPlain:
-            return self._span_as_git_logs_it(parent, head)
-        return self._with_details(parent, head, line, descends=True)
+        commits, descends = self._commits(parent, head)
+        return self._with_details(parent, head, commits, descends=descends)
 
-    def _span_as_git_logs_it(self, parent: str, head: str) -> Span:
+    def leaks(self, parent: str, head: str, forms: Forms) -> tuple[Violation, ...]:
+        """The secrets in the commits between two, in files, paths, messages and names."""
+        return LeakSearch(self._git.objects, forms).find(self._commits(parent, head)[0])
+
+    def _commits(self, parent: str, head: str) -> tuple[list[RawCommit], bool]:
+        """The commits between two, newest first, and whether the later builds on the earlier."""
+        known = self._last_commits
+        if known is not None and known[:2] == (parent, head):
+            return known[2], True
+        try:
+            commits, descends = History(self._git.objects).line(parent, head), True
+        except NotPlain:
+            commits, descends = self._log(parent, head)
+        self._last_commits = (parent, head, commits) if descends else None
+        return commits, descends
+
+    def _log(self, parent: str, head: str) -> tuple[list[RawCommit], bool]:
         done = self._git.run(
             "log",
             "--left-right",
@@ -198,7 +214,7 @@ class GitRepository:
             "--",
         )
         sides, commits = parse_log(done.out.decode("utf-8", "surrogateescape"))
-        return self._with_details(parent, head, commits, descends="<" not in sides)
+        return commits, "<" not in sides
 
     def net_change(self, parent: str, head: str) -> Commit:
         """Everything between two commits as if it were one."""

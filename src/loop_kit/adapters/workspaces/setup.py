@@ -16,7 +16,7 @@ from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.environment import activation, own_environment
 from loop_kit.adapters.workspaces.shell import Tail, shell_argv
 from loop_kit.core.loop.state import CommandResult
-from loop_kit.core.sanitize import Redactor, StreamRedactor
+from loop_kit.core.secrets.redaction import Redactor, StreamRedactor
 from loop_kit.ports import SetupFailed
 
 LOG = "workspace_setup.log"

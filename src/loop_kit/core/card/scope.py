@@ -73,7 +73,7 @@ class ScopeRules(Record):
 class Violation(Record):
     """Why one path may not be pushed."""
 
-    kind: Literal["protected_path", "scope"]
+    kind: Literal["protected_path", "scope", "secret"]
     path: str
     why: str
 

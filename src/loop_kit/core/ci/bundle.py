@@ -94,6 +94,7 @@ _FAILURES: Mapping[tuple[Role, Outcome], Failure] = {
 _REASONS: Mapping[tuple[Role, Reason], Failure] = {
     (Role.WORKER, "scope"): Failure.SCOPE,
     (Role.WORKER, "protected_path"): Failure.PROTECTED_PATH,
+    (Role.WORKER, "push_refused"): Failure.SECRET,
     (Role.WORKER, "budget"): Failure.BUDGET,
     (Role.REVIEWER, "budget"): Failure.BUDGET,
 }

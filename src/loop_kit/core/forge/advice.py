@@ -103,7 +103,8 @@ def refused_push(state: LoopState) -> list[str]:
     """The lines that quote why the last push was refused, folded; none where none was."""
     if state.refusal is None or "push_refused" not in state.reasons:
         return []
-    summary = "<details><summary>What the git server answered</summary>"
+    who = "was found before the push" if state.refusal.found_here else "the git server answered"
+    summary = f"<details><summary>What {who}</summary>"
     return ["", summary, "", quote(state.refusal.words), "", "</details>"]
 
 
@@ -153,8 +154,12 @@ def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
     return f"{room if tampered else 'decide what it asks'}, then {again}."
 
 
-def _after_refused_push(state: LoopState) -> str:
+def _after_refused_push(state: LoopState) -> str | tuple[str, ...]:
     again, refusal = _again(state), state.refusal
+    if refusal is not None and refusal.found_here:
+        branch = inline(f"`{refusal.branch}`")
+        own = f"if it is no secret, commit it to {branch} yourself, then {again}."
+        return f"say in the card how to do without it: {CARD}.", own
     unsaved = refusal is None or refusal.of_state or not refusal.kind.is_final
     if unsaved or (state.held is not None and not state.held.kept):
         pushed = f"push what the artifact holds with the command above, then {again}"

@@ -5,7 +5,7 @@ A handler is pure, and does not decide what is done next.
 
 from collections.abc import Mapping
 
-from loop_kit.core.loop import second_review, sessions
+from loop_kit.core.loop import refused_secrets, second_review, sessions
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.loop.findings import close_verified, record_responses
 from loop_kit.core.loop.messages import (
@@ -172,7 +172,8 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
         again = {"retries": attempt.retries + 1, **pause_due}
         return update(spent, attempt=attempt.model_copy(update=again))
     if event.failure in REPAIRED and event.repairable and attempt.repairs < 1:
-        changes = {"repairs": attempt.repairs + 1, "feedback": event.message, "waits": False}
+        feedback = refused_secrets.feedback(event)
+        changes = {"repairs": attempt.repairs + 1, "feedback": feedback, "waits": False}
         return update(spent, attempt=attempt.model_copy(update=changes))
     reasons = (event.failure.value,) if outcome is Outcome.NEEDS_HUMAN else ()
     message = event.message
@@ -182,18 +183,31 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     missed = second_review.record_missed(spent, message)
     if missed is not None:
         return update(missed, attempt=attempt)
-    if event.failure is Failure.NOOP and state.simplify:
-        return _end_unsimplified(update(spent, attempt=attempt), event)
+    asks = _question(state, event)
+    if asks is not None:
+        error, asked = asks
+        return end_loop(
+            spent, Outcome.NEEDS_HUMAN, error, event.at, **{"attempt": attempt, **asked}
+        )
     return end_loop(
         spent, outcome, second_review.explain_missing(state, message), event.at, **changes
     )
 
 
-def _end_unsimplified(state: LoopState, event: AttemptFailed) -> LoopState:
-    """Ask a person: a worker that changes nothing when asked to simplify finds the size right."""
+def _question(state: LoopState, event: AttemptFailed) -> tuple[str, Mapping[str, object]] | None:
+    """What a person is asked in place of the usual end of a failure, and what is recorded.
+
+    A worker that changes nothing when asked to simplify finds the size right; one whose commits
+    hold a secret again cannot do without it.
+    """
+    if event.failure is Failure.SECRET:
+        refused = refused_secrets.refusal(state, event.message)
+        recorded = {"reasons": ("push_refused",), "refusal": refused}
+        return f"{refused.words}\n{refused.remedy}", recorded
+    if event.failure is not Failure.NOOP or not state.simplify:
+        return None
     error = f"The worker was asked to simplify the change and left it as it is. {event.message}"
-    changes = {"reasons": ("diff_growth",), "simplify": False}
-    return end_loop(state, Outcome.NEEDS_HUMAN, error, event.at, **changes)
+    return error, {"reasons": ("diff_growth",), "simplify": False}
 
 
 def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:

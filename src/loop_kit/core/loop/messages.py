@@ -42,6 +42,7 @@ class Failure(StrEnum):
     UNFINISHED = "unfinished"
     SCOPE = "scope"
     PROTECTED_PATH = "protected_path"
+    SECRET = "secret"  # noqa: S105
     VOID_VERDICT = "void_verdict"
     STALE_SESSION = "stale_session"
     TAMPERED = "tampered"

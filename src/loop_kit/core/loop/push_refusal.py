@@ -53,7 +53,8 @@ class Place(ExtensibleRecord):
 class PushRefusal(ExtensibleRecord):
     """A refused push: `branch` was refused, the loop's own or `of_state`; `words` are the server's.
 
-    `round` is the round whose work it was; `returned` that the worker got it back once.
+    `round` is the round whose work it was; `returned` that the worker got it back once;
+    `found_here` that it was refused before it was pushed, and `words` are ours.
     """
 
     kind: RefusalKind
@@ -65,6 +66,7 @@ class PushRefusal(ExtensibleRecord):
     of_state: bool = False
     round: int = 0
     returned: bool = False
+    found_here: bool = False
 
 
 class HeldWork(ExtensibleRecord):

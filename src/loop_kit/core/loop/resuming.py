@@ -100,7 +100,7 @@ def continue_loop(
     if attempt is not None:
         lost = attempt.lost + run_lost if state.is_running or run_lost else 0
         fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
-        refused = {"work_sha": ""} if _REFUSED & set(state.reasons) else {}
+        refused = {"work_sha": ""} if _is_refused_here(state) else {}
         attempt = attempt.model_copy(update=fresh | refused)
     again = update(
         state,
@@ -123,6 +123,12 @@ def continue_loop(
     if attempt is not None and attempt.lost >= _MAX_LOST:
         return _end_after_lost_runs(again, attempt, at)
     return end_if_rounds_used_up(skip_worker(again), at)
+
+
+def _is_refused_here(state: LoopState) -> bool:
+    """Whether the loop stopped because of what the worker changed, before that was pushed."""
+    refused = state.refusal is not None and state.refusal.found_here
+    return bool(_REFUSED & set(state.reasons)) or (refused and "push_refused" in state.reasons)
 
 
 def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:

@@ -1,0 +1,1 @@
+"""Secrets in text: the forms they take, the shapes of known keys, a scanner and a redactor."""
