@@ -140,6 +140,15 @@ def test_nothing_of_ours_is_left_in_the_temporary_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_root_cannot_take_the_namespace_apart(tmp_path: Path) -> None:
+    heard = Recording()
+    look = f"umount /proc; mount -t proc proc /mnt; grep -qz pytest /proc/{os.getpid()}/cmdline"
+    script = f"exec 2>/dev/null; {look} && echo seen || echo no; chown 1:1 . && echo root"
+    stream(["/bin/sh", "-c", script], tmp_path, heard)
+    expected = [b"no", b"root"] if process.is_namespace_allowed() else [b"seen"]
+    assert [line for _, line in heard.lines][: len(expected)] == expected
+
+
 OWNER = """
 import sys
 from pathlib import Path

@@ -2,11 +2,11 @@
 
 Where permitted (root on Linux, with `unshare` of util-linux), the commands of verify and of a
 set-up run in a namespace of their own, and so do agents in a CI job: what they can see and kill,
-also by `kill -9 -1`, is what they have started. The kernel kills everything in it when its first
-process ends, whatever sessions it started, and the first process ends with this one, even after
-SIGKILL. That first process is a shell, so that the program gets signals like any other. It reports
-the program's exit code through a named pipe and then waits for this process, because what the
-program left running may still have to write its report.
+also by `kill -9 -1`, is what they have started; root keeps no right to change that. The kernel
+kills everything in it when its first process ends, whatever sessions it started, and the first
+process ends with this one, even after SIGKILL. That first process is a shell, so that the program
+gets signals like any other. It reports the program's exit code through a named pipe and then waits
+for this process, because what the program left running may still have to write its report.
 
 Elsewhere only the program itself is set to die with this process (`setpriv --pdeathsig`); what it
 started is found by `tree`, and after a kill -9 of this process by the next run. For an agent
@@ -24,6 +24,12 @@ from pathlib import Path
 
 _PLACES = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"
 _UNSHARE = ("--pid", "--fork", "--kill-child", "--mount-proc", "--")
+_KEPT = (
+    *("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"),
+    *("net_bind_service", "net_raw", "sys_chroot", "setfcap", "audit_write"),
+)
+"""The capabilities that root keeps in a namespace: those of root in a container, which installs
+packages, but can mount nothing, make no device and look into no process outside."""
 _FIRST = (
     'pipes=$1; shift; exec 3<&0 0</dev/null; "$@" <&3 3<&- & exec 3<&-; wait $!;'
     ' echo $? >"$pipes/exit-code"; exec >/dev/null 2>&1; read -r _ <"$pipes/release"'
@@ -75,13 +81,13 @@ class Namespace(Bare):
         unshare = shutil.which("unshare", path=_PLACES)
         if not sys.platform.startswith("linux") or os.geteuid() != 0 or unshare is None:
             return []
-        return [unshare, *_UNSHARE, "/bin/true"]
+        return [unshare, *_UNSHARE, *_fewer_rights(), "/bin/true"]
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that starts `argv` as the second process of a namespace."""
         unshare = shutil.which("unshare", path=_PLACES) or "unshare"
         shell = ("/bin/sh", "-c", _FIRST, "sh", str(self._pipes))
-        return super().argv([unshare, *_UNSHARE, *shell, *argv])
+        return super().argv([unshare, *_UNSHARE, *_fewer_rights(), *shell, *argv])
 
     def exit_code(self) -> int | None:
         """The program's exit code; 128 and the number of a signal that ended it."""
@@ -111,3 +117,10 @@ class Namespace(Bare):
         """Remove the pipes."""
         os.close(self._exit_pipe)
         shutil.rmtree(self._pipes, ignore_errors=True)
+
+
+def _fewer_rights() -> list[str]:
+    """What a program is started by, so that it and its children have no right but `_KEPT`."""
+    setpriv = shutil.which("setpriv", path=_PLACES)
+    bounds = ",".join(("-all", *(f"+{name}" for name in _KEPT)))
+    return [setpriv, "--inh-caps=-all", f"--bounding-set={bounds}", "--"] if setpriv else []
