@@ -8,11 +8,17 @@ import pytest
 from tests.core.builders import START, TASK, after, attempted, awaiting_work, sha, work_reported
 from tests.fakes import MemoryServer, MemoryStore, RecordingReporter
 
-from loop_kit.adapters.replay import LateStore, ReplayedAgent, ReplayedVerifier, ReplayedWorkspaces
+from loop_kit.adapters.replay import (
+    LateStore,
+    ReplayedAgent,
+    ReplayedSandbox,
+    ReplayedVerifier,
+    ReplayedWorkspaces,
+)
 from loop_kit.core.ci.bundle import Bundle, BundledWork, VerifyResult, VerifyResults
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import CommandResult, Outcome, Role, Spent
-from loop_kit.ports import Assignment, SetupFailed, WorkMoved
+from loop_kit.ports import Assignment, Confinement, SandboxUnavailable, SetupFailed, WorkMoved
 
 
 def job(folder: Path) -> Assignment:
@@ -80,6 +86,16 @@ def test_a_preparation_that_failed_is_replayed_for_the_role_that_it_kept_from_wo
     assert between.open(Role.WORKER, sha(1)).collect("").head == sha(7)
     with pytest.raises(SetupFailed):
         between.open(Role.REVIEWER, sha(7))
+
+
+def test_how_the_agents_were_confined_is_what_their_own_job_recorded() -> None:
+    recorded = bundle().model_copy(update={"sandbox": "namespaces; network: open"})
+    stopped = {"outcome": Outcome.SANDBOX_UNAVAILABLE, "error": "No room. Add it."}
+
+    assert ReplayedSandbox(bundle()).confinement() is None
+    assert ReplayedSandbox(recorded).confinement() == Confinement("namespaces; network: open")
+    with pytest.raises(SandboxUnavailable, match="No room. Add it"):
+        ReplayedSandbox(bundle().model_copy(update=stopped)).confinement()
 
 
 def test_what_was_not_verified_is_failed() -> None:

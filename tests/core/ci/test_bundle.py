@@ -29,7 +29,7 @@ from loop_kit.core.ci.bundle import (
     parse_header,
 )
 from loop_kit.core.ci.bundle_builder import build_bundle, shorten
-from loop_kit.core.loop.messages import BaseVerified, Event, Failure, LeaseTaken
+from loop_kit.core.loop.messages import BaseVerified, Event, Failure, LeaseTaken, SandboxChosen
 from loop_kit.core.loop.state import (
     CommandResult,
     Lease,
@@ -64,6 +64,11 @@ def bundle_of(*events: Event, reports: dict[Role, bytes] | None = None) -> Bundl
     state = recorded(COMMANDS)
     made = build_bundle(state, after(state, *events), events, reports or {})
     return parse_bundle(made.to_json())
+
+
+def test_a_bundle_says_how_its_agents_were_confined() -> None:
+    assert bundle_of(SandboxChosen("Landlock; network: open")).sandbox == "Landlock; network: open"
+    assert bundle_of().sandbox == ""
 
 
 def assert_refused(raw: bytes, why: str) -> None:

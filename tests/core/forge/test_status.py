@@ -36,6 +36,13 @@ def without_marker(body: str) -> str:
     return rest
 
 
+def test_the_status_comment_shows_how_agents_are_confined_once_that_is_known() -> None:
+    confined = rejected().model_copy(update={"sandbox": "none; network: open"})
+
+    assert "- **Sandbox:** none; network: open\n" in status_comment(confined)
+    assert "Sandbox" not in status_comment(rejected())
+
+
 def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
     body = status_comment(rejected())
     assert body.startswith("<!-- loop-kit:T-001:status-comment -->\n")
