@@ -94,7 +94,7 @@ def test_how_the_agents_were_confined_is_what_their_own_job_recorded() -> None:
 
     assert ReplayedSandbox(bundle()).confinement() is None
     assert ReplayedSandbox(recorded).confinement() == Confinement("namespaces; network: open")
-    with pytest.raises(SandboxUnavailable, match="No room. Add it"):
+    with pytest.raises(SandboxUnavailable, match="Add it"):
         ReplayedSandbox(bundle().model_copy(update=stopped)).confinement()
 
 
