@@ -59,6 +59,7 @@ SLOW = (
     "seed",
     "simulation",
     "storms",
+    "test_patterns.py",
 )
 STORMS = (
     "e2e/test_cancelled_jobs.py",

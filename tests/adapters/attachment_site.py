@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hosts(site: Site, storage: Site | None = None, timeout: float = 10) -> Hosts:
-    kept = (storage.host.replace(".", r"\."),) if storage else ()
+    kept = (re.compile(re.escape(storage.host)),) if storage else ()
     return Hosts(page=site.host, storage=kept, scheme="http", timeout=timeout, pace=0)
 
 

@@ -24,7 +24,9 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _IMAGE = re.compile(r"!\[([^\]\n]{0,200})\](?:\([^)\n]{0,500}\)|\[[^\]\n]{0,200}\])?")
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`)", re.DOTALL)
 _MENTION = re.compile(r"(?<![\w`/@])@(?=[A-Za-z0-9])[\w-]+(?:/[\w.-]+)?")
-_REFERENCE = re.compile(r"(?<![\w`&])(?:[\w.-]+/[\w.-]+)?#\d+\b|(?<![\w`])GH-\d+\b", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"(?<![\w`&])(?:[\w.-]{1,100}/[\w.-]{1,100})?#\d+\b|(?<![\w`])GH-\d+\b", re.IGNORECASE
+)
 _PINGS = re.compile(r"(?:^|[^A-Za-z0-9_])@[A-Za-z0-9]")
 _REFERS = re.compile(
     r"(?:^|[^\w&])#\d|(?<![\w.-])[\w.-]{1,100}/[\w.-]{1,100}#\d|(?:^|\W)GH-\d", re.IGNORECASE

@@ -17,6 +17,8 @@ from loop_kit.ports import Reporter
 from loop_kit.settings import Settings
 from loop_kit.usecases.apply_work import Applied, Target, apply_work
 
+_WORK_BRANCH = re.compile(r".+/([^/]+)/work(?:-\d+)?")
+
 
 class LocalBranch:
     """The work branch of one local run, and the user's branch as the run has found it."""
@@ -134,8 +136,8 @@ def _commits(state: LoopState) -> set[str]:
 
 def _is_work_branch(state: LoopState) -> bool:
     """Whether the recorded branch is one for the work alone, and not the user's own."""
-    pattern = rf".+/{re.escape(state.task_id)}/work(-\d+)?"
-    return re.fullmatch(pattern, state.work_branch) is not None
+    found = _WORK_BRANCH.fullmatch(state.work_branch)
+    return found is not None and found[1] == state.task_id
 
 
 def _user_branch(state: LoopState) -> str:

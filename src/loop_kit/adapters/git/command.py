@@ -84,7 +84,7 @@ _NETWORK = re.compile(
 )
 _PLAIN = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT"})
 """What git needs besides its own variables where it stays in a job."""
-_IDENT = re.compile(r"(?P<name>.+) <(?P<email>.+)> \d+ ")
+_IDENT = re.compile(r"(?P<name>[^<\n]+) <(?P<email>[^>\n]+)> \d+ ")
 _BLOB_BATCH = 32 * 1024 * 1024
 _PASSED_ON = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 

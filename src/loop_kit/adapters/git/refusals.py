@@ -14,7 +14,7 @@ from loop_kit.core.sanitize import visible
 from loop_kit.errors import BranchRefused
 
 _LOGIN = r"//[^/@\s]+@"
-_NAME = r"\S*(?:refs/|://)\S*"
+_NAME = r"(?<!\S)\S*?(?:refs/|://)\S*"
 _SERVER_TROUBLE = (
     r"(?s)\.lock': file exists|fatal error in commit_refs|internal server error|rate limit"
     r"|cannot lock ref(?!.*(?:cannot create|but expected|already exists))"
@@ -22,15 +22,15 @@ _SERVER_TROUBLE = (
 """Passes, whatever else is printed beside it."""
 _AUTHENTICATION = r"returned error: 401|authentication failed|could not read (?:username|password)"
 _FINAL = (
-    r"returned error: 4(?!01|08|25|29)\d\d",
-    r"\bgh\d{3}\b|rule violations|protected branch|declined|denied|prohibited",
-    r"refusing to|without `workflows` permission|hidden ref|funny refname|checked out",
-    r"cannot create|directory file conflict|shallow update not allowed",
-    r"couldn't find remote ref|not our ref|unadvertised object|does not match any",
-    r"repository not found|not (?:appear to be )?a git repository",
-    r"certificate problem|certificate verif|host key verification failed",
-    r"transport '\w+' not allowed|unable to find remote helper",
-    r"no space left on device|read-only file system|usage: git|unknown option",
+    r"returned error: 4(?!01|08|25|29)\d\d"
+    r"|\bgh\d{3}\b|rule violations|protected branch|declined|denied|prohibited"
+    r"|refusing to|without `workflows` permission|hidden ref|funny refname|checked out"
+    r"|cannot create|directory file conflict|shallow update not allowed"
+    r"|couldn't find remote ref|not our ref|unadvertised object|does not match any"
+    r"|repository not found|not (?:appear to be )?a git repository"
+    r"|certificate problem|certificate verif|host key verification failed"
+    r"|transport '\w+' not allowed|unable to find remote helper"
+    r"|no space left on device|read-only file system|usage: git|unknown option"
 )
 _UNREACHABLE = (
     *("returned error: 5", "connection reset", "connection refused", "could not resolve host"),
@@ -44,9 +44,9 @@ _CONTENT = (
 )
 _REFUSED_REF = r"(?m)^!\t\S*:refs/heads/(\S+)\t\[remote rejected\] \((.*)\)"
 _NAMED_REF = r"(?:found|failed) for refs/heads/(\S+?)\.?(?:\s|$)"
-_PLACE = r"(?m)^\s*(?:-\s*)?path: (\S.*?)(?::(\d+))?\s*$"
-_LARGE = r"File (\S.*?) is [\d.]+ [KMG]B"
-_SECRET_KIND = r"(?m)^\s*(?:--|——) (.+?) (?:--|——)"  # noqa: S105
+_PLACE = r"(?m)^[ \t]*+(?:-[ \t]*+)?path: (\S.*?)(?::(\d+))?$"
+_LARGE = r"(?m)^(?>.*?\bFile )(\S.*?) is [\d.]+ [KMG]B"
+_SECRET_KIND = r"(?m)^[ \t]*+(?:--|——) (.+?) (?:--|——)"  # noqa: S105
 
 
 def printable(output: str) -> str:
@@ -208,7 +208,7 @@ def is_final(output: str, *, token_worked: bool = False) -> bool:
         return False
     if re.search(_AUTHENTICATION, low):
         return not token_worked
-    return any(re.search(pattern, low) for pattern in _FINAL)
+    return bool(re.search(_FINAL, low))
 
 
 def may_pass(output: str, *, token_worked: bool = False) -> bool:

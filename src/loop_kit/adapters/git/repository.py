@@ -14,6 +14,7 @@ from loop_kit.adapters.git.leaks import LeakSearch
 from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.patches import Patches
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log
+from loop_kit.core.card.globs import match_rules
 from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.loop.provenance import Spot
 from loop_kit.core.secrets.forms import Forms
@@ -160,13 +161,11 @@ class GitRepository:
 
         Only the folders that the patterns begin with are listed.
         """
-        from pathspec import GitIgnoreSpec
-
         folders = {_literal_folder(pattern) for pattern in patterns}
         below = () if "" in folders else tuple(sorted(folders))
         command = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
         names = _names(self._git.run(*command).out)
-        return tuple(islice(GitIgnoreSpec.from_lines(patterns).match_files(names), limit))
+        return tuple(islice(match_rules(patterns).match_files(names), limit))
 
     def resolve(self, revision: str) -> str | None:
         """The full id of the commit that `revision` names; None if there is no such commit."""

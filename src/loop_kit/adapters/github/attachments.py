@@ -45,10 +45,10 @@ class Hosts:
     """
 
     page: str = "github.com"
-    storage: tuple[str, ...] = (
-        r"[a-z0-9-]+\.githubusercontent\.com",
-        r"github-production-repository-file-5c1aeb\.s3\.amazonaws\.com",
-        r"github-production-user-asset-6210df\.s3\.amazonaws\.com",
+    storage: tuple[re.Pattern[str], ...] = (
+        re.compile(r"[a-z0-9-]+\.githubusercontent\.com"),
+        re.compile(r"github-production-repository-file-5c1aeb\.s3\.amazonaws\.com"),
+        re.compile(r"github-production-user-asset-6210df\.s3\.amazonaws\.com"),
     )
     scheme: str = "https"
     timeout: float = 15
@@ -64,7 +64,7 @@ class Hosts:
     def has_file(self, url: str) -> bool:
         """Whether `url` is in the storage; a login or a port in it makes it another host."""
         scheme, host, _ = _parts(url)
-        stored = any(re.fullmatch(pattern, host) for pattern in self.storage)
+        stored = any(pattern.fullmatch(host) for pattern in self.storage)
         return scheme == self.scheme and stored
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.core.card.globs import match_rules
 from loop_kit.errors import BadSetting
 from loop_kit.ports import SetupFailed
 
@@ -165,9 +166,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def _spec(*patterns: str) -> "GitIgnoreSpec":
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(patterns)
+    return match_rules(patterns)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -55,9 +55,9 @@ def head_of(git_dir: Path) -> str | None:
     branch = _BRANCH.fullmatch(head)
     if branch is not None:
         ref = branch[1]
-        packed = re.escape(ref).join((rb"^([0-9a-f]+) ", rb"$"))
-        listed = re.search(packed, _plain(git_dir / "packed-refs"), re.MULTILINE)
-        head = _plain(git_dir / os.fsdecode(ref)) or (listed[1] if listed else b"")
+        lines = (line.partition(b" ") for line in _plain(git_dir / "packed-refs").splitlines())
+        packed = next((commit for commit, _, name in lines if name == ref), b"")
+        head = _plain(git_dir / os.fsdecode(ref)) or packed
     return head.decode() if _COMMIT.fullmatch(head) else None
 
 

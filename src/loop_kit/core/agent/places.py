@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
 
 _LINE = re.compile(
-    r"(?::L?|#L?|,? ?\(?lines? )(\d{1,9})(?:[-:–]L?\d{1,9})*\)?$", re.ASCII | re.IGNORECASE
+    r"(?::L?|#L?|,? ?\(?lines? )(\d{1,9})(?:[-:–]L?\d{1,9}){0,20}\)?$", re.ASCII | re.IGNORECASE
 )
 _MAX_DEPTH = 20
 

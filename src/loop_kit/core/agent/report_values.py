@@ -38,7 +38,7 @@ NOTHING = frozenset({"none", "nothing", "n_a", "null", "no_blocking_issues"})
 """What an agent writes where a list is empty."""
 
 _WHOLE = re.compile(r"\s*(\d{1,9})(?:\.0+)?\s*", re.ASCII)
-_LINE = re.compile(r"\s*(?:lines?\b|l)?\s*(\d{1,9})(?!\d)", re.IGNORECASE | re.ASCII)
+_LINE = re.compile(r"\s*+(?:(?:lines?\b|l)\s*+)?(\d{1,9})(?!\d)", re.IGNORECASE | re.ASCII)
 
 
 def word(value: object) -> str:

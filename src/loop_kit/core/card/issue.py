@@ -50,7 +50,7 @@ _FIELDS = {label.casefold(): name for name, label in HEADINGS.items()}
 _LANGUAGES = frozenset({"json", "yaml", "yml"})
 _TELLING = frozenset({"goal", "task_id", "acceptance_criteria", "in_scope", "out_of_scope"})
 _MENTIONS_CARD = re.compile(
-    r"""^[ \t]*[{,]?[ \t]*["']?(?:goal|task_id)["']?[ \t]*:""", re.MULTILINE
+    r"""^[ \t]*+(?:[{,][ \t]*+)?["']?(?:goal|task_id)["']?[ \t]*:""", re.MULTILINE
 )
 _LITERAL = frozenset({"in_scope", "out_of_scope", "verify"})
 _NO_RESPONSE = "_No response_"

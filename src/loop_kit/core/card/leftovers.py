@@ -34,8 +34,10 @@ _IS_FILE = re.compile("|".join(map(translate, _FILES)))
 _ENVIRONMENT_MARKERS = ("pyvenv.cfg", "conda-meta/history")
 _MAX_NAMED = 20
 _MAX_NAME = 200
-_CONFLICT = tuple(
-    re.compile(marker, re.MULTILINE) for marker in (rb"^<<<<<<< ", rb"^=======\r?$", rb"^>>>>>>> ")
+_CONFLICT = (
+    re.compile(rb"^<<<<<<< ", re.MULTILINE),
+    re.compile(rb"^=======\r?$", re.MULTILINE),
+    re.compile(rb"^>>>>>>> ", re.MULTILINE),
 )
 
 

@@ -12,6 +12,7 @@ The parser is a CommonMark parser, as GitHub's is; regular expressions would see
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from loop_kit.core.sanitize import visible
@@ -100,13 +101,19 @@ def _short_footnotes(env: Mapping[str, Any]) -> Iterator[Block]:
             yield Block("footnote", about["map"][0] + 1, label)
 
 
-def _can_hide(html: str) -> bool:
-    """Whether this raw HTML may hide what follows; a `<` that begins no whole tag may."""
+@cache
+def raw_html() -> re.Pattern[str]:
+    """A comment, a tag (group 1: one that opens), an unclosed comment or a bare `<`."""
     from markdown_it.common.html_re import close_tag, open_tag
 
-    for piece in re.finditer(f"{_COMMENT}|{close_tag}|({open_tag})|<", html, re.DOTALL):
+    return re.compile(f"{_COMMENT}|<!--.*|{close_tag}|({open_tag})|<", re.DOTALL)
+
+
+def _can_hide(html: str) -> bool:
+    """Whether this raw HTML may hide what follows; a `<` that begins no whole tag may."""
+    for piece in raw_html().finditer(html):
         name = re.match("<([A-Za-z0-9-]+)", piece.group(1) or "")
-        if piece.group() == "<" or (name and name.group(1).lower() in _HIDING):
+        if not piece.group().endswith(">") or (name and name.group(1).lower() in _HIDING):
             return True
     return False
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from loop_kit.core.card.globs import match_rules
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.record import Record
 
@@ -88,6 +89,17 @@ def patterns(entries: Iterable[str], existing: frozenset[str] = frozenset()) -> 
     )
 
 
+def check_entry(entry: str) -> str:
+    """`entry` itself, where it is prose or a pattern that can be matched.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if _is_pattern(entry.strip()) and {"[", "\\"} & set(entry):
+        match_rules([entry.strip()])
+    return entry
+
+
 def _is_pattern(entry: str) -> bool:
     _, dot, suffix = entry.rpartition(".")
     return "/" in entry or "*" in entry or (bool(dot) and suffix.isalnum())
@@ -123,9 +135,7 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
 @lru_cache
 def _spec(lines: tuple[str, ...]) -> "GitIgnoreSpec":
     """The patterns of one card, or of the protected paths: every round asks for the same."""
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(lines)
+    return match_rules(lines)
 
 
 def _is_replacement(change: Change, path: str, rules: ScopeRules) -> bool:

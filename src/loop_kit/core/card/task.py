@@ -12,10 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from loop_kit.core.card.documents import DocumentInvalid, read_document
+from loop_kit.core.card.scope import check_entry
 from loop_kit.core.record import NonBlankText, Record, Text, encode_json, explain
 from loop_kit.errors import BadCard
 
 MAX_CARD_BYTES = 64 * 1024
+_MAX_SCOPE = 500
 
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -42,6 +44,9 @@ def check_task_id(task_id: str) -> str:
 
 
 TaskId = Annotated[str, AfterValidator(check_task_id)]
+Scope = Annotated[
+    tuple[Annotated[Text, AfterValidator(check_entry)], ...], Field(max_length=_MAX_SCOPE)
+]
 
 
 class CardLimits(Record):
@@ -68,8 +73,8 @@ class TaskCard(Record):
     goal: NonBlankText
     title: Text = ""
     base_branch: Text = ""
-    in_scope: tuple[Text, ...] = ()
-    out_of_scope: tuple[Text, ...] = ()
+    in_scope: Scope = ()
+    out_of_scope: Scope = ()
     acceptance_criteria: tuple[Text, ...] = ()
     constraints: tuple[Text, ...] = ()
     verify: tuple[NonBlankText, ...] = ()
