@@ -35,7 +35,7 @@ _MAX_MODULES = 100
 _SUBMODULES = ("modules/*/config", "modules/*/*/config", "modules/*/modules/*/config")
 _HEADER = re.compile(rb"^[ \t]*extraheader[ \t]*=.*\n?", re.IGNORECASE | re.MULTILINE)
 _LOGIN = re.compile(rb"(https?://)[^/@\s\"]+@")
-_INCLUDED = re.compile(rb"^[ \t]*path[ \t]*=[ \t]*\"?(/[^\"\n]+?)\"?[ \t]*$", re.MULTILINE)
+_INCLUDED = re.compile(rb"^[ \t]*path[ \t]*=[ \t]*\"?(/[^\"\n]*[^\" \t\n])\"?[ \t]*$", re.MULTILINE)
 _IRREGULAR = b"\0irregular"
 """Stands for the content of what is no regular file of a sane size."""
 
