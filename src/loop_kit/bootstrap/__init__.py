@@ -207,6 +207,7 @@ def _agents(
     settings: Settings,
     identity: Identity,
     kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+    task_id: str = "",
 ) -> dict[Role, Agent]:
     return choose_agents(
         settings,
@@ -218,6 +219,7 @@ def _agents(
         job=site.job,
         uncommitted=lambda: read_status(site.git, site.name_in_repository).tracked,
         kept=kept,
+        task_id=task_id,
     )
 
 
@@ -238,7 +240,7 @@ def _ports(
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)
     watch = _watch(site, reporter)
-    agents = _agents(site, settings, identity, watch)
+    agents = _agents(site, settings, identity, watch, card.task_id)
     seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
     base = base_sha or site.place.head
     preparation = choose_preparation(

@@ -12,12 +12,34 @@ from loop_kit.core.agent.checkup import Version, version_text
 
 
 @dataclass(frozen=True, slots=True)
+class OwnFolder:
+    """A folder in which a program keeps its login and its conversations.
+
+    Attributes:
+        variable: Names the folder, or the one that it is in.
+        default: Where that is below the user's home.
+        inside: The program's own folder in it, '' if it is that.
+        login: The file with the login, in the program's own folder.
+        settings: Files there that a person writes.
+        shared: Folders there that a person fills.
+    """
+
+    variable: str
+    default: str
+    inside: str
+    login: str
+    settings: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class KnownProgram:
     """The facts about one backend's program, before anything is run.
 
     Attributes:
         keys: Each variable with a key, and the setting it comes from ('' if no setting has it).
         homes: Variables with the folders of its settings, logins and sessions.
+        folders: Those of its homes in which it keeps a login and conversations.
         caches: Variables with the folders of what it can fetch again.
         log_in: The command to log in without a key.
         login_status: The command to see whether it is logged in.
@@ -31,6 +53,7 @@ class KnownProgram:
     flags: tuple[str, ...]
     keys: Mapping[str, str]
     homes: tuple[str, ...]
+    folders: tuple[OwnFolder, ...]
     caches: tuple[str, ...]
     log_in: str
     login_status: str
@@ -54,6 +77,13 @@ _CODEX = KnownProgram(
     ),
     keys=MappingProxyType({"CODEX_API_KEY": "openai_api_key", "CODEX_ACCESS_TOKEN": ""}),
     homes=("CODEX_HOME",),
+    folders=(
+        OwnFolder(
+            *("CODEX_HOME", ".codex", "", "auth.json"),
+            settings=("config.toml", "AGENTS.md"),
+            shared=("prompts", "rules", "skills"),
+        ),
+    ),
     caches=(),
     log_in="codex login",
     login_status="codex login status",
@@ -81,6 +111,13 @@ _CLAUDE = KnownProgram(
         }
     ),
     homes=("CLAUDE_CONFIG_DIR",),
+    folders=(
+        OwnFolder(
+            *("CLAUDE_CONFIG_DIR", ".claude", "", ".credentials.json"),
+            settings=("settings.json", "CLAUDE.md"),
+            shared=("agents", "commands", "plugins", "skills"),
+        ),
+    ),
     caches=(),
     log_in="claude auth login",
     login_status="claude auth status",
@@ -97,6 +134,7 @@ _OPENCODE = KnownProgram(
     flags=("--format", "--auto", "--dir", "--title", "--session", "-m"),
     keys=MappingProxyType({}),
     homes=("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
+    folders=(OwnFolder("XDG_DATA_HOME", ".local/share", "opencode", "auth.json"),),
     caches=("XDG_CACHE_HOME",),
     log_in="opencode auth login",
     login_status="opencode auth list",

@@ -1,7 +1,7 @@
 """Chooses the backend that plays each role: the one that is named, else the first installed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
+from loop_kit.adapters.agents.own_home import HOMES, OwnHome
 from loop_kit.adapters.agents.second_reviewer import choose_second_reviewer
 from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent import environment
@@ -31,6 +32,7 @@ def choose_agents(
     job: Path | None,
     uncommitted: Callable[[], Sequence[str]],
     kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+    task_id: str = "",
 ) -> dict[Role, Agent]:
     """The agents by role; all see `extra` beside what `environ` may give them.
 
@@ -48,7 +50,17 @@ def choose_agents(
     if "PATH" in visible:
         visible["PATH"] = absolute_path(visible["PATH"])
     chosen: dict[Role, Agent] = {}
-    setup = partial(_setup, settings, environ, visible, logs=logs, root=root, job=job, kept=kept)
+    setup = partial(
+        _setup,
+        settings,
+        environ,
+        visible,
+        logs=logs,
+        root=root,
+        job=job,
+        kept=kept,
+        task_id=task_id,
+    )
     for role in (Role.WORKER, Role.REVIEWER):
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
@@ -91,12 +103,15 @@ def _setup(
     root: Path,
     job: Path | None,
     kept: Callable[[], AbstractContextManager[None]],
+    task_id: str,
 ) -> Setup:
     worker = role is Role.WORKER
+    home = _own_home(role, backend, environ, job, task_id) if job else None
     return Setup(
         environment={
             **visible,
             **(_make_homes(job / "homes" / role.value, backend, environ) if job else {}),
+            **(home.variables() if home else {}),
             **_keys(backend, settings, environ),
         },
         logs=logs,
@@ -107,8 +122,25 @@ def _setup(
         secrets=tuple(known_secrets(settings, environ).values()),
         namespace=job is not None,
         structured=settings.structured_output,
-        kept=kept,
+        kept=partial(_within, kept, home) if home else kept,
     )
+
+
+@contextmanager
+def _within(kept: Callable[[], AbstractContextManager[None]], home: OwnHome) -> Iterator[None]:
+    """What a program with a home of its own runs within."""
+    with kept(), home.filled():
+        yield
+
+
+def _own_home(
+    role: Role, backend: str, environ: Mapping[str, str], job: Path, task_id: str
+) -> OwnHome:
+    """The home of a program in a job: below the one that the job names, where it may be kept."""
+    folders = KNOWN[backend].folders if backend in KNOWN else ()
+    named = [Path(environ[own.variable]) for own in folders if environ.get(own.variable)]
+    folder = named[0] / HOMES / task_id if named and task_id else job / "homes"
+    return OwnHome(backend, folder / role.value, environ, copies=False)
 
 
 def _make_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[str, str]:
