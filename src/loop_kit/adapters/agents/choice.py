@@ -43,12 +43,7 @@ def choose_agents(
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    allowed = environment.agent_environment(
-        environ, settings.agent_env, withheld=settings.setup_env
-    )
-    visible = {**allowed, **extra}
-    if "PATH" in visible:
-        visible["PATH"] = absolute_path(visible["PATH"])
+    visible = _visible(settings, environ, extra)
     chosen: dict[Role, Agent] = {}
     setup = partial(
         _setup,
@@ -77,6 +72,18 @@ def choose_agents(
         role, first = Role.SECOND_REVIEWER, chosen[Role.REVIEWER].name
         chosen[role] = choose_second_reviewer(settings, first, partial(setup, role), _factory)
     return chosen
+
+
+def _visible(
+    settings: Settings, environ: Mapping[str, str], extra: Mapping[str, str]
+) -> dict[str, str]:
+    """The part of `environ` that every agent sees, and `extra`."""
+    withheld = settings.setup_env
+    allowed = environment.agent_environment(environ, settings.agent_env, withheld=withheld)
+    visible = {**allowed, **extra}
+    if "PATH" in visible:
+        visible["PATH"] = absolute_path(visible["PATH"])
+    return visible
 
 
 def is_manual(role: Role, settings: Settings) -> bool:
