@@ -45,17 +45,8 @@ def choose_agents(
     """
     visible = _visible(settings, environ, extra)
     chosen: dict[Role, Agent] = {}
-    setup = partial(
-        _setup,
-        settings,
-        environ,
-        visible,
-        logs=logs,
-        root=root,
-        job=job,
-        kept=kept,
-        task_id=task_id,
-    )
+    setup = partial(_setup, settings, environ, visible, logs=logs, root=root)
+    setup = partial(setup, job=job, kept=kept, task_id=task_id)
     for role in (Role.WORKER, Role.REVIEWER):
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
