@@ -40,7 +40,7 @@ case "$ref" in
   *) refuse 'funny refname' ;;
 esac
 
-for pattern in $(git config --get-all github.protected); do
+for pattern in $([ ! -f "$GIT_DIR/hooks/protected" ] || cat "$GIT_DIR/hooks/protected"); do
   case "${ref#refs/heads/}" in
     $pattern)
       echo "error: GH006: Protected branch update failed for $ref." >&2
@@ -54,8 +54,9 @@ done
 [ -f "$GIT_DIR/hooks/content" ] && . "$GIT_DIR/hooks/content"
 [ "$PUSHER_MAY_CHANGE_WORKFLOWS" = 1 ] && exit 0
 
-changed=$(git log --format= --name-only "$new" --not --all -- .github/workflows | head -n 1)
-[ -n "$changed" ] && refuse_workflow "$changed"
+changed=$(git log -1 --format= --name-only "$new" --not --all -- .github/workflows)
+[ -n "$changed" ] && refuse_workflow "${changed%%
+*}"
 
 # A new branch at an old commit brings back workflow files that no branch has any more.
 [ "$old" = "$zero" ] || exit 0
@@ -148,7 +149,6 @@ def create_bare_repository(path: Path, default_branch: str) -> None:
     repository = BareRepository(path)
     repository.git("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}")
     settings = {
-        "http.receivepack": "true",
         "uploadpack.allowFilter": "true",
         "uploadpack.allowAnySHA1InWant": "true",
         "receive.hideRefs": "refs/pull",
@@ -169,6 +169,8 @@ def create_bare_repository(path: Path, default_branch: str) -> None:
 
 def set_protected_branches(repository: BareRepository, patterns: tuple[str, ...]) -> None:
     """Refuse every push to the branches that a shell pattern matches, and to no others."""
-    repository.attempt("config", "--unset-all", "github.protected")
-    for pattern in patterns:
-        repository.git("config", "--add", "github.protected", pattern)
+    file = Path(repository.path) / "hooks" / "protected"
+    if patterns:
+        file.write_text("\n".join(patterns), encoding="utf-8")
+    else:
+        file.unlink(missing_ok=True)

@@ -65,6 +65,11 @@ def packet(payload: bytes) -> bytes:
     return b"%04x" % (len(payload) + 4) + payload
 
 
+def announcement(service: str) -> bytes:
+    """What smart HTTP puts in front of a list of refs."""
+    return packet(f"# service=git-{service}\n".encode()) + b"0000"
+
+
 def read_packets(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield payloads up to the first flush packet or the end."""
     while (length := stream.read(4)) not in {b"", b"0000"}:

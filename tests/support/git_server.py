@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import subprocess
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from tests.support.git_protocol import (
     PushRequest,
     Question,
     RefUpdate,
+    announcement,
     finish_report,
     parse_push,
     parse_question,
@@ -256,7 +258,7 @@ class _GitHandler(LoopbackHandler):
             return self._say(401, "Invalid username or token.", CHALLENGE)
         if identity.permission == "none" or not self.host.has_repository(target.repository):
             return self._say(404, "Repository not found.")
-        if target.endpoint not in {"info/refs", "git-upload-pack", "git-receive-pack"}:
+        if target.service not in {"upload-pack", "receive-pack"}:
             return self._say(403, "Please upgrade your git client.")
         if target.service == "receive-pack" and identity.permission != "write":
             words = f"Permission to {target.repository}.git denied to {identity.login}."
@@ -290,7 +292,7 @@ class _GitHandler(LoopbackHandler):
         asked = Push(target.repository, identity.login, request.updates)
         self.host.announce(asked)
         reason = fault.reason if fault else ""
-        report, status = self._run_push(target, identity, body, request, reason)
+        report = self._run_push(target, identity, body, request, reason)
         moved = tuple(update for update in request.updates if update.ref in report.accepted)
         refused = tuple(report.refused.items())
         self.host.record_push(
@@ -300,10 +302,10 @@ class _GitHandler(LoopbackHandler):
             return self._fail(fault)
         kind = {"Content-Type": "application/x-git-receive-pack-result"}
         if fault is not None and fault.kind == "cut":
-            self.send_cut(status, kind, report.answer)
+            self.send_cut(200, kind, report.answer)
         else:
-            self.send_whole(status, kind, report.answer)
-        return status
+            self.send_whole(200, kind, report.answer)
+        return 200
 
     def _run_push(
         self,
@@ -312,63 +314,68 @@ class _GitHandler(LoopbackHandler):
         body: IO[bytes],
         request: PushRequest,
         reason: str = "",
-    ) -> tuple[PushReport, int]:
+    ) -> PushReport:
         with tempfile.NamedTemporaryFile("r", suffix=".refusals") as refusals:
             rules = {"PUSH_REFUSALS": refusals.name, "PUSH_FAULT": reason}
-            with self._backend(target, identity, body, **rules) as output:
-                status, _ = read_cgi_head(output)
+            with self._service(target, identity, body, **rules) as output:
                 answer = output.read()
             lines = refusals.read().splitlines()
         reasons = dict(line.split("\t", 1) for line in lines)
-        return finish_report(answer, request, reasons), status
+        return finish_report(answer, request, reasons)
 
     def _pass_through(
         self, target: Target, identity: Identity, body: IO[bytes], *, cut: bool = False
     ) -> int:
-        with self._backend(target, identity, body) as output:
-            status, headers = read_cgi_head(output)
+        kind = {"Content-Type": f"application/x-git-{target.service}-{self._form}"}
+        with self._service(target, identity, body) as output:
+            head = announcement(target.service) if self._lists_refs and not self._speaks_v2 else b""
             if cut:
-                self.send_cut(status, headers, output.read())
-                return status
-            self.send_response(status)
-            for name, value in headers.items():
+                self.send_cut(200, kind, head + output.read())
+                return 200
+            self.send_response(200)
+            for name, value in (*kind.items(), ("Transfer-Encoding", "chunked")):
                 self.send_header(name, value)
-            self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            while piece := output.read(65536):
+            while piece := head or output.read(65536):
+                head = b""
                 self.sent += len(piece)
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.write(b"0\r\n\r\n")
-        return status
+        return 200
+
+    @property
+    def _lists_refs(self) -> bool:
+        return self.command == "GET"
+
+    @property
+    def _form(self) -> str:
+        return "advertisement" if self._lists_refs else "result"
+
+    @property
+    def _speaks_v2(self) -> bool:
+        return "version=2" in self.headers.get("Git-Protocol", "").split(":")
 
     @contextmanager
-    def _backend(
+    def _service(
         self, target: Target, identity: Identity, body: IO[bytes], **extra: str
     ) -> Iterator[IO[bytes]]:
-        """Run git's own server program on this request and hand out what it prints."""
-        length = body.seek(0, 2)
-        body.seek(0)
+        """Run git's own service on this request, without the two programs around it."""
+        os.lseek(body.fileno(), 0, os.SEEK_SET)
         environment = git_environment(
-            GIT_PROJECT_ROOT=str(self.host.root),
-            GIT_HTTP_EXPORT_ALL="1",
-            REQUEST_METHOD=self.command,
-            PATH_INFO=f"/{target.repository}.git/{target.endpoint}",
-            QUERY_STRING=urlsplit(self.path).query,
-            CONTENT_TYPE=self.headers.get("Content-Type", ""),
-            CONTENT_LENGTH=str(length),
-            REMOTE_USER=identity.login,
-            REMOTE_ADDR="127.0.0.1",
-            SERVER_PROTOCOL="HTTP/1.1",
+            GIT_COMMITTER_NAME=identity.login,
+            GIT_COMMITTER_EMAIL=f"{identity.login}@http.127.0.0.1",
             GIT_PROTOCOL=self.headers.get("Git-Protocol", ""),
             PUSHER_MAY_CHANGE_WORKFLOWS="1" if identity.workflows else "0",
             **extra,
         )
-        command = ["git", "http-backend"]
+        command = ["git", target.service, "--stateless-rpc"]
+        command += ["--advertise-refs"] if self._lists_refs else []
+        command.append(str(self.host.root / f"{target.repository}.git"))
         with subprocess.Popen(
             command, stdin=body, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        ) as backend:
-            assert backend.stdout is not None
-            yield backend.stdout
+        ) as service:
+            assert service.stdout is not None
+            yield service.stdout
 
 
 def parse_target(path: str) -> Target:
@@ -378,15 +385,3 @@ def parse_target(path: str) -> Target:
     name, _, endpoint = rest.partition("/")
     asked = parse_qs(url.query).get("service", [endpoint])[0]
     return Target(f"{owner}/{name.removesuffix('.git')}", asked.removeprefix("git-"), endpoint)
-
-
-def read_cgi_head(output: IO[bytes]) -> tuple[int, dict[str, str]]:
-    """Read the status and the headers that a CGI program prints before its body."""
-    status, headers = 200, {}
-    while line := output.readline().strip():
-        name, _, value = line.decode().partition(": ")
-        if name.lower() == "status":
-            status = int(value.split(" ")[0])
-        else:
-            headers[name] = value
-    return status, headers
