@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
-if TYPE_CHECKING:
-    from tests.support.git_repository import BareRepository
+from tests.support.git_repository import BareRepository
 
 Side = Literal["LEFT", "RIGHT"]
 
@@ -50,8 +51,14 @@ def diff(repository: BareRepository, base: str, head: str) -> list[FileChange]:
     start = repository.merge_base(base, head)
     if start is None:
         return []
+    return list(_between(repository.path, start, head))
+
+
+@lru_cache(maxsize=64)
+def _between(path: Path, start: str, head: str) -> tuple[FileChange, ...]:
+    """What changed between two commits, which is asked for several times and never changes."""
     options = ("--no-ext-diff", "--no-color", "-M", "--full-index", "--no-abbrev")
-    text = repository.git("diff", *options, "--raw", "-z", "--patch", start, head)
+    text = BareRepository(path).git("diff", *options, "--raw", "-z", "--patch", start, head)
     raw, _, patches = text.partition("\0\0")
     sections = iter(re.split(r"^diff --git ", patches, flags=re.MULTILINE)[1:])
     changes = []
@@ -59,7 +66,7 @@ def diff(repository: BareRepository, base: str, head: str) -> list[FileChange]:
         # A file that became a link is shown as a deletion and a creation.
         section = "".join(next(sections) for _ in range(2 if letter == "T" else 1))
         changes.append(_file_change(letter, blob, paths, section))
-    return changes
+    return tuple(changes)
 
 
 def _raw_entries(raw: str) -> Iterator[tuple[str, str, list[str]]]:

@@ -234,7 +234,8 @@ class HostedRepository:
 
     @property
     def default_branch(self) -> str:
-        return self.git.git("symbolic-ref", "HEAD").strip().removeprefix("refs/heads/")
+        head = (self.git.path / "HEAD").read_text("ascii").strip()
+        return head.removeprefix("ref: refs/heads/")
 
     def role(self, login: str) -> Role:
         if login == self.owner:
