@@ -93,6 +93,9 @@ class Cast:
             fresh=self.state().fresh_round,
         )
         responses = [fixer.answer(each) for each in listed]
+        verification = self._given(job, bus.FIX_LIST).get("verification")
+        if self.prompted and verification and not verification["passed"]:
+            fixer.fix_tests()
         self.change.lines.append(sum(self._lines(n, fixer.each) for n in range(fixer.fixes)))
         fixer.mint()
         files: dict[str, bytes | None] = {}
@@ -136,23 +139,30 @@ class Fixer:
         self.each = self.traits.lines
         self.fixes = 0
         self.toggles = False
+        self.tried: set[int] = set()
 
     def answer(self, finding: Mapping[str, Any]) -> dict[str, str]:
         """Fix or dispute one finding."""
         defect = self.change.about(finding["reason"])
         if defect is None:
-            for bug in [each for each in self.change.live() if each.tested]:
-                self._fix(bug)
+            self.fix_tests()
             return _answers([finding], "fixed")[0]
         disputes = self.traits.disputes_false if defect.false else self.traits.disputes_real
         if self.change.dice.chance(disputes, "dispute", defect.number) and not finding.get(
             "required"
         ):
             return _answers([finding], "disputed")[0]
-        self._fix(defect)
+        self.fix(defect)
         return _answers([finding], "fixed")[0]
 
-    def _fix(self, defect: Defect) -> None:
+    def fix_tests(self) -> None:
+        """Fix what the verify commands find, once in a round: their output is in the prompt."""
+        for bug in [each for each in self.change.live() if each.tested]:
+            if bug.number not in self.tried:
+                self.fix(bug)
+
+    def fix(self, defect: Defect) -> None:
+        self.tried.add(defect.number)
         self.fixes += 1
         self.toggles |= defect.reversal
         if self.fresh:
@@ -179,8 +189,9 @@ class Review:
     def __init__(self, cast: Cast, round_: int, request: Mapping[str, Any]) -> None:
         self.cast, self.change, self.round = cast, cast.change, round_
         self.request = request
-        self.traits = cast.population.reviewer
         self.second = int(cast.second)
+        self.traits = cast.population.second if cast.second else cast.population.reviewer
+        self.first_look = all(key[0] != cast.second or key[1] == round_ for key in cast.passes)
         self.dispositions: list[dict[str, str]] = []
         self.blocking: list[dict[str, object]] = []
         self.aside: list[str] = []
@@ -201,9 +212,9 @@ class Review:
             self._dispose(finding, answers.get(finding["id"], ""))
         key = (self.cast.second, self.round)
         if key not in self.cast.passes:
-            self.cast.passes[key] = self._found() + self._false()
+            self.cast.passes[key] = self.found() + self._false()
         found = [each for each in self.cast.passes[key] if id(each) not in known]
-        prompted = self.cast.prompted and self.round == 1
+        prompted = self.cast.prompted and self.first_look
         cap = self.traits.first_cap if prompted else self.traits.cap
         for defect in sorted(found, key=lambda each: each.severity != "high")[:cap]:
             self._raise(defect)
@@ -274,14 +285,15 @@ class Review:
         seen = self.traits.sees_unfixed if defect.open else self.traits.doubts_fixed
         return "not_fixed" if self.chance(seen, "looks", defect.number) else "fixed"
 
-    def _found(self) -> list[Defect]:
+    def found(self) -> list[Defect]:
         """The defects that this pass finds."""
         boasted = self.request.get("worker_notes", "").startswith("All is fixed")
         left = self.traits.claims_last if self.cast.prompted else self.traits.after_boast
         share = self.traits.recall * (left if boasted else 1)
         found = []
         for defect in self.change.live():
-            late = self.traits.late if 1 < self.round != defect.origin else 1
+            seen_before = not self.first_look and self.round != defect.origin
+            late = self.traits.late if seen_before else 1
             if defect.seen_by[self.second] and self.chance(share * late, "sees", defect.number):
                 found.append(defect)
         return found

@@ -26,6 +26,7 @@ def write(page: Path, report: Report, quick: Compared) -> None:
     tables = {
         "calibration": calibration(report),
         "targets": targets(report),
+        "ceiling": ceilings(report),
         **{f"policies_{n}": policies(report.policies[n]) for n in ROUNDS},
         "populations": populations(report),
         **{f"ablation_{n}": policies(report.ablation[n]) for n in ROUNDS},
@@ -105,6 +106,29 @@ def populations(report: Report) -> str:
         ]
     head = ("population", "policy", "right approvals", "false approvals", "false stops")
     return table((*head, "calls", "growth"), rows)
+
+
+def ceilings(report: Report) -> str:
+    """Right approvals beside the most that an omniscient policy could reach."""
+    rows = [
+        [population.name, *(cell for n in ROUNDS for cell in _under_ceiling(report, n, population))]
+        for population in POPULATIONS
+    ]
+    mixture = [cell for n in ROUNDS for cell in _under_ceiling(report, n)]
+    head = (f"{what}, {n} rounds" for n in ROUNDS for what in ("max-rounds", "ours", "ceiling"))
+    return table(("right approvals", *head), [*rows, ["all", *mixture]])
+
+
+def _under_ceiling(
+    report: Report, rounds: int, population: traits.Population | None = None
+) -> tuple[str, str, str]:
+    pair = _pair(report, rounds)
+    if population is None:
+        most = report.ceiling.of_mixture(rounds)
+    else:
+        most = report.ceiling.of(population.name, rounds)
+        pair = (of_population(pair[0], population.name), of_population(pair[1], population.name))
+    return _short(pair[0].right_approvals), _short(pair[1].right_approvals), _short(most)
 
 
 def targets(report: Report) -> str:

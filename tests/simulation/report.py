@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.simulation.ceiling import Ceiling, ceiling
 from tests.simulation.experiment import cases, run_all
 from tests.simulation.outcomes import Outcomes, observe
 from tests.simulation.policies import (
@@ -58,6 +59,7 @@ class Report:
     ablation: Compared
     sweep: tuple[tuple[Assumption, Outcomes, Outcomes], ...]
     settings: tuple[Outcomes, ...]
+    ceiling: Ceiling
 
 
 @dataclass(frozen=True)
@@ -168,4 +170,6 @@ def compute(scale: Scale, pool: Executor | None, say: Callable[[str], None]) -> 
         people = [assumption.of(each) for each in POPULATIONS]
         before, after = (mixture(each, scale.sweep, people) for each in (max_rounds(10), ours(10)))
         sweep.append((assumption, before, after))
-    return Report(scale, tuple(field), policies, ablation, tuple(sweep), settings)
+    say("the ceiling")
+    most = ceiling(POPULATIONS, ROUNDS, scale.policies)
+    return Report(scale, tuple(field), policies, ablation, tuple(sweep), settings, most)

@@ -84,13 +84,7 @@ class Result:
 
 def run(population: Population, policy: Policy, seed: int) -> Result:
     """Run the loop `seed` of a population under a policy, through the engine."""
-    change = Change(
-        Dice(seed),
-        population.task,
-        population.reviewer.sees,
-        population.reviewer.second_sees,
-        population.worker.hopeless,
-    )
+    change = change_of(population, seed)
     mailbox = MemoryMailbox()
     cast = Cast(population, change, mailbox, on_word=policy.on_word, prompted=policy.prompted)
     state = _play(cast, policy.limits)
@@ -108,6 +102,17 @@ def run(population: Population, policy: Policy, seed: int) -> Result:
         ignored=(len(open_findings(state.findings)) + len(cast.undisposed)) if approved else 0,
         reported=tuple(cast.reported),
         reviews=tuple(cast.carried),
+    )
+
+
+def change_of(population: Population, seed: int) -> Change:
+    """The change of loop `seed`, before any work; other populations have other luck."""
+    return Change(
+        Dice(f"{population.name} {seed}"),
+        population.task,
+        population.reviewer.sees,
+        population.reviewer.second_sees,
+        population.worker.hopeless,
     )
 
 

@@ -137,4 +137,6 @@ class Population:
     task: Task = Task()
     worker: WorkerTraits = WorkerTraits()
     reviewer: ReviewerTraits = ReviewerTraits()
+    second: ReviewerTraits = ReviewerTraits()
+    """One of another vendor has not the faults of the first (KiroCrew #3656)."""
     infrastructure: Infrastructure = Infrastructure()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import random
-import zlib
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -49,11 +48,11 @@ class Dice:
     two policies are compared on the same loops.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: str) -> None:
         self._seed = seed
 
     def of(self, *what: object) -> random.Random:
-        return random.Random(zlib.crc32(repr((self._seed, *what)).encode()) + (self._seed << 32))
+        return random.Random(repr((self._seed, *what)))
 
     def chance(self, share: float, *what: object) -> bool:
         return share > 0 and self.of(*what).random() < share

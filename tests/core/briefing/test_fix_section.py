@@ -60,6 +60,23 @@ def test_a_finding_that_a_person_requires_is_not_to_be_disputed() -> None:
     assert "do not dispute" not in fix_section(fixes(rejected({})))
 
 
+FAILING = "### A verify command fails at the reviewed commit"
+
+
+def test_a_verify_command_that_fails_is_to_be_fixed_too_whatever_the_reviewer_says() -> None:
+    state = b.awaiting_review(verification=b.verified(1, 0, 2, tail="assert 4 == 6"))
+    text = fix_section(fixes(b.after(state, b.rejected(1, OTHER))))
+    assert FAILING in text
+    assert "check 2\nexit code 2\nassert 4 == 6" in code(text)
+
+
+def test_a_verify_command_that_a_finding_is_about_is_named_once() -> None:
+    state = b.awaiting_review(verification=b.verified(1, 1, tail="assert 4 == 6"))
+    text = fix_section(fixes(b.after(state, b.approved(1))))
+    assert FAILING not in text
+    assert "F1 [high] <no file>: verify command failed: check 1" in code(text)
+
+
 def test_a_round_that_simplifies_gets_the_numbers() -> None:
     state = rejected({})
     sizes = (Growth(source=60, tests=20), Growth(source=300, tests=25))

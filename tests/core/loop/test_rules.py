@@ -295,6 +295,29 @@ def test_a_finding_of_the_verification_is_closed_by_commands_that_pass() -> None
     assert b.after(state, b.approved(2)).outcome is Outcome.APPROVED
 
 
+def _with_nothing_that_blocks(**changes: Any) -> ReviewReported:
+    """A request for changes of round 2 that fixes F1, and of which nothing is above the bar."""
+    small = ReportedIssue(file="b.py", line=1, reason="a long name", scenario="read it")
+    report = b.review(2, "changes_required", small, dispositions=(b.said("F1", "fixed"),))
+    report = report.model_copy(update=changes)
+    return ReviewReported(report, at=b.AT, provenance=("pre-existing",))
+
+
+def test_verify_commands_that_fail_block_where_what_the_reviewer_reports_does_not() -> None:
+    failing = b.work_reported(2, 2, verification=b.verified(2, 1))
+    state = b.after(with_finding(), failing, _with_nothing_that_blocks())
+    assert [f.by for f in open_findings(state.findings)] == ["verify"]
+    assert (state.state, state.round) == (Phase.AWAITING_WORK, 3)
+
+
+def test_a_criterion_that_is_not_met_blocks_where_what_the_reviewer_reports_does_not() -> None:
+    unmet = CriterionVerdict(id="C2", met=False, evidence="add is missing")
+    event = _with_nothing_that_blocks(criteria=(unmet,))
+    state = b.after(with_finding(), b.work_reported(2, 2), event)
+    assert [f.criterion for f in open_findings(state.findings)] == ["C2"]
+    assert (state.state, state.round) == (Phase.AWAITING_WORK, 3)
+
+
 # --- the stops ------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from loop_kit.core.briefing.review_section import finding_lines, listed
 from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.verification import failure_reason
 from loop_kit.core.sanitize import fence
 
 NOTHING = "None: nothing was sent back."
@@ -31,7 +32,7 @@ def fix_section(fix_list: Document | None) -> str:
     fixes, later = fix_items(fix_list, "fixes"), fix_items(fix_list, "later")
     simplify = _simplify(fix_list)
     parts = [*simplify, *(_asked(fixes, simplifies=bool(simplify)) if fixes else [])]
-    parts += _tried(fix_list)
+    parts += _failing(fix_list, fixes) + _tried(fix_list)
     if parts and later:
         parts.append(f"### For later: do not fix these now\n\n{listed(later)}")
     return "\n\n".join(parts) or NOTHING
@@ -80,6 +81,23 @@ def _growth(sizes: Mapping[str, Any]) -> str:
         f"The limit is {sizes.get('limit')} times the first work{smallest}."
         f" {'. '.join(f'{each[0].upper()}{each[1:]}' for each in grown)}."
     )
+
+
+def _failing(fix_list: Document | None, fixes: list[Document]) -> list[str]:
+    """The verify command that fails at the reviewed commit, unless a finding is about it."""
+    verification = fix_list.get("verification") if isinstance(fix_list, Mapping) else None
+    results = fix_items(verification, "results") if isinstance(verification, Mapping) else []
+    failed = next((result for result in results if result.get("exit_code")), None)
+    if failed is None:
+        return []
+    command = str(failed.get("command"))
+    if any(fix.get("reason") == failure_reason(command) for fix in fixes):
+        return []
+    shown = f"{command}\nexit code {failed.get('exit_code')}\n{failed.get('tail') or ''}"
+    return [
+        "### A verify command fails at the reviewed commit\n\nNo approval counts while it does:"
+        f" make it succeed too, by the smallest change.\n\n{fence(shown.rstrip())}"
+    ]
 
 
 def _tried(fix_list: Document | None) -> list[str]:

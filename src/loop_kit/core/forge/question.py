@@ -5,6 +5,7 @@ could not do, shows what became of each finding, and offers answers that are com
 continues the loop when it is followed. What agents wrote is quoted, never trusted.
 """
 
+import shlex
 from dataclasses import dataclass
 
 from loop_kit.core.forge import advice
@@ -70,6 +71,7 @@ def question_lines(state: LoopState) -> list[str]:
     notes += [_AGAIN] if any(choice.act == "waive" for choice in choices(state)) else []
     tried = tried_words(state)
     notes += [f"Tried already: {tried}."] if tried else []
+    notes += [_take_over(state.work_branch)] if state.work_branch else []
     return [
         f"**{asked_now.text}** Choose one:",
         "",
@@ -78,6 +80,15 @@ def question_lines(state: LoopState) -> list[str]:
         *(["", *about] if about else []),
         *findings_table(state),
     ]
+
+
+def _take_over(branch: str) -> str:
+    """How a person does the rest without the loop, which leaves alone what it is not asked for."""
+    get = f"git fetch origin {shlex.quote(branch)} && git switch {shlex.quote(branch)}"
+    return (
+        f"To take over yourself: {code(get)}, commit, `git push`, and merge the pull request; the"
+        " loop does nothing more unless it is asked to."
+    )
 
 
 def asked_about(state: LoopState) -> str:
@@ -122,7 +133,7 @@ def _effect(choice: Choice) -> str:
     if choice.act == "retry" and choice.rest:
         return ", with the name of another backend whose program and key this job has."
     if choice.short == "the size is right":
-        return ". It is asked again where later rounds leave it as large."
+        return ". It is asked again only where the change grows further."
     return "."
 
 

@@ -20,7 +20,7 @@ from loop_kit.core.loop.messages import Commanded, LoopResumed
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.second_review import record_missed
-from loop_kit.core.loop.state import Attempt, Limits, LoopState, Outcome, Phase, Role
+from loop_kit.core.loop.state import Attempt, Growth, Limits, LoopState, Outcome, Phase, Role
 
 _MAX_LOST = 2
 _MAX_HANDLED = 200
@@ -118,6 +118,7 @@ def continue_loop(
         attempt=attempt,
         refusal=state.refusal if state.is_running else None,
         held=None,
+        accepted_growth=_accepted_growth(state),
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
     if attempt is not None and attempt.lost >= _MAX_LOST:
@@ -129,6 +130,14 @@ def _is_refused_here(state: LoopState) -> bool:
     """Whether the loop stopped because of what the worker changed, before that was pushed."""
     refused = state.refusal is not None and state.refusal.found_here
     return bool(_REFUSED & set(state.reasons)) or (refused and "push_refused" in state.reasons)
+
+
+def _accepted_growth(state: LoopState) -> Growth | None:
+    """The size that is found right by continuing, unless the card was narrowed before."""
+    if "diff_growth" not in state.reasons or state.simplify:
+        return state.accepted_growth
+    sizes = [record.growth for record in state.history if record.growth is not None]
+    return sizes[-1] if sizes else state.accepted_growth
 
 
 def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:
@@ -287,6 +296,7 @@ def _take_card(state: LoopState, card: TaskCard, verify: tuple[str, ...]) -> Loo
         verify=verify,
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,
+        simplify=state.simplify or "diff_growth" in state.reasons,
     )
 
 

@@ -265,6 +265,8 @@ class LoopState(ExtensibleRecord):
     """The next worker starts a new conversation and is given what the last ones failed at."""
     simplify: bool = False
     """The next fix list asks only to simplify the change, or to justify its size."""
+    accepted_growth: Growth | None = None
+    """The size of the change that a person has found right."""
     retry_with: dict[str, str] = Field(default_factory=dict)
     """The backends, by role, that a person has asked to continue with."""
     sessions: dict[str, Session] = Field(default_factory=dict)

@@ -64,15 +64,14 @@ def judge_review(state: LoopState, event: ReviewReported) -> Verdict:
         asked_for_fixes=not state.simplify,
     )
     after = update(state, findings=apply_review(state.findings, review, context))
-    missing = None
-    if review.decision == "approve":
-        after = _add_what_fails(after, review, context)
-        missing = approval.what_is_missing(after, review)
+    after = _add_what_fails(after, review, context)
+    approves = review.decision == "approve"
+    missing = approval.what_is_missing(after, review) if approves else None
     judgements = (*_changes(state.findings, after.findings),)
-    if review.decision == "approve":
+    if approves:
         why = missing or "Nothing blocks: the approval counts."
         judgements = (*judgements, Judgement("approval", why))
-    if review.decision == "approve" and missing is None:
+    if approves and missing is None:
         return Verdict("approve", after.findings, judgements)
     if not open_findings(after.findings):
         judgements = (*judgements, _nothing_blocks(after.findings, missing))
@@ -82,7 +81,13 @@ def judge_review(state: LoopState, event: ReviewReported) -> Verdict:
 
 
 def _add_what_fails(state: LoopState, review: ReviewReport, context: ReviewContext) -> LoopState:
-    """The state with what speaks against the approval in its ledger."""
+    """The state with what the checks and the criteria say against the change in its ledger.
+
+    They speak against an approval, and where nothing that the reviewer requires blocks: what fails
+    is then what the worker is asked to fix, and no person is asked what to do.
+    """
+    if review.decision != "approve" and open_findings(state.findings):
+        return state
     failed = approval.failed_verification(state)
     by_us = replace(context, provenance=(), by=VERIFICATION)
     added = ((*((failed,) if failed else ()),), by_us), (approval.unmet_criteria(review), context)

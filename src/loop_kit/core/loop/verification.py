@@ -34,3 +34,8 @@ class Verification(ExtensibleRecord):
     def unavailable(self) -> CommandResult | None:
         """The first command that could not even be started (exit 126 or 127), if any."""
         return next((r for r in self.results if r.exit_code in {126, 127}), None)
+
+
+def failure_reason(command: str) -> str:
+    """What the finding says that is made of this command's failure."""
+    return f"verify command failed: {command}"

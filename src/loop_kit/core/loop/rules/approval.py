@@ -10,6 +10,7 @@ from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.rules.judgement import listed
 from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.verification import failure_reason
 
 _EVIDENCE_HINT = "it has to name the commit, the files examined, and evidence for each criterion"
 
@@ -20,7 +21,7 @@ def failed_verification(state: LoopState) -> ReportedIssue | None:
     if verification is None or verification.passed:
         return None
     failed = next(r for r in verification.results if r.exit_code != 0)
-    reason = f"verify command failed: {failed.command}"
+    reason = failure_reason(failed.command)
     return ReportedIssue(
         id=next((finding.id for finding in state.findings if finding.reason == reason), ""),
         severity="high",

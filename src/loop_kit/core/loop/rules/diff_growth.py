@@ -2,7 +2,8 @@
 
 Each hundred lines of a fix bring new findings of their own, so a change that only grows does not
 converge. Source and tests are counted apart: a test that pins a fix is no sprawl. One round may
-only simplify the change or justify its size; if it is still as large, a person decides.
+only simplify the change or justify its size; if it is still as large, a person decides. A size that
+a person has found right is not asked about again until it grows by as many lines as a small change.
 """
 
 from loop_kit.core.loop.rules.judgement import Judgement
@@ -20,11 +21,20 @@ def judge(before: LoopState, after: LoopState) -> Judgement | None:
     seen = _words(sizes[0], sizes[-1], ratios, rule)
     if max(ratios) <= rule.limit:
         return Judgement("diff_growth", f"{seen}.")
+    accepted = after.accepted_growth
+    if accepted is not None and _is_within(sizes[-1], accepted, rule.smallest_start):
+        text = f"{seen}; a person found {accepted.source} and {accepted.tests} right."
+        return Judgement("diff_growth", text)
     if rule.simplify_round and not before.simplify:
         text = f"{seen}: the next round may only simplify the change, or justify its size."
         return Judgement("diff_growth", text, next_round="simplify")
     after_all = ", also after a round to simplify it" if before.simplify else ""
     return Judgement("diff_growth", f"{seen}{after_all}.", stop="diff_growth")
+
+
+def _is_within(now: Growth, accepted: Growth, more: int) -> bool:
+    """Whether the change is as large as a person accepted, or a little larger."""
+    return now.source <= accepted.source + more and now.tests <= accepted.tests + more
 
 
 def _ratios(first: Growth, last: Growth, rule: DiffGrowth) -> tuple[float, float]:
