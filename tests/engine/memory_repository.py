@@ -287,11 +287,12 @@ class FakeVerifier:
     def __init__(self, repository: MemoryRepository) -> None:
         self._repository = repository
         self.verified: list[str] = []
+        self.tail = ""
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
         self.verified.append(sha)
         results = tuple(
-            CommandResult(command=command, exit_code=self._code(sha, command))
+            CommandResult(command=command, exit_code=self._code(sha, command), tail=self.tail)
             for command in commands
         )
         return Verification(sha=sha, results=results)

@@ -12,12 +12,13 @@ from pathlib import Path
 from tests.engine.world import World, approval
 from tests.fakes import Act
 
+from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop.state import LoopState, Outcome, Role, parse_state
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.engine.options import Options
-from loop_kit.ports import Assignment
+from loop_kit.ports import AgentExit, Assignment
 
 KEY = "sk-proj-" + "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=80))
 ENCODED = base64.b64encode(KEY.encode()).decode()
@@ -109,3 +110,32 @@ def test_an_interrupted_worker_saves_no_commits_with_a_secret(tmp_path: Path) ->
 
     assert (state.outcome, state.wip) == (Outcome.INTERRUPTED, None)
     assert loop.server.work_tip == loop.base
+
+
+def test_what_verify_commands_and_agents_print_is_stored_and_posted_without_the_value(
+    tmp_path: Path,
+) -> None:
+    """Through events: no reporter, store or post has to know."""
+    loop = world(tmp_path, times=0)
+    loop.verify = ("env",)
+    loop.verifier.tail = f"OPENAI_API_KEY={KEY}\nin hex {KEY.encode().hex()}\nhalf {KEY[:30]}\n"
+
+    state = loop.to_the_end()
+
+    text = everything(loop, state)
+    assert "OPENAI_API_KEY=***" in text
+    for part in (KEY[8:16], KEY[-8:], KEY.encode().hex()[16:32]):
+        assert part not in text
+
+
+def test_the_words_of_an_agent_that_fails_are_stored_without_the_value(tmp_path: Path) -> None:
+    loop = world(tmp_path, times=0)
+    said = Problem(ProblemKind.AUTHENTICATION, f"Incorrect API key provided: {KEY}.")
+    ended = AgentExit(exit_code=1, problem=said)
+    loop.script = lambda job: Act(None, ended=ended)
+
+    state = loop.job()
+
+    assert state.outcome is Outcome.WORKER_DISPATCH_FAILED
+    assert "Incorrect API key provided: ***" in state.error
+    assert KEY[8:16] not in everything(loop, state)

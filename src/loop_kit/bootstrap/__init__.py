@@ -126,10 +126,10 @@ def open_loop(
         BadSetting: a backend is not registered, or a template names an unknown placeholder.
     """
     clock = SystemClock()
-    hearers = Tee(reporter, FeedReporter(site.logs, clock, reporter.warn))
+    run_options = options(site, settings, card, replays=replay is not None)
+    hearers = _hearers(site, clock, reporter, run_options)
     _report_deprecated(settings, hearers)
     guides = guides_of(site, base_sha, clock, hearers)
-    run_options = options(site, settings, card, replays=replay is not None)
     ports = _ports(site, settings, card, store, base_sha, replay, hearers)
     report_same_model(settings, ports.agents, hearers)
     repository = GitRepository(site.git, site.supply.obtain)
@@ -157,6 +157,12 @@ def open_loop(
         publisher=Publisher(*posts) if posts else None,
         cancellation=CancellationCheck(forge, hearers) if forge else None,
     )
+
+
+def _hearers(site: Site, clock: SystemClock, reporter: Reporter, run_options: Options) -> Tee:
+    """Who gets the reports of a run, without secrets: its reporter, and the feed."""
+    feed = FeedReporter(site.logs, clock, reporter.warn)
+    return Tee(reporter, feed, redact=run_options.redact)
 
 
 def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:

@@ -229,7 +229,7 @@ class Dispatcher:
         return AttemptFailed(
             role=role,
             failure=failure,
-            message=self._options.redact(message),
+            message=message,
             at=self.now(),
             spent=ended.spent,
             repairable=agent.is_program,
@@ -250,7 +250,7 @@ class Dispatcher:
             f"on the branch {state.state_branch}" if state.state_branch else "in the loop's folder"
         )
         self._reporter.note(f"The {role.words}'s report is refused; it is kept as {path} {where}.")
-        return {path: bus.refused_report(self._options.redact(reason), delivered.written)}
+        return {path: bus.refused_report(reason, delivered.written)}
 
     def _find_cause(
         self, state: LoopState, role: Role, ended: AgentExit, failure: Failure, message: str

@@ -93,7 +93,7 @@ class Engine:
         self._options = options
         self._publisher = publisher
         self._cancellation = cancellation
-        self._journal = Journal(store, clock, reporter)
+        self._journal = Journal(store, clock, reporter, options.redact)
         self._lease: Lease | None = None
         self.forge_is_down = False
         self.is_interrupted = False
@@ -351,6 +351,7 @@ class Engine:
 
     def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record the work together with what it hands over."""
+        event = self._journal.clean(event)
         step = Step(event, after := transition(self.state, event))
         if isinstance(event, WorkReported):
             handed = handoff.worker_handoff(after, event.report, event.at)
@@ -359,6 +360,7 @@ class Engine:
 
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record a review together with the fix list or the summary that follows from it."""
+        event = self._journal.clean(event)
         before, step = self.state, Step(event, transition(self.state, event))
         review = second_review.deciding_report(before, event)
         if review is not None and step.after.state is not Phase.AWAITING_REVIEW:

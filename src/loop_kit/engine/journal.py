@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.clean import clean_event
 from loop_kit.core.loop.entering import Entry, push_during_attempt
 from loop_kit.core.loop.findings import Finding, later_findings, open_findings
 from loop_kit.core.loop.machine import Step, transition
@@ -32,6 +33,7 @@ from loop_kit.core.loop.resuming import new_card
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Wip
 from loop_kit.core.loop.withholding import withhold_in_state
 from loop_kit.core.sanitize import one_line
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError
 from loop_kit.ports import Clock, PushRefused, PushRejected, Reporter, Store, WorkMoved
 
@@ -48,7 +50,8 @@ _SAVING_SEC = 4
 class Journal:
     """The state of the loop as last recorded, and the only way to change it."""
 
-    def __init__(self, store: Store, clock: Clock, reporter: Reporter) -> None:
+    def __init__(self, store: Store, clock: Clock, reporter: Reporter, redact: Redactor) -> None:
+        self._redact = redact
         self._store = store
         self._clock = clock
         self._reporter = reporter
@@ -56,15 +59,20 @@ class Journal:
         self.state = LoopState()
         self.card: TaskCard | None = None
 
+    def clean(self, event: Event) -> Event:
+        """The event without secrets, before anything follows from it."""
+        return clean_event(event, self._redact)
+
     def apply(self, event: Event, files: Files | None = None) -> None:
         """Record one event with the bus files it changes (None removes one)."""
+        event = self.clean(event)
         self.record(Step(event, transition(self.state, event)), files or {})
 
     def record(self, step: Step, files: Files) -> None:
-        """Record an event whose next state is known already."""
+        """Record an event that is clean and whose next state is known already."""
         before, event, after = self.state, step.event, step.after
         card = self._card_after(event)
-        changes = {**files, **_changed_files(event, card)}
+        changes = {**self._clean_files(files), **_changed_files(event, card)}
         if before.held is not None and after.held is None:
             changes[bus.UNPUSHED] = None
         try:
@@ -76,6 +84,13 @@ class Journal:
             raise
         self.state, self.card = after, card or self.card
         self._report(before, event)
+
+    def _clean_files(self, files: Files) -> Files:
+        """The files without secrets; a bundle of commits has been searched for them."""
+        return {
+            name: content if content is None or name == bus.UNPUSHED else self._redact.file(content)
+            for name, content in files.items()
+        }
 
     def enter(self, entry: Entry) -> None:
         """Record what happens to the loop that this run found."""

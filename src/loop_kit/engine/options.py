@@ -1,11 +1,12 @@
 """How this run works; what is known of the loop itself is in the state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.scope import ScopeRules
 from loop_kit.core.secrets.forms import Forms
+from loop_kit.core.secrets.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Options:
     round_timeout: float | None = None
     rules: ScopeRules = field(default_factory=ScopeRules)
     secrets: Forms = field(default_factory=lambda: Forms({}))
-    redact: Callable[[str], str] = str
+    redact: Redactor = field(default_factory=lambda: Redactor(()))
     draft: bool = True
     models: Mapping[Role, str] = field(default_factory=dict)
 

@@ -117,7 +117,6 @@ class WorkerPass:
             collected = workspace.collect(message, named_head(delivered))
         except GitFailed as error:
             return self._fail(state, ended, delivered, Failure.HISTORY, error.sentence, None)
-        collected = replace(collected, notes=tuple(map(self._options.redact, collected.notes)))
         for note in collected.notes:
             self._dispatcher.note(note)
         try:
@@ -239,7 +238,7 @@ class WorkerPass:
         message = f"These changes were refused:\n{listed}"
         patch = self._dispatcher.patch_path(state)
         diff = self._repository.diff(state.tip, collected.head, _MAX_REFUSED_DIFF, patch)
-        shown = truncate(self._options.redact(diff.text), _MAX_REFUSED_DIFF)
+        shown = truncate(diff.text, _MAX_REFUSED_DIFF)
         return self._fail(state, ended, delivered, failure, message, collected, refused_diff=shown)
 
     def _violations(self, state: LoopState, head: str, span: Span) -> tuple[Violation, ...]:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.ports import Clock, Reporter
 
 
@@ -74,23 +76,30 @@ class FeedReporter:
 
 
 class Tee:
-    """Forwards to several reporters."""
+    """Forwards to several reporters what it gets, without secrets.
 
-    def __init__(self, *reporters: Reporter) -> None:
+    What an agent prints line by line is forwarded as it is: only a console on a laptop shows that.
+    """
+
+    def __init__(self, *reporters: Reporter, redact: Redactor | None = None) -> None:
+        self._redact = redact or Redactor(())
         self._reporters = reporters
 
     def note(self, message: str) -> None:
         """One line that is worth reading."""
+        message = self._redact(message)
         for reporter in self._reporters:
             reporter.note(message)
 
     def warn(self, message: str) -> None:
         """One line that somebody should act on."""
+        message = self._redact(message)
         for reporter in self._reporters:
             reporter.warn(message)
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """One structured event."""
+        data = self._redact.document(data)
         for reporter in self._reporters:
             reporter.event(name, state, data)
 
@@ -101,6 +110,7 @@ class Tee:
 
     def activity(self, role: Role, activity: Activity) -> None:
         """One activity of the agent."""
+        activity = replace(activity, text=self._redact(activity.text))
         for reporter in self._reporters:
             reporter.activity(role, activity)
 

@@ -56,8 +56,8 @@ class Redactor:
         """A JSON document with every secret in its texts replaced."""
         if isinstance(value, str):
             return self(value)
-        if isinstance(value, list):
-            return [self.document(item) for item in value]
+        if isinstance(value, list | tuple):
+            return type(value)(self.document(item) for item in value)
         if isinstance(value, dict):
             return {self(key): self.document(item) for key, item in value.items()}
         return value
