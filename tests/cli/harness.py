@@ -111,6 +111,7 @@ class Repo:
             "GIT_CONFIG_NOSYSTEM": "1",
             "LOOP_AGENT_ENV": "FAKE_*",
             "FAKE_DIR": str(self.fake),
+            "LOOP_SANDBOX": "off",
             **self.extra,
         }
 

@@ -184,6 +184,7 @@ class Hub:
             "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
             "RUNNER_TEMP": str(temp),
             "INPUT_GITHUB_TOKEN": "bot",
+            "LOOP_SANDBOX": "off",
             "INPUT_WORKER_BACKEND": "scripted",
             "INPUT_REVIEWER_BACKEND": "scripted",
             **named,

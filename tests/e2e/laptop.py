@@ -61,6 +61,7 @@ class Laptop:
             "LOOP_WORKER_BACKEND": "scripted",
             "LOOP_REVIEWER_BACKEND": "scripted",
             "LOOP_DISPATCH_RETRIES": "0",
+            "LOOP_SANDBOX": "off",
         }
 
     @property

@@ -27,8 +27,8 @@ from loop_kit.adapters.loop_dir.feed import (
 )
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.modules import import_everything
+from loop_kit.adapters.process.room.rooms import Rooms
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.adapters.unconfined import Unconfined
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.preparation import choose_preparation
@@ -40,6 +40,7 @@ from loop_kit.adapters.workspaces.user_tree import (
 from loop_kit.adapters.workspaces.verifier import CloneVerifier
 from loop_kit.adapters.workspaces.watch import Watch
 from loop_kit.adapters.workspaces.workplace import Workplace
+from loop_kit.bootstrap.confinement import rooms_of
 from loop_kit.bootstrap.guidance import guides_of
 from loop_kit.bootstrap.site import Site
 from loop_kit.core.agent import environment
@@ -205,13 +206,14 @@ def agents_of(site: Site, settings: Settings) -> dict[Role, Agent]:
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
     """
-    return _agents(site, settings, _identity(site, settings))
+    return _agents(site, settings, _identity(site, settings), rooms_of(site, settings))
 
 
 def _agents(
     site: Site,
     settings: Settings,
     identity: Identity,
+    rooms: Rooms,
     kept: Callable[[], AbstractContextManager[None]] = nullcontext,
     task_id: str = "",
 ) -> dict[Role, Agent]:
@@ -226,6 +228,7 @@ def _agents(
         uncommitted=lambda: read_status(site.git, site.name_in_repository).tracked,
         kept=kept,
         task_id=task_id,
+        box=rooms.agent,
     )
 
 
@@ -245,8 +248,8 @@ def _ports(
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)
-    watch = _watch(site, reporter)
-    agents = _agents(site, settings, identity, watch, card.task_id)
+    watch, rooms = _watch(site, reporter), rooms_of(site, settings)
+    agents = _agents(site, settings, identity, rooms, watch, card.task_id)
     seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
     base = base_sha or site.place.head
     preparation = choose_preparation(
@@ -260,6 +263,7 @@ def _ports(
         reporter,
         in_job=site.is_ci,
         kept=watch,
+        box=rooms.setup,
     )
     workplace = Workplace(Snapshots(cloner, preparation))
     clones = Clones(workplace, identity, settings.max_leftovers)
@@ -267,8 +271,8 @@ def _ports(
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
-    verifier = CloneVerifier(workplace, seen, watch)
-    return _Ports(store, agents, Unconfined(), WorkspacesByRole(chosen), verifier)
+    verifier = CloneVerifier(workplace, seen, rooms.verify, watch)
+    return _Ports(store, agents, rooms, WorkspacesByRole(chosen), verifier)
 
 
 def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManager[None]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
 from loop_kit.adapters.agents.catalogue import KNOWN
-from loop_kit.adapters.agents.command_line import Setup
+from loop_kit.adapters.agents.command_line import Box, Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.agents.own_home import HOMES, OwnHome
@@ -31,14 +31,15 @@ def choose_agents(
     root: Path,
     job: Path | None,
     uncommitted: Callable[[], Sequence[str]],
+    box: Box,
     kept: Callable[[], AbstractContextManager[None]] = nullcontext,
     task_id: str = "",
 ) -> dict[Role, Agent]:
     """The agents by role; all see `extra` beside what `environ` may give them.
 
-    `job` is the folder of a CI job: there each role gets homes of its own for its program, and its
-    processes a namespace. `uncommitted` names the files that a person has not committed yet. `kept`
-    is entered while a program runs.
+    `job` is the folder of a CI job: there each role gets homes of its own for its program.
+    `uncommitted` names the files that a person has not committed yet, `box` is what each program
+    runs in, and `kept` is entered meanwhile.
 
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
@@ -46,7 +47,7 @@ def choose_agents(
     visible = _visible(settings, environ, extra)
     chosen: dict[Role, Agent] = {}
     setup = partial(_setup, settings, environ, visible, logs=logs, root=root)
-    setup = partial(setup, job=job, kept=kept, task_id=task_id)
+    setup = partial(setup, job=job, box=box, kept=kept, task_id=task_id)
     for role in (Role.WORKER, Role.REVIEWER):
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
@@ -102,14 +103,16 @@ def _setup(
     job: Path | None,
     kept: Callable[[], AbstractContextManager[None]],
     task_id: str,
+    box: Box,
 ) -> Setup:
     worker = role is Role.WORKER
     home = _own_home(role, backend, environ, job, task_id) if job else None
+    homes = _make_homes(job / "homes" / role.value, backend, environ) if job else {}
+    homes |= home.variables() if home else {}
     return Setup(
         environment={
             **visible,
-            **(_make_homes(job / "homes" / role.value, backend, environ) if job else {}),
-            **(home.variables() if home else {}),
+            **homes,
             **_keys(backend, settings, environ),
         },
         logs=logs,
@@ -118,7 +121,8 @@ def _setup(
         command=settings.worker_command if worker else settings.reviewer_command,
         root=root,
         secrets=tuple(known_secrets(settings, environ).values()),
-        namespace=job is not None,
+        box=box,
+        homes=tuple(map(Path, homes.values())) if job else _users_homes(backend, environ),
         structured=settings.structured_output,
         kept=partial(_within, kept, home) if home else kept,
     )
@@ -151,6 +155,15 @@ def _make_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[
     for home in folders.values():
         home.mkdir(parents=True, exist_ok=True)
     return {name: str(home) for name, home in folders.items()}
+
+
+def _users_homes(backend: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The user's folders in which a program keeps its login and conversations."""
+    folders = KNOWN[backend].folders if backend in KNOWN else ()
+    home = Path(environ.get("HOME") or "/")
+    return tuple(
+        Path(environ.get(own.variable) or home / own.default) / own.inside for own in folders
+    )
 
 
 def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:

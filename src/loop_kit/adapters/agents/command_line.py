@@ -7,16 +7,17 @@ never means success, here or anywhere: only a usable report does.
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
 
+from loop_kit.adapters.agents.transcript import Transcript
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
-from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
+from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.programs import expand_home, find_program
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
@@ -24,17 +25,25 @@ from loop_kit.core.agent.report_schemas import without_nulls
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
-from loop_kit.core.secrets.redaction import StreamRedactor
 from loop_kit.ports import AgentExit, Assignment, Reporter, Tampered
 
 _STDERR_TAIL = 4096
 _MAX_NUMBER = 10**15
 
 
+Box = Callable[[Iterable[Path], Sequence[str], Mapping[str, str]], Bare]
+"""A box for a program, given where its changes are real, its command line and environment."""
+
+
+def _no_box(*_: object) -> Bare:
+    return Bare()
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """The input of a backend: `environment` is allow-listed already and holds its own key.
 
+    `homes` are the folders that the program keeps its login and conversations in.
     `kept` is entered while the program runs; it puts back what must not be changed meanwhile.
     """
 
@@ -45,7 +54,8 @@ class Setup:
     command: tuple[str, ...] = ()
     root: Path = field(default_factory=Path)
     secrets: tuple[str, ...] = ()
-    namespace: bool = False
+    box: Box = _no_box
+    homes: tuple[Path, ...] = ()
     structured: bool = True
     kept: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -198,22 +208,28 @@ class CommandLineAgent:
         reader: StreamReader,
         listener: process.Listener,
     ) -> process.Streamed:
+        environment = {
+            **self._setup.environment,
+            **assignment.environment,
+            **assignment_environment(assignment),
+            **invocation.extra,
+        }
+        writable = [
+            assignment.workspace,
+            assignment.mailbox,
+            *filter(Path.is_dir, self._setup.homes),
+        ]
         return process.stream(
             invocation.argv,
             cwd=assignment.workspace,
-            env={
-                **self._setup.environment,
-                **assignment.environment,
-                **assignment_environment(assignment),
-                **invocation.extra,
-            },
+            env=environment,
             stdin=invocation.stdin,
             listener=listener,
             timeout=assignment.timeout,
             idle_timeout=assignment.idle_timeout,
             linger=assignment.artifact_timeout,
             settled=lambda: reader.answer is not None or _has_report(assignment),
-            box=process.namespace_if_allowed() if self._setup.namespace else None,
+            box=self._setup.box(writable, invocation.argv, environment),
         )
 
 
@@ -327,43 +343,6 @@ def on_path(name: str, environment: Mapping[str, str]) -> str:
         return found
     usual = (str(place / name) for place in places if place.is_absolute())
     return next((each for each in usual if shutil.which(each)), "")
-
-
-class Transcript:
-    """All output of an agent, in a rotating log, without `secrets`."""
-
-    def __init__(
-        self, path: Path, secrets: Sequence[str] = (), warn: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._file = OptionalLog(path, warn)
-        self._buffer = bytearray()
-        self._redactor = StreamRedactor(secrets)
-
-    def begin(self, assignment: Assignment, argv: Sequence[str]) -> None:
-        """Write what is started."""
-        head = f"role: {assignment.role.value}\nround: {assignment.round}\n"
-        head += f"attempt: {assignment.attempt}\n"
-        header = f"{'=' * 72}\n{head}cmd={' '.join(argv)}\n{'-' * 72}\n".encode(errors="replace")
-        self._file.append(self._redactor.feed(header) + self._redactor.end())
-
-    def add(self, data: bytes) -> None:
-        """Add raw output; it is written in pieces of 64 KiB."""
-        self._buffer += data
-        if len(self._buffer) >= 64 * 1024:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is buffered."""
-        if self._buffer:
-            self._file.append(self._redactor.feed(bytes(self._buffer)))
-            self._buffer.clear()
-
-    def end(self, code: int, session_id: str) -> None:
-        """Write how it ended."""
-        self.flush()
-        self._file.append(self._redactor.end())
-        session = f"session_id={session_id}\n" if session_id else ""
-        self._file.append(f"\n{'-' * 72}\nreturncode: {code}\n{session}".encode())
 
 
 class _Listener(process.Listener):

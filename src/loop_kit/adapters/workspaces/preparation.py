@@ -26,6 +26,7 @@ from loop_kit.adapters.workspaces.environment import activation, own_environment
 from loop_kit.adapters.workspaces.include import Include
 from loop_kit.adapters.workspaces.manifests import Manifests
 from loop_kit.adapters.workspaces.setup import LOG, WorkspaceSetup
+from loop_kit.adapters.workspaces.shell import Box
 from loop_kit.adapters.workspaces.submodules import missing_submodules, write_submodules
 from loop_kit.core.project import PYTHON_PROJECTS, python_setup
 from loop_kit.ports import Reporter, SetupFailed
@@ -227,11 +228,13 @@ def choose_preparation(
     reporter: Reporter,
     *,
     in_job: bool,
+    box: Box,
     kept: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Preparation:
     """The preparation that the settings ask for, in a repository whose files are at `root`.
 
-    `seen` is the part of `environ` that agents see; `kept` is entered while a command runs.
+    `seen` is the part of `environ` that agents see; each command runs in a `box`,
+    and `kept` is entered meanwhile.
 
     Raises:
         BadSetting: a pattern of `workspace-include` is none.
@@ -247,6 +250,7 @@ def choose_preparation(
         timeout=settings.verify_timeout or _DAY_SEC,
         in_job=in_job,
         kept=kept,
+        box=box,
     )
     include = Include(inside, root, settings.workspace_include, reporter.warn)
     warn = reporter.warn

@@ -14,7 +14,7 @@ from pathlib import Path
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.environment import activation, own_environment
-from loop_kit.adapters.workspaces.shell import Tail, shell_argv
+from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, shell_argv
 from loop_kit.core.loop.state import CommandResult
 from loop_kit.core.secrets.redaction import Redactor, StreamRedactor
 from loop_kit.ports import SetupFailed
@@ -32,6 +32,7 @@ class WorkspaceSetup:
         log: The file that keeps the output.
         timeout: Seconds for all commands in one workspace together.
         in_job: Whether this is a job, with which the log ends.
+        box: What each command runs in.
         kept: Entered while a command runs.
     """
 
@@ -43,6 +44,7 @@ class WorkspaceSetup:
     secrets: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 600
     in_job: bool = False
+    box: Box = namespace_box
     kept: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def run(self, workspace: Path, why_without_secrets: str | None = None) -> None:
@@ -63,15 +65,17 @@ class WorkspaceSetup:
         output.begin(f"{why}\n$ {command}\n" if why else f"$ {command}\n")
         self.note(f"Preparing a workspace: {command}")
         began = time.monotonic()
+        argv = shell_argv(command)
+        env = {**self._base(workspace), **({} if why else self.secrets)}
         with self.kept():
             ended = process.stream(
-                shell_argv(command),
+                argv,
                 cwd=workspace,
-                env={**self._base(workspace), **({} if why else self.secrets)},
+                env=env,
                 stdin=b"",
                 listener=output,
                 timeout=max(1.0, left),
-                box=process.namespace_if_allowed(),
+                box=self.box(workspace, argv, env),
             )
         output.end()
         if ended.exit_code == 0 and not ended.timed_out:

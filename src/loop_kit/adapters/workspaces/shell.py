@@ -1,10 +1,21 @@
 """Shell commands that a person wrote, run in a workspace, and the end of what they print."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from loop_kit.adapters.process import process
+from loop_kit.adapters.process.namespace import Bare
 
 _MAX_TAIL = 4096
+
+Box = Callable[[Path, Sequence[str], Mapping[str, str]], Bare]
+"""A box for a command, given its workspace, command line and environment."""
+
+
+def namespace_box(*_: object) -> Bare:
+    """A process namespace, where this user may make one."""
+    return process.namespace_if_allowed()
 
 
 def shell_argv(command: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs verify commands in a fresh clone, without secrets, in a process namespace of their own."""
+"""Runs verify commands in a fresh clone, without secrets, each in a box of its own."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loop_kit.adapters.process import process
-from loop_kit.adapters.workspaces.shell import Tail, shell_argv
+from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, shell_argv
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
 from loop_kit.ports import SetupFailed
@@ -19,12 +19,14 @@ class CloneVerifier:
         self,
         workplace: Workplace,
         environment: Mapping[str, str],
+        box: Box = namespace_box,
         kept: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """`kept` is entered while a command runs."""
+        """Each command runs in a `box`; `kept` is entered meanwhile."""
         self._workplace = workplace
         self._environment = environment
         self._kept = kept
+        self._box = box
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
         """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
@@ -46,17 +48,17 @@ class CloneVerifier:
     def _run(
         self, path: Path, env: Mapping[str, str], command: str, timeout: float
     ) -> CommandResult:
-        tail = Tail()
+        tail, argv = Tail(), shell_argv(command)
         started = time.monotonic()
         with self._kept():
             ended = process.stream(
-                shell_argv(command),
+                argv,
                 cwd=path,
                 env=env,
                 stdin=b"",
                 listener=tail,
                 timeout=timeout,
-                box=process.namespace_if_allowed(),
+                box=self._box(path, argv, env),
             )
         text = tail.text
         if ended.timed_out:

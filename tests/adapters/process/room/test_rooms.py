@@ -156,13 +156,13 @@ def test_every_rung_keeps_its_promises(place: Place, rung: Rung) -> None:
         unreadable=(str(place.secret),),
         unwritable=(str(place.home), str(place.outside), "/usr/local/bin"),
     )
-    choice = choose([rung], place.plan(), promises, place.run)
+    choice = choose([rung], place.plan, promises, place.run)
     assert (choice.rung, choice.refused) == (rung, ())
 
 
 def test_a_rung_that_breaks_a_promise_is_not_taken_and_the_reason_is_given(place: Place) -> None:
     promises = Promises(orchestrator=orchestrator(), unwritable=(str(place.workspace),))
-    choice = choose(RUNGS[:1], place.plan(), promises, place.run)
+    choice = choose(RUNGS[:1], place.plan, promises, place.run)
     assert choice.rung is Rung.NONE
     assert choice.refused == (f"{RUNGS[0]}: {place.workspace} can be written",)
     assert list(place.workspace.iterdir()) == []

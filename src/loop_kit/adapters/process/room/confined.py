@@ -23,4 +23,4 @@ def main(arguments: Sequence[str]) -> int:
     except (kernel.KernelRefused, OSError) as error:
         print(f"loop-kit: no room can be built: {error}", file=sys.stderr)
         return NO_ROOM
-    return execute(program, {**os.environ, **landlock.environment(plan)})
+    return execute(program, {**os.environ, **landlock.environment(plan, os.environ)})

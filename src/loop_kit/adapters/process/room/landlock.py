@@ -10,7 +10,7 @@ Source: landlock(7) and Documentation/userspace-api/landlock.rst of the kernel.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.mounts import DEVICES, OF_A_HOME
@@ -19,6 +19,8 @@ from loop_kit.adapters.process.room.plan import RoomPlan
 _READ = kernel.EXECUTE | kernel.READ_FILE | kernel.READ_FOLDER
 _DEVICES = (*DEVICES, "ptmx", "pts", "shm")
 _CLOSED = frozenset({"tmp", "home", "root", "run", "mnt", "media", "srv", "boot", "proc", "dev"})
+_PROGRAMS_IN_HOMES = {"RUSTUP_HOME": ".rustup", "PYENV_ROOT": ".pyenv", "NVM_DIR": ".nvm"}
+_KEPT_WHERE_THEY_ARE = frozenset({"RUSTUP_HOME", "VIRTUAL_ENV", "CONDA_PREFIX", "pythonLocation"})
 _IN_HOMES = frozenset(name.split("/")[0] for name in OF_A_HOME)
 
 
@@ -40,17 +42,42 @@ def confine(plan: RoomPlan) -> None:
     rules.enforce()
 
 
-def environment(plan: RoomPlan) -> dict[str, str]:
-    """The variables that name the empty home and the folder for temporary files."""
+def environment(plan: RoomPlan, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that name an empty home, a folder for temporary files, and caches in them."""
     if plan.scratch is None:
         return {}
-    return {"HOME": f"{plan.scratch}/home", "TMPDIR": f"{plan.scratch}/tmp"}  # noqa: S108
+    own = {"HOME": f"{plan.scratch}/home", "TMPDIR": f"{plan.scratch}/tmp"}  # noqa: S108
+    caches = {
+        name: f"{plan.scratch}/{name.lower()}"
+        for name, value in environ.items()
+        if value in plan.layered and name not in _KEPT_WHERE_THEY_ARE
+    }
+    home = environ.get("HOME", "")
+    programs = {
+        name: f"{home}/{folder}"
+        for name, folder in _PROGRAMS_IN_HOMES.items()
+        if name not in environ and os.path.isdir(f"{home}/{folder}")
+    }
+    return {**programs, **caches, **own}
 
 
 def _fresh(plan: RoomPlan) -> Iterator[str]:
-    for path in environment(plan).values():
-        os.makedirs(path, exist_ok=True)
-        yield path
+    """The folders of the environment, with links to what is writable in the real home."""
+    for name, path in environment(plan, os.environ).items():
+        if path.startswith(f"{plan.scratch}/"):
+            os.makedirs(path, exist_ok=True)
+            yield path
+            if name == "HOME":
+                _link_writable(plan, os.environ.get("HOME", ""), path)
+
+
+def _link_writable(plan: RoomPlan, home: str, fresh: str) -> None:
+    for path in plan.writable:
+        if home and path.startswith(f"{home}/"):
+            link = f"{fresh}/{path[len(home) + 1 :]}"
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            if not os.path.lexists(link):
+                os.symlink(path, link)
 
 
 def _readable(plan: RoomPlan) -> Iterator[str]:
@@ -59,13 +86,13 @@ def _readable(plan: RoomPlan) -> Iterator[str]:
     for entry in os.scandir("/"):
         if entry.name not in _CLOSED:
             yield from _without(entry.path, hidden)
-    yield "/proc"
-    yield from (path for path in map(os.path.realpath, ("/etc/resolv.conf",)) if path)
-    for home in plan.layered:
-        if os.path.isdir(home):
-            entries = (e.path for e in os.scandir(home) if e.name not in _IN_HOMES)
-            yield from (path for entry in entries for path in _without(entry, hidden))
-    yield from (path for path in plan.shown if os.path.exists(path))
+    yield from ("/proc", os.path.realpath("/etc/resolv.conf"))
+    for home in filter(os.path.isdir, plan.layered):
+        entries = (entry.path for entry in os.scandir(home) if entry.name not in _IN_HOMES)
+        yield from (path for entry in entries for path in _without(entry, hidden))
+    for path in filter(os.path.exists, plan.shown):
+        above = {each for each in hidden if os.path.realpath(path).startswith(f"{each}/")}
+        yield from _without(path, hidden - above)
 
 
 def _without(path: str, hidden: set[str]) -> Iterator[str]:

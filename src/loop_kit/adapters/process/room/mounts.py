@@ -3,7 +3,8 @@
 Everything is read-only. /tmp and its like are empty, and so is what is hidden. Folders in which
 programs expect to write although nobody keeps what they write there (a home, tool caches) get a
 layer that is thrown away. The workspace and the few other folders in which changes are real are
-bound back. All of them are opened before anything is covered: one may be below another.
+bound back. All of them are opened before anything is covered, and done from the root down: one may
+be below another, and what is said of the longer path counts.
 
 Of the devices only the harmless ones are there: without a capability, root may still write to a
 disk. For the same reason nothing can be set in /proc, as which program handles a crash.
@@ -13,7 +14,8 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.plan import RoomPlan
@@ -50,35 +52,39 @@ class Mounts:
             KernelRefused: something cannot be mounted.
             OSError: a writable folder does not exist, or the scratch folder cannot be written.
         """
-        plan = self._plan
-        writable = {path: _open(path) for path in _real(plan.writable)}
-        layered = {path: _open(path) for path in _real(plan.layered) if os.path.isdir(path)}
-        inner = {path: fd for path in _mounted_below(layered) if (fd := _try(path)) is not None}
-        wanted = {each for path in plan.shown for each in (path, os.path.realpath(path))}
-        shown = {path: _open(path) for path in sorted(wanted) if os.path.exists(path)}
-        scratch = None if plan.scratch is None else _open(plan.scratch)
+        scratch = None if self._plan.scratch is None else _open(self._plan.scratch)
+        steps = sorted(self._steps(scratch), key=lambda step: step[:2])
         resolver = _read(_RESOLVER)
         self._make_devices()
         self._empty(scratch)
-        for path, below in layered.items():
-            self._layer(path, below, scratch)
-        for path, descriptor in inner.items():
-            with contextlib.suppress(kernel.KernelRefused, OSError):
-                _bind(descriptor, path)
-        for home in layered:
-            self._remove_credentials(home)
-        for path in plan.hidden:
-            self._hide(os.path.realpath(path))
-        for path, descriptor in shown.items():
-            if _differs(path, descriptor):
-                _bind(descriptor, path)
-        for path, descriptor in writable.items():
-            _bind(descriptor, path)
-            self._changeable.append(path)
+        for _, _, perform in steps:
+            perform()
         _write_if_gone(_RESOLVER, resolver)
         self._finish()
-        for descriptor in (*writable.values(), *layered.values(), *shown.values()):
-            os.close(descriptor)
+
+    def _steps(self, scratch: int | None) -> Iterator[tuple[str, int, Callable[[], None]]]:
+        """What is done at each path, which is opened now; at one path in the order of numbers."""
+        plan = self._plan
+        layered = [path for path in _real(plan.layered) if os.path.isdir(path)]
+        for path in layered:
+            yield path, 0, partial(self._layer, path, _open(path), scratch)
+            yield from (
+                (f"{path}/{name}", 2, partial(self._remove, path, name)) for name in OF_A_HOME
+            )
+        for path in _mounted_below(layered):
+            if (opened := _try(path)) is not None:
+                yield path, 0, partial(_bind_if_allowed, opened, path)
+        for path in {*plan.shown, *_real(plan.shown)}:
+            if (opened := _try(path)) is not None:
+                yield path, 1, partial(_bind_if_gone, opened, path)
+        for path in _real(plan.hidden):
+            yield path, 2, partial(self._hide, path)
+        for path in _real(plan.writable):
+            yield path, 3, partial(self._bind_writable, path, _open(path))
+
+    def _bind_writable(self, path: str, opened: int) -> None:
+        _bind(opened, path)
+        self._changeable.append(path)
 
     def _finish(self) -> None:
         """Mount a /proc of the room, and make all read-only but what may be changed."""
@@ -106,16 +112,15 @@ class Mounts:
             os.mkdir(f"/dev/{name}")
         kernel.mount_terminals("/dev/pts")
 
-    def _remove_credentials(self, home: str) -> None:
-        """Leave no file with credentials in the layer over a home; a program may make its own."""
-        for name in OF_A_HOME:
-            path = f"{home}/{name}"
-            if name == _MAY_BE_PLAIN and not _HAS_SECRET.search(_read(path)):
-                continue
-            if os.path.isfile(path) and not os.path.islink(path):
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-            self._hide(os.path.realpath(path))
+    def _remove(self, home: str, name: str) -> None:
+        """Leave no credentials in the layer over a home; a program may make its own file there."""
+        path = f"{home}/{name}"
+        if name == _MAY_BE_PLAIN and not _HAS_SECRET.search(_read(path)):
+            return
+        if os.path.isfile(path) and not os.path.islink(path):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        self._hide(os.path.realpath(path))
 
     def _empty(self, scratch: int | None) -> None:
         """Cover /tmp and its like with folders on disk, where there is one for them."""
@@ -167,6 +172,17 @@ class Mounts:
     def _mount_memory(self, path: str, mode: int) -> None:
         kernel.mount_memory(path, mode)
         self._changeable.append(path)
+
+
+def _bind_if_allowed(descriptor: int, path: str) -> None:
+    """Show what is mounted somewhere, unless it is of a kind that cannot be."""
+    with contextlib.suppress(kernel.KernelRefused, OSError):
+        _bind(descriptor, path)
+
+
+def _bind_if_gone(descriptor: int, path: str) -> None:
+    if _differs(path, descriptor):
+        _bind(descriptor, path)
 
 
 def _bind(descriptor: int, path: str) -> None:

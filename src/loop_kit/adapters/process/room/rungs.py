@@ -70,20 +70,32 @@ def box_of(rung: Rung, plan: RoomPlan) -> Bare:
             return Bare()
 
 
-def choose(rungs: Sequence[Rung], plan: RoomPlan, promises: Promises, run: Try) -> Choice:
-    """The first of `rungs` that keeps every promise, or none; each is tried by `run`."""
+def choose(
+    rungs: Sequence[Rung],
+    plan: Callable[[], RoomPlan],
+    promises: Promises,
+    run: Try,
+    temp: str | None = None,
+) -> Choice:
+    """The first of `rungs` that keeps every promise, or none; each is tried by `run`.
+
+    A secret is left in the folder `temp`, where the runner leaves its own.
+    """
     refused: list[str] = []
     for rung in rungs:
-        broken = tuple(_broken(rung, plan, promises, run))
+        broken = tuple(_broken(rung, plan(), promises, run, temp))
         if not broken:
             return Choice(rung, tuple(refused))
         refused.append(f"{rung}: {'; '.join(broken)}")
     return Choice(Rung.NONE, tuple(refused))
 
 
-def _broken(rung: Rung, plan: RoomPlan, promises: Promises, run: Try) -> Iterator[str]:
+def _broken(
+    rung: Rung, plan: RoomPlan, promises: Promises, run: Try, temp: str | None
+) -> Iterator[str]:
     """The promises that a room of this kind breaks, in words."""
-    with _listener() as port, tempfile.TemporaryDirectory(prefix="loop-kit-") as canaries:
+    canary = tempfile.TemporaryDirectory(prefix="loop-kit-", dir=temp)
+    with _listener() as port, canary as canaries:
         secret = Path(canaries, "canary")
         secret.write_text("secret\n", "utf-8")
         tried = replace(

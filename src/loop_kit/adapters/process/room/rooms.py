@@ -1,0 +1,201 @@
+"""Gives each program of a run a box of its own: the best that this machine allows, tried once.
+
+What is asked for follows from the settings and from where the run takes place. On a laptop `sudo`
+is never tried. Where no room can be built, the programs of verify and set-up get a process
+namespace, and so do agents in a job, if that is allowed: what they start ends with them then.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from loop_kit.adapters.process import process
+from loop_kit.adapters.process.namespace import Bare
+from loop_kit.adapters.process.room import surroundings
+from loop_kit.adapters.process.room.plan import Network, RoomPlan
+from loop_kit.adapters.process.room.rungs import (
+    Choice,
+    Rung,
+    box_of,
+    candidates,
+    choose,
+    orchestrator,
+)
+from loop_kit.adapters.process.room.selftest import Promises
+from loop_kit.ports import Confinement, SandboxUnavailable
+
+_REMEDY_IN_JOB = (
+    "Run the job on a hosted runner or as root with `--cap-add SYS_ADMIN`, or use three jobs;"
+    " `sandbox: off` does without."
+)
+_REMEDY_ON_LAPTOP = "Allow user namespaces on this machine, or pass --sandbox off to do without."
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is asked for, and what is known about this run.
+
+    Attributes:
+        environ: The environment that the run was started with.
+        private: Our own files and folders, which no program may see but its part of them.
+        readable: What programs read of the repository below a folder that may be covered.
+        scratch: A folder of ours on disk; None where there is none outside the user's home.
+    """
+
+    sandbox: Literal["auto", "required", "off"]
+    environ: Mapping[str, str]
+    in_job: bool = False
+    verify_network: Network = "open"
+    private: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
+    scratch: Path | None = None
+
+
+class Rooms:
+    """The boxes of one run."""
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+        self._layered = surroundings.layered(wishes.environ)
+
+    def confinement(self) -> Confinement:
+        """How the programs of this run are confined.
+
+        Raises:
+            SandboxUnavailable: they cannot be, and the settings require it.
+        """
+        wishes = self._wishes
+        if wishes.sandbox == "off":
+            return Confinement("off")
+        rung, refused = self._choice.rung, self._choice.refused
+        network = "" if wishes.verify_network == "open" else "; network of verify: none"
+        if rung is not Rung.NONE:
+            return Confinement(f"{rung}; network: open{network}")
+        why = "; ".join(refused) or "it needs Linux"
+        remedy = _REMEDY_IN_JOB if wishes.in_job else _REMEDY_ON_LAPTOP
+        if wishes.sandbox == "required" or wishes.verify_network == "none":
+            asked = "sandbox: required" if wishes.sandbox == "required" else "verify-network: none"
+            raise SandboxUnavailable(f"{asked} cannot be kept here ({why}).", remedy)
+        missing = f"Agents can reach what this user can: no sandbox is possible here ({why})."
+        return Confinement("none", f"{missing} {remedy}")
+
+    def agent(
+        self, writable: Iterable[Path], argv: Sequence[str], environment: Mapping[str, str]
+    ) -> Bare:
+        """A box for an agent, in which changes in the folders `writable` are real."""
+        if self._is_off:
+            return process.namespace_if_allowed() if self._wishes.in_job else Bare()
+        return self._room(writable, argv, environment, "open")
+
+    def verify(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
+        """A box for a verify command."""
+        if self._is_off:
+            return process.namespace_if_allowed()
+        return self._room([workspace], argv, environment, self._wishes.verify_network)
+
+    def setup(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
+        """A box for a command that prepares a workspace; it always has the network."""
+        if self._is_off:
+            return process.namespace_if_allowed()
+        return self._room([workspace], argv, environment, "open")
+
+    @property
+    def _is_off(self) -> bool:
+        return self._wishes.sandbox == "off" or self._choice.rung is Rung.NONE
+
+    @cached_property
+    def _choice(self) -> Choice:
+        """The way to build rooms here; tried at the first use."""
+        environ = self._wishes.environ
+        steering = (path for path in surroundings.steering(environ) if os.path.isdir(path))
+        promises = Promises(
+            orchestrator=orchestrator(),
+            unwritable=tuple(dict.fromkeys(os.path.realpath(path) for path in steering)),
+            sockets=tuple(dict.fromkeys(filter(None, surroundings.sockets(environ)))),
+        )
+        temp = environ.get("RUNNER_TEMP") or None
+        return choose(
+            candidates(in_job=self._wishes.in_job),
+            lambda: self._plan((), (), {}, self._wishes.verify_network),
+            promises,
+            _run,
+            temp if temp and os.path.isdir(temp) else None,
+        )
+
+    def _room(
+        self,
+        writable: Iterable[Path],
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        network: Network,
+    ) -> Bare:
+        plan = self._plan(tuple(map(str, writable)), argv, environment, network)
+        return box_of(self._choice.rung, plan)
+
+    def _plan(
+        self,
+        writable: tuple[str, ...],
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        network: Network,
+    ) -> RoomPlan:
+        wishes = self._wishes
+        secret = surroundings.secret(wishes.environ, environment)
+        hidden = [
+            path
+            for path in (*map(str, wishes.private), *secret)
+            if path not in {"", "/", *self._layered}
+        ]
+        covered = (*hidden, *self._layered)
+        seen = (*map(str, wishes.readable), *surroundings.shown(environment, argv, covered))
+        return RoomPlan(
+            writable=writable,
+            shown=tuple(dict.fromkeys(seen)),
+            layered=self._layered,
+            hidden=tuple(dict.fromkeys(hidden)),
+            scratch=self._make_scratch(),
+            network=network,
+        )
+
+    def _make_scratch(self) -> str:
+        """A fresh folder on disk that is in no folder with a layer, or one for temporary files."""
+        own = self._wishes.scratch
+        for place in ([str(own)] if own else []) + ["/var/tmp"]:  # noqa: S108
+            real = os.path.realpath(place)
+            if any(real.startswith(f"{os.path.realpath(path)}/") for path in self._layered):
+                continue
+            if os.path.isdir(place) and os.access(place, os.W_OK):
+                return tempfile.mkdtemp(prefix="loop-kit-", dir=place)
+        return tempfile.mkdtemp(prefix="loop-kit-")
+
+
+class _Output(process.Listener):
+    def __init__(self) -> None:
+        self.text = ""
+
+    def line(self, source: process.Source, line: bytes) -> None:
+        del source
+        self.text += f"{line.decode('utf-8', 'replace')}\n"
+
+
+def _run(box: Bare, argv: Sequence[str]) -> tuple[int, str]:
+    """Run the self-test in a box."""
+    output = _Output()
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}
+    try:
+        ended = process.stream(
+            argv,
+            cwd=Path("/"),
+            env=environment,
+            stdin=b"",
+            listener=output,
+            timeout=20,
+            box=box,
+        )
+    except OSError as error:
+        return 126, str(error)
+    return ended.exit_code, output.text

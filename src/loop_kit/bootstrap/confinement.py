@@ -1,0 +1,72 @@
+"""What of a site programs may see: the rooms of a run."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from loop_kit.adapters.agents.catalogue import KNOWN
+from loop_kit.adapters.agents.own_home import HOMES
+from loop_kit.adapters.process.room.rooms import Rooms, Wishes
+from loop_kit.adapters.workspaces.root import job_roots, laptop_roots, named_root
+from loop_kit.bootstrap.site import Site
+from loop_kit.settings import Settings
+
+_INCLUDED = re.compile(r"^\s*path\s*=\s*\"?([^\"\n]+)", re.MULTILINE)
+_NO_GIT_DIR = ("objects", "refs", "logs", "hooks", "info")
+_CONFIGURATION = ("config", "config.worktree", "credentials")
+
+
+def rooms_of(site: Site, settings: Settings) -> Rooms:
+    """The rooms for the programs of a run at this site; nothing is tried before the first use."""
+    named = (named_root(settings.workspace_root, site.place),) if settings.workspace_root else ()
+    roots = job_roots(site.environ) if site.is_ci else laptop_roots(site.environ)
+    own = (site.scratch, site.mailboxes, site.logs, *((site.job,) if site.job else ()))
+    return Rooms(
+        Wishes(
+            sandbox=settings.sandbox,
+            environ=site.environ,
+            in_job=site.is_ci,
+            verify_network=settings.verify_network,
+            private=(
+                *(*named, *roots, *own),
+                *_kept_homes(site.environ),
+                *_configuration(site.place.git_dir),
+            ),
+            readable=tuple(_objects(site.place.git_dir)),
+            scratch=site.scratch if site.is_ci and site.scratch.is_dir() else None,
+        )
+    )
+
+
+def _configuration(git_dir: Path) -> Iterator[Path]:
+    """The files that configure git in a repository, which may hold its credentials."""
+    for folder in (git_dir, *_below(git_dir / "modules"), *_below(git_dir / "worktrees")):
+        yield from (folder / name for name in _CONFIGURATION if (folder / name).is_file())
+    config = git_dir / "config"
+    if config.is_file():
+        for name in _INCLUDED.findall(config.read_text("utf-8", "replace")):
+            yield git_dir / os.path.expanduser(name.strip())  # noqa: PTH111
+
+
+def _kept_homes(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where the homes of agents are kept from job to job."""
+    folders = (own for program in KNOWN.values() for own in program.folders)
+    named = (environ.get(own.variable) for own in folders)
+    return (Path(name) / HOMES for name in named if name)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The folders in `folder` that may be the git directory of a submodule or a work tree."""
+    for name, names, _ in os.walk(folder):
+        names[:] = [each for each in names if each not in _NO_GIT_DIR]
+        yield Path(name)
+
+
+def _objects(git_dir: Path) -> Iterator[Path]:
+    """The repository that workspaces borrow objects from, and the ones it borrows from itself."""
+    yield git_dir
+    alternates = git_dir / "objects" / "info" / "alternates"
+    if alternates.is_file():
+        for line in alternates.read_text("utf-8", "replace").splitlines():
+            yield git_dir / "objects" / line

@@ -1,0 +1,166 @@
+"""A program that takes every route out of its workspace, in a job, on every rung there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import APPROVED, CARD, Hub, MakeHub, hosting
+from tests.e2e.events import Event
+from tests.support.ordinary_user import USER, as_ordinary_user, make_sudo
+from tests.support.programs import LOOP
+
+SECRET = "s3kret-value"
+ATTACK = r"""
+mark=s3k; mark=${mark}ret-value; broken=0
+open() { echo "OPEN: $1"; broken=1; }
+leaks() { tr '\0' '\n' | grep -aq "$mark"; }
+
+[ -e ~/.planted ] && open "the home of an earlier program"
+git config --global diff.external && open "the git configuration of an earlier program"
+cat /proc/[0-9]*/environ 2>/dev/null | leaks && open environment
+unshare -m sh -c 'umount -l /proc; cat /proc/*/environ' 2>/dev/null | leaks && open "unshare"
+umount -l /proc 2>/dev/null && cat /proc/[0-9]*/environ 2>/dev/null | leaks && open "umount"
+for process in /proc/[0-9]*; do
+    tr '\0' ' ' < "$process/cmdline" 2>/dev/null | grep -q "loop action" || continue
+    [ "$(head -c 1 "$process/maps" 2>/dev/null)" ] && open memory
+done
+for start in "$PWD" "${LOOP_MAILBOX:-$PWD}"; do
+    folder=$start
+    while [ "$folder" != / ]; do
+        folder=$(dirname "$folder")
+        for file in "$folder"/temp/_runner_file_commands/*; do
+            grep -q . "$file" 2>/dev/null && open "the command file $file"
+            echo BASH_ENV=/tmp/x >> "$file"
+        done 2>/dev/null
+        grep -qs sender "$folder/event.json" && open "the event"
+        cat "$folder/temp/secret" 2>/dev/null | leaks && open "the temporary folder of the runner"
+    done
+done
+git config -f "$(git config remote.origin.url)/config" --get-regexp extraheader &&
+    open "the credential of the checkout"
+cat ~/.netrc ~/.docker/config.json ~/.config/gh/hosts.yml 2>/dev/null | leaks && open "the home"
+sudo -n true 2>/dev/null && open sudo
+ls "$(dirname "$PWD")" | grep -vx "$(basename "$PWD")" && open "another workspace"
+box=${LOOP_MAILBOX:-$PWD}
+ls "$(dirname "$box")" | grep -vx "$(basename "$box")" && open "another mailbox"
+{
+    touch ~/.planted; mkdir -p ~/.local/bin; echo exit 1 > ~/.local/bin/git
+    git config --global diff.external /bin/false
+    touch "VENV/planted"
+} 2>/dev/null
+exit $broken
+"""
+SCRIPT = {
+    "scenes": [
+        {
+            "role": "worker",
+            "round": 1,
+            "steps": [
+                {"run": ["sh", "attack.sh"]},
+                {"edit": {"path": "calc.py", "find": "a - b", "replace": "a + b"}},
+                {"edit": {"path": "calc.py", "find": "a * 3", "replace": "a * 2"}},
+                {"commit": "Add and double"},
+                {"report": {"notes": "done", "files_changed": ["calc.py"]}},
+            ],
+        },
+        {
+            "role": "reviewer",
+            "round": 1,
+            "steps": [
+                {"run": ["sh", "attack.sh"]},
+                {"report": {**APPROVED, "dispositions": []}},
+            ],
+        },
+    ]
+}
+WITHOUT_ADMIN = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", "--")
+AS_ROOT = ("namespaces", "Landlock", "namespaces by sudo", "user namespace")
+
+
+@dataclass
+class Runner(Hub):
+    """A machine that is laid out as a runner is, with secrets wherever a user has some."""
+
+    def environment(
+        self, inputs: Mapping[str, str], sender: str, folder: Path, event: Event | None = None
+    ) -> dict[str, str]:
+        environ = super().environment(inputs, sender, folder, event)
+        home, commands = folder / "home", folder / "temp" / "_runner_file_commands"
+        for name in (".netrc", ".docker/config.json", ".config/gh/hosts.yml"):
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(f"password {SECRET}\n")
+        commands.mkdir()
+        (commands / "set_env").write_text("A=1\n")
+        (folder / "temp" / "secret").write_text(SECRET)
+        if os.geteuid() == 0 and self.command[0] == "unshare":
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, USER, USER, follow_symlinks=False)
+        return {
+            **environ,
+            "HOME": str(home),
+            "GITHUB_ENV": str(commands / "set_env"),
+            "LOOP_SANDBOX": "auto",
+            "SOME_SECRET": SECRET,
+        }
+
+
+@pytest.fixture
+def make_runner() -> Iterator[MakeHub]:
+    """Makes a machine in a folder that every user can enter, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        with hosting(Path(name)) as make:
+
+            def runner(command: tuple[str | Path, ...]) -> Runner:
+                card = {**CARD, "verify": [*CARD["verify"], "sh attack.sh"]}
+                attack = ATTACK.replace("VENV", sys.prefix)
+                hub = make(SCRIPT, card, {"attack.sh": attack})
+                return Runner(hub.git, hub.api, hub.root, command=command)
+
+            yield runner
+
+
+def command_for(rung: str) -> tuple[str | Path, ...]:
+    """How a job is started whose best rung is this."""
+    if rung == "namespaces":
+        return (LOOP, "action")
+    if rung == "Landlock":
+        return (*WITHOUT_ADMIN, LOOP, "action")
+    return tuple(as_ordinary_user([str(LOOP), "action"]))
+
+
+@pytest.mark.parametrize("rung", AS_ROOT if os.geteuid() == 0 else ["user namespace"])
+def test_no_program_gets_out_of_its_room(rung: str, make_runner: MakeHub) -> None:
+    runner = make_runner(command_for(rung))
+    env = {}
+    if rung == "namespaces by sudo":
+        make_sudo(runner.root / "bin")
+        env["PATH"] = f"{runner.root}/bin:{os.environ['PATH']}"
+
+    job = runner.job(env=env)
+
+    home = job.checkout.parent / "home"
+    assert "Exit code 1" not in job.log, job.log
+    assert job.outputs["outcome"] == "approved", (job.log, runner.state()["verification"])
+    assert runner.state()["sandbox"].startswith(rung), job.log
+    assert not (home / ".planted").exists()
+    assert not (home / ".local").exists()
+    assert not (Path(sys.prefix) / "planted").exists()
+    commands = job.checkout.parent / "temp" / "_runner_file_commands"
+    assert (commands / "set_env").read_text() == "A=1\n"
+
+
+def test_without_a_room_the_same_program_gets_out(make_runner: MakeHub) -> None:
+    runner = make_runner((LOOP, "action"))
+
+    job = runner.job(env={"LOOP_SANDBOX": "off"})
+
+    assert (job.checkout.parent / "home" / ".planted").exists()
+    assert job.outputs["outcome"] != "approved"
+    (Path(sys.prefix) / "planted").unlink()
