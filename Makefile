@@ -4,7 +4,8 @@ BIN = .venv/bin
 export UV_SYSTEM_CERTS ?= true
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=auto --quiet
+WORKERS = auto
+TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
 .PHONY: demo test test-slow test-all storm bench simulate check clean
 

@@ -70,9 +70,13 @@ def hub(make_hub: MakeHub) -> Hub:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """What a machine keeps between jobs: the first one downloads, the others do not wait for it."""
-    return tmp_path_factory.mktemp("cache")
+    if worker_id == "master":
+        return tmp_path_factory.mktemp("cache")
+    shared = tmp_path_factory.getbasetemp().parent / "cache"
+    shared.mkdir(exist_ok=True)
+    return shared
 
 
 @dataclass(frozen=True)
