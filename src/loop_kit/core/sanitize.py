@@ -8,6 +8,11 @@ anything that is posted.
 
 import re
 from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 MAX_BODY = 65_536
 """The characters, not bytes, of one post on GitHub."""
@@ -93,10 +98,8 @@ def _defuse(text: str) -> str:
 
 def _is_inert(text: str) -> bool:
     """Whether a CommonMark parser finds nothing in `text` that acts, and nothing left open."""
-    from markdown_it import MarkdownIt
-
     after = "what follows"
-    tokens = MarkdownIt("commonmark").parse(f"{text}\n\n{after}\n")
+    tokens = _commonmark().parse(f"{text}\n\n{after}\n")
     if len(tokens) < 3 or tokens[-2].content != after or tokens[-3].level != 0:
         return False
     leaves = [leaf for token in tokens for leaf in (token.children or [token])]
@@ -104,6 +107,14 @@ def _is_inert(text: str) -> bool:
         return False
     texts = [leaf.content for leaf in leaves if leaf.type == "text"]
     return not any(p.search(part) for part in texts for p in (_PINGS, _REFERS, _CLOSES))
+
+
+@cache
+def _commonmark() -> "MarkdownIt":
+    """The parser, which takes longer to make than to read most texts; it keeps nothing of them."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark")
 
 
 def _neutralize(text: str) -> str:

@@ -12,6 +12,7 @@
 The first scene whose `role`, `round` and `attempt` match is played; omitted keys match anything.
 """
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -96,8 +97,9 @@ class Script(Record):
         )
 
 
+@lru_cache(maxsize=2)
 def parse_script(raw: bytes, name: str) -> Script:
-    """The script in `raw`.
+    """The script in `raw`, read once where both roles have the same.
 
     Raises:
         BadBusFile: not UTF-8, not YAML, or an unknown or wrong key.
