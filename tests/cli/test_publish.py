@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,21 @@ def test_work_that_a_job_would_refuse_is_not_pushed(ci: Ci) -> None:
     told = ci.laptop.loop("publish", "--json")
     assert told.code == 7
     assert json.loads(told.out)["refused"][0]["kind"] == "protected_path"
+
+
+def test_commits_with_a_secret_are_not_pushed_and_its_value_is_not_repeated(ci: Ci) -> None:
+    token = "ghs_" + secrets.token_hex(18)
+    hidden = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    leak: Steps = [{"write": {"calc.py": f"VALUE = 2\nKEY = '{hidden}'\n"}}, *FORBIDDEN[1:]]
+    ci.laptop.plan({"worker/2": leak})
+    before = repaired(ci).tips
+    ci.laptop.extra = {**ci.laptop.extra, "GH_TOKEN": token}
+
+    refused = ci.laptop.loop("publish")
+
+    assert_refused(refused, 7, "calc.py:2 holds this job's secret", "encoded as base64")
+    assert hidden[:30] not in refused.text
+    assert_nothing_pushed(ci, before)
 
 
 def test_commits_of_others_on_the_work_branch_are_not_lost(ci: Ci) -> None:

@@ -31,7 +31,7 @@ from loop_kit.adapters.loop_dir.file_store import FileStore
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.system_clock import SystemClock
-from loop_kit.core.card.scope import ScopeRules, Violation, judge
+from loop_kit.core.card.scope import Violation, judge
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci import fetched as handback
 from loop_kit.core.ci.branches import Branches
@@ -42,10 +42,11 @@ from loop_kit.core.loop.messages import HandedOver
 from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.sanitize import one_line
+from loop_kit.core.secrets.forms import Forms
 from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge
-from loop_kit.settings import for_job
+from loop_kit.settings import Settings, for_job, known_secrets
 from loop_kit.usecases.job_context import config_at
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.remote import RemotePlace, remote_place
@@ -251,14 +252,17 @@ class _Publication:
             )
         if not (self._git.has(tip) and builds_on(self._git, tip, head)):
             raise self._changed_in_ci(f"{branch} has commits that the local loop lacks")
-        span = GitRepository(self._git).span(tip, head)
-        return judge(span.commits, self._rules(card, state.base_sha))
+        repository, settings = GitRepository(self._git), self._settings(card, state.base_sha)
+        rules = bootstrap.scope_rules(settings, card, self._root, ci=True)
+        token = {"token for git": self._server.remote.token}
+        secrets = Forms({**token, **known_secrets(settings, self._request.environ)})
+        outside = judge(repository.span(tip, head).commits, rules)
+        return (*outside, *repository.leaks(tip, head, secrets))
 
-    def _rules(self, card: TaskCard, base_sha: str) -> ScopeRules:
-        """The rules that a job applies: the configuration is read at the base commit."""
+    def _settings(self, card: TaskCard, base_sha: str) -> Settings:
+        """The settings of a job: the configuration is read at the base commit."""
         config = config_at(GitRepository(self._git), base_sha)
-        settings = for_job(self._request.environ).resolve(config.layer, card)
-        return bootstrap.scope_rules(settings, card, self._root, ci=True)
+        return for_job(self._request.environ).resolve(config.layer, card)
 
     def _save(
         self, state: LoopState, there: LoopState, *, changed: bool, continues: bool

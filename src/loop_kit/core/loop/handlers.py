@@ -203,7 +203,7 @@ def _question(state: LoopState, event: AttemptFailed) -> tuple[str, Mapping[str,
     if event.failure is Failure.SECRET:
         refused = refused_secrets.refusal(state, event.message)
         recorded = {"reasons": ("push_refused",), "refusal": refused}
-        return f"{refused.words}\n{refused.remedy}", recorded
+        return refused_secrets.explain_stop(refused), recorded
     if event.failure is not Failure.NOOP or not state.simplify:
         return None
     error = f"The worker was asked to simplify the change and left it as it is. {event.message}"

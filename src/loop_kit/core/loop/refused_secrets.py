@@ -45,8 +45,16 @@ def refusal(state: LoopState, message: str) -> PushRefusal:
         branch=state.work_branch,
         sentence=f"{_SENTENCE}.",
         remedy=REMEDY,
-        words=message.removesuffix(f"\n{REMEDY}"),
+        words=message.removesuffix(f" {REMEDY}"),
         round=state.round,
         returned=True,
         found_here=True,
     )
+
+
+def explain_stop(refused: PushRefusal) -> str:
+    """The refusal in one line: the first place, how many more, and what a person can do."""
+    first, *places = refused.words.splitlines()
+    shown = f" {places[0]}" if places else ""
+    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+    return f"{first}{shown}{more}. {refused.remedy}"
