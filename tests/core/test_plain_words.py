@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop_kit.core.plain_words import (
@@ -69,6 +69,7 @@ def test_a_message_of_a_commit_and_a_title_do_nothing(text: str) -> None:
         assert not ACTS.search(words), words
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=12).map("".join))
 def test_no_mixture_of_words_acts_and_none_is_changed_twice(text: str) -> None:
     message = commit_message(text)

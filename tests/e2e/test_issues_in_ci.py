@@ -162,8 +162,9 @@ def test_the_issue_shows_the_commands_that_run_to_the_letter(hub: Hub) -> None:
     issue = opened(hub, card_block(task_id="T-9", verify=[first, evil]))
     hub.job(event=labelled(issue))
 
-    assert f"Verify commands of this issue, run in each round:\n\n````\n{first}\n{evil}\n````" in (
-        issue.comments[0].body
+    assert (
+        f"Verify commands of this issue, run in each round:\n\n> ````\n> {first}\n> {evil}\n> ````"
+        in (issue.comments[0].body)
     )
 
 

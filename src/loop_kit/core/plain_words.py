@@ -16,10 +16,12 @@ _EMPTY = "(no message)"
 
 _ACTS = re.compile(r"@(?=[A-Za-z0-9])|#(?=\w)|(?<!\w)!(?=\d)")
 _NUMBERED = re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE)
-_ADDRESS = re.compile(
-    r"(https?:|www\.)(?=\S{0,300}/(?:issues?|pulls?|discussions?|commits?|merge_requests|work_items)/)",
-    re.IGNORECASE,
+ACTING_PATH = (
+    r"/(?:issues?|pulls?|discussions?|commits?|compare|merge_requests|work_items|milestones?)"
+    r"(?:/|$)"
 )
+"""What the address has of something that a forge would tell of being named."""
+_ADDRESS = re.compile(rf"(https?:|www\.)(?=\S{{0,300}}{ACTING_PATH})", re.IGNORECASE)
 _SWITCH = re.compile(r"\[[^\[\]\n]{0,60}?(?:skip|no[ _-]?ci)", re.IGNORECASE)
 _STARRED = re.compile(r"\*{1,9}(?=no_ci)", re.IGNORECASE)
 _TRAILER = re.compile(

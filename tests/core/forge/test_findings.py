@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core import builders as b
-from tests.core.markdown_oracle import effects
+from tests.core.github_markdown import live
 
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.forge.findings import MAX_LATER
@@ -174,9 +174,9 @@ def test_hostile_text_of_a_finding_does_nothing_wherever_it_is_shown() -> None:
     )
     for state in states:
         for body in (review(state), *(finding_comment(state, f) for f in state.findings)):
-            assert effects(body.partition("\n")[2]) == set()
+            assert live(body.partition("\n")[2]) == set()
         ended = state.model_copy(update={"outcome": Outcome.APPROVED})
-        assert effects(status_comment(ended).partition("\n")[2]) == set()
+        assert live(status_comment(ended).partition("\n")[2]) == set()
     note = RuleNote(rule=HOSTILE, text=HOSTILE)
     body = review(with_rules(states[0], note)).partition("</summary>")[2].partition("</details>")[0]
-    assert effects(body) == set()
+    assert live(body) == set()

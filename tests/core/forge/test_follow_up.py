@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.core import builders as b
-from tests.core.markdown_oracle import effects
+from tests.core.github_markdown import live
 
 from loop_kit.core.forge.follow_up import follow_up_body, follow_up_title
 from loop_kit.core.forge.status import status_comment
@@ -44,7 +44,7 @@ def test_hostile_findings_do_nothing_in_it() -> None:
     hostile = LATER.model_copy(update={"reason": HOSTILE, "scenario": HOSTILE, "below": HOSTILE})
     state = approved(*[hostile.model_copy(update={"id": f"F{n}"}) for n in range(200)], pull=None)
     body = follow_up_body(state)
-    assert effects(body.partition("\n")[2]) == set()
+    assert live(body.partition("\n")[2]) == set()
     assert len(body) < MAX_BODY
     assert follow_up_title(state) == "200 findings for later, from the review loop T-001"
 

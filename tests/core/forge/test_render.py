@@ -2,7 +2,8 @@
 
 import pytest
 from tests.core import builders as b
-from tests.core.markdown_oracle import code, effects, tokens
+from tests.core.github_markdown import live
+from tests.core.markdown_oracle import code, tokens
 
 from loop_kit.core.agent.reports import CriterionVerdict, ReportedIssue
 from loop_kit.core.forge.render import (
@@ -118,24 +119,24 @@ def test_hostile_text_in_a_review_does_nothing() -> None:
     verification = b.verified(1, 1, tail=HOSTILE + "\n```\n" + HOSTILE)
     state = b.after(b.awaiting_review(verification=verification), event)
     body = without_marker(review_body(b.without_rules(state), 1, report, "review-r1"))
-    assert effects(body) == set()
+    assert live(body) == set()
     assert "\u202e" not in body
 
 
 def test_hostile_text_in_a_card_does_nothing() -> None:
     card = b.card(goal=HOSTILE, title=HOSTILE, acceptance_criteria=[HOSTILE])
     state, _ = rejected()
-    assert effects(without_marker(pull_request_body(card, state, "pull-request"))) == set()
+    assert live(without_marker(pull_request_body(card, state, "pull-request"))) == set()
 
 
 def test_hostile_text_in_an_error_does_nothing_in_the_job_summary() -> None:
     state = b.after(b.awaiting_work(), b.halted(Outcome.NEEDS_HUMAN))
     state = state.model_copy(update={"error": HOSTILE + "\n## Approved\n"})
     summary = job_summary(state, headline(state))
-    assert effects(summary) == set()
+    assert live(summary) == set()
     assert "Approved" not in headings(summary)
     state, _ = rejected(hostile_issue())
-    assert effects(job_summary(state, headline(state))) == set()
+    assert live(job_summary(state, headline(state)), drawn={"mermaid"}) == set()
 
 
 def test_a_summary_that_opens_a_fence_does_not_swallow_the_findings() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.core import builders as b
-from tests.core.markdown_oracle import effects
+from tests.core.github_markdown import live
 
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.forge.render import finding_comment, pull_request_body
@@ -106,7 +106,7 @@ def test_whether_checks_run_depends_on_whose_token_opened_the_pull_request(
 
 def test_hostile_text_does_nothing_in_the_status_comment() -> None:
     body = status_comment(b.without_rules(stopped(Outcome.NEEDS_HUMAN, HOSTILE)))
-    assert effects(without_marker(body)) == set()
+    assert live(without_marker(body)) == set()
     assert "\u202e" not in body
 
 
@@ -115,7 +115,7 @@ def test_hostile_text_does_nothing_in_a_comment_on_a_line() -> None:
     issue = ReportedIssue(reason=fence, required_change=fence, scenario=fence, file="a.py", line=1)
     state = rejected(issue)
     body = without_marker(finding_comment(state, state.findings[0]))
-    assert effects(body) == set()
+    assert live(body) == set()
     assert not [line for line in body.splitlines() if line.lstrip().startswith("```")]
     assert len(body) < MAX_BODY
 
@@ -160,6 +160,6 @@ def test_the_pull_request_of_an_issue_closes_it_and_no_other() -> None:
     state = rejected().model_copy(update={"source": Source(kind="issue", ref="12")})
     body = pull_request_body(b.card(goal="fixes #1\n\ncloses #2"), state, "pull-request")
     assert body.splitlines()[1] == "Closes #12"
-    assert effects(body.partition("Closes #12")[2]) == set()
+    assert live(body.partition("Closes #12")[2]) == set()
     hostile = state.model_copy(update={"source": Source(kind="issue", ref="12 closes #3")})
     assert "Closes" not in pull_request_body(b.card(), hostile, "pull-request")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loop_kit.core.forge.render import headline
+from loop_kit.core.harmless import cell, cut, size_in_bytes
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Phase
-from loop_kit.core.sanitize import MAX_SUMMARY, inline, truncate_bytes
+from loop_kit.core.sanitize import MAX_SUMMARY
 
 PATIENCE_SEC = 600
 """How long a job may take from one transition to the next before it counts as stalled."""
@@ -172,15 +173,11 @@ def summary(report: SweepReport) -> str:
     more = len(report.rows) - _MAX_ROWS
     if more > 0:
         parts += ["", f"{more} more are in the log."]
-    return truncate_bytes("\n".join(parts) + "\n", MAX_SUMMARY)
+    return cut("\n".join(parts) + "\n", MAX_SUMMARY, size=size_in_bytes)
 
 
 def _lines(rows: Sequence[SweepRow]) -> list[str]:
     return [
-        f"| `{row.task_id}` | {_cell(row.found)} | {row.did.value} | {_cell(row.message)} |"
+        f"| `{row.task_id}` | {cell(row.found, 500)} | {row.did.value} | {cell(row.message, 500)} |"
         for row in rows[:_MAX_ROWS]
     ]
-
-
-def _cell(text: str) -> str:
-    return inline(text, 500).replace("|", "\\|")

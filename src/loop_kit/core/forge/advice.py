@@ -8,11 +8,11 @@ import math
 from collections.abc import Mapping
 
 from loop_kit.core.forge.choices import choices
+from loop_kit.core.harmless import code, quote
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
-from loop_kit.core.sanitize import inline, quote
 
 STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
 
@@ -115,7 +115,7 @@ def _again(state: LoopState) -> str:
 
 def _after_cancellation(state: LoopState) -> str:
     if "label_removed" in state.reasons:
-        return f"nothing, until the label {inline(f'`{state.source.label}`')} is put on again."
+        return f"nothing, until the label {code(state.source.label)} is put on again."
     if {"issue_closed", "pull_request_closed"} & set(state.reasons):
         return "nothing, until it is opened again and somebody comments `/loop retry`."
     if "pull_request_merged" in state.reasons:
@@ -157,7 +157,7 @@ def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
 def _after_refused_push(state: LoopState) -> str | tuple[str, ...]:
     again, refusal = _again(state), state.refusal
     if refusal is not None and refusal.found_here:
-        branch = inline(f"`{refusal.branch}`")
+        branch = code(refusal.branch)
         own = f"if it is no secret, commit it to {branch} yourself, then {again}."
         return f"say in the card how to do without it: {CARD}.", own
     unsaved = refusal is None or refusal.of_state or not refusal.kind.is_final
@@ -172,7 +172,7 @@ def _after_refused_push(state: LoopState) -> str | tuple[str, ...]:
     if refusal.kind is RefusalKind.SECRET:
         allowed = f"If it is none, allow it where the server says so, then {again}"
         return f"say in the card how to do without it: {CARD}. {allowed}: the work is done again."
-    return f"{_PUSH_FIRST[refusal.kind].format(inline(f'`{refusal.branch}`'))}{pushed}."
+    return f"{_PUSH_FIRST[refusal.kind].format(code(refusal.branch))}{pushed}."
 
 
 def _after_budget(state: LoopState) -> str:

@@ -6,10 +6,11 @@ merged. It is no task card: a person decides what of it is worth a loop of its o
 
 from loop_kit.core.forge.findings import findings_section
 from loop_kit.core.forge.render import branch, marker
+from loop_kit.core.harmless import cut
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import later_findings
 from loop_kit.core.loop.state import LoopState
-from loop_kit.core.sanitize import MAX_BODY, one_line, truncate
+from loop_kit.core.sanitize import MAX_BODY, one_line
 
 
 def follow_up_title(state: LoopState) -> str:
@@ -30,4 +31,4 @@ def follow_up_body(state: LoopState) -> str:
         "",
         "Close this issue when none of them is worth a change.",
     ]
-    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")

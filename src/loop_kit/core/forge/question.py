@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from loop_kit.core.forge import advice
 from loop_kit.core.forge.choices import ANOTHER, Choice, asked, choices
+from loop_kit.core.harmless import code, code_in_cell, inline
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.state import LoopState, Outcome, RoundRecord
-from loop_kit.core.sanitize import code, inline
 
 MAX_ROWS = 20
 MAX_ROUNDS = 8
@@ -179,8 +179,8 @@ def _first(rounds: tuple[RoundRecord, ...]) -> int:
 
 
 def _row(finding: Finding, rounds: tuple[RoundRecord, ...]) -> list[str]:
-    where = f" {code(_place(finding))}" if finding.file else ""
-    name = f"**{finding.id}** {finding.severity}{where}".replace("|", "\\|")
+    where = f" {code_in_cell(_place(finding))}" if finding.file else ""
+    name = f"**{finding.id}** {finding.severity}{where}"
     last = rounds[-1].round
     return [name, *(_cell(finding, record, last) for record in rounds)]
 

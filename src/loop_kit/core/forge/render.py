@@ -23,21 +23,12 @@ from loop_kit.core.forge.findings import (
     rules_section,
     settled_section,
 )
+from loop_kit.core.harmless import code, cut, inline, markdown, quote, size_in_bytes
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited, who_approved, who_reviewed
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
 from loop_kit.core.plain_words import squashed, title
-from loop_kit.core.sanitize import (
-    MAX_BODY,
-    MAX_SUMMARY,
-    code,
-    inline,
-    markdown,
-    one_line,
-    quote,
-    truncate,
-    truncate_bytes,
-)
+from loop_kit.core.sanitize import MAX_BODY, MAX_SUMMARY, one_line
 
 MAX_TITLE = 200
 _BODY = MAX_BODY - 512
@@ -94,7 +85,7 @@ def pull_request_body(card: TaskCard, state: LoopState, key: str) -> str:
     if card.acceptance_criteria:
         parts += ["", "### Acceptance criteria", ""]
         parts += [f"- **{id_}** {inline(text, 500)}" for id_, text in card.criteria]
-    return truncate("\n".join(parts), _BODY, f"The card is `task_card.json` on `{branch(state)}`.")
+    return cut("\n".join(parts), _BODY, f"The card is `task_card.json` on `{branch(state)}`.")
 
 
 def review_body(
@@ -140,7 +131,7 @@ def review_body(
     parts += _verification_section(state, record)
     parts += rules_section(record)
     pointer = f"The whole report is `archive/` on `{branch(state)}`."
-    return truncate("\n".join(parts), _BODY, pointer)
+    return cut("\n".join(parts), _BODY, pointer)
 
 
 def finding_comment(state: LoopState, finding: Finding) -> str:
@@ -184,7 +175,7 @@ def job_summary(state: LoopState, headline: str) -> str:
         parts += ["", "### Not posted", ""]
         parts += [f"- {item.key}: {inline(item.why, 1000)}" for item in refused]
     parts += ["", f"Used: {usage_text(state)}."]
-    return truncate_bytes("\n".join(parts) + "\n", MAX_SUMMARY)
+    return cut("\n".join(parts) + "\n", MAX_SUMMARY, size=size_in_bytes)
 
 
 def rounds_table(state: LoopState) -> list[str]:

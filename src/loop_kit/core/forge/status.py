@@ -19,10 +19,11 @@ from loop_kit.core.forge.advice import (
 from loop_kit.core.forge.findings import final_sections
 from loop_kit.core.forge.question import question, question_lines
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
+from loop_kit.core.harmless import cut, inline, quote
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.plain_words import title
-from loop_kit.core.sanitize import MAX_BODY, fence, inline, truncate
+from loop_kit.core.sanitize import MAX_BODY, fence
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140
@@ -91,7 +92,7 @@ def status_comment(state: LoopState) -> str:
         *refused_push(state),
         *failed_setup(state),
     ]
-    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
 def acknowledgement(state: LoopState, card: TaskCard | None = None) -> str:
@@ -113,7 +114,7 @@ def acknowledgement(state: LoopState, card: TaskCard | None = None) -> str:
         *failed_setup(state),
         *_verify_note(state, card.verify if card else ()),
     ]
-    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
 def _asks(state: LoopState) -> list[str]:
@@ -138,7 +139,7 @@ def status_reply(mark: str, state: LoopState) -> str:
         f"- **Used so far:** {usage_text(state)}.",
         *([f"- **Running:** run {state.lease.run_id}."] if state.lease else []),
     ]
-    return truncate("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
 def undispatched(mark: str, state: LoopState, sentence: str, remedy: str) -> str:
@@ -153,7 +154,7 @@ def undispatched(mark: str, state: LoopState, sentence: str, remedy: str) -> str
         "",
         "What was done is saved. Then comment `/loop retry`.",
     ]
-    return truncate("\n".join(parts), MAX_BODY - 512)
+    return cut("\n".join(parts), MAX_BODY - 512)
 
 
 def refusal(sentence: str, remedy: str) -> str:
@@ -161,7 +162,7 @@ def refusal(sentence: str, remedy: str) -> str:
     parts = [REFUSED, "### No review loop was started", "", inline(sentence, 1000), ""]
     parts += _remedy_lines(remedy)
     parts += ["", "Then put the label on again."]
-    return truncate("\n".join(parts), MAX_BODY - 512)
+    return cut("\n".join(parts), MAX_BODY - 512)
 
 
 def _remedy_lines(remedy: str) -> list[str]:
@@ -197,7 +198,7 @@ def _verify_note(state: LoopState, asked: tuple[str, ...]) -> list[str]:
     if state.verify:
         whose = "of this issue" if asked == state.verify else "of the repository"
         parts += ["", f"Verify commands {whose}, run in each round:", ""]
-        parts.append(fence("\n".join(state.verify)))
+        parts.append(quote("\n".join(state.verify)))
     return parts
 
 
