@@ -291,6 +291,20 @@ def test_a_credential_in_the_configuration_of_the_repository_is_a_warning(ready:
     assert result.code == 0
 
 
+def test_how_programs_would_be_confined_is_tried_and_a_room_that_is_missing_is_a_warning(
+    ready: Repo,
+) -> None:
+    assert detail(ready.loop("doctor", "--json"), "sandbox")["detail"] == "off"
+    ready.extra["LOOP_SANDBOX"] = "auto"
+    found = detail(ready.loop("doctor", "--json"), "sandbox")
+
+    builds = ("namespaces", "user namespace", "Landlock")
+    assert found["detail"].startswith(builds) or found["state"] == "warn"
+    ready.extra["LOOP_SANDBOX"] = "required"
+    required = detail(ready.loop("doctor", "--json"), "sandbox")
+    assert required["state"] == ("wrong" if found["state"] == "warn" else "ok")
+
+
 def test_a_folder_that_init_has_not_made_is_only_a_warning(ready: Repo) -> None:
     shutil.rmtree(ready.folder)
 

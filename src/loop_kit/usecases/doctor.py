@@ -15,6 +15,7 @@ from loop_kit.adapters.git.repository import Place, locate
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root
 from loop_kit.adapters.workspaces.watch import Watch
 from loop_kit.bootstrap import Site, agents_of
+from loop_kit.bootstrap.confinement import rooms_of
 from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
@@ -22,6 +23,7 @@ from loop_kit.core.agent.role import Role
 from loop_kit.core.sanitize import one_line
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError, NotARepository
+from loop_kit.ports import SandboxUnavailable
 from loop_kit.settings import Settings, for_laptop, known_secrets
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 
@@ -57,8 +59,9 @@ def examine(
     checks += found
     roles: Mapping[str, str] = {}
     if not any(check.is_blocking for check in found):
-        chosen, roles = _roles(settings, git, root, folder, environ)
-        checks += chosen
+        site = Site.on_laptop(git, Place(root, root / ".git", "", ""), environ, folder)
+        chosen, roles = _roles(site, settings)
+        checks += [*chosen, _sandbox(site, settings)]
     checks += _programs(settings, root, environ, _needed(settings, roles))
     redact = Redactor((*known_secrets(settings, environ).values(), *_exported_secrets(environ)))
     safe = [
@@ -158,11 +161,8 @@ def _settings(
     return [Check("settings", CheckState.OK, detail), *checks], settings
 
 
-def _roles(
-    settings: Settings, git: Git, root: Path, folder: Path, environ: Mapping[str, str]
-) -> tuple[list[Check], Mapping[str, str]]:
+def _roles(site: Site, settings: Settings) -> tuple[list[Check], Mapping[str, str]]:
     """Who plays each role in a run with --auto-dispatch, chosen as that run chooses."""
-    site = Site.on_laptop(git, Place(root, root / ".git", "", ""), environ, folder)
     asked = settings.model_copy(update={"auto_dispatch": True})
     try:
         agents = agents_of(site, asked)
@@ -184,6 +184,17 @@ def _roles(
         if name not in KNOWN
     ]
     return checks, roles
+
+
+def _sandbox(site: Site, settings: Settings) -> Check:
+    """How a run here would confine its programs; it is tried, since nothing else says so."""
+    try:
+        found = rooms_of(site, settings).confinement()
+    except SandboxUnavailable as error:
+        return Check("sandbox", CheckState.WRONG, error.sentence, error.remedy)
+    if found.missing:
+        return Check("sandbox", CheckState.WARN, f"{found.text}. {found.missing}")
+    return Check("sandbox", CheckState.OK, found.text)
 
 
 def _needed(settings: Settings, roles: Mapping[str, str]) -> set[str]:
