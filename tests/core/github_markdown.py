@@ -14,6 +14,14 @@ from html.parser import HTMLParser
 from cmarkgfm import github_flavored_markdown_to_html
 from cmarkgfm.cmark import Options
 
+HOSTILE = (
+    "/merge\nbors r+\n@dependabot rebase\nfixes #1, octo/demo#2, GH-3 @octocat [skip ci]\n"
+    "| a | b |\n|---|---|\n| `x | @octocat fixes #12 <img src=http://e.test/x.png>` | c |\n\n"
+    "# Approved\n\n<details><summary>x</summary>\n\n- [ ] task\n\n```mermaid\nx\n```\n"
+    "~~~suggestion\nx\n~~~\nhttps://github.com/octo/demo/issues/9 <!-- loop-kit:T-001:x -->"
+)
+"""What acts in a post wherever a text is put into one as it is."""
+
 _OPTIONS = (
     Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES | Options.CMARK_OPT_GITHUB_PRE_LANG
 )

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.core.github_markdown import HOSTILE, live
+from tests.core.test_plain_words import ACTS
 from tests.e2e.conftest import APPROVED, BOT, CARD, REPOSITORY, TWO_ROUNDS
 
 if TYPE_CHECKING:
@@ -292,28 +294,54 @@ def test_a_token_that_may_not_push_stops_before_anything_is_spent(
     assert not ran.exists()
 
 
-def test_commits_of_a_worker_close_skip_ping_and_sign_nothing(make_hub: MakeHub) -> None:
+def with_words_that_act() -> dict[str, Any]:
+    """The two-round script, whose agents write as much as they can that acts on a forge."""
     message = (
-        "Fixes #1 and octo/other#2 [skip ci], thanks @octocat\n\nSigned-off-by: Mona <m@e.test>"
+        "Fixes #1 and octo/other#2 [skip ci], thanks @octocat\\n\\nSigned-off-by: Mona <m@e.test>"
     )
-    commit = f"git commit -qa --author='Mona <m@e.test>' --date=@1 -m '{message}'"
+    commit = f"printf '{message}' | GIT_AUTHOR_NAME=Mona git commit -qa --date=@1 -F -"
     script = copy.deepcopy(TWO_ROUNDS)
     for scene in script["scenes"]:
-        scene["steps"] = [
-            shell(f"GIT_AUTHOR_NAME=Mona {commit}") if "commit" in step else step
-            for step in scene["steps"]
-        ]
-    hub = make_hub(script)
+        for number, step in enumerate(scene["steps"]):
+            if "commit" in step:
+                scene["steps"][number] = shell(commit)
+            if "report" not in step:
+                continue
+            report = step["report"]
+            report |= {name: HOSTILE for name in ("notes", "summary") if name in report}
+            for issue in report.get("blocking_issues", ()):
+                issue.update(dict.fromkeys(("reason", "required_change", "scenario"), HOSTILE))
+            for criterion in report.get("criteria", ()):
+                criterion["evidence"] = HOSTILE
+    return script
+
+
+def test_no_word_of_an_agent_or_a_card_acts_on_the_forge(make_hub: MakeHub) -> None:
+    card = {**CARD, "title": HOSTILE[:300], "goal": HOSTILE}
+    hub = make_hub(with_words_that_act(), card)
 
     job = hub.job()
     assert job.outputs["continue"] == "true", job.log
     first = hub.bare.head("loop/T-001/work")
-    hub.continued()
+    last = hub.continued()
 
     bare, state = hub.bare, hub.state()
-    assert state["outcome"] == "approved"
+    assert state["outcome"] == "approved", last.log
     assert state["head_sha"] == bare.head("loop/T-001/work")
     assert bare.git("rev-parse", "loop/T-001/work~1").strip() == first
     log = bare.git("log", "--format=%an %cn%n%B", "main..loop/T-001/work")
     plain = f"{BOT} {BOT}\nFixes # 1 and octo/other# 2 (skip ci), thanks @ octocat\n"
     assert log.strip() == f"{plain}\n{plain}".strip()
+    hosted = hub.api.repository(REPOSITORY)
+    (pull,) = hosted.pulls.values()
+    posts = [pull.issue.body or "", *(comment.body for comment in pull.issue.comments)]
+    for review in pull.reviews:
+        posts += [review.body, *(comment.body for comment in review.comments)]
+    assert len(posts) == 4
+    for post in posts:
+        assert live(post) == set(), post
+    url = state["pull_request_url"]
+    for summary in (job.summary, last.summary):
+        assert live(summary, ours=(url,), drawn={"mermaid"}) == set(), summary
+    for line in (pull.issue.title, *(status.description or "" for status in hosted.statuses)):
+        assert not ACTS.search(line), line

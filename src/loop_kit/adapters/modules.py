@@ -12,8 +12,8 @@ import sys
 import loop_kit
 
 _LIBRARIES = (
-    *("charset_normalizer", "github", "idna", "markdown_it", "pathspec", "psutil", "requests"),
-    *("tenacity", "unidiff", "yaml"),
+    *("charset_normalizer", "github", "idna", "markdown_it", "markdown_it.tree", "pathspec"),
+    *("psutil", "requests", "tenacity", "unidiff", "yaml"),
 )
 _OF_PYTHON = (
     *("concurrent.futures", "ctypes", "email.parser", "glob", "traceback"),

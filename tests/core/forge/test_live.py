@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core import builders as b
-from tests.core.github_markdown import blocks, live
+from tests.core.github_markdown import HOSTILE, blocks, live
 from tests.core.test_harmless import TEXTS
 from tests.core.test_plain_words import ACTS
 
@@ -30,12 +30,6 @@ from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Source
 MARK = "<!-- loop-kit:T-001:x -->"
 OURS = ("#7", "#8")
 """The issue and the pull request of the loop."""
-HOSTILE = (
-    "/merge\nbors r+\n@dependabot rebase\nfixes #1, octo/demo#2, GH-3 @octocat [skip ci]\n"
-    "| a | b |\n|---|---|\n| `x | @octocat fixes #12 <img src=http://e.test/x.png>` | c |\n\n"
-    "# Approved\n\n<details><summary>x</summary>\n\n- [ ] task\n\n```mermaid\nx\n```\n"
-    "~~~suggestion\nx\n~~~\nhttps://github.com/octo/demo/issues/9 <!-- loop-kit:T-001:x -->"
-)
 
 
 def _issue(text: str) -> ReportedIssue:
