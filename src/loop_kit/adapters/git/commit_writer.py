@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git, Identity
 
+_LAST = ":1"
+"""The mark of the newest commit of a script."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:
@@ -30,14 +33,15 @@ def write_commits(
         for n, transition in enumerate(transitions)
     )
     command = ("fast-import", "--quiet", "--force", "--done", "--date-format=now")
-    git.run(*command, stdin=script + b"done\n")
-    return git.text("rev-parse", ref)
+    done = git.run(*command, stdin=script + f"get-mark {_LAST}\ndone\n".encode())
+    return done.out.decode("ascii").strip()
 
 
 def _commit(ref: str, transition: Transition, who: str, parent: str | None) -> bytes:
     """One commit in the language of fast-import; `parent` None means the one before it."""
     out = f"reset {ref}\n\n".encode() if parent == "" else b""
-    out += f"commit {ref}\ncommitter {who}\n".encode() + _data(transition.subject.encode())
+    out += f"commit {ref}\nmark {_LAST}\ncommitter {who}\n".encode()
+    out += _data(transition.subject.encode())
     out += f"from {parent}\n".encode() if parent else b""
     for name, content in sorted(transition.files.items()):
         if content is None:
