@@ -65,6 +65,8 @@ class ScriptedModel:
         self.exchanges: list[Exchange] = []
         self.strays: list[str] = []
         """Requests that no model gets, such as those to other hosts."""
+        self.keys: set[str] = set()
+        """Every key that was sent."""
         self._failed: Counter[tuple[str, int]] = Counter()
         self._guard = threading.Lock()
         self._stopping = threading.Event()
@@ -162,6 +164,8 @@ class _Handler(LoopbackHandler):
             self._stray()
             return
         asked = read_request(interface, json.loads(raw))
+        sent = self.headers.get("x-api-key") or self.headers.get("authorization") or ""
+        self.served.keys.add(sent.removeprefix("Bearer "))
         try:
             script = self.served.scenario.script_for(asked.prompt)
             due = self.served.due(script, asked)

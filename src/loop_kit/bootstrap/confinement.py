@@ -27,6 +27,7 @@ def rooms_of(site: Site, settings: Settings) -> Rooms:
             sandbox=settings.sandbox,
             environ=site.environ,
             in_job=site.is_ci,
+            network=settings.network,
             verify_network=settings.verify_network,
             private=(
                 *(*named, *roots, *own),

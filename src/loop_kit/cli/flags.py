@@ -124,6 +124,9 @@ Sandbox = Annotated[
     str | None,
     typer.Option(help="auto, required or off: how agents, setup and verify are confined.  [auto]"),
 ]
+Network = Annotated[
+    str | None, typer.Option(help="open, model-only or none: what agents reach.  [open]")
+]
 VerifyNetwork = Annotated[
     str | None, typer.Option(help="open or none: what verify commands reach.  [open]")
 ]

@@ -57,6 +57,7 @@ def run(
     workspace_include: flags.WorkspaceInclude = None,
     setup_env: flags.SetupEnv = None,
     sandbox: flags.Sandbox = None,
+    network: flags.Network = None,
     verify_network: flags.VerifyNetwork = None,
     workspace_root: flags.WorkspaceRoot = None,
     apply: flags.Apply = None,

@@ -120,6 +120,7 @@ class Settings(Record):
     workspace_root: str = ""
     isolation: Literal["clone"] | None = None
     sandbox: Literal["auto", "required", "off"] = "auto"
+    network: Literal["open", "model-only", "none"] = "open"
     verify_network: Literal["open", "none"] = "open"
     workspace_setup: Lines = ()
     workspace_include: Lines = ()

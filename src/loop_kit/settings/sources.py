@@ -28,7 +28,7 @@ INPUTS = (
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
     *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling", "max_diff_growth"),
     *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
-    *("sandbox", "verify_network"),
+    *("sandbox", "network", "verify_network"),
     *("workspace_root", "workspace_setup", "workspace_include", "setup_env"),
     *("fail_on", "draft", "dry_run", "loop_kit_args"),
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MANUAL = "manual"
 COMMAND = "command"
+SCRIPTED = "scripted"
 DEFAULT_BACKEND = "codex"
 
 
@@ -22,7 +23,7 @@ def _build(name: str, setup: "Setup") -> "CommandLineAgent":
 
 
 BACKENDS: "Mapping[str, Callable[[Setup], CommandLineAgent]]" = {
-    name: partial(_build, name) for name in ("codex", "claude", "opencode", "scripted", COMMAND)
+    name: partial(_build, name) for name in ("codex", "claude", "opencode", SCRIPTED, COMMAND)
 }
 
 REGISTRY = Registry(BACKENDS)

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
+from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY, SCRIPTED
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Box, Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
+from loop_kit.adapters.agents.model_access import NoModel, model_access, refuse_no_network
 from loop_kit.adapters.agents.own_home import HOMES, OwnHome
 from loop_kit.adapters.agents.second_reviewer import choose_second_reviewer
 from loop_kit.adapters.process.programs import absolute_path
@@ -109,7 +111,7 @@ def _setup(
     home = _own_home(role, backend, environ, job, task_id) if job else None
     homes = _make_homes(job / "homes" / role.value, backend, environ) if job else {}
     homes |= home.variables() if home else {}
-    return Setup(
+    setup = Setup(
         environment={
             **visible,
             **homes,
@@ -126,6 +128,20 @@ def _setup(
         structured=settings.structured_output,
         kept=partial(_within, kept, home) if home else kept,
     )
+    return _with_network(setup, backend, settings)
+
+
+def _with_network(setup: Setup, backend: str, settings: Settings) -> Setup:
+    """The set-up of a program that reaches what `network` says."""
+    if settings.network == "none":
+        return replace(setup, refusal=refuse_no_network(backend))
+    if settings.network == "open" or backend == SCRIPTED:
+        return setup
+    access = model_access(backend, setup.environment, setup.model, setup.args)
+    if isinstance(access, NoModel):
+        return replace(setup, refusal=access.why)
+    args = (*access.args, *setup.args)
+    return replace(setup, environment=access.environment, args=args, upstream=access.upstream)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from errno import ENOEXEC
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any, Protocol
 from loop_kit.adapters.agents.transcript import Transcript
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.adapters.process import process
+from loop_kit.adapters.process.model_proxy import model_proxy
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.programs import expand_home, find_program
+from loop_kit.adapters.process.room.upstream import Upstream
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.agent.report_schemas import without_nulls
@@ -43,7 +45,8 @@ def _no_box(*_: object) -> Bare:
 class Setup:
     """The input of a backend: `environment` is allow-listed already and holds its own key.
 
-    `homes` are the folders that the program keeps its login and conversations in.
+    `homes` are the folders that the program keeps its login and conversations in. With an
+    `upstream` it reaches its model by a proxy that has the key; `refusal` says why it cannot.
     `kept` is entered while the program runs; it puts back what must not be changed meanwhile.
     """
 
@@ -58,6 +61,8 @@ class Setup:
     homes: tuple[Path, ...] = ()
     structured: bool = True
     kept: Callable[[], AbstractContextManager[None]] = nullcontext
+    upstream: Upstream | None = None
+    refusal: str = ""
 
 
 class StreamReader(Protocol):
@@ -161,6 +166,8 @@ class CommandLineAgent:
 
     def check(self) -> str:
         """Why this backend cannot run here, or ''."""
+        if self._setup.refusal:
+            return self._setup.refusal
         if self._executable():
             return ""
         return (
@@ -208,8 +215,9 @@ class CommandLineAgent:
         reader: StreamReader,
         listener: process.Listener,
     ) -> process.Streamed:
+        setup, argv = self._setup, list(invocation.argv)
         environment = {
-            **self._setup.environment,
+            **setup.environment,
             **assignment.environment,
             **assignment_environment(assignment),
             **invocation.extra,
@@ -217,20 +225,25 @@ class CommandLineAgent:
         writable = [
             assignment.workspace,
             assignment.mailbox,
-            *filter(Path.is_dir, self._setup.homes),
+            *filter(Path.is_dir, setup.homes),
         ]
-        return process.stream(
-            invocation.argv,
-            cwd=assignment.workspace,
-            env=environment,
-            stdin=invocation.stdin,
-            listener=listener,
-            timeout=assignment.timeout,
-            idle_timeout=assignment.idle_timeout,
-            linger=assignment.artifact_timeout,
-            settled=lambda: reader.answer is not None or _has_report(assignment),
-            box=self._setup.box(writable, invocation.argv, environment),
-        )
+        with ExitStack() as stack:
+            if setup.upstream:
+                proxy = stack.enter_context(model_proxy(setup.upstream, environment))
+                argv = proxy.bridged([find_program(argv[0], environment) or argv[0], *argv[1:]])
+                writable.append(proxy.folder)
+            return process.stream(
+                argv,
+                cwd=assignment.workspace,
+                env=environment,
+                stdin=invocation.stdin,
+                listener=listener,
+                timeout=assignment.timeout,
+                idle_timeout=assignment.idle_timeout,
+                linger=assignment.artifact_timeout,
+                settled=lambda: reader.answer is not None or _has_report(assignment),
+                box=setup.box(writable, argv, environment),
+            )
 
 
 def _take_answer(assignment: Assignment, reader: StreamReader, reporter: Reporter) -> None:

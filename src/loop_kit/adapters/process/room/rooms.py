@@ -49,6 +49,7 @@ class Wishes:
     sandbox: Literal["auto", "required", "off"]
     environ: Mapping[str, str]
     in_job: bool = False
+    network: Literal["open", "model-only", "none"] = "open"
     verify_network: Network = "open"
     private: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
@@ -69,17 +70,24 @@ class Rooms:
             SandboxUnavailable: they cannot be, and the settings require it.
         """
         wishes = self._wishes
+        if wishes.sandbox == "off" and wishes.network != "open":
+            why = f"network: {wishes.network} needs a sandbox, and sandbox is off."
+            raise SandboxUnavailable(why, "Use `sandbox: auto`, or `network: open`.")
         if wishes.sandbox == "off":
             return Confinement("off")
         rung, refused = self._choice.rung, self._choice.refused
         network = "" if wishes.verify_network == "open" else "; network of verify: none"
         if rung is not Rung.NONE:
-            return Confinement(f"{rung}; network: open{network}")
+            return Confinement(f"{rung}; network: {wishes.network}{network}")
         why = "; ".join(refused) or "it needs Linux"
         remedy = _REMEDY_IN_JOB if wishes.in_job else _REMEDY_ON_LAPTOP
-        if wishes.sandbox == "required" or wishes.verify_network == "none":
-            asked = "sandbox: required" if wishes.sandbox == "required" else "verify-network: none"
-            raise SandboxUnavailable(f"{asked} cannot be kept here ({why}).", remedy)
+        asked = [
+            *(["sandbox: required"] if wishes.sandbox == "required" else []),
+            *([f"network: {wishes.network}"] if wishes.network != "open" else []),
+            *(["verify-network: none"] if wishes.verify_network == "none" else []),
+        ]
+        if asked:
+            raise SandboxUnavailable(f"{asked[0]} cannot be kept here ({why}).", remedy)
         missing = f"Agents can reach what this user can: no sandbox is possible here ({why})."
         return Confinement("none", f"{missing} {remedy}")
 
@@ -89,7 +97,8 @@ class Rooms:
         """A box for an agent, in which changes in the folders `writable` are real."""
         if self._is_off:
             return process.namespace_if_allowed() if self._wishes.in_job else Bare()
-        return self._room(writable, argv, environment, "open")
+        network: Network = "open" if self._wishes.network == "open" else "none"
+        return self._room(writable, argv, environment, network)
 
     def verify(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
         """A box for a verify command."""
@@ -118,9 +127,11 @@ class Rooms:
             sockets=tuple(dict.fromkeys(filter(None, surroundings.sockets(environ)))),
         )
         temp = environ.get("RUNNER_TEMP") or None
+        rungs, closed = candidates(in_job=self._wishes.in_job), self._wishes.network != "open"
+        network: Network = "none" if closed else self._wishes.verify_network
         return choose(
-            candidates(in_job=self._wishes.in_job),
-            lambda: self._plan((), (), {}, self._wishes.verify_network),
+            [rung for rung in rungs if not (closed and rung is Rung.LANDLOCK)],
+            lambda: self._plan((), (), {}, network),
             promises,
             _run,
             temp if temp and os.path.isdir(temp) else None,
