@@ -20,6 +20,7 @@ from loop_kit.settings import (
     environment_values,
     for_laptop,
     input_values,
+    known_secrets,
     names,
     resolve,
 )
@@ -339,6 +340,26 @@ def test_secrets_are_known_but_never_shown() -> None:
     )
     assert Settings().secrets == ()
     assert "hunter2" not in refusal(("e", {"github_token": ["hunter2"]}))
+
+
+def test_what_a_job_must_never_show_is_known_by_name() -> None:
+    settings = resolve(
+        [("e", {"github_token": "t0ken", "setup_env": "NPM_AUTH", "agent_env": "MY_*"})]
+    )
+    environ = {
+        "GITHUB_TOKEN": "t0ken",
+        "GH_TOKEN": "other",
+        "MY_API_KEY": "key",
+        "NPM_AUTH": "npm",
+        "MY_NAME": "name",
+        "CACHE_KEY": "linux",
+    }
+    assert known_secrets(settings, environ) == {
+        "github-token": "t0ken",
+        "GH_TOKEN": "other",
+        "MY_API_KEY": "key",
+        "NPM_AUTH": "npm",
+    }
 
 
 def test_the_operators_limits_are_the_settings() -> None:

@@ -161,21 +161,16 @@ class Settings(Record):
     @property
     def named_secrets(self) -> Mapping[str, str]:
         """The values that must never be shown, by the input that they came from."""
-        held = {
-            "openai-api-key": self.openai_api_key,
-            "anthropic-api-key": self.anthropic_api_key,
-            "claude-code-oauth-token": self.claude_code_oauth_token,
-            "github-token": self.github_token,
-        }
-        given = {name: secret.get_secret_value() for name, secret in held.items()}
-        return {name: value for name, value in given.items() if value}
+        held = ((name, getattr(self, name)) for name in type(self).model_fields)
+        given = ((name, v.get_secret_value()) for name, v in held if isinstance(v, SecretStr))
+        return {name.replace("_", "-"): value for name, value in given if value}
 
 
 _SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 """How variables are called whose values are secrets, among those that `agent-env` shows."""
 _EXPORTED_SECRETS = (
     *("CODEX_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
-    *("GITHUB_TOKEN", "GH_TOKEN"),
+    *("GITHUB_TOKEN", "GH_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"),
 )
 
 

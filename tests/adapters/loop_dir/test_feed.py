@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tests.fakes import FakeClock, RecordingReporter
 from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.secrets.redaction import Redactor
 
 
 def entries(path: Path) -> list[dict[str, Any]]:
@@ -62,6 +64,21 @@ def test_tee_forwards_the_same_to_every_reporter() -> None:
     tee.end_attempt(Role.WORKER, 1, "z")
     assert vars(one) == vars(two)
     assert (one.notes, one.warnings, one.activities, one.endings) == (["n"], ["w"], ["a"], ["z"])
+
+
+def test_no_reporter_gets_a_secret_in_any_form() -> None:
+    key = "s3cr3t-0123456789-token"
+    hidden = base64.b64encode(key.encode()).decode()
+    one = RecordingReporter()
+    tee = Tee(one, redact=Redactor([key]))
+    tee.note(f"n {hidden}")
+    tee.warn(f"w {key[:12]}")
+    tee.event("e", LoopState(), {"open": [f"F1 {key}"], "round": 1})
+    tee.activity(Role.WORKER, Activity("Run", f"echo {key.encode().hex()}"))
+
+    assert (one.notes, one.warnings) == (["n ***"], ["w ***"])
+    assert key[:8] not in str(vars(one))
+    assert key.encode().hex()[:16] not in str(vars(one))
 
 
 def test_a_feed_that_can_be_written_again_goes_on_and_was_warned_of_once(tmp_path: Path) -> None:

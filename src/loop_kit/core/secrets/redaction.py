@@ -7,6 +7,7 @@ would damage what people have to read. A part of a secret that is such a word is
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from loop_kit.core.secrets.forms import (
     ORDINARY,
     SHORTEST,
     Forms,
+    Found,
     block_number,
     extend,
     unnamed,
@@ -22,6 +24,8 @@ from loop_kit.core.secrets.forms import (
 from loop_kit.core.secrets.shapes import shapes
 
 _MARK = b"***"
+_BEFORE = re.compile(rb"[A-Za-z0-9+/_-]{1,3}\Z")
+_AFTER = re.compile(rb"[A-Za-z0-9+/_-]{0,3}={0,2}")
 _HELD = 2048
 _ORDINARY = tuple(word.encode() for word in ORDINARY)
 _TEXT = ("utf-8", "surrogatepass")
@@ -99,7 +103,9 @@ class Redactor:
             yield extend(data, at, value, inside)
 
     def _encoded(self, data: bytes) -> Iterator[tuple[int, int]]:
-        yield from ((found.start, found.end) for found in self._forms.find(data, SHORTEST))
+        for found in self._forms.find(data, SHORTEST):
+            is_base64 = found.encoding == "base64"
+            yield _widened(data, found) if is_base64 else (found.start, found.end)
         yield from ((start, end) for start, end, _ in shapes(data))
 
 
@@ -137,6 +143,13 @@ class StreamRedactor:
     def _find(self, data: bytes) -> list[tuple[int, int]]:
         known = ((found.start, found.end) for found in self._forms.find(data, LONG_PART))
         return sorted([*known, *((start, end) for start, end, _ in shapes(data))])
+
+
+def _widened(data: bytes, found: Found) -> tuple[int, int]:
+    """A range of base64 with the characters beside it, which hold some bits of the secret too."""
+    before = _BEFORE.search(data, max(0, found.start - 3), found.start)
+    after = _AFTER.match(data, found.end)
+    return before.start() if before else found.start, after.end() if after else found.end
 
 
 def _replaced(data: bytes, spans: list[tuple[int, int]]) -> bytes:
