@@ -148,7 +148,7 @@ class Rewriter:
         if about is None:
             return None
         raise GitFailed(
-            f"The commit {sha[:10]} has {about.size} bytes without its files.",
+            f"The message of the commit {sha[:10]} is too long: {about.size} bytes.",
             "Commit it again with a short message.",
         )
 
