@@ -19,7 +19,7 @@ _CONTENT = ("cat-file", "--batch=%(objectsize)")
 T = TypeVar("T")
 _PIPE = 4096
 """A pipe takes so many bytes at least: git can stop to read while it answers."""
-_PIECE = 256 * 1024
+_PIECE = 64 * 1024
 _MAX_TREE = 16 * 1024 * 1024
 
 

@@ -18,33 +18,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-SHORTEST = 8
-"""The characters of the shortest value that counts as a secret."""
+from loop_kit.core.secrets.values import secrets_in
+
 LONG_PART = 16
 """The characters of a part of a secret that nobody writes by chance, whatever it is part of."""
-_FEWEST = 4
-"""The different characters that a secret has at least."""
 _BLOCK = 8
 _SHORTEST_FORM = 10
 _SHORTEST_PLAIN = 12
 _LOWER = bytes(range(256)).lower()
 _OTHERS = bytes(b for b in range(256) if not (b < 128 and chr(b).isalnum()))
 
-ORDINARY = frozenset(
-    {"password", "passw0rd", "changeme", "change-me", "placeholder", "undefined", "anonymous"}
-    | {"not-needed", "not_needed", "not-used", "api-key", "your-api-key", "test-key", "dummy-key"}
-    | {"dummy-token", "test-token", "sk-no-key-required", "localhost", "disabled", "sandbox-key"}
-    | {"github-actions", "x-access-token", "openai-api-key", "anthropic-api-key", "github-token"}
-    | {"approved", "reviewer", "changes_required", "task_card.json", "work_report", "review_report"}
-)
-"""Values that are set where no secret is needed, and words of our own: never taken for secrets."""
-
 _PUBLIC = re.compile(
     rb"gh[oprsu]_|github_pat_|sk-ant-[a-z]{3,6}[0-9]{2}-|sk-(?:proj|svcacct|admin)-|sk-|xox[a-z]-"
     rb"|glpat-|npm_|pypi-AgEIcHlwaS5vcmc|AKIA|ASIA|AIza"
 )
 _TOKEN = re.compile(rb"[A-Za-z0-9_+/=-]{16,}")
-_WORD = re.compile(rb"[A-Za-z0-9_-]{16,}")
 _GAP = re.compile(rb"[^A-Za-z0-9_+/=.-]")
 _ESCAPE = re.compile(
     rb"[%\\&](?:(?<=%)([2-7][0-9a-fA-F])|(?<=\\)(?:u00|x)([2-7][0-9a-fA-F])"
@@ -55,12 +43,6 @@ _ESCAPE = re.compile(
 def squash(data: bytes) -> bytes:
     """The ASCII letters and digits of `data`, in lower case."""
     return data.translate(_LOWER, _OTHERS)
-
-
-def is_secret(value: str) -> bool:
-    """Whether a value can be looked for without taking ordinary text for it."""
-    enough = len(value) >= SHORTEST and len(set(value)) >= _FEWEST
-    return enough and value.lower() not in ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +105,7 @@ def _base64(name: str, secret: bytes, offset: int, pieces: list[tuple[int, int]]
 
 def _random_pieces(secret: bytes) -> Iterator[tuple[int, int]]:
     """Where a secret is random: no words, and not the beginning that all keys of a kind have."""
-    pattern = _WORD if len(secret.split()) > 1 else _TOKEN
-    for found in pattern.finditer(secret):
+    for found in _TOKEN.finditer(secret):
         public = _PUBLIC.match(found[0])
         piece = found[0][public.end() :] if public else found[0]
         has_digit, has_letter = re.search(rb"[0-9]", piece), re.search(rb"[A-Za-z]", piece)
@@ -137,9 +118,12 @@ class Forms:
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         """`secrets` are values by the name under which they are reported."""
-        self.values = {name: value for name, value in secrets.items() if is_secret(value)}
-        self._secrets = tuple((name, _encoded(value)) for name, value in self.values.items())
-        every = [form for name, value in self._secrets for form in forms(name, value)]
+        self.secrets = tuple(
+            (name, each.encode("utf-8", "surrogateescape"))
+            for name, value in secrets.items()
+            for each in secrets_in(value)
+        )
+        every = [form for name, secret in self.secrets for form in forms(name, secret)]
         self._forms = [form for form in every if len(form.text) >= _least(form)]
         self._blocks: dict[int, tuple[Form, int]] = {}
         for form in self._forms:
@@ -151,16 +135,16 @@ class Forms:
     @cached_property
     def longest(self) -> int:
         """The bytes of the longest form."""
-        lengths = [*(len(form.text) for form in self._forms), *(len(v) for _, v in self._secrets)]
+        lengths = [*(len(form.text) for form in self._forms), *(len(v) for _, v in self.secrets)]
         return max(lengths, default=0)
 
     def find(self, data: bytes, part: int) -> list[Found]:
         """Where `data` holds a secret, or `part` characters of one or more, in any form."""
-        if not self._secrets:
+        if not self.secrets:
             return []
         found = [
             Found(at, at + len(value), name, "")
-            for name, value in self._secrets
+            for name, value in self.secrets
             for at in _occurrences(data, value)
         ]
         found += self._find_squashed(data, part, None)
@@ -215,10 +199,6 @@ def block_number(block: bytes) -> int:
 def _least(form: Form) -> int:
     """The length from which a form can be no accident."""
     return _SHORTEST_FORM if form.encoding else _SHORTEST_PLAIN
-
-
-def _encoded(value: str) -> bytes:
-    return value.encode("utf-8", "surrogateescape")
 
 
 def _block_starts(form: Form) -> Iterator[int]:

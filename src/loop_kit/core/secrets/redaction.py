@@ -2,7 +2,7 @@
 
 Of a known secret any 8 characters that follow each other are replaced, and a part of that length in
 one of its encodings. What is shorter than 8 characters, has fewer than 4 different ones, or is one
-of the words that are set where no secret is needed (`forms.ORDINARY`) is no secret: to replace it
+of the words that are set where no secret is needed (`values.ORDINARY`) is no secret: to replace it
 would damage what people have to read. A part of a secret that is such a word is left, too.
 """
 
@@ -13,8 +13,6 @@ from typing import Any
 
 from loop_kit.core.secrets.forms import (
     LONG_PART,
-    ORDINARY,
-    SHORTEST,
     Forms,
     Found,
     block_number,
@@ -22,6 +20,7 @@ from loop_kit.core.secrets.forms import (
     unnamed,
 )
 from loop_kit.core.secrets.shapes import shapes
+from loop_kit.core.secrets.values import ORDINARY, SHORTEST
 
 _MARK = b"***"
 _BEFORE = re.compile(rb"[A-Za-z0-9+/_-]{1,3}\Z")
@@ -36,10 +35,11 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] | Forms) -> None:
         self._forms = secrets if isinstance(secrets, Forms) else Forms(unnamed(secrets))
-        self._values = [value.encode(*_TEXT) for value in self._forms.values.values()]
+        self._values = [secret for _, secret in self._forms.secrets]
         self._windows: dict[int, tuple[bytes, int]] = {}
         for value in self._values:
-            for at in range(len(value) - SHORTEST + 1):
+            starts = range(len(value) - SHORTEST + 1) if not value.split()[1:] else ()
+            for at in starts:
                 window = value[at : at + SHORTEST]
                 if not any(window.lower() in word for word in _ORDINARY):
                     self._windows.setdefault(block_number(window), (value, at))
