@@ -8,6 +8,8 @@ from pathlib import Path
 
 _MAX_DEPTH = 200
 """How many folders inside one another `shutil.rmtree` can follow by far: it calls itself."""
+_MAX_PATH = 2000
+"""Characters of a path to which any name can be added: the system takes 4096."""
 
 
 def remove(path: Path) -> None:
@@ -61,7 +63,7 @@ def _flatten(path: Path) -> None:
     waiting = [path]
     while waiting:
         folder, depth = waiting.pop(), 0
-        while depth < _MAX_DEPTH:
+        while depth < _MAX_DEPTH and len(str(folder)) < _MAX_PATH:
             folders = [entry for entry in _entries(folder) if entry.is_dir(follow_symlinks=False)]
             if not folders:
                 break

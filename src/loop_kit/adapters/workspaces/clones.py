@@ -16,6 +16,7 @@ from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
+from loop_kit.adapters.workspaces.special_files import remove_special_files
 from loop_kit.adapters.workspaces.takeover import borrowing, head_as_git_reads_it, take_over
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
 from loop_kit.adapters.workspaces.unfinished import head_of, unfinished_operation
@@ -187,6 +188,7 @@ class CloneWorkspace:
         inside = self.path / ".git"
         if inside.is_symlink() or not inside.is_dir():
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+        remove_special_files(self.path)
 
 
 class Clones:

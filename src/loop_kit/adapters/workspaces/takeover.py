@@ -10,8 +10,10 @@ below it can be missing either.
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.errors import GitFailed
 
+_MAX_CONFIGURATION = 1024 * 1024
 _COUNT = slice(8, 12)
 """Where a pack holds the number of its objects."""
 
@@ -46,11 +48,25 @@ def head_as_git_reads_it(git: Git, clone: Path) -> str:
     Raises:
         GitFailed: there is none.
     """
+    _require_plain_configuration(clone / ".git")
     listed = git.text("ls-remote", "--quiet", str(clone / ".git"), "HEAD")
     sha, _, name = listed.partition("\t")
     if name != "HEAD":
         raise GitFailed("The agent's clone has no commit at HEAD.", "Run the round again.")
     return sha
+
+
+def _require_plain_configuration(git_dir: Path) -> None:
+    """Git reads what a configuration includes, wherever that is: another clone, a pipe."""
+    try:
+        content = read_plain(git_dir / "config", _MAX_CONFIGURATION) or b""
+    except (BusFileUnreadable, OSError):
+        content = b"include"
+    if b"include" in content.lower():
+        raise GitFailed(
+            "The agent's clone has no plain HEAD, and a configuration that includes others.",
+            "Run the round again.",
+        )
 
 
 def borrowing(clone: Path) -> dict[str, str]:

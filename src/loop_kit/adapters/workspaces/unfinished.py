@@ -21,7 +21,7 @@ _TRACES = (
 )
 _REBASED = ("rebase-merge/orig-head", "rebase-apply/orig-head")
 _MAX_REFS = 8 * 1024 * 1024
-_BRANCH = re.compile(rb"ref: (refs/heads/[^\s/.]+(?:/[^\s/.]+)*)")
+_BRANCH = re.compile(rb"ref: (refs/heads/[^\s/.][^\s/]*(?:/[^\s/.][^\s/]*)*)")
 _COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from loop_kit.adapters.removal import make_room, remove
 from loop_kit.adapters.workspaces.snapshots import Snapshots
+from loop_kit.adapters.workspaces.special_files import remove_special_files
 from loop_kit.errors import GitFailed
 
 OPENED = "workspace"
@@ -122,6 +123,7 @@ class Workplace:
         try:
             parked.rename(make_room(self.path))
             index.replace(_index(self.path))
+            remove_special_files(self.path)
             self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
             is_known = self._left == (tree or sha, _digest(_index(self.path)))
             if not (is_known and self._remove_untracked()):
