@@ -10,6 +10,7 @@ from loop_kit.adapters.agents.choice import (
     choose_agents,
     is_manual,
 )
+from loop_kit.adapters.agents.own_home import HomesPlace
 from loop_kit.adapters.agents.second_reviewer import (
     report_same_model,
     reviewer_models,
@@ -224,10 +225,9 @@ def _agents(
         loop_dir=site.loop_dir,
         logs=site.logs,
         root=site.place.root,
-        job=site.job,
+        homes=HomesPlace(site.homes, task_id, site.is_ci, lambda: site.is_ci or rooms.has_room),
         uncommitted=lambda: read_status(site.git, site.name_in_repository).tracked,
         kept=kept,
-        task_id=task_id,
         box=rooms.agent,
     )
 

@@ -21,7 +21,7 @@ def rooms_of(site: Site, settings: Settings) -> Rooms:
     """The rooms for the programs of a run at this site; nothing is tried before the first use."""
     named = (named_root(settings.workspace_root, site.place),) if settings.workspace_root else ()
     roots = job_roots(site.environ) if site.is_ci else laptop_roots(site.environ)
-    own = (site.scratch, site.mailboxes, site.logs, *((site.job,) if site.job else ()))
+    own = (site.scratch, site.mailboxes, site.logs, *((site.job,) if site.job else ()), site.homes)
     return Rooms(
         Wishes(
             sandbox=settings.sandbox,

@@ -70,6 +70,11 @@ class Site:
         return cls(git, place, environ, *own, own_space, job=folder, supply=supply)
 
     @property
+    def homes(self) -> Path:
+        """Where the programs of agents have homes of their own."""
+        return (self.job or self.loop_dir / "runtime") / "homes"
+
+    @property
     def is_ci(self) -> bool:
         """Whether this is a job."""
         return self.job is not None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loop_kit.adapters.agents.catalogue import KNOWN
-from loop_kit.adapters.agents.own_home import OwnHome
+from loop_kit.adapters.agents.own_home import Homes, OwnHome
 
 LOGINS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "codex": (
@@ -132,3 +132,20 @@ def test_what_other_programs_keep_beside_opencode_is_still_found(tmp_path: Path)
     home = OwnHome("opencode", tmp_path / "homes" / "worker", {"HOME": str(tmp_path)})
     with home.filled():
         assert (inside(home).parent / "mise").is_dir()
+
+
+def test_a_program_with_another_way_to_its_model_gets_no_login(codex: OwnHome) -> None:
+    home = OwnHome("codex", codex.folder, codex.environ, lends=False)
+    with home.filled():
+        assert not (inside(home) / "auth.json").exists()
+        assert (inside(home) / "config.toml").exists()
+
+
+def test_where_it_does_not_apply_the_users_own_home_is_used(codex: OwnHome, tmp_path: Path) -> None:
+    used = Homes(codex, lambda: True, {"XDG_STATE_HOME": str(tmp_path)})
+    assert used.variables().keys() == {"CODEX_HOME", "XDG_STATE_HOME"}
+    assert tmp_path / ".codex" not in used.writable()
+    unused = Homes(codex, lambda: False)
+    with unused.filled():
+        assert unused.variables() == {}
+        assert unused.writable() == (tmp_path / ".codex",)

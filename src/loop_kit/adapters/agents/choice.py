@@ -1,7 +1,7 @@
 """Chooses the backend that plays each role: the one that is named, else the first installed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from loop_kit.adapters.agents.command_line import Box, Setup
 from loop_kit.adapters.agents.heartbeat import BeatingAgent
 from loop_kit.adapters.agents.manual import ManualAgent
 from loop_kit.adapters.agents.model_access import NoModel, model_access, refuse_no_network
-from loop_kit.adapters.agents.own_home import HOMES, OwnHome
+from loop_kit.adapters.agents.own_home import HOMES, Homes, HomesPlace, OwnHome
 from loop_kit.adapters.agents.second_reviewer import choose_second_reviewer
 from loop_kit.adapters.process.programs import absolute_path
 from loop_kit.core.agent import environment
@@ -31,17 +31,16 @@ def choose_agents(
     loop_dir: Path,
     logs: Path,
     root: Path,
-    job: Path | None,
+    homes: HomesPlace,
     uncommitted: Callable[[], Sequence[str]],
     box: Box,
     kept: Callable[[], AbstractContextManager[None]] = nullcontext,
-    task_id: str = "",
 ) -> dict[Role, Agent]:
     """The agents by role; all see `extra` beside what `environ` may give them.
 
-    `job` is the folder of a CI job: there each role gets homes of its own for its program.
-    `uncommitted` names the files that a person has not committed yet, `box` is what each program
-    runs in, and `kept` is entered meanwhile.
+    Each role gets homes of its own for its program in `homes`. `uncommitted` names the files that
+    a person has not committed yet, `box` is what each program runs in, and `kept` is entered
+    meanwhile.
 
     Raises:
         BadSetting: a backend is not registered; the registered ones are named.
@@ -49,7 +48,7 @@ def choose_agents(
     visible = _visible(settings, environ, extra)
     chosen: dict[Role, Agent] = {}
     setup = partial(_setup, settings, environ, visible, logs=logs, root=root)
-    setup = partial(setup, job=job, box=box, kept=kept, task_id=task_id)
+    setup = partial(setup, homes=homes, box=box, kept=kept)
     for role in (Role.WORKER, Role.REVIEWER):
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
@@ -102,21 +101,14 @@ def _setup(
     *,
     logs: Path,
     root: Path,
-    job: Path | None,
+    homes: HomesPlace,
     kept: Callable[[], AbstractContextManager[None]],
-    task_id: str,
     box: Box,
 ) -> Setup:
     worker = role is Role.WORKER
-    home = _own_home(role, backend, environ, job, task_id) if job else None
-    homes = _make_homes(job / "homes" / role.value, backend, environ) if job else {}
-    homes |= home.variables() if home else {}
+    lends = settings.network == "open"
     setup = Setup(
-        environment={
-            **visible,
-            **homes,
-            **_keys(backend, settings, environ),
-        },
+        environment={**visible, **_keys(backend, settings, environ)},
         logs=logs,
         model=settings.worker_model if worker else settings.reviewer_model,
         args=settings.worker_args if worker else settings.reviewer_args,
@@ -124,9 +116,9 @@ def _setup(
         root=root,
         secrets=tuple(known_secrets(settings, environ).values()),
         box=box,
-        homes=tuple(map(Path, homes.values())) if job else _users_homes(backend, environ),
+        homes=_homes(role, backend, environ, homes, lends=lends),
         structured=settings.structured_output,
-        kept=partial(_within, kept, home) if home else kept,
+        kept=kept,
     )
     return _with_network(setup, backend, settings)
 
@@ -144,21 +136,19 @@ def _with_network(setup: Setup, backend: str, settings: Settings) -> Setup:
     return replace(setup, environment=access.environment, args=args, upstream=access.upstream)
 
 
-@contextmanager
-def _within(kept: Callable[[], AbstractContextManager[None]], home: OwnHome) -> Iterator[None]:
-    """What a program with a home of its own runs within."""
-    with kept(), home.filled():
-        yield
-
-
-def _own_home(
-    role: Role, backend: str, environ: Mapping[str, str], job: Path, task_id: str
-) -> OwnHome:
-    """The home of a program in a job: below the one that the job names, where it may be kept."""
-    folders = KNOWN[backend].folders if backend in KNOWN else ()
-    named = [Path(environ[own.variable]) for own in folders if environ.get(own.variable)]
-    folder = named[0] / HOMES / task_id if named and task_id else job / "homes"
-    return OwnHome(backend, folder / role.value, environ, copies=False)
+def _homes(
+    role: Role, backend: str, environ: Mapping[str, str], place: HomesPlace, *, lends: bool
+) -> Homes:
+    """Where a program keeps its login and conversations, for its loop and role."""
+    if backend not in KNOWN:
+        return Homes()
+    folder, others = place.folder / place.task_id, dict[str, str]()
+    if place.in_job:
+        named = [environ.get(own.variable) for own in KNOWN[backend].folders]
+        folder = Path(named[0]) / HOMES / place.task_id if named[0] else folder
+        others = _make_homes(place.folder / role.value, backend, environ)
+    home = OwnHome(backend, folder / role.value, environ, copies=not place.in_job, lends=lends)
+    return Homes(home, place.applies, others)
 
 
 def _make_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -171,15 +161,6 @@ def _make_homes(folder: Path, backend: str, environ: Mapping[str, str]) -> dict[
     for home in folders.values():
         home.mkdir(parents=True, exist_ok=True)
     return {name: str(home) for name, home in folders.items()}
-
-
-def _users_homes(backend: str, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The user's folders in which a program keeps its login and conversations."""
-    folders = KNOWN[backend].folders if backend in KNOWN else ()
-    home = Path(environ.get("HOME") or "/")
-    return tuple(
-        Path(environ.get(own.variable) or home / own.default) / own.inside for own in folders
-    )
 
 
 def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:

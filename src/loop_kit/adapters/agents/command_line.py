@@ -14,6 +14,7 @@ from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
 
+from loop_kit.adapters.agents.own_home import Homes
 from loop_kit.adapters.agents.transcript import Transcript
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.adapters.process import process
@@ -45,7 +46,7 @@ def _no_box(*_: object) -> Bare:
 class Setup:
     """The input of a backend: `environment` is allow-listed already and holds its own key.
 
-    `homes` are the folders that the program keeps its login and conversations in. With an
+    `homes` is where the program keeps its login and conversations. With an
     `upstream` it reaches its model by a proxy that has the key; `refusal` says why it cannot.
     `kept` is entered while the program runs; it puts back what must not be changed meanwhile.
     """
@@ -58,7 +59,7 @@ class Setup:
     root: Path = field(default_factory=Path)
     secrets: tuple[str, ...] = ()
     box: Box = _no_box
-    homes: tuple[Path, ...] = ()
+    homes: Homes = field(default_factory=Homes)
     structured: bool = True
     kept: Callable[[], AbstractContextManager[None]] = nullcontext
     upstream: Upstream | None = None
@@ -188,7 +189,7 @@ class CommandLineAgent:
         listener = _Listener(assignment, reader, reporter, log)
         started, tampered = time.monotonic(), tuple[str, ...]()
         try:
-            with self._setup.kept():
+            with self._setup.kept(), self._setup.homes.filled():
                 ended = self._stream(assignment, invocation, reader, listener)
         except Tampered as error:
             tampered = error.names
@@ -218,15 +219,12 @@ class CommandLineAgent:
         setup, argv = self._setup, list(invocation.argv)
         environment = {
             **setup.environment,
+            **setup.homes.variables(),
             **assignment.environment,
             **assignment_environment(assignment),
             **invocation.extra,
         }
-        writable = [
-            assignment.workspace,
-            assignment.mailbox,
-            *filter(Path.is_dir, setup.homes),
-        ]
+        writable = [assignment.workspace, assignment.mailbox, *setup.homes.writable()]
         with ExitStack() as stack:
             if setup.upstream:
                 proxy = stack.enter_context(model_proxy(setup.upstream, environment))

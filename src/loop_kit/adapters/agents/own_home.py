@@ -7,9 +7,9 @@ once. The copy of the login is there only while the program runs.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -33,12 +33,14 @@ class OwnHome:
         environ: The environment of the run, which says where the user's homes are.
         copies: Whether the homes are filled from the user's default ones, too, and not only from
             those that a variable names.
+        lends: Whether the login is copied in, which a program with a proxy does not need.
     """
 
     backend: str
     folder: Path
     environ: Mapping[str, str]
     copies: bool = True
+    lends: bool = True
 
     def variables(self) -> dict[str, str]:
         """The variables that lead the program to its own homes, whose folders exist now."""
@@ -52,7 +54,7 @@ class OwnHome:
         """Copy settings and login in while the program runs, and a renewed login back."""
         self.variables()
         lent = [(own, self._source(own)) for own in self._folders]
-        logins = [(own, source) for own, source in lent if source and own.login]
+        logins = [(own, source) for own, source in lent if source and self.lends]
         for own, source in lent:
             self._copy_settings(own, source)
         before = [self._lend(own, source) for own, source in logins]
@@ -65,6 +67,10 @@ class OwnHome:
     @property
     def _folders(self) -> tuple[OwnFolder, ...]:
         return KNOWN[self.backend].folders if self.backend in KNOWN else ()
+
+    def users(self) -> tuple[Path, ...]:
+        """The user's own folders of the program."""
+        return tuple(source for own in self._folders if (source := self._source(own)))
 
     def _inside(self, own: OwnFolder) -> Path:
         """The program's folder in its own home."""
@@ -117,6 +123,58 @@ class OwnHome:
             original = _real(source / own.login)
             if _read(original) == before:
                 _write(original, renewed)
+
+
+@dataclass(frozen=True, slots=True)
+class HomesPlace:
+    """Where the homes of a loop's agents are.
+
+    Attributes:
+        folder: Below it, for every loop.
+        in_job: Whether the homes of a job are used, and not the user's.
+        applies: Whether agents get homes of their own here.
+    """
+
+    folder: Path
+    task_id: str
+    in_job: bool
+    applies: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where a program keeps its login and conversations.
+
+    Attributes:
+        own: Its own home; None for a program that is not known.
+        applies: Whether it gets that. In the user's home a renewed login is lost with the layer of
+            a room, and without a room it is where the user expects what an agent did.
+        others: Variables with further folders, which exist.
+    """
+
+    own: OwnHome | None = None
+    applies: Callable[[], bool] = lambda: False
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    def variables(self) -> dict[str, str]:
+        """The variables that lead the program to its folders."""
+        own = self.own.variables() if self.own and self.applies() else {}
+        return {**self.others, **own}
+
+    def writable(self) -> tuple[Path, ...]:
+        """The folders in which its changes are real, as far as they exist."""
+        users = self.own.users() if self.own and not self.applies() else ()
+        places = (*map(Path, self.variables().values()), *users)
+        return tuple(place for place in places if place.is_dir())
+
+    @contextmanager
+    def filled(self) -> Iterator[None]:
+        """What the program runs within."""
+        if self.own is None or not self.applies():
+            yield
+            return
+        with self.own.filled():
+            yield
 
 
 def _link(link: Path, target: Path | None) -> None:

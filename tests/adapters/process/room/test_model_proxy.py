@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import signal
@@ -11,13 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.support.git_tls import TlsRefs, company_certificate
 
 from loop_kit.adapters.process.model_proxy import ADDRESS, ModelProxy, company_proxy, model_proxy
 from loop_kit.adapters.process.room.upstream import Upstream
@@ -214,6 +216,54 @@ def test_nobody_of_the_same_user_can_read_the_key_from_the_proxy(proxy: ModelPro
     assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     assert KEY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
     assert Path(f"/proc/{pid}/mem").stat().st_uid == 0
+
+
+class Tunnel(BaseHTTPRequestHandler):
+    """A company's proxy, which lets TLS through."""
+
+    def do_CONNECT(self) -> None:
+        self.server.heads.append((self.path, self.headers["proxy-authorization"]))  # type: ignore[attr-defined]
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as target:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            back = threading.Thread(target=pump, args=(target, self.connection))
+            back.start()
+            pump(self.connection, target)
+            back.join()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_companys_proxy_and_certificate_are_used(tmp_path: Path) -> None:
+    certificate, key = company_certificate(tmp_path / "company")
+    with (
+        TlsRefs(certificate, key) as model,
+        ThreadingHTTPServer(("127.0.0.1", 0), Tunnel) as tunnel,
+    ):
+        tunnel.heads = []  # type: ignore[attr-defined]
+        tunnel.daemon_threads = True
+        threading.Thread(target=tunnel.serve_forever, daemon=True).start()
+        company = f"http://me:p%40ss@127.0.0.1:{tunnel.server_port}"
+        upstream = Upstream(model.url, KEY, proxy=company)
+        trusting = {**os.environ, "SSL_CERT_FILE": str(certificate)}
+        with model_proxy(upstream, trusting) as made:
+            assert ask(made, "GET", "/v1/models")[0] == 200
+        with model_proxy(upstream, os.environ) as made:
+            assert ask(made, "GET", "/v1/models")[0] == 502
+        tunnel.shutdown()
+    assert model.logins == [f"Bearer {KEY}"]
+    login = f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+    assert tunnel.heads[0] == (model.url.removeprefix("https://"), login)  # type: ignore[attr-defined]
 
 
 def test_the_network_has_a_proxy_of_its_own_for_what_it_names() -> None:

@@ -95,26 +95,27 @@ class Rooms:
         self, writable: Iterable[Path], argv: Sequence[str], environment: Mapping[str, str]
     ) -> Bare:
         """A box for an agent, in which changes in the folders `writable` are real."""
-        if self._is_off:
+        if not self.has_room:
             return process.namespace_if_allowed() if self._wishes.in_job else Bare()
         network: Network = "open" if self._wishes.network == "open" else "none"
         return self._room(writable, argv, environment, network)
 
     def verify(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
         """A box for a verify command."""
-        if self._is_off:
+        if not self.has_room:
             return process.namespace_if_allowed()
         return self._room([workspace], argv, environment, self._wishes.verify_network)
 
     def setup(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
         """A box for a command that prepares a workspace; it always has the network."""
-        if self._is_off:
+        if not self.has_room:
             return process.namespace_if_allowed()
         return self._room([workspace], argv, environment, "open")
 
     @property
-    def _is_off(self) -> bool:
-        return self._wishes.sandbox == "off" or self._choice.rung is Rung.NONE
+    def has_room(self) -> bool:
+        """Whether programs run in rooms here."""
+        return self._wishes.sandbox != "off" and self._choice.rung is not Rung.NONE
 
     @cached_property
     def _choice(self) -> Choice:
