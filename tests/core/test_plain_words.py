@@ -105,6 +105,11 @@ def test_a_message_of_which_nothing_is_left_has_one_still(text: str) -> None:
     assert commit_message(text) == "(no message)\n"
 
 
+def test_a_title_signs_nothing_where_it_becomes_a_subject() -> None:
+    assert title("Signed-off-by: Cc: the result") == "the result"
+    assert title("Signed-off-by:") == "(no title)"
+
+
 def test_a_post_that_becomes_the_message_of_a_commit_signs_and_switches_nothing() -> None:
     text = squashed("A [link](u) [skip ci]\n\nCo-authored-by: Mona <m@example.com>\nLast")
     assert text == "A (link)(u) (skip ci)\n\nLast"

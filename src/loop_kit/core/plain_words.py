@@ -13,6 +13,7 @@ from loop_kit.core.sanitize import one_line, visible
 MAX_SUBJECT = 200
 MAX_MESSAGE = 10_000
 _EMPTY = "(no message)"
+_UNTITLED = "(no title)"
 
 _ACTS = re.compile(r"@(?=[A-Za-z0-9])|#(?=\w)|(?<!\w)!(?=\d)")
 _NUMBERED = re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE)
@@ -22,13 +23,14 @@ ACTING_PATH = (
 )
 """What the address has of something that a forge would tell of being named."""
 _ADDRESS = re.compile(rf"(https?:|www\.)(?=\S{{0,300}}{ACTING_PATH})", re.IGNORECASE)
-_SWITCH = re.compile(r"\[[^\[\]\n]{0,60}?(?:skip|no[ _-]?ci)", re.IGNORECASE)
-_STARRED = re.compile(r"\*{1,9}(?=no_ci)", re.IGNORECASE)
-_TRAILER = re.compile(
-    r"^[ \t]{0,20}(?:[a-z][a-z0-9-]{0,40}-by|cc|change-id|on-behalf-of|release-as|skip-checks)"
-    r"[ \t]{0,20}:.*\n?",
-    re.IGNORECASE | re.MULTILINE,
+_SWITCH = re.compile(r"\[[^\[\]\n]*(?:skip|no[ _-]?ci)", re.IGNORECASE)
+_STARRED = re.compile(r"(?<!\*)\*+(?=no_ci)", re.IGNORECASE)
+_KEY = (
+    r"[ \t]{0,20}(?:[a-z][a-z0-9-]{0,40}-by|cc|change-id|on-behalf-of|release-as|skip-checks)"
+    r"[ \t]{0,20}:"
 )
+_TRAILER = re.compile(rf"^{_KEY}.*\n?", re.IGNORECASE | re.MULTILINE)
+_KEYS = re.compile(rf"(?:{_KEY})+", re.IGNORECASE)
 _BLANK = re.compile(r"\n{3,}")
 _ROUND = str.maketrans("[]", "()")
 _SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
@@ -45,7 +47,9 @@ def commit_message(text: str) -> str:
 
 def title(text: str, limit: int = MAX_SUBJECT) -> str:
     """A title on one line that does nothing but name what it is of."""
-    return one_line(_apart(one_line(text, limit)), limit)
+    line = one_line(text, limit)
+    keys = _KEYS.match(line)
+    return one_line(_apart(line[keys.end() :] if keys else line), limit) or _UNTITLED
 
 
 def squashed(text: str) -> str:
