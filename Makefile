@@ -7,7 +7,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 WORKERS = auto
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
-.PHONY: demo test test-slow test-all storm bench simulate check clean
+.PHONY: demo test test-slow test-all storm hostile bench simulate check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -22,6 +22,10 @@ test-all: test test-slow  ## Run all tests but those that .ci/run installs progr
 
 storm: .venv/dev  ## Kill loops at every crash point there is, with the races and faults: about an hour
 	$(TESTS) --tier=storm --storm=full
+
+HOSTILE =
+hostile: .venv/dev  ## Attack an installed copy: HOLDS or BREAKS for each row of the threat model
+	$(BIN)/python -m tests.hostile $(HOSTILE)
 
 BENCH =
 bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a shell script

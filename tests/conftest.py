@@ -55,6 +55,7 @@ SLOW = (
     "engine/test_crashes.py",
     "engine/test_races.py",
     "engine/test_second_review_crashes.py",
+    "hostile",
     "real",
     "seed",
     "simulation",

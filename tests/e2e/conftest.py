@@ -138,6 +138,8 @@ class Hub:
     command: tuple[str | Path, ...] = (LOOP, "action")
     jobs: list[JobResult] = field(default_factory=list)
     running: list[Program] = field(default_factory=list)
+    patience: float = 90
+    """How many seconds a job may take."""
     on_start: Callable[[], None] = lambda: None
     """Called with every job, after its checkout."""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
@@ -222,7 +224,7 @@ class Hub:
             self.running.append(child)
             if kill_after_push:
                 self._kill_after(child, kill_after_push)
-            child.wait(timeout=90)
+            child.wait(timeout=self.patience)
             self.running.remove(child)
         output, summary = folder / "output", folder / "summary.md"
         result = JobResult(

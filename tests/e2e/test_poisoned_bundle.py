@@ -32,10 +32,11 @@ class Attacker:
     hub: Hub
     first: JobResult
     copy: WorkingCopy
+    task_id: str = "T-001"
 
     @property
     def tip(self) -> str:
-        tip = self.hub.bare.head("loop/T-001/work")
+        tip = self.hub.bare.head(f"loop/{self.task_id}/work")
         assert tip is not None
         return tip
 
@@ -44,13 +45,13 @@ class Attacker:
 
     def record(self, head: str, **fields: Any) -> dict[str, Any]:
         """What an honest job would write about a round that is approved at `head`."""
-        state = self.hub.state()
-        report = {"task_id": "T-001", "round": 1, "head_sha": head, "notes": "done"}
-        review = {**APPROVED, "task_id": "T-001", "round": 1, "head_sha": head}
+        state = self.hub.state(self.task_id)
+        about = {"task_id": self.task_id, "round": 1, "head_sha": head}
+        report, review = {**about, "notes": "done"}, {**APPROVED, **about}
         passed = [{"command": CARD["verify"][0], "exit_code": 0}]
         return {
             "version": 1,
-            "task_id": "T-001",
+            "task_id": self.task_id,
             "round": 1,
             "holder": state["lease"]["holder"],
             "seq": state["seq"],

@@ -126,13 +126,13 @@ def make_runner() -> Iterator[MakeHub]:
             yield runner
 
 
-def command_for(rung: str) -> tuple[str | Path, ...]:
+def command_for(rung: str, loop: Path = LOOP) -> tuple[str | Path, ...]:
     """How a job is started whose best rung is this."""
     if rung == "namespaces":
-        return (LOOP, "action")
+        return (loop, "action")
     if rung == "Landlock":
-        return (*WITHOUT_ADMIN, LOOP, "action")
-    return tuple(as_ordinary_user([str(LOOP), "action"]))
+        return (*WITHOUT_ADMIN, loop, "action")
+    return tuple(as_ordinary_user([str(loop), "action"]))
 
 
 @pytest.mark.parametrize("rung", AS_ROOT if os.geteuid() == 0 else ["user namespace"])
