@@ -28,7 +28,7 @@ from loop_kit.usecases.end_report import post_undispatched, report_end
 from loop_kit.usecases.job_context import LEASE_MARGIN_SEC, JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
-from loop_kit.usecases.other_backend import backends_after, with_backends
+from loop_kit.usecases.other_backend import backends_after, for_fresh_round, with_backends
 from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved, post_unsaved_work
 
 
@@ -225,6 +225,7 @@ class LoopJob:
         settings = context.loop_settings(card, base_sha)
         if recorded is not None:
             settings = with_backends(settings, backends_after(recorded, commands))
+            settings = for_fresh_round(context.site, settings, recorded, context.log.warn)
         engine = bootstrap.open_loop(
             context.site,
             settings,

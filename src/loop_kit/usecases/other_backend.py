@@ -4,7 +4,7 @@ The model and the arguments of the settings are for the backend of the settings;
 started with its own defaults.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from loop_kit import bootstrap
 from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY
@@ -27,6 +27,23 @@ def backends_after(recorded: LoopState, commands: Iterable[Command]) -> dict[str
         if command.backend and command.comment not in recorded.handled_commands
     }
     return {**recorded.retry_with, **asked}
+
+
+def for_fresh_round(
+    site: Site, settings: Settings, recorded: LoopState, warn: Callable[[str], None]
+) -> Settings:
+    """The settings of a job, with the worker of a fresh round where a rule names one.
+
+    One that cannot run here is no reason to lose the round: it is done by the usual worker.
+    """
+    name = recorded.limits.rules.stalled.backend
+    if not (recorded.fresh_round and name):
+        return settings
+    problem = backend_problem(site, settings, Role.WORKER, name)
+    if problem is None:
+        return with_backends(settings, {Role.WORKER.value: name})
+    warn(f"The worker of the fresh round is the usual one, not that of stalled.backend: {problem}")
+    return settings
 
 
 def with_backends(settings: Settings, backends: Mapping[str, str]) -> Settings:

@@ -14,6 +14,9 @@ from loop_kit.errors import BadSetting
 Condition = Literal["any", "high", "medium", "low", "criterion"]
 """What a new finding needs to block: nothing, a severity, or a criterion that is not met."""
 
+BackendName = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9._-]{0,49})?$")]
+"""A backend by its name, or '' for none."""
+
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -45,11 +48,15 @@ class Join(ExtensibleRecord):
 
 
 class Stalled(ExtensibleRecord):
-    """A finding that was not fixed in `rounds` rounds running: first a fresh conversation."""
+    """A finding that was not fixed in `rounds` rounds running: first a fresh conversation.
+
+    The worker of that round is `backend`, where one is named.
+    """
 
     enabled: bool = True
     rounds: Count = 2
     fresh_round: bool = True
+    backend: BackendName = ""
 
 
 class Contested(ExtensibleRecord):

@@ -32,7 +32,12 @@ def judge(before: LoopState, after: LoopState) -> Judgement | None:
     if stuck:
         text = (
             f"{listed([f.id for f in stuck])} was not fixed in {rule.rounds} rounds running:"
-            " the next worker starts a fresh conversation and is given what failed."
+            f" the next worker{_named(rule.backend)} starts a fresh conversation and is given what"
+            " failed."
         )
         return Judgement("stalled", text, next_round="fresh")
     return Judgement("stalled", f"No finding was not fixed in {rule.rounds} rounds running.")
+
+
+def _named(backend: str) -> str:
+    return f", `{backend}`," if backend else ""
