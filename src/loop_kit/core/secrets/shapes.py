@@ -75,7 +75,7 @@ SHAPES = (
     ),
     Shape("an npm token", b"npm_", rb"(?<!\w)npm_([A-Za-z0-9]{36})" + _AFTER, "docs.npmjs.com"),
     Shape(
-        "a PyPI token", b"pypi-AgEIcHlwaS5vcmc", rb"pypi-AgEIcHlwaS5vcmc([\w-]{50,1000})", _GITLEAKS
+        "a PyPI token", b"pypi-AgEIcHlwaS5vcmc", rb"pypi-AgEIcHlwaS5vcmc([\w-]{50,300})", _GITLEAKS
     ),
     *(
         Shape(
