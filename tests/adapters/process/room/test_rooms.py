@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ class Place:
             hidden=(str(self.secret),),
             scratch=str(scratch),
         )
-        return replace(plan, **changes)  # type: ignore[arg-type]
+        return plan.changed(**changes)
 
     def sh(
         self, rung: Rung, command: str, timeout: float = 60, **changes: object
@@ -229,3 +228,25 @@ def test_a_room_ends_with_us_even_by_sigkill(tmp_path: Path, rung: Rung) -> None
     while marked(workspace) or list(workspace.parent.glob("scratch-*/*")):
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+class Interrupting(process.Listener):
+    """Is interrupted by the first line, as by ^C."""
+
+    def line(self, source: process.Source, line: bytes) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_room_ends_when_its_caller_is_interrupted(place: Place, rung: Rung) -> None:
+    command = "(setsid sleep 300 &); echo ready; sleep 300"
+    with pytest.raises(KeyboardInterrupt):
+        process.stream(
+            ["/bin/sh", "-c", command],
+            cwd=place.workspace,
+            env={"PATH": os.environ["PATH"]},
+            stdin=b"",
+            listener=Interrupting(),
+            box=box_of(rung, place.plan()),
+        )
+    assert marked(place.workspace) == []
+    assert list(place.folder.glob("scratch-*")) == []

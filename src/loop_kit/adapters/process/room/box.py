@@ -1,18 +1,17 @@
 """One program in one room: how it is started there, and how it ends."""
 
 import contextlib
-import json
+import marshal
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import loop_kit
 from loop_kit.adapters.process.namespace import Bare, Namespace
-from loop_kit.adapters.process.room.plan import ENVIRONMENT, RoomPlan
+from loop_kit.adapters.process.room.plan import ENVIRONMENT, PLAN, RoomPlan
 from loop_kit.adapters.removal import remove
 
 _CODE = (
@@ -29,8 +28,8 @@ class Room(Namespace):
         super().__init__()
         self._scratch = plan.scratch
         own = (str(self._pipes), *((plan.scratch,) if plan.scratch else ()))
-        plan = replace(plan, hidden=(*plan.hidden, *own))
-        (self._pipes / "plan.json").write_bytes(plan.to_json())
+        plan = plan.changed(hidden=(*plan.hidden, *own))
+        (self._pipes / PLAN).write_bytes(plan.to_bytes())
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that builds the room and starts `argv` in it."""
@@ -52,7 +51,7 @@ class SudoRoom(Room):
     """A room that `sudo` builds, which keeps nothing of the environment: a pipe passes that."""
 
     def __init__(self, plan: RoomPlan) -> None:
-        super().__init__(replace(plan, user=(os.geteuid(), os.getegid())))
+        super().__init__(plan.changed(user=(os.geteuid(), os.getegid())))
         os.mkfifo(self._pipes / ENVIRONMENT, 0o600)
         self._environment = os.open(self._pipes / ENVIRONMENT, os.O_RDWR | os.O_NONBLOCK)
 
@@ -68,7 +67,7 @@ class SudoRoom(Room):
         """
         import fcntl
 
-        raw = json.dumps(dict(env)).encode() + b"\n"
+        raw = marshal.dumps(dict(env))
         fcntl.fcntl(self._environment, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         if os.write(self._environment, raw) != len(raw):
             raise OSError(f"an environment of {len(raw)} bytes cannot be passed")
@@ -92,7 +91,7 @@ class Confined(Bare):
     def __init__(self, plan: RoomPlan) -> None:
         self._scratch = plan.scratch
         self._folder = Path(tempfile.mkdtemp(prefix="loop-kit-"))
-        (self._folder / "plan.json").write_bytes(plan.to_json())
+        (self._folder / PLAN).write_bytes(plan.to_bytes())
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that confines itself and becomes `argv`."""

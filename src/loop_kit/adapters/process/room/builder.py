@@ -8,18 +8,16 @@ running may still have to write its report; that pipe closes too when loop-kit i
 When the first process of the room ends, the kernel ends everything in it.
 """
 
-import contextlib
-import json
+import marshal
 import os
 import select
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.mounts import Mounts
-from loop_kit.adapters.process.room.plan import ENVIRONMENT, RoomPlan, parse_plan
+from loop_kit.adapters.process.room.plan import ENVIRONMENT, RoomPlan, read_plan
 
 NO_ROOM = 125
 """The exit code when the room cannot be built; the reason is on standard error."""
@@ -36,8 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit code of the program, or `NO_ROOM`.
     """
     pipes, *program = arguments
-    with open(f"{pipes}/plan.json", "rb") as file:
-        plan = parse_plan(file.read())
+    plan = read_plan(pipes)
     environment = _environment(pipes)
     ended = os.open(f"{pipes}/exit-code", os.O_WRONLY)
     release = os.open(f"{pipes}/release", os.O_RDONLY)
@@ -62,7 +59,7 @@ def _environment(pipes: str) -> Mapping[str, str]:
     """The program's environment: this one's, or what is in the pipe for it."""
     try:
         with open(f"{pipes}/{ENVIRONMENT}", "rb") as file:
-            found: Mapping[str, str] = json.loads(file.readline())
+            found: Mapping[str, str] = marshal.load(file)  # noqa: S302  our own
     except FileNotFoundError:
         return os.environ
     return found
@@ -103,8 +100,10 @@ def _drop_rights(plan: RoomPlan) -> None:
             os.setresuid(user, user, user)
             kernel.die_with_parent(signal.SIGKILL)  # a change of user cancels it
     kernel.drop_privileges()
-    with contextlib.suppress(kernel.KernelRefused):
+    try:
         kernel.PathRules(paths=False).enforce()
+    except kernel.KernelRefused:
+        return
 
 
 def _keep_nothing_of_its_streams() -> None:
@@ -180,8 +179,21 @@ def _wait(first: int, scratch: str | None) -> int:
         os.dup2(null, stream)
     _, status = os.waitpid(first, 0)
     if scratch is not None:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _empty(scratch)
     return os.waitstatus_to_exitcode(status) & 0xFF
+
+
+def _empty(folder: str) -> None:
+    """Remove what is in a folder of a room that has ended, as far as that is possible."""
+    try:
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                _empty(entry.path)
+                os.rmdir(entry.path)
+            else:
+                os.unlink(entry.path)
+    except (OSError, RecursionError):
+        return
 
 
 def _raise_loopback() -> None:

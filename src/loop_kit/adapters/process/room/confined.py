@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from loop_kit.adapters.process.room import kernel, landlock
 from loop_kit.adapters.process.room.builder import NO_ROOM, execute
-from loop_kit.adapters.process.room.plan import parse_plan
+from loop_kit.adapters.process.room.plan import read_plan
 
 
 def main(arguments: Sequence[str]) -> int:
     """Become a program in a room: `arguments` are a folder with the plan, then the program."""
     folder, *program = arguments
-    with open(f"{folder}/plan.json", "rb") as file:
-        plan = parse_plan(file.read())
+    plan = read_plan(folder)
     try:
         landlock.confine(plan)
         if os.geteuid() == 0:

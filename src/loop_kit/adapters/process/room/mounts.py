@@ -10,12 +10,9 @@ Of the devices only the harmless ones are there: without a capability, root may 
 disk. For the same reason nothing can be set in /proc, as which program handles a crash.
 """
 
-import contextlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.plan import RoomPlan
@@ -33,9 +30,10 @@ _DEVICES_OF = "nvidia"
 _LINKS = (("fd", "/proc/self/fd"), ("ptmx", "pts/ptmx"))
 _STREAMS = ("stdin", "stdout", "stderr")
 _FIXED_IN_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
-_HAS_SECRET = re.compile(rb"_auth|_password|_secret|token", re.IGNORECASE)
+_SECRETS = (b"_auth", b"_password", b"_secret", b"token")
 _MAY_BE_PLAIN = ".npmrc"
 _RESOLVER = "/etc/resolv.conf"
+Step = tuple[str, int, Callable[..., None], tuple[object, ...]]
 
 
 class Mounts:
@@ -57,30 +55,28 @@ class Mounts:
         resolver = _read(_RESOLVER)
         self._make_devices()
         self._empty(scratch)
-        for _, _, perform in steps:
-            perform()
+        for _, _, perform, arguments in steps:
+            perform(*arguments)
         _write_if_gone(_RESOLVER, resolver)
         self._finish()
 
-    def _steps(self, scratch: int | None) -> Iterator[tuple[str, int, Callable[[], None]]]:
+    def _steps(self, scratch: int | None) -> Iterator[Step]:
         """What is done at each path, which is opened now; at one path in the order of numbers."""
         plan = self._plan
         layered = [path for path in _real(plan.layered) if os.path.isdir(path)]
         for path in layered:
-            yield path, 0, partial(self._layer, path, _open(path), scratch)
-            yield from (
-                (f"{path}/{name}", 2, partial(self._remove, path, name)) for name in OF_A_HOME
-            )
+            yield path, 0, self._layer, (path, _open(path), scratch)
+            yield from ((f"{path}/{name}", 2, self._remove, (path, name)) for name in OF_A_HOME)
         for path in _mounted_below(layered):
             if (opened := _try(path)) is not None:
-                yield path, 0, partial(_bind_if_allowed, opened, path)
+                yield path, 0, _bind_if_allowed, (opened, path)
         for path in {*plan.shown, *_real(plan.shown)}:
             if (opened := _try(path)) is not None:
-                yield path, 1, partial(_bind_if_gone, opened, path)
+                yield path, 1, _bind_if_gone, (opened, path)
         for path in _real(plan.hidden):
-            yield path, 2, partial(self._hide, path)
+            yield path, 2, self._hide, (path,)
         for path in _real(plan.writable):
-            yield path, 3, partial(self._bind_writable, path, _open(path))
+            yield path, 3, self._bind_writable, (path, _open(path))
 
     def _bind_writable(self, path: str, opened: int) -> None:
         _bind(opened, path)
@@ -115,11 +111,10 @@ class Mounts:
     def _remove(self, home: str, name: str) -> None:
         """Leave no credentials in the layer over a home; a program may make its own file there."""
         path = f"{home}/{name}"
-        if name == _MAY_BE_PLAIN and not _HAS_SECRET.search(_read(path)):
+        if name == _MAY_BE_PLAIN and not any(word in _read(path).lower() for word in _SECRETS):
             return
         if os.path.isfile(path) and not os.path.islink(path):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+            _unlink(path)
         self._hide(os.path.realpath(path))
 
     def _empty(self, scratch: int | None) -> None:
@@ -176,8 +171,10 @@ class Mounts:
 
 def _bind_if_allowed(descriptor: int, path: str) -> None:
     """Show what is mounted somewhere, unless it is of a kind that cannot be."""
-    with contextlib.suppress(kernel.KernelRefused, OSError):
+    try:
         _bind(descriptor, path)
+    except (kernel.KernelRefused, OSError):
+        return
 
 
 def _bind_if_gone(descriptor: int, path: str) -> None:
@@ -205,7 +202,16 @@ def _mounted_below(folders: Iterable[str]) -> Iterator[str]:
 
 def _unescape(word: str) -> str:
     """A path of mountinfo, in which white space is written in octal (proc(5))."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
+    for code, character in (("040", " "), ("011", "\t"), ("012", "\n"), ("134", "\\")):
+        word = word.replace(f"\\{code}", character)
+    return word
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def _try(path: str) -> int | None:

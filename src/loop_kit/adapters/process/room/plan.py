@@ -1,16 +1,26 @@
-"""What a room is made of, as data: decided by this program, read by the one that builds it."""
+"""What a room is made of, as data: decided by this program, read by the one that builds it.
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+No dataclass and no JSON: what they import takes longer than the room.
+"""
 
-Network = Literal["open", "none"]
+from __future__ import annotations
+
+import marshal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Network = Literal["open", "none"]
+else:
+    Network = str
+
+PLAN = "plan"
+"""The file with the plan, in the folder that a builder is given."""
 ENVIRONMENT = "environment"
 """The pipe with the program's environment, beside the plan, where `sudo` would take it away."""
 
 
-@dataclass(frozen=True, slots=True)
 class RoomPlan:
     """One room. Paths are absolute; what does not exist is passed over, but for `writable`.
 
@@ -27,24 +37,37 @@ class RoomPlan:
             namespace.
     """
 
-    writable: tuple[str, ...] = ()
-    shown: tuple[str, ...] = ()
-    layered: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
-    scratch: str | None = None
-    network: Network = "open"
-    user: tuple[int, int] | None = None
-    in_user_namespace: bool = False
+    def __init__(
+        self,
+        *,
+        writable: tuple[str, ...] = (),
+        shown: tuple[str, ...] = (),
+        layered: tuple[str, ...] = (),
+        hidden: tuple[str, ...] = (),
+        scratch: str | None = None,
+        network: Network = "open",
+        user: tuple[int, int] | None = None,
+        in_user_namespace: bool = False,
+    ) -> None:
+        self.writable = writable
+        self.shown = shown
+        self.layered = layered
+        self.hidden = hidden
+        self.scratch = scratch
+        self.network: Network = network
+        self.user = user
+        self.in_user_namespace = in_user_namespace
 
-    def to_json(self) -> bytes:
-        """The plan as the builder reads it."""
-        return json.dumps(asdict(self)).encode("utf-8", "surrogateescape")
+    def changed(self, **values: Any) -> RoomPlan:
+        """The same plan with other values."""
+        return RoomPlan(**{**vars(self), **values})
+
+    def to_bytes(self) -> bytes:
+        """The plan as a builder, which is run by the same Python, reads it."""
+        return marshal.dumps(vars(self))
 
 
-def parse_plan(raw: bytes) -> RoomPlan:
-    """The plan in `raw`, which this program wrote."""
-    document: Mapping[str, Any] = json.loads(raw.decode("utf-8", "surrogateescape"))
-    fields: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in document.items()
-    }
-    return RoomPlan(**fields)
+def read_plan(folder: str) -> RoomPlan:
+    """The plan that this program wrote into `folder`."""
+    with open(f"{folder}/{PLAN}", "rb") as file:
+        return RoomPlan(**marshal.loads(file.read()))  # noqa: S302  our own

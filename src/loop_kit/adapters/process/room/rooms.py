@@ -73,6 +73,9 @@ class Rooms:
         if wishes.sandbox == "off" and wishes.network != "open":
             why = f"network: {wishes.network} needs a sandbox, and sandbox is off."
             raise SandboxUnavailable(why, "Use `sandbox: auto`, or `network: open`.")
+        if wishes.sandbox == "off" and wishes.verify_network != "open":
+            why = "verify-network: none needs a sandbox, and sandbox is off."
+            raise SandboxUnavailable(why, "Use `sandbox: auto`, or `verify-network: open`.")
         if wishes.sandbox == "off":
             return Confinement("off")
         rung, refused = self._choice.rung, self._choice.refused

@@ -63,7 +63,7 @@ def box_of(rung: Rung, plan: RoomPlan) -> Bare:
         case Rung.SUDO:
             return SudoRoom(plan)
         case Rung.USER:
-            return Room(replace(plan, in_user_namespace=True))
+            return Room(plan.changed(in_user_namespace=True))
         case Rung.LANDLOCK:
             return Confined(plan)
         case _:

@@ -1,0 +1,63 @@
+"""What a run is told about the rooms of its programs."""
+
+import os
+from typing import Any
+
+import pytest
+
+from loop_kit.adapters.process.namespace import Bare, Namespace
+from loop_kit.adapters.process.room.rooms import Rooms, Wishes
+from loop_kit.adapters.process.room.rungs import Choice, Rung
+from loop_kit.ports import SandboxUnavailable
+
+NONE = Choice(Rung.NONE, ("namespaces: unshare: Operation not permitted",))
+
+
+def rooms(choice: Choice, **wishes: Any) -> Rooms:
+    made = Rooms(Wishes(**{"sandbox": "auto", "environ": dict(os.environ), **wishes}))
+    made.__dict__["_choice"] = choice
+    return made
+
+
+def test_the_way_that_is_taken_and_the_network_are_named() -> None:
+    found = rooms(Choice(Rung.USER), verify_network="none").confinement()
+    assert (found.text, found.missing) == (
+        "user namespace; network: open; network of verify: none",
+        None,
+    )
+
+
+def test_what_is_missing_is_said_with_the_reason_and_what_to_do() -> None:
+    in_job = rooms(NONE, in_job=True).confinement()
+    assert in_job.text == "none"
+    assert "unshare: Operation not permitted" in str(in_job.missing)
+    assert "three jobs" in str(in_job.missing)
+    assert "--sandbox off" in str(rooms(NONE).confinement().missing)
+
+
+@pytest.mark.parametrize("wish", [{"sandbox": "required"}, {"verify_network": "none"}])
+def test_what_is_required_and_not_possible_stops_the_run(wish: dict[str, str]) -> None:
+    with pytest.raises(SandboxUnavailable, match="Operation not permitted"):
+        rooms(NONE, **wish).confinement()
+
+
+def test_a_closed_network_needs_a_room() -> None:
+    with pytest.raises(SandboxUnavailable, match="sandbox is off"):
+        rooms(NONE, sandbox="off", verify_network="none").confinement()
+
+
+def test_without_a_room_programs_run_as_before() -> None:
+    for off in (rooms(NONE), rooms(Choice(Rung.ROOT), sandbox="off")):
+        box = off.agent([], ["/bin/true"], {})
+        assert type(box) is Bare
+    if os.geteuid() == 0:
+        box = rooms(NONE, in_job=True).agent([], ["/bin/true"], {})
+        assert type(box) is Namespace
+        box.release()
+        box.close()
+
+
+def test_nothing_is_tried_where_no_room_is_wanted() -> None:
+    made = Rooms(Wishes("off", dict(os.environ)))
+    assert made.confinement().text == "off"
+    assert "_choice" not in made.__dict__

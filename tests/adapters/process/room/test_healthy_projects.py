@@ -1,0 +1,64 @@
+"""What an agent does all day works in a room: install into the project, build, test, commit."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.adapters.process.room.test_rooms import RUNGS, Output
+
+from loop_kit.adapters.process import process
+from loop_kit.adapters.process.room.rooms import Rooms, Wishes
+from loop_kit.adapters.process.room.rungs import Choice, Rung
+from loop_kit.core.agent.environment import agent_environment
+
+COMMIT = "git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm x"
+PROJECTS = {
+    "python3": (
+        "python3 -m venv .venv && echo 'import json, ssl, sqlite3' > test_it.py"
+        " && .venv/bin/python -m unittest -q test_it 2>&1 && mktemp"
+    ),
+    "npm": (
+        "mkdir dep && (cd dep && npm init -y) >/dev/null && npm init -y >/dev/null"
+        " && npm install --offline --no-audit ./dep && ls node_modules/dep/package.json"
+        ' && echo \'require("node:test")("x", () => {})\' > x.test.js && node --test'
+    ),
+    "go": (
+        "go mod init example.org/x && printf 'package x\\n' > x.go"
+        " && printf 'package x\\nimport \"testing\"\\nfunc TestX(*testing.T) {}\\n' > x_test.go"
+        " && go build ./... && go vet ./... && go test ./..."
+    ),
+    "cargo": "cargo init --offline --vcs none --name x . && cargo build --offline",
+}
+CHEAP = ("python3", "npm")
+
+
+def wanted() -> list[str]:
+    names = PROJECTS if os.environ.get("LOOP_KIT_ALL_PROJECTS") else CHEAP
+    return [name for name in names if shutil.which(name)]
+
+
+@pytest.mark.parametrize("tool", wanted())
+@pytest.mark.parametrize("rung", RUNGS, ids=str)
+def test_a_project_is_installed_built_tested_and_committed(
+    tmp_path: Path, rung: Rung, tool: str
+) -> None:
+    workspace, mailbox = tmp_path / "root" / "workspace", tmp_path / "mailbox"
+    workspace.mkdir(parents=True)
+    mailbox.mkdir()
+    environment = agent_environment(os.environ)
+    rooms = Rooms(Wishes("required", os.environ, private=(tmp_path / "root",)))
+    rooms.__dict__["_choice"] = Choice(rung)
+    argv = ["/bin/sh", "-c", f"{PROJECTS[tool]} && {COMMIT}"]
+    output = Output()
+    ended = process.stream(
+        argv,
+        cwd=workspace,
+        env=environment,
+        stdin=b"",
+        listener=output,
+        timeout=100,
+        box=rooms.agent([workspace, mailbox], argv, environment),
+    )
+    assert ended.exit_code == 0, output.text
+    assert (workspace / ".git" / "HEAD").exists()
