@@ -193,11 +193,14 @@ class Hub:
         }
 
     def checkout(self) -> Path:
-        """A fresh checkout, as actions/checkout makes it."""
+        """A fresh checkout, as actions/checkout leaves it; the server is not asked for it."""
         folder = self.root / str(next(self.numbers))
         folder.mkdir()
         options = (f"--depth={self.depth}",) if self.depth else ()
-        WorkingCopy.clone(f"{self.git.url}/{REPOSITORY}", folder / "checkout", "bot", *options)
+        here, there = f"file://{self.bare.path}", f"{self.git.url}/{REPOSITORY}"
+        copy = WorkingCopy.clone(here, folder / "checkout", None, *options)
+        config = copy.path / ".git" / "config"
+        config.write_text(config.read_text().replace(here, there))
         return folder
 
     def job(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import json
 import os
 import shutil
@@ -102,20 +103,29 @@ def carry_on(hub: Hub) -> None:
         hub.continued()
 
 
-@pytest.mark.parametrize(
-    ("push", "round_", "phase"),
-    [
-        (1, 1, "awaiting_work"),
-        (2, 1, "awaiting_review"),
-        (3, 2, "awaiting_work"),
-        (4, 2, "awaiting_work"),
-    ],
+PUSHES = (
+    (1, 1, "awaiting_work"),
+    (2, 1, "awaiting_review"),
+    (3, 2, "awaiting_work"),
+    (4, 2, "awaiting_work"),
 )
-@pytest.mark.parametrize(
-    ("number", "late"),
-    [(signal.SIGINT, 0), (signal.SIGINT, 1.5), (signal.SIGTERM, 0), (signal.SIGTERM, 1.5)],
-    ids=["SIGINT, arrives", "SIGINT, arrives late", "SIGTERM, arrives", "SIGTERM, arrives late"],
-)
+ARRIVES, LATE = 0, 1.5
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every pair of a push, a signal and a delay is tried; a full storm tries every three."""
+    if "late" not in metafunc.fixturenames:
+        return
+    full = metafunc.config.getoption("--storm") == "full"
+    for_each = [
+        pytest.param(*push, number, late, id=f"{push[0]}, {number.name}, {late} s late")
+        for push in PUSHES
+        for number, late in itertools.product((signal.SIGINT, signal.SIGTERM), (ARRIVES, LATE))
+        if full or (push[0] + number + (late == LATE)) % 2
+    ]
+    metafunc.parametrize(("push", "round_", "phase", "number", "late"), for_each)
+
+
 def test_a_job_cancelled_during_a_push_saves_everything_and_releases_the_lease(
     make_hub: MakeHub,
     tmp_path: Path,
