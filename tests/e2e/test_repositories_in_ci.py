@@ -146,6 +146,7 @@ def add_many_files(bare: BareRepository, count: int) -> None:
     bare.git("fast-import", "--quiet", stdin=b"\n".join([*lines, b""]))
 
 
+@pytest.mark.timeout(300)
 def test_fifty_thousand_files_cost_no_git_process_and_no_request_more_than_ten(
     make_hub: MakeHub, tmp_path: Path
 ) -> None:
