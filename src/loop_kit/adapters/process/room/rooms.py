@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from loop_kit.adapters.process import process
+from loop_kit.adapters.process.fresh_home import FreshHome, HomeView
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.room import surroundings
 from loop_kit.adapters.process.room.plan import Network, RoomPlan
@@ -99,26 +100,38 @@ class Rooms:
     ) -> Bare:
         """A box for an agent, in which changes in the folders `writable` are real."""
         if not self.has_room:
-            return process.namespace_if_allowed() if self._wishes.in_job else Bare()
+            return self._without_room(
+                process.namespace_if_allowed() if self._wishes.in_job else Bare()
+            )
         network: Network = "open" if self._wishes.network == "open" else "none"
         return self._room(writable, argv, environment, network)
 
     def verify(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
         """A box for a verify command."""
         if not self.has_room:
-            return process.namespace_if_allowed()
+            return self._without_room(process.namespace_if_allowed())
         return self._room([workspace], argv, environment, self._wishes.verify_network)
 
     def setup(self, workspace: Path, argv: Sequence[str], environment: Mapping[str, str]) -> Bare:
         """A box for a command that prepares a workspace; it always has the network."""
         if not self.has_room:
-            return process.namespace_if_allowed()
+            return self._without_room(process.namespace_if_allowed())
         return self._room([workspace], argv, environment, "open")
+
+    def _without_room(self, box: Bare) -> Bare:
+        """What can be done without a room: in a job, a home for each program."""
+        wishes = self._wishes
+        return FreshHome(box, self._home) if wishes.in_job and wishes.sandbox != "off" else box
 
     @property
     def has_room(self) -> bool:
         """Whether programs run in rooms here."""
         return self._wishes.sandbox != "off" and self._choice.rung is not Rung.NONE
+
+    @cached_property
+    def _home(self) -> HomeView:
+        """The user's home as it is before the first program, which calls for it."""
+        return HomeView(Path(self._wishes.environ.get("HOME") or "/nonexistent"))
 
     @cached_property
     def _choice(self) -> Choice:
