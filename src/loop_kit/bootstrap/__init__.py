@@ -1,7 +1,7 @@
 """One door to an engine: its adapters follow from the settings and from where it runs."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ from loop_kit.adapters.process.room.rooms import Rooms
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.own_repository import OwnRepository
 from loop_kit.adapters.workspaces.preparation import choose_preparation
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.user_tree import (
@@ -276,16 +277,23 @@ def _ports(
 
 
 def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManager[None]]:
-    """What is entered while a program runs; in a job it keeps files, on a laptop none."""
+    """What is entered while a program runs: it keeps our repository, and in a job other files."""
+    repository = OwnRepository(site.place.git_dir)
     if not site.is_ci:
-        return nullcontext
+        return repository.kept
     watch = Watch(site.environ, site.place.git_dir)
     for path in watch.credentials():
         reporter.warn(
             f"{path} holds a credential; it is taken out while agents run."
             " Add `persist-credentials: false` to actions/checkout."
         )
-    return watch.kept
+
+    @contextmanager
+    def kept() -> Iterator[None]:
+        with repository.kept(), watch.kept():
+            yield
+
+    return kept
 
 
 def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:

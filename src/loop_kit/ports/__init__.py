@@ -28,6 +28,7 @@ from loop_kit.ports.forge import Forge, PullRequest
 from loop_kit.ports.repository import Diff, Repository, Span
 from loop_kit.ports.sandbox import Confinement, Sandbox, SandboxUnavailable
 from loop_kit.ports.workspaces import (
+    LOST,
     Collected,
     Fingerprint,
     SetupFailed,
@@ -301,6 +302,7 @@ class Mailbox(Protocol):
 
 
 __all__ = [
+    "LOST",
     "Agent",
     "AgentInterrupted",
     "Clock",

@@ -19,17 +19,26 @@ class SetupFailed(LoopError):
         self.result = result
 
 
+LOST = " (gone)"
+"""The end of the name of something that a program removed and that cannot be put back."""
+
+
 class Tampered(LoopError):
-    """A program changed what only the runner or a person may change; it is as before again."""
+    """A program changed what only the runner or a person may change.
+
+    It is as before again, but for what is named as lost.
+    """
 
     exit_code = ExitCode.NEEDS_PERSON
 
     def __init__(self, names: Iterable[str], spent: Spent | None = None) -> None:
         self.names = tuple(dict.fromkeys(names))
         self.spent = spent or Spent()
+        is_lost = any(name.endswith(LOST) for name in self.names)
+        then = "Restore it, or clone the repository again." if is_lost else "It is as before again."
         super().__init__(
             f"An agent, or a program that it wrote, changed {', '.join(self.names[:10])}.",
-            "It is as before again. Read what the agent did, and set `sandbox: required`, or use"
+            f"{then} Read what the agent did, and set `sandbox: required`, or use"
             " three jobs, before the loop continues.",
         )
 

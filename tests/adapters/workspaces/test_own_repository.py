@@ -1,0 +1,101 @@
+"""The `.git` of the user's checkout, after a program that damages it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.adapters.conftest import Local
+
+from loop_kit.adapters.workspaces.own_repository import OwnRepository
+from loop_kit.ports import Tampered
+
+
+def put_pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def replace(path: Path, content: bytes | None) -> None:
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+
+
+def interrupt(path: Path) -> None:
+    path.unlink()
+    raise KeyboardInterrupt
+
+
+PIPES = ("HEAD", "config", "packed-refs", "index", "info/exclude", "refs/heads/x", "shallow")
+
+
+@pytest.mark.parametrize("name", PIPES)
+def test_a_pipe_is_removed_and_what_was_there_is_back(local: Local, name: str) -> None:
+    local.git.run("pack-refs", "--all")
+    path = local.root / ".git" / name
+    before = path.read_bytes() if path.exists() else None
+
+    with pytest.raises(Tampered, match=name), OwnRepository(local.root / ".git").kept():
+        put_pipe(path)
+
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert local.git.text("status", "--porcelain") == ""
+    assert local.git.text("rev-parse", "HEAD") == local.head
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage\n", b"\0" * 5000])
+def test_a_head_that_names_nothing_is_put_back(local: Local, content: bytes | None) -> None:
+    with pytest.raises(Tampered, match="HEAD"), OwnRepository(local.root / ".git").kept():
+        replace(local.root / ".git" / "HEAD", content)
+
+    assert local.git.text("rev-parse", "HEAD") == local.head
+
+
+@pytest.mark.parametrize("damage", [lambda path: replace(path, b"garbage\n"), put_pipe])
+def test_a_branch_that_names_nothing_is_put_back(
+    local: Local, damage: Callable[[Path], None]
+) -> None:
+    branch = local.git.text("symbolic-ref", "HEAD")
+    with pytest.raises(Tampered, match=branch), OwnRepository(local.root / ".git").kept():
+        damage(local.root / ".git" / branch)
+
+    assert local.git.text("rev-parse", "HEAD") == local.head
+
+
+def test_objects_that_are_gone_are_named_as_lost(local: Local) -> None:
+    objects = local.root / ".git" / "objects"
+    with (
+        pytest.raises(Tampered, match=r"objects \(gone\)") as caught,
+        OwnRepository(local.root / ".git").kept(),
+    ):
+        shutil.rmtree(objects)
+
+    assert "clone the repository again" in caught.value.remedy
+
+
+def test_what_is_gone_is_put_back_when_the_run_is_interrupted(local: Local) -> None:
+    with pytest.raises(KeyboardInterrupt), OwnRepository(local.root / ".git").kept():
+        interrupt(local.root / ".git" / "config")
+
+    assert (local.root / ".git" / "config").exists()
+
+
+def test_what_a_person_does_meanwhile_is_no_damage(local: Local, tmp_path: Path) -> None:
+    outside = tmp_path / "objects"
+    local.git.run("branch", "old")
+    with OwnRepository(local.root / ".git").kept():
+        local.git.run("branch", "unused")
+        local.git.run("switch", "--quiet", "--create", "other")
+        local.commit({"b.py": "new\n"})
+        local.git.run("config", "user.name", "Somebody Else")
+        local.git.run("branch", "--quiet", "--delete", "old")
+        local.git.run("gc", "--quiet", "--prune=now")
+        shutil.move(local.root / ".git" / "objects", outside)
+        (local.root / ".git" / "objects").symlink_to(outside)
+
+    assert local.git.text("symbolic-ref", "HEAD") == "refs/heads/other"
+    assert local.git.text("config", "user.name") == "Somebody Else"
