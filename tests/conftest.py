@@ -31,6 +31,7 @@ SLOW = (
     "cli/test_fetch.py",
     "cli/test_full_disks.py",
     "cli/test_git_rules.py",
+    "cli/test_leaks.py",
     "cli/test_migration.py",
     "cli/test_migration_page.py",
     "cli/test_output.py",

@@ -19,10 +19,9 @@ _ADVICE = (
     " from its environment when it runs, and let a test build data that only resembles a key from"
     " parts. Make the commits again without it: a later commit that removes it is not enough."
 )
-REMEDY = (
-    "Say in the card how to do without it. If it is no secret, commit it to the branch yourself:"
-    " only what the worker commits is searched."
-)
+_REMEDY = "Say in the card how to do without it. If it is no secret, commit "
+_IN_CI = f"{_REMEDY}it to the branch yourself: only what the worker commits is searched."
+_HERE = f"{_REMEDY}it yourself and run the loop from the start: what was there is no find."
 
 
 def explain_secrets(violations: Iterable[Violation]) -> str:
@@ -44,8 +43,8 @@ def refusal(state: LoopState, message: str) -> PushRefusal:
         kind=RefusalKind.SECRET,
         branch=state.work_branch,
         sentence=f"{_SENTENCE}.",
-        remedy=REMEDY,
-        words=message.removesuffix(f" {REMEDY}"),
+        remedy=_IN_CI if state.publishes else _HERE,
+        words=message.partition(f" {_REMEDY}")[0],
         round=state.round,
         returned=True,
         found_here=True,
