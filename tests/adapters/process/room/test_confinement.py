@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from loop_kit.adapters.process.fresh_home import FreshHome
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
 from loop_kit.adapters.process.room.rungs import Choice, Rung
@@ -51,10 +52,17 @@ def test_without_a_room_programs_run_as_before() -> None:
         box = off.agent([], ["/bin/true"], {})
         assert type(box) is Bare
     if os.geteuid() == 0:
-        box = rooms(NONE, in_job=True).agent([], ["/bin/true"], {})
+        box = rooms(NONE, in_job=True, sandbox="off").agent([], ["/bin/true"], {})
         assert type(box) is Namespace
         box.release()
         box.close()
+
+
+def test_without_a_room_each_program_of_a_job_gets_a_home() -> None:
+    box = rooms(NONE, in_job=True).agent([], ["/bin/true"], {})
+    assert type(box) is FreshHome
+    box.release()
+    box.close()
 
 
 def test_nothing_is_tried_where_no_room_is_wanted() -> None:
