@@ -234,7 +234,7 @@ def test_text_in_a_report_pings_nobody_and_loads_nothing(make_hub: MakeHub) -> N
 
     (pull,) = hub.api.repository(REPOSITORY).pulls.values()
     body = pull.reviews[0].body
-    assert "`@octo` fixes `#12` [image removed: x] &lt;img src=x>" in body
+    assert "> `@octo` fixes `#12` \\[image removed: x\\] &lt;img src=x>" in body
     assert "evil.example" not in body
 
 
