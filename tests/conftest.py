@@ -48,6 +48,7 @@ SLOW = (
     "cli/test_second_reviewer.py",
     "cli/test_started_by_python.py",
     "cli/test_sweep.py",
+    "cli/test_tampered.py",
     "cli/test_users_tree.py",
     "contracts/test_git_server.py",
     "core/card/test_issue_time.py",
