@@ -19,6 +19,12 @@ BEHIND: dict[Agent, Agent] = {"codex": "claude", "claude": "codex", "opencode": 
 """A reviewer that is another agent, the fastest there is."""
 
 
+@pytest.fixture(autouse=True)
+def in_rooms(bench: Bench) -> None:
+    """A conversation has to outlive the room that it began in."""
+    bench.extra["LOOP_SANDBOX"] = "auto"
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_a_prompt_longer_than_an_argument_may_be_arrives_whole(bench: Bench, agent: Agent) -> None:
     first, last = "the first rule is to whistle", "the last rule is to hum"

@@ -30,6 +30,7 @@ def approved(
     pair = request.param
     with ScriptedModel(TWO_ROUNDS) as model:
         bench = make_bench(tmp_path_factory.mktemp("two-rounds"), model)
+        bench.extra["LOOP_SANDBOX"] = "auto"
         result = bench.review(*pair)
         assert result.code == 0, result.text
         yield bench, pair
