@@ -70,6 +70,7 @@ def test_the_second_time_a_person_decides_and_nothing_was_pushed(tmp_path: Path)
     assert loop.server.work_tip == loop.base
     assert "a1.py:2" in state.error
     assert "Say in the card" in state.error
+    assert "commit it to `loop/T-001/work` yourself, then" in status_comment(state)
     assert ENCODED[:12] not in everything(loop, state)
     assert parse_state(loop.server.state) == state
 
