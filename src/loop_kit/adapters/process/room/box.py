@@ -7,10 +7,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import loop_kit
 from loop_kit.adapters.process.namespace import Bare, Namespace
+from loop_kit.adapters.process.programs import find_program, trusted_path
 from loop_kit.adapters.process.room.plan import ENVIRONMENT, PLAN, RoomPlan
 from loop_kit.adapters.removal import remove
 
@@ -57,7 +59,7 @@ class SudoRoom(Room):
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that has root build the room."""
-        return ["sudo", "-n", "--", *super().argv(argv)]
+        return [find_sudo() or "sudo", "-n", "--", *super().argv(argv)]
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """What `sudo` gets; the program's own goes into the pipe.
@@ -77,6 +79,16 @@ class SudoRoom(Room):
         """Remove the pipes, and what the room left."""
         os.close(self._environment)
         super().close()
+
+
+def find_sudo() -> str | None:
+    """The path of `sudo`, first where agents do not write to; looked for once."""
+    return _find_sudo(trusted_path(os.environ))
+
+
+@cache
+def _find_sudo(path: str) -> str | None:
+    return find_program("sudo", {"PATH": path})
 
 
 def isolated(module: str) -> list[str]:

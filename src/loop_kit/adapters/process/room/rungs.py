@@ -9,7 +9,6 @@ never on a laptop), else in a user namespace, else by Landlock.
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from loop_kit.adapters.process.namespace import Bare
-from loop_kit.adapters.process.room.box import Confined, Room, SudoRoom, isolated
+from loop_kit.adapters.process.room.box import Confined, Room, SudoRoom, find_sudo, isolated
 from loop_kit.adapters.process.room.plan import RoomPlan
 from loop_kit.adapters.process.room.selftest import TRIED, Promises, start_time
 
@@ -51,7 +50,7 @@ def candidates(*, in_job: bool) -> list[Rung]:
         return []
     if os.geteuid() == 0:
         return [Rung.ROOT, Rung.LANDLOCK]
-    sudo = [Rung.SUDO] if in_job and shutil.which("sudo") else []
+    sudo = [Rung.SUDO] if in_job and find_sudo() else []
     return [*sudo, Rung.USER, Rung.LANDLOCK]
 
 
