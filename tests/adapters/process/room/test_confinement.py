@@ -1,14 +1,16 @@
 """What a run is told about the rooms of its programs."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loop_kit.adapters.process import process
 from loop_kit.adapters.process.fresh_home import FreshHome
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
-from loop_kit.adapters.process.room.rungs import Choice, Rung
+from loop_kit.adapters.process.room.rungs import Choice, Rung, candidates
 from loop_kit.ports import SandboxUnavailable
 
 NONE = Choice(Rung.NONE, ("namespaces: unshare: Operation not permitted",))
@@ -69,3 +71,24 @@ def test_nothing_is_tried_where_no_room_is_wanted() -> None:
     made = Rooms(Wishes("off", dict(os.environ)))
     assert made.confinement().text == "off"
     assert "_choice" not in made.__dict__
+
+
+def test_a_program_that_a_shell_command_names_is_seen_and_a_secret_is_not(tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "secret").mkdir()
+    for name in ("tool/run", "secret/key"):
+        (tmp_path / name).write_text("exit 0\n")
+    command = f"sh '{tmp_path}/tool/run' && ! cat {tmp_path}/secret/key"
+    made = rooms(Choice(candidates(in_job=False)[0]), private=(tmp_path / "secret",))
+    argv, environment = ["/bin/sh", "-c", command], {"PATH": os.environ["PATH"]}
+    ended = process.stream(
+        argv,
+        cwd=Path("/"),
+        env=environment,
+        stdin=b"",
+        listener=process.Listener(),
+        box=made.setup(workspace, argv, environment),
+    )
+    assert ended.exit_code == 0

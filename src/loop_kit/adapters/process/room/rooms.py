@@ -179,7 +179,8 @@ class Rooms:
             if path not in {"", "/", *self._layered}
         ]
         covered = (*hidden, *self._layered)
-        seen = (*map(str, wishes.readable), *surroundings.shown(environment, argv, covered))
+        named = surroundings.named(argv, hidden)
+        seen = (*map(str, wishes.readable), *surroundings.shown(environment, named, covered))
         return RoomPlan(
             writable=writable,
             shown=tuple(dict.fromkeys(seen)),

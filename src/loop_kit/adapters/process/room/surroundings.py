@@ -1,8 +1,9 @@
 """What an environment says about the machine: where caches, tools, secrets and sockets are."""
 
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import loop_kit
@@ -33,6 +34,8 @@ _SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock
 _NOT_SHOWN = ("HOME", "TMPDIR", "TEMP", "TMP", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "GIT_ASKPASS")
 _COVERED = ("/tmp", "/var/tmp", "/run", "/dev/shm")  # noqa: S108
 _CLOSED_BY_LANDLOCK = ("/home", "/root", "/mnt", "/media", "/srv")
+_SHELL = ("/bin/sh", "-c")
+_WORD_END = re.compile(r"[\s\"'`;&|()<>=:]+")
 _BINARIES = ("bin", "Scripts", ".bin", "sbin")
 
 
@@ -97,6 +100,18 @@ def shown(environ: Mapping[str, str], argv: Iterable[str], covered: Iterable[str
                 yield from _needed(each, folders)
     home = environ.get("HOME", "")
     yield from (f"{home}/{path}" for name, path in _CLOUDS.items() if environ.get(name))
+
+
+def named(argv: Sequence[str], hidden: Iterable[str]) -> Iterator[str]:
+    """The paths that a command line names; of a shell's command, none that is hidden."""
+    yield from argv
+    if tuple(argv[:2]) != _SHELL:
+        return
+    secrets = {os.path.realpath(path) for path in hidden}
+    for word in _WORD_END.split(argv[-1]):
+        real = os.path.realpath(word) if word.startswith("/") else ""
+        if real and not any(f"{real}/".startswith(f"{path}/") for path in secrets):
+            yield word
 
 
 def _needed(path: str, covered: set[str]) -> Iterator[str]:
