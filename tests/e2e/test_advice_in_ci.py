@@ -327,7 +327,7 @@ def test_a_refused_change_is_shown_where_the_loop_was_asked_for(make_hub: MakeHu
 
     body = issue.comments[0].body
     assert "<summary>The refused change, which was not pushed</summary>" in body
-    assert "\n+assert True\n" in body
+    assert "\n> +assert True\n" in body
     assert "test_calc.py" in body
 
 
@@ -361,7 +361,7 @@ def test_a_disabled_workflow_is_said_with_the_click_that_enables_it(hub: Hub) ->
     pull = hub.api.issue(REPOSITORY, 2)
     (told,) = [each.body for each in pull.comments if "was not started" in each.body]
     assert "loop.yml is disabled" in told
-    assert f"'Enable workflow' on {hub.git.url}/{REPOSITORY}/actions/workflows/loop.yml" in told
+    assert f"'Enable workflow' on <{hub.git.url}/{REPOSITORY}/actions/workflows/loop.yml>" in told
     assert len(hub.api.pull(REPOSITORY, 2).reviews) == 1
 
     disabled.clear()

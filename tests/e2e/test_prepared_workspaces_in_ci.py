@@ -32,7 +32,7 @@ def test_setup_that_fails_ends_unpaid_with_its_output_where_it_was_asked_for(
     body = issue.comments[0].body
     assert f"`{BROKEN}` failed (exit code 3)" in body
     assert "What the setup command printed (exit code 3)" in body
-    assert "\nno lock file\n" in body
+    assert "\n> no lock file\n" in body
 
 
 def test_secrets_of_setup_are_in_no_post_no_log_and_no_state(hub: Hub) -> None:
