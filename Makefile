@@ -29,7 +29,7 @@ hostile: .venv/dev  ## Attack an installed copy: HOLDS or BREAKS for each row of
 
 EXAMPLES = 5000
 fuzz: .venv/dev  ## Try so many texts on each parser of what comes from outside, drawn anew
-	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --numprocesses=auto --quiet tests/test_fuzz.py
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --numprocesses=auto --timeout=0 --quiet tests/test_fuzz.py
 
 BENCH =
 bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a shell script
