@@ -38,6 +38,12 @@ class Outcomes:
         return share(sum(not loop.is_right for loop in approvals), len(approvals))
 
     @property
+    def audited(self) -> Estimate:
+        """Of the approvals, those that a careful review of both vendors would not have given."""
+        approvals = self.approvals
+        return share(sum(loop.fails_audit for loop in approvals), len(approvals))
+
+    @property
     def ignored(self) -> Estimate:
         """Of the approvals, those with a recorded finding that nobody said was dealt with."""
         approvals = self.approvals

@@ -30,7 +30,7 @@ def write(page: Path, report: Report, quick: Compared) -> None:
         **{f"policies_{n}": policies(report.policies[n]) for n in ROUNDS},
         "populations": populations(report),
         **{f"ablation_{n}": policies(report.ablation[n]) for n in ROUNDS},
-        "settings": policies((report.ablation[10][0], *report.settings)),
+        "settings": settings(report),
         "sweep": sweep(report),
         "parameters": parameters(),
         "people": people(),
@@ -70,14 +70,21 @@ def policies(compared: Iterable[Outcomes]) -> str:
     """One line for each policy."""
     head = (
         *("policy", "right approvals", "false approvals", "approvals that hide a blocker"),
-        *("approvals with an open finding", "stops", "false stops", "rounds", "calls"),
+        *(
+            "one that a careful review finds",
+            "approvals with an open finding",
+            "stops",
+            "false stops",
+            "rounds",
+            "calls",
+        ),
         *("calls where nothing can succeed", "growth"),
     )
     return table(head, (_policy(each) for each in compared))
 
 
 def _policy(each: Outcomes) -> list[str]:
-    shares = (each.right_approvals, each.false_approvals, each.hidden, each.ignored)
+    shares = (each.right_approvals, each.false_approvals, each.hidden, each.audited, each.ignored)
     ends = (each.stops, each.wrong_stops)
     costs = (each.rounds, each.calls, each.wasted_calls, each.growth)
     return [
@@ -106,6 +113,35 @@ def populations(report: Report) -> str:
         ]
     head = ("population", "policy", "right approvals", "false approvals", "false stops")
     return table((*head, "calls", "growth"), rows)
+
+
+def settings(report: Report) -> str:
+    """What each other setting reaches of the targets, beside the defaults."""
+    rows = [
+        [
+            "the defaults" if n == 1 else report.settings[3][n].policy,
+            *(cell for rounds in ROUNDS for cell in _reached(report.settings[rounds], n)),
+        ]
+        for n in range(1, len(report.settings[3]))
+    ]
+    measures = (
+        "right approvals",
+        "hide a blocker",
+        "false stops",
+        "calls where nothing can succeed",
+    )
+    head = (f"{measure}, {n} rounds" for n in ROUNDS for measure in measures)
+    return table(("setting", *head), rows)
+
+
+def _reached(compared: Sequence[Outcomes], number: int) -> tuple[str, str, str, str]:
+    before, after = compared[0], compared[number]
+    return (
+        f"{after.right_approvals.value / before.right_approvals.value:.2f} x",
+        f"{_short(after.hidden)} after {_short(before.hidden)}",
+        _short(after.wrong_stops),
+        f"{after.wasted_calls.value / before.wasted_calls.value:.2f} x",
+    )
 
 
 def ceilings(report: Report) -> str:
@@ -177,7 +213,7 @@ def _calls(report: Report, rounds: int) -> tuple[bool, str]:
 
 
 def _half_hidden(report: Report, rounds: int) -> tuple[bool, str]:
-    before, after = report.policies[rounds][0].hidden, report.policies[rounds][3].hidden
+    before, after = (report.policies[rounds][n].audited for n in (0, 3))
     return _verdict(f"{_short(after)} after {_short(before)}", after.value <= before.value / 2)
 
 
@@ -185,7 +221,7 @@ _TARGETS = (
     ("no approval with a recorded open finding", _no_open),
     ("right approvals at least 1.5 x", _half_again),
     ("approvals that hide a blocker not more frequent", _not_higher),
-    ("such approvals at most half with a second reviewer", _half_hidden),
+    ("such that a careful review finds at most half with a second reviewer", _half_hidden),
     ("false stops under 2 % of all loops", _false_stops),
     ("calls on loops that cannot succeed at most 0.5 x", _calls),
 )

@@ -58,7 +58,8 @@ class Report:
     policies: Compared
     ablation: Compared
     sweep: tuple[tuple[Assumption, Outcomes, Outcomes], ...]
-    settings: tuple[Outcomes, ...]
+    settings: Compared
+    """Max-rounds alone, the defaults, and each other setting, on the same loops."""
     ceiling: Ceiling
 
 
@@ -119,6 +120,10 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "`bar.first_round` and `bar.last_fix: [high, criterion]`": {
         "bar": {"last_fix": BLOCKING, "first_round": BLOCKING}
     },
+    "the same and `stalled.rounds: 3`": {
+        "bar": {"last_fix": BLOCKING, "first_round": BLOCKING},
+        "stalled": {"rounds": 3},
+    },
     "`bar.older_work: [any]`": {"bar": {"older_work": ("any",)}},
     "`bar.pre_existing: [any]`": {"bar": {"pre_existing": ("any",)}},
     "`bar.nowhere: [any]`": {"bar": {"nowhere": ("any",)}},
@@ -134,6 +139,11 @@ def compared(rounds: int) -> tuple[Policy, ...]:
     """The policies of the page; the third is the default."""
     alone = (max_rounds(rounds), on_word(rounds), ours(rounds))
     return (*alone, with_second(rounds), unprompted(rounds))
+
+
+def changed_policies(rounds: int) -> Iterator[Policy]:
+    """The default rules with each of the other settings."""
+    return (replace(ours(rounds, **each), name=name) for name, each in SETTINGS.items())
 
 
 def compare(loops: int, pool: Executor | None = None) -> Compared:
@@ -162,8 +172,14 @@ def compute(scale: Scale, pool: Executor | None, say: Callable[[str], None]) -> 
         less = (ours(rounds), *(without(rounds, rule) for rule in RULES))
         ablation[rounds] = tuple(mixture(each, scale.ablation) for each in less)
     say("other settings")
-    others = (replace(ours(10, **each), name=name) for name, each in SETTINGS.items())
-    settings = tuple(mixture(each, scale.ablation) for each in others)
+    settings = {
+        rounds: (
+            mixture(max_rounds(rounds), scale.ablation),
+            ablation[rounds][0],
+            *(mixture(policy, scale.ablation) for policy in changed_policies(rounds)),
+        )
+        for rounds in ROUNDS
+    }
     sweep = []
     for assumption in ASSUMPTIONS:
         say(f"{assumption.name} = {assumption.value:g}")
