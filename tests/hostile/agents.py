@@ -23,11 +23,11 @@ MAX_LOG = 8_000_000
 
 def try_agents(scene: Scene, rows: Collection[int]) -> list[Verdict]:
     """What became of these rows after two rounds of attacks."""
-    first = scene.job(task=".loop/task_card.json")
-    daemon = _is_daemon_alive(scene)
+    first = scene.round(task=".loop/task_card.json")
+    daemon = _is_daemon_alive(scene, first.log)
     asked = {k.replace("-", "_"): v for k, v in _last_dispatch(scene).items()}
     work = _work(scene)
-    second = scene.job(sender=BOT, **asked) if asked else first
+    second = scene.round(sender=BOT, **asked) if asked else first
     found = _Found(scene, first, second, work, daemon=daemon)
     judged = [Verdict(number, *found.judge(number)) for number in found.rows() if number in rows]
     alone = {10: _reconfigure, 29: _hang}
@@ -47,20 +47,19 @@ def _work(scene: Scene) -> str:
     return scene.hub.bare.git(*shown)
 
 
-def _is_daemon_alive(scene: Scene) -> bool:
+def _is_daemon_alive(scene: Scene, log: str) -> bool:
     """Whether a process that the worker left behind lives, or lived while the reviewer ran."""
     done = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False)
     lives = any("hostile-daemon" in line and "sh -c" in line for line in done.stdout.splitlines())
     beat = scene.evidence / "beat"
     seen = beat.stat().st_mtime if beat.exists() else 0.0
-    log = scene.hub.jobs[-1].log
     started = [float(at) for at in re.findall(r"REVIEW ([0-9.]+)", log)]
     return lives or bool(started and seen > started[0] + 0.1)
 
 
 def _reconfigure(scene: Scene) -> Verdict:
     """A worker that writes into the files by which later steps are configured."""
-    scene.job(task=".loop/tasks/T-10.json")
+    scene.round(task=".loop/tasks/T-10.json")
     text = scene.command_file.read_text()
     return Verdict(10, not text, "a later step is configured by the worker" if text else "")
 
@@ -68,7 +67,7 @@ def _reconfigure(scene: Scene) -> Verdict:
 def _hang(scene: Scene) -> Verdict:
     began, scene.hub.patience = time.monotonic(), 60
     try:
-        done = scene.job(task=".loop/tasks/T-29.json")
+        done = scene.round(task=".loop/tasks/T-29.json")
     except subprocess.TimeoutExpired:
         for program in scene.hub.running:
             program.kill()

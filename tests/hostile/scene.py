@@ -17,10 +17,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.e2e import three_jobs
 from tests.e2e.conftest import BOT, Hub, JobResult, hosting
 from tests.e2e.test_rooms_in_ci import AS_ROOT, command_for
 from tests.support.ordinary_user import USER, make_sudo
@@ -43,12 +44,18 @@ CREDENTIALS = {
 }
 
 
-NO_ROOM = "none"
+NO_ROOM, THREE_JOBS = "none", "three jobs"
+
+WITHOUT_ROOM = (NO_ROOM, THREE_JOBS)
 
 
 def modes() -> tuple[str, ...]:
-    """How agents can be confined here, each in the words of `sandbox` in a state, or not at all."""
-    return (*AS_ROOT, NO_ROOM) if os.geteuid() == 0 else ("user namespace", NO_ROOM)
+    """How agents can be confined here, each in the words of `sandbox` in a state.
+
+    The last two are without any room: in one job, and in the three that divide the rights.
+    """
+    rooms = AS_ROOT if os.geteuid() == 0 else ("user namespace",)
+    return (*rooms, NO_ROOM, THREE_JOBS)
 
 
 @dataclass
@@ -61,7 +68,34 @@ class Scene:
     temp: Path
     evidence: Path
 
-    def job(self, env: Mapping[str, str] | None = None, **options: Any) -> JobResult:
+    def round(self, sender: str = "mona", **inputs: str) -> JobResult:
+        """Run one round: one job, or three of which the result is put together."""
+        if self.mode != THREE_JOBS:
+            return self.job(sender, **inputs)
+        three_jobs.admit_reader(self.hub)
+        first = three_jobs.claim(self, sender=sender, **inputs)
+        if first.outputs.get("continue") != "true":
+            return first
+        agents = three_jobs.later(self, "agents", first)
+        bundle = self.temp / three_jobs.FOLDER
+        last = three_jobs.later(self, "publish", first, bundle)
+        shutil.rmtree(bundle, ignore_errors=True)
+        log = "".join(job.log for job in (first, agents, last))
+        return replace(last, log=log, summary=agents.summary + last.summary)
+
+    @property
+    def root(self) -> Path:
+        """Where the jobs are."""
+        return self.hub.root
+
+    @property
+    def jobs(self) -> list[JobResult]:
+        """The jobs so far."""
+        return self.hub.jobs
+
+    def job(
+        self, sender: str = "mona", env: Mapping[str, str] | None = None, **options: Any
+    ) -> JobResult:
         """Run one job whose secrets are dummies."""
         given = {
             "HOME": str(self.home),
@@ -76,8 +110,8 @@ class Scene:
             "INPUT_REVIEWER_COMMAND": self._attack("reviewer", str(self.evidence)),
             "INPUT_VERIFY": self._attack("verify"),
         }
-        given["LOOP_SANDBOX"] = "off" if self.mode == NO_ROOM else "auto"
-        return self.hub.job(env={**given, **(env or {})}, **options)
+        given["LOOP_SANDBOX"] = "off" if self.mode in WITHOUT_ROOM else "auto"
+        return self.hub.job(sender, env={**given, **(env or {})}, **options)
 
     @property
     def command_file(self) -> Path:
@@ -111,7 +145,7 @@ def scene(loop: Path, folder: Path, mode: str) -> Iterator[Scene]:
         made.command_file.touch()
         if mode == "namespaces by sudo":
             make_sudo(hub.root / "bin")
-        hub.command = command_for("namespaces" if mode == NO_ROOM else mode, loop)
+        hub.command = command_for("namespaces" if mode in WITHOUT_ROOM else mode, loop)
         hub.on_start = lambda: _set_the_scene(hub)
         yield made
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 from tests.hostile.__main__ import attack_by_events, attack_in
-from tests.hostile.rows import BY_EVENTS, NOT_HELD, NOT_HELD_WITHOUT_ROOM, ROWS, Verdict
-from tests.hostile.scene import NO_ROOM, modes
+from tests.hostile.rows import BY_EVENTS, Verdict, promised
+from tests.hostile.scene import modes
 from tests.support.programs import LOOP
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,8 +22,7 @@ def broken(verdicts: Iterable[Verdict], rows: Iterable[int]) -> list[Verdict]:
 
 @pytest.mark.parametrize("mode", modes())
 def test_hostile_agents_break_nothing_that_is_promised(mode: str) -> None:
-    not_held = NOT_HELD_WITHOUT_ROOM if mode == NO_ROOM else NOT_HELD
-    rows = sorted(ROWS.keys() - BY_EVENTS - not_held)
+    rows = sorted(promised(mode) - BY_EVENTS)
     assert broken(attack_in(mode, LOOP, rows), rows) == []
 
 
