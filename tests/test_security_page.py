@@ -1,4 +1,4 @@
-"""docs/security.md promises what the hostile suite tries, and each cell names a test that exists."""
+"""docs/security.md promises what the hostile suite tries; each cell names a test that exists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ast
 import pytest
 from tests.hostile import page, rows
 from tests.hostile.scene import modes
-from tests.pages import ROOT, section, text
+from tests.pages import ROOT, section
 
 HEADING = "What is promised, and what proves it"
 
@@ -36,11 +36,9 @@ def test_the_tests_in_detail_are_there(path: str) -> None:
     assert [name for name in functions_in(path) if name.startswith("test_")]
 
 
-def test_every_row_is_tried_and_what_holds_nowhere_is_named() -> None:
+def test_every_row_is_tried() -> None:
     tried = ast.parse((ROOT / "tests/hostile/agents.py").read_text("utf-8"))
     names = {node.name for node in ast.walk(tried) if isinstance(node, ast.FunctionDef)}
     agents = {int(name.removeprefix("row_")) for name in names if name.startswith("row_")}
 
     assert agents | {10, 29} | rows.BY_EVENTS == set(rows.ROWS)
-    for row in rows.NOT_HELD:
-        assert f"**{rows.ROWS[row]}**" in text("docs/security.md")

@@ -65,7 +65,7 @@ def _reconfigure(scene: Scene) -> Verdict:
 
 
 def _hang(scene: Scene) -> Verdict:
-    began, scene.hub.patience = time.monotonic(), 60
+    began, scene.hub.patience = time.monotonic(), 120
     try:
         done = scene.round(task=".loop/tasks/T-29.json")
     except subprocess.TimeoutExpired:

@@ -182,14 +182,10 @@ def work(evidence: str, key: str) -> None:
     """Commit what must not be pushed, then work and plant."""
     round_, attempt = os.environ["LOOP_ROUND"], os.environ["LOOP_ATTEMPT"]
     sh("git config user.name Agent; git config user.email agent@example.com")
-    if os.environ["LOOP_TASK_ID"] == "T-29":
+    task = os.environ["LOOP_TASK_ID"]
+    if task in {"T-10", "T-29"}:
         edit("a - b", "a + b")
         sh("git commit -qam Work")
-        obstruct()
-    elif os.environ["LOOP_TASK_ID"] == "T-10":
-        edit("a - b", "a + b")
-        sh("git commit -qam Work")
-        writes_command_files()
     elif round_ == "1" and attempt == "1":
         commit_what_is_protected()
     elif round_ == "1":
@@ -208,6 +204,10 @@ def work(evidence: str, key: str) -> None:
             Path("notes.txt").write_text(f"{key[::-1]}\n")
         sh("git add -A; git commit -qm Double")
     head = run("git", "rev-parse", "HEAD").strip()
+    if task == "T-10":
+        writes_command_files()
+    if task == "T-29":
+        obstruct()
     report(notes=TEXT, files_changed=["calc.py"], head_sha=head)
 
 

@@ -40,6 +40,7 @@ FURTHER = {
     26: "tests/e2e/test_homes_in_ci.py",
     27: "tests/core/test_plain_words.py",
     28: "tests/e2e/test_leaks_in_ci.py",
+    29: "tests/test_patterns.py",
     30: "tests/actions/test_start_steered.py",
     31: "tests/usecases/test_ids_of_cards.py",
 }

@@ -42,20 +42,14 @@ ROWS = {
 BY_EVENTS = frozenset({1, 3, 4, 5, 6, 7, 8, 19, 22, 24, 30, 31})
 """The rows that events and cards try; no agent has a part in them."""
 
-NOT_HELD = frozenset({29})
-"""The rows that are promised nowhere: they can be broken."""
-
-NOT_HELD_IN = {
-    "none": NOT_HELD | {12, 13, 23, 26},
-    "three jobs": NOT_HELD | {13, 23, 26},
-}
+NOT_HELD_IN = {"none": frozenset({12, 13, 23, 26}), "three jobs": frozenset({13, 23, 26})}
 """The rows that are not promised without a room; in three jobs the token is in another job."""
 
 
 def promised(mode: str) -> frozenset[int]:
     """The rows that hold where agents are confined like this."""
     bundle = frozenset() if mode == "three jobs" else {19}
-    return frozenset(ROWS) - NOT_HELD_IN.get(mode, NOT_HELD) - bundle
+    return frozenset(ROWS) - NOT_HELD_IN.get(mode, frozenset()) - bundle
 
 
 @dataclass(frozen=True)
