@@ -26,7 +26,7 @@ def confined(
     pair = request.param
     with ScriptedModel(TWO_ROUNDS) as model:
         bench = make_bench(tmp_path_factory.mktemp("model-only"), model)
-        for name in ("OPENCODE_CONFIG", "SCRIPTED_KEY", "HTTP_PROXY", "HTTPS_PROXY", "TMPDIR"):
+        for name in ("OPENCODE_CONFIG", "SCRIPTED_KEY", "HTTP_PROXY", "HTTPS_PROXY"):
             bench.extra.pop(name, None)
         (bench.home / ".codex" / "config.toml").write_text('model = "scripted-1"\n')
         bench.extra |= {

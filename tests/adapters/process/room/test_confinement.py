@@ -1,6 +1,7 @@
 """What a run is told about the rooms of its programs."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ def test_what_is_missing_is_said_with_the_reason_and_what_to_do() -> None:
 def test_what_is_required_and_not_possible_stops_the_run(wish: dict[str, str]) -> None:
     with pytest.raises(SandboxUnavailable, match="Operation not permitted"):
         rooms(NONE, **wish).confinement()
+
+
+def test_temporary_files_of_ours_are_hidden_where_the_home_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp = tmp_path / "home" / "tmp"
+    temp.mkdir(parents=True)
+    home = {**os.environ, "HOME": str(temp.parent)}
+    as_usual = Rooms(Wishes("auto", home)).confinement().text
+    monkeypatch.setattr(tempfile, "tempdir", str(temp))
+
+    assert Rooms(Wishes("auto", {**home, "TMPDIR": str(temp)})).confinement().text == as_usual
 
 
 def test_a_closed_network_needs_a_room() -> None:

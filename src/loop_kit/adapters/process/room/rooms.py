@@ -176,7 +176,7 @@ class Rooms:
         hidden = [
             path
             for path in (*map(str, wishes.private), *secret)
-            if path not in {"", "/", *self._layered}
+            if path not in {"", "/"} and not self._is_part_of_layers(path)
         ]
         covered = (*hidden, *self._layered)
         named = surroundings.named(argv, hidden)
@@ -189,6 +189,10 @@ class Rooms:
             scratch=self._make_scratch(),
             network=network,
         )
+
+    def _is_part_of_layers(self, path: str) -> bool:
+        """Whether hiding `path` would hide a home, or a cache."""
+        return any(f"{layer}/".startswith(f"{path.rstrip('/')}/") for layer in self._layered)
 
     def _make_scratch(self) -> str:
         """A fresh folder on disk that is in no folder with a layer, or one for temporary files."""

@@ -46,10 +46,13 @@ def layered(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def secret(environ: Mapping[str, str], seen: Iterable[str]) -> Iterator[str]:
-    """Files and folders of the runner and with credentials, but for what variables `seen` name."""
-    temp = environ.get("RUNNER_TEMP", "")
-    if _is_below_root(temp):
-        yield temp
+    """Folders for temporary files, ours among them, the runner's files, and those with credentials.
+
+    But for what the variables `seen` name.
+    """
+    for temp in (environ.get("RUNNER_TEMP", ""), environ.get("TMPDIR", "")):
+        if _is_below_root(temp):
+            yield temp
     for name in _RUNNER_FILES:
         if environ.get(name):
             yield from (os.path.dirname(environ[name]), environ[name])
