@@ -50,6 +50,7 @@ _OF_REVIEWERS = (
     Failure.NO_REPORT,
     Failure.INVALID_REPORT,
     Failure.VOID_VERDICT,
+    Failure.TAMPERED,
 )
 AGENT_FAILURES = {
     Role.WORKER: tuple(f for f in Failure if f not in {"void_verdict", "stale_session"}),

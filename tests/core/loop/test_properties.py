@@ -17,7 +17,7 @@ from loop_kit.core.agent.reports import (
 from loop_kit.core.loop.evidence import objection
 from loop_kit.core.loop.findings import contradiction, open_findings
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Event, ReviewReported, RunAgent, Verify
+from loop_kit.core.loop.messages import Event, Failure, ReviewReported, RunAgent, Verify
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Growth, Limits, LoopState, Outcome, Phase, Role, parse_state
 
@@ -110,7 +110,8 @@ def steps(draw: st.DrawFn, state: LoopState, number: int) -> Event:
         return b.failed(role, draw(st.sampled_from(b.AGENT_FAILURES[role])))
     if role is Role.REVIEWER:
         event = draw(reviews(state))
-        return b.attempted(role) if is_refused(state, event.report) else event
+        refused = b.failed(role, Failure.INVALID_REPORT)
+        return refused if is_refused(state, event.report) else event
     checked = b.verified(number, draw(st.sampled_from((0, 0, 1))))
     event = b.work_reported(state.round, number, verification=checked if state.verify else None)
     size = Growth(source=draw(st.integers(0, 900)), tests=draw(st.integers(0, 300)))
