@@ -71,6 +71,7 @@ class RecordingReporter:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.errors: list[str] = []
         self.events: list[tuple[str, dict[str, object]]] = []
         self.activities: list[str] = []
         self.said: list[Activity] = []
@@ -83,6 +84,9 @@ class RecordingReporter:
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def fail(self, message: str) -> None:
+        self.errors.append(message)
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         self.events.append((name, dict(data)))

@@ -38,6 +38,7 @@ def reporter(request: pytest.FixtureRequest, tmp_path: Path) -> Reporter:
 def test_any_text_can_be_reported(reporter: Reporter, text: str) -> None:
     reporter.note(text)
     reporter.warn(text)
+    reporter.fail(text)
     reporter.start_attempt(Role.WORKER, 1, 1, text)
     reporter.output(Role.WORKER, text)
     reporter.activity(Role.WORKER, Activity("Running", text, "read", begins=True))

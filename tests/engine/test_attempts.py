@@ -548,7 +548,7 @@ def test_a_loop_continues_when_its_workspaces_can_be_prepared_again(world: World
     assert world.asked(Role.WORKER) == [1, 2]
 
 
-def test_what_confines_the_programs_is_recorded_once_and_a_room_that_is_missing_is_a_warning(
+def test_what_confines_the_programs_is_recorded_and_a_room_that_is_missing_is_an_error_once(
     world: World,
 ) -> None:
     world.sandbox.answer = Confinement("none; network: open", "Agents can read secrets. Add it.")
@@ -557,7 +557,7 @@ def test_what_confines_the_programs_is_recorded_once_and_a_room_that_is_missing_
 
     assert (state.outcome, state.sandbox) == (Outcome.APPROVED, "none; network: open")
     assert world.reporter.notes.count("Sandbox: none; network: open.") == 2
-    assert set(world.reporter.warnings) == {"Agents can read secrets. Add it."}
+    assert world.reporter.errors == ["Agents can read secrets. Add it."]
 
 
 def test_on_a_laptop_a_room_that_is_missing_is_a_note(tmp_path: Path) -> None:
@@ -567,7 +567,7 @@ def test_on_a_laptop_a_room_that_is_missing_is_a_note(tmp_path: Path) -> None:
     local.to_the_end()
 
     assert "Agents can read your files." in local.reporter.notes
-    assert local.reporter.warnings == []
+    assert (local.reporter.warnings, local.reporter.errors) == ([], [])
 
 
 def test_nobody_is_paid_where_a_room_is_required_and_cannot_be_built(world: World) -> None:

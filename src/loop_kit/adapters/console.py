@@ -54,6 +54,10 @@ class ConsoleReporter:
         """One line that somebody should act on."""
         self._print(f"Warning: {message}")
 
+    def fail(self, message: str) -> None:
+        """One line about what must not stay as it is."""
+        self._print(f"Error: {message}")
+
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """Print changes of the loop's status; the rest is for the feed."""
         if name == "state_transition" and data["to_state"] == "awaiting_work":

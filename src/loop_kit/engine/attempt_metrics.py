@@ -49,6 +49,10 @@ class AttemptMetrics:
         """Passed on."""
         self._reporter.warn(message)
 
+    def fail(self, message: str) -> None:
+        """Passed on."""
+        self._reporter.fail(message)
+
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """Passed on."""
         self._reporter.event(name, state, data)

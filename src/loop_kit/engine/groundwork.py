@@ -72,16 +72,17 @@ class Groundwork:
         self.is_prepared = True
 
     def _confine(self, state: LoopState) -> Iterator[SandboxChosen]:
-        """Say how programs are confined; what is missing is a warning in a job."""
+        """Say how programs are confined; a room missing in a job is red, once for each loop."""
         confinement = self._sandbox.confinement()
         if confinement is None:
             return
         self._reporter.note(f"Sandbox: {confinement.text}.")
-        if confinement.missing and state.lease is not None:
-            self._reporter.warn(confinement.missing)
+        is_new = confinement.text != state.sandbox
+        if confinement.missing and state.lease is not None and is_new:
+            self._reporter.fail(confinement.missing)
         elif confinement.missing:
             self._reporter.note(confinement.missing)
-        if confinement.text != state.sandbox:
+        if is_new:
             yield SandboxChosen(confinement.text)
 
     def failure(

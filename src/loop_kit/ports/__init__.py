@@ -123,6 +123,10 @@ class Reporter(Protocol):
         """One line that somebody should act on."""
         ...
 
+    def fail(self, message: str) -> None:
+        """One line about what must not stay as it is; in a job it is red."""
+        ...
+
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """One structured event, for the feed."""
         ...

@@ -110,3 +110,6 @@ class _PlainLog(ActionsLog):
 
     def warn(self, message: str) -> None:
         self.note(f"Warning: {message}")
+
+    def fail(self, message: str) -> None:
+        self.note(f"Error: {message}")

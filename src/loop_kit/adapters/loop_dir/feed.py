@@ -37,6 +37,11 @@ class FeedReporter:
         self._write("warning", "log", {"message": message})
         self._append(self._log, self._line({"msg": message}))
 
+    def fail(self, message: str) -> None:
+        """One error for both logs."""
+        self._write("error", "log", {"message": message})
+        self._append(self._log, self._line({"msg": message}))
+
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """One event of the loop."""
         self._task_id = state.task_id
@@ -96,6 +101,12 @@ class Tee:
         message = self._redact(message)
         for reporter in self._reporters:
             reporter.warn(message)
+
+    def fail(self, message: str) -> None:
+        """One line about what must not stay as it is."""
+        message = self._redact(message)
+        for reporter in self._reporters:
+            reporter.fail(message)
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """One structured event."""
