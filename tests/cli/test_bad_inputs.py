@@ -116,6 +116,15 @@ def test_a_configuration_that_cannot_be_read_is_refused_until_it_is_fixed(
     assert repo.state["limits"]["max_rounds"] == 2
 
 
+@pytest.mark.parametrize("name", ["~", "cache", "/", "{root}/cache"])
+def test_what_is_no_cache_is_not_shared(repo: Repo, name: str) -> None:
+    refused = repo.run("--shared-caches", name.format(root=repo.root))
+    assert_refused(refused, 3)
+    assert "shared_caches" in refused.err
+    assert repo.names == []
+    assert repo.run("--shared-caches", "~/.cache/uv").code == 0
+
+
 @pytest.mark.parametrize("text", [HOSTILE, "--help", "../x", "\ufeffx", "a\nb"])
 def test_text_in_a_configuration_is_named_and_does_nothing(repo: Repo, text: str) -> None:
     for body in ({"worker_backend": text}, {text: 1}, {"scope": text}, {"branch_prefix": text}):

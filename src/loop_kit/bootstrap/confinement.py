@@ -2,14 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.own_home import HOMES
+from loop_kit.adapters.process.programs import expand_home
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
 from loop_kit.adapters.workspaces.root import job_roots, laptop_roots, named_root
 from loop_kit.bootstrap.site import Site
+from loop_kit.errors import BadSetting
 from loop_kit.settings import Settings
 
 _INCLUDED = re.compile(r"^\s*path\s*=\s*\"?([^\"\n]+)", re.MULTILINE)
@@ -18,7 +20,11 @@ _CONFIGURATION = ("config", "config.worktree", "credentials")
 
 
 def rooms_of(site: Site, settings: Settings) -> Rooms:
-    """The rooms for the programs of a run at this site; nothing is tried before the first use."""
+    """The rooms for the programs of a run at this site; nothing is tried before the first use.
+
+    Raises:
+        BadSetting: what is to be shared is no cache, or cannot be made.
+    """
     named = (named_root(settings.workspace_root, site.place),) if settings.workspace_root else ()
     roots = job_roots(site.environ) if site.is_ci else laptop_roots(site.environ)
     own = (site.scratch, site.mailboxes, site.logs, *((site.job,) if site.job else ()), site.homes)
@@ -35,9 +41,33 @@ def rooms_of(site: Site, settings: Settings) -> Rooms:
                 *_configuration(site.place.git_dir),
             ),
             readable=tuple(_objects(site.place.git_dir)),
+            shared=tuple(_shared(settings.shared_caches, site)),
             scratch=site.scratch if site.is_ci and site.scratch.is_dir() else None,
         )
     )
+
+
+def _shared(names: Iterable[str], site: Site) -> Iterator[Path]:
+    """The caches that are shared, made where they are not there yet."""
+    home = Path(os.path.realpath(site.environ.get("HOME") or "/"))
+    for name in names:
+        folder = Path(os.path.realpath(expand_home(name)))
+        if not expand_home(name).is_absolute() or home.is_relative_to(folder):
+            raise BadSetting(
+                f"shared_caches: {name!r} is no cache of its own.",
+                "Name a folder such as ~/.cache/uv: an absolute path that holds no home.",
+            )
+        if folder.is_relative_to(site.place.root) or folder.is_relative_to(site.place.git_dir):
+            raise BadSetting(
+                f"shared_caches: {name!r} is in the repository.", "Name a folder outside it."
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSetting(
+                f"shared_caches: {name!r} cannot be made: {error.strerror}.", "Name another folder."
+            ) from None
+        yield folder
 
 
 def _configuration(git_dir: Path) -> Iterator[Path]:

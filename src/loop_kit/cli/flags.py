@@ -127,6 +127,9 @@ Sandbox = Annotated[
 Network = Annotated[
     str | None, typer.Option(help="open, model-only or none: what agents reach.  [open]")
 ]
+SharedCaches = Annotated[
+    str | None, typer.Option(help="Folders that all programs may change for good, comma-separated.")
+]
 VerifyNetwork = Annotated[
     str | None, typer.Option(help="open or none: what verify commands reach.  [open]")
 ]

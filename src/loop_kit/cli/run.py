@@ -59,6 +59,7 @@ def run(
     sandbox: flags.Sandbox = None,
     network: flags.Network = None,
     verify_network: flags.VerifyNetwork = None,
+    shared_caches: flags.SharedCaches = None,
     workspace_root: flags.WorkspaceRoot = None,
     apply: flags.Apply = None,
     verbose: flags.Verbose = None,

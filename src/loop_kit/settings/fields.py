@@ -118,6 +118,7 @@ class Settings(Record):
     max_leftovers: Annotated[int, Field(ge=0)] = 50
     evidence: Literal["lenient", "strict"] = "lenient"
     workspace_root: str = ""
+    shared_caches: Globs = ()
     isolation: Literal["clone"] | None = None
     sandbox: Literal["auto", "required", "off"] = "auto"
     network: Literal["open", "model-only", "none"] = "open"

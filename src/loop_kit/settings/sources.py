@@ -44,6 +44,7 @@ _CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
     *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
     *("structured_output", "apply", "max_leftovers", "rules"),
+    "shared_caches",
 }
 """What `.loop/config` may say: no secrets, and nothing about one single run."""
 

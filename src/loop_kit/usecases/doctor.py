@@ -23,7 +23,6 @@ from loop_kit.core.agent.role import Role
 from loop_kit.core.sanitize import one_line
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError, NotARepository
-from loop_kit.ports import SandboxUnavailable
 from loop_kit.settings import Settings, for_laptop, known_secrets
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 
@@ -190,7 +189,7 @@ def _sandbox(site: Site, settings: Settings) -> Check:
     """How a run here would confine its programs; it is tried, since nothing else says so."""
     try:
         found = rooms_of(site, settings).confinement()
-    except SandboxUnavailable as error:
+    except LoopError as error:
         return Check("sandbox", CheckState.WRONG, error.sentence, error.remedy)
     if found.missing:
         return Check("sandbox", CheckState.WARN, f"{found.text}. {found.missing}")

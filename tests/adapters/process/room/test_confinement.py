@@ -105,3 +105,26 @@ def test_a_program_that_a_shell_command_names_is_seen_and_a_secret_is_not(tmp_pa
         box=made.setup(workspace, argv, environment),
     )
     assert ended.exit_code == 0
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_cache_is_filled_for_good_only_where_it_is_shared(
+    tmp_path: Path, *, is_shared: bool
+) -> None:
+    workspace, home = tmp_path / "workspace", tmp_path / "home"
+    cache = home / ".cache" / "uv"
+    for folder in (workspace, cache):
+        folder.mkdir(parents=True)
+    environ = {**os.environ, "HOME": str(home)}
+    shared = (cache,) if is_shared else ()
+    made = rooms(Choice(candidates(in_job=False)[0]), environ=environ, shared=shared)
+    argv, environment = ["/bin/sh", "-c", f"touch {cache}/wheel"], {"PATH": os.environ["PATH"]}
+    ended = process.stream(
+        argv,
+        cwd=Path("/"),
+        env=environment,
+        stdin=b"",
+        listener=process.Listener(),
+        box=made.verify(workspace, argv, environment),
+    )
+    assert (ended.exit_code, (cache / "wheel").exists()) == (0, is_shared)

@@ -44,6 +44,7 @@ class Wishes:
         environ: The environment that the run was started with.
         private: Our own files and folders, which no program may see but its part of them.
         readable: What programs read of the repository below a folder that may be covered.
+        shared: Folders of caches in which the changes of every program are real.
         scratch: A folder of ours on disk; None where there is none outside the user's home.
     """
 
@@ -54,6 +55,7 @@ class Wishes:
     verify_network: Network = "open"
     private: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
+    shared: tuple[Path, ...] = ()
     scratch: Path | None = None
 
 
@@ -161,7 +163,8 @@ class Rooms:
         environment: Mapping[str, str],
         network: Network,
     ) -> Bare:
-        plan = self._plan(tuple(map(str, writable)), argv, environment, network)
+        changed = tuple(map(str, (*writable, *self._wishes.shared)))
+        plan = self._plan(changed, argv, environment, network)
         return box_of(self._choice.rung, plan)
 
     def _plan(
