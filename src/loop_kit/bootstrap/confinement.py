@@ -14,7 +14,7 @@ from loop_kit.bootstrap.site import Site
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Settings
 
-_INCLUDED = re.compile(r"^\s*path\s*=\s*\"?([^\"\n]+)", re.MULTILINE)
+_INCLUDED = re.compile(r"^[ \t]*path[ \t]*=[ \t]*\"?([^\"\n]+)", re.MULTILINE)
 _NO_GIT_DIR = ("objects", "refs", "logs", "hooks", "info")
 _CONFIGURATION = ("config", "config.worktree", "credentials")
 

@@ -208,7 +208,8 @@ def test_a_program_finds_the_model_at_its_own_loopback_and_ends_with_the_proxy(
 def proxy_pid(made: ModelProxy) -> int:
     """The process that serves this proxy's socket."""
     wanted = str(made.folder / "model")
-    return next(p.pid for p in psutil.Process().children() if wanted in p.cmdline()[-1:])
+    living = (p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE)
+    return next(p.pid for p in living if wanted in p.cmdline()[-1:])
 
 
 def test_nobody_of_the_same_user_can_read_the_key_from_the_proxy(proxy: ModelProxy) -> None:
