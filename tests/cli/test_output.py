@@ -141,7 +141,8 @@ def test_a_terminal_that_hangs_up_stops_the_run_as_an_interrupt_does(repo: Repo)
 
 
 _IN_SESSION = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    " signal.signal(signal.SIGHUP, signal.SIG_DFL);"  # nohup ignores it for all that it starts
     " os.execv(sys.argv[1], sys.argv[1:])"
 )
 
