@@ -45,7 +45,7 @@ class Wishes:
         private: Our own files and folders, which no program may see but its part of them.
         readable: What programs read of the repository below a folder that may be covered.
         shared: Folders of caches in which the changes of every program are real.
-        scratch: A folder of ours on disk; None where there is none outside the user's home.
+        scratch: Our own folder on disk; None where there is none outside the user's home.
     """
 
     sandbox: Literal["auto", "required", "off"]
