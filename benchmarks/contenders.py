@@ -56,7 +56,10 @@ class Bench:
         return folder / "codex"
 
     def environment(self, agents: Path) -> dict[str, str]:
-        """What a run gets: git without the user's configuration, and the agent first in PATH."""
+        """What a run gets: git without the user's configuration, and the agent first in PATH.
+
+        Nobody's programs are confined: of the contenders only loop-kit could.
+        """
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         (home / ".gitconfig").write_text(_CONFIG)
@@ -65,6 +68,7 @@ class Bench:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "GIT_CONFIG_NOSYSTEM": "1",
+            "LOOP_SANDBOX": "off",
         }
 
 
