@@ -28,7 +28,7 @@ def test_every_cell_names_a_test_that_is_there() -> None:
     assert set(modes()) <= set(page.COLUMNS)
     for mode in page.COLUMNS:
         for row in rows.promised(mode):
-            assert page.test_of(row, mode).partition("[")[0] in found
+            assert page.proof_of(row, mode).partition("[")[0] in found
 
 
 @pytest.mark.parametrize("path", sorted(set(page.FURTHER.values())))

@@ -47,7 +47,7 @@ FURTHER = {
 """The file with the tests of one row in detail."""
 
 
-def test_of(row: int, mode: str) -> str:
+def proof_of(row: int, mode: str) -> str:
     """The test that proves that a row holds in a mode, as pytest names it."""
     return EVENTS if row in BY_EVENTS else f"{AGENTS}[{mode}]"
 
@@ -68,4 +68,4 @@ def _line(row: int) -> str:
 def _cell(row: int, mode: str) -> str:
     if row not in promised(mode):
         return "–"
-    return f'[holds](../{SUITE} "{test_of(row, mode)}")'
+    return f'[holds](../{SUITE} "{proof_of(row, mode)}")'

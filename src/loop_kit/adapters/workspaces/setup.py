@@ -14,7 +14,7 @@ from pathlib import Path
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
 from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.environment import activation, own_environment
-from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, shell_argv
+from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.core.loop.state import CommandResult
 from loop_kit.core.secrets.redaction import Redactor, StreamRedactor
 from loop_kit.ports import SetupFailed
@@ -65,18 +65,9 @@ class WorkspaceSetup:
         output.begin(f"{why}\n$ {command}\n" if why else f"$ {command}\n")
         self.note(f"Preparing a workspace: {command}")
         began = time.monotonic()
-        argv = shell_argv(command)
         env = {**self._base(workspace), **({} if why else self.secrets)}
         with self.kept():
-            ended = process.stream(
-                argv,
-                cwd=workspace,
-                env=env,
-                stdin=b"",
-                listener=output,
-                timeout=max(1.0, left),
-                box=self.box(workspace, argv, env),
-            )
+            ended = run_shell(command, workspace, env, output, max(1.0, left), self.box)
         output.end()
         if ended.exit_code == 0 and not ended.timed_out:
             return

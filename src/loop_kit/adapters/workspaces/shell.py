@@ -25,6 +25,27 @@ def shell_argv(command: str) -> list[str]:
     return ["/bin/sh", "-c", command]
 
 
+def run_shell(
+    command: str,
+    workspace: Path,
+    environment: Mapping[str, str],
+    listener: process.Listener,
+    timeout: float,
+    make_box: Box,
+) -> process.Streamed:
+    """Run a shell command in a workspace, in a box of its own; `timeout` is in seconds."""
+    argv = shell_argv(command)
+    return process.stream(
+        argv,
+        cwd=workspace,
+        env=environment,
+        stdin=b"",
+        listener=listener,
+        timeout=timeout,
+        box=make_box(workspace, argv, environment),
+    )
+
+
 class Tail(process.Listener):
     """Keeps the end of what a command prints, at most 4096 bytes."""
 

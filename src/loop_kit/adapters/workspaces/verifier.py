@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from loop_kit.adapters.process import process
-from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, shell_argv
+from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
 from loop_kit.ports import SetupFailed
@@ -48,18 +47,10 @@ class CloneVerifier:
     def _run(
         self, path: Path, env: Mapping[str, str], command: str, timeout: float
     ) -> CommandResult:
-        tail, argv = Tail(), shell_argv(command)
+        tail = Tail()
         started = time.monotonic()
         with self._kept():
-            ended = process.stream(
-                argv,
-                cwd=path,
-                env=env,
-                stdin=b"",
-                listener=tail,
-                timeout=timeout,
-                box=self._box(path, argv, env),
-            )
+            ended = run_shell(command, path, env, tail, timeout, self._box)
         text = tail.text
         if ended.timed_out:
             text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"

@@ -12,6 +12,7 @@ from loop_kit.adapters.process.fresh_home import FreshHome
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
 from loop_kit.adapters.process.room.rungs import Choice, Rung, candidates
+from loop_kit.adapters.workspaces.shell import Box, run_shell
 from loop_kit.ports import SandboxUnavailable
 
 NONE = Choice(Rung.NONE, ("namespaces: unshare: Operation not permitted",))
@@ -21,6 +22,11 @@ def rooms(choice: Choice, **wishes: Any) -> Rooms:
     made = Rooms(Wishes(**{"sandbox": "auto", "environ": dict(os.environ), **wishes}))
     made.__dict__["_choice"] = choice
     return made
+
+
+def exit_code(make_box: Box, workspace: Path, command: str) -> int:
+    path = {"PATH": os.environ["PATH"]}
+    return run_shell(command, workspace, path, process.Listener(), 60, make_box).exit_code
 
 
 def test_the_way_that_is_taken_and_the_network_are_named() -> None:
@@ -95,16 +101,7 @@ def test_a_program_that_a_shell_command_names_is_seen_and_a_secret_is_not(tmp_pa
         (tmp_path / name).write_text("exit 0\n")
     command = f"sh '{tmp_path}/tool/run' && ! cat {tmp_path}/secret/key"
     made = rooms(Choice(candidates(in_job=False)[0]), private=(tmp_path / "secret",))
-    argv, environment = ["/bin/sh", "-c", command], {"PATH": os.environ["PATH"]}
-    ended = process.stream(
-        argv,
-        cwd=Path("/"),
-        env=environment,
-        stdin=b"",
-        listener=process.Listener(),
-        box=made.setup(workspace, argv, environment),
-    )
-    assert ended.exit_code == 0
+    assert exit_code(made.setup, workspace, command) == 0
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
@@ -118,13 +115,5 @@ def test_a_cache_is_filled_for_good_only_where_it_is_shared(
     environ = {**os.environ, "HOME": str(home)}
     shared = (cache,) if is_shared else ()
     made = rooms(Choice(candidates(in_job=False)[0]), environ=environ, shared=shared)
-    argv, environment = ["/bin/sh", "-c", f"touch {cache}/wheel"], {"PATH": os.environ["PATH"]}
-    ended = process.stream(
-        argv,
-        cwd=Path("/"),
-        env=environment,
-        stdin=b"",
-        listener=process.Listener(),
-        box=made.verify(workspace, argv, environment),
-    )
-    assert (ended.exit_code, (cache / "wheel").exists()) == (0, is_shared)
+    assert exit_code(made.verify, workspace, f"touch {cache}/wheel") == 0
+    assert (cache / "wheel").exists() == is_shared
