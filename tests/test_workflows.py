@@ -26,6 +26,7 @@ BIN = Path(sys.executable).parent
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 VARIANTS = [(layout, agent) for layout in Layout for agent in AgentChoice]
+EXAMPLE_BUDGETS = {"max-minutes", "max-cost-usd"}
 WRITE = {"contents", "pull-requests", "issues", "statuses", "actions"}
 
 
@@ -203,6 +204,13 @@ def test_no_workflow_has_a_group_a_credential_on_disk_or_rights_for_all_jobs() -
         for step in _steps(workflow):
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
+
+
+def test_every_shipped_step_that_may_spend_has_a_budget_of_money_and_of_time() -> None:
+    for path in EXAMPLES:
+        for step in _ours(yaml.safe_load(path.read_text("utf-8"))):
+            budgets = {name for name in step["with"] if name in EXAMPLE_BUDGETS}
+            assert budgets == (set() if path.name == "loop-sweep.yml" else EXAMPLE_BUDGETS)
 
 
 def test_a_job_has_time_for_a_whole_round_and_its_end() -> None:

@@ -125,20 +125,50 @@ def test_a_changed_file_is_left_as_it_is_with_a_way_to_compare(repo: Repo) -> No
 
     assert told.code == 0
     assert f"Left {path} as it is" in told.out
-    assert f"git diff -- {path}" in told.out
+    assert "loop init --github --diff" in told.out
     assert path.read_bytes() == mine
 
 
-def test_the_way_to_compare_shows_what_is_new(repo: Repo) -> None:
-    repo.loop("init", "--github", "--backend", "claude")
-    repo.git("add", ".github")
-    repo.git("commit", "--quiet", "-m", "claude")
+def test_what_an_installed_workflow_lacks_is_a_patch_that_git_applies(repo: Repo) -> None:
+    repo.loop("init", "--github", "--layout", "three-jobs", "--backend", "claude")
     path = repo.root / ".github" / "workflows" / "loop.yml"
+    (path.parent / "loop-sweep.yml").unlink()
+    shipped = path.read_text("utf-8")
+    path.write_text(shipped.replace("      actions: write", "      # none: write").strip(), "utf-8")
 
-    path.rename(repo.root / "mine.yml")
-    repo.loop("init", "--github")
+    shown = repo.loop("init", "--github", "--diff")
 
-    assert "+          worker-backend: codex" in repo.git("diff", "--", str(path))
+    assert shown.code == 1
+    assert "+      actions: write # to dispatch the next round" in shown.out
+    assert "+++ b/.github/workflows/loop-sweep.yml" in shown.out
+    assert "ISSUE_TEMPLATE" not in shown.out
+    (repo.root / "missing.patch").write_text(shown.out)
+    repo.git("apply", "missing.patch")
+    assert path.read_text("utf-8") == shipped
+    again = repo.loop("init", "--github", "--diff")
+    assert (again.code, again.out) == (0, "")
+
+
+def test_a_patch_is_for_the_layout_and_the_agent_of_the_file_or_those_that_are_named(
+    repo: Repo,
+) -> None:
+    fresh = repo.loop("init", "--github", "--diff")
+    assert "+          worker-backend: codex" in fresh.out
+    assert not (repo.root / ".github").exists()
+    repo.loop("init", "--github", "--backend", "opencode")
+
+    named = repo.loop("init", "--github", "--diff", "--backend", "claude", "--layout", "three-jobs")
+
+    assert "+          worker-backend: claude" in named.out
+    assert "+          phase: claim" in named.out
+
+
+def test_a_link_is_not_compared(repo: Repo, tmp_path: Path) -> None:
+    path = repo.root / ".github" / "workflows" / "loop.yml"
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "outside.yml")
+
+    assert_refused(repo.loop("init", "--github", "--diff"), 3, str(path), "Make it a plain file")
 
 
 def test_without_an_origin_the_first_step_is_a_repository_on_github(repo: Repo) -> None:
@@ -227,6 +257,7 @@ def test_an_unknown_choice_names_the_known_ones(repo: Repo) -> None:
 
 def test_choices_without_github_are_refused(repo: Repo) -> None:
     assert_refused(repo.loop("init", "--backend", "claude"), 3, "--backend", "Add --github")
+    assert_refused(repo.loop("init", "--diff"), 3, "--diff", "Add --github")
 
 
 def test_with_a_token_the_labels_are_made_on_the_forge_of_the_origin(

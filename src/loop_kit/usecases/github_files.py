@@ -7,7 +7,6 @@ start fast: it imports nothing heavy.
 """
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +21,8 @@ from loop_kit.errors import BadSetting, NotARepository
 TRIGGER_LABEL = ("loop", "5319e7", "Starts the review loop when someone with write access sets it")
 """Name, colour and description of the label that has to be there before anybody can set it."""
 
-_MAX_FILE = 1024 * 1024
+WORKFLOW = ".github/workflows/loop.yml"
+MAX_FILE = 1024 * 1024
 
 
 class Layout(StrEnum):
@@ -94,7 +94,7 @@ def files(layout: Layout, agent: AgentChoice, setup: Sequence[str] = ()) -> dict
     """The files by their path below the repository's root; `setup` prepares its workspaces."""
     workflow = _with_setup(setup, _template(_LAYOUTS[layout]))
     return {
-        ".github/workflows/loop.yml": _for_agent(agent, workflow),
+        WORKFLOW: _for_agent(agent, workflow),
         ".github/workflows/loop-sweep.yml": _template("loop-sweep.yml"),
         ".github/ISSUE_TEMPLATE/loop.yml": _template("issue_form.yml"),
     }
@@ -150,15 +150,15 @@ def install(root: Path, layout: Layout, agent: AgentChoice) -> Iterator[str]:
             yield f"Created {path}"
         elif _content(path) != content:
             yield (
-                f"Left {path} as it is; it differs from the shipped one. To compare them,"
-                f" move it away, run this again, and then: git diff -- {shlex.quote(str(path))}"
+                f"Left {path} as it is; it differs from the shipped one. To see what it lacks:"
+                " loop init --github --diff"
             )
 
 
 def _content(path: Path) -> bytes | None:
     """The content of a plain file, or None for a link and anything else."""
     try:
-        return read_plain(path, _MAX_FILE)
+        return read_plain(path, MAX_FILE)
     except BusFileUnreadable:
         return None
 
