@@ -18,7 +18,7 @@ TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 
 FLOORS = (
     {"loop_kit", "errors", "defaults"},
-    {"core", "core.secrets"},
+    {"core", "core.text", "core.secrets"},
     {"core.agent", "core.card"},
     {"core.loop"},
     {"core.briefing", "core.forge"},

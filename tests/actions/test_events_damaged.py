@@ -20,7 +20,7 @@ from loop_kit.core.ci.requests import (
     is_branch_name,
     is_sha,
 )
-from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import LoopError
 
 EVENTS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.core.github_markdown import HOSTILE, live
-from tests.core.test_plain_words import ACTS
+from tests.core.text.test_plain_words import ACTS
 from tests.e2e.conftest import APPROVED, BOT, CARD, REPOSITORY, TWO_ROUNDS
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ FURTHER = {
     24: "tests/core/card/test_task.py",
     25: "tests/adapters/process/test_process.py",
     26: "tests/e2e/test_homes_in_ci.py",
-    27: "tests/core/test_plain_words.py",
+    27: "tests/core/text/test_plain_words.py",
     28: "tests/e2e/test_leaks_in_ci.py",
     29: "tests/test_patterns.py",
     30: "tests/actions/test_start_steered.py",

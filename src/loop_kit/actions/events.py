@@ -34,7 +34,7 @@ from loop_kit.core.ci.requests import (
 )
 from loop_kit.core.loop.commands import read_command
 from loop_kit.core.record import clean_text
-from loop_kit.core.sanitize import MAX_BODY, one_line
+from loop_kit.core.text.sanitize import MAX_BODY, one_line
 from loop_kit.errors import BadSetting, BranchRefused, ForgeRefused
 from loop_kit.settings import Settings
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.forge.render import verdict_lines
 from loop_kit.core.loop.state import LoopState, Role
-from loop_kit.core.sanitize import one_line, visible
+from loop_kit.core.text.sanitize import one_line, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress

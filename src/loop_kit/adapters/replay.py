@@ -23,7 +23,7 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.core.record import clean_text
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,

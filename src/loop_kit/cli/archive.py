@@ -16,7 +16,7 @@ def archive(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """List the archived files of a task, or restore one."""
-    from loop_kit.core.sanitize import one_line, visible
+    from loop_kit.core.text.sanitize import one_line, visible
     from loop_kit.usecases.archive import archive_of
 
     archived = archive_of(Path.cwd(), loop_dir, task_id)

@@ -41,7 +41,7 @@ def check(
     ),
 ) -> None:
     """Check whether a loop would accept each card; exit code 3 if one would be refused."""
-    from loop_kit.core.sanitize import one_line, visible
+    from loop_kit.core.text.sanitize import one_line, visible
     from loop_kit.usecases.read_card import read_card, read_issue_card
 
     read = read_issue_card if issue else read_card
@@ -69,7 +69,7 @@ def show(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show a card as the loop would use it."""
-    from loop_kit.core.sanitize import visible
+    from loop_kit.core.text.sanitize import visible
     from loop_kit.usecases.read_card import local_card
 
     found = local_card(Path.cwd(), loop_dir, task)

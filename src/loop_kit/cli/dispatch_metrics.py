@@ -75,7 +75,7 @@ def _round(value: float | None) -> float | None:
 
 def _print(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> None:
     from loop_kit.core.agent.timing import PHASES, SUBPHASES
-    from loop_kit.core.sanitize import visible
+    from loop_kit.core.text.sanitize import visible
     from loop_kit.usecases.feed_attempts import ATTEMPT_EVENT
 
     typer.echo("Phases of the dispatched attempts")

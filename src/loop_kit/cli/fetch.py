@@ -59,7 +59,7 @@ def _document(fetched: "Fetched") -> dict[str, object]:
 
 def _summary(fetched: "Fetched") -> str:
     from loop_kit.core.forge.render import headline
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     state, lease = fetched.state, fetched.lease
     lines = [f"Fetched {state.task_id}: {one_line(headline(state), 400)}"]

@@ -71,7 +71,7 @@ def _report_lost(lost: OSError, code: int, *, is_result: bool) -> int:
 
 def _visible(text: str) -> str:
     """Without control characters: a sentence may quote a card, a report or a file name."""
-    from loop_kit.core.sanitize import visible
+    from loop_kit.core.text.sanitize import visible
 
     return visible(text)
 

@@ -69,14 +69,14 @@ def _write_outputs(path: str, text: str, *, any_ready: bool) -> None:
 
 
 def _print_refused(found: "Plan") -> None:
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     for each in found.refused:
         typer.echo(f"Refused: {one_line(_sentence(each), 500)}", err=True)
 
 
 def _print(found: "Plan", loop_dir: str) -> None:
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     rows = [("ready", each.task_id, each.path) for each in found.ready]
     rows += [("waiting", each.task_id, f"{each.path}: {each.why}") for each in found.waiting]

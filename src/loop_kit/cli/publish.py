@@ -67,7 +67,7 @@ def _document(published: "Published") -> dict[str, object]:
 
 
 def _refusal(published: "Published") -> str:
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     violations = published.refused[:_MAX_VIOLATIONS]
     lines = "".join(f"\n  {one_line(f'{v.path} {v.why}', 300)}" for v in violations)
@@ -79,7 +79,7 @@ def _refusal(published: "Published") -> str:
 
 def _summary(published: "Published", workflow: str) -> list[str]:
     from loop_kit.core.forge.render import headline
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     state = published.state
     lines = [f"{state.task_id} is the same here and in CI: nothing to publish."]

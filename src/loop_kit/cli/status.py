@@ -80,6 +80,6 @@ def _stop_lines(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _line(value: object) -> str:
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     return one_line(str(value))

@@ -58,7 +58,7 @@ def _document(swept: "SweepReport") -> dict[str, object]:
 
 def _print(swept: "SweepReport") -> None:
     from loop_kit.core.ci.sweeping import totals
-    from loop_kit.core.sanitize import one_line
+    from loop_kit.core.text.sanitize import one_line
 
     width = max((len(row.task_id) for row in swept.rows), default=0)
     for row in swept.rows:

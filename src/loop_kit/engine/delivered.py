@@ -9,7 +9,7 @@ from loop_kit.core.agent.reports import ReportInvalid, read_report, report_docum
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.record import clean_text
-from loop_kit.core.sanitize import redact_broken_json
+from loop_kit.core.text.sanitize import redact_broken_json
 from loop_kit.ports import Delivery, Mailbox
 
 

@@ -32,8 +32,8 @@ from loop_kit.core.loop.refused_push import unpushed_work
 from loop_kit.core.loop.resuming import new_card
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Wip
 from loop_kit.core.loop.withholding import withhold_in_state
-from loop_kit.core.sanitize import one_line
 from loop_kit.core.secrets.redaction import Redactor
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import LoopError
 from loop_kit.ports import Clock, PushRefused, PushRejected, Reporter, Store, WorkMoved
 

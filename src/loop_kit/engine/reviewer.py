@@ -31,7 +31,7 @@ from loop_kit.core.loop.provenance import (
     unplaced_issues,
 )
 from loop_kit.core.loop.state import LoopState, Role
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine.attempt import (
     AttemptResult,
     Dispatcher,

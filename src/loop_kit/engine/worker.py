@@ -19,7 +19,7 @@ from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
 from loop_kit.core.loop.refused_secrets import explain_secrets
 from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
-from loop_kit.core.sanitize import truncate
+from loop_kit.core.text.sanitize import truncate
 from loop_kit.engine.attempt import (
     AttemptResult,
     Dispatcher,

@@ -36,7 +36,7 @@ from loop_kit.core.ci.requests import (
 )
 from loop_kit.core.loop.state import Source
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard, BranchRefused
 from loop_kit.settings import Layers, Settings
 from loop_kit.usecases.checkout import Checkout

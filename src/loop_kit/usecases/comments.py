@@ -19,10 +19,10 @@ from loop_kit.core.forge.replies import (
     queued_reply,
 )
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
-from loop_kit.core.harmless import inline
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.resuming import retried_role
 from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.core.text.harmless import inline
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction

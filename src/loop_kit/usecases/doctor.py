@@ -20,8 +20,8 @@ from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
 from loop_kit.core.agent.role import Role
-from loop_kit.core.sanitize import one_line
 from loop_kit.core.secrets.redaction import Redactor
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import LoopError, NotARepository
 from loop_kit.settings import Settings, for_laptop, known_secrets
 from loop_kit.usecases.local_files import find_card, load_card, read_config

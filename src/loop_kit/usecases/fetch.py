@@ -39,7 +39,7 @@ from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, StateCorrupt, parse_state
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting, StateRefused
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.leases import is_live

@@ -21,7 +21,7 @@ from loop_kit.core.briefing.knowledge import (
     Kind,
     is_stale,
 )
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:

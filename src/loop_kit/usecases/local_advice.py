@@ -11,7 +11,7 @@ from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.state import Limits, LoopState, Outcome
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting
 
 _BUDGETS = ("max_cost_usd", "max_minutes", "max_tokens")

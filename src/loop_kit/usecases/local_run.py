@@ -31,7 +31,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine import Engine
 from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
 from loop_kit.ports import Reporter

@@ -11,10 +11,10 @@ from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, 
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.bootstrap import Site
 from loop_kit.core.agent.role import Role
-from loop_kit.core.harmless import code, inline
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.resuming import retried_role
 from loop_kit.core.loop.state import LoopState
+from loop_kit.core.text.harmless import code, inline
 from loop_kit.errors import LoopError
 from loop_kit.settings import Settings
 

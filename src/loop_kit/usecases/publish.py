@@ -41,8 +41,8 @@ from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import HandedOver
 from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.sanitize import one_line
 from loop_kit.core.secrets.forms import Forms
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge

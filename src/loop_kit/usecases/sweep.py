@@ -41,8 +41,8 @@ from loop_kit.core.loop.refused_push import left_behind
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.run_ends import RunEnd, RunStatus, run_end
 from loop_kit.core.loop.state import Lease, LoopState
-from loop_kit.core.sanitize import one_line
 from loop_kit.core.secrets.redaction import Redactor
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import (
     BranchRefused,
     ForgeRefused,

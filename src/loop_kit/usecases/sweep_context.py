@@ -19,7 +19,7 @@ from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.adapters.runner.job import read_job, require_trusted_ref
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.bootstrap import Site
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Layers, Settings, Values, for_job
 from loop_kit.usecases.checkout import Checkout

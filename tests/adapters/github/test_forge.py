@@ -19,7 +19,7 @@ from loop_kit.adapters.retry import TRIES
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.status import LABELS
 from loop_kit.core.loop.state import Lease
-from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import ForgeRefused, ForgeUnavailable, LoopError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outbox import FOLLOW_UP
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome
-from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.text.sanitize import MAX_BODY
 
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
 LATER = Finding(

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core import builders as b
 from tests.core.github_markdown import HOSTILE, blocks, live
-from tests.core.test_harmless import TEXTS
-from tests.core.test_plain_words import ACTS
+from tests.core.text.test_harmless import TEXTS
+from tests.core.text.test_plain_words import ACTS
 
 from loop_kit.core.agent.reports import CriterionVerdict, ReportedIssue, ReviewReport
 from loop_kit.core.card.task import TaskCard

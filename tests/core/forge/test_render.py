@@ -17,7 +17,7 @@ from loop_kit.core.forge.render import (
     verdict_lines,
 )
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Usage
-from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.text.sanitize import MAX_BODY
 
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
 MARK = "<!-- loop-kit:T-001:review-r1 -->"

@@ -16,7 +16,7 @@ from loop_kit.core.forge.status import (
     wanted_label,
 )
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Reason, Source
-from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.text.sanitize import MAX_BODY
 
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
 

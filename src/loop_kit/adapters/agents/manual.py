@@ -14,7 +14,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role, Spent
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _POLL = 0.2

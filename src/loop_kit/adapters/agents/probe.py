@@ -18,7 +18,7 @@ from loop_kit.adapters.agents.catalogue import KnownProgram
 from loop_kit.adapters.agents.command_line import on_path
 from loop_kit.adapters.process import process
 from loop_kit.core.agent.checkup import Check, CheckState, missing_flags, version_in, version_text
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 DEFAULT_TIMEOUT = 10.0
 _MAX_OUTPUT = 256 * 1024

@@ -38,7 +38,7 @@ from loop_kit.core.ci.bundle import (
     BundleInvalid,
     parse_header,
 )
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import GitFailed
 
 _PARENT = "refs/loop-kit/bundle-parent"

@@ -10,7 +10,7 @@ import re
 
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop.push_refusal import MAX_PLACES, MAX_WORDS, Place, PushRefusal, RefusalKind
-from loop_kit.core.sanitize import visible
+from loop_kit.core.text.sanitize import visible
 from loop_kit.errors import BranchRefused
 
 _LOGIN = r"//[^/@\s]+@"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, Identity
-from loop_kit.core.plain_words import commit_message
+from loop_kit.core.text.plain_words import commit_message
 from loop_kit.errors import GitFailed
 
 _MAX_COMMITS = 1_000

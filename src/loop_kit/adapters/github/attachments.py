@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from loop_kit.adapters.retry import retry
 from loop_kit.core.card.task import MAX_CARD_BYTES
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard, ForgeUnavailable, LoopError
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.render import first_line, read_marker
 from loop_kit.core.forge.status import MAX_STATUS, STATUS_CONTEXT, Label, StatusState
-from loop_kit.core.harmless import cut
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
-from loop_kit.core.sanitize import MAX_BODY
+from loop_kit.core.text.harmless import cut
+from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import Issue, OpenStatus, Reaction

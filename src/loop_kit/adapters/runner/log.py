@@ -12,7 +12,7 @@ from typing import TextIO
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.forge.render import verdict_lines
 from loop_kit.core.loop.state import LoopState, Role
-from loop_kit.core.sanitize import command_data, one_line
+from loop_kit.core.text.sanitize import command_data, one_line
 
 _MAX_LINE = 400
 

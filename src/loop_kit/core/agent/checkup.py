@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 _VERSION = re.compile(r"(?<![\d.])(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
 _MAX_TEXT = 400

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loop_kit.core.sanitize import visible
+from loop_kit.core.text.sanitize import visible
 
 MAX_MESSAGE = 2000
 MAX_WAIT = 24 * 3600.0

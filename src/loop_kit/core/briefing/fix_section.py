@@ -10,7 +10,7 @@ from typing import Any
 from loop_kit.core.briefing.review_section import finding_lines, listed
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.verification import failure_reason
-from loop_kit.core.sanitize import fence
+from loop_kit.core.text.sanitize import fence
 
 NOTHING = "None: nothing was sent back."
 

@@ -10,7 +10,7 @@ from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.state import LoopState, Role
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 _LISTS = ("done", "open_questions", "next_actions", "evidence", "must_read_files")
 _MAX_ITEMS = 30

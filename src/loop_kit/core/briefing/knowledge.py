@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, Literal
 
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 Kind = Literal["facts", "pitfalls", "patterns"]
 

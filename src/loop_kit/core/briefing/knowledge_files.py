@@ -20,7 +20,7 @@ from loop_kit.core.briefing.knowledge import (
     pattern_lines,
     seconds,
 )
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 MAX_EXPORTS = 1000
 _MAX_NAME = 200

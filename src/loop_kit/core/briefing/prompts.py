@@ -17,7 +17,7 @@ from loop_kit.core.briefing.review_section import review_section
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.record import Record
-from loop_kit.core.sanitize import fence, truncate
+from loop_kit.core.text.sanitize import fence, truncate
 
 WORKER_PLACEHOLDERS = (
     "task_id",

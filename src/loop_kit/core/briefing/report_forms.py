@@ -5,7 +5,7 @@ import json
 from loop_kit.core.briefing.fix_section import fix_items
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
-from loop_kit.core.sanitize import fence
+from loop_kit.core.text.sanitize import fence
 
 _ANSWER = " (and when you are asked for a structured answer, answer with the same object)"
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.wording import provenance_words
-from loop_kit.core.sanitize import fence
+from loop_kit.core.text.sanitize import fence
 
 MAX_DIFF = 64 * 1024
 """The characters of a diff that is in the prompt; a longer one is read from git or its file."""

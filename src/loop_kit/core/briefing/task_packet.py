@@ -11,7 +11,7 @@ from loop_kit.core.briefing.module_map import exports
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.findings import Finding, open_findings
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 MAX_FILES = 100
 MAX_SOURCES = 20

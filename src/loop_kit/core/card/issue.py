@@ -15,7 +15,7 @@ from typing import Any, Literal
 from loop_kit.core.card.documents import DocumentInvalid, read_document
 from loop_kit.core.card.markdown import Block, read_body
 from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, card_from
-from loop_kit.core.sanitize import one_line, visible
+from loop_kit.core.text.sanitize import one_line, visible
 from loop_kit.errors import BadCard
 
 HEADINGS: Mapping[str, str] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 
 from loop_kit.core.record import clean_text
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 _FOLDERS = (
     *(".venv", "venv", ".virtualenv", "virtualenv", ".conda", ".direnv"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from loop_kit.core.sanitize import visible
+from loop_kit.core.text.sanitize import visible
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

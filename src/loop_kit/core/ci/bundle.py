@@ -30,7 +30,7 @@ from loop_kit.core.loop.state import (
     Verification,
 )
 from loop_kit.core.record import Record, Text, explain
-from loop_kit.core.sanitize import one_line, visible
+from loop_kit.core.text.sanitize import one_line, visible
 
 VERSION = 1
 FOLDER = "loop-kit-bundle"

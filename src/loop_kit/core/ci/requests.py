@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BranchRefused, ForgeRefused
 
 DEFAULT_CARD = f"{LOOP_DIR}/task_card.json"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loop_kit.core.forge.render import headline
-from loop_kit.core.harmless import cell, cut, size_in_bytes
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Phase
-from loop_kit.core.sanitize import MAX_SUMMARY
+from loop_kit.core.text.harmless import cell, cut, size_in_bytes
+from loop_kit.core.text.sanitize import MAX_SUMMARY
 
 PATIENCE_SEC = 600
 """How long a job may take from one transition to the next before it counts as stalled."""

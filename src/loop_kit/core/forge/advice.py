@@ -8,11 +8,11 @@ import math
 from collections.abc import Mapping
 
 from loop_kit.core.forge.choices import choices
-from loop_kit.core.harmless import code, quote
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
+from loop_kit.core.text.harmless import code, quote
 
 STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
 

@@ -7,11 +7,11 @@ what a person needs to decide whether a further round is worth its price.
 from collections.abc import Collection, Iterable, Mapping
 
 from loop_kit.core.agent.reports import ReviewReport
-from loop_kit.core.harmless import code, inline
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import Finding, later_findings
 from loop_kit.core.loop.state import LoopState, RoundRecord
 from loop_kit.core.loop.wording import joined_words, provenance_words, raised_by_words
+from loop_kit.core.text.harmless import code, inline
 
 MAX_LATER = 30
 _CLOSED: Mapping[str, str] = {

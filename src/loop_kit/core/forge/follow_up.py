@@ -6,11 +6,11 @@ merged. It is no task card: a person decides what of it is worth a loop of its o
 
 from loop_kit.core.forge.findings import findings_section
 from loop_kit.core.forge.render import branch, marker
-from loop_kit.core.harmless import cut
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import later_findings
 from loop_kit.core.loop.state import LoopState
-from loop_kit.core.sanitize import MAX_BODY, one_line
+from loop_kit.core.text.harmless import cut
+from loop_kit.core.text.sanitize import MAX_BODY, one_line
 
 
 def follow_up_title(state: LoopState) -> str:

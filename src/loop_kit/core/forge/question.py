@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from loop_kit.core.forge import advice
 from loop_kit.core.forge.choices import ANOTHER, Choice, asked, choices
-from loop_kit.core.harmless import code, code_in_cell, inline
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.state import LoopState, Outcome, RoundRecord
+from loop_kit.core.text.harmless import code, code_in_cell, inline
 
 MAX_ROWS = 20
 MAX_ROUNDS = 8

@@ -23,12 +23,12 @@ from loop_kit.core.forge.findings import (
     rules_section,
     settled_section,
 )
-from loop_kit.core.harmless import code, cut, inline, markdown, quote, size_in_bytes
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited, who_approved, who_reviewed
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
-from loop_kit.core.plain_words import squashed, title
-from loop_kit.core.sanitize import MAX_BODY, MAX_SUMMARY, one_line
+from loop_kit.core.text.harmless import code, cut, inline, markdown, quote, size_in_bytes
+from loop_kit.core.text.plain_words import squashed, title
+from loop_kit.core.text.sanitize import MAX_BODY, MAX_SUMMARY, one_line
 
 MAX_TITLE = 200
 _BODY = MAX_BODY - 512

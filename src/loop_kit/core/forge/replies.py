@@ -1,13 +1,13 @@
 """The one line that answers a command, where it was written."""
 
 from loop_kit.core.forge.advice import next_step
-from loop_kit.core.harmless import code
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.commands import DECISIONS, Command
 from loop_kit.core.loop.decisions import sort_ids
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.resuming import retried_role
 from loop_kit.core.loop.state import Limits, LoopState, Phase
+from loop_kit.core.text.harmless import code
 
 MAX_REPLY = 1_000
 _DECIDED = {

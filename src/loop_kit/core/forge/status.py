@@ -19,11 +19,11 @@ from loop_kit.core.forge.advice import (
 from loop_kit.core.forge.findings import final_sections
 from loop_kit.core.forge.question import question, question_lines
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
-from loop_kit.core.harmless import cut, inline, quote
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.core.plain_words import title
-from loop_kit.core.sanitize import MAX_BODY, fence
+from loop_kit.core.text.harmless import cut, inline, quote
+from loop_kit.core.text.plain_words import title
+from loop_kit.core.text.sanitize import MAX_BODY, fence
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140

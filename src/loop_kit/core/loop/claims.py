@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from loop_kit.core.agent.places import possible_paths
 from loop_kit.core.agent.reports import ReviewReport
 from loop_kit.core.loop.bus import IN_WORKSPACE
-from loop_kit.core.sanitize import one_line
+from loop_kit.core.text.sanitize import one_line
 
 _MAX_NAMES = 5
 

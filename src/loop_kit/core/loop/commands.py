@@ -18,10 +18,10 @@ from pydantic import Field, ValidationError
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.harmless import code
 from loop_kit.core.loop.budget import EXAMPLES, Budget, parse_budget
 from loop_kit.core.record import Record, Text, encode_json
-from loop_kit.core.sanitize import one_line, visible
+from loop_kit.core.text.harmless import code
+from loop_kit.core.text.sanitize import one_line, visible
 
 Decision = Literal["waive", "dismiss", "require"]
 Verb = Literal[

@@ -6,7 +6,7 @@ import string
 import pytest
 from tests.core.markdown_oracle import code, tokens
 
-from loop_kit.core.sanitize import (
+from loop_kit.core.text.sanitize import (
     command_data,
     fence,
     one_line,

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from loop_kit.core.plain_words import ACTING_PATH
-from loop_kit.core.sanitize import MAX_BODY, fence, one_line, truncate, visible
+from loop_kit.core.text.plain_words import ACTING_PATH
+from loop_kit.core.text.sanitize import MAX_BODY, fence, one_line, truncate, visible
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

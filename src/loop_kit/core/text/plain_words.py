@@ -8,7 +8,7 @@ more. What is plain already stays as it is, to the byte: the same text is never 
 
 import re
 
-from loop_kit.core.sanitize import one_line, visible
+from loop_kit.core.text.sanitize import one_line, visible
 
 MAX_SUBJECT = 200
 MAX_MESSAGE = 10_000

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.core.github_markdown import blocks, live
 from tests.core.markdown_oracle import code
 
-from loop_kit.core import harmless
-from loop_kit.core.harmless import cell, cut, inline, markdown, quote, size_in_bytes
-from loop_kit.core.sanitize import MAX_BODY, MAX_SUMMARY
+from loop_kit.core.text import harmless
+from loop_kit.core.text.harmless import cell, cut, inline, markdown, quote, size_in_bytes
+from loop_kit.core.text.sanitize import MAX_BODY, MAX_SUMMARY
 
 
 @pytest.mark.parametrize(

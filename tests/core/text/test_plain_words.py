@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop_kit.core.plain_words import (
+from loop_kit.core.text.plain_words import (
     MAX_MESSAGE,
     MAX_SUBJECT,
     commit_message,

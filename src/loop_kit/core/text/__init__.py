@@ -1,0 +1,1 @@
+"""Text from outside: what is invisible, commands a runner, GitHub and git, or breaks a post."""
