@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, repository_root
 from loop_kit.core.project import setup_commands
-from loop_kit.core.sanitize import visible
+from loop_kit.core.text.sanitize import visible
 from loop_kit.errors import BadSetting
 from loop_kit.usecases.github_files import MAX_FILE, WORKFLOW, AgentChoice, Layout, files
 
