@@ -7,7 +7,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 WORKERS = auto
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
-.PHONY: demo test test-slow test-all storm hostile bench simulate check clean
+.PHONY: demo test test-slow test-all storm hostile bench simulate schemas dist release check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -39,14 +39,28 @@ SIMULATE =
 simulate: .venv/dev .venv/peer/ready  ## Simulate loops under every policy, and write docs/convergence.md
 	$(BIN)/python -m tests.simulation --python .venv/peer/bin/python $(SIMULATE)
 
+schemas: .venv/dev  ## Write docs/schemas/: cards, reports, state and configuration as JSON Schema
+	mkdir -p docs/schemas
+	for kind in card work-report review-report state config; do \
+	  $(BIN)/loop schema $$kind > docs/schemas/$$kind.json || exit 1; done
+
+dist: .venv/dev  ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build --directory dist
+
+VERSION =
+release: .venv/dev  ## Commit and tag a release, and say how to publish it: make release VERSION=0.2.0
+	$(BIN)/python .ci/release.py make $(VERSION)
+
 check: .venv/dev  ## Run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms src/loop_kit/defaults/github/issue_form.yml
-	env -u GH_TOKEN -u GITHUB_TOKEN $(BIN)/zizmor --offline --config .github/zizmor.yml --strict-collection --no-progress --persona=pedantic action.yml .github/workflows/*.yml examples/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms src/loop_kit/defaults/github/issue_form.yml .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	env -u GH_TOKEN -u GITHUB_TOKEN $(BIN)/zizmor --offline --config .github/zizmor.yml --strict-collection --no-progress --persona=pedantic action.yml .github/workflows/*.yml .github/dependabot.yml examples/*.yml
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

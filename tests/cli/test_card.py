@@ -201,7 +201,7 @@ def test_the_schema_is_valid_closed_and_describes_every_field(repo: Repo) -> Non
     found = schema(repo)
     Draft202012Validator.check_schema(found)
     assert found["required"] == ["task_id", "goal"]
-    assert set(found["properties"]) == set(TaskCard.model_fields)
+    assert set(found["properties"]) == {"$schema", *TaskCard.model_fields}
     assert len(list(objects(found))) == 3
     for each in objects(found):
         assert each["additionalProperties"] is False

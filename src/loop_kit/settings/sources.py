@@ -36,7 +36,7 @@ INPUTS = (
 
 ACTION_DEFAULTS: Values = {"evidence": "strict", "dispatch_timeout": 0, "auto_dispatch": True}
 
-_CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
+CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
     *("task", "task_id", "issue", "pull_request", "round", "expected_state"),
     *("phase", "dry_run", "loop_kit_args", "trigger_label", "allowed_bots"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
@@ -125,8 +125,8 @@ def config_values(document: object, name: str) -> dict[str, object]:
         )
     values = {str(key).replace("-", "_"): value for key, value in document.items()}
     for key in values:
-        if key not in _CONFIGURABLE:
-            raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, _CONFIGURABLE))
+        if key not in CONFIGURABLE:
+            raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, CONFIGURABLE))
     if "rules" in values:
         values["rules"] = known_rules(values["rules"], name)
     return values

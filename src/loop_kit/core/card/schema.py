@@ -55,6 +55,7 @@ def card_schema() -> dict[str, Any]:
         named["pattern"] = _ID
     for text in (fields["goal"], fields["verify"]["items"]):
         text["pattern"] = _NOT_BLANK
+    fields["$schema"] = {"type": "string", "description": "This schema, for editors; ignored."}
     schema.pop("description", None)
     return {"$schema": DIALECT, **schema, "title": "Task card of loop-kit"}
 

@@ -136,7 +136,7 @@ def parse_card(raw: bytes, name: str) -> TaskCard:
 
 
 def card_from(document: Any, name: str) -> TaskCard:
-    """The card that the parsed `document` is.
+    """The card that the parsed `document` is; `$schema`, which is for editors, says nothing of it.
 
     Raises:
         BadCard: it is not a mapping, or a field does not fit; the nearest known key is named.
@@ -147,7 +147,7 @@ def card_from(document: Any, name: str) -> TaskCard:
             f"A minimal card:\n{MINIMAL_CARD}",
         )
     try:
-        return TaskCard.model_validate(document)
+        return TaskCard.model_validate({k: v for k, v in document.items() if k != "$schema"})
     except ValidationError as error:
         sentence, remedy = explain(error, TaskCard)
         raise BadCard(f"{name}: {sentence}.", remedy) from None
