@@ -7,7 +7,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 WORKERS = auto
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
-.PHONY: demo test test-slow test-all storm hostile bench simulate schemas dist release check clean
+.PHONY: demo test test-slow test-all storm hostile bench simulate schemas site dist release check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -43,6 +43,9 @@ schemas: .venv/dev  ## Write docs/schemas/: cards, reports, state and configurat
 	mkdir -p docs/schemas
 	for kind in card work-report review-report state config; do \
 	  $(BIN)/loop schema $$kind > docs/schemas/$$kind.json || exit 1; done
+
+site: .venv/site  ## Build the documentation as a site into site/; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 .venv/site/bin/mkdocs build --clean
 
 dist: .venv/dev  ## Build the wheel and the source distribution into dist/
 	rm -rf dist
@@ -80,6 +83,11 @@ clean:
 	rm -f .venv/lib/python*/site-packages/loop_kit.pth
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.venv/site: .ci/requirements-docs.lock | .venv/bin/uv
+	$(BIN)/uv venv --quiet --clear .venv/site
+	$(BIN)/uv pip install --quiet --python .venv/site/bin/python --require-hashes --requirement .ci/requirements-docs.lock
+	touch .venv/site
 
 .venv/peer/ready: benchmarks/requirements.lock | .venv/bin/uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/peer

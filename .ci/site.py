@@ -1,0 +1,55 @@
+"""Hooks of `mkdocs build`: the README is the first page, and links out of docs/ lead to GitHub.
+
+The pages are written to be read on GitHub, where most people meet them. So their links to files
+outside docs/ stay as they are there, and are changed for the site alone.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+_LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s]+)(?P<after>[^)]*\))")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the README as the first page."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    files.append(File.generated(config, "index.md", content=_relinked(readme, "", config)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """Leads the links of a page that leave docs/ to GitHub."""
+    return markdown if page.file.src_uri == "index.md" else _relinked(markdown, "docs", config)
+
+
+def _relinked(markdown: str, folder: str, config: MkDocsConfig) -> str:
+    """`markdown` of a file in `folder`, with its links as the site needs them."""
+
+    def relink(found: re.Match[str]) -> str:
+        target, _, anchor = found["target"].partition("#")
+        if not target or "://" in target or target.startswith("mailto:"):
+            return found[0]
+        path = posixpath.normpath(posixpath.join(folder, target))
+        if not (ROOT / path).exists():
+            raise PluginError(f"{folder or 'README.md'}: the link {found['target']} leads nowhere.")
+        if path == "README.md":
+            link = "index.md"
+        elif path.startswith("docs/") and (ROOT / path).is_file():
+            link = path.removeprefix("docs/")
+        else:
+            link = f"{config.repo_url}/{'tree' if (ROOT / path).is_dir() else 'blob'}/v0/{path}"
+        return f"{found['before']}{link}{'#' * bool(anchor)}{anchor}{found['after']}"
+
+    return _LINK.sub(relink, markdown)
