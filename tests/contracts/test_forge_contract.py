@@ -14,6 +14,7 @@ from loop_kit.core.forge.status import LABELS
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
+from loop_kit.ports.forge import ThreadUpdate
 
 MARKER = "<!-- loop-kit:T-001:review-r1 -->"
 INLINE = "<!-- loop-kit:T-001:finding-F1 -->"
@@ -127,21 +128,39 @@ def test_the_next_round_is_started_with_its_inputs(world: World) -> None:
     assert world.dispatched() == [{"round": "2"}]
 
 
-def test_a_finding_is_posted_on_its_line_and_marked_there_when_it_is_fixed(world: World) -> None:
+def test_a_finding_is_posted_on_its_line_and_marked_and_resolved_there_when_it_is_fixed(
+    world: World,
+) -> None:
     number = opened(world)
     id_ = posted_inline(world, number)
     assert world.reviews(number) == [f"{MARKER}\nbody"]
     assert world.inline(number) == [f"{INLINE}\nF1 is wrong"]
+    fixed = {INLINE: ThreadUpdate(f"{INLINE}\nfixed", True), MARKER: ThreadUpdate("other", True)}
     for _ in range(2):
-        world.forge.edit_inline(number, {id_}, {INLINE: f"{INLINE}\nfixed", MARKER: "other"})
-        assert world.inline(number) == [f"{INLINE}\nfixed"]
+        assert world.forge.update_threads(number, {id_}, fixed, resolves=True) is None
+        assert (world.inline(number), world.resolved(number)) == ([f"{INLINE}\nfixed"], [True])
+    again = {INLINE: ThreadUpdate(f"{INLINE}\nis back", False)}
+    assert world.forge.update_threads(number, {id_}, again, resolves=True) is None
+    assert (world.inline(number), world.resolved(number)) == ([f"{INLINE}\nis back"], [False])
 
 
-def test_comments_of_other_reviews_are_left_as_they_are(world: World) -> None:
+def test_threads_of_other_reviews_are_left_as_they_are(world: World) -> None:
     number = opened(world)
     posted_inline(world, number)
-    world.forge.edit_inline(number, {"1"}, {INLINE: f"{INLINE}\nfixed"})
-    assert world.inline(number) == [f"{INLINE}\nF1 is wrong"]
+    fixed = {INLINE: ThreadUpdate(f"{INLINE}\nfixed", True)}
+    world.forge.update_threads(number, {"1"}, fixed, resolves=True)
+    assert (world.inline(number), world.resolved(number)) == ([f"{INLINE}\nF1 is wrong"], [False])
+
+
+def test_a_token_that_may_not_resolve_threads_marks_them_all_the_same(world: World) -> None:
+    number = opened(world)
+    id_ = posted_inline(world, number)
+    world.forbid_resolving()
+    fixed = {INLINE: ThreadUpdate(f"{INLINE}\nfixed", True)}
+    why = world.forge.update_threads(number, {id_}, fixed, resolves=True)
+    assert "not accessible" in (why or "")
+    assert (world.inline(number), world.resolved(number)) == ([f"{INLINE}\nfixed"], [False])
+    assert world.forge.update_threads(number, {id_}, fixed, resolves=False) is None
 
 
 def test_a_draft_is_made_ready_once_and_then_left_alone(world: World) -> None:

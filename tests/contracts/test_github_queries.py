@@ -9,6 +9,7 @@ from github import GithubException
 from tests.support.graphql_contract import faults_of
 
 from loop_kit.adapters.github import queries as forge_queries
+from loop_kit.adapters.github.queries import ThreadEdit
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import Connect, Open
@@ -22,7 +23,10 @@ QUERIES = {
     "standing": forge_queries.open_status(1, 2)[0],
     "standing-issue": forge_queries.open_status(1, None)[0],
     "standing-pull": forge_queries.open_status(None, 2)[0],
-    "edits": forge_queries.edit_mutation([("a", "b"), ("c", "d")])[0],
+    "threads": forge_queries.THREADS,
+    "edits": forge_queries.thread_mutation(
+        [ThreadEdit("edit", "a", "b"), ThreadEdit("resolve", "c"), ThreadEdit("unresolve", "d")]
+    )[0],
 }
 
 

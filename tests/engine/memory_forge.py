@@ -15,7 +15,7 @@ from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
-from loop_kit.ports.forge import Issue, OpenStatus, Reaction
+from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
 
 FIRST_ISSUE = 1001
 
@@ -28,6 +28,7 @@ class Post:
     author: str
     body: str
     review: str = ""
+    resolved: bool = False
 
 
 @dataclass
@@ -86,6 +87,7 @@ class MemoryForge:
         self.drafts_supported = True
         self.pulls_allowed = True
         self.ready_allowed = True
+        self.resolving_allowed = True
         self.inline_taken = True
         self.statuses: list[tuple[str, str, str]] = []
         self.issues: dict[int, MemoryIssue] = {}
@@ -190,14 +192,20 @@ class MemoryForge:
             pull.inline.append(Post(str(next(self._ids)), self.me, comment.body, review=id_))
         return id_
 
-    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
-        pull = self.pulls[number - 1]
-        pull.inline = [
-            replace(post, body=bodies.get(_first(post), post.body))
-            if post.review in reviews
-            else post
-            for post in pull.inline
-        ]
+    def update_threads(
+        self, number: int, reviews: set[str], updates: Mapping[str, ThreadUpdate], *, resolves: bool
+    ) -> str | None:
+        pull, refused = self.pulls[number - 1], None
+        for n, post in enumerate(pull.inline):
+            wanted = updates.get(_first(post)) if post.review in reviews else None
+            if wanted is None:
+                continue
+            asked = resolves and post.resolved != wanted.resolved
+            if asked and not self.resolving_allowed:
+                asked, refused = False, "Resource not accessible by integration"
+            resolved = wanted.resolved if asked else post.resolved
+            pull.inline[n] = replace(post, body=wanted.body, resolved=resolved)
+        return refused
 
     def mark_ready(self, number: int) -> None:
         pull = self.pulls[number - 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.engine.world import World, two_rounds
+from tests.engine.world import BLOCKER, World, two_rounds
 from tests.fakes import Act, AgentExit
 
 from loop_kit.core.loop.state import Outcome, Role
@@ -117,3 +117,40 @@ def test_a_pull_request_that_was_refused_is_opened_when_a_person_starts_the_loop
 
     assert world.posted() == [f"<!-- loop-kit:T-001:review-r{n} -->" for n in (1, 2)]
     assert shown(world) == ({"loop:approved"}, "success")
+
+
+def on_a_line(job: Assignment) -> Act:
+    """Two rounds with a finding on a line of the change."""
+    if job.role is Role.REVIEWER and job.round == 1:
+        wrong = {**BLOCKER, "file": "a1.py", "line": 1}
+        return Act({"decision": "changes_required", "blocking_issues": [wrong]})
+    return two_rounds(job)
+
+
+def threads(world: World) -> list[tuple[str, bool]]:
+    """The second line of each inline comment, and whether its thread is resolved."""
+    return [(post.body.splitlines()[1], post.resolved) for post in world.forge.pulls[0].inline]
+
+
+def test_the_thread_of_a_finding_that_was_fixed_is_marked_and_resolved(world: World) -> None:
+    world.script = on_a_line
+    world.job()
+    ((line, resolved),) = threads(world)
+    assert (line.startswith("**F1**"), resolved) == (True, False)
+
+    world.job()
+
+    ((line, resolved),) = threads(world)
+    assert (line.startswith("✅"), resolved) == (True, True)
+
+
+def test_a_token_that_may_not_resolve_is_named_once_and_the_mark_is_there(world: World) -> None:
+    world.script = on_a_line
+    world.forge.resolving_allowed = False
+
+    world.to_the_end()
+
+    ((line, resolved),) = threads(world)
+    assert (line.startswith("✅"), resolved) == (True, False)
+    said = [text for text in world.reporter.warnings if "may not resolve review threads" in text]
+    assert len(said) == 1

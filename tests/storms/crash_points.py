@@ -36,7 +36,7 @@ AT = "CRASH_AT"
 EFFECTS: Mapping[str, tuple[str, ...]] = {
     "Store": ("save", "sync", "keep_aside"),
     "Forge": (
-        *("open_pull_request", "post_review", "edit_inline", "mark_ready", "put_comment"),
+        *("open_pull_request", "post_review", "update_threads", "mark_ready", "put_comment"),
         *("set_status", "set_label", "dispatch", "react", "post_issue"),
     ),
     "Mailbox": ("post", "collect", "discard"),

@@ -47,6 +47,8 @@ class World:
     forbid_ready: Callable[[], object]
     comments: Callable[[int], list[str]]
     inline: Callable[[int], list[str]]
+    resolved: Callable[[int], list[bool]]
+    forbid_resolving: Callable[[], object]
     reviews: Callable[[int], list[str]]
     labels: Callable[[int], set[str]]
     label: Callable[[int, str], object]
@@ -80,6 +82,8 @@ def memory_world() -> World:
         forbid_ready=lambda: setattr(forge, "ready_allowed", False),
         comments=lambda n: [post.body for post in forge._thing(n).comments],
         inline=lambda n: [post.body for post in forge.pulls[n - 1].inline],
+        resolved=lambda n: [post.resolved for post in forge.pulls[n - 1].inline],
+        forbid_resolving=lambda: setattr(forge, "resolving_allowed", False),
         reviews=lambda n: [post.body for post in forge.pulls[n - 1].posts],
         labels=lambda n: forge._thing(n).labels,
         label=lambda n, name: forge._thing(n).labels.add(name),
@@ -136,6 +140,10 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
         forbid_ready=lambda: hub.set_permissions("bot", {**scopes, "contents": "read"}),
         comments=lambda n: [comment.body for comment in demo.issues[n].comments],
         inline=lambda n: [c.body for review in demo.pulls[n].reviews for c in review.comments],
+        resolved=lambda n: [
+            c.resolved_by is not None for review in demo.pulls[n].reviews for c in review.comments
+        ],
+        forbid_resolving=lambda: hub.set_permissions("bot", {**scopes, "contents": "read"}),
         reviews=lambda n: [review.body for review in demo.pulls[n].reviews],
         labels=lambda n: set(demo.issues[n].labels),
         label=lambda n, name: hub.add_label("octo/demo", n, name),

@@ -35,6 +35,8 @@ def answer_query(
         "markPullRequestReadyForReview": graph.mark_ready,
         "convertPullRequestToDraft": graph.to_draft,
         "updatePullRequestReviewComment": graph.edit_review_comment,
+        "resolveReviewThread": graph.resolve_thread,
+        "unresolveReviewThread": graph.unresolve_thread,
     }
     done = graphql_sync(
         schema(),
@@ -123,6 +125,24 @@ class Graph:
         comment.body = input["body"]
         return {"clientMutationId": input.get("clientMutationId")}
 
+    def resolve_thread(self, _info: Any, input: Json) -> Json:  # noqa: A002
+        return self.set_resolved(input, self.call.caller.login)
+
+    def unresolve_thread(self, _info: Any, input: Json) -> Json:  # noqa: A002
+        return self.set_resolved(input, None)
+
+    def set_resolved(self, given: Json, by: str | None) -> Json:
+        """Resolve a thread or open it again: a matter of who may push, whoever began it."""
+        found = [c for c in self.review_comments().values() if c.reply_to is None]
+        begun = next((c for c in found if c.thread_id == given["threadId"]), None)
+        if begun is None:
+            raise no_node(given["threadId"])
+        caller = self.call.caller
+        if caller.level("pull_requests") != "write" or not caller.may_push:
+            raise fault("FORBIDDEN", "Resource not accessible by integration")
+        begun.resolved_by = by
+        return {"clientMutationId": given.get("clientMutationId")}
+
     def set_draft(self, given: Json, *, draft: bool) -> Json:
         found = self.pull_named(given["pullRequestId"])
         if found is None:
@@ -158,7 +178,7 @@ class Graph:
 
     def review_comments(self) -> dict[str, ReviewComment]:
         return {
-            f"PRRC_{comment.id}": comment
+            comment.node_id: comment
             for repository in self.repositories
             for pull in repository.pulls.values()
             for review in pull.reviews

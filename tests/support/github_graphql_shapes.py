@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from tests.support.github_shapes import Json, optional_timestamp
 
 if TYPE_CHECKING:
-    from tests.support.github_state import HostedRepository, Issue, Pull
+    from tests.support.github_state import HostedRepository, Issue, Pull, Review, ReviewComment
 
 LARGEST_PAGE = 100
 CLOSING = re.compile(
@@ -53,7 +53,30 @@ class GraphShapes:
             "headRepository": {"nameWithOwner": source} if source else None,
             "baseRefName": pull.base,
             "closingIssuesReferences": self.closing(pull),
+            "reviewThreads": self.threads(pull),
         }
+
+    def threads(self, pull: Pull) -> Callable[..., Json]:
+        """Return the threads that anybody may see, in the order in which they were begun."""
+        seen = [(r, c) for r in pull.reviews if r.state != "PENDING" for c in r.comments]
+
+        def shown(begun: ReviewComment) -> Json:
+            answers = [pair for pair in seen if pair[1].thread_id == begun.thread_id]
+
+            def comments(_info: Any, **page: Any) -> Json:
+                return connection("comments", [review_comment(*pair) for pair in answers], **page)
+
+            return {
+                "id": begun.thread_id,
+                "isResolved": begun.resolved_by is not None,
+                "comments": comments,
+            }
+
+        def threads(_info: Any, **page: Any) -> Json:
+            begun = [shown(comment) for _, comment in seen if comment.reply_to is None]
+            return connection("reviewThreads", begun, **page)
+
+        return threads
 
     def opening(self, issue: Issue) -> Json:
         """Return what issues and pull requests have in common."""
@@ -94,8 +117,21 @@ class GraphShapes:
         return list(found.values())
 
 
+def review_comment(review: Review, comment: ReviewComment) -> Json:
+    return {
+        "id": comment.node_id,
+        "body": comment.body,
+        "pullRequestReview": {"fullDatabaseId": str(review.id)},
+    }
+
+
 def connection(
-    name: str, items: Iterable[Json], first: int | None = None, last: int | None = None, **_: Any
+    name: str,
+    items: Iterable[Json],
+    first: int | None = None,
+    last: int | None = None,
+    after: str | None = None,
+    **_: Any,
 ) -> Json:
     """Show one end of a list; GitHub wants to know how much of it, and shows at most a hundred."""
     if first is None and last is None:
@@ -108,5 +144,8 @@ def connection(
     if size > LARGEST_PAGE:
         message = f"Requesting {size} records on the `{name}` connection exceeds the limit of 100."
         raise GraphQLError(message, extensions={"type": "EXCESSIVE_PAGINATION"})
-    shown = every[:size] if first is not None else every[len(every) - size :]
-    return {"nodes": shown, "totalCount": len(every)}
+    start = int(after or 0)
+    shown = every[start : start + size] if first is not None else every[max(len(every) - size, 0) :]
+    end = start + len(shown)
+    page = {"hasNextPage": first is not None and end < len(every), "endCursor": str(end)}
+    return {"nodes": shown, "totalCount": len(every), "pageInfo": page}

@@ -88,7 +88,10 @@ class Issue:
 
 @dataclass
 class ReviewComment:
-    """A comment on a line of a diff, as it was when it was made."""
+    """A comment on a line of a diff, as it was when it was made.
+
+    One that answers no other begins a thread, which `resolved_by` belongs to.
+    """
 
     id: int
     review_id: int
@@ -103,6 +106,16 @@ class ReviewComment:
     position: int
     excerpt: str
     created_at: dt.datetime = field(default_factory=utc_now)
+    reply_to: int | None = None
+    resolved_by: str | None = None
+
+    @property
+    def node_id(self) -> str:
+        return f"PRRC_{self.id}"
+
+    @property
+    def thread_id(self) -> str:
+        return f"PRRT_{self.reply_to or self.id}"
 
 
 @dataclass

@@ -33,8 +33,14 @@ from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Role, Round
 from loop_kit.engine.options import Options
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
+from loop_kit.ports.forge import ThreadUpdate
 
 _Post = Callable[[LoopState, OutboxItem], Published]
+
+_UNRESOLVED = (
+    "This token may not resolve review threads, so those of settled findings are only marked as"
+    " such; with an App's token as `github-token` they are resolved"
+)
 
 
 class Publisher:
@@ -127,19 +133,26 @@ class Publisher:
         )
 
     def _post_marks(self, state: LoopState, item: OutboxItem) -> Published:
-        """Mark the findings that this round settled, on their lines."""
+        """Mark the findings that a round settled or opened again, and resolve their threads.
+
+        A token that may not resolve threads is not tried again, and that is said once.
+        """
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
         reviews = {i.ref for i in state.outbox if outbox.kind_of(i.key) == outbox.REVIEW and i.ref}
-        bodies = {
-            marker(state.task_id, finding_key(f.id)): self._options.redact(
-                finding_comment(state, f)
+        round_, redact = outbox.round_of(item.key), self._options.redact
+        updates = {
+            marker(state.task_id, finding_key(f.id)): ThreadUpdate(
+                redact(finding_comment(state, f)), resolved=f.status != "open"
             )
             for f in state.findings
-            if f.closed_round == outbox.round_of(item.key)
+            if f.status == "open" or f.closed_round == round_
         }
-        self._forge.edit_inline(state.pull_request, reviews, bodies)
-        return Published(_mark_done(item))
+        may_resolve = not outbox.is_resolving_refused(state)
+        why = self._forge.update_threads(state.pull_request, reviews, updates, resolves=may_resolve)
+        if why is not None:
+            self._reporter.warn(f"{_UNRESOLVED}: {why}")
+        return Published(_mark_done(item).model_copy(update={"why": (why or "")[:1000]}))
 
     def _end_draft(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:

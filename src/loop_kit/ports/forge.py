@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from loop_kit.core.loop.state import Lease
 
@@ -50,6 +50,13 @@ class OpenStatus:
     pull_open: bool | None = None
     pull_merged: bool | None = None
     labels: frozenset[str] = frozenset()
+
+
+class ThreadUpdate(NamedTuple):
+    """What the comment that began one of our threads is to be, and whether that is resolved."""
+
+    body: str
+    resolved: bool
 
 
 class Forge(Protocol):
@@ -129,8 +136,15 @@ class Forge(Protocol):
         """
         ...
 
-    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
-        """Replace the inline comments of `reviews` that begin with one of the keys, markers."""
+    def update_threads(
+        self, number: int, reviews: set[str], updates: Mapping[str, ThreadUpdate], *, resolves: bool
+    ) -> str | None:
+        """Update the threads that comments of `reviews` began with one of the keys, markers.
+
+        All in one request that changes anything. With `resolves` the threads are resolved and
+        opened again too; returns why the token may not do that, or None. The comments are updated
+        all the same.
+        """
         ...
 
     def mark_ready(self, number: int) -> None:

@@ -21,6 +21,7 @@ from loop_kit.core.forge.status import LABELS
 from loop_kit.core.loop.state import Lease
 from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import ForgeRefused, ForgeUnavailable, LoopError
+from loop_kit.ports.forge import ThreadUpdate
 
 if TYPE_CHECKING:
     from tests.support.github_state import HostedRepository
@@ -296,8 +297,11 @@ def test_many_findings_are_marked_with_one_read_and_one_mutation(
     post = ReviewPost(f"{MARKER}\nbody", comments)
     id_ = forge.post_review(number, demo.pulls[number].head_sha, post, MARKER)
     before = hub.count()
-    forge.edit_inline(number, {id_}, {f"<!-- F{n} -->": f"<!-- F{n} -->\nfixed" for n in range(40)})
+    marks = [f"<!-- F{n} -->" for n in range(40)]
+    fixed = {mark: ThreadUpdate(f"{mark}\nfixed", resolved=True) for mark in marks}
+    forge.update_threads(number, {id_}, fixed, resolves=True)
     assert hub.count() - before == 2
+    assert all(comment.resolved_by for comment in demo.pulls[number].reviews[0].comments)
     bodies = {comment.body for comment in demo.pulls[number].reviews[0].comments}
     assert bodies == {f"<!-- F{n} -->\nfixed" for n in range(40)}
 

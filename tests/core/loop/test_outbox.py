@@ -5,10 +5,24 @@ from __future__ import annotations
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.agent.reports import ReportedIssue
+from loop_kit.core.agent.reports import Disposition, ReportedIssue, ReviewReport
+from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.machine import transition
-from loop_kit.core.loop.messages import Failure, LeaseTaken, Published
-from loop_kit.core.loop.outbox import kind_of, label_of, marks_key, pending, review_key
+from loop_kit.core.loop.messages import (
+    Commanded,
+    Failure,
+    LeaseTaken,
+    Published,
+    ReviewReported,
+)
+from loop_kit.core.loop.outbox import (
+    is_resolving_refused,
+    kind_of,
+    label_of,
+    marks_key,
+    pending,
+    review_key,
+)
 from loop_kit.core.loop.state import Lease, Limits, LoopState, OutboxItem, Outcome, Role, Source
 
 ON_A_LINE = ReportedIssue(reason="wrong", file="a.py", line=1)
@@ -153,3 +167,38 @@ def test_each_outcome_has_its_label(outcome: Outcome | None, label: str) -> None
 def test_only_a_number_of_a_round_is_cut_off_a_key(key: str) -> None:
     assert kind_of(key) == key
     assert kind_of(review_key(12)) == "review"
+
+
+def test_a_finding_that_comes_back_is_marked_open_again_in_that_round() -> None:
+    state = b.after(after_round_one(ON_A_LINE), b.work_reported(2, 2))
+    fixed = ReviewReport(
+        task_id="T-001",
+        round=2,
+        decision="changes_required",
+        blocking_issues=(ReportedIssue(reason="something else", scenario="it fails"),),
+        dispositions=(Disposition(id="F1", status="fixed"),),
+    )
+    state = posted(b.after(state, ReviewReported(fixed, b.AT)))
+    assert state.findings[0].status == "fixed"
+    again = ON_A_LINE.model_copy(update={"id": "F1"})
+    state = b.after(state, b.work_reported(3, 3), b.rejected(3, again))
+    assert state.findings[0].status == "open"
+    assert marks_key(3) in keys(state)
+
+
+def test_a_decision_of_a_person_is_marked_without_waiting_for_a_review() -> None:
+    state = after_round_one(ON_A_LINE)
+    waived = Command(comment=1, verb="waive", findings=("F1",), by="mona")
+    assert keys(transition(state, Commanded(waived, b.AT))) == [marks_key(2)]
+
+
+def test_threads_that_may_not_be_resolved_are_tried_again_when_a_person_starts_the_loop() -> None:
+    state = b.after(after_round_one(ON_A_LINE), b.work_reported(2, 2), b.halted(Outcome.CANCELLED))
+    waived = Command(comment=1, verb="waive", findings=("F1",), by="mona")
+    state = posted(transition(state, Commanded(waived, b.AT)))
+    done = item(state, marks_key(2)).model_copy(update={"status": "done", "why": "no"})
+    state = transition(state, Published(done))
+    assert is_resolving_refused(state)
+    state = transition(state, b.resumed())
+    assert marks_key(2) in keys(state)
+    assert not is_resolving_refused(state)

@@ -9,7 +9,7 @@ GitHub Enterprise, proxies and certificates are read by it and by `requests`.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -164,6 +164,27 @@ class GitHubApi:
             elif not isinstance(data, dict):
                 raise AnswerLost("GitHub's answer is no GraphQL.", "Check GITHUB_API_URL.")
             return dict(data or {})
+
+        return self.create(permission, call, lambda: None)
+
+    def mutate(
+        self, query: str, variables: Mapping[str, Any], permission: str, optional: Collection[str]
+    ) -> str | None:
+        """A mutation that sets values, whose aliases `optional` may be refused; why they were.
+
+        What does not exist any more is no refusal.
+        """
+        requester = self.github.requester
+
+        def call() -> str | None:
+            body = {"query": query, "variables": dict(variables)}
+            headers, answer = requester.requestJsonAndCheck(
+                "POST", requester.graphql_url, input=body
+            )
+            required, refused = refusals.split_errors(answer, optional)
+            if required:
+                raise GithubException(200, {"errors": required}, headers)
+            return refusals.error_message({"errors": refused}) if refused else None
 
         return self.create(permission, call, lambda: None)
 

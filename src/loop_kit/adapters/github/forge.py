@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from loop_kit.adapters.github import queries, refusals
+from loop_kit.adapters.github import queries, refusals, threads
 from loop_kit.adapters.github.answers import (
     is_post,
     is_posted_by,
@@ -30,7 +30,7 @@ from loop_kit.core.text.harmless import cut
 from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import PullRequest
-from loop_kit.ports.forge import Issue, OpenStatus, Reaction
+from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
 
 __all__ = ["Access", "GitHubForge"]
 
@@ -249,19 +249,11 @@ class GitHubForge:
             "pull-requests: write", lambda: str(pull.create_issue_comment(post.whole).id), find
         )
 
-    def edit_inline(self, number: int, reviews: set[str], bodies: Mapping[str, str]) -> None:
-        """Replace the inline comments of `reviews` that begin with one of the keys, markers."""
-        pull = self._api.repository.get_pull(number)
-
-        def search() -> list[tuple[str, str]]:
-            comments = pull.get_review_comments()
-            own = [c for c in comments if str(c.pull_request_review_id) in reviews]
-            firsts = ((c.node_id, first_line(c.body)) for c in own)
-            return [(node, bodies[first]) for node, first in firsts if first in bodies]
-
-        found = self._api.ask("pull-requests: read", search)
-        if found:
-            self._api.graphql(*queries.edit_mutation(found), permission="pull-requests: write")
+    def update_threads(
+        self, number: int, reviews: set[str], updates: Mapping[str, ThreadUpdate], *, resolves: bool
+    ) -> str | None:
+        """Update the threads that comments of `reviews` began with one of the keys, markers."""
+        return threads.update(self._api, number, reviews, updates, resolves=resolves)
 
     def mark_ready(self, number: int) -> None:
         """Mark a draft as ready for review; does nothing if it is no draft."""

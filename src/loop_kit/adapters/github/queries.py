@@ -5,7 +5,7 @@ missing permission.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 LARGEST_INT = 2**31 - 1
 
@@ -32,6 +32,32 @@ PULL = (
     " closingIssuesReferences(first: 2) { nodes { number repository { nameWithOwner } } } } } }"
 )
 
+_ON_PULL = "query($owner: String!, $name: String!, $number: Int!, $after: String)"
+
+THREADS = (
+    f"{_ON_PULL} {{ repository(owner: $owner, name: $name) {{ pullRequest(number: $number)"
+    " { reviewThreads(first: 100, after: $after) { pageInfo { hasNextPage endCursor }"
+    " nodes { id isResolved comments(first: 1) { nodes { id body"
+    " pullRequestReview { fullDatabaseId } } } } } } } }"
+)
+
+
+class ThreadEdit(NamedTuple):
+    """One field of `thread_mutation`; `id` is a comment's to be edited, else a thread's."""
+
+    kind: Literal["edit", "resolve", "unresolve"]
+    id: str
+    body: str = ""
+
+
+_EDITS = {
+    "edit": (
+        "updatePullRequestReviewComment(input: {{pullRequestReviewCommentId: $i{n}, body: $b{n}}})"
+    ),
+    "resolve": "resolveReviewThread(input: {{threadId: $i{n}}})",
+    "unresolve": "unresolveReviewThread(input: {{threadId: $i{n}}})",
+}
+
 
 def open_status(issue: int | None, pull: int | None) -> tuple[str, dict[str, int]]:
     """The query for how an issue and a pull request stand, and its variables but the repository.
@@ -52,15 +78,15 @@ def open_status(issue: int | None, pull: int | None) -> tuple[str, dict[str, int
     return query, variables
 
 
-def edit_mutation(comments: Sequence[tuple[str, str]]) -> tuple[str, dict[str, Any]]:
-    """One mutation and its variables for all these review comments: node ids and new bodies."""
-    names = range(len(comments))
-    declared = ", ".join(f"$i{n}: ID!, $b{n}: String!" for n in names)
-    parts = " ".join(
-        f"m{n}: updatePullRequestReviewComment(input: {{pullRequestReviewCommentId: $i{n},"
-        f" body: $b{n}}}) {{ clientMutationId }}"
-        for n in names
-    )
-    variables = {f"i{n}": node for n, (node, _) in enumerate(comments)}
-    variables |= {f"b{n}": body for n, (_, body) in enumerate(comments)}
-    return f"mutation({declared}) {{ {parts} }}", variables
+def thread_mutation(edits: Sequence[ThreadEdit]) -> tuple[str, dict[str, Any]]:
+    """One mutation for all of `edits`, each with the alias `m` and its number; its variables."""
+    declared, parts = [], []
+    variables: dict[str, Any] = {}
+    for n, edit in enumerate(edits):
+        declared.append(f"$i{n}: ID!")
+        variables[f"i{n}"] = edit.id
+        if edit.kind == "edit":
+            declared.append(f"$b{n}: String!")
+            variables[f"b{n}"] = edit.body
+        parts.append(f"m{n}: {_EDITS[edit.kind].format(n=n)} {{ clientMutationId }}")
+    return f"mutation({', '.join(declared)}) {{ {' '.join(parts)} }}", variables

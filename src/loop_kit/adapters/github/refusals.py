@@ -4,7 +4,7 @@
 `permissions:` line can fix names it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from loop_kit.errors import ForgeRefused
@@ -80,6 +80,23 @@ def is_absence(data: Any) -> bool:
     kinds = {part.get("type") for part in _details(data) if isinstance(part, dict)}
     whole = data.get("data") if isinstance(data, dict) else None
     return kinds <= {"NOT_FOUND"} and isinstance(whole, dict) and None not in whole.values()
+
+
+def split_errors(data: Any, optional: Collection[str]) -> tuple[list[Any], list[Any]]:
+    """The errors of a GraphQL answer, and those final ones at the aliases `optional`.
+
+    What reports an object that does not exist any more is in neither.
+    """
+    required: list[Any] = []
+    refused: list[Any] = []
+    for part in _details(data):
+        path = part.get("path") if isinstance(part, dict) else None
+        is_optional = isinstance(path, list) and bool(path) and path[0] in optional
+        if is_optional and part.get("type") == "NOT_FOUND":
+            continue
+        final = is_optional and not is_transient({"errors": [part]})
+        (refused if final else required).append(part)
+    return required, refused
 
 
 def is_final(status: int, data: Any) -> bool:

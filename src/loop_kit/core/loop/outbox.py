@@ -1,11 +1,12 @@
 """What the loop intends to post: the keys of the outbox, and when each is intended (again).
 
-Some posts are made once: the pull request, each round's review, the marks on what it settled, the
-end of the draft, the issue with what an approved loop leaves for later. Others show the status of
-the loop and are updated whenever that changes: the status comment on the pull request and the
-acknowledgement on the issue (always the same ones, found by the `ref` of their items), the commit
-status and the labels. Nothing is intended that has no place: a worker that fails in the first round
-leaves no pull request, and its loop's head is a commit of the base branch, which gets no status.
+Some posts are made once: the pull request, each round's review, the marks on what was settled or
+opened again (the comments on its lines, and their threads), the end of the draft, the issue with
+what an approved loop leaves for later. Others show the status of the loop and are updated whenever
+that changes: the status comment on the pull request and the acknowledgement on the issue (always
+the same ones, found by the `ref` of their items), the commit status and the labels. Nothing is
+intended that has no place: a worker that fails in the first round leaves no pull request, and its
+loop's head is a commit of the base branch, which gets no status.
 
 A refusal of the forge is final until a person starts the loop again: they may have fixed the
 setting. The first post that the loop is running costs no push of its own: it waits for the push
@@ -49,7 +50,7 @@ def review_key(round_: int) -> str:
 
 
 def marks_key(round_: int) -> str:
-    """The key of the marks on inline comments whose findings that round settled."""
+    """The key of the marks on inline comments of findings settled or opened again in that round."""
     return f"{MARKS}-r{round_}"
 
 
@@ -91,6 +92,13 @@ def pending(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(sorted(items, key=_rank))
 
 
+def is_resolving_refused(state: LoopState) -> bool:
+    """Whether the forge has refused to resolve threads since a person started the loop last."""
+    return any(
+        kind_of(item.key) == MARKS and item.status == "done" and item.why for item in state.outbox
+    )
+
+
 def is_pull_request_missing(state: LoopState) -> bool:
     """Whether an approved loop has a pull request outstanding that it could not open."""
     opened = item_of(state, PULL_REQUEST)
@@ -124,6 +132,8 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     reviewed = _reviewed_rounds(after) - _reviewed_rounds(before)
     if reviewed:
         _intend_review(items, after, min(reviewed))
+    if before.findings is not after.findings:
+        _intend_marks(items, before, after)
     posted = _posted_outcome(before)
     if posted is not None and after.outcome is None:
         _retry_refused(items, after)
@@ -173,14 +183,27 @@ def _intend_review(items: _Intents, after: LoopState, round_: int) -> None:
     own = after.source.pull is None
     wanted = [*([PULL_REQUEST] if own else []), review_key(round_)]
     refused = PULL_REQUEST in items and items[PULL_REQUEST].status == "refused"
-    if not refused and any(f.closed_round == round_ and f.file and f.line for f in after.findings):
-        wanted.append(marks_key(round_))
     if not refused and own and after.outcome is Outcome.APPROVED:
         wanted.append(READY)
     if after.outcome is Outcome.APPROVED and _asks_for_follow_up(after):
         wanted.append(FOLLOW_UP)
     for key in wanted:
         items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
+
+
+def _intend_marks(items: _Intents, before: LoopState, after: LoopState) -> None:
+    """Intend the marks on findings that were settled, or opened again."""
+    opened = items.get(PULL_REQUEST)
+    if after.pull_request is None and (opened is None or opened.status == "refused"):
+        return
+    was_open = {f.id: f.status == "open" for f in before.findings}
+    changed = (
+        f
+        for f in after.findings
+        if f.file and f.line and was_open.get(f.id, f.status == "open") != (f.status == "open")
+    )
+    for key in sorted({marks_key(f.closed_round or before.round) for f in changed}):
+        _intend(items, key, after)
 
 
 def _asks_for_follow_up(state: LoopState) -> bool:
@@ -214,7 +237,7 @@ def _intend(items: _Intents, key: str, after: LoopState) -> None:
 
 def _retry_refused(items: _Intents, after: LoopState) -> None:
     for key, item in items.items():
-        if item.status == "refused":
+        if item.status == "refused" or item.why:
             items[key] = _make_pending(item, after)
 
 
