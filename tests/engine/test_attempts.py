@@ -492,6 +492,8 @@ def test_the_budget_stops_the_loop_before_the_next_spend(world: World) -> None:
 
     assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("budget",))
     assert "110 of 100 tokens are used." in state.error
+    attempt = state.history[0].attempts[0]
+    assert (attempt.backend, attempt.tokens_in, attempt.seconds) == ("fake", 90, 0)
     assert [job.role for job in world.jobs] == [Role.WORKER]
     assert state.resume_phase is Phase.AWAITING_REVIEW
 

@@ -12,8 +12,8 @@ from loop_kit.adapters.agents.choice import (
 )
 from loop_kit.adapters.agents.own_home import HomesPlace
 from loop_kit.adapters.agents.second_reviewer import (
+    models,
     report_same_model,
-    reviewer_models,
 )
 from loop_kit.adapters.git.command import (
     ANONYMOUS,
@@ -187,7 +187,7 @@ def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = F
         secrets=secrets,
         redact=Redactor(secrets),
         draft=settings.draft,
-        models=reviewer_models(settings) if not replays else {},
+        models=models(settings) if not replays else {},
     )
 
 

@@ -1,7 +1,7 @@
 """What the attempts of worker and reviewer share: mailbox, prompt, agent, and how it failed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loop_kit.core.agent.diagnosis import ProblemKind
@@ -129,12 +129,21 @@ class Dispatcher:
         self._reporter.start_attempt(effect.role, effect.round, effect.attempt, agent.name)
         metrics = AttemptMetrics(self._reporter, self._clock, state, where)
         try:
-            ended = agent.run(assignment, metrics)
+            ended = self._with_backend(effect.role, agent.run(assignment, metrics))
             delivered = receive(self._mailbox, delivery, self._options.redact)
         finally:
             self._mailbox.discard(delivery)
         self._report_end(state, effect, ended, delivered, metrics)
         return ended, delivered
+
+    def _with_backend(self, role: Role, ended: AgentExit) -> AgentExit:
+        """`ended`, with who has spent; an agent that ran in another job knows that itself."""
+        spent = ended.spent
+        named = {
+            "backend": spent.backend or self._agents[role].name,
+            "model": spent.model or self._options.models.get(role) or None,
+        }
+        return replace(ended, spent=spent.model_copy(update=named))
 
     def _post(
         self,
@@ -294,7 +303,10 @@ class Dispatcher:
             started_round=state.round,
         )
         tokens = ended.thread_tokens
-        used = {} if tokens is None else {"tokens_in": tokens[0], "tokens_out": tokens[1]}
+        used: dict[str, int | None] = {}
+        if tokens is not None:
+            used = {"tokens_in": tokens[0], "tokens_out": tokens[1]}
+            used["tokens_cached"] = ended.thread_cached
         return (base or fresh).model_copy(update=used)
 
     def now(self) -> str:

@@ -95,7 +95,7 @@ class AgentExit:
     Exit code 0 means nothing by itself: an aborted run ends with it too.
     `tampered` names what the program changed that only the runner or a person may change.
     `thread_tokens` are the tokens in and out of the whole conversation, where that is what the
-    backend reports; `spent` is always this attempt's alone.
+    backend reports, `thread_cached` those that were read before; `spent` is this attempt's alone.
     """
 
     exit_code: int = 0
@@ -104,6 +104,7 @@ class AgentExit:
     session_id: str = ""
     spent: Spent = field(default_factory=Spent)
     thread_tokens: tuple[int, int] | None = None
+    thread_cached: int | None = None
     tampered: tuple[str, ...] = ()
 
     @property

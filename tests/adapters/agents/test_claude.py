@@ -96,8 +96,10 @@ def test_what_a_run_spent_until_its_budget_was_used_up_is_known(tmp_path: Path) 
 
 
 def test_a_run_that_was_killed_has_unknown_usage(tmp_path: Path) -> None:
-    ended, _ = run(tmp_path, b'{"type":"system","subtype":"init","session_id":"s"}\n', code=143)
+    init = b'{"type":"system","subtype":"init","session_id":"s","model":"claude-opus-5[1m]"}\n'
+    ended, _ = run(tmp_path, init, code=143)
     assert (ended.session_id, ended.spent.tokens_in, ended.spent.cost_usd) == ("s", None, None)
+    assert ended.spent.model == "claude-opus-5"
 
 
 HOSTILE = [

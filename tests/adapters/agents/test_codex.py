@@ -66,7 +66,7 @@ def test_a_whole_run_reports_session_tokens_and_what_was_done(tmp_path: Path) ->
     assert (ended.exit_code, ended.message) == (0, "")
     assert ended.session_id == "01a203e3-6f9f-7363-aa3f-6d7bd014a9ec"
     assert (ended.spent.tokens_in, ended.spent.tokens_out) == (6300, 280)
-    assert ended.spent.cost_usd is None
+    assert (ended.spent.tokens_cached, ended.spent.cost_usd) == (4400, None)
     assert ended.spent.agent_seconds > 0
     assert shown[0] == "Session: 01a203e3-6f9f-7363-aa3f-6d7bd014a9ec"
     assert shown[1] == "Message: Looking at the repository."

@@ -115,7 +115,7 @@ def test_a_round_comes_through_as_it_was_reported() -> None:
 
 
 def test_a_failed_round_tells_why_and_what_all_attempts_spent() -> None:
-    spent = Spent(agent_seconds=5, tokens_in=10, tokens_out=1)
+    spent = Spent(agent_seconds=5, tokens_in=10, tokens_out=1, backend="codex", model="gpt-5")
     transient = failed(Role.WORKER, Failure.TRANSIENT, "overloaded", spent=spent)
     last = failed(Role.WORKER, Failure.TIMEOUT, "timed out after 5 s", spent=spent)
 
@@ -124,7 +124,9 @@ def test_a_failed_round_tells_why_and_what_all_attempts_spent() -> None:
     assert found.work is None
     assert found.outcome is Outcome.WORKER_TIMEOUT
     assert found.failure(Role.WORKER) == (Failure.TIMEOUT, "timed out after 5 s")
-    assert found.spent.of(Role.WORKER) == Spent(agent_seconds=10, tokens_in=20, tokens_out=2)
+    assert found.spent.of(Role.WORKER) == spent.model_copy(
+        update={"agent_seconds": 10, "tokens_in": 20, "tokens_out": 2}
+    )
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ class ClaudeReader:
 
     stuck = ""
     thread_tokens = None
+    thread_cached = None
 
     def __init__(self, assignment: Assignment) -> None:
         self.session_id = ""
@@ -109,6 +110,7 @@ class ClaudeReader:
         self.problem: Problem | None = None
         self._root = str(assignment.workspace)
         self._result: Mapping[str, object] = {}
+        self._model: str | None = None
         self._failed: Mapping[str, object] = {}
         self._resets_at = 0
 
@@ -123,13 +125,15 @@ class ClaudeReader:
         """Tokens and money of this attempt, cache reads and writes counted as input."""
         usage = self._result.get("usage")
         if not isinstance(usage, dict):
-            return Spent()
+            return Spent(model=self._model)
         into = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
         out = usage.get("output_tokens")
         return Spent(
             tokens_in=sum(whole_number(usage.get(key)) for key in into),
+            tokens_cached=whole_number(usage.get("cache_read_input_tokens")),
             tokens_out=whole_number(out) if isinstance(out, int) and out >= 0 else None,
             cost_usd=_cost(self._result),
+            model=self._model,
         )
 
     def feed(self, line: bytes) -> Sequence[Activity]:
@@ -142,6 +146,7 @@ class ClaudeReader:
         self.session_id = named or self.session_id
         self.began = self.began or first
         if first:
+            self._model = session_name(_text(event, "model").partition("[")[0]) or None
             return session(self.session_id)
         if kind == "result":
             self._result = event

@@ -107,6 +107,7 @@ class CodexReader:
         self.session_id = ""
         self.spoke = False
         self.thread_tokens: tuple[int, int] | None = None
+        self.thread_cached: int | None = None
         self._resumed = assignment.session
         self._answer = assignment.mailbox / _ANSWER
         self._begun = ""
@@ -129,13 +130,15 @@ class CodexReader:
         """Tokens of this attempt: of the thread, less what it had before. Codex reports no cost."""
         if self.thread_tokens is None:
             return Spent()
-        into, out = self.thread_tokens
-        resumed = self._resumed
+        counts, resumed = (*self.thread_tokens, self.thread_cached or 0), self._resumed
         if resumed is not None and resumed.session_id == self.session_id:
-            before = (resumed.tokens_in or 0, resumed.tokens_out or 0)
-            if into >= before[0] and out >= before[1]:
-                return Spent(tokens_in=into - before[0], tokens_out=out - before[1])
-        return Spent(tokens_in=into, tokens_out=out)
+            held = (resumed.tokens_in, resumed.tokens_out, resumed.tokens_cached)
+            fewer = [count - (before or 0) for count, before in zip(counts, held, strict=True)]
+            if fewer[0] >= 0 and fewer[1] >= 0:
+                counts = (fewer[0], fewer[1], max(fewer[2], 0))
+        into, out, cached = counts
+        known = None if self.thread_cached is None else min(cached, into)
+        return Spent(tokens_in=into, tokens_cached=known, tokens_out=out)
 
     def feed(self, line: bytes) -> Sequence[Activity]:
         """The agent's activities in one event."""
@@ -183,6 +186,8 @@ class CodexReader:
         if isinstance(usage, dict):
             into, out = usage.get("input_tokens"), usage.get("output_tokens")
             self.thread_tokens = (whole_number(into), whole_number(out))
+            cached = usage.get("cached_input_tokens")
+            self.thread_cached = None if cached is None else whole_number(cached)
 
 
 def _command(item: dict[str, object]) -> object:

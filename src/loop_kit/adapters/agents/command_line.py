@@ -104,6 +104,11 @@ class StreamReader(Protocol):
         ...
 
     @property
+    def thread_cached(self) -> int | None:
+        """How many of its input tokens the model had read before, if the backend reports that."""
+        ...
+
+    @property
     def problem(self) -> Problem | None:
         """The failure according to the backend's own events, or None."""
         ...
@@ -124,6 +129,7 @@ class PlainReader:
     stuck = ""
     answer = None
     thread_tokens = None
+    thread_cached = None
     problem = None
 
     def __init__(self, assignment: Assignment) -> None:
@@ -206,6 +212,7 @@ class CommandLineAgent:
             session_id=reader.session_id,
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
             thread_tokens=reader.thread_tokens,
+            thread_cached=reader.thread_cached,
             tampered=tampered,
         )
 

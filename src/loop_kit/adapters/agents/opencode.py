@@ -76,6 +76,7 @@ class Reader:
 
     answer = None
     thread_tokens = None
+    thread_cached = None
 
     def __init__(self, assignment: Assignment) -> None:
         self.session_id = ""
@@ -84,6 +85,7 @@ class Reader:
         self._root = str(assignment.workspace)
         self._steps = 0
         self._in = 0
+        self._cached = 0
         self._out = 0
         self._cost: float | None = None
         self._empty = 0
@@ -103,7 +105,12 @@ class Reader:
         """Tokens and money of this attempt's steps, cache reads and writes counted as input."""
         if not self._steps:
             return Spent()
-        return Spent(tokens_in=self._in, tokens_out=self._out, cost_usd=self._cost)
+        return Spent(
+            tokens_in=self._in,
+            tokens_cached=self._cached,
+            tokens_out=self._out,
+            cost_usd=self._cost,
+        )
 
     def feed(self, line: bytes) -> Sequence[Activity]:
         """The agent's activities in one event."""
@@ -144,6 +151,7 @@ class Reader:
         self._empty += 1
         for value in (counts.get("input"), cached.get("read"), cached.get("write")):
             self._in += whole_number(value)
+        self._cached += whole_number(cached.get("read"))
         self._out += whole_number(counts.get("output")) + whole_number(counts.get("reasoning"))
         cost = money(part.get("cost"))
         if cost is not None:

@@ -67,17 +67,18 @@ def choose_second_reviewer(
         return MissingAgent(name, error.sentence)
 
 
-def reviewer_models(settings: Settings) -> Mapping[Role, str]:
-    """The models that the settings name for the reviewers."""
+def models(settings: Settings) -> Mapping[Role, str]:
+    """The models that the settings name."""
     name, model = _split(settings.second_reviewer)
     second = "" if name in {COMMAND, _SCRIPTED} else model
-    return {Role.REVIEWER: settings.reviewer_model.strip(), Role.SECOND_REVIEWER: second}
+    worker, reviewer = settings.worker_model.strip(), settings.reviewer_model.strip()
+    return {Role.WORKER: worker, Role.REVIEWER: reviewer, Role.SECOND_REVIEWER: second}
 
 
 def report_same_model(settings: Settings, agents: Mapping[Role, Agent], reporter: Reporter) -> None:
     """Report a second reviewer that is the same model of the same backend as the first."""
-    models, second = reviewer_models(settings), agents.get(Role.SECOND_REVIEWER)
-    same = models[Role.REVIEWER] == models[Role.SECOND_REVIEWER]
+    named, second = models(settings), agents.get(Role.SECOND_REVIEWER)
+    same = named[Role.REVIEWER] == named[Role.SECOND_REVIEWER]
     if second is not None and same and agents[Role.REVIEWER].name == second.name:
         reporter.note(_SAME_MODEL)
 

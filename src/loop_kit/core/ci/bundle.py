@@ -58,7 +58,7 @@ _HEADER = re.compile(
 )
 
 FullSha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
-ReviewerName = Annotated[str, Field(pattern=r"^[\w.:/@ -]{0,100}$")]
+BackendName = Annotated[str, Field(pattern=r"^[\w.:/@ -]{0,100}$")]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
 Cost = Annotated[float, Field(ge=0, le=MAX_COST, allow_inf_nan=False)]
@@ -109,8 +109,12 @@ class Spending(Record):
 
     agent_seconds: Seconds = 0
     tokens_in: Tokens | None = None
+    tokens_cached: Tokens | None = None
     tokens_out: Tokens | None = None
     cost_usd: Cost | None = None
+    estimated_cost_usd: Cost | None = None
+    backend: BackendName | None = None
+    model: BackendName | None = None
 
 
 class Costs(Record):
@@ -180,8 +184,8 @@ class Bundle(Record):
     work: BundledWork | None = None
     review: Text | None = None
     second_review: Text | None = None
-    reviewer_name: ReviewerName = ""
-    second_reviewer_name: ReviewerName = ""
+    reviewer_name: BackendName = ""
+    second_reviewer_name: BackendName = ""
     missed: Annotated[Text, Field(max_length=MAX_ERROR)] = ""
     sandbox: Annotated[Text, Field(max_length=200)] = ""
     verifications: Annotated[tuple[VerifyResults, ...], Field(max_length=4)] = ()

@@ -30,7 +30,16 @@ from loop_kit.core.loop.messages import (
     SecondReviewSkipped,
     WorkReported,
 )
-from loop_kit.core.loop.state import CommandResult, LoopState, Outcome, Role, Usage, Verification
+from loop_kit.core.loop.state import (
+    CommandResult,
+    LoopState,
+    Outcome,
+    Role,
+    Spent,
+    Usage,
+    Verification,
+)
+from loop_kit.core.loop.usage import N
 from loop_kit.core.record import clean_text
 
 
@@ -46,7 +55,7 @@ def build_bundle(
     `reports` are those on the bus; one counts only when an event recorded its acceptance.
     """
     happened = tuple(events)
-    spent = {role.value: _spending(_usage(happened, role)) for role in Role}
+    spent = {role.value: _spending(_spent(happened, role)) for role in Role}
     accepted: dict[str, Any] = {}
     verified: list[VerifyResults] = []
     for event in happened:
@@ -126,25 +135,29 @@ def _result(result: CommandResult) -> VerifyResult:
     )
 
 
-def _usage(events: Iterable[Event], role: Role) -> Usage:
-    """What the attempts of one role used."""
+def _spent(events: Iterable[Event], role: Role) -> tuple[Spent, ...]:
+    """What each attempt of one role used."""
     of_role = (e for e in events if isinstance(e, AttemptFailed | WorkReported | ReviewReported))
-    spent = (e.spent for e in of_role if getattr(e, "role", Role.WORKER) is role)
-    return reduce(Usage.plus, spent, Usage())
+    return tuple(e.spent for e in of_role if getattr(e, "role", Role.WORKER) is role)
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^\w.:/@ -]", "_", name)[:100]
 
 
-def _spending(usage: Usage) -> Spending:
+def _spending(attempts: tuple[Spent, ...]) -> Spending:
+    usage, last = reduce(Usage.plus, attempts, Usage()), attempts[-1] if attempts else Spent()
     return Spending(
         agent_seconds=min(usage.agent_seconds, MAX_SECONDS),
         tokens_in=_at_most(usage.tokens_in, MAX_TOKENS),
+        tokens_cached=_at_most(usage.tokens_cached, MAX_TOKENS),
         tokens_out=_at_most(usage.tokens_out, MAX_TOKENS),
-        cost_usd=None if usage.cost_usd is None else min(usage.cost_usd, float(MAX_COST)),
+        cost_usd=_at_most(usage.cost_usd, float(MAX_COST)),
+        estimated_cost_usd=_at_most(usage.estimated_cost_usd, float(MAX_COST)),
+        backend=_plain(last.backend) if last.backend else None,
+        model=_plain(last.model) if last.model else None,
     )
 
 
-def _at_most(count: int | None, most: int) -> int | None:
+def _at_most(count: N | None, most: N) -> N | None:
     return None if count is None else min(count, most)

@@ -26,6 +26,7 @@ from loop_kit.core.forge.findings import (
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited, who_approved, who_reviewed
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, RoundRecord
+from loop_kit.core.loop.usage import cost_text
 from loop_kit.core.text.harmless import code, cut, inline, markdown, quote, size_in_bytes
 from loop_kit.core.text.plain_words import squashed, title
 from loop_kit.core.text.sanitize import MAX_BODY, MAX_SUMMARY, one_line
@@ -210,7 +211,7 @@ def usage_text(state: LoopState) -> str:
         if usage.tokens_in is None
         else f"{usage.tokens_in} tokens in, {usage.tokens_out or 0} out"
     )
-    cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.2f} USD"
+    cost = cost_text(usage.cost_usd, usage.estimated_cost_usd) or "cost unknown"
     return f"{usage.rounds} round(s), {usage.agent_seconds:.0f} agent seconds, {tokens}, {cost}"
 
 

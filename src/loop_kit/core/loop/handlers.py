@@ -6,6 +6,7 @@ A handler is pure, and does not decide what is done next.
 from collections.abc import Mapping
 
 from loop_kit.core.loop import refused_secrets, second_review, sessions
+from loop_kit.core.loop.attempts import record_attempt, recorded_earlier
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.loop.findings import close_verified, record_responses
 from loop_kit.core.loop.messages import (
@@ -102,6 +103,8 @@ def take_lease(state: LoopState, event: LeaseTaken) -> LoopState:
     if attempt is not None:
         left = before is not None and before.holder != event.lease.holder
         lost = event.lost and left
+        if lost and attempt.claimed:
+            state = record_attempt(state, attempt.role, None, result="lost")
         attempt = attempt.model_copy(update={"claimed": False, "lost": attempt.lost + lost})
     return update(state, lease=event.lease, attempt=attempt)
 
@@ -154,10 +157,11 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     """Try again after a pause, send it back to be repaired once, or end the loop."""
     _expect(state, event.role)
     if event.failure is Failure.STALE_SESSION:
-        return _forget_session(state, event)
+        return _forget_session(_recorded_failure(state, event), event)
     outcome = OUTCOMES.get((event.role.job, event.failure))
     if outcome is None:
         raise IllegalTransition(f"{event.failure} of the {event.role}")
+    state = _recorded_failure(state, event)
     attempt = attempt_of(state, event.role)
     refused = event.failure in RETRIED and attempt.report_refused
     refused = refused or event.failure is Failure.INVALID_REPORT
@@ -194,6 +198,11 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     )
 
 
+def _recorded_failure(state: LoopState, event: AttemptFailed) -> LoopState:
+    result, why = event.failure.value, event.message
+    return record_attempt(state, event.role, event.at, event.spent, result, why)
+
+
 def _question(state: LoopState, event: AttemptFailed) -> tuple[str, Mapping[str, object]] | None:
     """What a person is asked in place of the usual end of a failure, and what is recorded.
 
@@ -222,6 +231,7 @@ def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
 
 def accept_work(state: LoopState, event: WorkReported) -> LoopState:
     """Record the work of the round, and wait for the reviewer."""
+    state = record_attempt(state, Role.WORKER, event.at, event.spent)
     work, verification = event.work, event.verification
     findings = record_responses(state.findings, event.report.responses)
     if verification is not None and verification.passed:
@@ -246,6 +256,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         restores=work.restores,
         disputed=tuple(r.id for r in event.report.responses if r.action == "disputed"),
         kind="simplify" if state.simplify else "fresh" if state.fresh_round else "",
+        attempts=recorded_earlier(state),
     )
     return update(
         state,
@@ -255,6 +266,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         verification=verification,
         findings=findings,
         attempt=None,
+        attempts=(),
         second=None,
         wip=None,
         sessions=sessions.keep_session(state, Role.WORKER, event.session),
@@ -266,6 +278,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
 def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
     """End the loop, begin the next round, or wait for the second reviewer."""
     _expect(state, event.role)
+    state = record_attempt(state, event.role, event.at, event.spent)
     used = state.usage.plus(event.spent)
     kept = sessions.keep_session(state, event.role, event.session)
     return _decide_round(update(state, usage=used, sessions=kept), event)
@@ -344,6 +357,10 @@ def _next_round(reviewed: LoopState, verdict: Verdict) -> LoopState:
 
 def halt(state: LoopState, event: Halted) -> LoopState:
     """End the loop, with the commits that an interrupted worker left."""
+    running = state.attempt
+    if event.outcome is Outcome.INTERRUPTED and running is not None and running.claimed:
+        role, why = running.role, event.error
+        state = record_attempt(state, role, event.at, result="interrupted", why=why)
     changes = {
         "reasons": event.reasons,
         "wip": event.wip or state.wip,

@@ -71,6 +71,7 @@ def _return_work(state: LoopState, refused: PushRefusal, sha: str) -> LoopState:
             "head_sha": before if before != state.start_sha else "",
             "verification": None,
             "history": state.history[:-1],
+            "attempts": state.history[-1].attempts,
             "round_details": state.round_details[:-1],
         }
     return update(state, refusal=refused, attempt=attempt, wip=None, **changes)

@@ -13,6 +13,7 @@ from typing import Any
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import policy
+from loop_kit.core.loop.attempts import record_attempt
 from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.decisions import decide, is_answered, sort_ids
 from loop_kit.core.loop.findings import open_findings
@@ -98,6 +99,8 @@ def continue_loop(
         raise IllegalTransition("an approved loop is resumed")
     attempt = state.attempt
     if attempt is not None:
+        if run_lost and attempt.claimed:
+            state = record_attempt(state, attempt.role, None, result="lost")
         lost = attempt.lost + run_lost if state.is_running or run_lost else 0
         fresh = {"retries": 0, "repairs": 0, "waits": False, "lost": lost, "claimed": False}
         refused = {"work_sha": ""} if _is_refused_here(state) else {}

@@ -24,11 +24,13 @@ def skip_worker(state: LoopState) -> LoopState:
         growth=last.growth,
         notes=(NOTE,),
         kind="review",
+        attempts=state.attempts,
     )
     return state.model_copy(
         update={
             "state": Phase.AWAITING_REVIEW,
             "attempt": None,
+            "attempts": (),
             "round_details": (*state.round_details, RoundDetail(round=state.round)),
             "history": (*state.history, record),
         }

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from loop_kit.core.agent.report_values import Decision
 from loop_kit.core.loop.reviewers import ReviewerVerdict
+from loop_kit.core.loop.usage import AttemptRecord
 from loop_kit.core.loop.verification import Sha
 from loop_kit.core.record import ExtensibleRecord
 
@@ -63,3 +64,5 @@ class RoundRecord(ExtensibleRecord):
     rules: tuple[RuleNote, ...] = ()
     disputed: tuple[str, ...] = ()
     kind: Literal["", "fresh", "simplify", "review"] = ""
+    attempts: tuple[AttemptRecord, ...] = ()
+    """Every attempt of the round with what it used, oldest first."""

@@ -5,7 +5,7 @@ Unknown keys survive a round trip, so that an older program does not lose what a
 """
 
 import json
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -25,14 +25,16 @@ from loop_kit.core.loop.state_version import (
     StateTooNew,
     check_version,
 )
+from loop_kit.core.loop.usage import AttemptRecord, Spent, Usage
 from loop_kit.core.loop.verification import CommandResult, Sha, Verification
-from loop_kit.core.record import ExtensibleRecord, Record, encode_json, explain
+from loop_kit.core.record import ExtensibleRecord, encode_json, explain
 from loop_kit.errors import ExitCode
 
 __all__ = [
     "EXIT_CODES",
     "SCHEMA_VERSION",
     "Attempt",
+    "AttemptRecord",
     "CommandResult",
     "Growth",
     "Lease",
@@ -58,8 +60,6 @@ __all__ = [
     "Wip",
     "parse_state",
 ]
-
-N = TypeVar("N", int, float)
 
 Branch = Annotated[
     str, Field(pattern=r"^([^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*)?$", max_length=244)
@@ -88,45 +88,6 @@ class Limits(ExtensibleRecord):
     rules: Rules = Field(default_factory=Rules)
 
 
-class Spent(Record):
-    """What one attempt used. None means not reported, which is not nothing."""
-
-    agent_seconds: float = 0
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    cost_usd: float | None = None
-
-
-class Usage(ExtensibleRecord):
-    """What the loop has used so far; `unreported` counts attempts without token numbers."""
-
-    rounds: int = 0
-    agent_seconds: float = 0
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    cost_usd: float | None = None
-    dispatches: int = 0
-    unreported: int = 0
-
-    def plus(self, spent: Spent) -> "Usage":
-        """The usage after one more attempt."""
-        return self.model_copy(
-            update={
-                "agent_seconds": round(self.agent_seconds + spent.agent_seconds, 3),
-                "tokens_in": _sum(self.tokens_in, spent.tokens_in),
-                "tokens_out": _sum(self.tokens_out, spent.tokens_out),
-                "cost_usd": _sum(self.cost_usd, spent.cost_usd),
-                "unreported": self.unreported + (spent.tokens_in is None),
-            }
-        )
-
-
-def _sum(total: N | None, more: N | None) -> N | None:
-    if total is None or more is None:
-        return more if total is None else total
-    return total + more
-
-
 class Attempt(ExtensibleRecord):
     """The running or the last try of one agent in this round; `waits` when a pause is due.
 
@@ -153,14 +114,15 @@ class Attempt(ExtensibleRecord):
 class Session(ExtensibleRecord):
     """A conversation that a backend can resume.
 
-    `tokens_in` and `tokens_out` are what the backend has reported for the whole of it so far; None
-    where a backend reports each run by itself.
+    The tokens are what the backend has reported for the whole of it so far; None where a backend
+    reports each run by itself.
     """
 
     session_id: str
     backend: str
     started_round: int = 1
     tokens_in: int | None = None
+    tokens_cached: int | None = None
     tokens_out: int | None = None
 
 
@@ -255,6 +217,8 @@ class LoopState(ExtensibleRecord):
     baseline: Verification | None = None
     verification: Verification | None = None
     attempt: Attempt | None = None
+    attempts: tuple[AttemptRecord, ...] = ()
+    """Those of this round that have ended, until its work is recorded in `history`."""
     second: SecondReview | None = None
     """The approval of the first reviewer, while the second one is awaited."""
     wip: Wip | None = None
