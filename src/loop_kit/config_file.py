@@ -5,17 +5,18 @@ it: people keep a commented-out YAML file beside the JSON file that counts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from loop_kit.core.card.documents import read_json, read_yaml
 from loop_kit.errors import BadSetting
+from loop_kit.frozen import frozen
 from loop_kit.settings import Layer, Values, config_values
 
 MAX_CONFIG = 64 * 1024
 NAMES = ("config.yaml", "config.yml", "config.json")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """What the configuration file of a loop's folder sets.
 

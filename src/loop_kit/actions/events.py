@@ -9,7 +9,6 @@ on: an edit between that moment and the job changes nothing.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from loop_kit.adapters.runner.job import BOT, Job, at, is_allowed_bot, is_bot, require_trusted_ref
@@ -36,6 +35,7 @@ from loop_kit.core.loop.commands import read_command
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import MAX_BODY, one_line
 from loop_kit.errors import BadSetting, BranchRefused, ForgeRefused
+from loop_kit.frozen import frozen
 from loop_kit.settings import Settings
 
 _MAX_TITLE = 1_000
@@ -63,7 +63,7 @@ def read_request(job: Job, payload: Mapping[str, Any], settings: Settings) -> Re
     return request
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Event:
     """An event with what it is read against."""
 

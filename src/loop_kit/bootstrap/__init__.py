@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +69,7 @@ from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Options
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
+from loop_kit.frozen import frozen
 from loop_kit.ports import (
     Agent,
     Forge,
@@ -91,7 +91,7 @@ if TYPE_CHECKING:
 __all__ = ["Replay", "Site", "agents_of", "limits", "open_loop", "options", "scope_rules"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replay:
     """A round that another job's agents have done; `work_tip` is where its work branch began."""
 
@@ -99,7 +99,7 @@ class Replay:
     work_tip: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Ports:
     """What a run has that a replay of another job's round replaces."""
 

@@ -1,7 +1,7 @@
 """Where a run takes place: a user's repository, or the checkout of a job."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -12,9 +12,10 @@ from loop_kit.adapters.workspaces.root import job_roots, laptop_roots
 from loop_kit.adapters.workspaces.space import Space
 from loop_kit.core.loop import bus
 from loop_kit.core.loop_dir import LOOP_DIR
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Site:
     """Where a run takes place: the repository, and our own folders for logs and scratch files.
 

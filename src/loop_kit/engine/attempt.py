@@ -1,7 +1,7 @@
 """What the attempts of worker and reviewer share: mailbox, prompt, agent, and how it failed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from loop_kit.core.agent.diagnosis import ProblemKind
@@ -24,11 +24,12 @@ from loop_kit.ports import (
     Tampered,
     Workspace,
 )
+from loop_kit.records import record
 
 _MAX_PAUSE_SEC = 15 * 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttemptResult:
     """An event and the bus files that go with it."""
 

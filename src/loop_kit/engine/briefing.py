@@ -1,7 +1,6 @@
 """What an agent gets besides its task: where to start, what was learned, what came before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from loop_kit.core.agent.report_text import decode
 from loop_kit.core.agent.reports import ReportInvalid, report_document
@@ -21,10 +20,11 @@ from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.messages import RunAgent
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.record import clean_text
+from loop_kit.frozen import frozen
 from loop_kit.ports import Guides, Repository, Store
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Briefing:
     """The packet for the bus, and all sections for the prompt."""
 
@@ -32,7 +32,7 @@ class Briefing:
     context: Context
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Seen:
     """The top of a commit's tree, the card's files in it, and those of them that are sources."""
 

@@ -1,7 +1,6 @@
 """What an agent delivered: its report without secrets, or why that cannot be read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from loop_kit.core.agent.report_text import decode
@@ -10,10 +9,11 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import redact_broken_json
+from loop_kit.frozen import frozen
 from loop_kit.ports import Delivery, Mailbox
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What an agent delivered: as JSON, the document in that, and as the agent wrote it."""
 
@@ -22,7 +22,7 @@ class Report:
     written: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnreadableReport:
     """What an agent delivered that is no JSON document, as far as it was read, and why."""
 

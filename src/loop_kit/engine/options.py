@@ -1,15 +1,16 @@
 """How this run works; what is known of the loop itself is in the state."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.scope import ScopeRules
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.secrets.redaction import Redactor
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """Times are seconds; None is no limit. `secrets` are what must never leave."""
 
@@ -26,7 +27,7 @@ class Options:
     models: Mapping[Role, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continuation:
     """How the next round is started; `workflow` is '' when somebody else chains the jobs."""
 

@@ -1,7 +1,6 @@
 """One attempt of the reviewer: run it, check that it changed nothing, and check its verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from loop_kit.engine.attempt import (
 from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.delivered import Delivered, document_of, report_files
 from loop_kit.errors import GitFailed, LoopError
+from loop_kit.frozen import frozen
 from loop_kit.ports import AgentExit, Diff, Fingerprint, Repository, Store, Workspace, Workspaces
 
 _MAX_NAMES = 5
@@ -47,7 +47,7 @@ _MAX_COMMITS = 50
 """How many commits a review request lists, the newest first: it is archived in every round."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """What a reviewer was asked: `changed` are the files of the work."""
 

@@ -5,7 +5,7 @@ run against both. The engine knows nothing else outside the core.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from loop_kit.core.loop.state import (
 )
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
+from loop_kit.frozen import frozen
 from loop_kit.ports.forge import Forge, PullRequest
 from loop_kit.ports.repository import Diff, Repository, Span
 from loop_kit.ports.sandbox import Confinement, Sandbox, SandboxUnavailable
@@ -59,7 +60,7 @@ class PushRefused(BranchRefused):
         self.refusal = refusal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assignment:
     """One attempt as an agent sees it. Times are seconds.
 
@@ -88,7 +89,7 @@ class Assignment:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentExit:
     """How an agent's process ended; `problem` is the failure that its backend reports, if any.
 
@@ -267,7 +268,7 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """One attempt's mailbox: the folder with the agent's input, and where its report goes.
 

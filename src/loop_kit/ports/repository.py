@@ -1,16 +1,16 @@
 """Queries to git about the commits of a loop, as a Protocol, and the records of its answers."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.card.scope import Commit, Violation
 from loop_kit.core.loop.provenance import Spot
 from loop_kit.core.secrets.forms import Forms
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diff:
     """A diff between two commits: `text` is the whole, or its beginning when `truncated`.
 
@@ -28,7 +28,7 @@ class Diff:
     changed_lines: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """The commits between two commits; `descends`: the later builds on the earlier."""
 

@@ -1,9 +1,9 @@
 """What confines the programs of a run, as a protocol: agents, setup and verify commands."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from loop_kit.errors import ExitCode, LoopError
+from loop_kit.frozen import frozen
 
 
 class SandboxUnavailable(LoopError):
@@ -12,7 +12,7 @@ class SandboxUnavailable(LoopError):
     exit_code = ExitCode.VALIDATION
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Confinement:
     """How the programs of this run are confined.
 

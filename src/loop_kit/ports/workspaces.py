@@ -1,12 +1,12 @@
 """Where agents and verify commands work, as protocols."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.loop.state import CommandResult, Role, Spent, Verification
 from loop_kit.errors import ExitCode, LoopError
+from loop_kit.frozen import frozen
 
 
 class SetupFailed(LoopError):
@@ -43,7 +43,7 @@ class Tampered(LoopError):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collected:
     """What a worker left in its workspace.
 
@@ -60,7 +60,7 @@ class Collected:
     unfinished: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fingerprint:
     """What a reviewer may not change in a workspace, as git lists it; each row ends with a name.
 

@@ -1,7 +1,7 @@
 """One pure cascade: defaults < `.loop/config` < card < `LOOP_*` and action inputs < flags."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.record import explain
 from loop_kit.errors import BadSetting
+from loop_kit.frozen import frozen
 from loop_kit.settings.fields import Settings, known_secrets
 from loop_kit.settings.sources import (
     ACTION_DEFAULTS,
@@ -78,7 +79,7 @@ def _validated(values: Values, origin: Mapping[str, str]) -> Settings:
         raise BadSetting(f"A setting cannot be read: {error}.", "Correct its quotes.") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layers:
     """The settings of one invocation, before its configuration file and its card are known.
 

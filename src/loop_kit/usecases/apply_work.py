@@ -7,12 +7,12 @@ an untracked file, ignored or not, would be overwritten.
 
 import shlex
 import time
-from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import builds_on, tip_of
 from loop_kit.adapters.git.work_tree import Status, read_status
 from loop_kit.errors import GitFailed
+from loop_kit.frozen import frozen
 
 _DETACHED = "(detached)"
 _HEADS = "refs/heads/"
@@ -20,7 +20,7 @@ _LOCK_PATIENCE = 10.0
 _LOCK_PAUSE = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """The user's branch as a run found it.
 
@@ -35,7 +35,7 @@ class Target:
     known: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Applied:
     """What became of the user's branch.
 

@@ -5,18 +5,18 @@ A command that must start fast uses it: it imports nothing heavy.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, repository_root, write_atomically
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.errors import LoopError
+from loop_kit.frozen import frozen
 
 _ROUND_FILE = re.compile(r"r\d+_(.+)")
 _EARLIER_RUN = re.compile(r"runs/[0-9TZ:-]+/")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Archive:
     """The archive of one task in the loop's folder `loop`."""
 

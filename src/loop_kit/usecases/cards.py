@@ -8,7 +8,6 @@ Outsiders write issues, so a card in one chooses among the branches that the ope
 that is made from a number is only ever that issue's or pull request's own.
 """
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from loop_kit.adapters.git.command import Git
@@ -38,6 +37,7 @@ from loop_kit.core.loop.state import Source
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard, BranchRefused
+from loop_kit.frozen import frozen
 from loop_kit.settings import Layers, Settings
 from loop_kit.usecases.checkout import Checkout
 from loop_kit.usecases.job_context import config_at
@@ -46,7 +46,7 @@ _FOLDER = f"{LOOP_DIR}/"
 _TASKS = f"{LOOP_DIR}/tasks/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A card, where it came from, and the commits between which its loop is to work.
 

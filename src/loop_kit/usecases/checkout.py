@@ -6,7 +6,7 @@ decides where there are several. Commits of another repository must never reach 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -17,13 +17,14 @@ from loop_kit.adapters.git.repository import GitRepository, Place, locate
 from loop_kit.adapters.runner.job import Job
 from loop_kit.adapters.workspaces.cloner import Complete, Supply
 from loop_kit.errors import NotARepository
+from loop_kit.frozen import frozen
 
 _MAX_FOLDERS = 1000
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)")
 _PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkout:
     """A repository here and its remote, from which it is completed.
 

@@ -1,7 +1,6 @@
 """Removes the workspaces that loops of this repository have left on this machine."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from loop_kit.adapters.workspaces.root import (
 from loop_kit.adapters.workspaces.space import Marker, folders_below, remove_unused
 from loop_kit.core.loop.state import Phase
 from loop_kit.errors import LoopError
+from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.local_files import read_config
 
@@ -30,7 +30,7 @@ class Fate(StrEnum):
     RESUMABLE = "can be resumed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cleaned:
     """One folder of workspaces, and what became of it."""
 

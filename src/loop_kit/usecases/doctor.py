@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from loop_kit.adapters.agents.built_in import REGISTRY
@@ -23,6 +23,7 @@ from loop_kit.core.agent.role import Role
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import LoopError, NotARepository
+from loop_kit.frozen import frozen
 from loop_kit.settings import Settings, for_laptop, known_secrets
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 
@@ -38,7 +39,7 @@ _CREDENTIAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Examination:
     """Every check, and which backend each role has; nothing in it is secret or hidden."""
 

@@ -6,7 +6,6 @@ to `runtime/` (`--force`), and a branch with commits that the server does not ha
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -41,6 +40,7 @@ from loop_kit.core.loop.state import Lease, LoopState, Outcome, StateCorrupt, pa
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting, StateRefused
+from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.local_files import read_config
@@ -48,7 +48,7 @@ from loop_kit.usecases.remote import RemotePlace, remote_place
 from loop_kit.usecases.remote_loop import RemoteLoop, read_remote_loop
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FetchRequest:
     """What the command line was asked; `branch_prefix` is '' where the settings have it."""
 
@@ -62,7 +62,7 @@ class FetchRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetched:
     """What was fetched.
 

@@ -8,7 +8,6 @@ start fast: it imports nothing heavy.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +16,7 @@ from loop_kit import defaults
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core.project import setup_commands
 from loop_kit.errors import BadSetting, NotARepository
+from loop_kit.frozen import frozen
 
 TRIGGER_LABEL = ("loop", "5319e7", "Starts the review loop when someone with write access sets it")
 """Name, colour and description of the label that has to be there before anybody can set it."""
@@ -56,7 +56,7 @@ def parse_choice(flag: str, value: str, choices: type[_Choice]) -> _Choice:
         raise BadSetting(f"{flag}: {value!r} is not known.", f"Choose from {known}.") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Agent:
     """What a workflow says of an agent: its package, the repository's secret, the lines of its key.
 

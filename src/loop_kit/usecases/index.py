@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git import module_index
@@ -12,9 +11,10 @@ from loop_kit.adapters.loop_dir.context_folder import ContextFolder
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, write_atomically
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.core.briefing.module_map import document
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Indexed:
     """What was indexed: the file of the map, how many modules, and how many had not changed."""
 

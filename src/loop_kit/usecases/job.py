@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from loop_kit import bootstrap
 from loop_kit.adapters.git.command import Identity
@@ -20,6 +19,7 @@ from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source, Spent
 from loop_kit.engine import Engine
 from loop_kit.engine.options import Continuation
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
+from loop_kit.frozen import frozen
 from loop_kit.ports import PushRefused, PushRejected, Store
 from loop_kit.settings import Settings
 from loop_kit.usecases.authority import Authority
@@ -32,7 +32,7 @@ from loop_kit.usecases.other_backend import backends_after, for_fresh_round, wit
 from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved, post_unsaved_work
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loop:
     """A loop as it is on the server; `recorded` is None when it has not begun.
 
@@ -54,7 +54,7 @@ class Loop:
         return self.store.state_tip == self.tip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entered:
     """A loop that this run works on: its engine, and the settings that count for it."""
 

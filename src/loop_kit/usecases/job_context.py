@@ -18,6 +18,7 @@ from loop_kit.config_file import NAMES, Config, first_config
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
+from loop_kit.frozen import frozen
 from loop_kit.settings import Layers, Settings
 from loop_kit.usecases.checkout import Checkout, find_checkout, remote_url
 
@@ -27,7 +28,7 @@ _OF_THE_JOB = ("base_branch", "branch_prefix", "fail_on")
 """What the action must know before it knows the commit at which the configuration is read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invocation:
     """Who runs us, and for which repository; on a laptop there is no run of CI.
 

@@ -6,7 +6,7 @@ module imports nothing heavy.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,13 @@ from loop_kit.core.briefing.knowledge import (
 )
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting
+from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
     from loop_kit.core.briefing.knowledge_files import CleanedFile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownEntry:
     """An entry with a category; a stale one was not verified for too long to be trusted."""
 
@@ -36,7 +37,7 @@ class KnownEntry:
     is_stale: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddedPattern:
     """A pattern as it was recorded, in which file, and how many patterns that has now."""
 

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine import Engine
 from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
+from loop_kit.frozen import frozen
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.local_advice import (
@@ -48,7 +49,7 @@ from loop_kit.usecases.remote import supply_of
 from loop_kit.usecases.resume_command import resume_words
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """What the command line was asked; `flags` holds only what was given.
 

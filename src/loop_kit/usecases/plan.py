@@ -7,7 +7,7 @@ cannot be asked, so a card that depends on others waits.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -25,6 +25,7 @@ from loop_kit.core.ci.planning import (
 )
 from loop_kit.core.loop import bus
 from loop_kit.errors import BadCard
+from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.local_files import read_config
 from loop_kit.usecases.merged import is_task_merged
@@ -34,7 +35,7 @@ _SUFFIXES = (".json", ".yml", ".yaml")
 _MAX_CARDS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanRequest:
     """What the command line was asked."""
 
@@ -71,7 +72,7 @@ def make_plan(request: PlanRequest) -> tuple[Plan, list[str]]:
     return replace(plan, refused=(*plan.refused, *refused)), notes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _RemoteLoops:
     """What the git server has of the loops that a plan depends on."""
 

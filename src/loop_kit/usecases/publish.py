@@ -8,7 +8,6 @@ that the server may have it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit import bootstrap
@@ -44,6 +43,7 @@ from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import AlreadyRunning, BadBusFile, StateRefused
+from loop_kit.frozen import frozen
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Forge
 from loop_kit.settings import Settings, for_job, known_secrets
@@ -52,7 +52,7 @@ from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.remote import RemotePlace, remote_place
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublishRequest:
     """What the command line was asked; `continues` starts the next round with `workflow`."""
 
@@ -64,7 +64,7 @@ class PublishRequest:
     continues: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """What was published.
 

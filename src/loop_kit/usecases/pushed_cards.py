@@ -5,11 +5,11 @@ job is a bot's, and is let in because it asks for what the state says.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from loop_kit.core.ci.requests import PushedCards, is_no_commit
 from loop_kit.core.loop.state import LoopState
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
+from loop_kit.frozen import frozen
 from loop_kit.ports import PushRejected
 from loop_kit.usecases.cards import Cards, Found, changed_cards
 from loop_kit.usecases.job import Loop, LoopJob
@@ -18,7 +18,7 @@ _MAX_LOOPS = 10
 """Loops that one push may start."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Begun:
     """A card that was pushed, and its loop as it is on the server: nearly always none yet."""
 

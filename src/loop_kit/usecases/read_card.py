@@ -1,7 +1,6 @@
 """Reads task cards for people: from a file, the text of an issue, or standard input."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import (
@@ -14,13 +13,14 @@ from loop_kit.core.card.issue import card_in_issue
 from loop_kit.core.card.scope import patterns
 from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, parse_card
 from loop_kit.errors import BadCard
+from loop_kit.frozen import frozen
 from loop_kit.usecases.local_files import find_card, load_card
 
 _STANDARD_INPUT = "-"
 _MAX_BYTES = 16 * MAX_CARD_BYTES
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScopeEntries:
     """The entries of a scope that are compared with paths, and those that are only read."""
 
@@ -28,7 +28,7 @@ class ScopeEntries:
     prose: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalCard:
     """A card as the loop would use it, and the file that it is in."""
 

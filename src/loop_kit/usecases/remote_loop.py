@@ -5,7 +5,6 @@ loop is read, it is read again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import read_tree
@@ -17,11 +16,12 @@ from loop_kit.core.ci.fetched import foreign_branch
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState
 from loop_kit.errors import BranchRefused, StateRefused
+from loop_kit.frozen import frozen
 
 _TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteLoop:
     """A loop as the git server has it."""
 

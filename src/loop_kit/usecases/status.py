@@ -6,7 +6,6 @@ A command that must start fast uses it: it reads the state as plain JSON and imp
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ from loop_kit.adapters.loop_dir.heartbeat import ROLES, heartbeat_path
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repository_root
 from loop_kit.core.briefing.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
 from loop_kit.core.loop.approval_text import approval_text
+from loop_kit.frozen import frozen
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
 _FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase", "sandbox")
 _MAX_STATE = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContextFile:
     """One context file: whether it can be read, and how many entries it has."""
 
@@ -29,7 +29,7 @@ class ContextFile:
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopStatus:
     """What the files of the loop say.
 

@@ -9,7 +9,6 @@ alone: it was taken over, or this run is run again after it had handed over.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.refused_push import is_returned
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent, Usage
 from loop_kit.errors import GitFailed, LoopError
+from loop_kit.frozen import frozen
 from loop_kit.ports import PushRefused, PushRejected
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 
@@ -38,7 +38,7 @@ _UNCLAIMED_REVIEWER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claimed:
     """A loop whose lease this run holds."""
 

@@ -5,13 +5,13 @@ the oldest one that a loop was tried with. Each key is listed with the name of i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from loop_kit.core.agent.checkup import Version, version_text
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnFolder:
     """A folder in which a program keeps its login and its conversations.
 
@@ -32,7 +32,7 @@ class OwnFolder:
     shared: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownProgram:
     """The facts about one backend's program, before anything is run.
 

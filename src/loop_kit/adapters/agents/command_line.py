@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from loop_kit.core.agent.report_schemas import without_nulls
 from loop_kit.core.agent.reports import ReportInvalid, report_document
 from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
+from loop_kit.frozen import frozen
 from loop_kit.ports import AgentExit, Assignment, Reporter, Tampered
 
 _STDERR_TAIL = 4096
@@ -42,7 +43,7 @@ def _no_box(*_: object) -> Bare:
     return Bare()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setup:
     """The input of a backend: `environment` is allow-listed already and holds its own key.
 
@@ -141,7 +142,7 @@ class PlainReader:
         return (Activity("", text),) if text.strip() else ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Invocation:
     """How to start one attempt; `extra` is added to the environment."""
 

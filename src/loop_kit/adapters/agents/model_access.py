@@ -8,11 +8,12 @@ refused, before anybody is paid.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.process.model_proxy import ADDRESS, company_proxy
 from loop_kit.adapters.process.room.upstream import Upstream
+from loop_kit.frozen import frozen
 
 _DUMMY = "dummy"
 _KEY = "LOOP_KIT_DUMMY"
@@ -31,7 +32,7 @@ _PROVIDERS = {
 """The providers of opencode that send a key as it is: the variables of the key and the server."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelAccess:
     """What a program gets instead of a network and a key.
 
@@ -46,14 +47,14 @@ class ModelAccess:
     args: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoModel:
     """Why a backend cannot work without a network, and what to do, in two sentences."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Way:
     """The way of one backend: its server, the variable with its key, what its program is given."""
 

@@ -9,7 +9,7 @@ once. The copy of the login is there only while the program runs.
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.loop_dir.loop_lock import one_writer
 from loop_kit.adapters.removal import make_room, remove
 from loop_kit.core.agent.login_file import renewed_login
+from loop_kit.frozen import frozen
 
 HOMES = "loop-kit"
 """The folder with the homes of loops, in a home that a job names."""
@@ -25,7 +26,7 @@ _MAX_FILE = 1024 * 1024
 _MAX_LINKS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnHome:
     """The homes of one program in one loop and role, below `folder`.
 
@@ -125,7 +126,7 @@ class OwnHome:
                 _write(original, renewed)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HomesPlace:
     """Where the homes of a loop's agents are.
 
@@ -141,7 +142,7 @@ class HomesPlace:
     applies: Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Homes:
     """Where a program keeps its login and conversations.
 

@@ -11,7 +11,6 @@ network or writes into its folders, so it is named and not run.
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.agents.catalogue import KnownProgram
@@ -19,6 +18,7 @@ from loop_kit.adapters.agents.command_line import on_path
 from loop_kit.adapters.process import process
 from loop_kit.core.agent.checkup import Check, CheckState, missing_flags, version_in, version_text
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 DEFAULT_TIMEOUT = 10.0
 _MAX_OUTPUT = 256 * 1024
@@ -26,7 +26,7 @@ _MAX_OUTPUT = 256 * 1024
 _Environment = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """The environment that an agent program would be started with.
 
@@ -104,7 +104,7 @@ def _keys(known: KnownProgram, names: Iterable[str]) -> Iterable[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Answer:
     """The output of a program; `problem` is a phrase if that is no answer."""
 

@@ -13,7 +13,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Self
@@ -25,6 +24,7 @@ from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import absolute_path, find_program, trusted_path
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import BadSetting, GitFailed
+from loop_kit.frozen import frozen
 
 _FIXED = {
     "core.hooksPath": os.devnull,
@@ -89,7 +89,7 @@ _BLOB_BATCH = 32 * 1024 * 1024
 _PASSED_ON = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """Author and committer of the commits that loop-kit makes."""
 
@@ -110,7 +110,7 @@ ANONYMOUS = Identity("loop-kit", "loop-kit@localhost")
 """The identity on a machine where git has none configured."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """One line of git's configuration, and where it is from: `system`, `global`, `local`, ..."""
 

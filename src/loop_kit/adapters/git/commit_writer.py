@@ -1,15 +1,15 @@
 """Writes many small commits with one `git fast-import`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git, Identity
+from loop_kit.frozen import frozen
 
 _LAST = ":1"
 """The mark of the newest commit of a script."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transition:
     """One transition as a commit: the files that it changes (None removes one), and the state."""
 

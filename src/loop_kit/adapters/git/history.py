@@ -4,10 +4,10 @@ What is not plain is left to git: merges, roots, other encodings, and more than 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from loop_kit.adapters.git.objects import Objects, TreeEntry
 from loop_kit.adapters.git.raw_log import RawChange, RawCommit
+from loop_kit.frozen import frozen
 
 _MAX_COMMITS = 20
 _MAX_TREES = 200
@@ -21,7 +21,7 @@ class NotPlain(Exception):
     """Git has to be asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Commit:
     tree: str
     parents: tuple[str, ...]

@@ -6,12 +6,12 @@ Only regular files below the root are read: no link, no submodule, nothing over 
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.briefing.module_map import Module, exports, parse_modules
+from loop_kit.frozen import frozen
 
 MAX_SOURCE = 1024 * 1024
 _MAX_MAP = 256 * 1024 * 1024
@@ -20,7 +20,7 @@ _MAX_NAMES = 256 * 1024 * 1024
 Known = Mapping[str, Module]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Indexed:
     """One module as the map has it, and whether it was taken from the older map."""
 

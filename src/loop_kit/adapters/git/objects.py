@@ -7,12 +7,12 @@ has ended, whoever ended it, is started again once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import BufferedReader
 from typing import TypeVar
 
 from loop_kit.adapters.process.dialogue import Dialogue, DialogueEnded, read_exactly, read_line
 from loop_kit.errors import GitFailed
+from loop_kit.frozen import frozen
 
 _INFO = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
 _CONTENT = ("cat-file", "--batch=%(objectsize)")
@@ -23,7 +23,7 @@ _PIECE = 64 * 1024
 _MAX_TREE = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectInfo:
     """What git knows of an object without reading it."""
 
@@ -32,7 +32,7 @@ class ObjectInfo:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreeEntry:
     """What one name in a tree is."""
 

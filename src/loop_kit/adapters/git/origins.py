@@ -22,7 +22,6 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.objects import ObjectInfo, Objects, TreeEntry
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.errors import GitFailed, LoopError
+from loop_kit.frozen import frozen
 
 MAX_FILES = 20
 _MAX_BLOB = 8 * 1024 * 1024
@@ -51,7 +51,7 @@ _DIFF = ("diff", "--unified=0", "-w", "--no-renames", "--no-color", "--no-ext-di
 _GROUP = re.compile(rb"^([0-9a-f]{40,64}) \d+ (\d+) (\d+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Borrower:
     """The temporary repository: git in it, and where its own objects are."""
 
@@ -64,7 +64,7 @@ class _Borrower:
         return self.git.run(*args, env=self.env, timeout=_SECONDS_PER_FILE).out
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _History:
     """The commits that were written: `head` is the last; `answers` has what each one means.
 

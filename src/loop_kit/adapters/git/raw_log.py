@@ -1,11 +1,10 @@
 """What `git log --raw -z` prints, as commits; hostile paths and subjects are data in it."""
 
-from dataclasses import dataclass
-
 from loop_kit.core.card.scope import Change, Commit
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawChange:
     """One changed path of a commit."""
 
@@ -20,7 +19,7 @@ class RawChange:
         return self.oid.strip("0") != "" and self.new_mode != "160000"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawCommit:
     """One commit as the log has it: without the sizes of its files."""
 

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import FETCH, Git, read_blobs
@@ -24,6 +23,7 @@ from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, StateCorrupt, parse_state
 from loop_kit.errors import BranchRefused, GitFailed
+from loop_kit.frozen import frozen
 
 MAX_STATE_BYTES = 2 * 1024 * 1024
 _PER_LISTING = 500
@@ -32,7 +32,7 @@ _LOCAL = "refs/loop-kit/"
 _ROW = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(refs/heads/.+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tips:
     """The commits that a loop's branches are at; '' if there is no such branch."""
 
@@ -40,7 +40,7 @@ class Tips:
     work: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StateRecord:
     """The state branch of one loop.
 

@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.loop.provenance import Spot
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.errors import GitFailed, LoopError, NotARepository
+from loop_kit.frozen import frozen
 from loop_kit.ports import Diff, Span
 
 _MAX_FILE = 1024 * 1024
@@ -46,7 +46,7 @@ _DIFF = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a repository is: its root, its git directory, and the commit checked out."""
 

@@ -14,12 +14,12 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.core.text.plain_words import commit_message
 from loop_kit.errors import GitFailed
+from loop_kit.frozen import frozen
 
 _MAX_COMMITS = 1_000
 _MAX_COMMIT = 256 * 1024
@@ -28,7 +28,7 @@ _SHA1_LENGTH = 40
 _WHO = re.compile(rb".{0,2000} (?P<at>\d{1,12}) (?P<zone>[+-](?:0\d|1[0-4])[0-5]\d)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Commit:
     raw: bytes
     tree: bytes

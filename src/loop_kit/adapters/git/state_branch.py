@@ -15,7 +15,7 @@ arrived, arrives meanwhile, or never does.
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,13 +35,14 @@ from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused, StateRefused
+from loop_kit.frozen import frozen
 from loop_kit.ports import PushRefused, PushRejected, WorkMoved
 
 _MAX_RACES = 3
 _MAX_KEPT = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Push:
     """A push in progress: its commits are written once, so that the server's can be compared."""
 

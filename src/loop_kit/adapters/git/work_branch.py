@@ -8,20 +8,20 @@ another work tree, stays as it is: the work goes to the next name, such as `loop
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place
 from loop_kit.errors import BranchRefused, GitFailed
+from loop_kit.frozen import frozen
 
 _HEADS = "refs/heads/"
 _RACES = 3
 _ID = re.compile(rb"[0-9a-f]{40,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Ref:
     """A ref as it is now: its commit, and the work tree that has it checked out ('' for none)."""
 

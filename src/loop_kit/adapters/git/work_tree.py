@@ -5,15 +5,15 @@ untracked files in it, as they do not count anywhere else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.errors import DirtyWorktree
+from loop_kit.frozen import frozen
 
 _UNTRACKED_INSIDE = "S..U"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """`git status` in numbers: the commit checked out and every path that differs from it."""
 

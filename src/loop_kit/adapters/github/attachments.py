@@ -9,7 +9,6 @@ fetched, and that includes attachments of private repositories.
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -17,6 +16,7 @@ from loop_kit.adapters.retry import retry
 from loop_kit.core.card.task import MAX_CARD_BYTES
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard, ForgeUnavailable, LoopError
+from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
     import requests
@@ -35,7 +35,7 @@ _PIECE = 16 * 1024
 _PASTE = "Paste it as a block into the text."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hosts:
     """The hosts that links to attachments name and that store them: patterns of whole host names.
 

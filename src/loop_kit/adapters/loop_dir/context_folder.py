@@ -6,7 +6,6 @@ writing is refused, so that nothing unreadable is lost. Callers that write hold 
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +22,7 @@ from loop_kit.core.briefing.knowledge import (
     read_knowledge,
 )
 from loop_kit.errors import BadBusFile
+from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
     from loop_kit.core.briefing.knowledge_files import CleanedFile
@@ -37,7 +37,7 @@ MAX_FILE = 4 * 1024 * 1024
 Presence = Literal["EXISTS", "missing", "unreadable"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContextFolder:
     """The context files of the loop's folder `folder`; `now` is UTC, `YYYY-MM-DDTHH:MM:SSZ`."""
 

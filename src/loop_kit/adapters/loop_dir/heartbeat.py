@@ -7,15 +7,15 @@ new: clocks of two machines differ.
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import read_plain, write_atomically
+from loop_kit.frozen import frozen
 
 ROLES = ("worker", "reviewer")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Health:
     """Whether a role is alive, and the reason."""
 

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
@@ -18,12 +17,13 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import naming_file
+from loop_kit.frozen import frozen
 
 Tracked = Callable[[Collection[str]], Collection[str]]
 """Those of some paths that the commit of a workspace has."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkspaceBus:
     """The files that were laid out for one attempt.
 

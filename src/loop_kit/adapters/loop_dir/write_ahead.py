@@ -11,7 +11,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     write_atomically,
 )
 from loop_kit.errors import naming_file
+from loop_kit.frozen import frozen
 
 Contents = Mapping[str, bytes | None]
 """Files relative to the loop's folder; None where there is to be none."""
@@ -33,7 +33,7 @@ _MAX_READ = 128 * 1024 * 1024
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Boot:
     """A start of this machine: a word that no other start has, and when it was, in Unix seconds."""
 
@@ -179,7 +179,7 @@ class WriteAhead:
         return self._boot
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Record:
     """One transition's files, the boot that they were written in, and where the record ends."""
 

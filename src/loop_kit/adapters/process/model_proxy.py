@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from loop_kit.adapters.process.dialogue import DialogueEnded, read_line
 from loop_kit.adapters.process.process import start_dialogue
 from loop_kit.adapters.process.room.box import isolated
 from loop_kit.adapters.process.room.upstream import PORT, Upstream
+from loop_kit.frozen import frozen
 
 ADDRESS = f"http://127.0.0.1:{PORT}"
 """Where an agent in a room finds the model."""
@@ -21,7 +22,7 @@ _START_SECONDS = 20.0
 _PASSED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH", "LANG")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelProxy:
     """A proxy that runs: the folder with its socket is to be bound into the room."""
 

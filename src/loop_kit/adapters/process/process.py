@@ -9,7 +9,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from io import BufferedReader
 from pathlib import Path
@@ -19,6 +18,7 @@ from loop_kit.adapters.process.dialogue import Dialogue
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.pipes import LineSplitter, Listener, Pipes, Source
 from loop_kit.adapters.process.programs import find_program
+from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
     from loop_kit.adapters.process.tree import ProcessTree
@@ -35,7 +35,7 @@ class OutputTooLong(Exception):
     """A short command printed more than the caller can use."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """How a short command ended and what it printed."""
 
@@ -178,7 +178,7 @@ def _signal_group(child: "subprocess.Popen[bytes]", number: int) -> None:
         return
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Streamed:
     """How a program ended; `timed_out` is the reason, in words, if it was ended by this process."""
 

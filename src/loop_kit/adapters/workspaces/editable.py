@@ -9,11 +9,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from loop_kit.adapters.process import process
+from loop_kit.frozen import frozen
 
 _MAX_FILE = 1024 * 1024
 _INTERPRETERS = ("python", "python3")
@@ -26,7 +26,7 @@ _HINTS = ("*.pth", "*.egg-link", "*editable*.py")
 _ASK = "import sys; print(sys.prefix)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EditableInstall:
     """A project that an environment imports from `folder`; `environment` is where that is."""
 

@@ -8,7 +8,7 @@ that of an agent or of a verify command, and never in the output that is kept.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.optional_log import OptionalLog
@@ -17,12 +17,13 @@ from loop_kit.adapters.workspaces.environment import activation, own_environment
 from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.core.loop.state import CommandResult
 from loop_kit.core.secrets.redaction import Redactor, StreamRedactor
+from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
 
 LOG = "workspace_setup.log"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkspaceSetup:
     """The commands, and what they run with.
 

@@ -10,7 +10,7 @@ copied. What its set-up commands did to tracked files and to `.git` is undone.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from loop_kit.adapters.workspaces.copying import (
     require_space,
     size_of,
 )
+from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
 
 _AT_ONCE = 3
@@ -75,7 +76,7 @@ class Preparation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Snapshot:
     """A prepared folder at one commit, and an index of its tracked files."""
 

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -30,6 +30,7 @@ from loop_kit.adapters.workspaces.root import (
 )
 from loop_kit.adapters.workspaces.workplace import INDEX, PARKED, PREPARED
 from loop_kit.errors import BadSetting
+from loop_kit.frozen import frozen
 
 _MARKER = "loop-kit.json"
 _MAX_MARKER = 64 * 1024
@@ -37,7 +38,7 @@ _MAX_RUNS = 9
 _KEPT = frozenset({PARKED, f"{PARKED}{INDEX}", f"{PARKED}{PREPARED}", _MARKER})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marker:
     """Who made a folder of workspaces.
 

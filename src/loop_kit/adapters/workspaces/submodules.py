@@ -7,16 +7,16 @@ without a repository: to git in the workspace the submodule is one that is not c
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.card.scope import GITLINK
+from loop_kit.frozen import frozen
 
 _MAX_DEPTH = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MissingSubmodule:
     """A submodule whose recorded commit is not here."""
 

@@ -7,7 +7,6 @@ own index as a list of names. A path that git refuses is reported, and the other
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -16,6 +15,7 @@ from loop_kit.adapters.workspaces.agent_index import has_resolved, holds_tree, i
 from loop_kit.core.card.leftovers import Leftovers, has_conflict, sort_leftovers
 from loop_kit.core.card.scope import GITLINK
 from loop_kit.errors import GitFailed
+from loop_kit.frozen import frozen
 
 _PLAIN = ("-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false")
 """A clone has all files, and the user's warnings about line ends do not stop the loop."""
@@ -24,7 +24,7 @@ _FILE = "100"
 _MAX_FILE = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One path that differs from a commit, with its modes and object ids."""
 
@@ -46,7 +46,7 @@ class Change:
         return f"{self.old_mode} {self.old_oid}\t{self.path}\0".encode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Staged:
     """What was staged, and what was not.
 

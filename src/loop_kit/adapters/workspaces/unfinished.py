@@ -5,10 +5,10 @@ Read from the files that git keeps of it; git itself is not run with that clone'
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.frozen import frozen
 
 _TRACES = (
     ("rebase-merge", "rebase"),
@@ -25,7 +25,7 @@ _BRANCH = re.compile(rb"ref: (refs/heads/[^\s/.][^\s/]*(?:/[^\s/.][^\s/]*)*)")
 _COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """What git has begun and not ended; `before` is the commit that a rebase started from."""
 

@@ -5,16 +5,16 @@ the same few words for all of them. Streams are not trusted: any shape of value 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from loop_kit.core.agent.category import Category
+from loop_kit.frozen import frozen
 
 _MAX_NAMES = 3
 _MAX_DEPTH = 10
 _MAX_TEXT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Activity:
     """One action or message of an agent, raw and untrusted.
 

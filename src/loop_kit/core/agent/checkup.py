@@ -6,10 +6,11 @@ this repository needs decides the verdict; all else is listed so that people can
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 _VERSION = re.compile(r"(?<![\d.])(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
 _MAX_TEXT = 400
@@ -26,7 +27,7 @@ class CheckState(StrEnum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """The result of one check; `fix` is what to do or type, '' when there is nothing."""
 

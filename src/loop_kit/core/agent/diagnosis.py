@@ -13,10 +13,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from loop_kit.core.text.sanitize import visible
+from loop_kit.frozen import frozen
 
 MAX_MESSAGE = 2000
 MAX_WAIT = 24 * 3600.0
@@ -54,7 +54,7 @@ PERMANENT = frozenset(
 UNFINISHED = frozenset({ProblemKind.TRUNCATED, ProblemKind.DENIED})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One failure: `message` in the backend's words, `retry_after` in seconds, at most a day."""
 
@@ -205,7 +205,7 @@ def _between(first: object, second: object) -> float | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiError:
     """The error object of an API's answer: its message, and its codes, the most specific first."""
 

@@ -5,9 +5,9 @@ is None and counts as missing; it is never reported as zero.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from loop_kit.core.agent.category import CATEGORIES, Category
+from loop_kit.frozen import frozen
 
 PHASES = ("startup_ms", "context_to_work_ms", "work_to_artifact_ms", "total_ms")
 MAX_MS = 10**15
@@ -70,7 +70,7 @@ def _between(start: int | None, end: int | None) -> int | None:
     return None if start is None or end is None else max(0, end - start)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetricSummary:
     """One metric over many attempts; None when no attempt has it. Percentiles: nearest rank."""
 

@@ -13,12 +13,13 @@ Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`. How the files are written: `core.briefing
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, Literal
 
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 Kind = Literal["facts", "pitfalls", "patterns"]
 
@@ -56,7 +57,7 @@ _ABOUT_THE_SEED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One thing known; only patterns have a category, a confidence (0 to 1) and dates."""
 
@@ -74,7 +75,7 @@ class Entry:
         return self.category, self.text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Knowledge:
     """All entries, each list with the oldest first."""
 
@@ -88,7 +89,7 @@ class Knowledge:
         return self.facts + self.pitfalls + self.patterns
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lesson:
     """A finding that blocked a round; `source` is where, such as `T-001 F2 round 1`."""
 

@@ -6,7 +6,6 @@ wrote stay as they are, byte for byte. What is removed is named by the function 
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from loop_kit.core.briefing.knowledge import (
@@ -21,9 +20,10 @@ from loop_kit.core.briefing.knowledge import (
     seconds,
 )
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CleanedFile:
     """A file's text after a removal: how many entries were removed and how many remain."""
 

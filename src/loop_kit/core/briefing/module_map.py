@@ -8,16 +8,17 @@ import ast
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 MAX_EXPORTS = 1000
 _MAX_NAME = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Module:
     """One source file; `last_modified` is in nanoseconds since 1970, as the file system reports."""
 

@@ -5,13 +5,14 @@ the commit that the round starts from, from the card, and from the open findings
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from loop_kit.core.briefing.module_map import exports
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 MAX_FILES = 100
 MAX_SOURCES = 20
@@ -29,7 +30,7 @@ _BUILD_FILES = (
 _MAX_NAMES = 30
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskPacket:
     """The content of the packet; paths are relative to the repository."""
 

@@ -17,6 +17,7 @@ from loop_kit.core.card.markdown import Block, read_body
 from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, card_from
 from loop_kit.core.text.sanitize import one_line, visible
 from loop_kit.errors import BadCard
+from loop_kit.frozen import frozen
 
 HEADINGS: Mapping[str, str] = {
     "goal": "Goal",
@@ -64,7 +65,7 @@ _ATTACHMENT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Where a body comes from; `number` is the forge's, `title` may be anything."""
 
@@ -145,7 +146,7 @@ def missing_card(origin: Origin, looked: str = "") -> BadCard:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Document:
     """The fields of a card as they were found, and how errors call the place."""
 

@@ -8,11 +8,11 @@ itself has chosen it. A folder that holds tracked files belongs to the project, 
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fnmatch import translate
 
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 _FOLDERS = (
     *(".venv", "venv", ".virtualenv", "virtualenv", ".conda", ".direnv"),
@@ -41,7 +41,7 @@ _CONFLICT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leftovers:
     """New files in three parts; a name with a slash at its end is a whole folder.
 

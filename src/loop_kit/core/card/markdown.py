@@ -11,11 +11,11 @@ The parser is a CommonMark parser, as GitHub's is; regular expressions would see
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from loop_kit.core.text.sanitize import visible
+from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -47,7 +47,7 @@ _BOX = re.compile(r"\[[ xX]\][ \t]+")
 _LISTS = frozenset({"bullet_list", "ordered_list"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """One top-level block.
 

@@ -1,13 +1,14 @@
 """The branches of one loop, under one prefix, so that one branch rule covers them all."""
 
 import re
-from dataclasses import dataclass
+
+from loop_kit.frozen import frozen
 
 _NUMBERED = re.compile(r"(?:issue|pr)-([1-9][0-9]{0,9})")
 _RESERVED = re.compile(r"(?:issue|pr)-[0-9]+", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Branches:
     """The branches of one loop; `own_work` is the head of the pull request that it works on."""
 

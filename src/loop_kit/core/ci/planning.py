@@ -6,12 +6,12 @@ known (no token was given) never counts as merged.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.outcomes import Outcome, Phase
 from loop_kit.core.loop.state import LoopState
+from loop_kit.frozen import frozen
 
 MAX_READY = 256
 """What GitHub takes in one matrix."""
@@ -20,7 +20,7 @@ _MAX_CIRCLE_NAMES = 8
 _PERSON = {Outcome.NEEDS_HUMAN, Outcome.MAX_ROUNDS_EXHAUSTED}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardAt:
     """A card and the path of its file, relative to the repository."""
 
@@ -33,7 +33,7 @@ class CardAt:
         return self.card.task_id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopStatus:
     """An existing loop in a plan: why its card is not to be started."""
 
@@ -59,7 +59,7 @@ class LoopStatus:
         return cls(f"its state cannot be read: {why}", is_over=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WaitingCard:
     """A card that is not to be started now."""
 
@@ -68,7 +68,7 @@ class WaitingCard:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefusedCard:
     """A file that is not a usable card, or the whole folder, and one sentence why."""
 
@@ -76,7 +76,7 @@ class RefusedCard:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """The cards to start, in this order, and all the others."""
 

@@ -5,12 +5,12 @@ Only the facts of the event are here. Who may ask is decided elsewhere, by askin
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BranchRefused, ForgeRefused
+from loop_kit.frozen import frozen
 
 DEFAULT_CARD = f"{LOOP_DIR}/task_card.json"
 
@@ -19,14 +19,14 @@ _MAX_BRANCH_BYTES = 244
 _NOT_IN_REFS = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StartFile:
     """Start the loop of the card at `path` in the repository."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StartIssue:
     """Start the loop of an issue.
 
@@ -41,7 +41,7 @@ class StartIssue:
     labelled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullFacts:
     """A pull request, as an event or the API describes it.
 
@@ -66,7 +66,7 @@ class PullFacts:
     closed_at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StartPull:
     """Start the loop of a pull request; `facts` is None when the API is to be asked."""
 
@@ -75,7 +75,7 @@ class StartPull:
     labelled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resume:
     """Continue a loop; a continuation names the round and the state that it was made for."""
 
@@ -84,7 +84,7 @@ class Resume:
     expected_state: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comment:
     """A command in comment `id` on the issue or, with `on_pull`, the pull request `number`.
 
@@ -99,7 +99,7 @@ class Comment:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushedCards:
     """Look for task cards in what was pushed; `before` is all zeros for a new branch."""
 
@@ -108,12 +108,12 @@ class PushedCards:
     ref: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SweepAll:
     """Look for stalled loops."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotForUs:
     """The event asks for nothing; `why` is one sentence."""
 

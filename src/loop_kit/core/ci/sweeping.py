@@ -9,7 +9,6 @@ has a command that no job read.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from loop_kit.core.forge.render import headline
@@ -17,6 +16,7 @@ from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.text.harmless import cell, cut, size_in_bytes
 from loop_kit.core.text.sanitize import MAX_SUMMARY
+from loop_kit.frozen import frozen
 
 PATIENCE_SEC = 600
 """How long a job may take from one transition to the next before it counts as stalled."""
@@ -59,7 +59,7 @@ class Action(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopSnapshot:
     """A loop as the sweep found it.
 
@@ -76,7 +76,7 @@ class LoopSnapshot:
     has_inbox: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SweepRow:
     """What was found of one loop and what was done; `message` is one sentence."""
 
@@ -86,7 +86,7 @@ class SweepRow:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SweepReport:
     """One sweep: of all `loops`, those that got attention, and how many are `left` for the next."""
 

@@ -4,12 +4,12 @@ A choice is offered only where following it continues the loop: what the verify 
 not a person's to waive, and a finding that nobody named needs no decision.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from loop_kit.core.loop.decisions import asked_findings
 from loop_kit.core.loop.findings import VERIFICATION, Ledger
 from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.frozen import frozen
 
 MAX_NAMED = 20
 """The findings that one choice names; a person may name others."""
@@ -17,7 +17,7 @@ MAX_NAMED = 20
 Act = Literal["require", "dismiss", "waive", "extend", "retry"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """One answer: what it `means`, also in `short`, and the command `act` with what follows it."""
 

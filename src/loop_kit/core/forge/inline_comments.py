@@ -7,16 +7,16 @@ in the review's body.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 from loop_kit.core.loop.findings import Finding
+from loop_kit.frozen import frozen
 
 MAX_COMMENTS = 50
 _FILE = re.compile(r"^diff --git ", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InlineComment:
     """A comment on `line` of `path` as it is after the change."""
 
@@ -25,7 +25,7 @@ class InlineComment:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReviewPost:
     """One review: its body, its comments, and the body to post where comments are not accepted."""
 

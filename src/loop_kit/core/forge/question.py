@@ -6,7 +6,6 @@ continues the loop when it is followed. What agents wrote is quoted, never trust
 """
 
 import shlex
-from dataclasses import dataclass
 
 from loop_kit.core.forge import advice
 from loop_kit.core.forge.choices import ANOTHER, Choice, asked, choices
@@ -14,6 +13,7 @@ from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.state import LoopState, Outcome, RoundRecord
 from loop_kit.core.text.harmless import code, code_in_cell, inline
+from loop_kit.frozen import frozen
 
 MAX_ROWS = 20
 MAX_ROUNDS = 8
@@ -37,7 +37,7 @@ MAX_ABOUT = 5
 """The findings that are quoted; the others are in the table."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """What a person is asked, in a sentence, and two or three answers, each with what takes it."""
 

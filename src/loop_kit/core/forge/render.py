@@ -8,7 +8,6 @@ whose post it is: anybody can write a marker.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from loop_kit.core.agent.reports import ReviewReport
 from loop_kit.core.card.task import TaskCard, check_task_id
@@ -30,6 +29,7 @@ from loop_kit.core.loop.usage import cost_text
 from loop_kit.core.text.harmless import code, cut, inline, markdown, quote, size_in_bytes
 from loop_kit.core.text.plain_words import squashed, title
 from loop_kit.core.text.sanitize import MAX_BODY, MAX_SUMMARY, one_line
+from loop_kit.frozen import frozen
 
 MAX_TITLE = 200
 _BODY = MAX_BODY - 512
@@ -37,7 +37,7 @@ _MARKER = re.compile(r"<!-- loop-kit:(?P<task>[^:\s]{1,64}):(?P<key>[^:\s]{1,100
 _MAX_MARKER_LINE = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PostMarker:
     """The loop and the key of the post that a marker names."""
 

@@ -4,7 +4,6 @@ All of it is made from the state at the moment of posting, never from the moment
 post that was left open for a day shows the status of today.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from loop_kit.core.card.task import TaskCard
@@ -24,6 +23,7 @@ from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.text.harmless import cut, inline, quote
 from loop_kit.core.text.plain_words import title
 from loop_kit.core.text.sanitize import MAX_BODY, fence
+from loop_kit.frozen import frozen
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140
@@ -38,7 +38,7 @@ UNDISPATCHED = "undispatched"
 StatusState = Literal["pending", "success", "failure"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Label:
     """A label; `color` is six hexadecimal digits, `description` at most 100 characters."""
 

@@ -11,7 +11,6 @@ Whoever may push to that branch can put a file there, so every field is checked 
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import Annotated, Literal, cast, get_args
 
 from pydantic import Field, ValidationError
@@ -22,6 +21,7 @@ from loop_kit.core.loop.budget import EXAMPLES, Budget, parse_budget
 from loop_kit.core.record import Record, Text, encode_json
 from loop_kit.core.text.harmless import code
 from loop_kit.core.text.sanitize import one_line, visible
+from loop_kit.frozen import frozen
 
 Decision = Literal["waive", "dismiss", "require"]
 Verb = Literal[
@@ -85,7 +85,7 @@ class Command(Record):
         return encode_json(self.model_dump(mode="json", exclude_defaults=True))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Misspelt:
     """A line that is meant as a command and is none.
 

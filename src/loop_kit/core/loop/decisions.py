@@ -6,7 +6,6 @@ commands are no opinion that a person can overrule here: they pass, or the card 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.findings import (
@@ -19,6 +18,7 @@ from loop_kit.core.loop.findings import (
 )
 from loop_kit.core.loop.outcomes import Outcome, Reason
 from loop_kit.core.loop.state import LoopState
+from loop_kit.frozen import frozen
 
 _STATUS: Mapping[str, Status] = {"waive": "waived", "dismiss": "dismissed"}
 _BY_FINDING: frozenset[Reason] = frozenset({"contested", "stalled"})
@@ -26,7 +26,7 @@ _ASKING: frozenset[Reason] = frozenset({*_BY_FINDING, "bar", "diff_growth"})
 """The stops that a decision about findings can answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ids:
     """The ids that a decision names: those it `applies` to, and why it leaves the others."""
 

@@ -14,7 +14,7 @@ Nothing is spent yet. A run begins a loop, or continues the recorded one:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
@@ -33,9 +33,10 @@ from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.run_ends import RunEnd, stop_for_person
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Source
 from loop_kit.errors import StateRefused
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """What this run was asked to begin or to continue; `command` is what asked for it, if one did.
 
@@ -79,7 +80,7 @@ class Start:
         return bool(self.card.verify) and self.card.verify != self.verify
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """The state that was found and what happens to it; `warning` is for whoever reads the log.
 

@@ -11,7 +11,7 @@ verification is closed by commands that pass.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from loop_kit.core.agent.report_values import Severity
@@ -20,6 +20,7 @@ from loop_kit.core.loop.rules.bar import why_below
 from loop_kit.core.loop.rules.joining import Place, likeness
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.record import ExtensibleRecord
+from loop_kit.frozen import frozen
 
 Status = Literal["open", "fixed", "withdrawn", "waived", "dismissed"]
 Evidence = Literal["lenient", "strict"]
@@ -91,7 +92,7 @@ class Finding(ExtensibleRecord):
 Ledger = tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReviewContext:
     """What a review is judged by.
 
@@ -201,7 +202,7 @@ def contradiction(
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Raised:
     """An issue of a review, with what is known about it."""
 

@@ -20,7 +20,6 @@ raises `IllegalTransition`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from loop_kit.core.loop import handlers, outbox, second_review, sessions
@@ -58,6 +57,7 @@ from loop_kit.core.loop.policy import exceeded_budget, pause
 from loop_kit.core.loop.refused_push import refuse_push
 from loop_kit.core.loop.resuming import IllegalTransition, handle_command, resume_loop
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
+from loop_kit.frozen import frozen
 
 Handler = Callable[[LoopState, Any], LoopState]
 Row = tuple[Handler, set[Phase]]
@@ -136,7 +136,7 @@ def transition(state: LoopState, event: Event) -> LoopState:
     return after.model_copy(update={"seq": state.seq + 1, "outbox": intents})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """An event and the state after it."""
 

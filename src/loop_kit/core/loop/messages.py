@@ -1,6 +1,6 @@
 """What happened (events, past tense) and what to do next (effects, imperative)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
@@ -22,6 +22,7 @@ from loop_kit.core.loop.state import (
     Verification,
     Wip,
 )
+from loop_kit.frozen import frozen
 
 
 class Failure(StrEnum):
@@ -48,7 +49,7 @@ class Failure(StrEnum):
     TAMPERED = "tampered"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """What git says that the worker did: `commits` are one-line subjects, newest first.
 
@@ -66,7 +67,7 @@ class Work:
     restores: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskStarted:
     """A loop begins at `start_sha`; `publishes` when there is a forge to post to."""
 
@@ -86,7 +87,7 @@ class TaskStarted:
     pull_request_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopResumed:
     """A person, or the next job, continues with these limits.
 
@@ -106,7 +107,7 @@ class LoopResumed:
     card: TaskCard | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaseTaken:
     """This run owns the loop from here; `lost` if a run that left a lease behind died."""
 
@@ -114,14 +115,14 @@ class LeaseTaken:
     lost: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SandboxChosen:
     """How the programs of this run are confined, in words."""
 
     sandbox: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreparationFailed:
     """Nothing can be run as it was asked for, so no agent was started.
 
@@ -134,7 +135,7 @@ class PreparationFailed:
     outcome: Outcome = Outcome.SETUP_FAILED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BaseVerified:
     """The verify commands ran at the commit where the work starts."""
 
@@ -142,14 +143,14 @@ class BaseVerified:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeadVerified:
     """The verify commands ran at a head that no worker reported: a person pushed it."""
 
     verification: Verification
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptStarted:
     """An agent is about to be paid."""
 
@@ -157,7 +158,7 @@ class AttemptStarted:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptFailed:
     """The attempt ended without a usable result.
 
@@ -179,7 +180,7 @@ class AttemptFailed:
     refused_diff: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkReported:
     """The worker's commits passed every check."""
 
@@ -191,7 +192,7 @@ class WorkReported:
     session: Session | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReviewReported:
     """The verdict of a reviewer is valid and its workspace untouched.
 
@@ -210,7 +211,7 @@ class ReviewReported:
     is_repeatable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecondReviewSkipped:
     """The approval of the first reviewer counts alone, because of `why`."""
 
@@ -218,7 +219,7 @@ class SecondReviewSkipped:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Halted:
     """The loop stops here, and may be continued at the same phase, from `wip` if there is some.
 
@@ -234,7 +235,7 @@ class Halted:
     held: HeldWork | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushWasRefused:
     """The git server refused a push; the work branch is at `onto`, '' if it is missing.
 
@@ -247,7 +248,7 @@ class PushWasRefused:
     kept: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """A post exists now (`done`), or will never (`refused`)."""
 
@@ -256,7 +257,7 @@ class Published:
     pull_request_url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Commanded:
     """The lease holder has read a command that a person gave in a comment.
 
@@ -268,7 +269,7 @@ class Commanded:
     limits: Limits | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandedOver:
     """The run ends and releases its lease; `continue_to` is the round it asks to be dispatched.
 
@@ -300,14 +301,14 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepare:
     """Prepare a workspace at `sha` on this machine, before anything is spent."""
 
     sha: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verify:
     """Run the verify commands: at the base before anything is spent, or at a head not seen yet."""
 
@@ -315,7 +316,7 @@ class Verify:
     at_base: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunAgent:
     """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed.
 
@@ -335,14 +336,14 @@ class RunAgent:
     claimed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkipSecondReview:
     """Do without the second review, because of `why`."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """Record the start of this attempt and make it durable, with the lease, before anything long.
 
@@ -352,14 +353,14 @@ class Claim:
     attempt: RunAgent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Publish:
     """Make these posts exist; look first for one that another run may have made."""
 
     items: tuple[OutboxItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """End the loop with this outcome; `error` says why in a sentence."""
 
@@ -368,7 +369,7 @@ class Stop:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandOver:
     """Release the lease, and ask for the job that runs the round `continue_to`, if there is one."""
 

@@ -1,12 +1,12 @@
 """Small decisions about time and money: how long to wait, and what may still be spent."""
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from loop_kit.core.agent.diagnosis import bounded_wait
 from loop_kit.core.card.task import CardLimits
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.state import Attempt, Limits, Usage
+from loop_kit.frozen import frozen
 
 MAX_BACKOFF_SEC = 60.0
 
@@ -122,7 +122,7 @@ def _lower(operator: N | None, card: N | None) -> N | None:
     return min(operator, card)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeededBudget:
     """A budget that is used up, by its setting: how much was used, of what, and what to add."""
 

@@ -5,14 +5,14 @@ else was cancelled, a person has cancelled, and nothing but a person continues i
 may take is recorded in the lease, so that whoever asks needs no setting of the run that ended.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from loop_kit.core.loop.messages import Stop
 from loop_kit.core.loop.state import Lease, Outcome
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunStatus:
     """A run as the API knows it: '' where it does not say how or when the run ended.
 

@@ -7,7 +7,7 @@ above the bar is a question for a person, never an approval.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from loop_kit.core.agent.report_values import Decision
 from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
@@ -25,12 +25,13 @@ from loop_kit.core.loop.rules import approval, contested, diff_growth, oscillati
 from loop_kit.core.loop.rules.judgement import Judgement, listed
 from loop_kit.core.loop.second_review import deciding_report
 from loop_kit.core.loop.state import LoopState, Role, RuleNote
+from loop_kit.frozen import frozen
 
 _STOPS = (contested.judge, stalled.judge, diff_growth.judge, oscillation.judge)
 """The first of them that stops the loop gives the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """A review, judged: what is recorded of it, and how the loop continues."""
 

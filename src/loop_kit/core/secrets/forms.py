@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from loop_kit.core.secrets.values import secrets_in
+from loop_kit.frozen import frozen
 
 LONG_PART = 16
 """The characters of a part of a secret that nobody writes by chance, whatever it is part of."""
@@ -64,7 +65,7 @@ class Form:
     random: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A range of a text that holds a secret, or a part of one."""
 

@@ -8,15 +8,16 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+from loop_kit.frozen import frozen
 
 _LEAST_ENTROPY = 3.0
 _LONGEST = 512
 """The bytes around a border of two pieces of a text in which the shape of a key can be."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """One kind of key: as `pattern`, whose group 1 is random, `before` bytes before `anchor`."""
 

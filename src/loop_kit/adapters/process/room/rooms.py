@@ -8,7 +8,6 @@ namespace, and so do agents in a job, if that is allowed: what they start ends w
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -27,6 +26,7 @@ from loop_kit.adapters.process.room.rungs import (
     orchestrator,
 )
 from loop_kit.adapters.process.room.selftest import Promises
+from loop_kit.frozen import frozen
 from loop_kit.ports import Confinement, SandboxUnavailable
 
 _REMEDY_IN_JOB = (
@@ -36,7 +36,7 @@ _REMEDY_IN_JOB = (
 _REMEDY_ON_LAPTOP = "Allow user namespaces on this machine, or pass --sandbox off to do without."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """What is asked for, and what is known about this run.
 

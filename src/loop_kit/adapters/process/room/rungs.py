@@ -12,7 +12,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.room.box import Confined, Room, SudoRoom, find_sudo, isolated
 from loop_kit.adapters.process.room.plan import RoomPlan
 from loop_kit.adapters.process.room.selftest import TRIED, Promises, start_time
+from loop_kit.frozen import frozen
 
 
 class Rung(StrEnum):
@@ -32,7 +33,7 @@ class Rung(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """The way that is taken, and why each better one is not, in words."""
 

@@ -9,16 +9,17 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from loop_kit.adapters.process.room.plan import Network
+from loop_kit.frozen import frozen
 
 TRIED = "tried"
 """The last line, when everything could be tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Promises:
     """What is tried.
 

@@ -1,6 +1,6 @@
 """What the proxy that holds a model key, and the bridge to it, have to agree on."""
 
-from dataclasses import dataclass
+from loop_kit.frozen import frozen
 
 PORT = 8719
 """Of the bridge, on the room's own loopback, where nobody else listens when it starts."""
@@ -8,7 +8,7 @@ WATCH = b"WATCH"
 """The request of who wants to know when the proxy ends: it is answered by the end."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upstream:
     """The one server. `header` is the name of the header that carries the key."""
 

@@ -10,14 +10,14 @@ name no file only when they have the same words.
 
 import difflib
 import re
-from dataclasses import dataclass
 
 from loop_kit.core.loop.rules.settings import Join
+from loop_kit.frozen import frozen
 
 _MAX_TEXT = 600
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a finding is, and what it says."""
 

@@ -1,12 +1,12 @@
 """What a rule concludes from a review: a sentence for people, and what it asks for, if anything."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from loop_kit.core.loop.outcomes import Reason
+from loop_kit.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judgement:
     """What one rule saw.
 
