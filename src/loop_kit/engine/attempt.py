@@ -12,6 +12,7 @@ from loop_kit.core.loop.state import LoopState, Role, Session, Wip
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.delivered import Delivered, receive
 from loop_kit.engine.options import Options
+from loop_kit.frozen import frozen
 from loop_kit.ports import (
     Agent,
     AgentExit,
@@ -24,12 +25,11 @@ from loop_kit.ports import (
     Tampered,
     Workspace,
 )
-from loop_kit.records import record
 
 _MAX_PAUSE_SEC = 15 * 60.0
 
 
-@record
+@frozen
 class AttemptResult:
     """An event and the bus files that go with it."""
 

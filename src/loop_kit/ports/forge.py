@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from loop_kit.core.loop.state import Lease
-from loop_kit.records import record
+from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
     from loop_kit.core.ci.requests import PullFacts
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Reaction = Literal["eyes", "+1", "confused"]
 
 
-@record
+@frozen
 class PullRequest:
     """A pull request on the forge; `author` is the login that opened it."""
 
@@ -24,7 +24,7 @@ class PullRequest:
     author: str = ""
 
 
-@record
+@frozen
 class Issue:
     """An issue as it is now; `labels` are names.
 
@@ -39,7 +39,7 @@ class Issue:
     closed_at: str = ""
 
 
-@record
+@frozen
 class OpenStatus:
     """Whether the loop's issue and pull request are open; None where it was not asked for.
 
