@@ -7,7 +7,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 WORKERS = auto
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
-.PHONY: demo test test-slow test-all storm hostile bench simulate schemas site dist release check clean
+.PHONY: demo test test-slow test-all storm hostile bench simulate scale schemas site dist release check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -38,6 +38,9 @@ bench: .venv/dev .venv/peer/ready  ## Measure it beside agent-task-runner and a 
 SIMULATE =
 simulate: .venv/dev .venv/peer/ready  ## Simulate loops under every policy, and write docs/convergence.md
 	$(BIN)/python -m tests.simulation --python .venv/peer/bin/python $(SIMULATE)
+
+scale: .venv/dev  ## Simulate organisations with thousands of loops, and write docs/scale.md
+	$(BIN)/python -m tests.scale
 
 schemas: .venv/dev  ## Write docs/schemas/: cards, reports, state and configuration as JSON Schema
 	mkdir -p docs/schemas

@@ -1,0 +1,1 @@
+"""How many loops an organisation can run at once: a simulation over counts of the engine."""
