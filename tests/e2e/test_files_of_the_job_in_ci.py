@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import CARD, TWO_ROUNDS
+from tests.e2e.conftest import CALC, CARD, TWO_ROUNDS
+from tests.e2e.events import labelled
+from tests.e2e.test_issues_in_ci import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +59,21 @@ def test_a_verify_command_that_writes_to_a_command_file_stops_the_loop(
     assert job.outputs["outcome"] == "needs_human", job.log
     assert hub.state()["reasons"] == ["tampered"]
     assert command_file.read_text() == ""
+
+
+def test_a_worker_that_removes_the_repository_of_the_job_stops_its_loop_on_the_server(
+    make_hub: MakeHub,
+) -> None:
+    script: dict[str, Any] = copy.deepcopy(TWO_ROUNDS)
+    damage = "rm -rf $(git config remote.origin.url)"
+    script["scenes"][0]["steps"].insert(0, {"run": ["sh", "-c", damage]})
+    hub = make_hub(script)
+    issue = opened(hub)
+
+    job = hub.job(event=labelled(issue), env={"LOOP_SANDBOX": "off"})
+
+    assert job.outputs["outcome"] == "needs_human", job.log
+    state = hub.state(job.outputs["task-id"])
+    assert (state["reasons"], state.get("lease")) == (["tampered"], None)
+    assert "An agent, or a program that it wrote, changed" in issue.comments[0].body
+    assert hub.bare.file(job.outputs["work-branch"], "calc.py") == CALC.encode()

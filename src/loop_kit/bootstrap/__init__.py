@@ -278,9 +278,9 @@ def _ports(
 
 def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManager[None]]:
     """What is entered while a program runs: it keeps our repository, and in a job other files."""
-    repository = OwnRepository(site.place.git_dir)
     if not site.is_ci:
-        return repository.kept
+        return OwnRepository(site.place.git_dir).kept
+    repository = OwnRepository(site.place.git_dir, site.place.head, site.supply.refetch)
     watch = Watch(site.environ, site.place.git_dir)
     for path in watch.credentials():
         reporter.warn(
@@ -290,7 +290,7 @@ def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManage
 
     @contextmanager
     def kept() -> Iterator[None]:
-        with repository.kept(), watch.kept():
+        with watch.kept(), repository.kept():
             yield
 
     return kept

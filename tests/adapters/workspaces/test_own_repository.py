@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.adapters.conftest import Local
+from tests.adapters.conftest import Hosted, Local
 
+from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.partial_checkout import PartialCheckout
+from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.workspaces.own_repository import OwnRepository
 from loop_kit.ports import Tampered
 
@@ -99,3 +102,91 @@ def test_what_a_person_does_meanwhile_is_no_damage(local: Local, tmp_path: Path)
 
     assert local.git.text("symbolic-ref", "HEAD") == "refs/heads/other"
     assert local.git.text("config", "user.name") == "Somebody Else"
+
+
+STATE = "refs/loop-kit/T-001/state"
+
+
+def repository_of_job(hosted: Hosted, token: str = "bot") -> tuple[Git, OwnRepository]:
+    """A shallow checkout in which a loop has fetched its state."""
+    git = hosted.checkout()
+    git.run("update-ref", STATE, "HEAD")
+    supply = PartialCheckout(git, Remote(hosted.url, hosted.server.url, token))
+    head = git.text("rev-parse", "HEAD")
+    return git, OwnRepository(git.directory / ".git", head, supply.refetch)
+
+
+def overwrite(path: Path) -> None:
+    """Other bytes, as many as before, and the time of the old ones."""
+    about = path.stat()
+    path.chmod(0o600)
+    path.write_bytes(b"x" * about.st_size)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def overwrite_objects(inside: Path) -> None:
+    for path in (inside / "objects").rglob("*"):
+        if path.is_file():
+            overwrite(path)
+
+
+def replace_by_pipe(inside: Path) -> None:
+    shutil.rmtree(inside)
+    os.mkfifo(inside)
+
+
+def replace_by_link(inside: Path) -> None:
+    inside.rename(inside.with_name("elsewhere"))
+    inside.symlink_to("elsewhere")
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "everything is gone": shutil.rmtree,
+    "a pipe": replace_by_pipe,
+    "a link": replace_by_link,
+    "no objects": lambda inside: shutil.rmtree(inside / "objects"),
+    "empty objects": lambda inside: empty(inside / "objects"),
+    "other objects": overwrite_objects,
+    "no refs": lambda inside: shutil.rmtree(inside / "refs"),
+    "another state": lambda inside: (inside / STATE).write_text(f"{'0' * 39}1\n"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_in_a_job_what_is_lost_is_fetched_again(
+    hosted: Hosted, damage: Callable[[Path], None]
+) -> None:
+    git, repository = repository_of_job(hosted)
+    head = git.text("rev-parse", "HEAD")
+
+    with pytest.raises(Tampered, match="objects") as caught, repository.kept():
+        damage(git.directory / ".git")
+
+    assert "It is as before again" in caught.value.remedy
+    assert git.text("rev-parse", "HEAD", STATE).split() == [head, head]
+    assert git.text("status", "--porcelain", "--untracked-files=no") == ""
+    git.run("fsck", "--strict")
+
+
+def test_what_the_server_does_not_give_back_is_named_as_lost(hosted: Hosted) -> None:
+    git, repository = repository_of_job(hosted, token="nobody")
+
+    with pytest.raises(Tampered, match=r"objects \(gone\)"), repository.kept():
+        shutil.rmtree(git.directory / ".git" / "objects")
+
+
+def test_what_a_job_has_and_an_agent_reads_is_no_damage(hosted: Hosted, tmp_path: Path) -> None:
+    git, repository = repository_of_job(hosted)
+    (git.directory / "a.py").write_text("new\n")
+
+    with repository.kept():
+        git.run("clone", "--quiet", "--local", ".", str(tmp_path / "linked"))
+        git.run("hash-object", "-w", "a.py")
+        git.run("-c", "core.looseCompression=0", "add", "--all")
+        for path in (git.directory / ".git" / "objects").rglob("*"):
+            os.utime(path)

@@ -8,10 +8,13 @@ commit needs is fetched before it is read or cloned: by one request, with the jo
 server itself. A clone does not know that more could be fetched.
 """
 
+from collections.abc import Mapping
+
 from loop_kit.adapters.git.command import FETCH, Git
 from loop_kit.adapters.git.remote import Remote, ask_server
-from loop_kit.errors import BranchRefused
+from loop_kit.errors import BranchRefused, LoopError
 
+_HEAD = "refs/loop-kit-head"
 _PROMISED = r"^(remote\..*\.promisor|extensions\.partialclone)$"
 
 
@@ -57,6 +60,23 @@ class PartialCheckout:
                     "Check that the work branch holds every round of the loop.",
                 )
         self.complete(*shas)
+
+    def refetch(self, refs: Mapping[str, str]) -> bool:
+        """Fetch the commits of a repository that lost its objects; whether all are here since."""
+        arrived = [self._refetch(ref, sha) for ref, sha in refs.items()]
+        return all(arrived)
+
+    def _refetch(self, ref: str, sha: str) -> bool:
+        beside = _HEAD if ref == "HEAD" else ref
+        command = (*FETCH, "--no-filter", "--depth=1", "--", self._remote.url, f"+{sha}:{beside}")
+        try:
+            if ask_server(self._git, self._remote, *command).code:
+                return False
+            if beside == _HEAD:
+                self._git.run("update-ref", ref, sha)
+        except LoopError:
+            return False
+        return True
 
     def _fetch(self, missing: list[str]) -> None:
         """One request for all: a folder comes with everything below it.

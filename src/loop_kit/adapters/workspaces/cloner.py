@@ -12,7 +12,7 @@ its `.git` folder is written again first.
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -63,6 +63,10 @@ class Supply(Protocol):
         """Fetch those of the commits that are not here, if a server is known that has them."""
         ...
 
+    def refetch(self, refs: Mapping[str, str]) -> bool:
+        """Fetch commits that are lost, as these refs; whether they are all here since."""
+        ...
+
 
 class Complete:
     """The supply of a repository that holds everything."""
@@ -74,6 +78,11 @@ class Complete:
 
     def obtain(self, *shas: str) -> None:
         """There is no server to ask."""
+
+    def refetch(self, refs: Mapping[str, str]) -> bool:
+        """There is no server to ask."""
+        del refs
+        return False
 
 
 class Cloner:

@@ -77,6 +77,8 @@ class Watch:
         changed: list[str] = []
         try:
             yield
+        except Tampered as error:
+            changed += error.names
         finally:
             for path, content in before.items():
                 now = _content(path)
