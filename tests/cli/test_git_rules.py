@@ -291,7 +291,7 @@ REWRITTEN: Steps = [{"sh": "git add --all"}, {"commit": "Value, fixes #1"}]
 
 @pytest.mark.parametrize(
     ("last", "most"),
-    [(COMMITTED, 11), (REWRITTEN, 12), ([], 17)],
+    [(COMMITTED, 12), (REWRITTEN, 12), ([], 17)],
     ids=["committed", "rewritten", "left to us"],
 )
 def test_a_run_and_each_of_its_rounds_start_few_programs_of_git(

@@ -330,8 +330,13 @@ def test_no_word_of_an_agent_or_a_card_acts_on_the_forge(make_hub: MakeHub) -> N
     assert state["head_sha"] == bare.head("loop/T-001/work")
     assert bare.git("rev-parse", "loop/T-001/work~1").strip() == first
     log = bare.git("log", "--format=%an %cn%n%B", "main..loop/T-001/work")
-    plain = f"{BOT} {BOT}\nFixes # 1 and octo/other# 2 (skip ci), thanks @ octocat\n"
-    assert log.strip() == f"{plain}\n{plain}".strip()
+    plain = (
+        f"{BOT} {BOT}\nFixes # 1 and octo/other# 2 (skip ci), thanks @ octocat\n\nLoop-Id: T-001"
+    )
+    rounds = [
+        f"{plain}\nLoop-Round: {n}\nLoop-Role: worker\nLoop-Backend: scripted" for n in (2, 1)
+    ]
+    assert log.strip() == "\n\n".join(rounds)
     hosted = hub.api.repository(REPOSITORY)
     (pull,) = hosted.pulls.values()
     posts = [pull.issue.body or "", *(comment.body for comment in pull.issue.comments)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.e2e import three_jobs
-from tests.e2e.conftest import APPROVED, CARD, REPOSITORY, TWO_ROUNDS
+from tests.e2e.conftest import APPROVED, BOT, CARD, REPOSITORY, TWO_ROUNDS
 from tests.e2e.events import commented, labelled
 from tests.e2e.test_crashes_in_ci import counting, runs
 from tests.e2e.test_issues_in_ci import opened
@@ -35,7 +35,7 @@ def record(run: three_jobs.Run) -> dict[str, Any]:
 
 
 def test_two_rounds_in_three_jobs_each_lead_to_approval_with_four_pushes_each(hub: Hub) -> None:
-    first = three_jobs.run(hub)
+    first = three_jobs.run(hub, sign_off="true")
 
     assert first.published.code == 0, first.published.log
     assert first.published.outputs["decision"] == "changes_required", first.published.log
@@ -56,6 +56,10 @@ def test_two_rounds_in_three_jobs_each_lead_to_approval_with_four_pushes_each(hu
         "<!-- loop-kit:T-001:review-r2 -->",
     ]
     assert b"return a * 2" in (hub.bare.file("loop/T-001/work", "calc.py") or b"")
+    trailers = ("log", "--format=%(trailers:only,separator=;)", "main..loop/T-001/work")
+    origin = "Loop-Id: T-001;Loop-Round: {};Loop-Role: worker;Loop-Backend: scripted"
+    signed = f";Signed-off-by: {BOT} <41898282+{BOT}@users.noreply.github.com>"
+    assert hub.bare.git(*trailers).split("\n")[:2] == [origin.format(2), origin.format(1) + signed]
 
 
 def test_claim_runs_no_agent_and_no_verify_command_and_pushes_once(

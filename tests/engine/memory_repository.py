@@ -208,7 +208,9 @@ class MemoryWorkspace:
         self.head = self._repository.commit(self.head, self.files, subject)
         return self.head
 
-    def collect(self, message: str, named: str | None = None) -> Collected:
+    def collect(
+        self, message: str, named: str | None = None, trailers: Sequence[str] = ()
+    ) -> Collected:
         notes: tuple[str, ...] = ()
         if self.head == self._start and named in self._repository.commits and named != self.head:
             notes = (f"The commit {named[:10]} counts.",)

@@ -90,9 +90,11 @@ class ReplayedWorkspace(Unwatched):
         self._head = head
         self._notes = notes
 
-    def collect(self, message: str, named: str | None = None) -> Collected:
+    def collect(
+        self, message: str, named: str | None = None, trailers: Sequence[str] = ()
+    ) -> Collected:
         """The head that was handed over; it is in this repository since it was checked."""
-        del message, named
+        del message, named, trailers
         return Collected(self._head, self._head, self._notes)
 
 

@@ -187,6 +187,7 @@ def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = F
         secrets=secrets,
         redact=Redactor(secrets),
         draft=settings.draft,
+        sign_off=str(_identity(site, settings)) if settings.sign_off else "",
         models=models(settings) if not replays else {},
     )
 

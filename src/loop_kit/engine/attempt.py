@@ -8,7 +8,8 @@ from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.briefing.prompts import Guidance, Paths
 from loop_kit.core.loop import bus, failures, policy, sessions
 from loop_kit.core.loop.messages import AttemptFailed, Event, Failure, RunAgent
-from loop_kit.core.loop.state import LoopState, Role, Session, Wip
+from loop_kit.core.loop.state import LoopState, Role, Session, Spent, Wip
+from loop_kit.core.loop.trailers import Origin
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.delivered import Delivered, receive
 from loop_kit.engine.options import Options
@@ -283,6 +284,13 @@ class Dispatcher:
     def reviewer(self, role: Role) -> str:
         """The backend of a reviewer, with its model after a colon where one is set."""
         return ":".join(filter(None, (self._agents[role].name, self._options.models.get(role))))
+
+    def trailers(self, state: LoopState, spent: Spent | None = None) -> tuple[str, ...]:
+        """The last lines of the messages of the worker's commits; `spent` says who has spent."""
+        backend = self._agents[Role.WORKER].name
+        model = (spent and spent.model) or self._options.models.get(Role.WORKER) or ""
+        origin = Origin(state.task_id, state.round, backend, model)
+        return origin.trailers(self._options.sign_off)
 
     def is_program(self, role: Role) -> bool:
         """Whether a program works in `role`, which can be asked again at once."""

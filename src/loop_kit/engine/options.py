@@ -12,7 +12,10 @@ from loop_kit.frozen import frozen
 
 @frozen
 class Options:
-    """Times are seconds; None is no limit. `secrets` are what must never leave."""
+    """Times are seconds; None is no limit. `secrets` are what must never leave.
+
+    `sign_off` is who signs the worker's commits off, as `Name <address>`.
+    """
 
     dispatch_timeout: float | None = 600
     idle_timeout: float | None = None
@@ -24,6 +27,7 @@ class Options:
     secrets: Forms = field(default_factory=lambda: Forms({}))
     redact: Redactor = field(default_factory=lambda: Redactor(()))
     draft: bool = True
+    sign_off: str = ""
     models: Mapping[Role, str] = field(default_factory=dict)
 
 

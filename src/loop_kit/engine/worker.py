@@ -114,7 +114,8 @@ class WorkerPass:
     ) -> AttemptResult:
         """Judge what an agent left that has ended; without `verifies` the next run verifies it."""
         try:
-            collected = workspace.collect(message, named_head(delivered))
+            trailers = self._dispatcher.trailers(state, ended.spent)
+            collected = workspace.collect(message, named_head(delivered), trailers)
         except GitFailed as error:
             return self._fail(state, ended, delivered, Failure.HISTORY, error.sentence, None)
         for note in collected.notes:
@@ -127,7 +128,8 @@ class WorkerPass:
     def _rescue(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
         """What an interrupted worker had done, as far as it can be kept."""
         try:
-            return self._wip(state, workspace.collect(message))
+            trailers = self._dispatcher.trailers(state)
+            return self._wip(state, workspace.collect(message, trailers=trailers))
         except GitFailed:
             return None
 

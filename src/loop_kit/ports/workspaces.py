@@ -107,10 +107,13 @@ class Workspace(Protocol):
         """The variables that whoever works here needs for what is installed here."""
         ...
 
-    def collect(self, message: str, named: str | None = None) -> Collected:
+    def collect(
+        self, message: str, named: str | None = None, trailers: Sequence[str] = ()
+    ) -> Collected:
         """Commit what is uncommitted, and transfer the commits to the repository.
 
         `named` is the commit that the worker calls its own. It counts where HEAD did not move.
+        `trailers` are the last lines of the messages of a program's commits.
         """
         ...
 

@@ -129,6 +129,7 @@ class Settings(Record):
     continue_: Annotated[Literal["dispatch", "none"], Field(alias="continue")] = "dispatch"
     continue_workflow: str = ""
     agent_env: Globs = ()
+    sign_off: bool = False
     fail_on: Literal["never", "failed", "not-approved"] = "failed"
     draft: bool = True
     loop_kit_args: Words = ()

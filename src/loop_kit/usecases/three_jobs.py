@@ -13,6 +13,7 @@ from functools import partial, reduce
 from pathlib import Path
 
 from loop_kit.adapters.git.bundle import discard_bundle, fetch_commits, read_record, write_bundle
+from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.replay import LateStore, UnpushedStore
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.bundle import (
@@ -27,6 +28,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.refused_push import is_returned
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent, Usage
+from loop_kit.core.loop.trailers import trailers_in
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.frozen import frozen
 from loop_kit.ports import PushRefused, PushRejected
@@ -181,7 +183,9 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
         scratch = context.folder / "scratch"
         wip = recorded.wip.sha if recorded.wip else ""
         head = bundle.work.head_sha
-        fetch_commits(context.checkout.git, folder, scratch, recorded.tip, head, wip)
+        trailers = partial(trailers_in, recorded.task_id, recorded.round, signer=str(Identity()))
+        span = (recorded.tip, head, wip)
+        fetch_commits(context.checkout.git, folder, scratch, *span, trailers)
     return bundle
 
 

@@ -96,6 +96,19 @@ def test_a_commit_of_that_form_keeps_its_id_and_starts_no_program(
     assert local.git.text("rev-parse", f"{head}^") == own
 
 
+def test_trailers_are_the_last_lines_and_written_once(local: Local, base: str) -> None:
+    lines = ("Loop-Id: T-001", "Co-authored-by: Codex <noreply@openai.com>")
+    rewriter = Rewriter(local.git, IDENTITY, NOW, lambda _: lines)
+    forged = commit_tree(local, base, message="Fix it\n\nLoop-Id: T-9\n")
+
+    head = rewriter.rewrite(forged, [base])
+
+    trailers = local.git.text("log", "-1", "--format=%(trailers:unfold,only)", head)
+    assert trailers.split("\n") == list(lines)
+    assert raw(local, head).partition("\n\n")[2].startswith("Fix it\n\nLoop-Id")
+    assert Rewriter(local.git, IDENTITY, NOW, lambda _: lines).rewrite(head, [base]) == head
+
+
 def test_work_in_progress_of_an_earlier_attempt_stays(local: Local, base: str) -> None:
     wip = commit_tree(local, base)
     head = rewrite(local, commit_tree(local, wip), wip, base)

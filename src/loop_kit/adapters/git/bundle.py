@@ -19,7 +19,7 @@ from loop_kit.adapters.git.command import (
     GitPrintedTooMuch,
     Identity,
 )
-from loop_kit.adapters.git.rewriting import Rewriter
+from loop_kit.adapters.git.rewriting import Rewriter, Trailers, no_trailers
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     open_plain,
@@ -85,11 +85,18 @@ def read_record(folder: Path) -> bytes | None:
 
 
 def fetch_commits(
-    git: Git, folder: Path, scratch: Path, parent: str, head: str, wip: str = ""
+    git: Git,
+    folder: Path,
+    scratch: Path,
+    parent: str,
+    head: str,
+    wip: str = "",
+    trailers: Trailers = no_trailers,
 ) -> None:
     """Fetch the commits from `parent` to `head` into the repository of `git`, after every check.
 
-    `wip` is work in progress on top of `parent` that was pushed before.
+    `wip` is work in progress on top of `parent` that was pushed before. `trailers` gives
+    the last lines that a message may have.
 
     Raises:
         BundleInvalid: there are none, or they are not what a worker's commits can be.
@@ -99,7 +106,7 @@ def fetch_commits(
     try:
         _copy(folder / COMMITS, copy, parent, head)
         _fetch(git, copy, scratch, parent, head)
-        _check_words(git, {parent, wip or parent}, head)
+        _check_words(git, {parent, wip or parent}, head, trailers)
     except BusFileUnreadable as error:
         raise BundleInvalid(str(error)) from None
     except GitFailed as error:
@@ -153,9 +160,9 @@ def _fetch(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
     _check_objects(git, scratch, parent, head)
 
 
-def _check_words(git: Git, known: set[str], head: str) -> None:
+def _check_words(git: Git, known: set[str], head: str, trailers: Trailers) -> None:
     """Refuse commits that act by their words: the agents' job has rewritten its worker's."""
-    if Rewriter(git, Identity(), time.time()).rewritten(head, known) != head:
+    if Rewriter(git, Identity(), time.time(), trailers).rewritten(head, known) != head:
         raise BundleInvalid("its commits are not as the agents' job writes them")
 
 

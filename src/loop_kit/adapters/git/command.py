@@ -96,6 +96,9 @@ class Identity:
     name: str = "github-actions[bot]"
     email: str = "41898282+github-actions[bot]@users.noreply.github.com"
 
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
     def environment(self) -> dict[str, str]:
         """The variables that make git use this identity."""
         return {

@@ -27,7 +27,7 @@ def write_commits(
     """
     if not transitions:
         return parent
-    who = f"{identity.name} <{identity.email}> now"
+    who = f"{identity} now"
     script = b"".join(
         _commit(ref, transition, who, parent if n == 0 else None)
         for n, transition in enumerate(transitions)

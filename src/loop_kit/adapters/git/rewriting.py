@@ -2,8 +2,8 @@
 
 A commit acts by its words: its message closes issues, skips CI or pings people where it is pushed,
 and its author is whom it names. So each becomes what the loop would have written: our author, a
-message that does nothing, dates near those of the commit before. Its tree stays as it is, and so
-does the shape of the history.
+message that does nothing, dates near those of the commit before, and trailers that say where it
+is from. Its tree stays as it is, and so does the shape of the history.
 
 What has that form already keeps its id, as does everything below it: nothing is written then, and a
 rewriting that was interrupted is repeated with the same ids. The ids are known before git writes
@@ -13,7 +13,7 @@ the objects, so that it is started once for all of them.
 import hashlib
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, Identity
@@ -27,6 +27,14 @@ _DAY = 24 * 3600
 _SHA1_LENGTH = 40
 _WHO = re.compile(rb".{0,2000} (?P<at>\d{1,12}) (?P<zone>[+-](?:0\d|1[0-4])[0-5]\d)")
 
+Trailers = Callable[[str], Sequence[str]]
+
+
+def no_trailers(message: str) -> Sequence[str]:
+    """No last lines, whatever the message is."""
+    del message
+    return ()
+
 
 @frozen
 class _Commit:
@@ -39,12 +47,18 @@ class _Commit:
 
 
 class Rewriter:
-    """Rewrites commits of one repository as those of `identity`; `now` are seconds since 1970."""
+    """Rewrites commits of one repository as those of `identity`; `now` are seconds since 1970.
 
-    def __init__(self, git: Git, identity: Identity, now: float) -> None:
+    `trailers` gives the last lines of what becomes of a message.
+    """
+
+    def __init__(
+        self, git: Git, identity: Identity, now: float, trailers: Trailers = no_trailers
+    ) -> None:
         self._git = git
-        self._who = f"{identity.name} <{identity.email}>".encode()
+        self._who = str(identity).encode()
         self._now = now
+        self._trailers = trailers
         self._ids: dict[str, str] = {}
         self._new: dict[str, bytes] = {}
 
@@ -110,7 +124,8 @@ class Rewriter:
         lines = [b"tree " + old.tree, *(b"parent " + parent.encode() for parent in parents)]
         lines.append(b"author %s %s" % (self._who, self._sane(old.author, before)))
         lines.append(b"committer %s %s" % (self._who, self._sane(old.committer, before)))
-        message = commit_message(_text(old.message)).encode()
+        text = _text(old.message)
+        message = commit_message(text, self._trailers(text)).encode()
         raw = b"\n".join(lines) + b"\n\n" + message
         self._ids[sha] = sha
         if raw != old.raw:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +65,9 @@ class CloneWorkspace:
         copy_index(path / ".git" / "index", self._index)
         self._fingerprints = Fingerprints(cloner.git, cloner.git_dir, path, self._index)
 
-    def collect(self, message: str, named: str | None = None) -> Collected:
+    def collect(
+        self, message: str, named: str | None = None, trailers: Sequence[str] = ()
+    ) -> Collected:
         """Take the commits over, add what was left uncommitted, and return the head.
 
         The commits are ours from here on; see `rewriting`. The worker's next attempt finds them.
@@ -75,7 +77,7 @@ class CloneWorkspace:
                 commits are too many or too large.
         """
         left = self._gather(message, named)
-        rewriter = Rewriter(self._cloner.git, self._identity, time.time())
+        rewriter = Rewriter(self._cloner.git, self._identity, time.time(), lambda _: trailers)
         head, own = (rewriter.rewrite(sha, self._known) for sha in (left.head, left.own))
         if head != left.head:
             self._cloner.git.set_ref(self._incoming, head)

@@ -3,7 +3,7 @@
 What a person did is on their branch already. Nothing is committed, moved or restored for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -20,9 +20,11 @@ class UserTreeWorkspace(Unwatched):
         self.path = root
         self._git = git
 
-    def collect(self, message: str, named: str | None = None) -> Collected:
+    def collect(
+        self, message: str, named: str | None = None, trailers: Sequence[str] = ()
+    ) -> Collected:
         """The commit that is checked out."""
-        del message, named
+        del message, named, trailers
         head = self._git.text("rev-parse", "HEAD")
         return Collected(head, head)
 

@@ -7,6 +7,7 @@ more. What is plain already stays as it is, to the byte: the same text is never 
 """
 
 import re
+from collections.abc import Sequence
 
 from loop_kit.core.text.sanitize import one_line, visible
 
@@ -26,7 +27,8 @@ _ADDRESS = re.compile(rf"(https?:|www\.)(?=\S{{0,300}}{ACTING_PATH})", re.IGNORE
 _SWITCH = re.compile(r"\[[^\[\]\n]*(?:skip|no[ _-]?ci)", re.IGNORECASE)
 _STARRED = re.compile(r"(?<!\*)\*+(?=no_ci)", re.IGNORECASE)
 _KEY = (
-    r"[ \t]{0,20}(?:[a-z][a-z0-9-]{0,40}-by|cc|change-id|on-behalf-of|release-as|skip-checks)"
+    r"[ \t]{0,20}(?:[a-z][a-z0-9-]{0,40}-by|cc|change-id|on-behalf-of|release-as|skip-checks"
+    r"|loop-(?:id|round|role|backend|model))"
     r"[ \t]{0,20}:"
 )
 _TRAILER = re.compile(rf"^{_KEY}.*\n?", re.IGNORECASE | re.MULTILINE)
@@ -36,13 +38,17 @@ _ROUND = str.maketrans("[]", "()")
 _SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
 
 
-def commit_message(text: str) -> str:
-    """The message of a commit, of bounded length, that does nothing but describe it."""
+def commit_message(text: str, trailers: Sequence[str] = ()) -> str:
+    """The message of a commit, of bounded length, that does nothing but describe it.
+
+    `trailers` are its last lines; it has no others.
+    """
     words = without_trailers(visible(text).translate(_SEPARATORS))
     words = _BLANK.sub("\n\n", _apart(words)).strip()
     subject, end, rest = words.partition("\n")
     words = f"{_cut(subject, MAX_SUBJECT)}{end}{rest}"
-    return f"{_cut(words, MAX_MESSAGE) or _EMPTY}\n"
+    lines = "".join(f"{line}\n" for line in trailers)
+    return f"{_cut(words, MAX_MESSAGE) or _EMPTY}\n" + (f"\n{lines}" if lines else "")
 
 
 def title(text: str, limit: int = MAX_SUBJECT) -> str:
