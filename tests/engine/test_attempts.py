@@ -508,6 +508,17 @@ def test_what_a_failed_attempt_spent_counts(world: World) -> None:
     assert (state.outcome, len(world.jobs)) == (Outcome.NEEDS_HUMAN, 1)
 
 
+def test_a_budget_in_money_that_cannot_count_a_backend_is_warned_of_once(world: World) -> None:
+    world.limits = world.limits.model_copy(update={"max_cost_usd": 1.0})
+
+    world.job()
+
+    assert [text for text in world.reporter.warnings if "max-cost-usd" in text] == [
+        "fake reported no cost, and its model is unknown: max-cost-usd does not count it."
+        " Set a model with a price, max-tokens or max-minutes."
+    ]
+
+
 def test_a_backend_that_is_not_installed_costs_nothing(world: World) -> None:
     agent = world.agent()
     agent.missing = "Cannot find executable for backend=fake."

@@ -10,6 +10,7 @@ from loop_kit.adapters.agents.choice import (
     is_manual,
 )
 from loop_kit.adapters.agents.own_home import HomesPlace
+from loop_kit.adapters.agents.prices import add_estimate
 from loop_kit.adapters.agents.second_reviewer import (
     models,
     report_same_model,
@@ -189,6 +190,7 @@ def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = F
         draft=settings.draft,
         sign_off=str(_identity(site, settings)) if settings.sign_off else "",
         models=models(settings) if not replays else {},
+        estimate=add_estimate,
     )
 
 

@@ -81,6 +81,7 @@ class Dispatcher:
         self._options = options
         self._scratch = scratch
         self._explain_missing = explain_missing
+        self._unpriced: set[str] = set()
         self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
 
     def warn(self, message: str) -> None:
@@ -141,11 +142,25 @@ class Dispatcher:
     def _with_backend(self, role: Role, ended: AgentExit) -> AgentExit:
         """`ended`, with who has spent; an agent that ran in another job knows that itself."""
         spent = ended.spent
-        named = {
-            "backend": spent.backend or self._agents[role].name,
-            "model": spent.model or self._options.models.get(role) or None,
-        }
-        return replace(ended, spent=spent.model_copy(update=named))
+        if spent.backend is None:
+            named = spent.model or self._options.models.get(role) or None
+            about = {"backend": self._agents[role].name, "model": named}
+            spent = self._options.estimate(spent.model_copy(update=about))
+        return replace(ended, spent=spent)
+
+    def _warn_of_unknown_cost(self, state: LoopState, role: Role, spent: Spent) -> None:
+        """Warn once where the budget in money cannot count what an agent used."""
+        known = spent.cost_usd is not None or spent.estimated_cost_usd is not None
+        name = self._agents[role].name
+        limited = state.limits.max_cost_usd is not None and self._agents[role].is_program
+        if known or not limited or name in self._unpriced:
+            return
+        self._unpriced.add(name)
+        model = f"{spent.model} has no known price" if spent.model else "is unknown"
+        self._reporter.warn(
+            f"{name} reported no cost, and its model {model}: max-cost-usd does not count it."
+            " Set a model with a price, max-tokens or max-minutes."
+        )
 
     def _post(
         self,
@@ -206,6 +221,7 @@ class Dispatcher:
         if kind is ProblemKind.INVALID_SESSION:
             fallback = {"status": "fallback_invalid_resume", "role": effect.role.value}
             self._reporter.event("dispatch_resume", state, fallback)
+        self._warn_of_unknown_cost(state, effect.role, ended.spent)
         note = ended.timed_out or (f"exit code {ended.exit_code}" if broken else "ended")
         self._reporter.end_attempt(effect.role, metrics.seconds, note)
         if ended.tampered:

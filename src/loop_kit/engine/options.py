@@ -1,10 +1,11 @@
 """How this run works; what is known of the loop itself is in the state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.scope import ScopeRules
+from loop_kit.core.loop.usage import Spent
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.frozen import frozen
@@ -29,6 +30,8 @@ class Options:
     draft: bool = True
     sign_off: str = ""
     models: Mapping[Role, str] = field(default_factory=dict)
+    estimate: Callable[[Spent], Spent] = lambda spent: spent
+    """Adds what tokens cost by a table, where a backend reports no money."""
 
 
 @frozen

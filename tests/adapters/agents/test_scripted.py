@@ -46,6 +46,17 @@ class Stage:
         return document
 
 
+def test_a_scene_reports_what_it_used(stage: Stage) -> None:
+    told = {"tokens_in": 900, "tokens_cached": 300, "tokens_out": 40, "cost_usd": 0.02}
+    spent = stage.play({"usage": {**told, "model": "gpt-5"}}).spent
+    assert spent.model_dump(include={*told, "model"}) == {**told, "model": "gpt-5"}
+
+
+def test_an_implausible_usage_is_unknown(stage: Stage) -> None:
+    spent = stage.play({"usage": {"tokens_in": -1, "cost_usd": "much", "model": "a b"}}).spent
+    assert (spent.tokens_in, spent.tokens_out, spent.cost_usd, spent.model) == (0, None, None, None)
+
+
 @pytest.fixture
 def stage(local: Local, tmp_path: Path) -> Stage:
     return Stage(local, tmp_path)

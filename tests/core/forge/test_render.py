@@ -223,6 +223,11 @@ def test_a_loop_that_may_have_no_round_stopped_before_round_1_ended() -> None:
             "2 round(s), 61 agent seconds, 10 tokens in, 3 out, 0.50 USD",
         ),
         (
+            Usage(tokens_in=10, cost_usd=0.5, estimated_cost_usd=0.25),
+            "0 round(s), 0 agent seconds, 10 tokens in, 0 out,"
+            " 0.50 USD and about 0.25 USD (estimated)",
+        ),
+        (
             Usage(tokens_in=0, cost_usd=0),
             "0 round(s), 0 agent seconds, 0 tokens in, 0 out, 0.00 USD",
         ),

@@ -57,6 +57,16 @@ def test_a_budget_is_used_up_when_it_is_reached(
     assert exceeded_budget(limits, usage) == sentence
 
 
+def test_estimated_money_counts_against_the_budget_like_reported_money() -> None:
+    limits = Limits(max_cost_usd=1.0)
+    both = Usage(cost_usd=0.4, estimated_cost_usd=0.7)
+    assert exceeded_budget(limits, both) == (
+        "1.10 of 1.00 USD are used (0.70 of it estimated from tokens)."
+    )
+    assert money_left(limits, Usage(estimated_cost_usd=0.7)) == pytest.approx(0.3)
+    assert exceeded_budget(limits, Usage(estimated_cost_usd=0.7)) is None
+
+
 def test_what_is_unknown_or_unlimited_never_stops_a_loop() -> None:
     assert exceeded_budget(Limits(max_tokens=1, max_cost_usd=0.1), Usage(unreported=9)) is None
     spent = Usage(agent_seconds=1e9, tokens_in=10**12, cost_usd=1e6)

@@ -12,10 +12,12 @@ off, since a worker could plant them; the text of AGENTS.md is in the prompt.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from loop_kit.adapters.agents.codex_errors import codex_problem
+from loop_kit.adapters.agents.codex_model import used_model
 from loop_kit.adapters.agents.command_line import (
     CommandLineAgent,
     Invocation,
@@ -25,6 +27,7 @@ from loop_kit.adapters.agents.command_line import (
     whole_number,
 )
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.adapters.process.programs import expand_home
 from loop_kit.core.agent.activity import Activity, command, edit, message, session
 from loop_kit.core.agent.diagnosis import Problem
 from loop_kit.core.agent.report_schemas import report_schema
@@ -71,7 +74,16 @@ def codex(setup: Setup) -> CommandLineAgent:
     def executable() -> str:
         return native(on_path("codex", setup.environment))
 
-    return CommandLineAgent("codex", setup, executable, invocation, CodexReader)
+    def reader(assignment: Assignment) -> CodexReader:
+        return CodexReader(assignment, None if setup.model else partial(used_model, _home(setup)))
+
+    return CommandLineAgent("codex", setup, executable, invocation, reader)
+
+
+def _home(setup: Setup) -> Path:
+    """Where codex keeps its conversations."""
+    named = {**setup.environment, **setup.homes.variables()}.get("CODEX_HOME")
+    return Path(named or expand_home("~/.codex"))
 
 
 def native(found: str) -> str:
@@ -103,7 +115,11 @@ class CodexReader:
     problem: Problem | None = None
     stuck = ""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(
+        self, assignment: Assignment, used_model: Callable[[str], str | None] | None = None
+    ) -> None:
+        """`used_model` says which model a conversation used, where no setting does."""
+        self._used_model = used_model
         self.session_id = ""
         self.spoke = False
         self.thread_tokens: tuple[int, int] | None = None
@@ -138,7 +154,8 @@ class CodexReader:
                 counts = (fewer[0], fewer[1], max(fewer[2], 0))
         into, out, cached = counts
         known = None if self.thread_cached is None else min(cached, into)
-        return Spent(tokens_in=into, tokens_cached=known, tokens_out=out)
+        model = self._used_model(self.session_id) if self._used_model else None
+        return Spent(tokens_in=into, tokens_cached=known, tokens_out=out, model=model)
 
     def feed(self, line: bytes) -> Sequence[Activity]:
         """The agent's activities in one event."""

@@ -2,13 +2,14 @@
 
 The words of the command are passed to the system unchanged, never to a shell; in each of them
 `{prompt_file}`, `{report_path}` and `{workspace}` are replaced. The prompt is on standard input
-too. A program with a slash in its name is looked up from the repository's root, so that a worker
-cannot replace it in the workspace.
+too. What it used it may write into its mailbox (`usage_file`). A program with a slash in its name
+is looked up from the repository's root, so that a worker cannot replace it in the workspace.
 """
 
 import os
 
 from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup, on_path
+from loop_kit.adapters.agents.usage_file import UsageFileReader
 from loop_kit.adapters.process.programs import expand_home
 from loop_kit.errors import BadSetting
 from loop_kit.ports import Assignment
@@ -46,7 +47,9 @@ def command(setup: Setup) -> CommandLineAgent:
         }
         return Invocation([found, *(_fill_in(word, places) for word in words)], raw)
 
-    return CommandLineAgent("command", setup, executable, invocation, missing=program)
+    return CommandLineAgent(
+        "command", setup, executable, invocation, UsageFileReader, missing=program
+    )
 
 
 def _fill_in(word: str, places: dict[str, str]) -> str:

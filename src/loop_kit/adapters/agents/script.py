@@ -43,9 +43,10 @@ class Step(Record):
 
     `say` prints a line, `edit` and `write` change files, `delete` removes one, `run` runs an
     argument list, `commit` commits everything, `report` writes the report (task, round and head
-    are filled in). Misbehaviour: `crash` exits with a code, `hang` sleeps that many seconds,
-    `garbage` prints that many bytes that are not text, `raw_report` writes exactly this text,
-    `complain` prints to standard error, `linger` leaves a process behind for that many seconds.
+    are filled in), `usage` what the attempt used. Misbehaviour: `crash` exits with a code, `hang`
+    sleeps that many seconds, `garbage` prints that many bytes that are not text, `raw_report`
+    writes exactly this text, `complain` prints to standard error, `linger` leaves a process behind
+    for that many seconds.
     """
 
     say: Text | None = None
@@ -55,6 +56,7 @@ class Step(Record):
     run: tuple[NonBlankText, ...] | None = None
     commit: NonBlankText | None = None
     report: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
     crash: Annotated[int, Field(ge=1, le=255)] | None = None
     hang: Annotated[float, Field(ge=0)] | None = None
     garbage: Annotated[int, Field(ge=1)] | None = None

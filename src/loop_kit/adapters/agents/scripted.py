@@ -11,6 +11,7 @@ from pathlib import Path
 import loop_kit
 from loop_kit.adapters.agents.command_line import CommandLineAgent, Invocation, Setup
 from loop_kit.adapters.agents.script import Script, parse_script
+from loop_kit.adapters.agents.usage_file import UsageFileReader
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadBusFile, BadSetting
 from loop_kit.ports import Assignment
@@ -45,7 +46,7 @@ def scripted(setup: Setup) -> CommandLineAgent:
         environment = {"PYTHONPATH": str(Path(loop_kit.__file__).parent.parent)}
         return Invocation(argv, _scene(script, assignment), environment)
 
-    return CommandLineAgent("scripted", setup, lambda: sys.executable, command)
+    return CommandLineAgent("scripted", setup, lambda: sys.executable, command, UsageFileReader)
 
 
 def _scene(script: Script, assignment: Assignment) -> bytes:

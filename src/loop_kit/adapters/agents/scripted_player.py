@@ -43,6 +43,7 @@ class Player:
             "run": _run,
             "commit": _commit,
             "report": self._report,
+            "usage": self._write_usage,
             "hang": time.sleep,
             "garbage": _print_garbage,
             "raw_report": self._write_report,
@@ -63,6 +64,10 @@ class Player:
             "head_sha": _git("rev-parse", "HEAD").strip(),
         }
         self._write_report(json.dumps({**known, **report}, indent=2) + "\n")
+
+    def _write_usage(self, usage: Mapping[str, Any]) -> None:
+        path = Path(self._environ["LOOP_MAILBOX"]) / "usage.json"
+        path.write_text(json.dumps(usage), "utf-8")
 
     def _write_report(self, text: str) -> None:
         self._report_path.write_text(text, "utf-8")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.usage import cost_text
 from loop_kit.core.loop.wording import provenance_words
 from loop_kit.core.text.sanitize import fence
 
@@ -61,10 +62,9 @@ def _price(request: Document) -> str:
     price = request.get("price") or {}
     number, most = request["round"], price.get("max_rounds")
     left = price.get("rounds_left")
-    used = f"{_minutes(price.get('agent_minutes'))} of agents and {_money(price.get('cost_usd'))}"
+    used = f"{_minutes(price.get('agent_minutes'))} of agents and {_money(price)}"
     further = (
-        f"{_minutes(price.get('minutes_per_round'))}"
-        f" and {_money(price.get('cost_usd_per_round'))}, or more"
+        f"{_minutes(price.get('minutes_per_round'))} and {_money(price, '_per_round')}, or more"
     )
     lines = [
         "### What a round costs",
@@ -88,8 +88,9 @@ def _minutes(value: float | None) -> str:
     return f"{value:g} min" if value >= 1 else "less than a minute"
 
 
-def _money(value: float | None) -> str:
-    return "an unknown sum" if value is None else f"{value:.2f} USD"
+def _money(price: Document, per: str = "") -> str:
+    amounts = price.get(f"cost_usd{per}"), price.get(f"estimated_cost_usd{per}")
+    return cost_text(*amounts) or "an unknown sum"
 
 
 def _bar(request: Document) -> list[str]:

@@ -35,7 +35,7 @@ _LIMITS: Mapping[str, str] = {
     "max_rounds": "Maximum number of rounds.",
     "max_minutes": "Maximum minutes of agents' time.",
     "max_tokens": "Maximum tokens, as far as backends report them.",
-    "max_cost_usd": "Maximum cost in US dollars, as far as backends report them.",
+    "max_cost_usd": "Maximum cost in US dollars, reported or estimated from tokens.",
     "max_diff_growth": "How many times the change of round 1 the change may become.",
 }
 _ROLE: Mapping[str, str] = {

@@ -30,19 +30,20 @@ def exceeded_budget(limits: Limits, usage: Usage) -> str | None:
     """Which cumulative budget is used up, as a sentence, or None. Unknown usage never counts."""
     minutes = usage.agent_seconds / 60
     tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
-    cost = usage.cost_usd or 0
     if limits.max_minutes is not None and minutes >= limits.max_minutes:
         return f"{minutes:.1f} of {limits.max_minutes:g} agent minutes are used."
     if limits.max_tokens is not None and tokens >= limits.max_tokens:
         return f"{tokens} of {limits.max_tokens} tokens are used."
-    if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:
-        return f"{cost:.2f} of {limits.max_cost_usd:.2f} USD are used."
+    if limits.max_cost_usd is not None and usage.money >= limits.max_cost_usd:
+        estimated = usage.estimated_cost_usd
+        part = f" ({estimated:.2f} of it estimated from tokens)" if estimated else ""
+        return f"{usage.money:.2f} of {limits.max_cost_usd:.2f} USD are used{part}."
     return None
 
 
 def money_left(limits: Limits, usage: Usage) -> float | None:
     """US dollars that the next attempt may cost, or None where there is no limit."""
-    return None if limits.max_cost_usd is None else limits.max_cost_usd - (usage.cost_usd or 0)
+    return None if limits.max_cost_usd is None else limits.max_cost_usd - usage.money
 
 
 def seconds_left(limits: Limits, usage: Usage) -> float | None:
@@ -143,7 +144,7 @@ def budget_to_continue(limits: Limits, usage: Usage) -> NeededBudget:
     budgets = (
         ("max-minutes", "min", usage.agent_seconds / 60, limits.max_minutes),
         ("max-tokens", "tokens", tokens, limits.max_tokens),
-        ("max-cost-usd", "USD", usage.cost_usd or 0, limits.max_cost_usd),
+        ("max-cost-usd", "USD", usage.money, limits.max_cost_usd),
     )
     for name, unit, used, limit in budgets:
         if limit is not None and used >= limit:

@@ -41,6 +41,11 @@ class Usage(ExtensibleRecord):
     dispatches: int = 0
     unreported: int = 0
 
+    @property
+    def money(self) -> float:
+        """US dollars that count against a budget: what is reported and what is estimated."""
+        return (self.cost_usd or 0) + (self.estimated_cost_usd or 0)
+
     def plus(self, spent: Spent) -> "Usage":
         """The usage after one more attempt."""
         return self.model_copy(

@@ -104,6 +104,12 @@ def round_price(state: LoopState) -> Mapping[str, Any]:
         "rounds_left": max(limits.max_rounds - state.round, 0),
         "agent_minutes": minutes,
         "cost_usd": usage.cost_usd,
+        "estimated_cost_usd": usage.estimated_cost_usd,
         "minutes_per_round": None if minutes is None else round(minutes / rounds, 1),
-        "cost_usd_per_round": None if usage.cost_usd is None else round(usage.cost_usd / rounds, 2),
+        "cost_usd_per_round": _share(usage.cost_usd, rounds),
+        "estimated_cost_usd_per_round": _share(usage.estimated_cost_usd, rounds),
     }
+
+
+def _share(cost: float | None, rounds: int) -> float | None:
+    return None if cost is None else round(cost / rounds, 2)
