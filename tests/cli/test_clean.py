@@ -28,6 +28,7 @@ def test_a_loop_that_is_approved_leaves_nothing(repo: Repo) -> None:
     assert [call.cwd for call in repo.calls if call.cwd.startswith(str(repo.root))] == []
     assert len({call.cwd for call in repo.calls}) == 1
     assert workspaces(repo) == []
+    assert repo.git("for-each-ref", "refs/loop-kit") == ""
     assert repo.loop("clean").out == "There are no workspaces of this repository.\n"
 
 
@@ -39,7 +40,10 @@ def test_a_loop_that_can_be_resumed_keeps_the_workers_files(repo: Repo) -> None:
         *("loop-kit.json", "worker", "worker.index", "worker.prepared"),
     ]
 
+    stale = "refs/loop-kit/incoming-0123456789ab"
+    repo.git("update-ref", stale, "HEAD")
     assert repo.loop("clean").out == f"can be resumed: {folder} (T-001)\n"
+    assert stale not in repo.git("for-each-ref")
     assert repo.loop("clean", "--all").out == f"removed: {folder} (T-001)\n"
     assert workspaces(repo) == []
 

@@ -26,6 +26,7 @@ from loop_kit.ports import (
     Fingerprint,
     SandboxUnavailable,
     SetupFailed,
+    WorkspaceGone,
 )
 
 Script = Callable[[Assignment], Act]
@@ -477,6 +478,32 @@ def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more
 
     assert world.job().continue_to == 2
     assert world.asked(Role.REVIEWER) == [1, 1]
+
+
+def test_a_reviewer_whose_files_were_cleaned_away_is_asked_again_and_not_blamed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[Path] = []
+    healthy = MemoryWorkspace.fingerprint
+
+    def fingerprint(self: MemoryWorkspace) -> Fingerprint:
+        if self.path in gone:
+            raise WorkspaceGone("The cache was removed while an agent worked in it.", "Wait.")
+        return healthy(self)
+
+    def cleaned(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER and job.attempt == 1 and job.round == 1:
+            gone.append(job.workspace)
+        return two_rounds(job)
+
+    monkeypatch.setattr(MemoryWorkspace, "fingerprint", fingerprint)
+    world.script = cleaned
+
+    assert world.job().continue_to == 2
+    assert world.asked(Role.REVIEWER) == [1, 1]
+    feedback = [job.prompt for job in world.jobs if job.role is Role.REVIEWER][1]
+    assert "The cache was removed" in feedback
+    assert "the reviewer changed HEAD" not in feedback
 
 
 def test_the_budget_stops_the_loop_before_the_next_spend(world: World) -> None:

@@ -40,7 +40,16 @@ from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.delivered import Delivered, document_of, report_files
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.frozen import frozen
-from loop_kit.ports import AgentExit, Diff, Fingerprint, Repository, Store, Workspace, Workspaces
+from loop_kit.ports import (
+    AgentExit,
+    Diff,
+    Fingerprint,
+    Repository,
+    Store,
+    Workspace,
+    WorkspaceGone,
+    Workspaces,
+)
 
 _MAX_NAMES = 5
 _MAX_COMMITS = 50
@@ -141,10 +150,9 @@ class ReviewerPass:
         delivered: Delivered,
     ) -> AttemptResult:
         """Judge what an agent left that has ended; `before` is the workspace's fingerprint."""
-        after = _fingerprint(workspace)
-        if after != before:
-            message = _tampering(after.changed_since(before) if after else (".git",))
-            return self._fail(asked, ended, delivered, Failure.VOID_VERDICT, message)
+        voided = _void_reason(workspace, before)
+        if voided:
+            return self._fail(asked, ended, delivered, Failure.VOID_VERDICT, voided)
         return self._judge(asked, ended, delivered)
 
     def work_report(self, state: LoopState) -> WorkReport:
@@ -228,12 +236,15 @@ class ReviewerPass:
         return AttemptResult(event, refused)
 
 
-def _fingerprint(workspace: Workspace) -> Fingerprint | None:
-    """The fingerprint after the attempt; None for a clone that git cannot read any more."""
+def _void_reason(workspace: Workspace, before: Fingerprint) -> str | None:
+    """Why the verdict of an attempt is void, if it is: what is not as the fingerprint `before`."""
     try:
-        return workspace.fingerprint()
+        after = workspace.fingerprint()
+    except WorkspaceGone as gone:
+        return f"what the reviewer changed cannot be seen: {gone.sentence}"
     except GitFailed:
-        return None
+        return _tampering((".git",))
+    return None if after == before else _tampering(after.changed_since(before))
 
 
 def _tampering(names: tuple[str, ...]) -> str:

@@ -36,6 +36,7 @@ from loop_kit.ports.workspaces import (
     Tampered,
     Verifier,
     Workspace,
+    WorkspaceGone,
     Workspaces,
 )
 
@@ -335,5 +336,6 @@ __all__ = [
     "Verifier",
     "WorkMoved",
     "Workspace",
+    "WorkspaceGone",
     "Workspaces",
 ]

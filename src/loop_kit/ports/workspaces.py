@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop_kit.core.loop.state import CommandResult, Role, Spent, Verification
-from loop_kit.errors import ExitCode, LoopError
+from loop_kit.errors import ExitCode, GitFailed, LoopError
 from loop_kit.frozen import frozen
 
 
@@ -17,6 +17,10 @@ class SetupFailed(LoopError):
     def __init__(self, sentence: str, remedy: str, result: CommandResult | None = None) -> None:
         super().__init__(sentence, remedy)
         self.result = result
+
+
+class WorkspaceGone(GitFailed):
+    """The folder that all workspaces are in was removed while an agent worked."""
 
 
 LOST = " (gone)"

@@ -1,6 +1,7 @@
 """Removes the workspaces that loops of this repository have left on this machine."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from loop_kit.adapters.workspaces.root import (
     named_root,
     repository_key,
 )
-from loop_kit.adapters.workspaces.space import Marker, folders_below, remove_unused
+from loop_kit.adapters.workspaces.space import Marker, folders_below, remove_refs, remove_unused
+from loop_kit.adapters.workspaces.takeover import incoming_ref, incoming_refs
+from loop_kit.adapters.workspaces.workplace import OPENED
 from loop_kit.core.loop.state import Phase
 from loop_kit.errors import LoopError
 from loop_kit.frozen import frozen
@@ -50,7 +53,8 @@ def clean_workspaces(
     """Remove the workspaces of finished loops and of runs that crashed; say what became of each.
 
     Those of a loop that can be resumed stay, unless `everything` is to go; those that a run is
-    using stay always, and so does what we did not make.
+    using stay always, and so does what we did not make. The refs of workspaces go with them, but
+    for the work in progress of the loop that is recorded here.
 
     Raises:
         LoopError: there is no repository, or a setting is wrong.
@@ -62,9 +66,22 @@ def clean_workspaces(
     in_job = job_roots(environ) if environ.get("RUNNER_TEMP") else ()
     roots = (named_root(named, place),) if named else (*laptop_roots(environ), *in_job)
     key = repository_key(git, place.git_dir)
+    unneeded = set(_unneeded_refs(git, loop_folder(place.root, loop_dir)))
     for root in roots:
         for path, marker in folders_below(root / key):
-            yield Cleaned(path, marker.task_id, _clean(path, marker, everything=everything))
+            fate = _clean(path, marker, everything=everything)
+            yield Cleaned(path, marker.task_id, fate)
+            if fate is not Fate.REMOVED:
+                unneeded -= {incoming_ref(path / OPENED)}
+    remove_refs(git, unneeded)
+
+
+def _unneeded_refs(git: Git, folder: Path) -> Iterator[str]:
+    """The refs of workspaces, but for the work in progress of the loop in `folder`."""
+    with suppress(LoopError):
+        state = FileStore(folder).load()
+        work = state.wip.sha if state is not None and state.wip is not None else None
+        yield from (ref for ref, sha in incoming_refs(git).items() if sha != work)
 
 
 def _clean(path: Path, marker: Marker, *, everything: bool) -> Fate:

@@ -10,11 +10,12 @@ from tests.adapters.conftest import IDENTITY, Local, workplace
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.removal import remove
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import GitFailed
-from loop_kit.ports import Workspace
+from loop_kit.ports import Workspace, WorkspaceGone
 
 Act = Callable[[Path, Git], object]
 
@@ -159,6 +160,16 @@ def test_a_nested_repository_that_a_worker_commits_is_a_submodule_for_the_scope_
     agent_git(workspace.path).run("commit", "--quiet", "--message", "With it")
     head = workspace.collect("Leftovers").head
     assert local.git.text("ls-tree", head, "nested").startswith("160000")
+
+
+def test_a_cache_that_somebody_cleans_is_not_the_agents_doing(workspace: Workspace) -> None:
+    workspace.fingerprint()
+    remove(workspace.path.parent)
+    with pytest.raises(WorkspaceGone, match="was removed while an agent worked in it"):
+        workspace.fingerprint()
+    with pytest.raises(WorkspaceGone):
+        workspace.collect("Leftovers")
+    workspace.close()
 
 
 def replace_by_link(path: Path) -> None:

@@ -17,6 +17,7 @@ from loop_kit.adapters.workspaces.space import (
     read_marker,
     remove_unused,
 )
+from loop_kit.adapters.workspaces.takeover import incoming_ref
 from loop_kit.errors import BadSetting
 
 
@@ -39,6 +40,18 @@ def test_at_the_end_nothing_is_left(local: Local, tmp_path: Path) -> None:
     one.close()
     assert list((tmp_path / "root").iterdir()) == []
     one.close()
+
+
+def test_what_a_workspace_kept_by_a_ref_is_let_go_with_it(local: Local, tmp_path: Path) -> None:
+    one = space(local, tmp_path)
+    ref = incoming_ref(one.path / "workspace")
+    local.git.set_ref(ref, local.head)
+    one.close(resumable=True)
+    assert local.git.text("rev-parse", ref) == local.head
+    again = space(local, tmp_path)
+    assert again.path.is_dir()
+    again.close()
+    assert local.git.text("for-each-ref", "refs/loop-kit") == ""
 
 
 def test_the_workers_files_wait_for_the_next_run_of_the_task(local: Local, tmp_path: Path) -> None:

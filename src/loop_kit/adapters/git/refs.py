@@ -27,7 +27,14 @@ class Refs:
         Why not is not known here: the caller asks git.
         """
         expected = "" if old is None else f" {old or '0' * len(sha)}"
-        words = ("start", "option no-deref", f"update {ref} {sha}{expected}", "commit")
+        return self._change(f"update {ref} {sha}{expected}")
+
+    def remove(self, ref: str) -> bool:
+        """Whether the ref is not there now."""
+        return self._change(f"delete {ref}")
+
+    def _change(self, command: str) -> bool:
+        words = ("start", "option no-deref", command, "commit")
         question = "".join(f"{word}\n" for word in words).encode("utf-8", "surrogateescape")
         dialogue = self._started or self._start(*_COMMAND)
         self._started = dialogue

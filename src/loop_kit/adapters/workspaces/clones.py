@@ -4,8 +4,6 @@ Commits are taken over from it into the loop's repository; what was left uncommi
 that repository and an index that was copied before the agent started.
 """
 
-import hashlib
-import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -17,16 +15,20 @@ from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.special_files import remove_special_files
-from loop_kit.adapters.workspaces.takeover import borrowing, head_as_git_reads_it, take_over
+from loop_kit.adapters.workspaces.takeover import (
+    borrowing,
+    head_as_git_reads_it,
+    incoming_ref,
+    take_over,
+)
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
 from loop_kit.adapters.workspaces.unfinished import head_of, unfinished_operation
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadSetting, DiskRefused, GitFailed
-from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace
+from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace, WorkspaceGone
 
-_INCOMING = "refs/loop-kit/incoming-"
 _NAMED = re.compile("[0-9a-f]{7,64}")
 
 
@@ -59,8 +61,7 @@ class CloneWorkspace:
         self._release = release
         self._limit = limit
         self._index_at: str | None = None
-        # Loops in several work trees of one repository take commits over into it at once.
-        self._incoming = _INCOMING + hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        self._incoming = incoming_ref(path)
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
         self._fingerprints = Fingerprints(cloner.git, cloner.git_dir, path, self._index)
@@ -187,6 +188,11 @@ class CloneWorkspace:
         self._release(self._index_at)
 
     def _check_git_folder(self) -> None:
+        if not self.path.parent.is_dir():
+            raise WorkspaceGone(
+                f"{self.path.parent} was removed while an agent worked in it.",
+                "Run the round again, and clean that folder when no loop runs.",
+            )
         inside = self.path / ".git"
         if inside.is_symlink() or not inside.is_dir():
             raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")

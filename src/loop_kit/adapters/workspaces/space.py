@@ -14,7 +14,7 @@ the next run in this repository removes what it left, but for the worker's files
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,7 +28,8 @@ from loop_kit.adapters.workspaces.root import (
     task_folder,
     usable_root,
 )
-from loop_kit.adapters.workspaces.workplace import INDEX, PARKED, PREPARED
+from loop_kit.adapters.workspaces.takeover import incoming_ref
+from loop_kit.adapters.workspaces.workplace import INDEX, OPENED, PARKED, PREPARED
 from loop_kit.errors import BadSetting
 from loop_kit.frozen import frozen
 
@@ -109,6 +110,7 @@ class Space:
             self._lock.release()
         else:
             _remove_locked(self._path, self._lock)
+            remove_refs(self._git, [incoming_ref(self._path / OPENED)])
         self._path = None
 
     @property
@@ -148,8 +150,8 @@ class Space:
             _clear(folder, keeps=frozenset())
         _write_marker(folder, self._marker)
         for other, marker in folders_below(folder.parent):
-            if not marker.resumable:
-                remove_unused(other)
+            if not marker.resumable and remove_unused(other):
+                remove_refs(self._git, [incoming_ref(other / OPENED)])
 
 
 def folders_below(repository: Path) -> Iterator[tuple[Path, Marker]]:
@@ -179,6 +181,12 @@ def remove_unused(folder: Path) -> bool:
         return False
     _remove_locked(folder, lock)
     return not folder.exists()
+
+
+def remove_refs(git: Git, refs: Iterable[str]) -> None:
+    """Remove refs that keep what nobody needs any more."""
+    for ref in refs:
+        git.refs.remove(ref)
 
 
 def _write_marker(folder: Path, marker: Marker) -> None:

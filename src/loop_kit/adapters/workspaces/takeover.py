@@ -4,9 +4,13 @@ The clone borrows everything else from that repository, so what it has of its ow
 with the loop's configuration, which reads the clone's objects and nothing that configures it, and
 is then checked as a fetch checks it: malformed objects are refused, and so is a pack that misses
 an object it needs. Git lists what is packed from the commit down to what the loop has, so nothing
-below it can be missing either.
+below it can be missing either. What a user's `fetch.fsck.*` lets pass is let pass here too.
 """
 
+import hashlib
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -16,6 +20,24 @@ from loop_kit.errors import GitFailed
 _MAX_CONFIGURATION = 1024 * 1024
 _COUNT = slice(8, 12)
 """Where a pack holds the number of its objects."""
+_INCOMING = "refs/loop-kit/incoming-"
+_FSCK = "fetch.fsck."
+_SEVERITIES = frozenset({"error", "warn", "ignore"})
+_UNKNOWN_CHECK = re.compile(r"Unhandled message id: (\w+)")
+
+
+def incoming_ref(workspace: Path) -> str:
+    """The ref that keeps what was taken over from the workspace at a path.
+
+    Loops in several work trees of one repository take commits over into it at once.
+    """
+    return _INCOMING + hashlib.sha256(os.fsencode(workspace)).hexdigest()[:12]
+
+
+def incoming_refs(git: Git) -> dict[str, str]:
+    """All refs that keep what was taken over, of any run, and the commits that they are at."""
+    listed = git.text("for-each-ref", "--format=%(refname) %(objectname)", f"{_INCOMING}*")
+    return dict(line.split(" ", 1) for line in listed.splitlines())
 
 
 def take_over(git: Git, clone: Path, commit: str, start: str, ref: str) -> None:
@@ -36,10 +58,39 @@ def take_over(git: Git, clone: Path, commit: str, start: str, ref: str) -> None:
         with pack.open("rb") as stream:
             is_empty = not any(stream.read(_COUNT.stop)[_COUNT])
         if not is_empty:
-            git.run("index-pack", "--stdin", "--strict", stdin=pack, timeout=600)
+            _index(git, pack)
         git.set_ref(ref, commit)
     finally:
         pack.unlink(missing_ok=True)
+
+
+def _index(git: Git, pack: Path) -> None:
+    checks = dict(_checks(git))
+    while True:
+        strict = ",".join("=".join(check) for check in checks.items())
+        option = f"--strict={strict}" if strict else "--strict"
+        try:
+            git.run("index-pack", "--stdin", option, stdin=pack, timeout=600)
+        except GitFailed as error:
+            unknown = _UNKNOWN_CHECK.search(error.sentence)
+            if unknown is None or checks.pop(unknown[1], None) is None:
+                raise
+        else:
+            return
+
+
+def _checks(git: Git) -> Iterator[tuple[str, str]]:
+    """What the user's own configuration makes of single checks when it fetches."""
+    if git.isolated:
+        return
+    for setting in git.settings:
+        check = setting.name.lower().removeprefix(_FSCK)
+        if check == setting.name.lower():
+            continue
+        if check == "skiplist":
+            yield check, str(Path(setting.value).expanduser())
+        elif setting.value.lower() in _SEVERITIES:
+            yield check, setting.value.lower()
 
 
 def head_as_git_reads_it(git: Git, clone: Path) -> str:
