@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tests.engine.memory_base_branch import MemoryBaseBranch
 from tests.engine.memory_forge import MemoryForge, MemoryPull, Post
 from tests.engine.memory_repository import (
     FakeSandbox,
@@ -350,6 +351,7 @@ __all__ = [
     "FakeSandbox",
     "FakeVerifier",
     "FixedGuides",
+    "MemoryBaseBranch",
     "MemoryForge",
     "MemoryMailbox",
     "MemoryPull",

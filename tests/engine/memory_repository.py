@@ -83,7 +83,8 @@ class MemoryRepository:
         fitting = GitIgnoreSpec.from_lines(patterns).match_files(sorted(self.commits[sha].tree))
         return tuple(fitting)[:limit]
 
-    def span(self, parent: str, head: str) -> Span:
+    def span(self, parent: str, head: str, base_tip: str = "") -> Span:
+        del base_tip
         known = set(self.line(parent))
         fresh = [sha for sha in self.line(head) if sha not in known]
         return Span(
@@ -92,7 +93,10 @@ class MemoryRepository:
             commits=tuple(self._commit(sha, self.commits[sha].parent) for sha in fresh),
         )
 
-    def leaks(self, parent: str, head: str, forms: Forms) -> tuple[Violation, ...]:
+    def leaks(
+        self, parent: str, head: str, forms: Forms, base_tip: str = ""
+    ) -> tuple[Violation, ...]:
+        del base_tip
         known = set(self.line(parent))
         found = []
         for sha in reversed([sha for sha in self.line(head) if sha not in known]):

@@ -14,6 +14,7 @@ from tests.fakes import (
     FakeSandbox,
     FakeVerifier,
     FixedGuides,
+    MemoryBaseBranch,
     MemoryForge,
     MemoryMailbox,
     MemoryRepository,
@@ -125,6 +126,7 @@ class World:
     forge: MemoryForge = field(default_factory=MemoryForge)
     clock: FakeClock = field(default_factory=FakeClock)
     reporter: RecordingReporter = field(default_factory=RecordingReporter)
+    base_branch: MemoryBaseBranch = field(default_factory=MemoryBaseBranch)
     sandbox: FakeSandbox = field(default_factory=FakeSandbox)
     watched: bool = False
     second_missing: str = ""
@@ -167,7 +169,8 @@ class World:
         return Engine(
             store=store,
             groundwork=Groundwork(
-                *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options)
+                *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options),
+                self.base_branch,
             ),
             agents=agents,
             worker=worker,

@@ -151,7 +151,7 @@ def open_loop(
         from loop_kit.engine.publisher import Publisher
     return Engine(
         store=ports.store,
-        groundwork=Groundwork(*before, clock, hearers, run_options),
+        groundwork=Groundwork(*before, clock, hearers, run_options, site.base_branch),
         agents=ports.agents,
         worker=worker,
         reviewer=ReviewerPass(dispatcher, ports.workspaces, *shared),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from loop_kit.adapters.git.base_branch import LocalBaseBranch
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place
 from loop_kit.adapters.loop_dir.loop_folder import path_in_repository
@@ -13,6 +14,7 @@ from loop_kit.adapters.workspaces.space import Space
 from loop_kit.core.loop import bus
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.frozen import frozen
+from loop_kit.ports import BaseBranch
 
 
 @frozen
@@ -27,6 +29,7 @@ class Site:
             base commit, each role has homes of its own, and processes a namespace.
         space: Where agents and verify commands work.
         supply: Completes what a partial checkout lacks.
+        server_base: The base branch on the git server; None where the user's own branch counts.
     """
 
     git: Git
@@ -39,6 +42,7 @@ class Site:
     space: Space
     job: Path | None = None
     supply: Supply = field(default_factory=Complete)
+    server_base: BaseBranch | None = None
 
     @classmethod
     def on_laptop(
@@ -62,13 +66,25 @@ class Site:
 
     @classmethod
     def in_job(
-        cls, git: Git, place: Place, environ: Mapping[str, str], folder: Path, supply: Supply
+        cls,
+        git: Git,
+        place: Place,
+        environ: Mapping[str, str],
+        folder: Path,
+        supply: Supply,
+        server_base: BaseBranch | None = None,
     ) -> "Site":
         """The checkout of a job: our files are in `folder`, which ends with the job."""
         scratch = folder / "scratch"
         own = (place.root / LOOP_DIR, folder / "logs", scratch, scratch / "mailbox")
         own_space = Space(git, place, job_roots(environ))
-        return cls(git, place, environ, *own, own_space, job=folder, supply=supply)
+        in_job = (folder, supply, server_base)
+        return cls(git, place, environ, *own, own_space, *in_job)
+
+    @property
+    def base_branch(self) -> BaseBranch:
+        """What the work is to be merged into."""
+        return self.server_base or LocalBaseBranch(self.git)
 
     @property
     def homes(self) -> Path:

@@ -112,7 +112,7 @@ class Dispatcher:
             task_id=state.task_id,
             round=effect.round,
             attempt=effect.attempt,
-            base_sha=state.base_sha,
+            base_sha=state.compared_with,
             workspace=workspace.path,
             mailbox=delivery.folder,
             report=delivery.report,

@@ -18,6 +18,7 @@ from loop_kit.core.briefing import handoff
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox, second_review
+from loop_kit.core.loop.base_branch import CompareBase
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.machine import Step, closing_effect, outstanding, transition
@@ -244,8 +245,9 @@ class Engine:
         return card
 
     def _outstanding(self) -> Effect | None:
-        posts = self._publisher is not None
-        return outstanding(self.state, posts=posts, prepared=self._groundwork.is_prepared)
+        posts, ground = self._publisher is not None, self._groundwork
+        ready = {"prepared": ground.is_prepared, "compares": ground.compares}
+        return outstanding(self.state, posts=posts, **ready)
 
     def _check_agents(self) -> None:
         for role, agent in self._agents.items():
@@ -265,7 +267,7 @@ class Engine:
             self._skip_second_review(effect.why)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
-        elif isinstance(effect, Prepare | Verify):
+        elif isinstance(effect, Prepare | CompareBase | Verify):
             for event in self._groundwork.perform(self.state, effect):
                 self._journal.apply(event)
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from loop_kit.core.loop.base_branch import BaseCompared, CompareBase
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     BaseVerified,
@@ -18,8 +19,11 @@ from loop_kit.core.loop.messages import (
     Verify,
 )
 from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine.options import Options
+from loop_kit.errors import LoopError
 from loop_kit.ports import (
+    BaseBranch,
     Clock,
     Reporter,
     Sandbox,
@@ -31,6 +35,7 @@ from loop_kit.ports import (
 )
 
 _SHOWN_LINES = 20
+_SHOWN_CONFLICTS = 10
 
 
 class Groundwork:
@@ -44,7 +49,9 @@ class Groundwork:
         clock: Clock,
         reporter: Reporter,
         options: Options,
+        base_branch: BaseBranch | None = None,
     ) -> None:
+        self._base_branch = base_branch
         self._sandbox = sandbox
         self._workspaces = workspaces
         self._verifier = verifier
@@ -53,7 +60,7 @@ class Groundwork:
         self._options = options
         self.is_prepared = False
 
-    def perform(self, state: LoopState, effect: Prepare | Verify) -> Iterator[Event]:
+    def perform(self, state: LoopState, effect: Prepare | CompareBase | Verify) -> Iterator[Event]:
         """Do what `effect` says; each event is to be recorded before the next is asked for.
 
         Raises:
@@ -61,6 +68,10 @@ class Groundwork:
         """
         if isinstance(effect, Verify):
             yield self._verify(state, effect)
+            return
+        if isinstance(effect, CompareBase):
+            if self._base_branch is not None:
+                yield self._compare(effect, self._base_branch)
             return
         try:
             yield from self._confine(state)
@@ -70,6 +81,31 @@ class Groundwork:
             return
         self._workspaces.prepare(effect.sha)
         self.is_prepared = True
+
+    @property
+    def compares(self) -> bool:
+        """Whether the base branch can be looked at."""
+        return self._base_branch is not None
+
+    def _compare(self, effect: CompareBase, base_branch: BaseBranch) -> BaseCompared:
+        """Look at the base branch; where nobody can say how it is, the round begins anyway."""
+        head = effect.head_sha
+        try:
+            tip = base_branch.tip(effect.branch)
+            if tip == effect.contains:
+                return BaseCompared(head, tip, tip)
+            compared = base_branch.compare(tip, head) if tip else None
+        except LoopError as error:
+            self._reporter.warn(
+                f"Unknown whether the work still merges with {effect.branch}: {error.sentence}"
+            )
+            return BaseCompared(head)
+        if tip is None or compared is None:
+            return BaseCompared(head, tip or "")
+        if compared.conflicts:
+            named = ", ".join(one_line(path, 200) for path in compared.conflicts[:_SHOWN_CONFLICTS])
+            self._reporter.note(f"The work conflicts with {effect.branch} in {named}.")
+        return BaseCompared(head, tip, compared.merge_base, compared.conflicts)
 
     def _confine(self, state: LoopState) -> Iterator[SandboxChosen]:
         """Say how programs are confined; a room missing in a job is red, once for each loop."""

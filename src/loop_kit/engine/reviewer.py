@@ -108,7 +108,7 @@ class ReviewerPass:
 
     def _diff(self, state: LoopState) -> Diff:
         patch = self._dispatcher.patch_path(state)
-        return self._repository.diff(state.base_sha, state.head_sha, bus.MAX_DIFF, patch)
+        return self._repository.diff(state.compared_with, state.head_sha, bus.MAX_DIFF, patch)
 
     def run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
@@ -195,7 +195,7 @@ class ReviewerPass:
 
     def _parse_report(self, asked: "_Asked", delivered: Delivered) -> ReviewReport:
         state, document = asked.state, document_of(delivered, asked.role)
-        existing = partial(self._repository.existing, (state.head_sha, state.base_sha))
+        existing = partial(self._repository.existing, (state.head_sha, state.compared_with))
         report = settle_places(parse_review_report(document, state.task_id, state.round), existing)
         evidence = state.limits.evidence
         why = contradiction(state.findings, report, evidence)
@@ -214,7 +214,8 @@ class ReviewerPass:
         if places:
             base, *heads = line.commits
             try:
-                found = self._repository.origins((base,), heads or (base,), places)
+                bases = tuple(dict.fromkeys((base, state.compared_with)))
+                found = self._repository.origins(bases, heads or (base,), places)
             except (LoopError, OSError) as error:
                 self._dispatcher.warn(f"Unknown which round wrote the lines of findings: {error}")
         return tuple(

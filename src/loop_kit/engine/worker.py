@@ -138,7 +138,7 @@ class WorkerPass:
         head = collected.own if collected.unfinished else collected.head
         if head == state.branch_tip:
             return None
-        span = self._repository.span(state.tip, head)
+        span = self._repository.span(state.tip, head, state.base.tip)
         if not span.descends or self._violations(state, head, span):
             return None
         return Wip(sha=head, commits=len(span.commits))
@@ -195,7 +195,7 @@ class WorkerPass:
         if collected.unfinished:
             message = collected.unfinished
             return self._fail(state, ended, delivered, Failure.UNFINISHED, message, collected)
-        span = self._repository.span(state.tip, head)
+        span = self._repository.span(state.tip, head, state.base.tip)
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
             return self._fail(state, ended, delivered, Failure.HISTORY, message, collected)
@@ -205,7 +205,7 @@ class WorkerPass:
         violations = self._violations(state, head, span)
         if violations:
             return self._refuse(state, ended, delivered, violations, collected)
-        work = self._measure(state, collected, [c.subject for c in span.commits])
+        work = self._measure(state, collected, span)
         verification = self._verify(state, head) if verifies else None
         return AttemptResult(
             event=WorkReported(
@@ -250,32 +250,40 @@ class WorkerPass:
         """
         rules = self._options.rules
         found = judge(span.commits, rules)
-        if found and not rules.per_commit:
+        if found and not rules.per_commit and not span.merged:
             found = judge((self._repository.net_change(state.tip, head),), rules)
         if not (rules.per_commit or self._dispatcher.is_program(Role.WORKER)):
             return found
-        return (*found, *self._repository.leaks(state.tip, head, self._options.secrets))
+        return (*found, *self._leaks(state, head))
+
+    def _leaks(self, state: LoopState, head: str) -> tuple[Violation, ...]:
+        return self._repository.leaks(state.tip, head, self._options.secrets, state.base.tip)
 
     def _parse_report(self, state: LoopState, delivered: Delivered) -> WorkReport:
         document = document_of(delivered, Role.WORKER)
         return parse_work_report(document, state.task_id, state.round)
 
-    def _measure(self, state: LoopState, collected: Collected, subjects: list[str]) -> Work:
-        restores = self._restores(state, collected.head)
-        diff = self.diff(state, collected.head)
+    def _measure(self, state: LoopState, collected: Collected, span: Span) -> Work:
+        diff_base = span.merged or state.compared_with
+        restores = self._restores(state, collected.head, diff_base)
+        diff = self._diff(state, diff_base, collected.head)
         return Work(
             head_sha=collected.head,
-            commits=tuple(subjects[:100]),
+            commits=tuple(commit.subject for commit in span.commits[:100]),
             files=diff.files,
             lines_added=diff.lines_added,
             lines_deleted=diff.lines_deleted,
             notes=collected.notes,
             growth=growth(zip(diff.paths, diff.changed_lines, strict=False)),
             restores=restores,
+            diff_base=diff_base,
         )
 
-    def _restores(self, state: LoopState, head: str) -> tuple[str, ...]:
-        """The files in which this fix takes back what the fix before it did."""
+    def _restores(self, state: LoopState, head: str, diff_base: str) -> tuple[str, ...]:
+        """The files in which this fix takes back what the fix before it did.
+
+        What others changed on the base branch in between, and one of the two merged, is left out.
+        """
         last = state.history[-1] if state.history else None
         if last is None or last.round <= 1 or last.round == state.round:
             return ()
@@ -283,10 +291,19 @@ class WorkerPass:
         try:
             then, now = (self._repository.net_change(*fix) for fix in fixes)
             changed = {change.path for change in then.changes if change.size <= MAX_BYTES}
+            changed -= self._changed_by_others(state, diff_base)
             both = [c.path for c in now.changes if c.path in changed and c.size <= MAX_BYTES]
             return tuple(path for path in both[:MAX_FILES] if self._takes_back(path, *fixes))
         except LoopError:
             return ()
+
+    def _changed_by_others(self, state: LoopState, diff_base: str) -> set[str]:
+        """What the base branch brought in with this fix, or with the one before."""
+        compared = [record.diff_base for record in state.history[-2:-1] if record.diff_base]
+        before = (*compared, state.base_sha)[0]
+        if before == diff_base:
+            return set()
+        return {c.path for c in self._repository.net_change(before, diff_base).changes}
 
     def _takes_back(self, path: str, *fixes: tuple[str, str]) -> bool:
         return takes_back(
@@ -307,9 +324,14 @@ class WorkerPass:
             return None
 
     def diff(self, state: LoopState, head: str) -> Diff:
-        """The whole work so far, from the loop's base to `head`."""
+        """The whole work so far, from the base that it was compared with to `head`."""
+        compared = {r.head_sha: r.diff_base for r in state.history if r.diff_base}
+        diff_base = compared.get(head, state.compared_with)
+        return self._diff(state, diff_base, head)
+
+    def _diff(self, state: LoopState, diff_base: str, head: str) -> Diff:
         patch = self._dispatcher.patch_path(state)
-        return self._repository.diff(state.base_sha, head, bus.MAX_DIFF, patch)
+        return self._repository.diff(diff_base, head, bus.MAX_DIFF, patch)
 
     def _fail(
         self,

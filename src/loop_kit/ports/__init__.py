@@ -25,6 +25,7 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BranchRefused
 from loop_kit.frozen import frozen
+from loop_kit.ports.base_branch import BaseBranch, Comparison
 from loop_kit.ports.forge import Forge, PullRequest
 from loop_kit.ports.repository import Diff, Repository, Span
 from loop_kit.ports.sandbox import Confinement, Sandbox, SandboxUnavailable
@@ -312,8 +313,10 @@ __all__ = [
     "LOST",
     "Agent",
     "AgentInterrupted",
+    "BaseBranch",
     "Clock",
     "Collected",
+    "Comparison",
     "Confinement",
     "Delivery",
     "Diff",

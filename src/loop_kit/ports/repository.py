@@ -30,11 +30,15 @@ class Diff:
 
 @frozen
 class Span:
-    """The commits between two commits; `descends`: the later builds on the earlier."""
+    """The commits between two commits; `descends`: the later builds on the earlier.
+
+    `merged` is the newest commit of the base branch that they merge in, None if they merge none.
+    """
 
     descends: bool
     same_tree: bool
     commits: tuple[Commit, ...]
+    merged: str | None = None
 
 
 class Repository(Protocol):
@@ -60,12 +64,17 @@ class Repository(Protocol):
         """The first `limit` files of commit `sha` that fit `patterns` (gitignore style)."""
         ...
 
-    def span(self, parent: str, head: str) -> Span:
-        """The commits between two commits, newest first."""
+    def span(self, parent: str, head: str, base_tip: str = "") -> Span:
+        """The commits between two commits, newest first, without those that `base_tip` holds.
+
+        What a merge of those changes is only what differs from the merge that git makes itself.
+        """
         ...
 
-    def leaks(self, parent: str, head: str, forms: Forms) -> tuple[Violation, ...]:
-        """The secrets in the commits between two: in files, paths, messages and names.
+    def leaks(
+        self, parent: str, head: str, forms: Forms, base_tip: str = ""
+    ) -> tuple[Violation, ...]:
+        """The secrets in the commits of such a span: in files, paths, messages and names.
 
         What a file had before its commit, in whatever form, is no leak.
 

@@ -12,6 +12,7 @@ from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.bundle import Bundle
 from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop.base_moves import compared_commits
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.run_ends import RunEnd
@@ -219,8 +220,9 @@ class LoopJob:
         base_sha = recorded.base_sha if recorded else found.base_sha if found else ""
         tip = recorded.branch_tip if recorded else found.start_sha if found else ""
         context.checkout.fetch(base_sha)
-        for sha in outbox.unposted_commits(recorded) if recorded else ():
-            context.checkout.fetch(sha)
+        if recorded is not None:
+            for sha in (*outbox.unposted_commits(recorded), *compared_commits(recorded)):
+                context.checkout.fetch(sha)
         context.checkout.supply.complete(tip)
         settings = context.loop_settings(card, base_sha)
         if recorded is not None:

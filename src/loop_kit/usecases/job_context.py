@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loop_kit.adapters.git.base_branch import ServerBaseBranch
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
@@ -143,7 +144,10 @@ def open_context(
         ),
         layers=layers,
         settings=settings,
-        site=Site.in_job(checkout.git, checkout.place, environ, folder, checkout.supply),
+        site=Site.in_job(
+            *(checkout.git, checkout.place, environ, folder, checkout.supply),
+            ServerBaseBranch(checkout.git, checkout.remote, checkout.supply.complete),
+        ),
         folder=folder,
         log=log,
         deadline=deadline,

@@ -94,7 +94,8 @@ def _fetch_work(git: Git, remote: Remote, state: LoopState, branch: str, task_id
 
     shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
     tip = fetch(f"refs/heads/{branch}", "work", 1 + (state.wip.commits if state.wip else 0))
-    for sha, kind in ((state.base_sha, "base"), (state.start_sha, "start")):
+    known = ((state.base_sha, "base"), (state.start_sha, "start"), (state.diff_base, "diff-base"))
+    for sha, kind in known:
         if sha and not git.has(sha):
             fetch(sha, kind, 1)
     return tip

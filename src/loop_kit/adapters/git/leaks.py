@@ -70,14 +70,17 @@ class LeakSearch:
         """What the file, and those that the commit removes, held before it."""
         removed = (c.path for c in commit.changes if not c.oid.strip("0"))
         leaks = (
-            leak for path in (change.path, *removed) for leak in self._before(commit.sha, path)
+            leak
+            for parent in (f"{commit.sha}^", *((commit.base,) if commit.base else ()))
+            for path in (change.path, *removed)
+            for leak in self._before(parent, path)
         )
         return frozenset(leak.digest for leak in leaks)
 
-    def _before(self, sha: str, path: str) -> Iterable[Leak]:
+    def _before(self, parent: str, path: str) -> Iterable[Leak]:
         if not is_tree_path(path) or "\n" in path:
             return ()
-        (about,) = self._objects.info([f"{sha}^:{path}"])
+        (about,) = self._objects.info([f"{parent}:{path}"])
         if about is None or about.kind != "blob" or about.size > _MAX_BEFORE:
             return ()
         return scan(self._forms, self._objects.stream(about.oid))

@@ -1,5 +1,6 @@
 """What `git log --raw -z` prints, as commits; hostile paths and subjects are data in it."""
 
+from loop_kit.adapters.git.command import Git
 from loop_kit.core.card.scope import Change, Commit
 from loop_kit.frozen import frozen
 
@@ -21,19 +22,24 @@ class RawChange:
 
 @frozen
 class RawCommit:
-    """One commit as the log has it: without the sizes of its files."""
+    """One commit as the log has it: without the sizes of its files.
+
+    `base` is the parent that a merge of the base branch brings in; its `changes` are then only what
+    differs from the merge that git makes itself.
+    """
 
     sha: str
     parents: int
     subject: str
     changes: list[RawChange]
+    base: str | None = None
 
     def commit(self, sizes: dict[str, int], links: dict[str, str]) -> Commit:
         """The commit, with the sizes and the targets of links by the id of their object."""
         return Commit(
             sha=self.sha,
             subject=f"{self.sha[:7]} {_printable(self.subject)}",
-            parents=self.parents,
+            parents=1 if self.base else self.parents,
             changes=tuple(
                 Change(
                     path=_printable(change.path),
@@ -45,6 +51,16 @@ class RawCommit:
                 for change in self.changes
             ),
         )
+
+
+def read_log(git: Git, *revisions: str) -> tuple[set[str], list[RawCommit]]:
+    """The commits that `git log` lists for these revisions, as `parse_log` gives them."""
+    done = git.run(
+        *("log", "--left-right", "--format=%x01%m%H %P%x02%s"),
+        *("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "--no-color"),
+        *("--no-show-signature", "--root", "-z", *revisions, "--"),
+    )
+    return parse_log(done.out.decode("utf-8", "surrogateescape"))
 
 
 def parse_log(text: str) -> tuple[set[str], list[RawCommit]]:

@@ -4,15 +4,17 @@ import contextlib
 import shlex
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, takewhile
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.leaks import LeakSearch
+from loop_kit.adapters.git.merging import find_base_merges, is_ancestor, merge_base
 from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.patches import Patches
-from loop_kit.adapters.git.raw_log import RawCommit, parse_log
+from loop_kit.adapters.git.raw_log import RawCommit, parse_log, read_log
 from loop_kit.core.card.globs import match_rules
 from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.loop.provenance import Spot
@@ -175,16 +177,20 @@ class GitRepository:
         )
         return done.out.decode().strip() if done.code == 0 else None
 
-    def span(self, parent: str, head: str) -> Span:
-        """The changes between two commits, per commit and newest first."""
-        commits, descends = self._commits(parent, head)
-        return self._with_details(parent, head, commits, descends=descends)
+    def span(self, parent: str, head: str, base_tip: str = "") -> Span:
+        """The changes between two commits, per commit and newest first, without those of others."""
+        commits, descends = self._commits(parent, head, base_tip)
+        span = self._with_details(parent, head, commits, descends=descends)
+        merges = any(commit.base for commit in commits)
+        return replace(span, merged=merge_base(self._git, base_tip, head)) if merges else span
 
-    def leaks(self, parent: str, head: str, forms: Forms) -> tuple[Violation, ...]:
+    def leaks(
+        self, parent: str, head: str, forms: Forms, base_tip: str = ""
+    ) -> tuple[Violation, ...]:
         """The secrets in the commits between two, in files, paths, messages and names."""
-        return LeakSearch(self._git.objects, forms).find(self._commits(parent, head)[0])
+        return LeakSearch(self._git.objects, forms).find(self._commits(parent, head, base_tip)[0])
 
-    def _commits(self, parent: str, head: str) -> tuple[list[RawCommit], bool]:
+    def _commits(self, parent: str, head: str, base_tip: str) -> tuple[list[RawCommit], bool]:
         """The commits between two, newest first, and whether the later builds on the earlier."""
         known = self._last_commits
         if known is not None and known[:2] == (parent, head):
@@ -192,27 +198,16 @@ class GitRepository:
         try:
             commits, descends = History(self._git.objects).line(parent, head), True
         except NotPlain:
-            commits, descends = self._log(parent, head)
+            commits, descends = self._log(parent, head, base_tip)
         self._last_commits = (parent, head, commits) if descends else None
         return commits, descends
 
-    def _log(self, parent: str, head: str) -> tuple[list[RawCommit], bool]:
-        done = self._git.run(
-            "log",
-            "--left-right",
-            "--format=%x01%m%H %P%x02%s",
-            "--raw",
-            "--no-renames",
-            "--no-abbrev",
-            "--no-ext-diff",
-            "--no-color",
-            "--no-show-signature",
-            "--root",
-            "-z",
-            f"{parent}...{head}",
-            "--",
-        )
-        sides, commits = parse_log(done.out.decode("utf-8", "surrogateescape"))
+    def _log(self, parent: str, head: str, base_tip: str) -> tuple[list[RawCommit], bool]:
+        others = bool(base_tip) and is_ancestor(self._git, parent, head)
+        between = (f"^{parent}", f"^{base_tip}", head) if others else (f"{parent}...{head}",)
+        sides, commits = read_log(self._git, *between)
+        if others:
+            commits = find_base_merges(self._git, commits, base_tip)
         return commits, "<" not in sides
 
     def net_change(self, parent: str, head: str) -> Commit:

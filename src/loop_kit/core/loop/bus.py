@@ -113,7 +113,7 @@ def review_request(
         "task_id": state.task_id,
         "round": state.round,
         "goal": card.goal,
-        "base_sha": state.base_sha,
+        "base_sha": state.compared_with,
         "head_sha": state.head_sha,
         "in_scope": list(card.in_scope),
         "out_of_scope": list(card.out_of_scope),
@@ -175,7 +175,7 @@ def fix_list(state: LoopState, report: WorkReport, review: ReviewReport) -> Docu
     return {
         "task_id": state.task_id,
         "round": state.round,
-        "base_sha": state.base_sha,
+        "base_sha": state.compared_with,
         "head_sha": state.head_sha,
         **_assignment(state),
         "prior_round_notes": detail.worker_notes,

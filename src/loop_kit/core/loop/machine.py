@@ -22,7 +22,8 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loop_kit.core.loop import handlers, outbox, second_review, sessions
+from loop_kit.core.loop import base_moves, handlers, outbox, second_review, sessions
+from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.handlers import attempt_of, awaited_role
 from loop_kit.core.loop.messages import (
     AttemptFailed,
@@ -78,6 +79,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_WORK}),
         BaseVerified: (handlers.record_base_verification, {_WORK, _DONE}),
+        BaseCompared: (base_moves.record_comparison, {_WORK}),
         AttemptFailed: (handlers.fail_attempt, {_WORK, _DONE}),
         WorkReported: (handlers.accept_work, {_REVIEW}),
         Halted: (handlers.halt, {_DONE}),
@@ -90,6 +92,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_REVIEW}),
         LoopResumed: (resume_loop, {_REVIEW, _DONE}),
         HeadVerified: (handlers.record_head_verification, {_REVIEW}),
+        BaseCompared: (base_moves.record_comparison, {_REVIEW}),
         SandboxChosen: (handlers.record_sandbox, {_REVIEW}),
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
@@ -144,11 +147,14 @@ class Step:
     after: LoopState
 
 
-def outstanding(state: LoopState, *, posts: bool = True, prepared: bool = True) -> Effect | None:
+def outstanding(
+    state: LoopState, *, posts: bool = True, prepared: bool = True, compares: bool = False
+) -> Effect | None:
     """What this state asks to be done next; None when it waits for a person or is finished.
 
     Without `posts` there is no forge at hand: what is to be posted is left for a run that has one.
     Without `prepared` this machine has not prepared a workspace yet, and nobody is paid before.
+    With `compares` the base branch can be looked at, which is made durable with the claim.
     """
     if posts and (due := outbox.due_posts(state)):
         return Publish(due)
@@ -161,6 +167,9 @@ def outstanding(state: LoopState, *, posts: bool = True, prepared: bool = True) 
         return SkipSecondReview(skipped)
     if spent:
         return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
+    compared = base_moves.due_comparison(state) if compares else None
+    if compared is not None:
+        return compared
     attempt = _next_attempt(state, role)
     return _before_attempt(state, attempt, prepared=prepared) or attempt
 

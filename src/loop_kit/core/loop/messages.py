@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.base_branch import BaseCompared, CompareBase
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.state import (
@@ -55,6 +56,7 @@ class Work:
 
     `notes` are sentences about what it left that is not in them. `growth` is of the whole change up
     to this head; `restores` are the files where this fix takes back what the last one did.
+    `diff_base` is the commit that it was compared with.
     """
 
     head_sha: str
@@ -65,6 +67,7 @@ class Work:
     notes: tuple[str, ...] = ()
     growth: Growth | None = None
     restores: tuple[str, ...] = ()
+    diff_base: str = ""
 
 
 @frozen
@@ -287,6 +290,7 @@ Event = (
     | SandboxChosen
     | PreparationFailed
     | BaseVerified
+    | BaseCompared
     | HeadVerified
     | AttemptStarted
     | AttemptFailed
@@ -376,4 +380,4 @@ class HandOver:
     continue_to: int | None
 
 
-Effect = Publish | Stop | SkipSecondReview | Claim | Prepare | Verify | RunAgent
+Effect = Publish | Stop | SkipSecondReview | Claim | Prepare | CompareBase | Verify | RunAgent

@@ -106,9 +106,10 @@ def is_pull_request_missing(state: LoopState) -> bool:
 
 
 def unposted_commits(state: LoopState) -> tuple[str, ...]:
-    """The commits whose review is still to be posted, on their lines."""
+    """The commits whose review is still to be posted, on their lines, and what they change."""
     rounds = {round_of(item.key) for item in pending(state) if kind_of(item.key) == REVIEW}
-    return tuple(r.head_sha for r in state.history if r.round in rounds and r.head_sha)
+    found = ((r.head_sha, r.diff_base) for r in state.history if r.round in rounds)
+    return tuple(sha for shas in found for sha in shas if sha)
 
 
 def greetings(state: LoopState) -> tuple[OutboxItem, ...]:

@@ -59,6 +59,8 @@ class RoundRecord(ExtensibleRecord):
     new_findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     growth: Growth | None = None
+    diff_base: Sha = ""
+    """The commit that its whole change was compared with; '' in loops of older versions."""
     restores: tuple[str, ...] = ()
     """Files where the fix restores what the last one removed, or removes what it added."""
     rules: tuple[RuleNote, ...] = ()

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from loop_kit import __version__
 from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
+from loop_kit.core.loop.base_branch import BaseView
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
@@ -189,6 +190,9 @@ class LoopState(ExtensibleRecord):
     base_sha: Sha = ""
     start_sha: Sha = ""
     head_sha: Sha = ""
+    diff_base: Sha = ""
+    """The merge base with the base branch as it was last seen; '' while it is `base_sha`."""
+    base: BaseView = BaseView()
     card_sha256: str = ""
     started_at: str = ""
     outcome: Outcome | None = None
@@ -258,6 +262,11 @@ class LoopState(ExtensibleRecord):
     def tip(self) -> str:
         """The last commit that was reported, or where the work starts."""
         return self.head_sha or self.start_sha
+
+    @property
+    def compared_with(self) -> str:
+        """The commit that the whole work is compared with."""
+        return self.diff_base or self.base_sha
 
     @property
     def last_round(self) -> int:

@@ -1,0 +1,27 @@
+"""The base branch without git: a test moves it, and says what does not merge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from loop_kit.errors import BranchRefused
+from loop_kit.ports import Comparison
+
+
+@dataclass
+class MemoryBaseBranch:
+    """Branches by name; `comparisons` by the tip and the head that are compared."""
+
+    tips: dict[str, str] = field(default_factory=dict)
+    comparisons: dict[tuple[str, str], Comparison] = field(default_factory=dict)
+    down: bool = False
+    compared: list[tuple[str, str]] = field(default_factory=list)
+
+    def tip(self, branch: str) -> str | None:
+        if self.down:
+            raise BranchRefused("The git server does not answer.", "Try again.")
+        return self.tips.get(branch)
+
+    def compare(self, tip: str, head: str) -> Comparison | None:
+        self.compared.append((tip, head))
+        return self.comparisons.get((tip, head))
