@@ -9,6 +9,7 @@ import pytest
 from tests.core import builders as b
 from tests.core.loop import state_diagram
 
+from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.commands import DECISIONS, VERBS, Command
 from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.machine import TABLE, IllegalTransition, transition
@@ -89,6 +90,7 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
         LoopResumed: (b.resumed(), b.resumed(NO_ROUNDS)),
         LeaseTaken: (LeaseTaken(Lease(holder="holder-1")),),
         BaseVerified: tuple(BaseVerified(b.verified(0, code), b.AT) for code in (0, 1, 127)),
+        BaseCompared: (BaseCompared("1" * 40), BaseCompared("1" * 40, "2" * 40, "3" * 40)),
         HeadVerified: tuple(HeadVerified(b.verified(1, code)) for code in (0, 1)),
         SandboxChosen: (SandboxChosen("namespaces; network: open"),),
         PreparationFailed: (b.unprepared(), b.unconfined()),
