@@ -179,6 +179,24 @@ def test_for_a_token_that_may_not_end_a_draft_the_permission_is_named(world: Wor
     assert world.is_draft(number)
 
 
+def test_a_reviewer_with_a_token_of_its_own_requests_changes_and_approves(world: World) -> None:
+    number = opened(world)
+    world.set_reviewer("critic[bot]")
+    mark = "<!-- loop-kit:T-001:approval -->"
+    world.forge.submit_verdict(number, world.sha, "No.", "<!-- x -->", approves=False)
+    made = world.forge.submit_verdict(number, world.sha, f"{mark}\nYes.", mark, approves=True)
+    assert world.verdicts(number) == ["CHANGES_REQUESTED", "APPROVED"]
+    assert world.forge.find_post(number, mark) == made
+
+
+def test_nobody_reviews_what_they_have_opened(world: World) -> None:
+    number = opened(world)
+    world.set_reviewer("github-actions[bot]")
+    with pytest.raises(ForgeRefused, match=r"(?i)nobody can review"):
+        world.forge.submit_verdict(number, world.sha, "Yes.", "<!-- x -->", approves=True)
+    assert world.verdicts(number) == []
+
+
 def test_one_comment_is_kept_up_to_date_and_found_by_its_marker(world: World) -> None:
     number = opened(world)
     id_ = world.forge.put_comment(number, "", f"{STATUS}\none", STATUS)

@@ -24,6 +24,8 @@ QUERIES = {
     "standing-issue": forge_queries.open_status(1, None)[0],
     "standing-pull": forge_queries.open_status(None, 2)[0],
     "threads": forge_queries.THREADS,
+    "auto-merge": forge_queries.AUTO_MERGE,
+    "merge-facts": forge_queries.MERGE_FACTS,
     "edits": forge_queries.thread_mutation(
         [ThreadEdit("edit", "a", "b"), ThreadEdit("resolve", "c"), ThreadEdit("unresolve", "d")]
     )[0],

@@ -11,6 +11,7 @@ from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.render import read_marker
 from loop_kit.core.forge.status import Label, StatusState
+from loop_kit.core.forge.verdict import PEOPLE_MERGE
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
@@ -63,6 +64,8 @@ class MemoryPull:
     closed_at: str = ""
     head_sha: str = "0" * 40
     head_repository: str = "octo/demo"
+    verdicts: list[str] = field(default_factory=list)
+    auto_merge: bool = False
 
     def close(self, *, merged: bool = False, at: str = "2026-01-01T00:00:00Z") -> None:
         """Close it, with or without merging; `at` is UTC."""
@@ -89,6 +92,8 @@ class MemoryForge:
         self.ready_allowed = True
         self.resolving_allowed = True
         self.inline_taken = True
+        self.reviewer: str | None = None
+        self.people_merge: str | None = None
         self.statuses: list[tuple[str, str, str]] = []
         self.issues: dict[int, MemoryIssue] = {}
         self.merge_bases: dict[tuple[str, str], str] = {}
@@ -182,7 +187,9 @@ class MemoryForge:
     def find_post(self, number: int, marker: str) -> str | None:
         thing = self._thing(number)
         posts = thing.posts if isinstance(thing, MemoryPull) else []
-        return _found([*posts, *thing.comments], marker, self.me)
+        us = filter(None, (self.me, self.reviewer))
+        found = (_found([*posts, *thing.comments], marker, login) for login in us)
+        return next(filter(None, found), None)
 
     def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
         pull, id_ = self.pulls[number - 1], str(next(self._ids))
@@ -212,6 +219,25 @@ class MemoryForge:
         if pull.draft and not self.ready_allowed:
             raise ForgeRefused("GitHub answered 400: not accessible.", "contents: write")
         pull.draft = False
+
+    def submit_verdict(
+        self, number: int, sha: str, body: str, marker: str, *, approves: bool
+    ) -> str:
+        if self.reviewer is None:
+            raise ForgeRefused("This job has no reviewer-token.", "Pass `reviewer-token`.")
+        if self.reviewer == self.me:
+            raise ForgeRefused("Nobody can review their own.", "Use another App.")
+        pull, id_ = self.pulls[number - 1], str(next(self._ids))
+        pull.posts.append(Post(id_, self.reviewer, body))
+        pull.verdicts.append("APPROVED" if approves else "CHANGES_REQUESTED")
+        return id_
+
+    def enable_auto_merge(self, number: int, sha: str, issue: int | None) -> str | None:
+        pull = self.pulls[number - 1]
+        labels = {*pull.labels, *(self.issues[issue].labels if issue is not None else ())}
+        why = "The label says so." if PEOPLE_MERGE in labels else self.people_merge
+        pull.auto_merge = why is None
+        return why
 
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
         comments = self._thing(number).comments

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.engine.world import BLOCKER, World, two_rounds
 from tests.fakes import Act, AgentExit
 
-from loop_kit.core.loop.state import Outcome, Role
+from loop_kit.core.loop.state import Limits, Outcome, Role
 
 if TYPE_CHECKING:
     from loop_kit.ports import Assignment
@@ -49,6 +49,52 @@ def test_a_loop_that_is_approved_at_once_opens_no_draft(world: World) -> None:
     world.job()
 
     assert not world.forge.pulls[0].draft
+
+
+def test_a_reviewer_with_a_token_of_its_own_gives_each_verdict_once(world: World) -> None:
+    world.limits = Limits(formal_reviews=True)
+    world.forge.reviewer = "critic[bot]"
+
+    world.to_the_end()
+
+    (pull,) = world.forge.pulls
+    assert pull.verdicts == ["CHANGES_REQUESTED", "APPROVED"]
+    own = [post.body for post in pull.posts if post.author == "critic[bot]"]
+    assert "approved this in round 2" in own[1]
+    assert "**Review:**" not in status_comment(world)
+
+
+def test_a_verdict_that_is_refused_leaves_the_review_as_a_comment_and_says_why(
+    world: World,
+) -> None:
+    world.limits = Limits(formal_reviews=True)
+
+    state = world.to_the_end()
+
+    assert state.outcome is Outcome.APPROVED
+    assert "- **Review:** as a comment only. This job has no reviewer-token." in status_comment(
+        world
+    )
+
+
+def test_github_merges_an_approved_loop_where_it_was_asked_to(world: World) -> None:
+    world.limits = Limits(on_approved="auto-merge")
+
+    world.to_the_end()
+
+    assert world.forge.pulls[0].auto_merge
+    assert "GitHub merges it when its rules are satisfied" in status_comment(world)
+
+
+def test_a_loop_whose_merge_stays_with_people_says_why(world: World) -> None:
+    world.limits = Limits(on_approved="auto-merge")
+    world.forge.people_merge = "Turn on 'Allow auto-merge'."
+
+    world.to_the_end()
+
+    assert not world.forge.pulls[0].auto_merge
+    assert "people merge it. Turn on 'Allow auto-merge'." in status_comment(world)
+    assert "a person reads and merges it" in status_comment(world)
 
 
 def test_a_draft_that_may_not_be_ended_is_left_to_a_person_to_click(world: World) -> None:

@@ -21,6 +21,7 @@ def commit_routes() -> list[Route]:
         Route("GET", f"{repository}/commits/{{ref}}/status", get_combined_status),
         Route("GET", f"{repository}/commits/{{ref}}", get_commit),
         Route("GET", f"{repository}/compare/{{ref}}", compare),
+        Route("GET", f"{repository}/rules/branches/{{branch}}", list_rules),
     ]
 
 
@@ -28,6 +29,13 @@ def get_user(call: Call) -> Reply:
     if call.caller.is_installation:
         raise Refusal(403, "Resource not accessible by integration")
     return Reply(200, call.shapes.public_user(call.caller.login))
+
+
+def list_rules(call: Call) -> Reply:
+    """List the rules of every ruleset; here each is for every branch."""
+    source = {"ruleset_source_type": "Repository", "ruleset_id": 1}
+    source["ruleset_source"] = call.repository.name
+    return call.page(call.repository.rules, lambda rule: {**rule, **source})
 
 
 def get_repository(call: Call) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.fakes import FakeClock, MemoryForge, MemoryPull
@@ -49,6 +49,8 @@ class World:
     inline: Callable[[int], list[str]]
     resolved: Callable[[int], list[bool]]
     forbid_resolving: Callable[[], object]
+    set_reviewer: Callable[[str], object]
+    verdicts: Callable[[int], list[str]]
     reviews: Callable[[int], list[str]]
     labels: Callable[[int], set[str]]
     label: Callable[[int, str], object]
@@ -84,6 +86,8 @@ def memory_world() -> World:
         inline=lambda n: [post.body for post in forge.pulls[n - 1].inline],
         resolved=lambda n: [post.resolved for post in forge.pulls[n - 1].inline],
         forbid_resolving=lambda: setattr(forge, "resolving_allowed", False),
+        set_reviewer=lambda login: setattr(forge, "reviewer", login),
+        verdicts=lambda n: forge.pulls[n - 1].verdicts,
         reviews=lambda n: [post.body for post in forge.pulls[n - 1].posts],
         labels=lambda n: forge._thing(n).labels,
         label=lambda n, name: forge._thing(n).labels.add(name),
@@ -101,8 +105,9 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
     start = demo.git.commit_files("main", {".github/workflows/loop.yml": WORKFLOW}, "Start")
     sha = demo.git.commit_files(HEAD, {"a.py": "b\n"}, "Work", parent=start)
     access = Access(hub.url, "https://github.test", "octo/demo", "bot", pace=0)
+    reviewer = replace(access, token="critic")
     return World(
-        forge=GitHubForge(access, FakeClock().sleep),
+        forge=GitHubForge(access, FakeClock().sleep, reviewer),
         sha=sha,
         set_writer=lambda login: hub.set_role("octo/demo", login, "write"),
         set_run=lambda run, status, attempt: hub.set_run(
@@ -144,6 +149,11 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
             c.resolved_by is not None for review in demo.pulls[n].reviews for c in review.comments
         ],
         forbid_resolving=lambda: hub.set_permissions("bot", {**scopes, "contents": "read"}),
+        set_reviewer=lambda login: (
+            git.add_token("critic", login),
+            hub.set_permissions("critic", scopes),
+        ),
+        verdicts=lambda n: [review.state for review in demo.pulls[n].reviews],
         reviews=lambda n: [review.body for review in demo.pulls[n].reviews],
         labels=lambda n: set(demo.issues[n].labels),
         label=lambda n, name: hub.add_label("octo/demo", n, name),

@@ -34,6 +34,7 @@ def answer_query(
         "repository": graph.repository,
         "markPullRequestReadyForReview": graph.mark_ready,
         "convertPullRequestToDraft": graph.to_draft,
+        "enablePullRequestAutoMerge": graph.enable_auto_merge,
         "updatePullRequestReviewComment": graph.edit_review_comment,
         "resolveReviewThread": graph.resolve_thread,
         "unresolveReviewThread": graph.unresolve_thread,
@@ -105,13 +106,38 @@ class Graph:
                 raise not_found("a PullRequest", number)
             return shapes.pull(found.follow(found.pulls[number]))
 
-        return {"nameWithOwner": found.name, "issue": issue, "pullRequest": pull}
+        return {
+            "nameWithOwner": found.name,
+            "issue": issue,
+            "pullRequest": pull,
+            "autoMergeAllowed": found.auto_merge_allowed,
+            "viewerDefaultMergeMethod": "SQUASH",
+        }
 
     def mark_ready(self, _info: Any, input: Json) -> Json:  # noqa: A002  (the schema's name)
         return self.set_draft(input, draft=False)
 
     def to_draft(self, _info: Any, input: Json) -> Json:  # noqa: A002
         return self.set_draft(input, draft=True)
+
+    def enable_auto_merge(self, _info: Any, input: Json) -> Json:  # noqa: A002
+        """Take it only while a rule still asks for something, as GitHub does."""
+        found = self.pull_named(input["pullRequestId"])
+        if found is None:
+            raise no_node(input["pullRequestId"])
+        repository, pull = found
+        caller = self.call.caller
+        if caller.level("pull_requests") != "write" or not caller.may_push:
+            raise fault("FORBIDDEN", "Resource not accessible by integration")
+        if not repository.auto_merge_allowed:
+            message = "Auto merge is not allowed for this repository"
+            raise fault("UNPROCESSABLE", f"Pull request {message}")
+        if input.get("expectedHeadOid") not in {None, pull.head_sha}:
+            raise fault("UNPROCESSABLE", "Head sha didn't match the expected sha.")
+        if pull.draft or not repository.rules:
+            raise fault("UNPROCESSABLE", "Pull request Pull request is in clean status")
+        pull.auto_merge_method = input["mergeMethod"]
+        return {"clientMutationId": input.get("clientMutationId")}
 
     def edit_review_comment(self, _info: Any, input: Json) -> Json:  # noqa: A002
         """Edit one comment; in a request with several, what is refused leaves the others edited."""

@@ -52,6 +52,7 @@ class GraphShapes:
             "headRefOid": pull.head_sha,
             "headRepository": {"nameWithOwner": source} if source else None,
             "baseRefName": pull.base,
+            "baseRef": {"refUpdateRule": None},
             "closingIssuesReferences": self.closing(pull),
             "reviewThreads": self.threads(pull),
         }

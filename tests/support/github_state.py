@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from tests.support.git_diff import Side
@@ -146,6 +146,7 @@ class Pull:
     merged_at: dt.datetime | None = None
     merged_by: str | None = None
     merge_commit: str | None = None
+    auto_merge_method: str | None = None
 
     @property
     def number(self) -> int:
@@ -225,6 +226,8 @@ class HostedRepository:
     private: bool = True
     drafts_supported: bool = True
     actions_may_open_pulls: bool = True
+    auto_merge_allowed: bool = False
+    rules: list[dict[str, Any]] = field(default_factory=list)
     disabled_workflows: set[str] = field(default_factory=set)
     roles: dict[str, Role] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from loop_kit.core.forge.render import (
     pull_request_title,
     review_body,
 )
+from loop_kit.core.forge.verdict import verdict_body
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import Published
 from loop_kit.core.loop.second_review import joint_review
@@ -63,6 +64,9 @@ class Publisher:
             outbox.REVIEW: self._post_review,
             outbox.MARKS: self._post_marks,
             outbox.READY: self._end_draft,
+            outbox.CHANGES_REQUESTED: self._submit_verdict,
+            outbox.APPROVAL: self._submit_verdict,
+            outbox.AUTO_MERGE: self._enable_auto_merge,
             outbox.FOLLOW_UP: self._post_follow_up,
             outbox.LABELS: self._set_labels,
             outbox.COMMIT_STATUS: self._set_commit_status,
@@ -159,6 +163,30 @@ class Publisher:
             return _refuse_without_pull_request(item)
         self._forge.mark_ready(state.pull_request)
         return Published(_mark_done(item, str(state.pull_request)))
+
+    def _submit_verdict(self, state: LoopState, item: OutboxItem) -> Published:
+        """Approve, or request changes, by the reviewer's own token."""
+        if state.pull_request is None:
+            return _refuse_without_pull_request(item)
+        mark, body = marker(state.task_id, item.key), verdict_body(state, item.key)
+        found = None
+        if _is_inherited(state, item):
+            found = self._forge.find_post(state.pull_request, mark)
+        if found is None:
+            approves = item.key == outbox.APPROVAL
+            where = (state.pull_request, state.history[-1].head_sha)
+            found = self._forge.submit_verdict(*where, body, mark, approves=approves)
+        return Published(_mark_done(item, found))
+
+    def _enable_auto_merge(self, state: LoopState, item: OutboxItem) -> Published:
+        """Have GitHub merge; where people do, the reason is recorded."""
+        if state.pull_request is None:
+            return _refuse_without_pull_request(item)
+        where = (state.pull_request, state.history[-1].head_sha, state.source.issue)
+        why = self._forge.enable_auto_merge(*where)
+        if why is not None:
+            self._reporter.note(f"People merge it. {why}")
+        return Published(_mark_done(item).model_copy(update={"why": (why or "")[:1000]}))
 
     def _post_follow_up(self, state: LoopState, item: OutboxItem) -> Published:
         """Open the issue that keeps what is for later."""

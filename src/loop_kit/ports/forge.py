@@ -151,6 +151,22 @@ class Forge(Protocol):
         """End the draft; no effect when it is not one."""
         ...
 
+    def submit_verdict(
+        self, number: int, sha: str, body: str, marker: str, *, approves: bool
+    ) -> str:
+        """Approve a pull request, or request changes, by the reviewer's own token; the review's id.
+
+        Refused where there is no such token, or its owner has opened the pull request.
+        """
+        ...
+
+    def enable_auto_merge(self, number: int, sha: str, issue: int | None) -> str | None:
+        """Have the forge merge a pull request at `sha` when its rules are satisfied.
+
+        The reason, in a sentence or two, where people merge it; the labels of `issue` count too.
+        """
+        ...
+
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
         """Replace the body of our comment `id_`, or post a new one; returns its id."""
         ...

@@ -98,7 +98,8 @@ class Layers:
     def resolve(self, config: Layer = ("config", {}), card: TaskCard | None = None) -> Settings:
         """The settings, with what the configuration file and the card say.
 
-        With `verify_from: base` the card's verify commands do not count.
+        With `verify_from: base` the card's verify commands do not count. People merge where any
+        layer says so.
 
         Raises:
             BadSetting: a value does not fit; the layer that gave it is named.
@@ -108,6 +109,8 @@ class Layers:
         settings = resolve(layers)
         if settings.verify_from == "base" and own.pop("verify", None):
             settings = resolve(layers)
+        if any(values.get("on_approved") == "ready" for _, values in layers):
+            settings = settings.model_copy(update={"on_approved": "ready"})
         for layer, values in layers:  # a stronger layer hides no mistake of a weaker one
             _validated(values, dict.fromkeys(values, layer))
         return settings

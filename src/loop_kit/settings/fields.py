@@ -85,6 +85,7 @@ class Settings(Record):
     anthropic_api_key: SecretStr = SecretStr("")
     claude_code_oauth_token: SecretStr = SecretStr("")
     github_token: SecretStr = SecretStr("")
+    reviewer_token: SecretStr = SecretStr("")
     base_branch: str = ""
     base_branches: Globs = ()
     branch_prefix: Prefix = "loop"
@@ -130,6 +131,7 @@ class Settings(Record):
     continue_workflow: str = ""
     agent_env: Globs = ()
     sign_off: bool = False
+    on_approved: Literal["ready", "auto-merge"] = "ready"
     fail_on: Literal["never", "failed", "not-approved"] = "failed"
     draft: bool = True
     loop_kit_args: Words = ()
@@ -151,6 +153,7 @@ class Settings(Record):
             "max_tokens_ceiling": _ceiling(self.max_tokens_ceiling, self.max_tokens),
             "max_cost_usd_ceiling": _ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
             "rules": self.rules.with_growth_limit(self.max_diff_growth),
+            "formal_reviews": ci and bool(self.reviewer_token.get_secret_value()),
             "session_rounds": None if ci else self.max_session_rounds,
         }
         return Limits(**limits)

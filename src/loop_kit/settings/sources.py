@@ -21,6 +21,7 @@ INPUTS = (
     *("worker_args", "reviewer_args", "worker_command", "reviewer_command"),
     *("second_reviewer", "second_reviewer_mode"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
+    *("reviewer_token", "on_approved"),
     *("base_branch", "base_branches", "branch_prefix", "trigger_label", "allowed_bots"),
     *("max_rounds", "round_timeout_minutes"),
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
@@ -40,6 +41,7 @@ CONFIGURABLE = frozenset(_name for _name in INPUTS) - {
     *("task", "task_id", "issue", "pull_request", "round", "expected_state"),
     *("phase", "dry_run", "loop_kit_args", "trigger_label", "allowed_bots"),
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
+    "reviewer_token",
 } | {
     *("auto_dispatch", "dispatch_backend", "backend_preference", "timeout"),
     *("dispatch_retry_base_sec", "max_session_rounds", "require_heartbeat", "heartbeat_ttl"),
@@ -141,5 +143,6 @@ def card_values(card: TaskCard) -> dict[str, object]:
         "reviewer_model": card.reviewer.model,
         "base_branch": card.base_branch,
         "verify": card.verify,
+        "on_approved": card.on_approved,
     }
     return {key: value for key, value in values.items() if value}

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loop_kit.adapters.git.base_branch import ServerBaseBranch
@@ -139,9 +139,7 @@ def open_context(
     return JobContext(
         invocation=Invocation.of_job(job),
         checkout=checkout,
-        forge=GitHubForge(
-            Access(job.api_url, job.server_url, job.repository, token, deadline=deadline)
-        ),
+        forge=_forge(job, token, settings.reviewer_token.get_secret_value(), deadline),
         layers=layers,
         settings=settings,
         site=Site.in_job(
@@ -152,6 +150,12 @@ def open_context(
         log=log,
         deadline=deadline,
     )
+
+
+def _forge(job: Job, token: str, reviewer_token: str, deadline: Deadline) -> GitHubForge:
+    access = Access(job.api_url, job.server_url, job.repository, token, deadline=deadline)
+    reviewer = replace(access, token=reviewer_token) if reviewer_token else None
+    return GitHubForge(access, reviewer=reviewer)
 
 
 def _open_checkout(

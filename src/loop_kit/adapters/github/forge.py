@@ -4,12 +4,13 @@ What REST cannot do, or only one by one, uses GraphQL. A job's token may read al
 repository; in a private one it needs each `permissions:` line that a refusal names.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from loop_kit.adapters.github import queries, refusals, threads
+from loop_kit.adapters.github import approval, dispatching, queries, refusals, threads
 from loop_kit.adapters.github.answers import (
     is_post,
     is_posted_by,
@@ -28,28 +29,33 @@ from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.core.text.harmless import cut
 from loop_kit.core.text.sanitize import MAX_BODY
-from loop_kit.errors import ForgeRefused
+from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
 
 __all__ = ["Access", "GitHubForge"]
 
-_DISPATCH_INPUTS = """      task-id: {type: string}
-      round: {type: string}
-      expected-state: {type: string}"""
-
 
 class GitHubForge:
     """One repository on GitHub."""
 
-    def __init__(self, access: Access, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        access: Access,
+        sleep: Callable[[float], None] = time.sleep,
+        reviewer: Access | None = None,
+    ) -> None:
+        """`reviewer` is the same repository with the token by which verdicts are submitted."""
         self._access = access
         self._api = GitHubApi(access, sleep)
+        self._reviewer = None if reviewer is None else GitHubApi(reviewer, sleep)
         self._github = self._api.github
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         self._github.close()
+        if self._reviewer is not None:
+            self._reviewer.github.close()
 
     def may_write(self, login: str) -> bool:
         """Whether this person's permission is write or more; False for unknown names."""
@@ -202,23 +208,30 @@ class GitHubForge:
 
         Only pull requests have reviews; for an issue GitHub answers that request with 404.
         """
-        me = self._api.login()
-        repository = self._api.repository
+        us, repository = self._logins(), self._api.repository
         found = self._api.ask(
             "issues: read",
-            lambda: _post_id(repository.get_issue(number).get_comments(), marker, me),
+            lambda: _post_id(repository.get_issue(number).get_comments(), marker, us),
         )
         if found is not None:
             return found
         try:
             return self._api.ask(
                 "pull-requests: read",
-                lambda: _post_id(repository.get_pull(number).get_reviews(), marker, me),
+                lambda: _post_id(repository.get_pull(number).get_reviews(), marker, us),
             )
         except Refused as error:
             if error.status == 404:
                 return None
             raise
+
+    def _logins(self) -> set[str]:
+        """Who we post as; a reviewer's token that does not count any more hides no other post."""
+        us = {self._api.login()}
+        if self._reviewer is not None:
+            with contextlib.suppress(ForgeRefused, ForgeUnavailable):
+                us.add(self._reviewer.login())
+        return us
 
     def post_review(self, number: int, sha: str, post: ReviewPost, marker: str) -> str:
         """Post a review that neither approves nor rejects, or a comment if GitHub refuses it.
@@ -260,6 +273,20 @@ class GitHubForge:
         pull = self._api.repository.get_pull(number)
         if self._api.ask("pull-requests: read", lambda: pull.draft):
             self._api.graphql(queries.READY, {"id": pull.node_id}, "contents: write")
+
+    def submit_verdict(
+        self, number: int, sha: str, body: str, marker: str, *, approves: bool
+    ) -> str:
+        """Approve a pull request, or request changes, by the reviewer's own token."""
+        if self._reviewer is None:
+            raise ForgeRefused("This job has no reviewer-token.", "Pass `reviewer-token`.")
+        return approval.submit_verdict(self._reviewer, number, sha, body, marker, approves=approves)
+
+    def enable_auto_merge(self, number: int, sha: str, issue: int | None) -> str | None:
+        """Have GitHub merge the pull request; the reason where people do."""
+        owner, _, name = self._access.repository.partition("/")
+        variables = {"owner": owner, "name": name, "number": number, "sha": sha}
+        return approval.enable_auto_merge(self._api, variables, issue)
 
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
         """Replace the body of our comment `id_`, or post one if there is none; returns its id."""
@@ -315,37 +342,7 @@ class GitHubForge:
 
     def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> None:
         """Start the workflow that runs the next round."""
-        repository = self._api.repository
-
-        def start() -> bool:
-            found = repository.get_workflow(workflow)
-            return found.create_dispatch(ref, dict(inputs), throw=True)
-
-        try:
-            self._api.start("actions: write", start)
-        except Refused as error:
-            if error.status in {403, 422} and "disabled" in error.sentence:
-                raise ForgeRefused(
-                    f"{workflow} is disabled, so it cannot be dispatched.",
-                    f"Click 'Enable workflow' on {self._access.page}/actions/workflows/{workflow}.",
-                ) from None
-            if error.status == 422 and "workflow_dispatch" in error.sentence:
-                raise ForgeRefused(
-                    error.sentence,
-                    "Add `workflow_dispatch` to its `on:`, or name the workflow that runs the"
-                    " rounds with `continue-workflow`.",
-                ) from None
-            if error.status == 422 and "input" in error.sentence.lower():
-                raise ForgeRefused(
-                    f"{workflow} does not declare the inputs that continue a loop.",
-                    f"Add to its `on: workflow_dispatch: inputs:`\n\n{_DISPATCH_INPUTS}",
-                ) from None
-            if error.status == 404:
-                raise ForgeRefused(
-                    f"{workflow} is not on the default branch, so it cannot be dispatched.",
-                    "Merge it there, or name another with `continue-workflow`.",
-                ) from None
-            raise
+        dispatching.start(self._api, self._access.page, workflow, ref, inputs)
 
 
 def _is_number(number: int) -> bool:
@@ -357,8 +354,9 @@ def _pull_request(pull: Any) -> PullRequest:
     return PullRequest(pull.number, pull.html_url, pull.user.login)
 
 
-def _post_id(posts: Iterable[Any], marker: str, login: str) -> str | None:
-    return next((str(post.id) for post in posts if is_post(post, marker, login)), None)
+def _post_id(posts: Iterable[Any], marker: str, us: Collection[str]) -> str | None:
+    own = (post for post in posts if any(is_post(post, marker, login) for login in us))
+    return next((str(post.id) for post in own), None)
 
 
 def _review_comment(comment: InlineComment) -> ReviewComment:

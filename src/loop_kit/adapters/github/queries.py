@@ -16,6 +16,12 @@ READY = (
     " { clientMutationId } }"
 )
 
+AUTO_MERGE = (
+    "mutation($id: ID!, $sha: GitObjectID!, $method: PullRequestMergeMethod!)"
+    " { enablePullRequestAutoMerge(input: {pullRequestId: $id, expectedHeadOid: $sha,"
+    " mergeMethod: $method}) { clientMutationId } }"
+)
+
 _LABELS = "labels(first: 100) { nodes { name } }"
 
 ISSUE = (
@@ -30,6 +36,13 @@ PULL = (
     " { number url title body state merged closedAt headRefName headRefOid"
     f" headRepository {{ nameWithOwner }} baseRefName {_LABELS}"
     " closingIssuesReferences(first: 2) { nodes { number repository { nameWithOwner } } } } } }"
+)
+
+MERGE_FACTS = (
+    "query($owner: String!, $name: String!, $number: Int!) { viewer { login }"
+    " repository(owner: $owner, name: $name) { autoMergeAllowed viewerDefaultMergeMethod"
+    f" pullRequest(number: $number) {{ id baseRefName {_LABELS} baseRef {{ refUpdateRule"
+    " { requiredApprovingReviewCount requiredStatusCheckContexts } } } } }"
 )
 
 _ON_PULL = "query($owner: String!, $name: String!, $number: Int!, $after: String)"

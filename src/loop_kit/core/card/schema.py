@@ -28,6 +28,7 @@ _CARD: Mapping[str, str] = {
     "limits": "Limits for the whole loop; they can lower the operator's and never raise them.",
     "worker": "Who writes.",
     "reviewer": "Who judges.",
+    "on_approved": "`ready`: people merge this one, whatever the repository's settings say.",
     "depends_on": "Ids of tasks whose pull requests have to be merged first.",
     "status": "Managed by the loop, in its own copies.",
 }

@@ -81,6 +81,7 @@ class TaskCard(Record):
     limits: CardLimits = CardLimits()
     worker: RoleChoice = RoleChoice()
     reviewer: RoleChoice = RoleChoice()
+    on_approved: Literal["ready"] | None = None
     depends_on: Annotated[tuple[TaskId, ...], Field(max_length=50)] = ()
     status: Literal["todo", "in_progress", "done", "blocked"] | None = None
 

@@ -43,6 +43,8 @@ _PUSH_FIRST: Mapping[RefusalKind, str] = {
 }
 """What is done before the commits of a refused push are pushed."""
 
+_MERGES = "GitHub merges it when its rules are satisfied; the loop never does."
+
 
 def next_step(state: LoopState) -> str:
     """What happens next, or what a person can do so that something does, in one line."""
@@ -64,7 +66,10 @@ def _ways(state: LoopState) -> str | tuple[str, ...]:
     if state.outcome is Outcome.APPROVED:
         ready = outbox.item_of(state, outbox.READY)
         click = ready is not None and ready.status == "refused"
-        return _CLICK if click else "a person reads and merges it; the loop never does."
+        merge = outbox.item_of(state, outbox.AUTO_MERGE)
+        merges = merge is not None and merge.status == "done" and not merge.why
+        reads = _MERGES if merges else "a person reads and merges it; the loop never does."
+        return _CLICK if click else reads
     if state.outcome is Outcome.CANCELLED:
         return _after_cancellation(state)
     if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:

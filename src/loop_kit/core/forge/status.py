@@ -18,6 +18,7 @@ from loop_kit.core.forge.advice import (
 from loop_kit.core.forge.findings import final_sections
 from loop_kit.core.forge.question import question, question_lines
 from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
+from loop_kit.core.forge.verdict import verdict_lines
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.text.harmless import cut, inline, quote
@@ -83,6 +84,7 @@ def status_comment(state: LoopState) -> str:
         "",
         *_next(state),
         *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
+        *verdict_lines(state),
         f"- **CI:** {_ci(state)}",
         *([f"- **Sandbox:** {inline(state.sandbox, 200)}"] if state.sandbox else []),
         f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",

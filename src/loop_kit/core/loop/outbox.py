@@ -1,8 +1,9 @@
 """What the loop intends to post: the keys of the outbox, and when each is intended (again).
 
 Some posts are made once: the pull request, each round's review, the marks on what was settled or
-opened again (the comments on its lines, and their threads), the end of the draft, the issue with
-what an approved loop leaves for later. Others show the status of the loop and are updated whenever
+opened again (the comments on its lines, and their threads), the end of the draft, the verdicts of a
+reviewer with a token of its own, the request that GitHub merges, the issue with what an approved
+loop leaves for later. Others show the status of the loop and are updated whenever
 that changes: the status comment on the pull request and the acknowledgement on the issue (always
 the same ones, found by the `ref` of their items), the commit status and the labels. Nothing is
 intended that has no place: a worker that fails in the first round leaves no pull request, and its
@@ -21,6 +22,9 @@ from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase
 
 PULL_REQUEST = "pull-request"
 READY = "ready"
+CHANGES_REQUESTED = "changes-requested"
+APPROVAL = "approval"
+AUTO_MERGE = "auto-merge"
 LABELS = "labels"
 COMMIT_STATUS = "commit-status"
 STATUS_COMMENT = "status-comment"
@@ -34,10 +38,12 @@ PERSON_LABEL = "loop:needs-human"
 FAILED_LABEL = "loop:failed"
 
 _ORDER = (
-    *(PULL_REQUEST, REVIEW, MARKS, READY, FOLLOW_UP, LABELS, COMMIT_STATUS),
+    *(PULL_REQUEST, REVIEW, MARKS, CHANGES_REQUESTED, READY, APPROVAL, AUTO_MERGE),
+    *(FOLLOW_UP, LABELS, COMMIT_STATUS),
     *(STATUS_COMMENT, ACKNOWLEDGEMENT),
 )
-"""The comments that show the status come last: they include what the others could not do."""
+"""The comments that show the status come last: they include what the others could not do. The
+commit status comes after the request to merge, which GitHub takes only while something is due."""
 
 _GREETINGS = frozenset({STATUS_COMMENT, ACKNOWLEDGEMENT})
 
@@ -133,6 +139,7 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     reviewed = _reviewed_rounds(after) - _reviewed_rounds(before)
     if reviewed:
         _intend_review(items, after, min(reviewed))
+    _intend_approval(items, before, after)
     if before.findings is not after.findings:
         _intend_marks(items, before, after)
     posted = _posted_outcome(before)
@@ -189,6 +196,20 @@ def _intend_review(items: _Intents, after: LoopState, round_: int) -> None:
     if after.outcome is Outcome.APPROVED and _asks_for_follow_up(after):
         wanted.append(FOLLOW_UP)
     for key in wanted:
+        items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
+
+
+def _intend_approval(items: _Intents, before: LoopState, after: LoopState) -> None:
+    """Intend what the reviewer's own token says, each verdict once, and that GitHub merges."""
+    is_new = after.outcome is Outcome.APPROVED and before.outcome is not Outcome.APPROVED
+    last = after.history[-1] if after.history else None
+    sends_back = last is not None and last.decision == "changes_required"
+    wanted: Mapping[str, bool] = {
+        CHANGES_REQUESTED: after.limits.formal_reviews and sends_back,
+        APPROVAL: after.limits.formal_reviews and is_new,
+        AUTO_MERGE: after.limits.on_approved == "auto-merge" and is_new,
+    }
+    for key in (key for key, is_wanted in wanted.items() if is_wanted):
         items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
 
 

@@ -84,6 +84,9 @@ class Limits(ExtensibleRecord):
     evidence: Literal["lenient", "strict"] = "lenient"
     second_reviewer: str = ""
     second_reviewer_mode: Literal["optional", "required"] = "optional"
+    on_approved: Literal["ready", "auto-merge"] = "ready"
+    formal_reviews: bool = False
+    """Whether a reviewer with a token of its own approves, and requests changes."""
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
     rules: Rules = Field(default_factory=Rules)
