@@ -208,16 +208,51 @@ def test_a_decision_that_changes_nothing_is_refused_before_anything_is_spent(
     assert len(repo.calls) == calls
 
 
-def test_status_says_why_a_loop_stopped_and_how_to_decide(repo: Repo) -> None:
+def test_status_says_why_a_loop_stopped_what_it_cost_and_what_to_type(repo: Repo) -> None:
     repo.card()
     repo.plan({"reviewer/1": SENT_BACK})
-    repo.run("--max-rounds", "1")
+    ended = repo.run("--max-rounds", "1")
 
     lines = repo.loop("status").out.splitlines()
 
     assert "Why: All 1 rounds are used and 1 finding(s) are open." in lines
-    assert "Open findings: F1" in lines
-    assert (
-        "Decide: loop run --resume with --require F1, --waive F1 or --dismiss 'F1 because …'"
-        in lines
-    )
+    assert "Goal: Make VALUE right." in lines
+    assert any(line.startswith("Used: 1 of 1 round, ") for line in lines)
+    assert any(line.startswith("  1: changes required, ") for line in lines)
+    (finding,) = lines[lines.index("Open findings:") + 1 : lines.index("Next:")][:1]
+    assert finding.startswith("  F1 ")
+    assert finding.endswith("(since round 1)")
+    commands = [line for line in ended.text.splitlines() if line.startswith("  loop run ")]
+    assert len(commands) > 1
+    assert [command for command in commands if f"  {command}" not in lines] == []
+
+
+def test_what_status_says_to_type_continues_the_loop(repo: Repo) -> None:
+    repo.card()
+    repo.plan({"reviewer/1": SENT_BACK})
+    repo.run("--max-rounds", "1")
+    lines = repo.loop("status").out.splitlines()
+    command = next(line.strip() for line in lines if "loop run" in line and "--max-rounds" in line)
+
+    repo.plan({})
+    assert repo.loop(*shlex.split(command)[1:]).code == 0
+
+    after = repo.loop("status").out.splitlines()
+    assert "Outcome: approved" in after
+    assert not [line for line in after if "loop run" in line]
+
+
+def test_a_run_that_was_killed_is_continued_by_what_status_says(repo: Repo) -> None:
+    repo.card()
+    repo.plan({"worker/1/1": [{"gate": "middle"}, {"write": {"calc.py": "1"}}, {"report": {}}]})
+    process = repo.start()
+    repo.reached("middle")
+
+    running = repo.loop("status").out.splitlines()
+    process.kill()
+    process.wait()
+    cut_off = repo.loop("status").out.splitlines()
+
+    assert any("Nothing: it is running. worker in round 1" in line for line in running)
+    assert "  Continue with:" in cut_off
+    assert "    loop run --auto-dispatch --resume" in cut_off

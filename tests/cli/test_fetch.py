@@ -293,3 +293,31 @@ def test_outside_of_a_repository_it_says_so(ci: Ci, tmp_path: Path) -> None:
     empty.mkdir()
     assert_refused(ci.laptop.loop("fetch", "T-001", cwd=empty), 1, "not in a git work tree")
     assert subprocess.run(["ls", "-A", str(empty)], capture_output=True, check=True).stdout == b""
+
+
+def test_status_of_the_server_says_of_each_loop_why_what_it_costs_and_what_to_do(ci: Ci) -> None:
+    ci.bare.commit_files("loop/T-002/state", {"state.json": "{"}, "Damaged")
+
+    shown = ci.laptop.loop("status", "--remote")
+    rows = json.loads(ci.laptop.loop("status", "--remote", "--json").out)
+
+    assert shown.code == 0, shown.text
+    lines = shown.out.splitlines()
+    assert lines[0] == "T-001:"
+    assert lines[1].startswith("  Stopped in round 2: worker_dispatch_failed.")
+    assert any(line.startswith("  Used: 1 of 3 rounds, ") for line in lines)
+    assert any(line.startswith("  Open: F1 ") for line in lines)
+    assert any(line.startswith("  Next: ") for line in lines)
+    assert lines[lines.index("T-002:") + 1].startswith("  It cannot be read: ")
+    assert [row["task_id"] for row in rows] == ["T-001", "T-002"]
+    assert rows[0]["findings_open"] == ["F1"]
+    assert ci.laptop.tree() == []
+
+
+def test_status_of_a_fetched_loop_says_how_it_is_continued(ci: Ci) -> None:
+    fetched = ci.laptop.loop("fetch", "T-001").out
+
+    lines = ci.laptop.loop("status").out.splitlines()
+
+    (command,) = [line.strip() for line in lines if "loop run" in line]
+    assert command in fetched

@@ -44,6 +44,7 @@ from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.local_files import read_config
+from loop_kit.usecases.next_steps import write_next_steps
 from loop_kit.usecases.remote import RemotePlace, remote_place
 from loop_kit.usecases.remote_loop import RemoteLoop, read_remote_loop
 
@@ -144,6 +145,9 @@ class _Fetch:
         save_record(self._folder, self._record(remote, raw))
         write_loop(self._folder, remote.files, raw)
         switched = self._request.switch or self._place.branch == remote.work_branch
+        command = self._next_command(state, remote.work_branch, switched=switched)
+        said = ["Continue it here:", f"  {command}"] if command else []
+        write_next_steps(self._folder, state.seq, said)
         return Fetched(
             state=state,
             branch=remote.work_branch,
@@ -151,7 +155,7 @@ class _Fetch:
             lease=remote.state.lease if self._is_running(remote.state.lease) else None,
             aside=aside,
             switched=switched,
-            next_command=self._next_command(state, remote.work_branch, switched=switched),
+            next_command=command,
         )
 
     def _is_running(self, lease: Lease | None) -> bool:

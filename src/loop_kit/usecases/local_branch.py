@@ -76,19 +76,20 @@ class LocalBranch:
         if self._work.in_user_tree:
             self._apply(state, self._work.branch)
 
-    def report_end(self, state: LoopState) -> None:
-        """Report where the work is; that of an approved loop goes to the user's branch first."""
+    def deliver(self, state: LoopState) -> list[str]:
+        """Take approved work to the user's branch, and say where the work is, in lines."""
         if state.branch_tip in {"", state.start_sha} or not self._git.has(state.branch_tip):
-            return
+            return []
         self._work.keep_again(state.branch_tip)
         where = "at" if self._work.name.startswith("refs/") else "on the branch"
-        self._reporter.note(f"The work is {where} {self._work.name}.")
+        lines = [f"The work is {where} {self._work.name}."]
         here = self._work.branch if self._work.in_user_tree else None
         if here is not None:
-            self._report(here, self._apply(state, here))
+            lines += _delivery(here, self._apply(state, here))
         is_ours = not self._publishes and self.user_branch != here
         if state.outcome is Outcome.APPROVED and is_ours:
-            self._report(self.user_branch, self._apply(state, self.user_branch))
+            lines += _delivery(self.user_branch, self._apply(state, self.user_branch))
+        return lines
 
     def _apply(self, state: LoopState, branch: str) -> Applied:
         is_work = branch == self._work.branch
@@ -100,14 +101,6 @@ class LocalBranch:
         if applied.moved and is_work:
             self._work.note_moved(state.tip)
         return applied
-
-    def _report(self, branch: str, applied: Applied) -> None:
-        name = f"Your branch {branch}" if branch else "Your work tree"
-        if applied.command is None:
-            self._reporter.note(f"{name} has it.")
-            return
-        self._reporter.note(f"{name} stays as it is: {applied.why_not}. Take the work with:")
-        self._reporter.note(f"  {applied.command}")
 
     def _require_work(self, recorded: LoopState) -> None:
         """Check that the recorded work is here; that of a loop begun in place is on HEAD."""
@@ -126,6 +119,16 @@ class LocalBranch:
             " hold any more.",
             f"{remedy}, or start again without --resume.",
         )
+
+
+def _delivery(branch: str, applied: Applied) -> list[str]:
+    name = f"Your branch {branch}" if branch else "Your work tree"
+    if applied.command is None:
+        return [f"{name} has it."]
+    return [
+        f"{name} stays as it is: {applied.why_not}. Take the work with:",
+        f"  {applied.command}",
+    ]
 
 
 def _commits(state: LoopState) -> set[str]:

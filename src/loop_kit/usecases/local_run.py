@@ -45,6 +45,7 @@ from loop_kit.usecases.local_advice import (
 )
 from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
+from loop_kit.usecases.next_steps import write_next_steps
 from loop_kit.usecases.remote import supply_of
 from loop_kit.usecases.resume_command import resume_words
 
@@ -134,7 +135,7 @@ class _LocalRun:
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
             shown.note("The loop is approved already.")
-            branch.report_end(state)
+            self._report_next_steps(shown, state, branch)
             return ExitCode.OK
         while state.is_running:
             state = engine.run(last_round=state.round)
@@ -163,15 +164,19 @@ class _LocalRun:
     def _report_end(self, shown: Reporter, state: LoopState, branch: LocalBranch) -> None:
         shown.note(headline(state))
         shown.note(f"Used: {usage_text(state)}.")
-        branch.report_end(state)
+        self._report_next_steps(shown, state, branch)
+
+    def _report_next_steps(self, shown: Reporter, state: LoopState, branch: LocalBranch) -> None:
+        """Say where the work is and how the loop is continued; `loop status` says it again."""
+        lines = branch.deliver(state)
         if state.outcome is not None and state.resume_phase is not None:
-            shown.note(f"Transcripts are in {self._folder / 'logs'}.")
-            for line in before_resuming(state):
-                shown.note(line)
+            lines += [f"Transcripts are in {self._folder / 'logs'}.", *before_resuming(state)]
             for means, options in ways_to_resume(state):
                 words = resume_words(self._request.argv or ["run"], options)
-                shown.note(means)
-                shown.note(f"  {shlex.join(['loop', *words])}")
+                lines += [means, f"  {shlex.join(['loop', *words])}"]
+        for line in lines:
+            shown.note(line)
+        write_next_steps(self._folder, state.seq, lines)
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""

@@ -5,16 +5,20 @@ A command that must start fast uses it: it reads the state as plain JSON and imp
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from loop_kit.adapters.loop_dir.context_folder import NAMES, ContextFolder, Presence
 from loop_kit.adapters.loop_dir.heartbeat import ROLES, heartbeat_path
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repository_root
+from loop_kit.adapters.loop_dir.loop_lock import is_held
 from loop_kit.core.briefing.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
 from loop_kit.core.loop.approval_text import approval_text
+from loop_kit.core.loop.overview import finding_lines, round_lines, running_line, usage_line
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.frozen import frozen
+from loop_kit.usecases.next_steps import read_next_steps
 
 _BUS = ("task_card", "work_report", "review_request", "review_report", "fix_list")
 _FIELDS = ("state", "round", "task_id", "outcome", "reasons", "error", "resume_phase", "sandbox")
@@ -41,6 +45,10 @@ class LoopStatus:
         heartbeats: Which roles have a heartbeat file.
         warning: Why the state could not be read, so that the loop counts as idle.
         approved_by: Who approved it, in words; None where that is not so, or not recorded.
+        overview: The loop in a few lines, each with its title: what it is about, what it costs,
+            what is open.
+        next_steps: What a person types, with what to know about it.
+        is_running: Whether a run holds the loop now.
     """
 
     fields: Mapping[str, Any]
@@ -49,13 +57,17 @@ class LoopStatus:
     context: Mapping[str, ContextFile]
     heartbeats: Mapping[str, bool]
     warning: str | None
-    approved_by: str | None = None
+    approved_by: str | None
+    overview: Mapping[str, Sequence[str]]
+    next_steps: Sequence[str]
+    is_running: bool
 
 
 def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
     """The status of the loop whose folder is `loop_dir`."""
     folder = loop_folder(repository_root(cwd), loop_dir)
     state, warning = _read_state(folder / "state.json")
+    is_running = is_held(folder / "lock")
     return LoopStatus(
         fields=_fields(state),
         round=state.get("round") or 0,
@@ -64,7 +76,36 @@ def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
         heartbeats={role: heartbeat_path(folder, role).is_file() for role in ROLES},
         warning=warning,
         approved_by=_approved_by(state),
+        overview=_overview(folder, state),
+        next_steps=_next_steps(folder, state, is_running=is_running),
+        is_running=is_running,
     )
+
+
+def _overview(folder: Path, state: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    if not state.get("task_id"):
+        return {}
+    used = usage_line(state)
+    card, _ = _read_state(folder / "task_card.json")
+    is_its_card = card.get("task_id") == state["task_id"] and card.get("goal")
+    return {
+        "Goal": [one_line(str(card["goal"]))] if is_its_card else [],
+        "Used": [used] if used else [],
+        "Rounds": round_lines(state),
+        "Open findings": finding_lines(state),
+    }
+
+
+def _next_steps(folder: Path, state: Mapping[str, Any], *, is_running: bool) -> Sequence[str]:
+    """What the last run said; where one was killed before it could, how to continue."""
+    if is_running:
+        who = running_line(state, time.time())
+        return [f"Nothing: it is running. {who or 'Between two agents'}.", "  loop status --watch"]
+    said = read_next_steps(folder, state.get("seq"))
+    is_due = state.get("state") in {"awaiting_work", "awaiting_review"} or state.get("resume_phase")
+    if said or not state.get("task_id") or not is_due:
+        return said
+    return ["Continue with:", "  loop run --auto-dispatch --resume"]
 
 
 def _read_state(path: Path) -> tuple[Mapping[str, Any], str | None]:

@@ -6,10 +6,14 @@ The folder itself is locked too, where the system can lock folders: whoever remo
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from loop_kit.errors import AlreadyRunning, StateRefused
+
+_A_MOMENT = 0.05
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
 @contextlib.contextmanager
@@ -25,7 +29,7 @@ def exclusive(path: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         held.callback(os.close, descriptor)
         try:
-            free = try_lock(descriptor) and _try_lock_folder(path.parent, held)
+            free = _lock_soon(descriptor) and _try_lock_folder(path.parent, held)
         except OSError as error:
             raise StateRefused(
                 f"{path} cannot be locked: {error.strerror}.",
@@ -37,6 +41,28 @@ def exclusive(path: Path) -> Iterator[None]:
                 "Wait for it, or stop it; the lock ends with its process.",
             )
         yield
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """`try_lock`, twice: whoever looks whether it is held holds it for a moment."""
+    if try_lock(descriptor):
+        return True
+    time.sleep(_A_MOMENT)
+    return try_lock(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a run holds the lock file at `path` now; looking makes no file and waits for none."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | _NO_WAIT)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
