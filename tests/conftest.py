@@ -46,6 +46,7 @@ SLOW = (
     "cli/test_review_rules.py",
     "cli/test_run_options.py",
     "cli/test_second_reviewer.py",
+    "cli/test_special_files.py",
     "cli/test_started_by_python.py",
     "cli/test_sweep.py",
     "cli/test_tampered.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.conftest import CALC, CARD, TWO_ROUNDS
@@ -77,3 +78,13 @@ def test_a_worker_that_removes_the_repository_of_the_job_stops_its_loop_on_the_s
     assert (state["reasons"], state.get("lease")) == (["tampered"], None)
     assert "An agent, or a program that it wrote, changed" in issue.comments[0].body
     assert hub.bare.file(job.outputs["work-branch"], "calc.py") == CALC.encode()
+
+
+def test_a_pipe_in_the_checkout_is_named_at_once(make_hub: MakeHub) -> None:
+    hub = make_hub()
+    hub.on_start = lambda: os.mkfifo(next(hub.root.glob("1*/checkout")) / ".gitattributes")
+
+    job = hub.job()
+
+    assert job.code == 1
+    assert ".gitattributes is a pipe, a socket or a device: git would wait for it." in job.log

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.conftest import IDENTITY, Hosted, Local, environment, make_local
 
-from loop_kit.adapters.git.command import Git, digest
+from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import Remote
 from loop_kit.adapters.git.repository import locate
 from loop_kit.errors import GitFailed, NotARepository
@@ -181,10 +181,6 @@ def test_a_command_that_hangs_is_ended_and_named(local: Local) -> None:
 def test_a_missing_git_is_said(tmp_path: Path) -> None:
     with pytest.raises(GitFailed, match="git is not installed"):
         Git(tmp_path, {"PATH": str(tmp_path)}).run("version")
-
-
-def test_digest_keeps_its_parts_apart() -> None:
-    assert digest(b"ab", b"c") != digest(b"a", b"bc")
 
 
 def test_a_repository_is_found_from_a_subfolder(local: Local) -> None:

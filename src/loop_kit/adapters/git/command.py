@@ -8,7 +8,6 @@ configuration: once, before an agent runs (`in_job`). The token is passed in the
 call: never in an argument, a URL or a file.
 """
 
-import hashlib
 import os
 import re
 import time
@@ -22,6 +21,7 @@ from loop_kit.adapters.git.objects import Objects
 from loop_kit.adapters.git.refs import Refs
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import absolute_path, find_program, trusted_path
+from loop_kit.adapters.special_files import refuse_special_file
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import BadSetting, GitFailed
 from loop_kit.frozen import frozen
@@ -122,6 +122,13 @@ class Setting:
     value: str
 
 
+_NO_GIT = ("git is not installed.", "Install git and put it on PATH.")
+
+
+class GitTooSlow(GitFailed):
+    """A git command did not end in time, and nothing is there that it would wait for."""
+
+
 class GitPrintedTooMuch(GitFailed):
     """A git command printed more than its caller can use."""
 
@@ -202,6 +209,7 @@ class Git:
         Raises:
             GitFailed: git is missing, hangs, prints too much, or ends with a code not in `ok`.
         """
+        refuse_special_file(self.directory)
         command, seconds = f"git {args[0]}", timeout or self._timeout
         if self._end is not None:
             seconds = min(seconds, max(0.1, self._end - time.monotonic()))
@@ -216,9 +224,10 @@ class Git:
                 limit=limit,
             )
         except FileNotFoundError:
-            raise _no_git() from None
+            raise GitFailed(*_NO_GIT) from None
         except process.CommandTimeout:
-            raise GitFailed(
+            refuse_special_file(self.directory, everywhere=True)
+            raise GitTooSlow(
                 f"`{command}` took longer than {seconds:g} s.",
                 "Look for a lock or a slow disk or network, then run again.",
             ) from None
@@ -292,17 +301,13 @@ def _start(
     try:
         return process.start_dialogue([*git, *args], cwd=directory, env=env)
     except FileNotFoundError:
-        raise _no_git() from None
+        raise GitFailed(*_NO_GIT) from None
 
 
 @cache
 def _program(path: str | None) -> str:
     """The git that this PATH leads to: looked for once, since a round runs it many times."""
     return find_program("git", {} if path is None else {"PATH": path}) or "git"
-
-
-def _no_git() -> GitFailed:
-    return GitFailed("git is not installed.", "Install git and put it on PATH.")
 
 
 def committer(git: Git) -> Identity:
@@ -389,12 +394,3 @@ def _clean(environ: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
             "GIT_NO_LAZY_FETCH": "1",
         }
     return env
-
-
-def digest(*parts: bytes) -> str:
-    """A hash of `parts`."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(len(part).to_bytes(8, "big"))
-        whole.update(part)
-    return whole.hexdigest()

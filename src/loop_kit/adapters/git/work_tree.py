@@ -6,11 +6,13 @@ untracked files in it, as they do not count anywhere else.
 
 from collections.abc import Sequence
 
-from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.command import Git, GitTooSlow
 from loop_kit.errors import DirtyWorktree
 from loop_kit.frozen import frozen
 
 _UNTRACKED_INSIDE = "S..U"
+_SOON, _AT_LAST = 8, 120
+"""Seconds after which git is asked again: a pipe in a subfolder would have been found by then."""
 
 
 @frozen
@@ -31,11 +33,14 @@ class Status:
 
 def read_status(git: Git, ignored: str) -> Status:
     """The status of the work tree without what is below the folder `ignored`."""
-    done = git.run(
+    command = (
         *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"),
         *("--no-renames", "--", ".", f":(top,exclude,literal){ignored}"),
-        timeout=120,
     )
+    try:
+        done = git.run(*command, timeout=_SOON)
+    except GitTooSlow:
+        done = git.run(*command, timeout=_AT_LAST)
     head, branch, tracked, untracked = "", "", [], []
     for token in done.out.decode("utf-8", "surrogateescape").split("\x00"):
         if token.startswith("# branch.oid "):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.git.rewriting import Rewriter
+from loop_kit.adapters.special_files import remove_special_files
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
-from loop_kit.adapters.workspaces.special_files import remove_special_files
 from loop_kit.adapters.workspaces.takeover import (
     borrowing,
     head_as_git_reads_it,

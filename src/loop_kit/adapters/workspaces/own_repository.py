@@ -19,8 +19,8 @@ from pathlib import Path
 
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.removal import make_room
+from loop_kit.adapters.special_files import special_files
 from loop_kit.adapters.workspaces.object_files import ObjectFiles, are_damaged, object_files
-from loop_kit.adapters.workspaces.special_files import special_files
 from loop_kit.ports import LOST, Tampered
 
 _NAMES = ("HEAD", "config", "packed-refs", "index", "info/exclude", "objects/info/alternates")

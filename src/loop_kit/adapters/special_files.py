@@ -2,8 +2,11 @@
 
 Git waits for ever for a pipe's other end, and reads a device without one. It opens whatever is in a
 `.git` folder, one inside the work tree included, and the files in each folder that say what git
-ignores and how it treats paths. An agent's programs have ended when this is looked for, so nobody
-uses such a pipe any more. Other names are left alone: git looks at their kind itself.
+ignores and how it treats paths. In a workspace an agent's programs have ended when this is looked
+for, so nobody uses such a pipe any more. Other names are left alone: git looks at their kind.
+
+In a user's work tree nothing is removed. What is usually there is looked at before each command of
+git; all of it, within bounds, when a command did not end.
 """
 
 import os
@@ -12,8 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loop_kit.adapters.removal import make_room, remove
+from loop_kit.errors import GitFailed
 
 _READ_BY_GIT = frozenset({".gitattributes", ".gitignore", ".gitmodules", ".git"})
+_READ_FIRST = (
+    *(".gitattributes", ".gitignore", ".gitmodules", ".git/HEAD", ".git/config", ".git/index"),
+    *(".git/config.worktree", ".git/packed-refs", ".git/shallow", ".git/info/attributes"),
+    *(".git/info/exclude", ".git/info/grafts", ".git/objects/info/alternates"),
+)
+_MAX_SEEN = 200_000
 _LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
 
@@ -31,9 +41,39 @@ def special_files(git_dir: Path) -> frozenset[Path]:
     return frozenset(_special(git_dir, is_git=True))
 
 
-def _special(folder: Path, *, is_git: bool = False) -> Iterator[Path]:
-    waiting = [(str(folder), is_git)]
-    while waiting:
+def refuse_special_file(directory: Path, *, everywhere: bool = False) -> None:
+    """Refuse what git would wait for in the work tree around `directory`; git is not asked.
+
+    Raises:
+        GitFailed: there is such a file, where git always looks or, if asked for, `everywhere`.
+    """
+    folders = (directory, *directory.parents)
+    root = next((each for each in folders if os.path.lexists(each / ".git")), directory)
+    found = next(_special(root, most=_MAX_SEEN), None) if everywhere else _usual(root)
+    if found is not None:
+        raise GitFailed(
+            f"{found} is a pipe, a socket or a device: git would wait for it.",
+            "Remove it, then run again.",
+        )
+
+
+def _usual(root: Path) -> Path | None:
+    return next((path for name in _READ_FIRST if _is_waited_for(path := root / name)), None)
+
+
+def _is_waited_for(path: Path) -> bool:
+    """Whether git could wait for it for ever; what is linked to nowhere ends at once."""
+    try:
+        about = path.stat()
+        is_plain = stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)
+        return not is_plain and about.st_rdev != Path(os.devnull).stat().st_rdev
+    except OSError:
+        return False
+
+
+def _special(folder: Path, *, is_git: bool = False, most: int | None = None) -> Iterator[Path]:
+    waiting, seen = [(str(folder), is_git)], 0
+    while waiting and (most is None or seen < most):
         name, inside = waiting.pop()
         try:
             entries = os.scandir(name)
@@ -41,6 +81,7 @@ def _special(folder: Path, *, is_git: bool = False) -> Iterator[Path]:
             continue
         with entries:
             for entry in entries:
+                seen += 1
                 if entry.is_dir(follow_symlinks=False):
                     if len(entry.path) > _LONGEST:
                         yield Path(entry.path)

@@ -1,0 +1,63 @@
+"""Pipes, sockets and devices in the user's own work tree hang nothing: a sentence names them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from tests.cli.harness import Repo
+
+IN_THE_TREE = (".gitignore", ".gitattributes", ".gitmodules")
+INSIDE = ("info/exclude", "info/attributes", "packed-refs", "shallow", "HEAD", "config")
+OURS = (
+    ".loop/config.yaml",
+    ".loop/task_card.json",
+    "AGENTS.md",
+    ".loop/templates/worker_prompt.txt",
+)
+
+
+def put_pipe(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("name", [*IN_THE_TREE, *(f".git/{name}" for name in INSIDE), *OURS])
+def test_a_pipe_is_refused_at_once_with_a_sentence(repo: Repo, name: str) -> None:
+    put_pipe(repo.root / name)
+
+    done = repo.run()
+
+    assert done.code in {1, 3, 6}, done.text
+    assert f"{repo.root / name} " in done.text
+    assert "bug" not in done.text
+    assert [call.name for call in repo.calls] == []
+
+
+def test_a_socket_and_a_device_are_refused_too(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo.root)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(".gitignore")
+        assert "git would wait for it" in repo.run().text
+    (repo.root / ".gitignore").unlink()
+    (repo.root / ".git" / "info" / "exclude").unlink()
+    (repo.root / ".git" / "info" / "exclude").symlink_to("/dev/zero")
+    assert "git would wait for it" in repo.run().text
+
+
+def test_what_a_person_links_to_nowhere_is_no_special_file(repo: Repo) -> None:
+    (repo.root / ".git" / "info" / "attributes").symlink_to(os.devnull)
+
+    assert repo.run().code == 0
+
+
+def test_a_pipe_in_a_subfolder_is_named_when_git_did_not_end(repo: Repo) -> None:
+    put_pipe(repo.root / "sub" / ".gitignore")
+
+    done = repo.run()
+
+    assert done.code != 0
+    assert f"{repo.root / 'sub' / '.gitignore'} is a pipe" in done.text
