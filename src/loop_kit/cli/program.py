@@ -6,6 +6,7 @@ from importlib import import_module
 import typer
 
 from loop_kit import __version__
+from loop_kit.cli.grouped_help import GroupedCommands, GroupedOptions
 
 _MODULES = {
     **{name: name for name in ("init", "run", "status", "health")},
@@ -20,9 +21,9 @@ _MODULES = {
 def program(words: Sequence[str] = ()) -> typer.Typer:
     """The program with all its commands, or with the one that `words` begin with."""
     app = typer.Typer(
+        cls=GroupedCommands,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(loop)
@@ -32,7 +33,8 @@ def program(words: Sequence[str] = ()) -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command(name.replace("_", "-"))(command)
+            kind = GroupedOptions if name == "run" else None
+            app.command(name.replace("_", "-"), cls=kind)(command)
     return app
 
 
