@@ -78,10 +78,29 @@ def test_a_git_that_was_killed_is_started_again_and_one_that_nobody_holds_ends(
     assert objects.info([head])[0]
     (pid,) = children() - before
     os.kill(pid, signal.SIGKILL)
-    assert objects.info([head])[0]
+    assert objects.info([f"{head}:a.py"])[0]
     assert len(children() - before) == 1
     del objects, local
     assert children() == before
+
+
+def test_git_is_asked_once_about_what_never_changes(local: Local) -> None:
+    objects, file = local.git.objects, f"{local.head}:a.py"
+    before = children()
+    assert objects.info([file])[0]
+    assert objects.read(file, "blob", 100)
+    for pid in children() - before:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert [about is not None for about in objects.info([file, file])] == [True, True]
+        assert objects.read(file, "blob", 100) == b"one\ntwo\nthree\n"
+    finally:
+        for pid in children() - before:
+            os.kill(pid, signal.SIGCONT)
+    local.commit({"a.py": "new\n"}, "Next")
+    (head,) = objects.info(["HEAD"])
+    assert head is not None
+    assert head.oid == local.head
 
 
 def test_no_secret_of_a_job_is_in_the_environment_of_a_git_that_stays(local: Local) -> None:

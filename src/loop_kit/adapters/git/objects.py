@@ -4,8 +4,12 @@ There are two, since before git 2.36 one of them could not answer both questions
 what an object is and how large, and only what is small enough is asked of the second. They are
 configured by what git has read when they were started; new packs they find by themselves. One that
 has ended, whoever ended it, is started again once.
+
+What an object is never changes, and a round asks of most objects several times. So answers about
+names that begin with a whole id are kept, and so is the content of small objects.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import TypeVar
@@ -21,6 +25,10 @@ _PIPE = 4096
 """A pipe takes so many bytes at least: git can stop to read while it answers."""
 _PIECE = 64 * 1024
 _MAX_TREE = 16 * 1024 * 1024
+_LASTING = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})([:^].*)?", re.DOTALL)
+_KEPT_ANSWERS = 4096
+_KEPT_CONTENTS = 256
+_SMALL = 16 * 1024
 
 
 @frozen
@@ -47,11 +55,18 @@ class Objects:
         self._start = start
         self._timeout = timeout
         self._started: dict[tuple[str, ...], Dialogue] = {}
+        self._infos: dict[str, ObjectInfo] = {}
+        self._contents: dict[str, bytes] = {}
 
     def info(self, names: Sequence[str]) -> list[ObjectInfo | None]:
         """What each of `names` is (`SHA`, `SHA:path`, `SHA^{tree}`); None if there is none."""
-        lines = [_line(name) for name in names]
-        return [_info(answer) for batch in _batches(lines) for answer in self._answers(batch)]
+        unknown = [name for name in names if name not in self._infos]
+        batches = _batches([_line(name) for name in unknown])
+        answers = (_info(answer) for batch in batches for answer in self._answers(batch))
+        found = dict(zip(unknown, answers, strict=True))
+        known = [found[name] if name in found else self._infos[name] for name in names]
+        _keep(self._infos, _KEPT_ANSWERS, {n: i for n, i in found.items() if i and _lasts(n)})
+        return known
 
     def read(self, name: str, kind: str, limit: int) -> bytes | None:
         """The content of an object of that kind; None if there is none, or it is over `limit`."""
@@ -91,7 +106,12 @@ class Objects:
         return self._ask(_INFO, b"".join(lines), lambda out: [read_line(out) for _ in lines])
 
     def _content(self, oid: str) -> bytes:
-        return self._ask(_CONTENT, _line(oid), _read_content)
+        content = self._contents.get(oid)
+        if content is None:
+            content = self._ask(_CONTENT, _line(oid), _read_content)
+            if len(content) <= _SMALL:
+                _keep(self._contents, _KEPT_CONTENTS, {oid: content})
+        return content
 
     def _ask(
         self, command: tuple[str, ...], question: bytes, read: Callable[[BufferedReader], T]
@@ -105,6 +125,17 @@ class Objects:
             except DialogueEnded:
                 del self._started[command]
         raise GitFailed("`git cat-file` ended before it had answered.", "Run it again.")
+
+
+def _lasts(name: str) -> bool:
+    """Whether what is called by this name is the same for ever."""
+    return _LASTING.fullmatch(name) is not None
+
+
+def _keep(kept: dict[str, T], most: int, found: Mapping[str, T]) -> None:
+    if len(kept) + len(found) > most:
+        kept.clear()
+    kept.update(found)
 
 
 def _line(name: str) -> bytes:

@@ -1,19 +1,47 @@
 """A program that stays and answers questions until its standard input is closed.
 
 So it ends with this process, whatever ends that. A question whose answer was not read to its end
-ends the program: the next answer would be taken for this one.
+ends the program: the next answer would be taken for this one. A round asks dozens of questions,
+so where a pipe can be waited for with a deadline, none of them starts a thread that watches it.
 """
 
 import contextlib
+import io
+import select
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from io import BufferedReader
-from typing import IO
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_HAS_POLL = hasattr(select, "poll")
 
 
 class DialogueEnded(Exception):
     """The program ended before it had answered, or was ended because it took too long."""
+
+
+class _Pipe(io.RawIOBase):
+    """The reading end of a pipe on which nobody waits longer than until `end`."""
+
+    def __init__(self, pipe: io.RawIOBase) -> None:
+        self.end = 0.0
+        self._pipe = pipe
+        self._poll = select.poll()
+        self._poll.register(pipe.fileno(), select.POLLIN)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        left = max(0.0, self.end - time.monotonic())
+        if not self._poll.poll(left * 1000):
+            raise TimeoutError
+        return self._pipe.readinto(buffer)
 
 
 class Dialogue:
@@ -28,7 +56,9 @@ class Dialogue:
     ) -> None:
         """`kill` ends the program at once; `end` closes its pipes and waits for it."""
         self._questions = questions
-        self._answers = answers
+        self._pipe = _Pipe(cast("io.RawIOBase", answers.raw)) if _HAS_POLL else None
+        timed = None if self._pipe is None else cast("BufferedReader", BufferedReader(self._pipe))
+        self._answers = timed or answers
         self._kill = kill
         self._turn = threading.Lock()
         self._finalizer = weakref.finalize(self, end)
@@ -42,10 +72,7 @@ class Dialogue:
         Raises:
             DialogueEnded: the program has ended, or did not answer within `timeout` seconds.
         """
-        timer = threading.Timer(timeout, self._kill)
-        timer.daemon = True
-        with self._turn:
-            timer.start()
+        with self._turn, self._within(timeout):
             try:
                 self._questions.write(question)
                 self._questions.flush()
@@ -56,8 +83,21 @@ class Dialogue:
                 if isinstance(error, OSError | ValueError | EOFError):
                     raise DialogueEnded from None
                 raise
-            finally:
-                timer.cancel()
+
+    @contextlib.contextmanager
+    def _within(self, timeout: float) -> Iterator[None]:
+        """Wait for the program no longer than this."""
+        if self._pipe is not None:
+            self._pipe.end = time.monotonic() + timeout
+            yield
+            return
+        timer = threading.Timer(timeout, self._kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """End the program, if it has not ended."""
