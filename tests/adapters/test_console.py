@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 
-from loop_kit.adapters.console import ConsoleReporter
+import pytest
+
+from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.core.agent.activity import Activity
-from loop_kit.core.loop.state import Limits, LoopState, Phase, Role
+from loop_kit.core.loop.state import Limits, LoopState, Phase, Role, Usage
 
 
 def test_an_attempt_is_reported_from_start_to_end() -> None:
@@ -70,7 +73,7 @@ def test_no_live_line_is_left_behind_when_a_run_breaks_off() -> None:
     with ConsoleReporter(out, live=True) as reporter:
         reporter.start_attempt(Role.WORKER, 1, 1, "[bold]codex")
         reporter.activity(Role.WORKER, Activity("", "[red]not markup[/red]"))
-    assert reporter._progress is None
+    assert reporter._line is None
     assert "[red]not markup[/red]" in out.getvalue()
 
 
@@ -139,15 +142,74 @@ def test_without_verbose_what_is_no_event_is_hidden() -> None:
     assert out.getvalue() == ""
 
 
-def test_the_live_line_says_what_is_going_on() -> None:
-    out = io.StringIO()
+class Terminal(io.StringIO):
+    """A terminal in memory."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_live_line_fits_and_says_round_agent_time_and_money_before_the_last_action(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    usage = Usage(tokens_in=690_000, tokens_out=600, cost_usd=0.61)
+    state = LoopState(task_id="T-1", round=2, usage=usage)
     with ConsoleReporter(out, live=True) as reporter:
-        reporter.start_attempt(Role.WORKER, 1, 1, "codex")
-        reporter.activity(Role.WORKER, Activity("Running", "make all", "unknown", begins=True))
-        assert reporter._progress is not None
-        assert reporter._progress.tasks[0].fields["doing"] == "Running: make all"
-        assert "codex" in reporter._progress.tasks[0].description
-    assert reporter._progress is None
+        reporter.event("state_transition", state, {"to_state": "awaiting_work", "to_round": 2})
+        reporter.start_attempt(Role.WORKER, 2, 1, "codex")
+        long = "make " + "all " * 60
+        reporter.activity(Role.WORKER, Activity("Running", long, "unknown", begins=True))
+        assert reporter._line is not None
+        reporter._line._progress.refresh()
+
+    lines = [
+        re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", part) for part in re.split(r"[\r\n]", out.getvalue())
+    ]
+    live = next(line for line in reversed(lines) if "0:0" in line)
+    assert "round 2 of 3, worker (codex), 0:0" in live
+    assert max(map(len, lines)) <= width
+    if width == 80:
+        assert ", 691k tokens, 0.61 USD: Running: make" in live
+
+
+COLOURED = {
+    "Warning: careful": "33",
+    "Approved in round 2.": "32",
+    "[verdict] approve, verify passed": "32",
+    "[verdict] changes required, verify FAILED": "31",
+    "[worker] Running: ls": "36",
+    "[reviewer] Reading: a.py": "35",
+}
+
+
+@pytest.mark.parametrize(("line", "colour"), COLOURED.items())
+def test_colours_have_a_meaning_in_a_terminal_and_are_nowhere_else(line: str, colour: str) -> None:
+    plain, coloured = io.StringIO(), io.StringIO()
+    ConsoleReporter(plain).note(line)
+    ConsoleReporter(coloured, colours=True).note(line)
+
+    assert plain.getvalue() == f"{line}\n"
+    assert coloured.getvalue().startswith(f"\x1b[{colour}m")
+    assert re.sub(r"\x1b\[\d*m", "", coloured.getvalue()) == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": ""}, True)],
+)
+def test_no_color_and_dumb_terminals_get_none(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], *, coloured: bool
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr("sys.stdout", out)
+
+    console(environ, verbose=False).note("Approved in round 1.")
+
+    assert ("\x1b[32m" in out.getvalue()) is coloured
 
 
 def test_a_session_that_is_gone_is_said() -> None:

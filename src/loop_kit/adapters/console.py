@@ -5,6 +5,7 @@ of its stream is not printed, but ends a series of repeats. `--verbose` also pri
 the agent printed it, and cuts nothing.
 """
 
+import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -14,23 +15,37 @@ from typing import TYPE_CHECKING, Self, TextIO
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.forge.render import verdict_lines
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.text.numbers import money, short
 from loop_kit.core.text.sanitize import one_line, visible
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from loop_kit.adapters.live_line import LiveLine
 
 _MAX_LINE = 120
-_MAX_LIVE = 60
+_MAX_LIVE = 200
+_COLOURS = (
+    (re.compile(r"^Error:|^Stopped |^\[verdict\].*, verify FAILED$"), "31"),
+    (re.compile(r"^Warning:|^\[verdict\] changes required"), "33"),
+    (re.compile(r"^Approved |^\[verdict\] approve"), "32"),
+    (re.compile(r"^\[verdict\]|^Round \d"), "1"),
+    (re.compile(r"^\[worker\]"), "36"),
+    (re.compile(r"^\[(second_)?reviewer\]"), "35"),
+)
+"""What a colour says: red failed, yellow wants attention, green is approved; agents differ."""
 
 
 class ConsoleReporter:
     """Prints to `out`; safe to use as a context manager, so that no live line is left behind."""
 
-    def __init__(self, out: TextIO, *, live: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self, out: TextIO, *, live: bool = False, verbose: bool = False, colours: bool = False
+    ) -> None:
         self._out = out
         self._live = live
+        self._colours = colours
         self._verbose = verbose
-        self._progress: Progress | None = None
+        self._line: LiveLine | None = None
+        self._state = LoopState()
         self._last = ""
         self._sessions: set[str] = set()
         self._lock = threading.Lock()
@@ -60,6 +75,7 @@ class ConsoleReporter:
 
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """Print changes of the loop's status; the rest is for the feed."""
+        self._state = state
         if name == "state_transition" and data["to_state"] == "awaiting_work":
             self._print(f"Round {data['to_round']} of {state.limits.max_rounds}: {state.task_id}")
         if name == "dispatch_resume" and data.get("status") == "fallback_invalid_resume":
@@ -72,7 +88,7 @@ class ConsoleReporter:
         """An agent starts."""
         again = f", attempt {attempt}" if attempt > 1 else ""
         self._print(f"[{role.value}] {backend} starts{again}")
-        self._start(f"round {round_}: {role.value} ({backend}) is running")
+        self._start(f"round {round_} of {self._state.limits.max_rounds}, {role.value} ({backend})")
 
     def activity(self, role: Role, activity: Activity) -> None:
         """One activity of the agent."""
@@ -105,47 +121,61 @@ class ConsoleReporter:
         self._print(f"[{role.value}] {note} after {seconds:.1f} s")
 
     def _print(self, text: str) -> None:
-        line = self._printable(visible(text))
+        line = self._coloured(self._printable(visible(text)))
         with self._lock:
-            if self._progress is not None:
-                out = self._progress.console
-                out.print(line, markup=False, highlight=False, soft_wrap=True)
+            if self._line is not None:
+                self._line.print(line)
             else:
                 self._out.write(f"{line}\n")
                 self._out.flush()
+
+    def _coloured(self, line: str) -> str:
+        if not self._colours:
+            return line
+        colour = next((colour for seen, colour in _COLOURS if seen.search(line)), None)
+        if colour is None:
+            return line
+        head, closing, rest = line.partition("] ")
+        if colour in {"35", "36"}:  # of what agents print, only who it is
+            return f"\x1b[{colour}m{head}{closing}\x1b[0m{rest}"
+        return f"\x1b[{colour}m{line}\x1b[0m"
 
     def _printable(self, text: str) -> str:
         """`text` as `out` can show it."""
         encoding = self._out.encoding or "utf-8"
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
-    def _start(self, text: str) -> None:
+    def _start(self, about: str) -> None:
         if not self._live:
             return
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from loop_kit.adapters.live_line import LiveLine
 
-        self._progress = Progress(
-            SpinnerColumn("dots" if self._printable("\u280b") == "\u280b" else "line"),
-            TextColumn("{task.description} {task.fields[doing]}", markup=False),
-            TimeElapsedColumn(),
-            console=Console(file=self._out),
-            transient=True,
-        )
-        self._progress.add_task(text, total=None, doing="")
-        self._progress.start()
+        spinner = "dots" if self._printable("\u280b") == "\u280b" else "line"
+        self._line = LiveLine(self._out, self._printable(about), self._used(), spinner=spinner)
+
+    def _used(self) -> str:
+        """What the loop has used before this attempt, as far as it is known."""
+        usage = self._state.usage
+        tokens = None if usage.tokens_in is None else usage.tokens_in + (usage.tokens_out or 0)
+        cost = money(usage.cost_usd, usage.estimated_cost_usd)
+        known = [f"{short(tokens)} tokens"] if tokens else []
+        return ", ".join([*known, *([cost] if cost else [])])
 
     def _update(self, activity: Activity) -> None:
-        if self._progress is not None:
-            doing = self._printable(one_line(activity.line, _MAX_LIVE))
-            self._progress.update(self._progress.task_ids[0], doing=doing)
+        if self._line is not None:
+            self._line.show(self._printable(one_line(activity.line, _MAX_LIVE)))
 
     def _stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        if self._line is not None:
+            self._line.stop()
+            self._line = None
 
 
-def console(*, verbose: bool) -> ConsoleReporter:
-    """The reporter for standard output, with a live line in a terminal."""
-    return ConsoleReporter(sys.stdout, live=sys.stdout.isatty(), verbose=verbose)
+def console(environ: Mapping[str, str], *, verbose: bool) -> ConsoleReporter:
+    """The reporter for standard output: in a terminal with a live line, and with colours.
+
+    NO_COLOR, as on https://no-color.org, and a terminal that is called "dumb" get none.
+    """
+    live = sys.stdout.isatty()
+    plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    return ConsoleReporter(sys.stdout, live=live, verbose=verbose, colours=live and not plain)

@@ -118,7 +118,7 @@ class _LocalRun:
         supply = supply_of(self._git, request.environ)
         site = Site.on_laptop(self._git, self._place, request.environ, self._folder, supply)
         try:
-            with console(verbose=settings.verbose) as shown:
+            with console(request.environ, verbose=settings.verbose) as shown:
                 engine = bootstrap.open_loop(site, settings, card, self._store, shown)
                 site.space.check()
                 self._check_clean(settings, shown)
