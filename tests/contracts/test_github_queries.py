@@ -26,6 +26,9 @@ QUERIES = {
     "threads": forge_queries.THREADS,
     "auto-merge": forge_queries.AUTO_MERGE,
     "merge-facts": forge_queries.MERGE_FACTS,
+    "conversation": forge_queries.CONVERSATION,
+    "reply": forge_queries.REPLY,
+    "newest-reviews": forge_queries.newest_reviews([1, 2])[0],
     "edits": forge_queries.thread_mutation(
         [ThreadEdit("edit", "a", "b"), ThreadEdit("resolve", "c"), ThreadEdit("unresolve", "d")]
     )[0],

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
-from loop_kit.core.forge.render import read_marker
+from loop_kit.core.forge.render import finding_of, read_marker
 from loop_kit.core.forge.status import Label, StatusState
 from loop_kit.core.forge.verdict import PEOPLE_MERGE
+from loop_kit.core.loop.conversation import Conversation, PersonPost, ReviewState
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.errors import ForgeRefused
@@ -30,6 +31,7 @@ class Post:
     body: str
     review: str = ""
     resolved: bool = False
+    thread: str = ""
 
 
 @dataclass
@@ -66,6 +68,8 @@ class MemoryPull:
     head_repository: str = "octo/demo"
     verdicts: list[str] = field(default_factory=list)
     auto_merge: bool = False
+    people: list[PersonPost] = field(default_factory=list)
+    resolved: set[int] = field(default_factory=set)
 
     def close(self, *, merged: bool = False, at: str = "2026-01-01T00:00:00Z") -> None:
         """Close it, with or without merging; `at` is UTC."""
@@ -213,6 +217,59 @@ class MemoryForge:
             resolved = wanted.resolved if asked else post.resolved
             pull.inline[n] = replace(post, body=wanted.body, resolved=resolved)
         return refused
+
+    def conversation(self, number: int, reviews: Collection[str]) -> Conversation:
+        pull = self.pulls[number - 1]
+        ours = {int(p.id): read_marker(p.body) for p in pull.inline if p.review in reviews}
+        found = {id_: finding_of(mark.key) for id_, mark in ours.items() if mark}
+        posts = (p._replace(finding=found.get(p.root, "")) for p in pull.people)
+        theirs = (p for p in posts if p.by in self.writers)
+        kept = (
+            p._replace(body="", state="commented") if read_marker(p.body) else p
+            for p in theirs
+            if p.id < 0 or not read_marker(p.body)
+        )
+        return Conversation(tuple(kept), frozenset(pull.resolved))
+
+    def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
+        people = {n: self.pulls[n - 1].people for n in numbers}
+        return {
+            n: tuple(p.review for p in posts if p.id < 0 and p.by in self.writers)
+            for n, posts in people.items()
+        }
+
+    def review(
+        self,
+        number: int,
+        login: str,
+        body: str = "",
+        state: ReviewState = "commented",
+        comments: Sequence[tuple[str, int, str]] = (),
+    ) -> tuple[int, ...]:
+        """What a person does; the numbers of the review and of its comments."""
+        people, review = self.pulls[number - 1].people, next(self._ids)
+        text = PersonPost(-review, review, login, body, state)
+        people.append(text)
+        for path, line, said in comments:
+            id_ = next(self._ids)
+            place = {"file": path, "line": line, "root": id_, "thread": f"PRRT_{id_}"}
+            people.append(text._replace(id=id_, body=said, **place))
+        return (review, *(p.id for p in people if p.review == review and p.id > 0))
+
+    def answer(self, number: int, login: str, root: int, body: str) -> int:
+        """What a person does in a conversation; the number of the comment."""
+        (_, id_) = self.review(number, login, comments=[("a.py", 1, body)])
+        people = self.pulls[number - 1].people
+        people[-1] = people[-1]._replace(root=root, thread=f"PRRT_{root}")
+        return id_
+
+    def find_reply(self, number: int, marker: str) -> str | None:
+        return _found(self.pulls[number - 1].inline, marker, self.me)
+
+    def reply(self, number: int, thread: str, body: str, marker: str) -> str:
+        id_ = str(next(self._ids))
+        self.pulls[number - 1].inline.append(Post(id_, self.me, body, thread=thread))
+        return id_
 
     def mark_ready(self, number: int) -> None:
         pull = self.pulls[number - 1]

@@ -258,7 +258,7 @@ def test_a_refused_pull_request_is_warned_of_once_and_does_not_stop_the_loop(wor
 
 def test_without_a_forge_the_posts_stay_outstanding_and_the_agents_go_on(world: World) -> None:
     engine = world.engine()
-    engine._publisher = None
+    engine.posts._publisher = None
     engine.begin(world.start(), world.load())
 
     state = engine.run(last_round=1)

@@ -34,6 +34,7 @@ from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Continuation, Options
+from loop_kit.engine.people import PeopleReader
 from loop_kit.engine.publisher import Publisher
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
@@ -206,6 +207,10 @@ class World:
             lease=Lease(holder=f"holder-{next(self.holders)}") if not self.local else None,
         )
 
+    def read_people(self, engine: Engine, forge: Any) -> None:
+        """Read what people wrote in reviews; their commands need nothing."""
+        PeopleReader(forge, self.clock.now, self.limits, lambda command, _: command).read(engine)
+
     def job(self, fuse: Fuse | None = None) -> LoopState:
         """One job as in CI: one round, then the next one is dispatched; locally, all rounds."""
         fuse = fuse or Fuse()
@@ -213,8 +218,10 @@ class World:
         state = engine.begin(self.start(), self.load())
         if self.local:
             return engine.run()
-        engine.run(last_round=state.round)
         forge: Any = Fused(self.forge, fuse, "forge")
+        if state.is_running:
+            self.read_people(engine, forge)
+        engine.run(last_round=state.round)
         return engine.hand_over(forge, Continuation("loop.yml", "main"))
 
     def to_the_end(self, jobs: int = 6) -> LoopState:

@@ -17,6 +17,7 @@ from pathlib import Path
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLScalarType,
@@ -32,6 +33,7 @@ _PAYLOAD = ("clientMutationId", "pullRequest")
 FIELDS: dict[str, tuple[str, ...]] = {
     "Query": ("repository", "viewer"),
     "Mutation": (
+        "addPullRequestReviewThreadReply",
         "convertPullRequestToDraft",
         "enablePullRequestAutoMerge",
         "markPullRequestReadyForReview",
@@ -52,11 +54,20 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "PullRequest": (
         *("baseRef", "baseRefName", "body", "closedAt", "closingIssuesReferences", "headRefName"),
         *("headRefOid", "headRepository", "id", "isDraft", "labels", "merged", "number"),
-        *("reviewThreads", "state", "title", "url"),
+        *("reviewThreads", "reviews", "state", "title", "url"),
     ),
     "PageInfo": ("endCursor", "hasNextPage"),
-    "PullRequestReview": ("fullDatabaseId",),
-    "PullRequestReviewComment": ("body", "id", "pullRequestReview"),
+    "Actor": ("login",),
+    "AddPullRequestReviewThreadReplyPayload": ("clientMutationId", "comment"),
+    "Bot": ("login",),
+    "PullRequestReview": (
+        *("author", "authorCanPushToRepository", "body", "comments", "fullDatabaseId"),
+        *("state", "viewerDidAuthor"),
+    ),
+    "PullRequestReviewComment": (
+        *("body", "fullDatabaseId", "id", "line", "path", "pullRequestReview", "replyTo"),
+    ),
+    "PullRequestReviewConnection": ("nodes", "totalCount"),
     "PullRequestReviewCommentConnection": ("nodes", "totalCount"),
     "PullRequestReviewThread": ("comments", "id", "isResolved"),
     "PullRequestReviewThreadConnection": ("nodes", "pageInfo", "totalCount"),
@@ -74,9 +85,10 @@ def extract(schema: GraphQLSchema) -> str:
     kept: dict[str, GraphQLNamedType] = {}
     for name, fields in FIELDS.items():
         whole = schema.type_map[name]
-        assert isinstance(whole, GraphQLObjectType)
+        assert isinstance(whole, GraphQLObjectType | GraphQLInterfaceType)
         chosen = {field: whole.fields[field] for field in fields}
-        kept[name] = GraphQLObjectType(name, chosen)
+        shared = [each for each in whole.interfaces if each.name in FIELDS]
+        kept[name] = type(whole)(name, chosen, shared)
         for field in chosen.values():
             for argument in field.args.values():
                 kept |= {t.name: t for t in inputs_of(get_named_type(argument.type))}

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.fakes import FakeClock, MemoryForge, MemoryPull
 from tests.support.git_server import GitServer
 from tests.support.github_server import GitHubServer
+from tests.support.github_state import HostedRepository, ReviewComment
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.core.loop.run_ends import RunStatus
@@ -51,6 +52,10 @@ class World:
     forbid_resolving: Callable[[], object]
     set_reviewer: Callable[[str], object]
     verdicts: Callable[[int], list[str]]
+    review: Callable[..., tuple[int, ...]]
+    answer: Callable[[int, str, int, str], int]
+    resolve: Callable[[int, int], object]
+    inline_ids: Callable[[int], list[int]]
     reviews: Callable[[int], list[str]]
     labels: Callable[[int], set[str]]
     label: Callable[[int, str], object]
@@ -88,6 +93,10 @@ def memory_world() -> World:
         forbid_resolving=lambda: setattr(forge, "resolving_allowed", False),
         set_reviewer=lambda login: setattr(forge, "reviewer", login),
         verdicts=lambda n: forge.pulls[n - 1].verdicts,
+        review=forge.review,
+        answer=forge.answer,
+        resolve=lambda n, root: forge.pulls[n - 1].resolved.add(root),
+        inline_ids=lambda n: [int(post.id) for post in forge.pulls[n - 1].inline],
         reviews=lambda n: [post.body for post in forge.pulls[n - 1].posts],
         labels=lambda n: forge._thing(n).labels,
         label=lambda n, name: forge._thing(n).labels.add(name),
@@ -154,11 +163,26 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
             hub.set_permissions("critic", scopes),
         ),
         verdicts=lambda n: [review.state for review in demo.pulls[n].reviews],
+        review=lambda n, login, body="", state="commented", comments=(): (
+            (made := demo.review(demo.pulls[n], login, body, state.upper(), tuple(comments))).id,
+            *(comment.id for comment in made.comments),
+        ),
+        answer=lambda n, login, root, body: (
+            demo.answer(demo.pulls[n], hosted_comment(demo, root), login, body).id
+        ),
+        resolve=lambda n, root: setattr(hosted_comment(demo, root), "resolved_by", "mona"),
+        inline_ids=lambda n: [c.id for review in demo.pulls[n].reviews for c in review.comments],
         reviews=lambda n: [review.body for review in demo.pulls[n].reviews],
         labels=lambda n: set(demo.issues[n].labels),
         label=lambda n, name: hub.add_label("octo/demo", n, name),
         statuses=lambda: [(s.state, s.description or "") for s in demo.statuses],
     )
+
+
+def hosted_comment(demo: HostedRepository, id_: int) -> ReviewComment:
+    """The review comment of this number."""
+    reviews = (review for pull in demo.pulls.values() for review in pull.reviews)
+    return next(c for review in reviews for c in review.comments if c.id == id_)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def answer_query(
         "convertPullRequestToDraft": graph.to_draft,
         "enablePullRequestAutoMerge": graph.enable_auto_merge,
         "updatePullRequestReviewComment": graph.edit_review_comment,
+        "addPullRequestReviewThreadReply": graph.reply,
         "resolveReviewThread": graph.resolve_thread,
         "unresolveReviewThread": graph.unresolve_thread,
     }
@@ -151,6 +152,18 @@ class Graph:
         comment.body = input["body"]
         return {"clientMutationId": input.get("clientMutationId")}
 
+    def reply(self, _info: Any, input: Json) -> Json:  # noqa: A002
+        """Answer in a thread: a review of its own, submitted at once."""
+        thread = input["pullRequestReviewThreadId"]
+        found = next((one for one in self.threads() if one[2].thread_id == thread), None)
+        if found is None:
+            raise no_node(thread)
+        if self.call.caller.level("pull_requests") != "write":
+            raise fault("FORBIDDEN", "Resource not accessible by integration")
+        repository, pull, begun = found
+        made = repository.answer(pull, begun, self.call.caller.login, input["body"])
+        return {"comment": {"fullDatabaseId": str(made.id)}}
+
     def resolve_thread(self, _info: Any, input: Json) -> Json:  # noqa: A002
         return self.set_resolved(input, self.call.caller.login)
 
@@ -159,7 +172,7 @@ class Graph:
 
     def set_resolved(self, given: Json, by: str | None) -> Json:
         """Resolve a thread or open it again: a matter of who may push, whoever began it."""
-        found = [c for c in self.review_comments().values() if c.reply_to is None]
+        found = (comment for _, _, comment in self.threads())
         begun = next((c for c in found if c.thread_id == given["threadId"]), None)
         if begun is None:
             raise no_node(given["threadId"])
@@ -189,7 +202,10 @@ class Graph:
         def reading_issues() -> None:
             self.require_read(repository, "issues")
 
-        return GraphShapes(self.call.shapes.site, repository, self.repositories, reading_issues)
+        viewer = self.call.caller.login
+        return GraphShapes(
+            self.call.shapes.site, repository, self.repositories, reading_issues, viewer
+        )
 
     def require_read(self, repository: HostedRepository, scope: str) -> None:
         """Refuse one field, and leave the others to be answered."""
@@ -201,6 +217,17 @@ class Graph:
     def pull_named(self, node: str) -> tuple[HostedRepository, Pull] | None:
         every = ((repo, pull) for repo in self.repositories for pull in repo.pulls.values())
         return next(((repo, pull) for repo, pull in every if pull.node_id == node), None)
+
+    def threads(self) -> list[tuple[HostedRepository, Pull, ReviewComment]]:
+        """Return the comments that began a thread, and where they are."""
+        return [
+            (repository, pull, comment)
+            for repository in self.repositories
+            for pull in repository.pulls.values()
+            for review in pull.reviews
+            for comment in review.comments
+            if comment.reply_to is None
+        ]
 
     def review_comments(self) -> dict[str, ReviewComment]:
         return {

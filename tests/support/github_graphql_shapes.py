@@ -22,12 +22,13 @@ CLOSING = re.compile(
 
 @dataclass(frozen=True)
 class GraphShapes:
-    """Shapes of one repository; `require_issues` refuses whoever may not read its issues."""
+    """Shapes of one repository for `viewer`; `require_issues` refuses who may not read issues."""
 
     site: str
     repository: HostedRepository
     others: Sequence[HostedRepository]
     require_issues: Callable[[], None]
+    viewer: str = ""
 
     def issue(self, issue: Issue) -> Json:
         return {
@@ -55,7 +56,34 @@ class GraphShapes:
             "baseRef": {"refUpdateRule": None},
             "closingIssuesReferences": self.closing(pull),
             "reviewThreads": self.threads(pull),
+            "reviews": self.reviews(pull),
         }
+
+    def reviews(self, pull: Pull) -> Callable[..., Json]:
+        def shown(review: Review) -> Json:
+            def comments(_info: Any, **page: Any) -> Json:
+                return connection(
+                    "comments", [review_comment(review, c) for c in review.comments], **page
+                )
+
+            kind = "Bot" if review.author.endswith("[bot]") else "User"
+            role = self.repository.role(review.author)
+            return {
+                "fullDatabaseId": str(review.id),
+                "state": review.state,
+                "body": review.body,
+                "author": {"__typename": kind, "login": review.author},
+                "authorCanPushToRepository": role in {"admin", "maintain", "write"},
+                "viewerDidAuthor": review.author == self.viewer,
+                "comments": comments,
+            }
+
+        def reviews(_info: Any, states: Sequence[str] | None = None, **page: Any) -> Json:
+            every = [r for r in pull.reviews if r.state != "PENDING"]
+            wanted = [r for r in every if states is None or r.state in states]
+            return connection("reviews", [shown(review) for review in wanted], **page)
+
+        return reviews
 
     def threads(self, pull: Pull) -> Callable[..., Json]:
         """Return the threads that anybody may see, in the order in which they were begun."""
@@ -121,7 +149,11 @@ class GraphShapes:
 def review_comment(review: Review, comment: ReviewComment) -> Json:
     return {
         "id": comment.node_id,
+        "fullDatabaseId": str(comment.id),
         "body": comment.body,
+        "path": comment.path,
+        "line": comment.line,
+        "replyTo": {"fullDatabaseId": str(comment.reply_to)} if comment.reply_to else None,
         "pullRequestReview": {"fullDatabaseId": str(review.id)},
     }
 

@@ -294,6 +294,33 @@ class HostedRepository:
                 return pull
         return None
 
+    def review(
+        self,
+        pull: Pull,
+        author: str,
+        body: str = "",
+        state: str = "COMMENTED",
+        comments: tuple[tuple[str, int, str], ...] = (),
+    ) -> Review:
+        """Review it as someone would in the browser; comments are a path, a line and a text."""
+        review = Review(next(self.ids), author, body, state, pull.head_sha, [])
+        review.comments = [
+            ReviewComment(
+                *(next(self.ids), review.id, author, text, path, pull.head_sha, line, "RIGHT"),
+                *(None, None, 1, "@@"),
+            )
+            for path, line, text in comments
+        ]
+        pull.reviews.append(review)
+        return review
+
+    def answer(self, pull: Pull, begun: ReviewComment, author: str, body: str) -> ReviewComment:
+        """Answer in the thread that `begun` began."""
+        place = (begun.path, begun.line, body)
+        (comment,) = self.review(pull, author, "", comments=(place,)).comments
+        comment.reply_to = begun.id
+        return comment
+
     def merge(self, pull: Pull, by: str) -> str:
         message = f"Merge pull request #{pull.number} from {self.owner}/{pull.head}"
         pull.merge_commit = self.git.merge(pull.base, self.follow(pull).head_sha, message)

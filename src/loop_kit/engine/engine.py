@@ -38,7 +38,7 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
-from loop_kit.core.loop.state import Lease, LoopState, OutboxItem, Outcome, Phase, Role, Spent
+from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent
 from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter, report_ignored
 from loop_kit.engine.briefing import Briefing
@@ -47,9 +47,10 @@ from loop_kit.engine.conclusion import conclude_round
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options
+from loop_kit.engine.posts import Posts
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.engine.worker import WorkerPass
-from loop_kit.errors import ForgeUnavailable, GitFailed, LoopError
+from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import (
     Agent,
     AgentInterrupted,
@@ -92,11 +93,10 @@ class Engine:
         self._clock = clock
         self.reporter = reporter
         self._options = options
-        self._publisher = publisher
         self._cancellation = cancellation
         self._journal = Journal(store, clock, reporter, options.redact)
+        self.posts = Posts(publisher, self._journal, reporter)
         self._lease: Lease | None = None
-        self.forge_is_down = False
         self.is_interrupted = False
 
     def begin(self, start: Start, recorded: LoopState | None) -> LoopState:
@@ -117,6 +117,10 @@ class Engine:
         self._journal.state, self._journal.card = recorded, card
         self._lease = recorded.lease
 
+    def record(self, event: Event) -> None:
+        """Record what happened outside of this run."""
+        self._journal.apply(event)
+
     def run(
         self, last_round: int | None = None, until: Callable[[LoopState], bool] = lambda _: False
     ) -> LoopState:
@@ -130,7 +134,7 @@ class Engine:
         try:
             self._check_agents()
             while (effect := self._outstanding()) and not self._is_beyond(effect, last_round):
-                if isinstance(effect, Publish) and self.forge_is_down:
+                if isinstance(effect, Publish) and self.posts.forge_is_down:
                     break
                 try:
                     self._perform(effect)
@@ -156,7 +160,7 @@ class Engine:
         """Make the lease durable and post that the loop is running; another job runs the agents."""
         try:
             self._journal.sync()
-            self._post(outbox.greetings(self.state))
+            self.posts.post(outbox.greetings(self.state))
         except KeyboardInterrupt as stop:
             self._interrupt(stop)
             self._journal.save_interrupted()
@@ -245,7 +249,7 @@ class Engine:
         return card
 
     def _outstanding(self) -> Effect | None:
-        posts, ground = self._publisher is not None, self._groundwork
+        posts, ground = self.posts.has_forge, self._groundwork
         ready = {"prepared": ground.is_prepared, "compares": ground.compares}
         return outstanding(self.state, posts=posts, **ready)
 
@@ -343,7 +347,7 @@ class Engine:
         if cancelled is not None:
             self._journal.stop(cancelled)
             return False
-        self._post(outbox.greetings(self.state))
+        self.posts.post(outbox.posts_at_start(self.state))
         return not commanded
 
     def _is_claimed(self, role: Role) -> bool:
@@ -371,25 +375,12 @@ class Engine:
 
     def _publish(self, effect: Publish) -> None:
         self._journal.sync()
-        self._post(effect.items)
-
-    def _post(self, items: tuple[OutboxItem, ...]) -> None:
-        """Make these posts exist; their intents are durable."""
-        if self._publisher is None or self.forge_is_down:
-            return
-        try:
-            for item in items:
-                if item in self.state.outbox:
-                    posted = self._publisher.publish(self.state, self.card, item)
-                    self._journal.apply(posted)
-        except ForgeUnavailable as error:
-            self.reporter.warn(f"{error} What was to be posted stays outstanding.")
-            self.forge_is_down = True
+        self.posts.post(effect.items)
 
     def _post_end(self) -> None:
         """Post a stop that was found only when the round was over."""
         effect = self._outstanding()
-        if isinstance(effect, Publish) and not self.forge_is_down:
+        if isinstance(effect, Publish) and not self.posts.forge_is_down:
             self._publish(effect)
 
     def _is_beyond(self, effect: Effect, last_round: int | None) -> bool:

@@ -26,6 +26,7 @@ from loop_kit.core.forge.render import (
     pull_request_title,
     review_body,
 )
+from loop_kit.core.forge.replies import post_answer
 from loop_kit.core.forge.verdict import verdict_body
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import Published
@@ -68,6 +69,7 @@ class Publisher:
             outbox.APPROVAL: self._submit_verdict,
             outbox.AUTO_MERGE: self._enable_auto_merge,
             outbox.FOLLOW_UP: self._post_follow_up,
+            outbox.REPLY: self._post_reply,
             outbox.LABELS: self._set_labels,
             outbox.COMMIT_STATUS: self._set_commit_status,
             outbox.STATUS_COMMENT: self._post_status_comment,
@@ -143,7 +145,7 @@ class Publisher:
         """
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
-        reviews = {i.ref for i in state.outbox if outbox.kind_of(i.key) == outbox.REVIEW and i.ref}
+        reviews = set(outbox.posted_reviews(state))
         round_, redact = outbox.round_of(item.key), self._options.redact
         updates = {
             marker(state.task_id, finding_key(f.id)): ThreadUpdate(
@@ -196,6 +198,20 @@ class Publisher:
             redact = self._options.redact
             title, body = redact(follow_up_title(state)), redact(follow_up_body(state))
             found = self._forge.post_issue(title, body, mark)
+        return Published(_mark_done(item, found))
+
+    def _post_reply(self, state: LoopState, item: OutboxItem) -> Published:
+        """Answer a person where they wrote."""
+        if state.pull_request is None:
+            return _refuse_without_pull_request(item)
+        number, mark = state.pull_request, marker(state.task_id, item.key)
+        text = item.text or post_answer(state, outbox.answered_post(item.key))
+        body = f"{mark}\n{text}"
+        if not item.to:
+            return self._put_comment(state, item, number, body)
+        found = self._forge.find_reply(number, mark) if _is_inherited(state, item) else None
+        if found is None:
+            found = self._forge.reply(number, item.to, self._options.redact(body), mark)
         return Published(_mark_done(item, found))
 
     def _set_labels(self, state: LoopState, item: OutboxItem) -> Published:

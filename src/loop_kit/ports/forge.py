@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from loop_kit.core.ci.requests import PullFacts
     from loop_kit.core.forge.inline_comments import ReviewPost
     from loop_kit.core.forge.status import Label, StatusState
+    from loop_kit.core.loop.conversation import Conversation
     from loop_kit.core.loop.run_ends import RunStatus
 
 Reaction = Literal["eyes", "+1", "confused"]
@@ -145,6 +146,25 @@ class Forge(Protocol):
         opened again too; returns why the token may not do that, or None. The comments are updated
         all the same.
         """
+        ...
+
+    def conversation(self, number: int, reviews: Collection[str]) -> "Conversation":
+        """What people with write access wrote in the newest reviews, in one request.
+
+        `reviews` are those that we have posted: in their conversations, theirs is about a finding.
+        """
+        ...
+
+    def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
+        """The newest reviews by people with write access on each of these, in one request."""
+        ...
+
+    def find_reply(self, number: int, marker: str) -> str | None:
+        """The id of our review comment that begins with `marker`."""
+        ...
+
+    def reply(self, number: int, thread: str, body: str, marker: str) -> str:
+        """Answer in a conversation on a line of the diff; returns the id of the comment."""
         ...
 
     def mark_ready(self, number: int) -> None:

@@ -8,28 +8,26 @@ may not command gets no answer at all: strangers must not make us answer.
 from collections.abc import Callable
 
 from loop_kit.core.card.issue import Origin, find_card
-from loop_kit.core.card.task import TaskCard, check_task_id
-from loop_kit.core.ci.requests import Comment, StartIssue
+from loop_kit.core.card.task import check_task_id
+from loop_kit.core.ci.requests import Comment
 from loop_kit.core.forge.render import headline, marker
 from loop_kit.core.forge.replies import (
     command_reply,
-    decision_problem,
     declined_reply,
     has_effect,
     queued_reply,
 )
 from loop_kit.core.forge.status import REFUSED, refusal, status_reply
 from loop_kit.core.loop.commands import Command, Misspelt
-from loop_kit.core.loop.resuming import retried_role
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.text.harmless import inline
 from loop_kit.errors import BadCard, ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import PushRejected
 from loop_kit.ports.forge import Reaction
 from loop_kit.usecases.cards import Cards
+from loop_kit.usecases.commands import command_problem, with_current_card
 from loop_kit.usecases.job import Loop, LoopJob
 from loop_kit.usecases.job_context import JobContext
-from loop_kit.usecases.other_backend import backend_problem
 
 _TRIES = 5
 """How often a loop is loaded that is written to while a command is put into its inbox."""
@@ -92,13 +90,13 @@ def _apply_or_queue(
         context.log.note(f"/loop {command.verb} was carried out already.")
         reply.repeat(recorded)
         return _continue_lost_run(job, loop, recorded, live=live)
-    why_not = _problem(job, loop, recorded, command)
+    why_not = command_problem(context, loop.card, recorded, command)
     if why_not is not None:
         context.log.note(why_not)
         reply.decline(recorded.task_id, why_not)
         return None
     if command.verb == "refresh":
-        command = _with_card(job, cards, request, command, recorded)
+        command = with_current_card(context, cards, command, recorded, request)
     if live:
         _queue_command(context, loop, command, reply)
         return None
@@ -117,17 +115,6 @@ def _carry_out(
     if state is not None and state.outcome is Outcome.INTERRUPTED:
         _report_cancelled(loop, reply)
     return state
-
-
-def _problem(job: LoopJob, loop: Loop, recorded: LoopState, command: Command) -> str | None:
-    """Why the command can change nothing, harmless in a comment; None where it can."""
-    if recorded.is_finished:
-        return f"{recorded.task_id} is {recorded.outcome}: use a new task id for new work."
-    if command.backend and loop.card is not None:
-        settings = job.context.loop_settings(loop.card, recorded.base_sha)
-        role = retried_role(recorded, command)
-        return backend_problem(job.context.site, settings, role, command.backend)
-    return decision_problem(command, recorded)
 
 
 def _report_cancelled(loop: Loop, reply: "Reply") -> None:
@@ -158,35 +145,6 @@ def _queue_command(context: JobContext, loop: Loop, command: Command, reply: "Re
     context.log.note(f"Run {run} is running: it reads the command before it spends anything.")
     reply.react("eyes")
     reply.post(loop.task_id, lambda mark: queued_reply(mark, command, recorded, run))
-
-
-def _with_card(
-    job: LoopJob, cards: Cards, request: Comment, command: Command, recorded: LoopState
-) -> Command:
-    """A `refresh` with the card as it is now, and its verify commands."""
-    card = _reread(cards, request, recorded)
-    verify = job.context.loop_settings(card, recorded.base_sha).verify
-    return command.model_copy(update={"card": card, "verify": verify})
-
-
-def _reread(cards: Cards, request: Comment, recorded: LoopState) -> TaskCard:
-    """The card as it is now, where it came from."""
-    source = recorded.source
-    if source.issue is not None:
-        same = source.issue == request.number
-        title, body = (request.title, request.body) if same else ("", None)
-        card = cards.of_issue(StartIssue(source.issue, title, body, labelled=False)).card
-    elif source.pull is not None:
-        pull = cards.open_pull(source.pull)
-        card = cards.in_pull(pull, recorded.base_sha)
-    else:
-        card = cards.committed(source.ref, cards.tip(recorded.base_branch)).card
-    if card.task_id != recorded.task_id:
-        raise BadCard(
-            f"The card is {card.task_id} now, the loop is {recorded.task_id}.",
-            "Give it back its task_id, or start a loop of its own for it.",
-        )
-    return card
 
 
 def _task_id(job: LoopJob, request: Comment) -> str:

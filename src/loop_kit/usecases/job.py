@@ -30,6 +30,7 @@ from loop_kit.usecases.job_context import LEASE_MARGIN_SEC, JobContext
 from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
 from loop_kit.usecases.other_backend import backends_after, for_fresh_round, with_backends
+from loop_kit.usecases.people import read_people
 from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved, post_unsaved_work
 
 
@@ -135,6 +136,9 @@ class LoopJob:
             entered = self.enter(loop, found, command, retries=retries)
             if answer is not None:
                 answer(entered.engine.state)
+            if entered.engine.state.is_running:
+                limits = bootstrap.limits(entered.settings, entered.engine.card, ci=True)
+                read_people(self.context, entered.engine, limits)
             if self.context.settings.phase == "claim" and entered.engine.state.is_running:
                 entered.engine.claim()
                 undispatched = None
@@ -151,7 +155,7 @@ class LoopJob:
     def end_unsaved(self, entered: Entered, error: PushRefused) -> PushRefused:
         """End a loop whose state the git server does not take; returns the error to report."""
         state = entered.engine.give_up()
-        if not entered.engine.forge_is_down:
+        if not entered.engine.posts.forge_is_down:
             post_unsaved(self.context, state)
         return error
 

@@ -30,6 +30,7 @@ from loop_kit.core.ci.sweeping import (
     is_queued,
     need,
     result,
+    reviewed_by_people,
     situation,
     summary,
     totals,
@@ -56,6 +57,7 @@ from loop_kit.settings import Values, known_secrets
 from loop_kit.usecases.end_report import try_write
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 from loop_kit.usecases.leases import is_held
+from loop_kit.usecases.people import read_people
 from loop_kit.usecases.sweep_closed import Ledger, delete_old, seconds_since
 from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved_work
 
@@ -65,7 +67,7 @@ _NO_AGENTS: Values = {
 }
 """No agent is run, so the loop's own backends are not needed."""
 
-_DONE = {Action.DISPATCHED, Action.HANDED, Action.POSTED, Action.COMMANDED, Action.WOULD}
+_DONE = {*Action} - {Action.DELETED, Action.LEFT, Action.FAILED}
 
 
 def sweep_all(job: LoopJob) -> None:
@@ -100,6 +102,7 @@ def sweep(job: LoopJob) -> tuple[SweepReport, tuple[LoopError, ...]]:
     sweep_ = _Sweep(job, ledger)
     glances = sweep_.look()
     loops = len(glances) + len(ledger.rows)
+    glances = sweep_.find_reviews(glances)
     left = sweep_.carry_on(due(glances))
     carried = {row.task_id for row in ledger.rows if row.did in _DONE}
     delete_old(
@@ -138,6 +141,26 @@ class _Sweep:
                 age = seconds_since(found.committed_at, now)
                 glances.append(LoopSnapshot(name, found.sha, found.state, age, name in inboxes))
         return glances
+
+    def find_reviews(self, glances: list[LoopSnapshot]) -> list[LoopSnapshot]:
+        """The loops, with those that a person has reviewed since; in one request for all."""
+        asked = reviewed_by_people(glances)
+        if not asked:
+            return glances
+        try:
+            newest = self._context.forge.newest_reviews(asked)
+        except (ForgeRefused, ForgeUnavailable) as error:
+            self._context.log.warn(f"The reviews of people could not be read: {error}")
+            return glances
+        found = {
+            glance.task_id
+            for number, glance in asked.items()
+            if any(-review not in glance.state.seen_posts for review in newest.get(number, ()))
+        }
+        return [
+            replace(glance, has_reviews=True) if glance.task_id in found else glance
+            for glance in glances
+        ]
 
     def carry_on(self, waiting: Sequence[LoopSnapshot]) -> int:
         """Look after these loops in turn; how many are left for the next sweep."""
@@ -187,7 +210,7 @@ class _Sweep:
             entered.engine.join(glance.state, loop.card)
             entered.engine.dispatch(self._context.forge, self._job.continuation(entered.settings))
         else:
-            self._hand_over(entered, glance.state, end)
+            self._hand_over(entered, glance.state, end, reads=wanted is Need.REVIEWS)
         return result(glance.task_id, found, wanted, entered.engine.state)
 
     def _dispatches(self, entered: Entered) -> bool:
@@ -217,10 +240,14 @@ class _Sweep:
             return left_behind(recorded)[0]
         return str(post_unsaved_work(self._context, recorded))
 
-    def _hand_over(self, entered: Entered, recorded: LoopState, end: RunEnd | None) -> None:
+    def _hand_over(
+        self, entered: Entered, recorded: LoopState, end: RunEnd | None, *, reads: bool
+    ) -> None:
         """Take the lease, post what is due, and hand over to a job of the loop's own."""
         engine, loop = entered.engine, entered.loop
         engine.begin(_start(loop, recorded, self._job.new_lease(0), end), recorded)
+        if reads:
+            read_people(self._context, engine, operator_limits(recorded))
         if not engine.state.is_running:
             engine.run(last_round=0)
         engine.hand_over(self._context.forge, self._job.continuation(entered.settings))

@@ -117,6 +117,13 @@ ENDS: dict[str, Callable[[str], LoopState]] = {
 }
 
 
+def _by_person(state: LoopState, text: str) -> LoopState:
+    """The state with a finding that a person raised in a review."""
+    raised = {"post": 8, "by": "mona", "reason": text, "closed_why": text}
+    findings = (*state.findings, state.findings[-1].model_copy(update=raised))
+    return state.model_copy(update={"findings": findings})
+
+
 def made_of_a_state(text: str, end: str) -> dict[str, str]:
     """Every post of a loop that is at that end."""
     state = ENDS[end](text)
@@ -139,6 +146,8 @@ def made_of_a_state(text: str, end: str) -> dict[str, str]:
         "undispatched": status.undispatched(MARK, state, f"No: {text}", f"Do {words}"),
         "follow_up_body": follow_up.follow_up_body(state),
         "command_reply": replies.command_reply(MARK, command, _state(text)[0], state),
+        "command_answer": f"{MARK}\n{replies.command_answer(command, _state(text)[0], state)}",
+        "post_answer": f"{MARK}\n{replies.post_answer(_by_person(state, text), 8)}",
         "queued_reply": replies.queued_reply(MARK, command, state, "12"),
     }
 
@@ -197,7 +206,15 @@ def test_every_template_is_tried() -> None:
         if value.__module__ == module.__name__ and not name.startswith("_")
     }
     parts = {
-        *("marker", "first_line", "read_marker", "finding_key", "rounds_table", "headline"),
+        *(
+            "marker",
+            "first_line",
+            "read_marker",
+            "finding_key",
+            "finding_of",
+            "rounds_table",
+            "headline",
+        ),
         *("usage_text", "branch", "verdict_lines", "wanted_label", "has_effect"),
     }
     answers = {"declined_reply", "decision_problem"}

@@ -33,6 +33,13 @@ def test_every_verb_is_read_in_any_case(verb: str) -> None:
         assert (found.verb, found.rounds) == (verb, 0)
 
 
+@pytest.mark.parametrize("body", ["/LOOP stop", "/Loop Stop", "/lOOp STOP"])
+def test_the_word_itself_may_be_in_any_case(body: str) -> None:
+    command = read_command(body)
+    assert isinstance(command, Command)
+    assert command.verb == "stop"
+
+
 def test_the_word_alone_asks_for_the_status() -> None:
     for body in ("/loop", "/loop ", "/loop\nplease", "\n \t\n/loop\r\n"):
         assert read_command(body) == command("status")
@@ -182,7 +189,7 @@ def test_what_follows_on_the_same_line_makes_it_no_command() -> None:
     "body",
     [
         *("", " ", "\n\n\n", "hello", "stop", "loop stop", "//loop stop", "\\/loop stop"),
-        *("/loops", "/loopstop", "/loop-stop", "/loop:stop", "/Loop stop", "/LOOP"),
+        *("/loops", "/loopstop", "/loop-stop", "/loop:stop", "/Loops stop", "/LOOPSTOP"),
         *(" /loop stop", "\t/loop stop", "    /loop stop", "Please do\n/loop stop"),
         *("> /loop stop", "> quoted\n\n/loop stop", "- /loop stop", "`/loop stop`"),
         *("```\n/loop stop\n```", "~~~\n/loop stop", "<!-- x -->\n/loop stop"),

@@ -11,6 +11,7 @@ from tests.core.loop import state_diagram
 
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.commands import DECISIONS, VERBS, Command
+from loop_kit.core.loop.conversation import PersonPost
 from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.machine import TABLE, IllegalTransition, transition
 from loop_kit.core.loop.messages import (
@@ -25,6 +26,7 @@ from loop_kit.core.loop.messages import (
     HeadVerified,
     LeaseTaken,
     LoopResumed,
+    PeopleRead,
     PreparationFailed,
     Published,
     PushWasRefused,
@@ -107,6 +109,7 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
             *(commanded(verb) for verb in VERBS),
             commanded("resume", NO_ROUNDS),
         ),
+        PeopleRead: (PeopleRead((PersonPost(-7, 7, "mona", "No", "commented"),)), PeopleRead(())),
         HandedOver: (HandedOver(1), HandedOver(None)),
         PushWasRefused: tuple(b.push_refused(kind) for kind in RefusalKind),
     }

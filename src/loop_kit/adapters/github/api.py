@@ -150,22 +150,20 @@ class GitHubApi:
         self, query: str, variables: Mapping[str, Any], permission: str = ""
     ) -> dict[str, Any]:
         """The data of a GraphQL query, or of a mutation that sets values; it may be repeated."""
+        return self.create(permission, lambda: self.answer(query, variables), lambda: None)
+
+    def answer(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The data of one GraphQL request; what it raises is translated by `ask` and `create`."""
         requester = self.github.requester
-
-        def call() -> dict[str, Any]:
-            body = {"query": query, "variables": dict(variables)}
-            headers, answer = requester.requestJsonAndCheck(
-                "POST", requester.graphql_url, input=body
-            )
-            data = answer.get("data") if isinstance(answer, dict) else None
-            if isinstance(answer, dict) and answer.get("errors"):
-                if not refusals.is_absence(answer):
-                    raise GithubException(200, answer, headers)
-            elif not isinstance(data, dict):
-                raise AnswerLost("GitHub's answer is no GraphQL.", "Check GITHUB_API_URL.")
-            return dict(data or {})
-
-        return self.create(permission, call, lambda: None)
+        body = {"query": query, "variables": dict(variables)}
+        headers, answer = requester.requestJsonAndCheck("POST", requester.graphql_url, input=body)
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if isinstance(answer, dict) and answer.get("errors"):
+            if not refusals.is_absence(answer):
+                raise GithubException(200, answer, headers)
+        elif not isinstance(data, dict):
+            raise AnswerLost("GitHub's answer is no GraphQL.", "Check GITHUB_API_URL.")
+        return dict(data or {})
 
     def mutate(
         self, query: str, variables: Mapping[str, Any], permission: str, optional: Collection[str]

@@ -25,6 +25,7 @@ from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.render import first_line, read_marker
 from loop_kit.core.forge.status import MAX_STATUS, STATUS_CONTEXT, Label, StatusState
+from loop_kit.core.loop.conversation import Conversation
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
 from loop_kit.core.text.harmless import cut
@@ -267,6 +268,22 @@ class GitHubForge:
     ) -> str | None:
         """Update the threads that comments of `reviews` began with one of the keys, markers."""
         return threads.update(self._api, number, reviews, updates, resolves=resolves)
+
+    def conversation(self, number: int, reviews: Collection[str]) -> Conversation:
+        """What people with write access wrote in the newest reviews, in one request."""
+        return threads.conversation(self._api, number, reviews)
+
+    def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
+        """The newest reviews by people with write access on each of these, in one request."""
+        return threads.newest_reviews(self._api, numbers)
+
+    def find_reply(self, number: int, marker: str) -> str | None:
+        """The id of our review comment that begins with `marker`."""
+        return threads.find_reply(self._api, number, marker)
+
+    def reply(self, number: int, thread: str, body: str, marker: str) -> str:
+        """Answer in a conversation on a line of the diff; returns the id of the comment."""
+        return threads.reply(self._api, number, thread, body, marker)
 
     def mark_ready(self, number: int) -> None:
         """Mark a draft as ready for review; does nothing if it is no draft."""

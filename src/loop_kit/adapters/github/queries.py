@@ -55,6 +55,41 @@ THREADS = (
 )
 
 
+_REVIEW_STATES = "states: [APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED]"
+_REVIEWER = "viewerDidAuthor authorCanPushToRepository author { __typename login }"
+
+CONVERSATION = (
+    "query($owner: String!, $name: String!, $number: Int!)"
+    " { repository(owner: $owner, name: $name) { pullRequest(number: $number) {"
+    f" reviews(last: 25, {_REVIEW_STATES}) {{ nodes {{ fullDatabaseId state body {_REVIEWER}"
+    " comments(first: 40) { nodes { fullDatabaseId body path line replyTo { fullDatabaseId } } }"
+    " } }"
+    " reviewThreads(last: 100) { nodes { id isResolved comments(first: 1) { nodes {"
+    " fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } } } }"
+)
+"""The newest reviews with their comments, and of each conversation what began it."""
+
+REPLY = (
+    "mutation($thread: ID!, $body: String!) { addPullRequestReviewThreadReply(input:"
+    " {pullRequestReviewThreadId: $thread, body: $body}) { comment { fullDatabaseId } } }"
+)
+
+
+def newest_reviews(numbers: Sequence[int]) -> tuple[str, dict[str, int]]:
+    """The query for the newest reviews of several pull requests, `p0` and on; its variables."""
+    declared = "".join(f", $n{n}: Int!" for n in range(len(numbers)))
+    fields = " ".join(
+        f"p{n}: pullRequest(number: $n{n})"
+        f" {{ reviews(last: 10, {_REVIEW_STATES}) {{ nodes {{ fullDatabaseId {_REVIEWER} }} }} }}"
+        for n in range(len(numbers))
+    )
+    query = (
+        f"query($owner: String!, $name: String!{declared})"
+        f" {{ repository(owner: $owner, name: $name) {{ {fields} }} }}"
+    )
+    return query, {f"n{n}": number for n, number in enumerate(numbers)}
+
+
 class ThreadEdit(NamedTuple):
     """One field of `thread_mutation`; `id` is a comment's to be edited, else a thread's."""
 

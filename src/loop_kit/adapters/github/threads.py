@@ -1,20 +1,33 @@
-"""Our review threads on GitHub: their comments, and whether they are resolved.
+"""Reviews and review threads on GitHub: ours are updated, those of people are read.
 
 REST knows the comments and not their threads, so all of this is GraphQL: threads are read by the
 page, and changed in one mutation. A thread is ours by the review that its first comment belongs to,
 whose id was recorded when we posted it; a marker alone proves nothing.
+
+What people wrote is read review by review, since every answer in a thread is a review of its own,
+however old the thread is; with each comes whether its author may push. Bots, strangers and deleted
+accounts are left out here, and so is what a marker begins: we wrote it, with one token or another.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from loop_kit.adapters.github import queries
+from loop_kit.adapters.github.answers import is_post
 from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.adapters.github.queries import ThreadEdit
-from loop_kit.core.forge.render import first_line
+from loop_kit.core.forge.render import finding_of, first_line, read_marker
+from loop_kit.core.loop.conversation import Conversation, PersonPost, ReviewState
 from loop_kit.ports.forge import ThreadUpdate
 
 _MAX_PAGES = 10
+_MAX_PULLS = 100
+_STATES: Mapping[str, ReviewState] = {
+    "APPROVED": "approved",
+    "CHANGES_REQUESTED": "changes_requested",
+    "COMMENTED": "commented",
+    "DISMISSED": "dismissed",
+}
 
 
 def update(
@@ -59,3 +72,119 @@ def _edits(
         yield ThreadEdit("edit", comment["id"], wanted.body)
     if resolves and thread["isResolved"] is not wanted.resolved:
         yield ThreadEdit("resolve" if wanted.resolved else "unresolve", thread["id"])
+
+
+# --- what people wrote ---------------------------------------------------------------------------
+
+
+class _Thread(NamedTuple):
+    """A thread: its name, whether it is resolved, and the finding of ours that it is about."""
+
+    id: str = ""
+    is_resolved: bool = False
+    finding: str = ""
+
+
+def conversation(api: GitHubApi, number: int, reviews: Collection[str]) -> Conversation:
+    """What people with write access wrote in the newest reviews, oldest first."""
+    pull = api.query_repository(queries.CONVERSATION, {"number": number})["pullRequest"]
+    if pull is None:
+        return Conversation()
+    threads = dict(_begun_threads(_nodes(pull["reviewThreads"]), reviews))
+    written = (r for r in _nodes(pull["reviews"]) if _is_by_person(r))
+    return Conversation(
+        tuple(post for review in written for post in _posts(review, threads)),
+        frozenset(root for root, thread in threads.items() if thread.is_resolved),
+    )
+
+
+def newest_reviews(api: GitHubApi, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
+    """The numbers of the newest reviews by people with write access, by pull request."""
+    asked = [n for n in numbers if 0 < n <= queries.LARGEST_INT][:_MAX_PULLS]
+    found = api.query_repository(*queries.newest_reviews(asked)) if asked else {}
+    return {
+        number: tuple(
+            int(review["fullDatabaseId"])
+            for review in _nodes((found.get(f"p{n}") or {}).get("reviews"))
+            if _is_by_person(review) and not review["viewerDidAuthor"]
+        )
+        for n, number in enumerate(asked)
+    }
+
+
+def reply(api: GitHubApi, number: int, thread: str, body: str, marker: str) -> str:
+    """Answer in a thread; returns the number of the comment."""
+
+    def post() -> str:
+        answer = api.answer(queries.REPLY, {"thread": thread, "body": body})
+        comment = (answer["addPullRequestReviewThreadReply"] or {}).get("comment") or {}
+        return str(comment.get("fullDatabaseId") or "")
+
+    return api.create("pull-requests: write", post, lambda: find_reply(api, number, marker))
+
+
+def find_reply(api: GitHubApi, number: int, marker: str) -> str | None:
+    """The number of our review comment that begins with `marker`."""
+    me, pull = api.login(), api.repository.get_pull(number)
+
+    def search() -> str | None:
+        comments = pull.get_review_comments()
+        return next((str(c.id) for c in comments if is_post(c, marker, me)), None)
+
+    return api.ask("pull-requests: read", search)
+
+
+def _nodes(connection: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    return [node for node in (connection or {}).get("nodes") or [] if node]
+
+
+def _is_by_person(review: Mapping[str, Any]) -> bool:
+    """Whether a person who may push wrote it."""
+    author = review["author"] or {}
+    return author.get("__typename") == "User" and bool(review["authorCanPushToRepository"])
+
+
+def _begun_threads(
+    threads: Iterable[Mapping[str, Any]], reviews: Collection[str]
+) -> Iterator[tuple[int, _Thread]]:
+    """Each thread, by the number of the comment that began it."""
+    for thread in threads:
+        for comment in _nodes(thread["comments"]):
+            review = (comment["pullRequestReview"] or {}).get("fullDatabaseId")
+            found = read_marker(comment["body"]) if str(review) in reviews else None
+            about = finding_of(found.key) if found else ""
+            yield (
+                int(comment["fullDatabaseId"]),
+                _Thread(thread["id"], thread["isResolved"], about),
+            )
+
+
+def _posts(review: Mapping[str, Any], threads: Mapping[int, _Thread]) -> Iterator[PersonPost]:
+    """The text of a review and its comments, without what we have written.
+
+    Of a review of ours the number is known all the same, so that it is not new the next time.
+    """
+    number = int(review["fullDatabaseId"])
+    text = PersonPost(
+        id=-number,
+        review=number,
+        by=review["author"]["login"],
+        body=review["body"],
+        state=_STATES[review["state"]],
+    )
+    yield text._replace(body="", state="commented") if read_marker(text.body) else text
+    for comment in _nodes(review["comments"]):
+        if read_marker(comment["body"]):
+            continue
+        id_ = int(comment["fullDatabaseId"])
+        root = int((comment["replyTo"] or {}).get("fullDatabaseId") or id_)
+        thread = threads.get(root, _Thread())
+        yield text._replace(
+            id=id_,
+            body=comment["body"],
+            file=comment["path"],
+            line=comment["line"],
+            root=root,
+            thread=thread.id,
+            finding=thread.finding,
+        )

@@ -146,7 +146,17 @@ def finding_lines(finding: Document, answer: Document | None = None) -> list[str
         "worker's answer": _answer(answer) if answer else "",
     }
     lines.extend(f"    {label}: {text}" for label, text in details.items() if text)
+    lines.extend(
+        f"    {remark.get('by')} says: {remark.get('text')}" for remark in _remarks(finding)
+    )
     return lines
+
+
+def _remarks(finding: Document) -> list[Document]:
+    """What people have written about it, as far as it can be read."""
+    remarks = finding.get("remarks")
+    found = remarks if isinstance(remarks, list) else []
+    return [remark for remark in found if isinstance(remark, Mapping)]
 
 
 def _decision(finding: Document) -> str:

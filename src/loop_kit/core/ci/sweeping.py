@@ -34,6 +34,7 @@ MAX_LOOPS = 50
 GitHub takes 500 posts and dispatches in an hour, and a storm of jobs helps nobody.
 """
 _MAX_ROWS = 200
+_MAX_ASKED = 100
 
 
 class Need(StrEnum):
@@ -43,6 +44,7 @@ class Need(StrEnum):
     RUN_END = "word of who ended its run"
     POSTS = "posts"
     COMMANDS = "commands"
+    REVIEWS = "reviews of people"
     NOTHING = "nothing"
 
 
@@ -53,6 +55,7 @@ class Action(StrEnum):
     HANDED = "handed to a person"
     POSTED = "posted"
     COMMANDED = "commands carried out"
+    READ = "reviews read"
     DELETED = "deleted"
     WOULD = "dry run"
     LEFT = "left alone"
@@ -67,6 +70,7 @@ class LoopSnapshot:
         sha: The tip of its state branch.
         age: Seconds since that was committed; below 0 where clocks disagree.
         has_inbox: Whether there is something in its inbox, a command or not.
+        has_reviews: Whether a person has reviewed its pull request since that was read last.
     """
 
     task_id: str
@@ -74,6 +78,7 @@ class LoopSnapshot:
     state: LoopState
     age: float
     has_inbox: bool = False
+    has_reviews: bool = False
 
 
 @frozen
@@ -106,8 +111,27 @@ def need(snapshot: LoopSnapshot) -> Need:
         return Need.RUN_END
     if state.state is Phase.DONE and outbox.pending(state):
         return Need.POSTS
+    wants = Need.REVIEWS if snapshot.has_reviews else Need.NOTHING
+    wants = Need.COMMANDS if snapshot.has_inbox else wants
     begun = state.state in {Phase.DONE, Phase.PAUSED}
-    return Need.COMMANDS if begun and snapshot.has_inbox and not state.is_finished else Need.NOTHING
+    return wants if begun and not state.is_finished else Need.NOTHING
+
+
+def reviewed_by_people(snapshots: Iterable[LoopSnapshot]) -> dict[int, LoopSnapshot]:
+    """The loops that wait for a person, who may answer in a review, by pull request.
+
+    The newest hundred of the last month, which is what one request can ask about.
+    """
+    waiting = [
+        (snapshot.state.pull_request, snapshot)
+        for snapshot in sorted(snapshots, key=lambda one: one.age)
+        if snapshot.state.state in {Phase.DONE, Phase.PAUSED}
+        and not snapshot.state.is_finished
+        and need(snapshot) is Need.NOTHING
+        and PATIENCE_SEC < snapshot.age < RETENTION_SEC
+    ]
+    found = {number: snapshot for number, snapshot in waiting if number is not None}
+    return dict(list(found.items())[:_MAX_ASKED])
 
 
 def is_queued(snapshot: LoopSnapshot) -> bool:
@@ -139,7 +163,8 @@ def situation(snapshot: LoopSnapshot) -> str:
         return f"round {state.last_round}, {where}: run {state.interrupted_run.run_id}"
     if wants is Need.POSTS:
         return f"{where}: {len(outbox.pending(state))} post(s) outstanding"
-    return f"{where}: something is in its inbox" if wants is Need.COMMANDS else where
+    seen = {Need.COMMANDS: "something is in its inbox", Need.REVIEWS: "a person has reviewed it"}
+    return f"{where}: {seen[wants]}" if wants in seen else where
 
 
 def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow:
@@ -148,7 +173,12 @@ def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow
         return SweepRow(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
     if outbox.pending(after):
         return SweepRow(task_id, found, Action.LEFT, "Its posts are still outstanding.")
-    did = {Need.POSTS: Action.POSTED, Need.COMMANDS: Action.COMMANDED}.get(wanted, Action.HANDED)
+    done = {
+        Need.POSTS: Action.POSTED,
+        Need.COMMANDS: Action.COMMANDED,
+        Need.REVIEWS: Action.READ,
+    }
+    did = done.get(wanted, Action.HANDED)
     return SweepRow(task_id, found, did, headline(after))
 
 

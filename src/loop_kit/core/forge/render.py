@@ -157,6 +157,12 @@ def finding_key(id_: str) -> str:
     return f"finding-{id_}"
 
 
+def finding_of(key: str) -> str:
+    """The finding whose comment has this key, or ''."""
+    prefix = finding_key("")
+    return key.removeprefix(prefix) if key.startswith(prefix) else ""
+
+
 def job_summary(state: LoopState, headline: str) -> str:
     """The job summary: what happened, the rounds as a picture and as a table, what is next."""
     parts = [f"## loop-kit: `{state.task_id}`", "", inline(headline, 1000), ""]

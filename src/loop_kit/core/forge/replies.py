@@ -22,8 +22,36 @@ _CHANGED = (
 
 def command_reply(mark: str, command: Command, before: LoopState, after: LoopState) -> str:
     """What the command has changed, and what is next; `mark` is the marker of the reply."""
+    return f"{mark}\n{command_answer(command, before, after)}"
+
+
+def command_answer(command: Command, before: LoopState, after: LoopState) -> str:
+    """What the command has changed, and what is next, in one line."""
     changed = _change(command, before, after)
-    return f"{mark}\n`/loop {command.verb}`: {changed}{_consequence(command, before, after)}"
+    return f"`/loop {command.verb}`: {changed}{_consequence(command, before, after)}"
+
+
+def post_answer(state: LoopState, post: int) -> str:
+    """What became of a person's text in a review, in one line."""
+    raised = next((f for f in state.findings if f.post == post), None)
+    if raised is not None:
+        return _raised_answer(state, raised)
+    about = next((f for f in state.findings if any(r.post == post for r in f.remarks)), None)
+    if about is None:
+        return "Read."
+    return f"The agents read this with {about.id} from now on."
+
+
+def _raised_answer(state: LoopState, finding: Finding) -> str:
+    if finding.status != "open":
+        return f"This is {finding.id}, {finding.status} in round {finding.closed_round}."
+    if not finding.blocking:
+        return f"This is kept for later as {finding.id}, for it is written under an approval."
+    then = f"Next: {next_step(state)}"
+    if state.is_running:
+        role = "worker" if state.state is Phase.AWAITING_WORK else "reviewer"
+        then = f"The {role} of round {state.round} reads it."
+    return f"This is {finding.id} now, which blocks until it is fixed. {then}"
 
 
 def queued_reply(mark: str, command: Command, recorded: LoopState, run_id: str) -> str:

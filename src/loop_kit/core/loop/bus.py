@@ -258,6 +258,7 @@ def _finding(finding: Finding) -> Document:
         "below": finding.below,
         "required": finding.required,
         "closed_why": finding.closed_why,
+        "remarks": [{"by": remark.by, "text": remark.text} for remark in finding.remarks],
     }
     return {
         "id": finding.id,

@@ -57,7 +57,8 @@ def _clean(value: T, redact: Redactor) -> T:
     elif isinstance(value, Mapping):
         cleaned = {name: _clean_member(name, each, redact) for name, each in value.items()}
     elif isinstance(value, list | tuple):
-        cleaned = type(value)(_clean(each, redact) for each in value)
+        make = getattr(value, "_make", type(value))
+        cleaned = make(_clean(each, redact) for each in value)
     elif members := _members(value):
         new = {name: _clean_member(name, each, redact) for name, each in members.items()}
         changed = {name: each for name, each in new.items() if each is not members[name]}

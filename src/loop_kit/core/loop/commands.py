@@ -42,7 +42,7 @@ MAX_REASON = 500
 
 _MAX_READ = 1_000
 _WORD = "/loop"
-_COMMAND_LINE = re.compile(r"/loop(?:\s|\Z)")
+_COMMAND_LINE = re.compile(r"/loop(?:\s|\Z)", re.IGNORECASE)
 _ROUNDS = re.compile(r"[1-9][0-9]?")
 _FINDING = re.compile(r"[Ff][1-9][0-9]{0,5}")
 _ROLES = {"worker": Role.WORKER, "reviewer": Role.REVIEWER, "second": Role.SECOND_REVIEWER}

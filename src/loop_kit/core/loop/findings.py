@@ -39,6 +39,14 @@ class Joined(ExtensibleRecord):
     reason: str = ""
 
 
+class Remark(ExtensibleRecord):
+    """What a person has written in the conversation of a finding; `post` is its number."""
+
+    post: int = 0
+    by: str = ""
+    text: str = ""
+
+
 class Finding(ExtensibleRecord):
     """One issue over its life. `not_fixed` counts the rounds it was sent back.
 
@@ -55,6 +63,9 @@ class Finding(ExtensibleRecord):
         joined: Each time it was raised again without its id.
         running: The rounds running it was sent back in; `not_fixed` counts all of them.
         closed_why: Why it was closed, in words.
+        post: The number of the person's review comment that it is, of the review below zero; else
+            0. Its `review` is the number of that review.
+        remarks: What people have written in its conversation.
     """
 
     id: str
@@ -82,6 +93,9 @@ class Finding(ExtensibleRecord):
     upheld: int = 0
     note: str = ""
     closed_why: str = ""
+    post: int = 0
+    review: int = 0
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def is_disputed(self) -> bool:
@@ -300,6 +314,8 @@ def _raise_again(
         "note": disposition.note if disposition else "",
     }
     changes: dict[str, object] = {key: value for key, value in reported.items() if value}
+    if finding.post:
+        changes = {"note": issue.reason}
     changes |= {"status": "open", "closed_round": None, "closed_why": "", "joined": joined}
     changes |= {"severity": severity, "criterion": criterion}
     if not finding.blocking:

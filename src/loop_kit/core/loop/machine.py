@@ -39,6 +39,7 @@ from loop_kit.core.loop.messages import (
     HeadVerified,
     LeaseTaken,
     LoopResumed,
+    PeopleRead,
     PreparationFailed,
     Prepare,
     Publish,
@@ -54,6 +55,7 @@ from loop_kit.core.loop.messages import (
     Verify,
     WorkReported,
 )
+from loop_kit.core.loop.people import record_people
 from loop_kit.core.loop.policy import exceeded_budget, pause
 from loop_kit.core.loop.refused_push import refuse_push
 from loop_kit.core.loop.resuming import IllegalTransition, handle_command, resume_loop
@@ -84,6 +86,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         WorkReported: (handlers.accept_work, {_REVIEW}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_WORK, _REVIEW, _PAUSED, _DONE}),
+        PeopleRead: (record_people, {_WORK, _REVIEW}),
         PushWasRefused: (refuse_push, {_WORK, _DONE}),
         Published: (handlers.record_post, {_WORK}),
         HandedOver: (handlers.hand_over, {_WORK}),
@@ -101,6 +104,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         SecondReviewSkipped: (handlers.skip_second_review, {_WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
+        PeopleRead: (record_people, {_REVIEW}),
         PushWasRefused: (refuse_push, {_WORK, _DONE}),
         Published: (handlers.record_post, {_REVIEW}),
         HandedOver: (handlers.hand_over, {_REVIEW}),
@@ -109,6 +113,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_PAUSED}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
         Commanded: (handle_command, {_PAUSED, _WORK, _REVIEW, _DONE}),
+        PeopleRead: (record_people, {_PAUSED}),
         PushWasRefused: (refuse_push, {_DONE}),
         Published: (handlers.record_post, {_PAUSED}),
         HandedOver: (handlers.hand_over, {_PAUSED}),
@@ -117,6 +122,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_DONE}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
         Commanded: (handle_command, {_DONE, _WORK, _REVIEW}),
+        PeopleRead: (record_people, {_DONE}),
         PushWasRefused: (refuse_push, {_DONE}),
         Published: (handlers.record_post, {_DONE}),
         HandedOver: (handlers.hand_over, {_DONE}),

@@ -31,6 +31,7 @@ STATUS_COMMENT = "status-comment"
 REVIEW = "review"
 MARKS = "marks"
 FOLLOW_UP = "follow-up"
+REPLY = "reply"
 ACKNOWLEDGEMENT = "acknowledgement"
 
 APPROVED_LABEL = "loop:approved"
@@ -39,7 +40,7 @@ FAILED_LABEL = "loop:failed"
 
 _ORDER = (
     *(PULL_REQUEST, REVIEW, MARKS, CHANGES_REQUESTED, READY, APPROVAL, AUTO_MERGE),
-    *(FOLLOW_UP, LABELS, COMMIT_STATUS),
+    *(REPLY, FOLLOW_UP, LABELS, COMMIT_STATUS),
     *(STATUS_COMMENT, ACKNOWLEDGEMENT),
 )
 """The comments that show the status come last: they include what the others could not do. The
@@ -60,8 +61,21 @@ def marks_key(round_: int) -> str:
     return f"{MARKS}-r{round_}"
 
 
+def reply_key(post: int) -> str:
+    """The key of the answer to what a person wrote in a review, by its number."""
+    return f"{REPLY}-b{-post}" if post < 0 else f"{REPLY}-c{post}"
+
+
+def answered_post(key: str) -> int:
+    """The number of what the reply `key` answers."""
+    number = int(key[len(REPLY) + 2 :])
+    return -number if key.startswith(f"{REPLY}-b") else number
+
+
 def kind_of(key: str) -> str:
-    """The key without its round."""
+    """The key without its round, or without the number of what it answers."""
+    if key.startswith(f"{REPLY}-"):
+        return REPLY
     return key.partition("-r")[0] if key.partition("-r")[2].isdigit() else key
 
 
@@ -118,6 +132,11 @@ def unposted_commits(state: LoopState) -> tuple[str, ...]:
     return tuple(sha for shas in found for sha in shas if sha)
 
 
+def posted_reviews(state: LoopState) -> tuple[str, ...]:
+    """What the forge calls the reviews that were posted."""
+    return tuple(i.ref for i in state.outbox if kind_of(i.key) == REVIEW and i.ref)
+
+
 def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
     """Those of `pending` that only say that the loop is running now."""
     if not state.is_running or state.history:
@@ -125,9 +144,17 @@ def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(i for i in pending(state) if i.key in _GREETINGS and not i.ref)
 
 
+def posts_at_start(state: LoopState) -> tuple[OutboxItem, ...]:
+    """Those of `pending` that wait for the push that starts an agent: they need no other one."""
+    if not state.is_running:
+        return ()
+    replies = (item for item in pending(state) if kind_of(item.key) == REPLY)
+    return (*greetings(state), *replies)
+
+
 def due_posts(state: LoopState) -> tuple[OutboxItem, ...]:
     """Those of `pending` that are posted before an agent is started."""
-    waiting = greetings(state)
+    waiting = posts_at_start(state)
     return tuple(item for item in pending(state) if item not in waiting)
 
 
@@ -135,7 +162,7 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     """The outbox after a transition from `before` to `after`."""
     if not after.publishes or (after.outcome is not None and _posted_outcome(after) is None):
         return after.outbox
-    items = {item.key: item for item in after.outbox}
+    items = {item.key: item for item in after.outbox if not _is_answered(item)}
     reviewed = _reviewed_rounds(after) - _reviewed_rounds(before)
     if reviewed:
         _intend_review(items, after, min(reviewed))
@@ -155,6 +182,11 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     if _acknowledged(before) != _acknowledged(after):
         _intend(items, ACKNOWLEDGEMENT, after)
     return tuple(items.values())
+
+
+def _is_answered(item: OutboxItem) -> bool:
+    """Whether it is a reply that was posted; what it answered is never read again."""
+    return kind_of(item.key) == REPLY and item.status == "done"
 
 
 def _posted_outcome(state: LoopState) -> Outcome | None:
@@ -219,11 +251,8 @@ def _intend_marks(items: _Intents, before: LoopState, after: LoopState) -> None:
     if after.pull_request is None and (opened is None or opened.status == "refused"):
         return
     was_open = {f.id: f.status == "open" for f in before.findings}
-    changed = (
-        f
-        for f in after.findings
-        if f.file and f.line and was_open.get(f.id, f.status == "open") != (f.status == "open")
-    )
+    posted = (f for f in after.findings if f.file and f.line and not f.post and f.id in was_open)
+    changed = (f for f in posted if was_open[f.id] != (f.status == "open"))
     for key in sorted({marks_key(f.closed_round or before.round) for f in changed}):
         _intend(items, key, after)
 

@@ -141,6 +141,7 @@ class OutboxItem(ExtensibleRecord):
     """One post, identified by its key; `holder` is the run that intended it.
 
     `ref` is what the forge calls the post, `by` the login that made it, `why` why it was refused.
+    One that answers a person has its `text`, and the conversation `to` which it belongs.
     """
 
     key: str
@@ -149,6 +150,8 @@ class OutboxItem(ExtensibleRecord):
     ref: str = ""
     by: str = ""
     why: str = ""
+    to: str = ""
+    text: str = ""
 
 
 class Lease(ExtensibleRecord):
@@ -255,6 +258,8 @@ class LoopState(ExtensibleRecord):
     """What `/loop budget` has added to them."""
     handled_commands: tuple[int, ...] = ()
     """The newest comments whose commands were handled."""
+    seen_posts: tuple[int, ...] = ()
+    """The newest texts of people in reviews that were read, by their numbers."""
 
     @property
     def is_running(self) -> bool:

@@ -1,0 +1,67 @@
+"""Reads what people wrote in reviews since the last time, and carries out the commands in it.
+
+Nothing is pushed or posted here: what follows is made durable with the push that starts the next
+agent, and only then answered. A forge that cannot be asked stops no loop.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from loop_kit.core.forge.render import headline
+from loop_kit.core.forge.replies import command_answer
+from loop_kit.core.loop import outbox, people
+from loop_kit.core.loop.commands import Command, Misspelt
+from loop_kit.core.loop.messages import Commanded
+from loop_kit.core.loop.state import Limits, LoopState
+from loop_kit.core.text.harmless import inline
+from loop_kit.engine.engine import Engine
+from loop_kit.errors import ForgeRefused, ForgeUnavailable
+from loop_kit.ports import Forge
+
+Prepare = Callable[[Command, LoopState], Command | str]
+"""A command with what it needs to be carried out, or why it can change nothing."""
+
+
+class PeopleReader:
+    """Reads for one loop; `limits` are the operator's, under which commands are carried out."""
+
+    def __init__(
+        self, forge: Forge, now: Callable[[], str], limits: Limits, prepare: Prepare
+    ) -> None:
+        self._forge = forge
+        self._now = now
+        self._limits = limits
+        self._prepare = prepare
+
+    def read(self, engine: Engine) -> None:
+        """Record what is new; one request, and none where there is no pull request."""
+        state = engine.state
+        if state.pull_request is None:
+            return
+        try:
+            found = self._forge.conversation(state.pull_request, outbox.posted_reviews(state))
+        except (ForgeRefused, ForgeUnavailable) as error:
+            engine.reporter.warn(f"The reviews of people could not be read: {error}")
+            return
+        read = people.read_conversation(state, found)
+        if read is None:
+            return
+        answers = tuple(
+            (post.id, self._carry_out(engine, command))
+            for post in read.posts
+            if (command := people.command_in(post)) is not None
+        )
+        engine.record(replace(read, answers=answers))
+
+    def _carry_out(self, engine: Engine, command: Command | Misspelt) -> str:
+        """The answer to a command, after it was carried out."""
+        if isinstance(command, Misspelt):
+            return command.sentence
+        if command.verb == "status":
+            return inline(headline(engine.state), 500)
+        prepared = self._prepare(command, engine.state)
+        if isinstance(prepared, str):
+            return prepared
+        before = engine.state
+        engine.record(Commanded(prepared, self._now(), self._limits))
+        return command_answer(prepared, before, engine.state)
