@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 
 import pytest
 
@@ -128,3 +129,28 @@ def test_a_log_that_cannot_show_a_character_shows_its_code() -> None:
     log = ActionsLog(io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     log.note("ümlaut")
     assert raw.getvalue() == b"\\xfcmlaut\n"
+
+
+def test_an_agent_that_is_quiet_gets_a_line_and_none_after_its_end() -> None:
+    out = io.StringIO()
+    log = ActionsLog(out, quiet_seconds=0.02)
+    log.start_attempt(Role.WORKER, 1, 1, "codex")
+    deadline = time.monotonic() + 20
+    while "[worker] running for 0 s" not in out.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    log.end_attempt(Role.WORKER, 1.0, "ended")
+    at_the_end = out.getvalue()
+    time.sleep(0.1)
+
+    assert "[worker] running for 0 s\n" in at_the_end
+    assert out.getvalue() == at_the_end
+
+
+def test_an_agent_that_talks_gets_no_line_of_ours() -> None:
+    out = io.StringIO()
+    log = ActionsLog(out)
+    log.start_attempt(Role.WORKER, 1, 1, "codex")
+    log.activity(Role.WORKER, Activity("Running", "ls"))
+    log.end_attempt(Role.WORKER, 1.0, "ended")
+
+    assert "running for" not in out.getvalue()

@@ -6,28 +6,36 @@ also prefixed, and the old form of a command, which works anywhere in a line, is
 
 import secrets
 import threading
+import time
 from collections.abc import Mapping
 from typing import TextIO
 
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.forge.render import verdict_lines
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.text.numbers import duration
 from loop_kit.core.text.sanitize import command_data, one_line
 
 _MAX_LINE = 400
+_QUIET_SECONDS = 60.0
+"""After so long without a line of its own, a running agent gets one that says that it runs."""
 
 
 class ActionsLog:
     """Writes to the job's log."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, quiet_seconds: float = _QUIET_SECONDS) -> None:
         self._out = out
+        self._quiet_seconds = quiet_seconds
+        self._written_at = 0.0
+        self._ended = threading.Event()
         self._token = ""
         self._last = ""
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """End the group and resume command processing; called before annotations and at the end."""
+        self._ended.set()
         if self._token:
             self._write(f"::{self._token}::")
             self._write("::endgroup::")
@@ -65,6 +73,9 @@ class ActionsLog:
         self._write(f"::group::{command_data(title)}")
         self._token = secrets.token_hex(16)
         self._write(f"::stop-commands::{self._token}")
+        self._ended = threading.Event()
+        pulse = (role, time.monotonic(), self._ended)
+        threading.Thread(target=self._report_quiet, args=pulse, daemon=True).start()
 
     def activity(self, role: Role, activity: Activity) -> None:
         """One activity of the agent; repeats are written once."""
@@ -84,12 +95,22 @@ class ActionsLog:
         self._last = ""
         self._write(_plain(f"[{role.value}] {note} after {seconds:.1f} s"))
 
+    def _report_quiet(self, role: Role, began: float, ended: threading.Event) -> None:
+        """Write a line whenever the agent has been quiet for long, until it has ended."""
+        while not ended.wait(self._quiet_seconds / 4):
+            now = time.monotonic()
+            if now - self._written_at >= self._quiet_seconds:
+                self._write(f"[{role.value}] running for {duration(now - began)}", unless=ended)
+
     def _annotate(self, kind: str, message: str) -> None:
         self.close()
         self._write(f"::{kind} title=loop-kit::{command_data(message)}")
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str, unless: threading.Event | None = None) -> None:
         with self._lock:
+            if unless is not None and unless.is_set():
+                return
+            self._written_at = time.monotonic()
             encoding = self._out.encoding or "utf-8"
             self._out.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._out.flush()
