@@ -113,6 +113,21 @@ def test_nothing_in_a_card_or_its_name_reaches_the_terminal_as_an_escape(repo: R
     assert "\u202e" not in shown.text
 
 
+def test_check_lists_what_is_enforced_and_what_is_not(repo: Repo) -> None:
+    repo.card(out_of_scope=["calc.py", "docs/", "the public API"])
+    done = repo.loop("card", "check", ".loop/task_card.json")
+    assert done.out.splitlines() == [
+        "ok: T-001 .loop/task_card.json",
+        "  out of scope: calc.py (1 file now)",
+        "  out of scope: docs/ (matches no file now: check how it is written)",
+        "  not enforced, only read by the agents: the public API",
+    ]
+    repo.card(out_of_scope=["calc.py  # mine"])
+    assert_refused(
+        repo.loop("card", "check", ".loop/task_card.json"), 3, "it would protect nothing"
+    )
+
+
 def test_check_needs_a_path_and_card_a_command(repo: Repo) -> None:
     assert repo.loop("card", "check").code == 2
     assert repo.loop("card").code == 2

@@ -558,6 +558,19 @@ def test_a_backend_that_is_not_installed_costs_nothing(world: World) -> None:
     assert world.jobs == []
 
 
+def test_verify_that_passes_at_base_is_said_to_prove_nothing(world: World) -> None:
+    world.verify = ("ok",)
+    world.job()
+    assert any("they prove nothing about this task" in note for note in world.reporter.notes)
+
+
+def test_a_scope_that_matches_no_file_is_warned_of(world: World) -> None:
+    world.options = Options(rules=ScopeRules(out_of_scope=("docz/",)))
+    world.job()
+    (warning,) = world.reporter.warnings
+    assert warning.startswith("'docz/' in out_of_scope matches no file")
+
+
 def test_verify_that_cannot_start_at_base_stops_the_loop_unspent(world: World) -> None:
     world.verify = ("missing",)
 

@@ -1,6 +1,7 @@
 """`loop card`: checks and shows task cards before anything is spent, and prints their schema."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,6 +15,9 @@ from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadCard, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loop_kit.core.card.task import TaskCard
     from loop_kit.usecases.read_card import LocalCard
 
 card = typer.Typer(
@@ -54,8 +58,24 @@ def check(
             typer.echo(visible(f"Error: {error.sentence}\n  {error.remedy}"), err=True)
         else:
             typer.echo(f"ok: {found.task_id} {one_line(path, 1000)}")
+            for line in _enforced(found) if found.out_of_scope else ():
+                typer.echo(f"  {one_line(line, 1000)}")
     if wrong:
         raise typer.Exit(int(ExitCode.VALIDATION))
+
+
+def _enforced(found: "TaskCard") -> "Iterator[str]":
+    from loop_kit.usecases.read_card import enforced_scope
+
+    enforced = enforced_scope(Path.cwd(), os.environ, found)
+    for path, files in enforced.paths:
+        if files == 0:
+            yield f"out of scope: {path} (matches no file now: check how it is written)"
+        else:
+            count = "" if files is None else f" ({files} file{'' if files == 1 else 's'} now)"
+            yield f"out of scope: {path}{count}"
+    for entry in enforced.advice:
+        yield f"not enforced, only read by the agents: {entry}"
 
 
 def _read_standard_input(size: int) -> bytes:

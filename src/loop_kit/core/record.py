@@ -101,7 +101,14 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
         return f"unknown key {where!r}", suggestion(str(path[-1]), holder.model_fields)
     if kind == "missing":
         return f"{where!r} is missing", f"Add {where!r}."
-    return f"{where!r}: {_expectation(kind, first)}", f"Correct {where!r}."
+    return f"{where!r}: {_expectation(kind, first)}", _remedy(kind, first, where)
+
+
+def _remedy(kind: str, first: Any, where: str) -> str:
+    given = first.get("input")
+    if kind in {"tuple_type", "list_type"} and isinstance(given, str) and len(given) <= 100:
+        return f"Write it as a list: {_as_json([given])}."
+    return f"Correct {where!r}."
 
 
 def _expectation(kind: str, first: Any) -> str:

@@ -19,6 +19,7 @@ from loop_kit.core.loop.messages import (
     Verify,
 )
 from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.core.loop.verification import PROVES_NOTHING
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine.options import Options
 from loop_kit.errors import LoopError
@@ -148,5 +149,7 @@ class Groundwork:
             if result.exit_code:
                 self._reporter.note(f"It fails: {result.command} (exit code {result.exit_code})")
         if effect.at_base:
+            if verification.results and verification.passed:
+                self._reporter.note(PROVES_NOTHING)
             return BaseVerified(verification, self._clock.now())
         return HeadVerified(verification)

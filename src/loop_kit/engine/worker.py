@@ -19,7 +19,7 @@ from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
 from loop_kit.core.loop.refused_secrets import explain_secrets
 from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
-from loop_kit.core.text.sanitize import truncate
+from loop_kit.core.text.sanitize import one_line, truncate
 from loop_kit.engine.attempt import (
     AttemptResult,
     Dispatcher,
@@ -71,6 +71,15 @@ class WorkerPass:
     def briefing(self, state: LoopState, card: TaskCard) -> Briefing:
         """What the worker gets besides its task."""
         return self._briefer.worker(state, card)
+
+    def warn_of_unmatched_scope(self, state: LoopState) -> None:
+        """Warn in round 1 of what is out of scope and protects no file: it may be misspelt."""
+        for pattern in self._options.rules.out_of_scope if state.round == 1 else ():
+            if not self._repository.matching_files(state.start_sha, (pattern,), 1):
+                self._dispatcher.warn(
+                    f"{one_line(pattern)!r} in out_of_scope matches no file: check how it is"
+                    " written. It holds for new files."
+                )
 
     def run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, context: Context

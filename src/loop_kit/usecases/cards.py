@@ -14,13 +14,14 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import changed_files
 from loop_kit.adapters.github.attachments import fetch_attachment
 from loop_kit.adapters.github.forge import GitHubForge
+from loop_kit.core.card.enforced import refuse_unenforced
 from loop_kit.core.card.issue import (
-    Origin,
     attachment_links,
     card_in_attachment,
     find_card,
     missing_card,
 )
+from loop_kit.core.card.issue_sections import Origin
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.ci.branches import is_reserved
 from loop_kit.core.ci.requests import (
@@ -116,7 +117,7 @@ class Cards:
         origin = Origin("issue", number, title)
         card = find_card(body, origin) or self._find_attached(body, origin)
         if card is None:
-            raise missing_card(origin)
+            raise missing_card(origin, body=body)
         return _with_own_id(card, origin.name, origin.task_id)
 
     def of_pull(self, asked: StartPull) -> Found:
@@ -158,9 +159,11 @@ class Cards:
         closed = Origin("issue", issue.number, issue.title) if issue else None
         card = find_card(issue.body, closed) if issue and closed else None
         if card is None:
-            raise missing_card(origin, ", changes none and closes no issue with one")
+            looked = ", changes none and closes no issue with one"
+            raise missing_card(origin, looked, pull.body)
         if closed is not None and card.task_id == closed.task_id:
-            return card.model_copy(update={"task_id": origin.task_id})
+            own = card.model_copy(update={"task_id": origin.task_id})
+            return refuse_unenforced(own, closed.name)
         return _with_own_id(card, closed.name if closed else origin.name, origin.task_id)
 
     def tip(self, branch: str) -> str:
@@ -257,7 +260,7 @@ def _with_own_id(card: TaskCard, place: str, own: str = "") -> TaskCard:
     """The card, unless it has the id of another issue or pull request than its `own`.
 
     Raises:
-        BadCard: it has.
+        BadCard: it has, or what it puts out of scope cannot be enforced.
     """
     if card.task_id != own and is_reserved(card.task_id):
         instead = f"Leave it out to get {own}, or choose" if own else "Choose"
@@ -266,7 +269,7 @@ def _with_own_id(card: TaskCard, place: str, own: str = "") -> TaskCard:
             " number.",
             f"{instead} one of another form.",
         )
-    return card
+    return refuse_unenforced(card, place)
 
 
 def changed_cards(git: Git, before: str, after: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ may not command gets no answer at all: strangers must not make us answer.
 
 from collections.abc import Callable
 
-from loop_kit.core.card.issue import Origin, find_card
+from loop_kit.core.card.issue import find_card
+from loop_kit.core.card.issue_sections import Origin
 from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.requests import Comment
 from loop_kit.core.forge.render import headline, marker

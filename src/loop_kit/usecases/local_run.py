@@ -25,6 +25,7 @@ from loop_kit.adapters.loop_dir.mailbox import kill_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.bootstrap import Site
 from loop_kit.core.briefing.knowledge import Lesson
+from loop_kit.core.card.enforced import refuse_unenforced
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.forge.render import headline, usage_text
 from loop_kit.core.loop import bus
@@ -185,8 +186,11 @@ class _LocalRun:
         kept = None if frozen is None else parse_card(frozen, bus.TASK_CARD)
         if kept is not None and not task:
             return kept
-        given = load_card(find_card(self._request.cwd, self._folder, task))
-        return kept if kept is not None and kept.task_id == given.task_id else given
+        path = find_card(self._request.cwd, self._folder, task)
+        given = load_card(path)
+        if kept is not None and kept.task_id == given.task_id:
+            return kept
+        return refuse_unenforced(given, str(path))
 
     def _load_recorded(self) -> LoopState | None:
         """What an earlier run has left; what cannot be read is moved aside for a new loop."""

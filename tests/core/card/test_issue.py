@@ -241,7 +241,6 @@ def test_an_empty_goal_is_refused(empty: str) -> None:
         ("* a\n* b", ("a", "b")),
         ("1. a\n2) b", ("a", "b")),
         ("- [ ] a\n- [x] b", ("a", "b")),
-        ("a\n\n- b\n", ("a", "b")),
         ("- a\n  goes on\n\n  and on\n- b", ("a goes on and on", "b")),
         ("```\na\n\nb\n```", ("a", "b")),
         ("    a\n    b", ("a", "b")),
@@ -257,6 +256,30 @@ def test_lists_are_bullets_or_lines(answer: str, entries: tuple[str, ...]) -> No
     body = f"### Goal\n\nadd\n\n### Acceptance criteria\n\n{answer}\n\n### Constraints\n\nc\n"
     card = card_in_issue(body, 1)
     assert (card.acceptance_criteria, card.constraints) == (entries, ("c",))
+
+
+def test_words_before_a_list_are_refused_for_they_would_be_an_entry() -> None:
+    for field in ("Acceptance criteria", "Constraints", "In scope", "Verify"):
+        for answer in ("All of these:\n\n- a\n- b", "Run this:\n\n```shell\nmake\n```"):
+            said = refusal(f"### Goal\n\nadd\n\n### {field}\n\n{answer}\n")
+            assert f"line 7: '{field}' has words before its list: " in said
+            assert "would be an entry of its own" in said
+
+
+@pytest.mark.parametrize("rule", ["|---|---|", "--- | ---", "| :-: | --: |"])
+def test_a_table_is_refused_for_each_line_would_be_an_entry(rule: str) -> None:
+    table = f"| criterion | how |\n{rule}\n| it adds | test |"
+    said = refusal(f"### Goal\n\nadd\n\n### Acceptance criteria\n\n{table}\n")
+    assert "line 7: 'Acceptance criteria' is a table" in said
+    assert "as bullets" in said
+
+
+def test_a_misspelt_goal_is_named_where_a_card_is_missing() -> None:
+    said = refusal("### Goals\n\nadd\n")
+    assert said.startswith("issue #12 holds no task card")
+    assert "line 1: the heading 'Goals' is not known. Did you mean 'Goal'?" in said
+    said = refusal("### Goals\n\nadd\n\n### Acceptance criteria\n\n- it adds\n")
+    assert said.startswith("issue #12, line 1: the heading 'Goals' is not known.")
 
 
 @pytest.mark.parametrize("name", ["In scope", "Out of scope", "Verify", "Constraints"])

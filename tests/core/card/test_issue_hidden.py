@@ -6,7 +6,8 @@ import random
 import pytest
 
 from loop_kit.core.card.documents import DocumentInvalid, read_yaml
-from loop_kit.core.card.issue import Origin, attachment_links, card_in_issue, find_card
+from loop_kit.core.card.issue import attachment_links, card_in_issue, find_card
+from loop_kit.core.card.issue_sections import Origin
 from loop_kit.core.card.task import TaskCard
 from loop_kit.errors import BadCard
 

@@ -9,25 +9,15 @@ HTML are refused with what to do, because a card that is read wrongly costs more
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from loop_kit.core.card.documents import DocumentInvalid, read_document
+from loop_kit.core.card.issue_sections import HEADINGS, Origin, Section, entries_of, prose
 from loop_kit.core.card.markdown import Block, read_body
 from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, card_from
 from loop_kit.core.text.sanitize import one_line, visible
 from loop_kit.errors import BadCard
 from loop_kit.frozen import frozen
-
-HEADINGS: Mapping[str, str] = {
-    "goal": "Goal",
-    "in_scope": "In scope",
-    "out_of_scope": "Out of scope",
-    "acceptance_criteria": "Acceptance criteria",
-    "constraints": "Constraints",
-    "verify": "Verify",
-}
-"""The headings of the issue form, by the field of the card that each fills."""
 
 MINIMAL_ISSUE = """```json
 {
@@ -53,9 +43,6 @@ _TELLING = frozenset({"goal", "task_id", "acceptance_criteria", "in_scope", "out
 _MENTIONS_CARD = re.compile(
     r"""^[ \t]*+(?:[{,][ \t]*+)?["']?(?:goal|task_id)["']?[ \t]*:""", re.MULTILINE
 )
-_LITERAL = frozenset({"in_scope", "out_of_scope", "verify"})
-_NO_RESPONSE = "_No response_"
-_CODE_SPAN = re.compile(r"(`+)([^`\n]+)\1")
 _MAX_TITLE = 200
 _MAX_SENTENCE = 400
 _ATTACHMENT = re.compile(
@@ -63,25 +50,6 @@ _ATTACHMENT = re.compile(
     r"/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.(?:json|yml|yaml)",
     re.ASCII | re.IGNORECASE,
 )
-
-
-@frozen
-class Origin:
-    """Where a body comes from; `number` is the forge's, `title` may be anything."""
-
-    kind: Literal["issue", "pull request"]
-    number: int
-    title: str = ""
-
-    @property
-    def name(self) -> str:
-        """How errors call it."""
-        return f"{self.kind} #{self.number}"
-
-    @property
-    def task_id(self) -> str:
-        """The id of a card that has none."""
-        return f"{'issue' if self.kind == 'issue' else 'pr'}-{self.number}"
 
 
 def card_in_issue(body: str, number: int, title: str = "") -> TaskCard:
@@ -137,11 +105,13 @@ def attachment_links(body: str, repository: str = "") -> tuple[str, ...]:
     return tuple(found)
 
 
-def missing_card(origin: Origin, looked: str = "") -> BadCard:
+def missing_card(origin: Origin, looked: str = "", body: str | None = "") -> BadCard:
     """The refusal of a body without a card, with one to copy; `looked`: what else was searched."""
+    strange = _sections(_blocks(body or "", origin), origin)[1]
+    hint = f" {strange[0].sentence} {strange[0].remedy}" if strange else ""
     return BadCard(
         f"{origin.name} holds no task card{looked}; quotes, lists, comments and what is below raw"
-        " HTML do not count.",
+        f" HTML do not count.{hint}",
         f"Add one to its text, as a block or under headings:\n\n{MINIMAL_ISSUE}",
     )
 
@@ -152,14 +122,6 @@ class _Document:
 
     name: str
     fields: dict[Any, Any]
-
-
-@dataclass(slots=True)
-class _Section:
-    """What is below one heading of the form."""
-
-    heading: Block
-    blocks: list[Block] = field(default_factory=list)
 
 
 def _card(document: _Document, origin: Origin) -> TaskCard:
@@ -176,7 +138,7 @@ def _card(document: _Document, origin: Origin) -> TaskCard:
 def _require_card(body: str, origin: Origin) -> TaskCard:
     card = find_card(body, origin)
     if card is None:
-        raise missing_card(origin)
+        raise missing_card(origin, body=body)
     return card
 
 
@@ -272,34 +234,38 @@ def _remove_hidden(value: Any) -> Any:
 def _from_headings(blocks: Iterable[Block], origin: Origin) -> _Document | None:
     sections, strange = _sections(blocks, origin)
     if "goal" not in sections:
+        if sections and strange:
+            raise strange[0]
         return None
     for section in sections.values():
         _refuse_below_html((section.heading, *section.blocks), origin)
     if strange:
         raise strange[0]
-    goal = _prose(sections["goal"], origin)
+    goal = prose(sections["goal"], origin)
     if not goal:
         raise BadCard(
             f"{origin.name}: there is nothing below the heading 'Goal'.",
             "Say there what should be true when the work is done.",
         )
     lists = {
-        name: _list(name, section, origin) for name, section in sections.items() if name != "goal"
+        name: entries_of(name, section, origin)
+        for name, section in sections.items()
+        if name != "goal"
     }
     return _Document(origin.name, {"goal": goal, **lists})
 
 
-def _sections(blocks: Iterable[Block], origin: Origin) -> tuple[dict[str, _Section], list[BadCard]]:
+def _sections(blocks: Iterable[Block], origin: Origin) -> tuple[dict[str, Section], list[BadCard]]:
     """What is below each heading of the form, and the headings that cannot be what they seem."""
-    sections: dict[str, _Section] = {}
+    sections: dict[str, Section] = {}
     strange: list[BadCard] = []
-    current: _Section | None = None
+    current: Section | None = None
     for block in blocks:
         name = _field(block)
         if name and name in sections:
             strange.append(_heading_error(block, origin, "is there twice", "Leave one of the two."))
         elif name and block.level in _LEVELS:
-            current = sections[name] = _Section(block)
+            current = sections[name] = Section(block)
         elif name:
             strange.append(
                 _heading_error(block, origin, "is of another level", "Begin it with '### '.")
@@ -314,7 +280,7 @@ def _sections(blocks: Iterable[Block], origin: Origin) -> tuple[dict[str, _Secti
     return sections, strange
 
 
-def _is_inside(heading: Block, section: _Section | None) -> bool:
+def _is_inside(heading: Block, section: Section | None) -> bool:
     """Whether an unknown heading is part of the text of a section."""
     underlined = heading.level == 0
     return section is not None and (underlined or heading.level > section.heading.level)
@@ -340,45 +306,3 @@ def _refuse_near_miss(block: Block, origin: Origin, strange: list[BadCard]) -> N
 def _heading_error(block: Block, origin: Origin, what: str, remedy: str) -> BadCard:
     label = one_line(block.label, 60)
     return BadCard(f"{origin.name}, line {block.line}: the heading {label!r} {what}.", remedy)
-
-
-def _prose(section: _Section, origin: Origin) -> str:
-    _refuse_half_seen(section, origin)
-    texts = [block.text for block in _answers(section)]
-    return "\n\n".join(texts).strip()
-
-
-def _list(name: str, section: _Section, origin: Origin) -> list[str]:
-    _refuse_half_seen(section, origin)
-    found: list[str] = []
-    for block in _answers(section):
-        if block.entries is None or (block.altered and name in _LITERAL):
-            raise BadCard(
-                f"{origin.name}, line {block.line}: {HEADINGS[name]!r} is not a plain list here.",
-                "Write one entry a line, as bullets or in a code block, without quotes,"
-                " sub-headings, nested lists, images or tags.",
-            )
-        found.extend(block.entries)
-    if name not in _LITERAL:
-        return found
-    spans = ((entry, _CODE_SPAN.fullmatch(entry)) for entry in found)
-    return [span.group(2).strip() if span else entry for entry, span in spans]
-
-
-def _answers(section: _Section) -> list[Block]:
-    return [block for block in section.blocks if block.entries != (_NO_RESPONSE,)]
-
-
-def _refuse_half_seen(section: _Section, origin: Origin) -> None:
-    """An unclosed fence includes the headings below it, and a footnote may be hidden."""
-    for block in section.blocks:
-        if block.kind == "footnote":
-            raise BadCard(
-                f"{origin.name}, line {block.line}: footnotes are not read in a task card.",
-                "Write its content into the text.",
-            )
-        if not block.complete:
-            raise BadCard(
-                f"{origin.name}, line {block.line}: the code block is never closed.",
-                "Close it with the same marks that opened it.",
-            )

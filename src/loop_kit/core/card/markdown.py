@@ -56,7 +56,7 @@ class Block:
     who draws a line below a paragraph makes one by accident. `entries` are its lines or list
     items, None where it is no flat list of them. `altered`: raw tags or images were taken out of
     `text`. `complete` is False for an unclosed fence. `below_html`: raw HTML in it or
-    above it may hide it.
+    above it may hide it. `is_paragraph`: it is neither a list nor code.
     """
 
     kind: Literal["heading", "code", "text", "footnote"]
@@ -70,6 +70,7 @@ class Block:
     altered: bool = False
     complete: bool = True
     below_html: bool = False
+    is_paragraph: bool = False
 
 
 def read_body(body: str) -> tuple[Block, ...]:
@@ -202,6 +203,7 @@ def _block(node: "Node", lines: list[str], *, below_html: bool) -> Block:
         altered=any(inline.meta.get("altered") for inline in inlines),
         complete=not is_fence or _is_closed(node.markup, lines[start + 1 : end]),
         below_html=below_html,
+        is_paragraph=node.type == "paragraph",
     )
 
 

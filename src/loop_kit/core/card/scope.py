@@ -85,8 +85,15 @@ def patterns(entries: Iterable[str], existing: frozenset[str] = frozenset()) -> 
     An entry is a pattern when it holds `/` or `*`, has a suffix, or exists as a path.
     """
     return tuple(
-        entry.strip() for entry in entries if _is_pattern(entry.strip()) or entry in existing
+        _from_root(entry.strip())
+        for entry in entries
+        if is_pattern(entry.strip()) or entry in existing
     )
+
+
+def _from_root(entry: str) -> str:
+    """`./src/` as git writes it."""
+    return entry[1:] if entry.startswith("./") else entry
 
 
 def check_entry(entry: str) -> str:
@@ -95,12 +102,13 @@ def check_entry(entry: str) -> str:
     Raises:
         ValueError: it is neither.
     """
-    if _is_pattern(entry.strip()) and {"[", "\\"} & set(entry):
+    if is_pattern(entry.strip()) and {"[", "\\"} & set(entry):
         match_rules([entry.strip()])
     return entry
 
 
-def _is_pattern(entry: str) -> bool:
+def is_pattern(entry: str) -> bool:
+    """Whether an entry is a path or pattern by its form."""
     _, dot, suffix = entry.rpartition(".")
     return "/" in entry or "*" in entry or (bool(dot) and suffix.isalnum())
 

@@ -39,3 +39,7 @@ class Verification(ExtensibleRecord):
 def failure_reason(command: str) -> str:
     """What the finding says that is made of this command's failure."""
     return f"verify command failed: {command}"
+
+
+PROVES_NOTHING = "The verify commands pass already at the base: they prove nothing about this task."
+"""What a person is shown when no command fails before the work."""

@@ -1,0 +1,68 @@
+"""Entries of a card that seem to be enforced and could never match a path.
+
+An entry with a remark (`src/  # only the parser`) is a pattern that no path has: it would protect
+nothing, and nobody would hear of it. So a card is refused before its loop begins; one that a loop
+has already is left as it is.
+"""
+
+import re
+
+from loop_kit.core.card.scope import is_pattern
+from loop_kit.core.card.task import TaskCard
+from loop_kit.core.text.sanitize import one_line
+from loop_kit.errors import BadCard
+
+_ONE_PATH = (
+    "Write one path or pattern per entry, a folder with / at its end, and every remark into"
+    " `constraints`."
+)
+_SLASHES = "Write it as the repository has it: from its root, with one / between folders."
+_NEVER: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"(?:^|\s)#"), "holds a remark after #", _ONE_PATH),
+    (re.compile(r"^[-*+]\s"), "begins with the mark of a list", _ONE_PATH),
+    (re.compile(r"""^(["'`]).*\1$"""), "is in quotes", "Write it without them."),
+    (re.compile(r"^(?:~|[A-Za-z]:[\\/]|[a-z]+://)"), "is no path of the repository", _SLASHES),
+    (re.compile(r"(?:^|/)\.\.(?:/|$)"), "leaves the repository", _SLASHES),
+    (re.compile(r"./\.(?:/|$)|//|^/$"), "is written as no path is", _SLASHES),
+    (re.compile(r"\\\w"), "has \\ between folders", _SLASHES),
+    (re.compile(r"[,;:/]\s|[,;]$"), "is more than one path", _ONE_PATH),
+)
+
+_REMARK = re.compile(r"(?P<path>\S+?)(?:[:,;]|\s+[#(\[-]|\s+[\u2013\u2014]).*", re.DOTALL)
+"""A path without a slash, and what a person wrote after it."""
+
+
+def refuse_unenforced(card: TaskCard, place: str) -> TaskCard:
+    """The card, where each path that it puts out of scope can be enforced.
+
+    Raises:
+        BadCard: one of them cannot; `place` is how the card is called.
+    """
+    for number, entry in enumerate(card.out_of_scope):
+        why = why_unenforced(entry, is_first=number == 0)
+        if why is not None:
+            shown = one_line(entry, 100)
+            raise BadCard(
+                f"{place}: the entry {shown!r} of 'out_of_scope' {why[0]}: it would protect"
+                " nothing.",
+                why[1],
+            )
+    return card
+
+
+def why_unenforced(entry: str, *, is_first: bool = False) -> tuple[str, str] | None:
+    """Why a pattern matches no path, and what to write instead; None where it can match."""
+    text = entry.strip()
+    if not is_pattern(text):
+        found = _REMARK.fullmatch(text)
+        remarked = found is not None and is_pattern(found["path"])
+        return ("holds words after a path", _ONE_PATH) if remarked else None
+    for shape, why, remedy in _NEVER:
+        if shape.search(text):
+            return why, remedy
+    words = text.split()
+    if len(words) > 1 and not is_pattern(words[-1]):
+        return "holds words after a path", _ONE_PATH
+    if text.startswith("!") and is_first:
+        return "is an exception to nothing", "Name first what it is an exception to."
+    return None
