@@ -50,7 +50,9 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
     try:
         return _perform(request, job, context)
     finally:
-        context.site.space.close()
+        left = context.site.space.close()
+        if left:
+            log.warn(left)
         shutil.rmtree(context.folder / "scratch", ignore_errors=True)
 
 

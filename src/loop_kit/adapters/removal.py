@@ -1,5 +1,6 @@
 """Removes folders that programs have filled, whatever their modes, depth and names."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -17,9 +18,10 @@ def remove(path: Path) -> None:
 
     Only a folder is opened: opening a pipe waits for whoever writes to it.
     """
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-    else:
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            return
         try:
             shutil.rmtree(path, onerror=_retry_writable)
         except RecursionError:
@@ -82,6 +84,9 @@ def _flatten(path: Path) -> None:
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    folder.chmod(0o700)
-    with os.scandir(folder) as found:
-        return list(found)
+    """What is in a folder; nothing where it cannot be entered."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
+        with os.scandir(folder) as found:
+            return list(found)
+    return []

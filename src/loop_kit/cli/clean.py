@@ -17,11 +17,14 @@ def clean(
     loop_dir: flags.LoopDir = LOOP_DIR,
 ) -> None:
     """Remove the workspaces of finished loops and of crashed runs of this repository."""
-    from loop_kit.usecases.clean import clean_workspaces
+    from loop_kit.usecases.clean import clean_workspaces, refuse_left
 
     given = {} if workspace_root is None else {"workspace_root": workspace_root}
     found = list(clean_workspaces(Path.cwd(), os.environ, loop_dir, given, everything=everything))
     for each in found:
-        typer.echo(f"{each.fate.value}: {each.path} ({each.task_id})")
+        typer.echo(
+            f"{each.fate.value}: {each.path}" + (f" ({each.task_id})" if each.task_id else "")
+        )
     if not found:
         typer.echo("There are no workspaces of this repository.")
+    refuse_left(found)

@@ -1,6 +1,6 @@
 """Removes the workspaces that loops of this repository have left on this machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -15,11 +15,18 @@ from loop_kit.adapters.workspaces.root import (
     named_root,
     repository_key,
 )
-from loop_kit.adapters.workspaces.space import Marker, folders_below, remove_refs, remove_unused
+from loop_kit.adapters.workspaces.space import (
+    Marker,
+    closed_folders,
+    folders_below,
+    not_removed,
+    remove_refs,
+    remove_unused,
+)
 from loop_kit.adapters.workspaces.takeover import incoming_ref, incoming_refs
 from loop_kit.adapters.workspaces.workplace import OPENED
 from loop_kit.core.loop.state import Phase
-from loop_kit.errors import LoopError
+from loop_kit.errors import DiskRefused, LoopError
 from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
 from loop_kit.usecases.local_files import read_config
@@ -29,6 +36,7 @@ class Fate(StrEnum):
     """What became of a folder."""
 
     REMOVED = "removed"
+    LEFT = "not removed"
     IN_USE = "in use"
     RESUMABLE = "can be resumed"
 
@@ -73,7 +81,19 @@ def clean_workspaces(
             yield Cleaned(path, marker.task_id, fate)
             if fate is not Fate.REMOVED:
                 unneeded -= {incoming_ref(path / OPENED)}
+        yield from (Cleaned(path, "", Fate.LEFT) for path in closed_folders(root / key))
     remove_refs(git, unneeded)
+
+
+def refuse_left(cleaned: Sequence[Cleaned]) -> None:
+    """Fail if something could not be removed.
+
+    Raises:
+        DiskRefused: it is named, with what removes it.
+    """
+    left = [each.path for each in cleaned if each.fate is Fate.LEFT]
+    if left:
+        raise DiskRefused(*not_removed(left))
 
 
 def _unneeded_refs(git: Git, folder: Path) -> Iterator[str]:
@@ -87,7 +107,10 @@ def _unneeded_refs(git: Git, folder: Path) -> Iterator[str]:
 def _clean(path: Path, marker: Marker, *, everything: bool) -> Fate:
     if not everything and marker.resumable and _can_be_resumed(marker):
         return Fate.RESUMABLE
-    return Fate.REMOVED if remove_unused(path) else Fate.IN_USE
+    is_gone = remove_unused(path)
+    if is_gone is None:
+        return Fate.IN_USE
+    return Fate.REMOVED if is_gone else Fate.LEFT
 
 
 def _can_be_resumed(marker: Marker) -> bool:

@@ -118,14 +118,16 @@ class _LocalRun:
         settings = layers.resolve(config, card)
         supply = supply_of(self._git, request.environ)
         site = Site.on_laptop(self._git, self._place, request.environ, self._folder, supply)
-        try:
-            with console(request.environ, verbose=settings.verbose) as shown:
+        with console(request.environ, verbose=settings.verbose) as shown:
+            try:
                 engine = bootstrap.open_loop(site, settings, card, self._store, shown)
                 site.space.check()
                 self._check_clean(settings, shown)
                 return self._rounds(engine, settings, card)
-        finally:
-            site.space.close(resumable=not self._is_over)
+            finally:
+                left = site.space.close(resumable=not self._is_over)
+                if left:
+                    shown.warn(left)
 
     def _rounds(self, engine: Engine, settings: Settings, card: TaskCard) -> ExitCode:
         """Run round after round."""

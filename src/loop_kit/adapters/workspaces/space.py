@@ -14,6 +14,8 @@ the next run in this repository removes what it left, but for the worker's files
 import contextlib
 import json
 import os
+import shlex
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -99,19 +101,25 @@ class Space:
             self._path = self._take(task_folder(root, key, self._task_id))
         return self._path
 
-    def close(self, *, resumable: bool = False) -> None:
-        """End the use: remove the folder, or keep the worker's files for `--resume`."""
+    def close(self, *, resumable: bool = False) -> str:
+        """End the use: remove the folder, or keep the worker's files for `--resume`.
+
+        Returns a sentence and a remedy where something cannot be removed, else ''.
+        """
         if self._path is None:
-            return
+            return ""
+        left = ""
         marker = replace(self._marker, resumable=True)
         if resumable and self._path.is_dir():
             _clear(self._path)
             _write_marker(self._path, marker)
             self._lock.release()
         else:
-            _remove_locked(self._path, self._lock)
+            if not _remove_locked(self._path, self._lock, self._marker):
+                left = " ".join(not_removed([self._path]))
             remove_refs(self._git, [incoming_ref(self._path / OPENED)])
         self._path = None
+        return left
 
     @property
     def _marker(self) -> Marker:
@@ -123,44 +131,84 @@ class Space:
         for number in range(1, _MAX_RUNS + 1):
             folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}~{number}")
             lock = Lock.of(folder)
-            if lock is not None:
+            if lock is None:
+                continue
+            if self._clean(folder):
                 self._lock = lock
-                self._clean(folder)
                 lock.add_folder(folder)
                 return folder
+            lock.release()
         raise BadSetting(
-            f"{_MAX_RUNS} runs use workspaces of {self._task_id} in {wanted.parent}.",
-            "Wait for one of them to end, or name another --workspace-root.",
+            f"{_MAX_RUNS} folders of {self._task_id} in {wanted.parent} are in use, or cannot be"
+            " emptied.",
+            "Wait for a run to end, run `loop clean`, or name another --workspace-root.",
         )
 
-    def _clean(self, folder: Path) -> None:
+    def _clean(self, folder: Path) -> bool:
         """Make the folder ours, without what an earlier run left, and remove what crashed runs did.
+
+        Whether that is possible: an agent may have left what only its owner can remove.
 
         Raises:
             BadSetting: a folder that we did not make is in its place.
         """
+        if not _is_entered(folder):
+            return False
         make_own(folder)
         before = read_marker(folder)
         if before is None and any(folder.iterdir()):
             raise BadSetting(
                 f"{folder} is no folder that loop-kit made.", "Move it away, and run again."
             )
-        _clear(folder)
-        if before is not None and replace(before, resumable=False) != self._marker:
-            _clear(folder, keeps=frozenset())
+        is_same = before is None or replace(before, resumable=False) == self._marker
+        if not _clear(folder, keeps=_KEPT if is_same else frozenset({_MARKER})):
+            return False
         _write_marker(folder, self._marker)
         for other, marker in folders_below(folder.parent):
             if not marker.resumable and remove_unused(other):
                 remove_refs(self._git, [incoming_ref(other / OPENED)])
+        return True
 
 
 def folders_below(repository: Path) -> Iterator[tuple[Path, Marker]]:
     """The folders of workspaces that were made for a repository."""
-    if repository.is_dir():
-        for folder in sorted(repository.iterdir()):
-            marker = read_marker(folder)
-            if marker is not None:
-                yield folder, marker
+    for folder in _folders(repository):
+        marker = read_marker(folder) if _is_entered(folder) else None
+        if marker is not None:
+            yield folder, marker
+
+
+def closed_folders(repository: Path) -> tuple[Path, ...]:
+    """Those that cannot be entered, and so not be removed either."""
+    if os.path.lexists(repository) and not _is_entered(repository):
+        return (repository,)
+    return tuple(folder for folder in _folders(repository) if not _is_entered(folder))
+
+
+def not_removed(folders: Sequence[Path]) -> tuple[str, str]:
+    """The sentence and the remedy about folders in which something cannot be removed."""
+    names = shlex.join(map(str, folders))
+    return (
+        f"Something in {names} cannot be removed: it is another user's, or protected.",
+        f"Remove it as its owner or as root: `chattr -R -f -i {names}; rm -rf -- {names}`.",
+    )
+
+
+def _folders(repository: Path) -> list[Path]:
+    if not (_is_entered(repository) and repository.is_dir()):
+        return []
+    with os.scandir(repository) as entries:
+        return sorted(Path(each.path) for each in entries if each.is_dir(follow_symlinks=False))
+
+
+def _is_entered(folder: Path) -> bool:
+    """Whether a folder is one that can be listed and entered, after its owner's rights are back."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                folder.chmod(0o700)
+            return os.access(folder, os.R_OK | os.X_OK)
+    return not os.path.lexists(folder)
 
 
 def read_marker(folder: Path) -> Marker | None:
@@ -174,13 +222,10 @@ def read_marker(folder: Path) -> Marker | None:
         return None
 
 
-def remove_unused(folder: Path) -> bool:
-    """Remove a folder of workspaces, unless a run is using it; whether it is gone."""
-    lock = Lock.of(folder)
-    if lock is None:
-        return False
-    _remove_locked(folder, lock)
-    return not folder.exists()
+def remove_unused(folder: Path) -> bool | None:
+    """Remove a folder of workspaces; whether it is gone, None while a run is using it."""
+    marker, lock = read_marker(folder), Lock.of(folder)
+    return None if lock is None else _remove_locked(folder, lock, marker)
 
 
 def remove_refs(git: Git, refs: Iterable[str]) -> None:
@@ -193,10 +238,12 @@ def _write_marker(folder: Path, marker: Marker) -> None:
     (folder / _MARKER).write_text(json.dumps(asdict(marker)), "utf-8")
 
 
-def _clear(folder: Path, keeps: frozenset[str] = _KEPT) -> None:
-    for entry in folder.iterdir():
-        if entry.name not in keeps:
-            remove(entry)
+def _clear(folder: Path, keeps: frozenset[str] = _KEPT) -> bool:
+    """Remove everything but what `keeps` names; whether that was possible."""
+    entries = [entry for entry in folder.iterdir() if entry.name not in keeps]
+    for entry in entries:
+        remove(entry)
+    return not any(map(os.path.lexists, entries))
 
 
 def _lock_path(folder: Path) -> Path:
@@ -247,7 +294,7 @@ class Lock:
 
     def add_folder(self, folder: Path) -> bool:
         """Lock the folder itself, where there is one and it can be locked; whether it was free."""
-        if os.name == "nt" or not folder.is_dir():
+        if os.name == "nt" or not (_is_entered(folder) and folder.is_dir()):
             return True
         return self.add(folder, os.O_RDONLY | os.O_DIRECTORY)
 
@@ -257,12 +304,20 @@ class Lock:
             os.close(self._descriptors.pop())
 
 
-def _remove_locked(folder: Path, lock: Lock) -> None:
-    """Remove a folder and its lock, and the repository's folder with the last of them."""
+def _remove_locked(folder: Path, lock: Lock, marker: Marker | None) -> bool:
+    """Remove a folder and its lock, and the repository's folder with the last of them.
+
+    Whether it is gone; what is left of it has its marker, so that it can be removed later.
+    """
     remove(folder)
+    is_gone = not os.path.lexists(folder)
+    if not is_gone and marker is not None:
+        with contextlib.suppress(OSError):
+            _write_marker(folder, marker)
     if os.name == "nt":  # an open file cannot be removed there
         lock.release()
     with contextlib.suppress(OSError):
         _lock_path(folder).unlink(missing_ok=True)
         folder.parent.rmdir()
     lock.release()
+    return is_gone
