@@ -8,7 +8,7 @@ an oracle for our own renderer, which uses neither the parser nor these patterns
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from html.parser import HTMLParser
 
 from cmarkgfm import github_flavored_markdown_to_html
@@ -51,8 +51,21 @@ _ALERT = re.compile(
 _MARKER = re.compile(r"<!-- loop-kit:[\w.:-]+ -->\n")
 
 
+class OurLinks:
+    """The links that we make to what acts: to the pull request of a loop, and to comparisons."""
+
+    def __init__(self, page: str) -> None:
+        self._ours = re.compile(
+            rf"{re.escape(page)}/(?:pull/\d+(?:/files|#pullrequestreview-\d+)?"
+            r"|compare/[0-9a-f]{40}\.\.\.[0-9a-f]{40})"
+        )
+
+    def __contains__(self, url: object) -> bool:
+        return isinstance(url, str) and self._ours.fullmatch(url) is not None
+
+
 class _Page(HTMLParser):
-    def __init__(self, links: Collection[str], drawn: Collection[str]) -> None:
+    def __init__(self, links: Container[str], drawn: Collection[str]) -> None:
         super().__init__(convert_charrefs=True)
         self.live: set[str] = set()
         self.blocks: list[str] = []
@@ -119,7 +132,7 @@ def _html(post: str) -> str:
     return html
 
 
-def _page(post: str, links: Collection[str] = (), drawn: Collection[str] = ()) -> _Page:
+def _page(post: str, links: Container[str] = (), drawn: Collection[str] = ()) -> _Page:
     page = _Page(links, drawn)
     page.feed(_html(post))
     page.close()
@@ -136,7 +149,7 @@ def live(
     *,
     ours: Collection[str] = (),
     drawn: Collection[str] = (),
-    links: Collection[str] = (),
+    links: Container[str] = (),
 ) -> set[str]:
     """What in a post acts, but for our marker in its first line.
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,7 +195,12 @@ CASES = {
         reason="human_push",
     ),
     "max rounds": Case(
-        *("max_rounds_exhausted", "comment `/loop extend 2`", None, round_one_with(max_rounds="1")),
+        *(
+            "max_rounds_exhausted",
+            "`/loop extend 2`: it has to be fixed",
+            None,
+            round_one_with(max_rounds="1"),
+        ),
         inputs=(("max_rounds", "1"),),
     ),
     "verify unavailable": Case(
@@ -280,12 +286,10 @@ CASES = {
 
 def advice(issue: Issue) -> str:
     """The line of the first comment that says what is next, or its first answer."""
-    (line,) = [
-        each
-        for each in issue.comments[0].body.splitlines()
-        if each.startswith(("- **Next:**", "1. "))
-    ]
-    return f"{line[:3]}{line[3].lower()}{line[4:]}"
+    lines = issue.comments[0].body.splitlines()
+    first = [after[2:] for line, after in pairwise(lines) if line.endswith(" Choose one:**")]
+    (line,) = [*first, *(line for line in lines if line.startswith("**Next:** "))]
+    return f"{line[0].lower()}{line[1:]}"
 
 
 def commands(line: str) -> list[str]:

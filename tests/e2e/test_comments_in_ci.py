@@ -58,13 +58,13 @@ def test_a_paused_loop_waits_for_the_command_to_resume(hub: Hub, begun: Issue) -
     assert reactions(begun) == ["+1", "+1"]
 
 
-def test_a_stopped_loop_is_shown_as_cancelled_and_can_be_retried(hub: Hub, begun: Issue) -> None:
+def test_a_stopped_loop_is_shown_as_stopped_and_can_be_retried(hub: Hub, begun: Issue) -> None:
     stopped = say(hub, begun, "/loop stop")
 
     assert stopped.code == 0, stopped.log
     state = hub.state("issue-1")
     assert (state["outcome"], state["error"]) == ("cancelled", "Stopped by mona.")
-    assert "cancelled" in begun.comments[0].body
+    assert "### ⚪ Stopped in round 2" in begun.comments[0].body
     assert hub.continued().outputs == {}
 
     assert say(hub, begun, "/loop retry").outputs["outcome"] == "approved"
@@ -127,7 +127,7 @@ def test_status_is_answered_once_and_changes_nothing(hub: Hub, begun: Issue) -> 
     pushes = len(hub.git.pushes)
     result = say(hub, begun, "/loop status")
     assert result.code == 0
-    assert "Round 2 is next; 1 finding(s) are open" in last(begun).body
+    assert "Round 2 of 3 is next" in last(begun).body
     assert len(hub.git.pushes) == pushes
 
 
@@ -304,7 +304,7 @@ def test_a_retry_that_changes_nothing_is_answered_with_what_would(hub: Hub) -> N
 
     say(hub, issue, "/loop retry", max_rounds="1")
 
-    assert "It is stopped still. Next: comment `/loop extend 2`" in last(issue).body
+    assert "It is still stopped. Next: comment `/loop extend 2`" in last(issue).body
 
 
 def test_a_budget_over_its_ceiling_is_answered_with_the_ceiling(hub: Hub) -> None:

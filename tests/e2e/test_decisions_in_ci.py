@@ -117,7 +117,7 @@ def test_a_finding_that_is_closed_is_answered_with_how(hub: Hub) -> None:
     issue = begun(hub)
     say(hub, issue, "/loop stop")
     say(hub, issue, "/loop waive F1")
-    assert "F1 is waived: real, but not blocking. It is stopped still." in last(issue).body
+    assert "F1 is waived: real, but not blocking. It is still stopped." in last(issue).body
 
     say(hub, issue, "/loop waive F1 F2")
 
@@ -226,12 +226,13 @@ def test_a_contested_finding_is_decided_by_each_answer_of_the_question(
     assert (state["outcome"], state["reasons"]) == ("needs_human", ["contested"]), stopped.log
     posts = (issue.comments[0].body, hub.api.issue(REPOSITORY, 2).comments[0].body)
     for post in posts:
-        assert "**Who is right about F1?** Choose one:" in post
-        assert "\n  - Reviewer: double(2) is 6\n  - Worker: nobody calls it `@octocat`\n" in post
-        assert "| **F1** high `calc.py:6` | raised | disputed | disputed |" in post
+        assert "**Who is right about F1? Choose one:**" in post
+        assert "\n- About **F1** the reviewer says: double(2) is 6\n" in post
+        assert "\n- About **F1** the worker says: nobody calls it `@octocat`\n" in post
+    assert "| **F1** high `calc.py:6` | raised | disputed | disputed |" in posts[1]
     assert len(issue.comments) == 1
 
-    line = next(each for each in posts[0].splitlines() if each.startswith(f"{answer}. "))
+    line = posts[0].partition(" Choose one:**\n")[2].splitlines()[answer - 1]
     (command,) = re.findall(r"`(/loop [^`]+)`", line)
     followed = say(hub, issue, command.replace("…", "nobody calls it"))
 

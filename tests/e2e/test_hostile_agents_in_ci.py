@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.core.github_markdown import HOSTILE, live
+from tests.core.github_markdown import HOSTILE, OurLinks, live
 from tests.core.text.test_plain_words import ACTS
 from tests.e2e.conftest import APPROVED, BOT, CARD, REPOSITORY, TWO_ROUNDS
 
@@ -343,10 +343,10 @@ def test_no_word_of_an_agent_or_a_card_acts_on_the_forge(make_hub: MakeHub) -> N
     for review in pull.reviews:
         posts += [review.body, *(comment.body for comment in review.comments)]
     assert len(posts) == 4
+    page = f"{hub.git.url}/{REPOSITORY}"
     for post in posts:
-        assert live(post) == set(), post
-    url = state["pull_request_url"]
+        assert live(post, links=OurLinks(page)) == set(), post
     for summary in (job.summary, last.summary):
-        assert live(summary, ours=(url,), drawn={"mermaid"}) == set(), summary
+        assert live(summary, links=OurLinks(page)) == set(), summary
     for line in (pull.issue.title, *(status.description or "" for status in hosted.statuses)):
         assert not ACTS.search(line), line

@@ -67,7 +67,7 @@ def test_the_issue_gets_one_comment_that_is_kept_up_to_date(hub: Hub) -> None:
     (comment,) = issue.comments
     (pull,) = hub.api.repository(REPOSITORY).pulls
     assert comment.author == BOT
-    assert f"**Pull request:** #{pull}" in comment.body
+    assert f"[pull request #{pull}](" in comment.body
     assert "`/loop stop`" in comment.body
 
     hub.continued()
@@ -163,8 +163,8 @@ def test_the_issue_shows_the_commands_that_run_to_the_letter(hub: Hub) -> None:
     hub.job(event=labelled(issue))
 
     assert (
-        f"Verify commands of this issue, run in each round:\n\n> ````\n> {first}\n> {evil}\n> ````"
-        in (issue.comments[0].body)
+        "Runs 2 verify commands of this issue in each round:\n\n"
+        f"> ````\n> {first}\n> {evil}\n> ````" in (issue.comments[0].body)
     )
 
 
@@ -233,7 +233,8 @@ def test_a_closed_or_unlabelled_issue_ends_its_loop_before_an_agent_is_paid(
     state = hub.state("issue-1")
     assert (result.code, state["outcome"]) == (0, "cancelled"), result.log
     assert state["usage"]["rounds"] == 1
-    assert "cancelled" in issue.comments[0].body
+    why = "the issue was closed" if end == "closed" else "the label was removed"
+    assert f"### ⚪ Stopped in round 2: {why}" in issue.comments[0].body
     assert len(hub.api.dispatches) == 1
 
 

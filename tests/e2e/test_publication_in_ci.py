@@ -57,10 +57,10 @@ def test_two_jobs_keep_every_post_up_to_date_within_eight_requests_each(hub: Hub
     assert rest_requests(hub) <= STEADY
     pull = only_pull(hub)
     (status_comment,) = pull.issue.comments
-    assert "Round 2 is next; 1 finding(s) are open." in status_comment.body
+    assert "Round 2 of 3 is next" in status_comment.body
     (inline,) = pull.reviews[0].comments
     assert (inline.path, inline.line, inline.side) == ("calc.py", 5, "RIGHT")
-    assert "**F1** [high] double triples" in inline.body
+    assert "**F1** high: double triples" in inline.body
     assert "multiply by 2" in inline.body
     assert "multiply by 2" not in pull.reviews[0].body
     assert [(s.sha, s.state) for s in statuses(hub)] == [(pull.head_sha, "pending")]
@@ -73,7 +73,7 @@ def test_two_jobs_keep_every_post_up_to_date_within_eight_requests_each(hub: Hub
     assert rest_requests(hub) - spent <= STEADY
     pull = only_pull(hub)
     assert pull.issue.comments == [status_comment]
-    assert "Approved in round 2." in status_comment.body
+    assert "### ✅ Approved in round 2" in status_comment.body
     assert [review.comments for review in pull.reviews] == [[inline], []]
     assert f"**Fixed in {pull.head_sha}** (round 2)" in inline.body
     assert "double triples" in inline.body
@@ -81,7 +81,7 @@ def test_two_jobs_keep_every_post_up_to_date_within_eight_requests_each(hub: Hub
     assert pull.issue.labels == ["loop:approved"]
     last = statuses(hub)[-1]
     assert (last.sha, last.state, last.context) == (pull.head_sha, "success", "loop-kit")
-    assert last.description == "Approved in round 2."
+    assert str(last.description).startswith("Approved in round 2")
     assert str(last.target_url).endswith("/octo/demo/actions/runs/1001")
     assert {item["status"] for item in hub.state()["outbox"]} == {"done"}
 
@@ -90,7 +90,7 @@ def test_the_status_comment_says_what_comes_next_and_why_checks_wait(hub: Hub) -
     hub.job()
 
     (comment,) = only_pull(hub).issue.comments
-    for text in ("| 1 |", "Used so far:", "**Next:** round 2", "**To stop it:**", "own token"):
+    for text in ("| [1](", "Used so far:", "Round 2 of 3 is next", "`/loop stop`", "own token"):
         assert text in comment.body
 
 

@@ -84,6 +84,7 @@ class MemoryForge:
 
     me = "github-actions[bot]"
     repository = "octo/demo"
+    page = "https://forge.test/octo/demo"
 
     def __init__(self) -> None:
         self.writers: set[str] = set()

@@ -33,7 +33,7 @@ def test_an_approved_loop_ends_its_draft_and_shows_it_everywhere(world: World) -
     assert not world.forge.pulls[0].draft
     assert shown(world) == ({"loop:approved"}, "success")
     assert world.forge.statuses[-1][0] == state.head_sha
-    assert "Approved in round 2." in status_comment(world)
+    assert "### ✅ Approved in round 2\n" in status_comment(world)
 
 
 def test_a_loop_that_is_approved_at_once_opens_no_draft(world: World) -> None:
@@ -94,7 +94,7 @@ def test_a_loop_whose_merge_stays_with_people_says_why(world: World) -> None:
 
     assert not world.forge.pulls[0].auto_merge
     assert "people merge it. Turn on 'Allow auto-merge'." in status_comment(world)
-    assert "a person reads and merges it" in status_comment(world)
+    assert "read it and merge it" in status_comment(world)
 
 
 def test_a_draft_that_may_not_be_ended_is_left_to_a_person_to_click(world: World) -> None:
@@ -120,7 +120,7 @@ def test_a_failure_in_a_later_round_is_shown_and_withdrawn_when_it_continues(wor
     state = world.job()
     assert state.outcome is not None
     assert shown(world) == ({"loop:failed"}, "failure")
-    assert state.outcome.value in status_comment(world)
+    assert "### 🔴 Failed in round 2: the worker could not" in status_comment(world)
 
     broken = False
     world.job()

@@ -158,9 +158,16 @@ def open_loop(
         clock=clock,
         reporter=hearers,
         options=run_options,
-        publisher=Publisher(*posts) if posts else None,
+        publisher=Publisher(*posts, _names(ports, replay)) if posts else None,
         cancellation=CancellationCheck(forge, hearers) if forge else None,
     )
+
+
+def _names(ports: _Ports, replay: Replay | None) -> Mapping[Role, str]:
+    """What works in each role, as far as it is known here."""
+    if replay:
+        return {role: replay.bundle.name(role) for role in ports.agents}
+    return {role: agent.name for role, agent in ports.agents.items()}
 
 
 def _hearers(site: Site, clock: SystemClock, reporter: Reporter, run_options: Options) -> Tee:

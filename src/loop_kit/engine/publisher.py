@@ -7,6 +7,7 @@ a comment whose id is known) needs no look: doing it again changes nothing.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from loop_kit.core.agent.reports import (
     ReportInvalid,
@@ -17,16 +18,17 @@ from loop_kit.core.agent.reports import (
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.forge import inline_comments as inline
 from loop_kit.core.forge import status
+from loop_kit.core.forge.acknowledgement import acknowledgement
+from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.follow_up import follow_up_body, follow_up_title
 from loop_kit.core.forge.render import (
-    finding_comment,
     finding_key,
     marker,
     pull_request_body,
     pull_request_title,
-    review_body,
 )
 from loop_kit.core.forge.replies import post_answer
+from loop_kit.core.forge.review import finding_comment, review_body
 from loop_kit.core.forge.verdict import verdict_body
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.messages import Published
@@ -38,6 +40,7 @@ from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
 from loop_kit.ports.forge import ThreadUpdate
 
 _Post = Callable[[LoopState, OutboxItem], Published]
+_PostOfCard = Callable[[LoopState, TaskCard, OutboxItem], Published]
 
 _UNRESOLVED = (
     "This token may not resolve review threads, so those of settled findings are only marked as"
@@ -55,14 +58,21 @@ class Publisher:
         reporter: Reporter,
         options: Options,
         diff: Callable[[LoopState, str], Diff],
+        agents: Mapping[Role, str] | None = None,
     ) -> None:
+        """`agents` are the names of what works in each role, for posts."""
         self._forge = forge
         self._store = store
         self._reporter = reporter
         self._options = options
         self._diff = diff
-        self._posts: Mapping[str, _Post] = {
+        self._context = PostContext(forge.page, agents or {})
+        self._posts_of_card: Mapping[str, _PostOfCard] = {
+            outbox.PULL_REQUEST: self._post_pull_request,
+            outbox.ACKNOWLEDGEMENT: self._post_acknowledgement,
             outbox.REVIEW: self._post_review,
+        }
+        self._posts: Mapping[str, _Post] = {
             outbox.MARKS: self._post_marks,
             outbox.READY: self._end_draft,
             outbox.CHANGES_REQUESTED: self._submit_verdict,
@@ -77,15 +87,14 @@ class Publisher:
 
     def publish(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         """Make the post of `item` exist; a final refusal is recorded and not tried again."""
-        post = self._posts.get(outbox.kind_of(item.key))
+        kind = outbox.kind_of(item.key)
+        of_card, post = self._posts_of_card.get(kind), self._posts.get(kind)
         try:
-            if item.key == outbox.PULL_REQUEST:
-                return self._post_pull_request(state, card, item)
-            if item.key == outbox.ACKNOWLEDGEMENT:
-                return self._post_acknowledgement(state, card, item)
-            if post is None:
-                return _refuse(item, "this version does not know such a post")
-            return post(state, item)
+            if of_card is not None:
+                return of_card(state, card, item)
+            if post is not None:
+                return post(state, item)
+            return _refuse(item, "this version does not know such a post")
         except ForgeRefused as error:
             self._reporter.warn(str(error))
             return _refuse(item, str(error))
@@ -107,7 +116,7 @@ class Publisher:
             _mark_done(item, str(found.number), by=found.author), found.number, found.url
         )
 
-    def _post_review(self, state: LoopState, item: OutboxItem) -> Published:
+    def _post_review(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
         mark = marker(state.task_id, item.key)
@@ -116,11 +125,13 @@ class Publisher:
             found = self._forge.find_post(state.pull_request, mark)
         if found is None:
             record = _record(state, outbox.round_of(item.key))
-            post = self._build_review(state, record, item.key)
+            post = self._build_review(state, card, record, item.key)
             found = self._forge.post_review(state.pull_request, record.head_sha, post, mark)
         return Published(_mark_done(item, found))
 
-    def _build_review(self, state: LoopState, record: RoundRecord, key: str) -> inline.ReviewPost:
+    def _build_review(
+        self, state: LoopState, card: TaskCard, record: RoundRecord, key: str
+    ) -> inline.ReviewPost:
         """The report, and on their lines the findings that this round raised."""
         redact = self._options.redact
         report = self._read_reviews(state, record)
@@ -128,14 +139,16 @@ class Publisher:
         where: Mapping[str, tuple[str, int]] = {}
         if any(finding.file and finding.line for finding in raised):
             where = inline.positions(raised, self._diff(state, record.head_sha).text)
+        about = (state, record.round, report, key)
+        body = partial(review_body, *about, card=card, context=self._context)
         return inline.ReviewPost(
-            body=redact(review_body(state, record.round, report, key, where)),
+            body=redact(body(inline_ids=where)),
             comments=tuple(
                 inline.InlineComment(*where[f.id], redact(finding_comment(state, f)))
                 for f in raised
                 if f.id in where
             ),
-            plain=redact(review_body(state, record.round, report, key)),
+            plain=redact(body()),
         )
 
     def _post_marks(self, state: LoopState, item: OutboxItem) -> Published:
@@ -196,7 +209,10 @@ class Publisher:
         found = self._forge.find_issue(mark) if _is_inherited(state, item) else None
         if found is None:
             redact = self._options.redact
-            title, body = redact(follow_up_title(state)), redact(follow_up_body(state))
+            title, body = (
+                redact(follow_up_title(state)),
+                redact(follow_up_body(state, self._context)),
+            )
             found = self._forge.post_issue(title, body, mark)
         return Published(_mark_done(item, found))
 
@@ -235,14 +251,16 @@ class Publisher:
     def _post_status_comment(self, state: LoopState, item: OutboxItem) -> Published:
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
-        return self._put_comment(state, item, state.pull_request, status.status_comment(state))
+        return self._put_comment(
+            state, item, state.pull_request, status.status_comment(state, self._context)
+        )
 
     def _post_acknowledgement(
         self, state: LoopState, card: TaskCard, item: OutboxItem
     ) -> Published:
         if state.source.issue is None:
             return _refuse(item, "the card is from no issue")
-        text = status.acknowledgement(state, card)
+        text = acknowledgement(state, card, self._context)
         return self._put_comment(state, item, state.source.issue, text)
 
     def _put_comment(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:

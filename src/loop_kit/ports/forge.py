@@ -67,6 +67,11 @@ class Forge(Protocol):
     there is none after retries.
     """
 
+    @property
+    def page(self) -> str:
+        """The web page of the repository, without a slash at its end."""
+        ...
+
     def may_write(self, login: str) -> bool:
         """Whether this person's permission on the repository is write or more."""
         ...

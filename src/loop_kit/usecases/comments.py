@@ -11,6 +11,8 @@ from loop_kit.core.card.issue import find_card
 from loop_kit.core.card.issue_sections import Origin
 from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.requests import Comment
+from loop_kit.core.forge.context import PostContext
+from loop_kit.core.forge.heading import state_words
 from loop_kit.core.forge.render import headline, marker
 from loop_kit.core.forge.replies import (
     command_reply,
@@ -211,7 +213,7 @@ class Reply:
         context, mark = self._context, marker(recorded.task_id, self._key)
         if context.settings.dry_run or context.forge.find_post(self._request.number, mark):
             return
-        done = f"This was carried out already: {inline(headline(recorded), 500)}"
+        done = f"This was carried out already: {inline(state_words(recorded), 500)}."
         self.post(recorded.task_id, lambda mark: declined_reply(mark, done))
 
     def react(self, sign: Reaction) -> None:
@@ -246,4 +248,5 @@ def _reply(context: JobContext, request: Comment, recorded: LoopState) -> None:
     mark = marker(recorded.task_id, f"command-{request.id}")
     again = context.invocation.attempt > 1
     known = (context.forge.find_post(request.number, mark) or "") if again else ""
-    context.forge.put_comment(request.number, known, status_reply(mark, recorded), mark)
+    reply = status_reply(mark, recorded, PostContext(context.forge.page))
+    context.forge.put_comment(request.number, known, reply, mark)

@@ -6,8 +6,10 @@ from typing import TypeVar
 
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
-from loop_kit.core.forge.render import branch, headline, job_summary, marker
+from loop_kit.core.forge.context import PostContext
+from loop_kit.core.forge.render import branch, headline, marker
 from loop_kit.core.forge.status import UNDISPATCHED, undispatched
+from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.refused_push import BUNDLE
 from loop_kit.core.loop.state import LoopState
@@ -50,7 +52,7 @@ def report_end(
     files |= {"bundle-path": str(bundle)} if bundle else {}
     context.log.note(text)
     redact = Redactor(known_secrets(settings, environ).values())
-    summary = redact(job_summary(state, text))
+    summary = redact(job_summary(state, PostContext(context.forge.page)))
     refusals.append(try_write(write_summary, environ.get("GITHUB_STEP_SUMMARY", ""), summary))
     claimed = settings.phase == "claim"
     values = {

@@ -27,7 +27,8 @@ from loop_kit.bootstrap import Site
 from loop_kit.core.briefing.knowledge import Lesson
 from loop_kit.core.card.enforced import refuse_unenforced
 from loop_kit.core.card.task import TaskCard, parse_card
-from loop_kit.core.forge.render import headline, usage_text
+from loop_kit.core.forge.figures import usage_text
+from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase
@@ -166,7 +167,7 @@ class _LocalRun:
 
     def _report_end(self, shown: Reporter, state: LoopState, branch: LocalBranch) -> None:
         shown.note(headline(state))
-        shown.note(f"Used: {usage_text(state)}.")
+        shown.note(f"Used: {usage_text(state.usage)}.")
         self._report_next_steps(shown, state, branch)
 
     def _report_next_steps(self, shown: Reporter, state: LoopState, branch: LocalBranch) -> None:

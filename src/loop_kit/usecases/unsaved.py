@@ -9,8 +9,10 @@ is paid for the work in it. A person pushes it, or stops the loop and has the wo
 """
 
 from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.core.forge.acknowledgement import acknowledgement
+from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.render import marker
-from loop_kit.core.forge.status import acknowledgement, status_comment
+from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import Halted
@@ -27,7 +29,8 @@ def post_unsaved(context: JobContext, state: LoopState) -> None:
     if number is None:
         return
     key = outbox.ACKNOWLEDGEMENT if issue else outbox.STATUS_COMMENT
-    text = acknowledgement(state) if issue else status_comment(state)
+    where = PostContext(context.forge.page)
+    text = acknowledgement(state, None, where) if issue else status_comment(state, where)
     mark = marker(state.task_id, key)
     try:
         known = context.forge.find_post(number, mark) or ""

@@ -10,8 +10,9 @@ from tests.core.github_markdown import live
 
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.forge.findings import MAX_LATER
-from loop_kit.core.forge.render import finding_comment, job_summary, review_body
+from loop_kit.core.forge.review import finding_comment, review_body
 from loop_kit.core.forge.status import status_comment
+from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop.findings import Finding, Joined
 from loop_kit.core.loop.state import LoopState, Outcome, RuleNote
 
@@ -34,8 +35,13 @@ def review(state: LoopState, round_: int = 1) -> str:
     return review_body(state, round_, b.rejected(round_).report, f"review-r{round_}")
 
 
-def section(body: str, title: str) -> str:
-    return body.partition(f"### {title}")[2].partition("\n### ")[0]
+def folded(body: str, title: str) -> str:
+    return body.partition(f"{title}</summary>")[2].partition("</details>")[0]
+
+
+def lead(body: str) -> str:
+    """What is not folded."""
+    return body.partition("<details>")[0]
 
 
 def with_rules(state: LoopState, *notes: RuleNote) -> LoopState:
@@ -81,10 +87,10 @@ def test_who_else_than_the_reviewer_raised_a_finding_is_named() -> None:
 def test_what_does_not_block_has_a_section_of_its_own_with_the_reason() -> None:
     state = rejected({}, {"blocking": False, "below": "severity medium on an old line"})
     body = review(state)
-    assert "**F1** [medium] `calc.py:7` double is wrong" in section(body, "Blocking")
-    assert "F2" not in section(body, "Blocking")
-    later = section(body, "For later (does not block)")
-    assert "**F2** [medium] `calc.py:1` no docstring" in later
+    assert "**F1** medium `calc.py:7`: double is wrong" in lead(body)
+    assert "F2" not in lead(body)
+    later = folded(body, "1 finding for later, which does not block")
+    assert "**F2** medium `calc.py:1`: no docstring" in later
     assert "It does not block: severity medium on an old line." in later
 
 
@@ -98,9 +104,9 @@ def test_a_later_round_begins_with_what_became_of_the_findings() -> None:
     event = b.rejected(2, ReportedIssue(reason="new"), dispositions=disposed)
     state = b.after(rejected(), b.work_reported(2, 2), event)
     body = review_body(state, 2, event.report, "review-r2")
-    assert "**Since round 1:** F1 fixed · F2 upheld · 1 new" in body
-    assert "- **F1** ~~double is wrong~~ · fixed" in section(body, "Settled")
-    assert "Since round" not in review(state)
+    assert body.splitlines()[3] == "F1 fixed · F2 upheld · 1 new"
+    assert "- **F1** ~~double is wrong~~ · fixed" in lead(body)
+    assert "F1 fixed" not in review(state)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +125,14 @@ def test_a_finding_that_a_person_closed_is_not_called_fixed(status: str, words: 
     comment = finding_comment(state, state.findings[0])
     assert f"**{words}** (round 1)" in comment
     assert "Fixed" not in comment
-    settled = section(review(state), "Settled")
+    settled = lead(review(state))
     assert f"- **F1** ~~double is wrong~~ · {closed['closed_why'] or status}" in settled
 
 
 def test_a_settled_finding_says_how_and_why() -> None:
     state = rejected({"status": "fixed", "closed_round": 1, "closed_why": "double(2) is 4 now"})
     line = "- **F1** ~~double is wrong~~ · fixed: double(2) is 4 now"
-    assert line in section(review(state), "Settled")
+    assert line in lead(review(state))
 
 
 def test_what_the_rules_saw_is_folded() -> None:
@@ -144,11 +150,12 @@ def test_the_final_comment_lists_what_is_for_later_and_why_it_stopped() -> None:
     )
     running = status_comment(noted)
     ended = noted.model_copy(update={"outcome": Outcome.APPROVED})
-    for body in (status_comment(ended), job_summary(ended, "Approved")):
-        assert "**F2** [medium] `calc.py:1` no docstring" in section(body, "For later")
+    for body in (status_comment(ended), job_summary(ended)):
+        later = folded(body, "1 finding for later, which does not block")
+        assert "**F2** medium `calc.py:1`: no docstring" in later
         assert "- **bar**: nothing above it" in body
-    assert "For later" not in running
-    assert "<details>" not in running
+    assert "for later" not in running
+    assert "each rule" not in running
 
 
 def test_of_very_many_for_later_the_newest_are_listed() -> None:

@@ -32,7 +32,7 @@ def test_it_holds_each_finding_for_later_and_none_that_was_fixed() -> None:
     assert body.startswith("<!-- loop-kit:T-001:follow-up -->\n")
     for text in (
         "approved #8 at `0000000000`",
-        "**F2** [medium] `calc.py:1` no docstring",
+        "**F2** medium `calc.py:1`: no docstring",
         "Fails when: help() says nothing",
         "On a line that was there before this loop. It does not block: on an old line.",
     ):

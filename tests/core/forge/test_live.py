@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core import builders as b
-from tests.core.github_markdown import HOSTILE, blocks, live
+from tests.core.github_markdown import HOSTILE, OurLinks, blocks, live
 from tests.core.text.test_harmless import TEXTS
 from tests.core.text.test_plain_words import ACTS
 
@@ -21,15 +21,28 @@ from loop_kit.core.agent.reports import CriterionVerdict, ReportedIssue, ReviewR
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.ci import sweeping
 from loop_kit.core.ci.sweeping import Action, SweepReport, SweepRow
-from loop_kit.core.forge import follow_up, render, replies, status
+from loop_kit.core.forge import (
+    acknowledgement,
+    follow_up,
+    render,
+    replies,
+    review,
+    status,
+    summary,
+)
+from loop_kit.core.forge.context import PostContext
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.outbox import review_key
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.rounds import RuleNote
-from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Source
+from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Role, Source
 
 MARK = "<!-- loop-kit:T-001:x -->"
 OURS = ("#7", "#8")
 """The issue and the pull request of the loop."""
+PAGE = "https://forge.test/octo/demo"
+LINKS = OurLinks(PAGE)
+CONTEXT = PostContext(PAGE, {Role.WORKER: HOSTILE, Role.REVIEWER: "x"})
 
 
 def _issue(text: str) -> ReportedIssue:
@@ -56,13 +69,17 @@ def _state(text: str) -> tuple[LoopState, ReviewReport]:
     )
     note = RuleNote(rule="bar", text=text)
     history = tuple(
-        record.model_copy(update={"notes": (text,), "rules": (note,)}) for record in state.history
+        record.model_copy(update={"notes": (text,), "rules": (note,), "run_id": "12"})
+        for record in state.history
     )
     findings = tuple(
         finding.model_copy(update={"note": text, "dispute": text, "below": text})
         for finding in state.findings
     )
-    posts = (OutboxItem(key="x", status="refused", why=text),)
+    posts = (
+        OutboxItem(key="x", status="refused", why=text),
+        OutboxItem(key=review_key(1), status="done", ref="901"),
+    )
     return state.model_copy(
         update={
             "history": history,
@@ -127,24 +144,26 @@ def _by_person(state: LoopState, text: str) -> LoopState:
 def made_of_a_state(text: str, end: str) -> dict[str, str]:
     """Every post of a loop that is at that end."""
     state = ENDS[end](text)
-    _, review = _state(text)
+    _, report = _state(text)
     words = " ".join(text.split())
     command = Command(comment=1, verb="retry", backend="claude")
+    card, shown = _card(text), {"card": _card(text), "context": CONTEXT}
+    first = state.findings[0]
     return {
-        "pull_request_body": render.pull_request_body(_card(text), state, "x"),
-        "review_body": render.review_body(state, 2, review, "x"),
-        "review_body, inline": render.review_body(state, 2, review, "x", {"F3"}),
-        "finding_comment": "\n\n".join(
-            render.finding_comment(state, f) for f in state.findings[:1]
-        ),
-        "finding_comment, open": render.finding_comment(state, state.findings[1]),
+        "pull_request_body": render.pull_request_body(card, state, "x"),
+        "review_body": review.review_body(state, 2, report, "x"),
+        "review_body, linked": review.review_body(state, 2, report, "x", **shown),
+        "review_body, inline": review.review_body(state, 2, report, "x", {"F3"}, **shown),
+        "finding_comment": review.finding_comment(state, first),
+        "finding_comment, open": review.finding_comment(state, state.findings[1]),
         "status_comment": status.status_comment(state),
-        "acknowledgement": status.acknowledgement(state, _card(text)),
-        "acknowledgement, alone": status.acknowledgement(state),
-        "status_reply": status.status_reply(MARK, state),
-        "job_summary": render.job_summary(state, render.headline(state)),
+        "status_comment, linked": status.status_comment(state, CONTEXT),
+        "acknowledgement": acknowledgement.acknowledgement(state, card, CONTEXT),
+        "acknowledgement, alone": acknowledgement.acknowledgement(state),
+        "status_reply": status.status_reply(MARK, state, CONTEXT),
+        "job_summary": summary.job_summary(state, CONTEXT),
         "undispatched": status.undispatched(MARK, state, f"No: {text}", f"Do {words}"),
-        "follow_up_body": follow_up.follow_up_body(state),
+        "follow_up_body": follow_up.follow_up_body(state, CONTEXT),
         "command_reply": replies.command_reply(MARK, command, _state(text)[0], state),
         "command_answer": f"{MARK}\n{replies.command_answer(command, _state(text)[0], state)}",
         "post_answer": f"{MARK}\n{replies.post_answer(_by_person(state, text), 8)}",
@@ -164,8 +183,7 @@ def made_of_words(text: str) -> dict[str, str]:
 
 def assert_harmless(made: dict[str, str], plain: dict[str, str]) -> None:
     for name, post in made.items():
-        drawn = {"mermaid"} if name == "job_summary" else set()
-        assert live(post, ours=OURS, drawn=drawn) == set(), f"{name}:\n{post}"
+        assert live(post, ours=OURS, links=LINKS) == set(), f"{name}:\n{post}"
         assert blocks(post) == blocks(plain[name]), f"{name}:\n{post}"
 
 
@@ -201,21 +219,14 @@ def test_every_template_is_tried() -> None:
     tried |= set(made_of_words("x")) | {"pull_request_title", "follow_up_title", "commit_status"}
     templates = {
         name
-        for module in (render, status, replies, follow_up)
+        for module in (render, review, status, summary, acknowledgement, replies, follow_up)
         for name, value in inspect.getmembers(module, inspect.isfunction)
         if value.__module__ == module.__name__ and not name.startswith("_")
     }
     parts = {
-        *(
-            "marker",
-            "first_line",
-            "read_marker",
-            "finding_key",
-            "finding_of",
-            "rounds_table",
-            "headline",
-        ),
-        *("usage_text", "branch", "verdict_lines", "wanted_label", "has_effect"),
+        *("marker", "first_line", "read_marker", "finding_key", "finding_of"),
+        *("headline", "lead", "pull_words"),
+        *("branch", "verdict_lines", "wanted_label", "has_effect"),
     }
     answers = {"declined_reply", "decision_problem"}
     assert templates - parts - answers - tried == set()

@@ -10,9 +10,10 @@ from tests.core import builders as b
 
 from loop_kit.core.agent.report_values import DispositionStatus
 from loop_kit.core.agent.reports import ReportedIssue, Response, WorkReport
+from loop_kit.core.forge.acknowledgement import acknowledgement
 from loop_kit.core.forge.choices import Choice, choices
 from loop_kit.core.forge.question import findings_table, question, question_lines, tried_words
-from loop_kit.core.forge.status import acknowledgement, status_comment
+from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop.commands import Command, read_command
 from loop_kit.core.loop.findings import Joined
 from loop_kit.core.loop.machine import outstanding, transition
@@ -160,10 +161,10 @@ def test_a_stop_over_findings_offers_two_or_three_answers(name: str) -> None:
     assert asked is not None
     assert 2 <= len(asked.answers) <= 3
     for post in (status_comment(STOPS[name]), acknowledgement(STOPS[name])):
-        assert post.count(f"**{asked.text}** Choose one:") == 1
-        assert "- **Next:**" not in post
-        for number, answer in enumerate(asked.answers, 1):
-            assert f"\n{number}. {answer}\n" in post
+        assert post.count(f"**{asked.text} Choose one:**") == 1
+        assert "**Next:**" not in post
+        for answer in asked.answers:
+            assert f"\n- {answer}\n" in f"{post}\n"
 
 
 def test_who_disagrees_about_what_is_in_the_question_and_harmless() -> None:
@@ -174,10 +175,9 @@ def test_who_disagrees_about_what_is_in_the_question_and_harmless() -> None:
         dispute="```\nsee <!-- loop-kit:T-001:x --> #3",
     )
     lines = question_lines(state)
-    assert lines[0] == "**Who is right about F1?** Choose one:"
-    assert "- **F1** (`calc.py:6`): double is wrong" in lines
-    assert "  - Reviewer: `@octocat` says # so" in lines
-    (worker,) = [line for line in lines if line.startswith("  - Worker: ")]
+    assert "**Who is right about F1? Choose one:**" in lines
+    assert "- About **F1** the reviewer says: `@octocat` says # so" in lines
+    (worker,) = [line for line in lines if "the worker says: " in line]
     assert "<!--" not in worker
     assert not any("\n" in line for line in lines)
 
@@ -187,7 +187,7 @@ def test_what_the_verify_commands_found_is_nobodys_to_waive() -> None:
     assert [choice.act for choice in choices(state)] == ["extend"]
     asked = question(state)
     assert asked is not None
-    assert "edit the card, comment `/loop refresh` and then `/loop retry`" in asked.answers[1]
+    assert "Edit the card, comment `/loop refresh` and then `/loop retry`" in asked.answers[1]
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,17 @@ def test_a_running_loop_asks_nothing() -> None:
     assert question_lines(sent_back()) == []
 
 
+def of_two_rounds(state: LoopState) -> LoopState:
+    """`state` with a second round, where it has one only."""
+    (*_, last) = state.history
+    second = last.model_copy(update={"round": last.round + 1})
+    more = (second,) * (len(state.history) < 2)
+    return state.model_copy(update={"history": (*state.history, *more)})
+
+
 def table(state: LoopState) -> dict[str, list[str]]:
     """The cells of each finding's row."""
-    rows = [line for line in findings_table(state) if line.startswith("| **")]
+    rows = [line for line in findings_table(of_two_rounds(state)) if line.startswith("| **")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     return {re.findall(r"F\d+", row[0])[0]: row[1:] for row in cells}
 
@@ -270,9 +278,11 @@ def test_the_table_is_bounded_and_has_open_findings_first() -> None:
         for n in range(1, 40)
     ]
     still = first.model_copy(update={"id": "F40", "file": "a|b`c.py"})
-    lines = findings_table(state.model_copy(update={"findings": (*closed, still)}))
-    assert lines[3].startswith("| **F40** medium `a\\|b'c.py:6` | raised |")
-    assert lines[-1] == "And 20 more in `state.json`."
+    found = state.model_copy(update={"findings": (*closed, still)})
+    lines = findings_table(of_two_rounds(found))
+    assert lines[1] == "<details><summary>What became of each finding</summary>"
+    assert lines[5].startswith("| **F40** medium `a\\|b'c.py:6` | raised |")
+    assert lines[-3] == "And 20 more in `state.json`."
 
 
 def test_what_was_tried_is_in_the_post() -> None:

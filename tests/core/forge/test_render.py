@@ -3,19 +3,19 @@
 import pytest
 from tests.core import builders as b
 from tests.core.github_markdown import live
-from tests.core.markdown_oracle import code, tokens
+from tests.core.markdown_oracle import tokens
 
 from loop_kit.core.agent.reports import CriterionVerdict, ReportedIssue
+from loop_kit.core.forge.figures import usage_text
 from loop_kit.core.forge.render import (
     headline,
-    job_summary,
     marker,
     pull_request_body,
     pull_request_title,
-    review_body,
-    usage_text,
     verdict_lines,
 )
+from loop_kit.core.forge.review import review_body
+from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Usage
 from loop_kit.core.text.sanitize import MAX_BODY
 
@@ -81,8 +81,8 @@ def test_no_text_of_an_agent_can_forge_a_marker() -> None:
 def test_the_review_tells_verdict_commit_findings_and_verification() -> None:
     _, body = rejected()
     for text in (
-        *("## Round 1: changes required", f"`{b.sha(1)[:10]}`", "1 files, +3 −0"),
-        *("**F1** [medium] `calc.py:7` double is wrong", "`check 1` (exit code 1)", "boom"),
+        *("Round 1: changes required · 1 finding open", f"`{b.sha(1)[:10]}` (+3 −0 in 1 file)"),
+        *("**F1** medium `calc.py:7`: double is wrong", "`check 1` (exit code 1)", "boom"),
     ):
         assert text in body
 
@@ -91,7 +91,7 @@ def test_a_reviewers_approval_that_does_not_verify_is_explained() -> None:
     event = b.approved(1)
     state = b.after(b.awaiting_review(verification=b.verified(1, 1)), event)
     body = review_body(state, 1, event.report, "review-r1")
-    assert "## Round 1: changes required" in body
+    assert "Round 1: changes required" in body
     assert "The reviewer approved, but the verify commands fail" in body
 
 
@@ -101,9 +101,9 @@ def test_settled_findings_are_listed_in_the_round_that_settled_them() -> None:
     state = b.after(state, b.work_reported(2, 2), event)
     second = review_body(state, 2, event.report, "review-r2")
     assert "- **F1** ~~old~~ · fixed" in second
-    assert "**F2** [medium] new" in second
+    assert "**F2** medium: new" in second
     first = review_body(state, 1, event.report, "review-r1")
-    assert "**F1** [medium] old" in first
+    assert "**F1** medium: old" in first
     assert "F2" not in first
 
 
@@ -132,18 +132,19 @@ def test_hostile_text_in_a_card_does_nothing() -> None:
 def test_hostile_text_in_an_error_does_nothing_in_the_job_summary() -> None:
     state = b.after(b.awaiting_work(), b.halted(Outcome.NEEDS_HUMAN))
     state = state.model_copy(update={"error": HOSTILE + "\n## Approved\n"})
-    summary = job_summary(state, headline(state))
+    summary = job_summary(state)
     assert live(summary) == set()
     assert "Approved" not in headings(summary)
     state, _ = rejected(hostile_issue())
-    assert live(job_summary(state, headline(state)), drawn={"mermaid"}) == set()
+    assert live(job_summary(b.without_rules(state))) == set()
 
 
-def test_a_summary_that_opens_a_fence_does_not_swallow_the_findings() -> None:
+def test_a_summary_that_opens_a_fence_does_not_swallow_what_follows() -> None:
     event = b.rejected(1, ReportedIssue(reason="double is wrong"))
     state = b.after(b.awaiting_review(), event)
     report = event.report.model_copy(update={"summary": "see\n```\nhidden"})
-    assert "Blocking" in headings(review_body(state, 1, report, "review-r1"))
+    body = review_body(state, 1, report, "review-r1")
+    assert any(t.type == "inline" and t.content.startswith("Reviewed") for t in tokens(body))
 
 
 def test_the_title_is_one_line_of_at_most_200_characters() -> None:
@@ -166,33 +167,27 @@ def test_a_body_over_the_limit_is_cut_with_a_pointer_to_the_whole() -> None:
         assert body.endswith("on `loop/T-001/state`.")
 
 
-def test_the_job_summary_shows_the_rounds_as_a_picture_and_as_a_table() -> None:
+def test_the_job_summary_leads_with_findings_and_has_the_rounds_as_a_table() -> None:
     state, _ = rejected()
+    open_ = job_summary(state)
+    assert open_.index("**F1** medium `calc.py:7`: double is wrong") < open_.index("| round |")
     state = b.after(state, b.work_reported(2, 2, verification=b.verified(2, 0)), b.approved(2))
-    summary = job_summary(state, headline(state))
-    (picture,) = [t for t in tokens(summary) if t.type == "fence" and t.info == "mermaid"]
-    assert picture.content.splitlines() == [
-        "timeline",
-        "    title T-001",
-        f"    Round 1 : worker {b.sha(1)[:7]} : verify failed : changes required : 1 new finding",
-        f"    Round 2 : worker {b.sha(2)[:7]} : verify passed : approve",
-        "    End : approved",
-    ]
-    assert f"| 1 | `{b.sha(1)[:10]}` | +3 −0 | failed | changes_required | F1 |" in summary
-    assert f"| 2 | `{b.sha(2)[:10]}` | +3 −0 | passed | approve | – |" in summary
-    assert "Approved in round 2." in summary
+    summary = job_summary(state)
+    assert "| 1 | +3 −0 | ❌ | changes required | F1 new |" in summary
+    assert "| 2 | +3 −0 | ✅ | **approved** | F1 fixed |" in summary
+    assert summary.startswith("## ✅ Approved in round 2 · ")
 
 
-def test_the_job_summary_of_a_loop_without_rounds_has_no_picture() -> None:
+def test_the_job_summary_of_a_loop_without_rounds_has_no_table() -> None:
     state = b.after(b.awaiting_work(), b.halted(Outcome.INTERRUPTED))
-    summary = job_summary(state, headline(state))
-    assert "mermaid" not in summary
-    assert "stopped" in code(summary)
+    summary = job_summary(state)
+    assert "| round |" not in summary
+    assert "stopped" in summary
 
 
 def test_the_headline_says_where_the_loop_stands() -> None:
     state, _ = rejected()
-    assert headline(state) == "Round 2 is next; 1 finding(s) are open."
+    assert headline(state) == "Round 2 is next; 1 finding is open."
     assert headline(b.awaiting_work()) == "Round 1, awaiting_work."
     assert headline(b.awaiting_review()) == "Round 1, awaiting_review."
     stopped = state.model_copy(
@@ -217,24 +212,23 @@ def test_a_loop_that_may_have_no_round_stopped_before_round_1_ended() -> None:
 @pytest.mark.parametrize(
     ("usage", "said"),
     [
-        (Usage(), "0 round(s), 0 agent seconds, tokens unknown, cost unknown"),
+        (Usage(), "0 rounds, 0 s of agents, tokens unknown, cost unknown"),
         (
             Usage(rounds=2, agent_seconds=61.4, tokens_in=10, tokens_out=3, cost_usd=0.5),
-            "2 round(s), 61 agent seconds, 10 tokens in, 3 out, 0.50 USD",
+            "2 rounds, 1 min of agents, 10 tokens in, 3 out, 0.50 USD",
         ),
         (
             Usage(tokens_in=10, cost_usd=0.5, estimated_cost_usd=0.25),
-            "0 round(s), 0 agent seconds, 10 tokens in, 0 out,"
-            " 0.50 USD and about 0.25 USD (estimated)",
+            "0 rounds, 0 s of agents, 10 tokens in, 0 out, 0.50 USD and about 0.25 USD (estimated)",
         ),
         (
             Usage(tokens_in=0, cost_usd=0),
-            "0 round(s), 0 agent seconds, 0 tokens in, 0 out, 0.00 USD",
+            "0 rounds, 0 s of agents, 0 tokens in, 0 out, 0.00 USD",
         ),
     ],
 )
 def test_usage_is_put_in_words_and_nothing_is_invented(usage: Usage, said: str) -> None:
-    assert usage_text(LoopState(usage=usage)) == said
+    assert usage_text(usage) == said
 
 
 def test_the_verdict_for_a_log_is_one_line_per_finding() -> None:

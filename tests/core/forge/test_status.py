@@ -7,7 +7,8 @@ from tests.core import builders as b
 from tests.core.github_markdown import live
 
 from loop_kit.core.agent.reports import ReportedIssue
-from loop_kit.core.forge.render import finding_comment, pull_request_body
+from loop_kit.core.forge.render import pull_request_body
+from loop_kit.core.forge.review import finding_comment
 from loop_kit.core.forge.status import (
     LABELS,
     MAX_STATUS,
@@ -39,21 +40,21 @@ def without_marker(body: str) -> str:
 def test_the_status_comment_shows_how_agents_are_confined_once_that_is_known() -> None:
     confined = rejected().model_copy(update={"sandbox": "none; network: open"})
 
-    assert "- **Sandbox:** none; network: open\n" in status_comment(confined)
+    assert "- Sandbox: none; network: open\n" in status_comment(confined)
     assert "Sandbox" not in status_comment(rejected())
 
 
 def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
     body = status_comment(rejected())
     assert body.startswith("<!-- loop-kit:T-001:status-comment -->\n")
-    for text in ("Round 2 is next", "| 1 |", "cost unknown", "**To stop it:**", "round 2 runs"):
+    for text in ("Round 2 of 3 is next", "| 1 |", "cost unknown", "`/loop stop`"):
         assert text in body
 
 
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
-        (Outcome.APPROVED, "a person reads and merges it"),
+        (Outcome.APPROVED, "read it and merge it"),
         (Outcome.MAX_ROUNDS_EXHAUSTED, "raise `max-rounds` in the workflow"),
         (Outcome.WORKER_DISPATCH_FAILED, "fix what failed"),
         (Outcome.WORKER_TIMEOUT, "raise the time limit that it names"),
@@ -63,7 +64,7 @@ def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
 def test_an_ended_loop_says_who_is_next_and_not_how_to_stop_it(outcome: Outcome, said: str) -> None:
     body = status_comment(stopped(outcome))
     assert said in body
-    assert "To stop it" not in body
+    assert "/loop stop" not in body
 
 
 @pytest.mark.parametrize(
@@ -95,13 +96,12 @@ def test_a_draft_that_may_not_be_ended_is_left_to_a_person() -> None:
 
 
 @pytest.mark.parametrize(
-    ("author", "said"), [("github-actions[bot]", "starts no checks"), ("an-app[bot]", "checks run")]
+    ("author", "noted"), [("github-actions[bot]", True), ("an-app[bot]", False)]
 )
-def test_whether_checks_run_depends_on_whose_token_opened_the_pull_request(
-    author: str, said: str
-) -> None:
+def test_checks_that_do_not_start_by_themselves_are_noted(author: str, *, noted: bool) -> None:
     item = OutboxItem(key="pull-request", status="done", by=author)
-    assert said in status_comment(rejected().model_copy(update={"outbox": (item,)}))
+    body = status_comment(rejected().model_copy(update={"outbox": (item,)}))
+    assert ("how to start them</summary>" in body) == noted
 
 
 def test_hostile_text_does_nothing_in_the_status_comment() -> None:

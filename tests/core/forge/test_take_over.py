@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.forge.question import question_lines
+from loop_kit.core.forge.question import take_over
+from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop.state import Limits, LoopState, Source
 
 WEIRD = "loop/a;$(touch${IFS}pwned)/work"
@@ -22,14 +23,14 @@ def stopped(branch: str) -> LoopState:
 
 
 def test_a_loop_without_a_work_branch_offers_nothing_to_take_over() -> None:
-    assert "take over" not in "\n".join(question_lines(stopped("")))
+    assert "take over" not in "\n".join(take_over(stopped("").work_branch))
 
 
 @pytest.mark.parametrize("branch", ["loop/issue-7/work", WEIRD])
 def test_the_command_switches_to_the_work_and_does_nothing_else(
     branch: str, tmp_path: Path
 ) -> None:
-    (command,) = re.findall(r"`(git fetch .*?)`", "\n".join(question_lines(stopped(branch))))
+    (command,) = re.findall(r"`(git fetch .*?)`", status_comment(stopped(branch)))
     hub, clone = tmp_path / "hub", tmp_path / "clone"
     env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.forge.status import acknowledgement, status_comment
+from loop_kit.core.forge.acknowledgement import acknowledgement
+from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop.entering import Start, resume
 from loop_kit.core.loop.machine import outstanding, transition
 from loop_kit.core.loop.messages import RunAgent

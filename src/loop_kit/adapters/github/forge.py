@@ -52,6 +52,11 @@ class GitHubForge:
         self._reviewer = None if reviewer is None else GitHubApi(reviewer, sleep)
         self._github = self._api.github
 
+    @property
+    def page(self) -> str:
+        """The web page of the repository."""
+        return self._access.page
+
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         self._github.close()

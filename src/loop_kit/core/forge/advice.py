@@ -8,13 +8,11 @@ import math
 from collections.abc import Mapping
 
 from loop_kit.core.forge.choices import choices
-from loop_kit.core.loop import bus, outbox
+from loop_kit.core.loop import outbox
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
-from loop_kit.core.text.harmless import code, quote
-
-STOP = "comment `/loop stop`, or `/loop pause` for a while; it is read before each agent starts."
+from loop_kit.core.text.harmless import code
 
 _CLICK = "click **Ready for review**, which this job's token may not do, and then merge."
 _RETRY = "comment `/loop retry`"
@@ -62,13 +60,13 @@ def _ways(state: LoopState) -> str | tuple[str, ...]:
     if state.state is Phase.PAUSED:
         return "nothing, until somebody comments `/loop resume`."
     if state.outcome is None:
-        return f"round {state.round} runs in the next job." if state.history else "it is running."
+        return f"round {state.round} runs in the next job." if state.history else "nothing to do."
     if state.outcome is Outcome.APPROVED:
         ready = outbox.item_of(state, outbox.READY)
         click = ready is not None and ready.status == "refused"
         merge = outbox.item_of(state, outbox.AUTO_MERGE)
         merges = merge is not None and merge.status == "done" and not merge.why
-        reads = _MERGES if merges else "a person reads and merges it; the loop never does."
+        reads = _MERGES if merges else "read it and merge it; the loop never does."
         return _CLICK if click else reads
     if state.outcome is Outcome.CANCELLED:
         return _after_cancellation(state)
@@ -76,41 +74,6 @@ def _ways(state: LoopState) -> str | tuple[str, ...]:
         return _after_rounds(state)
     by_reason = state.outcome is Outcome.NEEDS_HUMAN and state.reasons
     return _after_needs_human(state) if by_reason else _after_failure(state)
-
-
-def refused_change(state: LoopState) -> list[str]:
-    """The lines that show the change that was refused, folded; none where none was."""
-    if not state.refused_diff:
-        return []
-    summary = "<details><summary>The refused change, which was not pushed</summary>"
-    return ["", summary, "", quote(state.refused_diff), "", "</details>"]
-
-
-def refused_report(state: LoopState) -> list[str]:
-    """The line that names the report for which the loop stopped; none where it is none."""
-    last = state.attempt
-    if state.outcome is None or last is None or not (last.report_refused and state.state_branch):
-        return []
-    path = bus.refused_path(state.task_id, state.round, last.role, last.number)
-    return [f"- **The refused report:** `{path}` on the branch `{state.state_branch}`"]
-
-
-def failed_setup(state: LoopState) -> list[str]:
-    """The lines that quote the setup command that failed, folded; none where none did."""
-    failed = state.failed_setup
-    if failed is None or not failed.tail.strip():
-        return []
-    summary = f"<details><summary>What the setup command printed (exit code {failed.exit_code})"
-    return ["", f"{summary}</summary>", "", quote(failed.tail), "", "</details>"]
-
-
-def refused_push(state: LoopState) -> list[str]:
-    """The lines that quote why the last push was refused, folded; none where none was."""
-    if state.refusal is None or "push_refused" not in state.reasons:
-        return []
-    who = "was found before the push" if state.refusal.found_here else "the git server answered"
-    summary = f"<details><summary>What {who}</summary>"
-    return ["", summary, "", quote(state.refusal.words), "", "</details>"]
 
 
 def _again(state: LoopState) -> str:

@@ -1,4 +1,4 @@
-"""Findings in posts: what blocks, what is for later, what is settled, and what the rules saw.
+"""Findings in posts: what is open, what is for later, what is settled, and what the rules saw.
 
 Each has its id, its severity, where its line comes from, and whether it was raised again: that is
 what a person needs to decide whether a further round is worth its price.
@@ -7,13 +7,22 @@ what a person needs to decide whether a further round is worth its price.
 from collections.abc import Collection, Iterable, Mapping
 
 from loop_kit.core.agent.reports import ReviewReport
+from loop_kit.core.forge.context import PostContext, link
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.findings import Finding, later_findings
+from loop_kit.core.loop.findings import Finding, later_findings, open_findings
+from loop_kit.core.loop.provenance import NOWHERE
 from loop_kit.core.loop.state import LoopState, RoundRecord
-from loop_kit.core.loop.wording import joined_words, provenance_words, raised_by_words
-from loop_kit.core.text.harmless import code, inline
+from loop_kit.core.loop.wording import (
+    history_words,
+    joined_words,
+    provenance_words,
+    raised_by_words,
+)
+from loop_kit.core.text.harmless import cell, code, code_in_cell, inline
+from loop_kit.core.text.numbers import counted
 
 MAX_LATER = 30
+MAX_OPEN = 20
 _CLOSED: Mapping[str, str] = {
     "fixed": "Fixed",
     "withdrawn": "Withdrawn",
@@ -34,26 +43,43 @@ def closed_words(state: LoopState, finding: Finding) -> str:
     return f"**{how}**{when}"
 
 
-def findings_section(
-    title: str, findings: Iterable[Finding], inline_ids: Collection[str] = ()
+def place(finding: Finding) -> str:
+    """The file and the line of a finding, as text."""
+    return f"{finding.file}:{finding.line}" if finding.line else finding.file
+
+
+def place_link(finding: Finding, sha: str, context: PostContext, *, in_cell: bool = False) -> str:
+    """The place of a finding, with a link to it at a commit; '' where it has none."""
+    if not finding.file:
+        return ""
+    line = None if finding.provenance == NOWHERE else finding.line
+    text = (code_in_cell if in_cell else code)(place(finding))
+    return link(text, context.file(sha, finding.file, line))
+
+
+def finding_lines(
+    finding: Finding, sha: str, context: PostContext, inline_ids: Collection[str] = ()
 ) -> list[str]:
-    """The findings below a heading; of those in `inline_ids` one line each."""
-    lines = [line for finding in findings for line in _lines(finding, inline_ids)]
-    return ["", f"### {title}", "", *lines] if lines else []
-
-
-def _lines(finding: Finding, inline_ids: Collection[str] = ()) -> list[str]:
-    line = f":{finding.line}" if finding.line else ""
-    where = f" {code(finding.file + line)}" if finding.file else ""
-    lines = [f"- **{finding.id}** [{finding.severity}]{where} {inline(finding.reason)}"]
-    details = (
-        ("Required: ", finding.required_change),
-        ("Fails when: ", finding.scenario),
-    )
+    """A finding as an item of a list; of one in `inline_ids` what is not on its line already."""
+    name = f"**{finding.id}** {finding.severity} {place_link(finding, sha, context)}".rstrip()
+    lines = [f"- {name}: {inline(finding.reason)}"]
+    details = (("Required: ", finding.required_change), ("Fails when: ", finding.scenario))
     if finding.id not in inline_ids:
         lines += [f"  - {label}{inline(text, 1000)}" for label, text in details if text]
-    context = context_words(finding)
-    return [*lines, f"  - {context}"] if context else lines
+    about = context_words(finding)
+    return [*lines, f"  - {about}"] if about else lines
+
+
+def findings_section(
+    title: str,
+    findings: Iterable[Finding],
+    sha: str,
+    context: PostContext,
+    inline_ids: Collection[str] = (),
+) -> list[str]:
+    """The findings below a heading; nothing where there is none."""
+    lines = [line for f in findings for line in finding_lines(f, sha, context, inline_ids)]
+    return ["", f"### {title}", "", *lines] if lines else []
 
 
 def context_words(finding: Finding) -> str:
@@ -69,13 +95,53 @@ def context_words(finding: Finding) -> str:
     return inline(" ".join(f"{each[0].upper()}{each[1:]}." for each in phrases if each), 1000)
 
 
-def later_section(findings: Iterable[Finding], inline_ids: Collection[str] = ()) -> list[str]:
-    """What is kept for later, the newest of many; nothing where there is none."""
-    kept = list(findings)
-    more = len(kept) - MAX_LATER
-    earlier = [f"- and {more} more in `state.json`"] if more > 0 else []
-    section = findings_section("For later (does not block)", kept[-MAX_LATER:], inline_ids)
-    return [*section, *earlier]
+def open_table(state: LoopState, context: PostContext) -> list[str]:
+    """The findings that block, one row each; nothing where there is none."""
+    found = open_findings(state.findings)
+    if not found:
+        return []
+    more = len(found) - MAX_OPEN
+    return [
+        "",
+        "| open | where | since | why |",
+        "|---|---|---|---|",
+        *(_open_row(finding, state, context) for finding in found[:MAX_OPEN]),
+        *(["", f"And {more} more in `state.json`."] if more > 0 else []),
+    ]
+
+
+def _open_row(finding: Finding, state: LoopState, context: PostContext) -> str:
+    since = ", ".join(history_words(finding)).removeprefix("raised in ")
+    why = cell(finding.reason)
+    if finding.criterion:
+        why = f"{why} ({cell(finding.criterion, 20)} is not met)"
+    where = place_link(finding, state.head_sha, context, in_cell=True)
+    return f"| **{finding.id}** {finding.severity} | {where} | {cell(since)} | {why} |"
+
+
+def later_section(
+    findings: Iterable[Finding],
+    sha: str,
+    context: PostContext,
+    inline_ids: Collection[str] = (),
+    note: str = "",
+) -> list[str]:
+    """What is kept for later, folded, the newest of many; nothing where there is none."""
+    found = list(findings)
+    lines = [
+        line for f in found[-MAX_LATER:] for line in finding_lines(f, sha, context, inline_ids)
+    ]
+    more = len(found) - MAX_LATER
+    lines += [f"- and {more} more in `state.json`"] if more > 0 else []
+    lines += ["", note] if note and lines else []
+    what = "which does not block" if len(found) == 1 else "which do not block"
+    return folded(f"{counted(len(found), 'finding')} for later, {what}", lines)
+
+
+def folded(summary: str, lines: list[str]) -> list[str]:
+    """Lines that are opened by a click; `summary` is our own text. Nothing where there is none."""
+    opened = ["", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]
+    return opened if lines else []
 
 
 def open_after_round(state: LoopState, round_: int) -> list[Finding]:
@@ -87,11 +153,10 @@ def open_after_round(state: LoopState, round_: int) -> list[Finding]:
     ]
 
 
-def settled_section(state: LoopState, round_: int) -> list[str]:
+def settled_lines(state: LoopState, round_: int) -> list[str]:
     """One struck line for each finding that the round has settled."""
     closed = [f for f in state.findings if f.closed_round == round_]
-    lines = [f"- **{f.id}** ~~{inline(f.reason)}~~ · {inline(_how_settled(f))}" for f in closed]
-    return ["", "### Settled", "", *lines] if lines else []
+    return [f"- **{f.id}** ~~{inline(f.reason)}~~ · {inline(_how_settled(f))}" for f in closed]
 
 
 def _how_settled(finding: Finding) -> str:
@@ -102,10 +167,10 @@ def _how_settled(finding: Finding) -> str:
     return f"{finding.status}: {why}"
 
 
-def progress_section(state: LoopState, round_: int, review: ReviewReport) -> list[str]:
-    """One line on what became of the findings since the last round; none in the first."""
+def progress_words(state: LoopState, round_: int, review: ReviewReport) -> str:
+    """What became of the findings since the last round; '' in the first."""
     if round_ == 1:
-        return []
+        return ""
     disposed = {d.id: d.status for d in review.dispositions}
     phrases = [
         f"{f.id} {f.status if f.closed_round == round_ else _still(f, disposed)}"
@@ -116,8 +181,7 @@ def progress_section(state: LoopState, round_: int, review: ReviewReport) -> lis
     blocking = sum(f.blocking for f in new)
     phrases += [f"{blocking} new"] if blocking else []
     phrases += [f"{len(new) - blocking} for later"] if len(new) > blocking else []
-    since = f"**Since round {round_ - 1}:** {' · '.join(phrases)}" if phrases else ""
-    return ["", since] if since else []
+    return " · ".join(phrases)
 
 
 def _still(finding: Finding, disposed: Mapping[str, str]) -> str:
@@ -126,19 +190,18 @@ def _still(finding: Finding, disposed: Mapping[str, str]) -> str:
 
 def rules_section(record: RoundRecord | None) -> list[str]:
     """What each rule saw in a round, folded; nothing where no rule has said anything."""
-    if record is None or not record.rules:
+    if record is None:
         return []
-    summary = f"<details><summary>What each rule saw in round {record.round}</summary>"
     lines = [f"- **{inline(note.rule, 40)}**: {inline(note.text, 1000)}" for note in record.rules]
-    return ["", summary, "", *lines, "", "</details>"]
+    return folded(f"What each rule saw in round {record.round}", lines)
 
 
-def final_sections(state: LoopState) -> list[str]:
+def final_sections(state: LoopState, context: PostContext) -> list[str]:
     """For a loop that has ended: what is for later, and what the rules saw last."""
     if state.outcome is None:
         return []
     last = state.history[-1] if state.history else None
     issue = outbox.item_of(state, outbox.FOLLOW_UP)
-    kept = [f"They are in #{issue.ref}."] if issue is not None and issue.ref else []
-    later = later_section(later_findings(state.findings))
-    return [*later, *(["", *kept] if later and kept else []), *rules_section(last)]
+    note = f"They are in #{issue.ref}." if issue is not None and issue.ref else ""
+    later = later_findings(state.findings)
+    return [*later_section(later, state.head_sha, context, note=note), *rules_section(last)]

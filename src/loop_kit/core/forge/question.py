@@ -9,6 +9,7 @@ import shlex
 
 from loop_kit.core.forge import advice
 from loop_kit.core.forge.choices import ANOTHER, Choice, asked, choices
+from loop_kit.core.forge.findings import folded, place
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.state import LoopState, Outcome, RoundRecord
@@ -60,35 +61,33 @@ def question(state: LoopState) -> Question | None:
 
 
 def question_lines(state: LoopState) -> list[str]:
-    """The question as a part of a post, with the table of findings; nothing where none is asked."""
+    """The question as a part of a post; nothing where none is asked."""
     asked_now = question(state)
     if asked_now is None:
         return []
     findings = asked(state)
     about = [line for finding in findings[:MAX_ABOUT] for line in _about(finding, state)]
-    numbered = [f"{number}. {answer}" for number, answer in enumerate(asked_now.answers, 1)]
     notes = [_ANY] if len(findings) > 1 else []
     notes += [_AGAIN] if any(choice.act == "waive" for choice in choices(state)) else []
     tried = tried_words(state)
     notes += [f"Tried already: {tried}."] if tried else []
-    notes += [_take_over(state.work_branch)] if state.work_branch else []
     return [
-        f"**{asked_now.text}** Choose one:",
-        "",
-        *numbered,
+        *about,
+        *([""] if about else []),
+        f"**{asked_now.text} Choose one:**",
+        *(f"- {answer}" for answer in asked_now.answers),
         *(["", " ".join(notes)] if notes else []),
-        *(["", *about] if about else []),
-        *findings_table(state),
     ]
 
 
-def _take_over(branch: str) -> str:
-    """How a person does the rest without the loop, which leaves alone what it is not asked for."""
+def take_over(branch: str) -> list[str]:
+    """How a person does the rest without the loop, folded."""
     get = f"git fetch origin {shlex.quote(branch)} && git switch {shlex.quote(branch)}"
-    return (
-        f"To take over yourself: {code(get)}, commit, `git push`, and merge the pull request; the"
-        " loop does nothing more unless it is asked to."
+    line = (
+        f"{code(get)}, commit, `git push`, and merge the pull request. The loop does nothing more"
+        " unless it is asked to."
     )
+    return folded("How to take over yourself", [line]) if branch else []
 
 
 def asked_about(state: LoopState) -> str:
@@ -107,31 +106,34 @@ def asked_about(state: LoopState) -> str:
 
 
 def _about(finding: Finding, state: LoopState) -> list[str]:
-    """One finding in the words of those who disagree about it."""
-    where = f" ({code(_place(finding))})" if finding.file else ""
-    line = f"- **{finding.id}**{where}: {inline(finding.reason, _LONGEST)}"
+    """What those say who disagree about a finding."""
     if "contested" not in state.reasons:
-        return [line]
-    notes = (("Reviewer", finding.note), ("Worker", finding.dispute))
-    return [line, *(f"  - {who}: {inline(text, _LONGEST)}" for who, text in notes if text)]
+        return []
+    notes = (("reviewer", finding.note), ("worker", finding.dispute))
+    said = [f"the {who} says: {inline(text, _LONGEST)}" for who, text in notes if text]
+    return [f"- About **{finding.id}** {text}" for text in said]
 
 
 def _answers(state: LoopState, offered: tuple[Choice, ...]) -> tuple[str, ...]:
-    answers = [f"**{each.means}:** comment `{each.command}`{_effect(each)}" for each in offered]
+    answers = [f"`{each.command}`: {_lower(each.means)}{_effect(each)}" for each in offered]
     if len(offered) < 3:
-        answers.append(f"**The card is what is wrong:** {advice.CARD}.")
+        answers.append(f"{advice.CARD}: the card is what is wrong.")
     if "diff_growth" in state.reasons:
-        answers[1:2] = [f"**The task is too large:** narrow it: {advice.CARD}."]
-    return tuple(answers)
+        answers[1:2] = [f"{advice.CARD}: the task is too large, and is narrower now."]
+    return tuple(f"{answer[0].upper()}{answer[1:]}" for answer in answers)
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[0].lower()}{sentence[1:]}"
 
 
 def _effect(choice: Choice) -> str:
     if choice.act == "require":
         return ". It goes to the worker, and is not to be disputed again."
     if choice.act == "extend":
-        return ", which adds two rounds."
+        return ", in two more rounds."
     if choice.act == "retry" and choice.rest:
-        return ", with the name of another backend whose program and key this job has."
+        return ". Name another backend whose program and key this job has."
     if choice.short == "the size is right":
         return ". It is asked again only where the change grows further."
     return "."
@@ -141,7 +143,7 @@ def _other_answers(state: LoopState) -> tuple[str, ...]:
     """The answers to a stop that is not about findings: the advice, and one way beside it."""
     answers = [f"{way[0].upper()}{way[1:]}" for way in advice.ways(state)]
     if state.outcome in _AGENT_FAILED:
-        answers.append(f"**{ANOTHER.means}:** comment `{ANOTHER.command}`{_effect(ANOTHER)}")
+        answers.append(f"`{ANOTHER.command}`: {_lower(ANOTHER.means)}{_effect(ANOTHER)}")
     return (*answers, _LEAVE)
 
 
@@ -161,17 +163,18 @@ _KINDS = {
 
 
 def findings_table(state: LoopState) -> list[str]:
-    """What became of each finding in each round; the newest of many."""
+    """What became of each finding in each round, folded; the newest of many."""
     rounds = state.history[-MAX_ROUNDS:]
     rows = [f for f in state.findings if f.closed_round is None or f.closed_round >= _first(rounds)]
-    if not rows or not rounds:
+    if not rows or len(rounds) < 2:
         return []
     rows.sort(key=lambda finding: finding.status != "open" or not finding.blocking)
     more = len(state.findings) - len(rows[:MAX_ROWS])
     head = ["finding", *(f"r{record.round}" for record in rounds)]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(_row(finding, rounds))} |" for finding in rows[:MAX_ROWS]]
-    return ["", *lines, *(["", f"And {more} more in `state.json`."] if more else [])]
+    lines += ["", f"And {more} more in `state.json`."] if more else []
+    return folded("What became of each finding", lines)
 
 
 def _first(rounds: tuple[RoundRecord, ...]) -> int:
@@ -179,7 +182,7 @@ def _first(rounds: tuple[RoundRecord, ...]) -> int:
 
 
 def _row(finding: Finding, rounds: tuple[RoundRecord, ...]) -> list[str]:
-    where = f" {code_in_cell(_place(finding))}" if finding.file else ""
+    where = f" {code_in_cell(place(finding))}" if finding.file else ""
     name = f"**{finding.id}** {finding.severity}{where}"
     last = rounds[-1].round
     return [name, *(_cell(finding, record, last) for record in rounds)]
@@ -200,7 +203,3 @@ def _cell(finding: Finding, record: RoundRecord, last: int) -> str:
     if finding.id in record.disputed:
         return "disputed"
     return "joined" if round_ in {joined.round for joined in finding.joined} else "open"
-
-
-def _place(finding: Finding) -> str:
-    return f"{finding.file}:{finding.line}" if finding.line else finding.file

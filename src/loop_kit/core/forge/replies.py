@@ -165,7 +165,7 @@ def _consequence(command: Command, before: LoopState, after: LoopState) -> str:
         return "It is paused until somebody comments `/loop resume`."
     if command.verb == "stop" and before.outcome is None:
         return f"It is stopped. Next: {next_step(after)}"
-    return f"It is stopped still. Next: {next_step(after)}"
+    return f"It is still stopped. Next: {next_step(after)}"
 
 
 def _is_reviewed_again(before: LoopState, after: LoopState) -> bool:

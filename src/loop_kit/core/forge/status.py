@@ -6,29 +6,28 @@ post that was left open for a day shows the status of today.
 
 from typing import Literal
 
-from loop_kit.core.card.task import TaskCard
-from loop_kit.core.forge.advice import (
-    STOP,
-    failed_setup,
-    next_step,
-    refused_change,
-    refused_push,
-    refused_report,
-)
-from loop_kit.core.forge.findings import final_sections
-from loop_kit.core.forge.question import question, question_lines
-from loop_kit.core.forge.render import branch, headline, marker, rounds_table, usage_text
+from loop_kit.core.forge.advice import next_step
+from loop_kit.core.forge.context import PostContext, link
+from loop_kit.core.forge.figures import usage_text
+from loop_kit.core.forge.findings import final_sections, folded, open_table
+from loop_kit.core.forge.heading import doing, heading
+from loop_kit.core.forge.notes import status_notes
+from loop_kit.core.forge.question import findings_table, question, question_lines, take_over
+from loop_kit.core.forge.render import branch, marker
+from loop_kit.core.forge.rounds import review_link, rounds_table, usage_table
+from loop_kit.core.forge.stops import refused_report, stop_sections
 from loop_kit.core.forge.verdict import verdict_lines
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.core.text.harmless import cut, inline, quote
+from loop_kit.core.loop.second_review import who_approved
+from loop_kit.core.loop.state import LoopState, Outcome, Phase
+from loop_kit.core.text.harmless import code, cut, inline
 from loop_kit.core.text.plain_words import title
 from loop_kit.core.text.sanitize import MAX_BODY, fence
 from loop_kit.frozen import frozen
 
 STATUS_CONTEXT = "loop-kit"
 MAX_STATUS = 140
-_JOB_TOKEN = "github-actions[bot]"  # noqa: S105
+_COMMANDS = ("`/loop pause`", "`/loop stop`")
 
 REFUSED = "<!-- loop-kit:refused -->"
 """The marker of the comment that says why no loop was started."""
@@ -63,83 +62,96 @@ def wanted_label(state: LoopState) -> Label | None:
 
 def commit_status(state: LoopState) -> tuple[StatusState, str]:
     """The state of the commit status and its description."""
-    text = title(headline(state), MAX_STATUS)
+    now = heading(state)
+    text = title(" · ".join([now.words, *now.facts]), MAX_STATUS)
     if state.outcome is None:
         return "pending", text
     return ("success" if state.outcome is Outcome.APPROVED else "failure"), text
 
 
-def status_comment(state: LoopState) -> str:
+def status_comment(state: LoopState, context: PostContext | None = None) -> str:
     """The one comment on the pull request, which is updated."""
+    context = context or PostContext()
+    table, said = rounds_table(state, context), verdict_lines(state)
     parts = [
         marker(state.task_id, outbox.STATUS_COMMENT),
-        f"### Review loop `{state.task_id}`",
+        f"### {heading(state, context).text}",
         "",
-        inline(headline(state), 1000),
-        "",
-        *_asks(state),
-        *rounds_table(state),
-        "",
-        f"Used so far: {usage_text(state)}.",
-        "",
-        *_next(state),
-        *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
-        *verdict_lines(state),
-        f"- **CI:** {_ci(state)}",
-        *([f"- **Sandbox:** {inline(state.sandbox, 200)}"] if state.sandbox else []),
-        f"- **Everything else:** `state.json` and `archive/` on the branch `{branch(state)}`.",
-        *refused_report(state),
-        *final_sections(state),
-        *refused_change(state),
-        *refused_push(state),
-        *failed_setup(state),
+        *lead(state, context),
+        *(["", *said] if said else []),
+        *open_table(state, context),
+        *(["", *table] if table else []),
+        *stop_sections(state),
+        *status_notes(state),
+        *final_sections(state, context),
+        *findings_table(state),
+        *usage_table(state),
+        *(take_over(state.work_branch) if question(state) else []),
+        *_details(state, context),
     ]
     return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
 
-def acknowledgement(state: LoopState, card: TaskCard | None = None) -> str:
-    """The one comment on the issue that the `card` came from, which is updated."""
-    parts = [
-        marker(state.task_id, outbox.ACKNOWLEDGEMENT),
-        f"### Review loop `{state.task_id}`",
-        "",
-        inline(headline(state), 1000),
-        "",
-        *_asks(state),
-        *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
-        *_next(state),
-        *([f"- **To stop it:** {STOP}"] if state.outcome is None else []),
-        *_card_note(state),
-        *refused_report(state),
-        *refused_change(state),
-        *refused_push(state),
-        *failed_setup(state),
-        *_verify_note(state, card.verify if card else ()),
+def lead(state: LoopState, context: PostContext) -> list[str]:
+    """Why the loop stopped, and what a person does next."""
+    why = [inline(state.error, 1000), ""] if state.error and state.outcome else []
+    return [*why, *_approvers(state), *_next(state, context), *refused_report(state, context)]
+
+
+def _approvers(state: LoopState) -> list[str]:
+    """Who approved, where two were to be asked."""
+    approved = state.outcome is Outcome.APPROVED and state.history
+    who = who_approved(state.history[-1]) if approved else None
+    return [f"Approved by {inline(who.rstrip('.'), 500)}.", ""] if who else []
+
+
+def _next(state: LoopState, context: PostContext) -> list[str]:
+    """The question of a stopped loop, or else what is next, with the links that it needs."""
+    asked = question_lines(state)
+    if asked:
+        return asked
+    if state.outcome is None and state.state is not Phase.PAUSED:
+        log = context.run(state.lease.run_id) if state.lease and doing(state, context) else None
+        links = [f"[Log]({log})"] if log else []
+        return [" · ".join([*links, *_COMMANDS])]
+    links = _links(state, context) if state.outcome is Outcome.APPROVED else []
+    return [" ".join([f"**Next:** {next_step(state)}", " · ".join(links)]).rstrip()]
+
+
+def _links(state: LoopState, context: PostContext) -> list[str]:
+    last = state.history[-1] if state.history else None
+    changes = context.changes(state.pull_request)
+    review = review_link(state, last.round, context) if last else None
+    named = (("Changes", changes), ("Last review", review))
+    return [f"[{words}]({url})" for words, url in named if url]
+
+
+def _details(state: LoopState, context: PostContext) -> list[str]:
+    """What is looked for when something is odd, folded."""
+    where = link(f"`{branch(state)}`", context.branch(branch(state)))
+    lines = [
+        f"- The state and all reports are on the branch {where}; `loop fetch {state.task_id}`"
+        " gets them on a laptop.",
+        f"- Used so far: {usage_text(state.usage)}.",
+        *([f"- Sandbox: {inline(state.sandbox, 200)}"] if state.sandbox else []),
     ]
-    return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+    return folded("Where the state is, and how to debug it on a laptop", lines)
 
 
-def _asks(state: LoopState) -> list[str]:
-    """The question of a stopped loop, before everything else."""
-    lines = question_lines(state)
-    return [*lines, ""] if lines else []
-
-
-def _next(state: LoopState) -> list[str]:
-    """What is next, where that is no question."""
-    return [] if question(state) else [f"- **Next:** {next_step(state)}"]
-
-
-def status_reply(mark: str, state: LoopState) -> str:
+def status_reply(mark: str, state: LoopState, context: PostContext | None = None) -> str:
     """The answer to `/loop status`; `mark` is its marker."""
+    context = context or PostContext()
+    run = state.lease.run_id if state.lease else ""
     parts = [
         mark,
-        f"`{state.task_id}`: {inline(headline(state), 1000)}",
+        f"### {heading(state, context).text}",
         "",
-        f"- **Next:** {next_step(state)}",
-        *([f"- **Pull request:** {_pull(state)}"] if _pull(state) else []),
-        f"- **Used so far:** {usage_text(state)}.",
-        *([f"- **Running:** run {state.lease.run_id}."] if state.lease else []),
+        *lead(state, context),
+        *open_table(state, context),
+        "",
+        f"- Loop {code(state.task_id)}, {pull_words(state, context) or 'no pull request yet'}",
+        f"- Used so far: {usage_text(state.usage)}.",
+        *([f"- {link(f'Run {run}', context.run(run))} works on it."] if run else []),
     ]
     return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
 
@@ -173,43 +185,9 @@ def _remedy_lines(remedy: str) -> list[str]:
     return [inline(text, 2000), *(["", fence(example)] if example else [])]
 
 
-def _pull(state: LoopState) -> str:
-    """The pull request's number, or why there is none."""
+def pull_words(state: LoopState, context: PostContext) -> str:
+    """The pull request, or why there is none; '' where it is not opened yet."""
     if state.pull_request is not None:
-        return f"#{state.pull_request}"
+        return link(f"pull request #{state.pull_request}", context.pull(state.pull_request))
     opened = outbox.item_of(state, outbox.PULL_REQUEST)
     return inline(opened.why, 1000) if opened is not None and opened.why else ""
-
-
-def _card_note(state: LoopState) -> list[str]:
-    if state.outcome is Outcome.APPROVED:
-        return []
-    return [
-        "- **The task** is what this issue said when the loop was started. An edit counts only"
-        " after `/loop refresh`."
-    ]
-
-
-def _verify_note(state: LoopState, asked: tuple[str, ...]) -> list[str]:
-    """The commands that run, to the letter: those of an issue were written by an outsider."""
-    if state.outcome is Outcome.APPROVED:
-        return []
-    is_ignored = bool(asked) and asked != state.verify
-    note = "The verify commands of this issue do not run: the repository has its own."
-    parts = ["", note] if is_ignored else []
-    if state.verify:
-        whose = "of this issue" if asked == state.verify else "of the repository"
-        parts += ["", f"Verify commands {whose}, run in each round:", ""]
-        parts.append(quote("\n".join(state.verify)))
-    return parts
-
-
-def _ci(state: LoopState) -> str:
-    opened = outbox.item_of(state, outbox.PULL_REQUEST)
-    if opened is not None and opened.by == _JOB_TOKEN:
-        return (
-            "GitHub starts no checks by itself for what a job's own token pushes. Approve the"
-            " waiting runs where GitHub offers it, or close and reopen the pull request; the"
-            " token of a GitHub App as `github-token` makes them start by themselves."
-        )
-    return "checks run on each push as they do for any other push."

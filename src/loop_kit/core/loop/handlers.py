@@ -258,6 +258,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         disputed=tuple(r.id for r in event.report.responses if r.action == "disputed"),
         kind="simplify" if state.simplify else "fresh" if state.fresh_round else "",
         attempts=recorded_earlier(state),
+        run_id=state.lease.run_id if state.lease else "",
     )
     return update(
         state,

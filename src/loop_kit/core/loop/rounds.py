@@ -68,3 +68,5 @@ class RoundRecord(ExtensibleRecord):
     kind: Literal["", "fresh", "simplify", "review"] = ""
     attempts: tuple[AttemptRecord, ...] = ()
     """Every attempt of the round with what it used, oldest first."""
+    run_id: str = ""
+    """The run of the workflow in which it was worked on; '' on a laptop."""
