@@ -21,14 +21,20 @@ _WRITE_DIFF = (
 
 
 def late_rounds(bench: Bench, last: int) -> tuple[float, float]:
-    """A round of the last tenth of a run beside one of the first; and the MB of `.loop/`."""
+    """A round of the last tenth of a run beside one of the first; and the MB of `.loop/`.
+
+    Without `runtime/`, where the log that makes transitions durable fills up to 4 MB, then begins
+    again.
+    """
     run = prepare(bench, "loop-kit", last)
     starts = _agents(run) / "starts"
     starts.touch()
     measure.run(run.argv, run.cwd, run.env, run.log)
     times = [float(line) for line in starts.read_text().splitlines()]
     spans = [after - before for before, after in pairwise(times)]
-    size = sum(path.stat().st_size for path in (run.cwd / ".loop").rglob("*") if path.is_file())
+    loop = run.cwd / ".loop"
+    kept = (path for path in loop.rglob("*") if path.relative_to(loop).parts[0] != "runtime")
+    size = sum(path.stat().st_size for path in kept if path.is_file())
     tenth = max(1, len(spans) // 10)
     return median(spans[-tenth:]) / median(spans[1 : 1 + tenth]), size / 1e6
 

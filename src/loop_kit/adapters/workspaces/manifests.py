@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from fnmatch import translate
+from functools import cache
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.card.scope import GITLINK
@@ -29,7 +30,6 @@ MANIFESTS = (
     *(".python-version", ".node-version", ".nvmrc", ".ruby-version", ".tool-versions"),
     *("mise.toml", ".mise.toml", "*.lock"),
 )
-_MANIFEST = re.compile("|".join(map(translate, MANIFESTS)))
 
 
 class Manifests:
@@ -72,7 +72,13 @@ class Manifests:
 
 def is_manifest(path: str) -> bool:
     """Whether a file is called as manifests and lock files are."""
-    return _MANIFEST.match(path.rpartition("/")[2]) is not None
+    return _manifest().match(path.rpartition("/")[2]) is not None
+
+
+@cache
+def _manifest() -> re.Pattern[str]:
+    """What manifests are called; few runs ask."""
+    return re.compile("|".join(map(translate, MANIFESTS)))
 
 
 def _words(command: str) -> Sequence[str]:

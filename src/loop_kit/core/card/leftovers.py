@@ -9,6 +9,7 @@ itself has chosen it. A folder that holds tracked files belongs to the project, 
 import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
+from functools import cache
 
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import one_line
@@ -29,8 +30,6 @@ _FILES = (
     *("*.o", "*.a", "*.so", "*.dylib", "*.dll", "*.exe", "*.class", "*.tsbuildinfo"),
     *(".eslintcache", ".DS_Store", "Thumbs.db", "*.swp", "core.[0-9]*"),
 )
-_IS_FOLDER = re.compile("|".join(map(translate, _FOLDERS)))
-_IS_FILE = re.compile("|".join(map(translate, _FILES)))
 _ENVIRONMENT_MARKERS = ("pyvenv.cfg", "conda-meta/history")
 _MAX_NAMED = 20
 _MAX_NAME = 200
@@ -114,10 +113,16 @@ def _left_by_tools(path: str, roots: set[str], holds_tracked: Callable[[str], bo
     parts = path.split("/")
     for depth in range(1, len(parts)):
         folder = "/".join(parts[:depth]) + "/"
-        is_output = folder in roots or _IS_FOLDER.match(parts[depth - 1])
+        is_output = folder in roots or _named(_FOLDERS).match(parts[depth - 1])
         if folder == path or (is_output and not holds_tracked(folder)):
             return folder
-    return path if _IS_FILE.match(parts[-1]) else None
+    return path if _named(_FILES).match(parts[-1]) else None
+
+
+@cache
+def _named(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """Names that one of the globs fits; few runs ask."""
+    return re.compile("|".join(map(translate, globs)))
 
 
 def explain_left(leftovers: Leftovers, refused: Iterable[str]) -> tuple[str, ...]:
