@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.pages import blocks
 
 from loop_kit import defaults
 from loop_kit.adapters.agents.catalogue import KNOWN
@@ -24,7 +25,9 @@ from loop_kit.usecases.github_files import TRIGGER_LABEL, AgentChoice, Layout, f
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
-EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
+SHIM = ROOT / "examples" / "loop-shim.yml"
+REUSABLE = ROOT / ".github" / "workflows" / "loop-reusable.yml"
+EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.yml")) if path != SHIM]
 VARIANTS = [(layout, agent) for layout in Layout for agent in AgentChoice]
 EXAMPLE_BUDGETS = {"max-minutes", "max-cost-usd"}
 WRITE = {"contents", "pull-requests", "issues", "statuses", "actions"}
@@ -191,6 +194,69 @@ def test_the_bundle_is_put_down_and_picked_up_at_one_place_under_one_name(
     assert place.items() <= up["with"].items()
     assert down["with"] == place
     assert up["if"] == "always()"
+
+
+def test_the_reusable_workflow_and_its_shim_pass_the_same_audits() -> None:
+    assert (done := _schema("github-workflows", REUSABLE, SHIM)).returncode == 0, done.stdout
+    assert (done := _zizmor(REUSABLE, SHIM)).returncode == 0, done.stdout
+
+
+def test_the_reusable_workflow_gives_the_action_what_a_dispatch_of_the_shim_declares() -> None:
+    reusable, shim = (yaml.safe_load(path.read_text("utf-8")) for path in (REUSABLE, SHIM))
+    (call,) = shim["jobs"].values()
+    jobs = reusable["jobs"]
+    claim = _ours({"jobs": {"claim": jobs["claim"]}})[0]["with"]
+
+    assert call["uses"] == "loop-kit/action/.github/workflows/loop-reusable.yml@v0"
+    assert call["permissions"] == jobs["claim"]["permissions"] == dict.fromkeys(WRITE, "write")
+    assert jobs["agents"]["permissions"] == {"contents": "read"}
+    declared = shim[True]["workflow_dispatch"]["inputs"]
+    assert set(declared) == set(
+        _workflow(Layout.ONE_JOB, AgentChoice.CODEX)[True]["workflow_dispatch"]["inputs"]
+    )
+    assert {name: claim[name] for name in declared} == {
+        name: f"${{{{ github.event.inputs.{name} }}}}" for name in declared
+    }
+    given = {name for step in _ours(reusable) for name in step["with"]}
+    assert given <= set(ACTION["inputs"])
+    assert set(call["secrets"]) <= set(reusable[True]["workflow_call"]["secrets"])
+    installed = [step["run"] for step in jobs["agents"]["steps"] if "run" in step]
+    assert installed == [KNOWN[agent].install for agent in AgentChoice]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    """The workflows on the page for organisations; a part of one is put where it belongs."""
+    found = []
+    for block in blocks("docs/organisations.md", "yaml"):
+        part = yaml.safe_load(block)
+        if isinstance(part, list):
+            part = {"agents": {"steps": part}}
+        if "jobs" not in part and "agents" not in part:
+            part = {"loop": {"uses": "octo/loop/.github/workflows/loop-reusable.yml@main", **part}}
+        whole = part if "jobs" in part else {"on": {"workflow_call": {}}, "jobs": part}
+        for job in whole["jobs"].values():
+            if "uses" not in job:
+                job.setdefault("runs-on", "ubuntu-latest")
+                job.setdefault("steps", [{"run": "true"}])
+        found.append({"on" if name is True else name: value for name, value in whole.items()})
+    return found
+
+
+def test_every_recipe_for_organisations_is_a_workflow_with_inputs_of_ours(tmp_path: Path) -> None:
+    paths, reusable = [], yaml.safe_load(REUSABLE.read_text("utf-8"))[True]["workflow_call"]
+    for number, recipe in enumerate(_recipes()):
+        paths.append(tmp_path / f"recipe-{number}.yml")
+        paths[-1].write_text(yaml.safe_dump(recipe), "utf-8")
+        for job in recipe["jobs"].values():
+            assert set(job.get("with", {})) <= set(reusable["inputs"])
+            assert set(job.get("secrets", {})) <= set(reusable["secrets"])
+            for step in job.get("steps", ()):
+                if step.get("uses", "").startswith("loop-kit/"):
+                    assert set(step["with"]) <= set(ACTION["inputs"])
+            if "id-token" in job.get("permissions", {}):
+                assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert len(paths) == 8
+    assert (done := _schema("github-workflows", *paths)).returncode == 0, done.stdout
 
 
 def test_no_workflow_has_a_group_a_credential_on_disk_or_rights_for_all_jobs() -> None:

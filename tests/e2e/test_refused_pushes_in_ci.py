@@ -173,6 +173,22 @@ def test_a_token_that_expires_during_the_round_is_named_and_the_bundle_brings_th
     assert hub.state(TASK)["history"][0]["decision"] == "changes_required"
 
 
+def test_an_apps_token_that_expires_leaves_the_rest_to_the_jobs_own(hub: Hub) -> None:
+    issue = opened(hub)
+    hub.git.add_token("app", "worker[bot]")
+    scopes = ("contents", "pull_requests", "issues", "statuses", "actions")
+    hub.api.set_permissions("app", dict.fromkeys(scopes, "write"))
+    hub.git.after_push.append(lambda _: hub.git.revoke("app"))
+
+    job = hub.job(env={"LOOP_JOB_TOKEN": "bot", "INPUT_GITHUB_TOKEN": "app"}, event=labelled(issue))
+
+    assert job.outputs["continue"] == "true", job.log
+    assert len(hub.git.pushes) == 4
+    assert job.log.count("posted with the job's own token") == 1, job.log
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    assert "GitHub starts no checks for it" in pull.issue.comments[0].body
+
+
 def take_up(hub: Hub, folder: Path, bundle: str) -> None:
     """Do what the message says, as a person does in a clone of their own."""
     clone = WorkingCopy.clone(f"{hub.git.url}/{REPOSITORY}", folder, "mona-token")

@@ -129,6 +129,10 @@ class GitServer:
         """Refuse this token from now on, for fetches and pushes alone; `add_token` renews it."""
         self._expired.add(token)
 
+    def revoke(self, token: str) -> None:
+        """Forget this token, for git and for the API."""
+        self._tokens.pop(token, None)
+
     def identity(self, token: str) -> Identity | None:
         return self._tokens.get(token)
 

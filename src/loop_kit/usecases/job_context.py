@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loop_kit.adapters.git.base_branch import ServerBaseBranch
@@ -14,6 +14,7 @@ from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.adapters.retry import Deadline
 from loop_kit.adapters.runner.job import Job
 from loop_kit.adapters.runner.log import ActionsLog
+from loop_kit.adapters.spare_token import SpareToken
 from loop_kit.bootstrap import Site
 from loop_kit.config_file import NAMES, Config, first_config
 from loop_kit.core.card.task import TaskCard
@@ -132,14 +133,15 @@ def open_context(
         raise BadSetting("The input github-token is empty.", "Pass `github-token`.")
     deadline = Deadline()
     deadline.set(settings.round_timeout_minutes * 60 + LEASE_MARGIN_SEC)
-    checkout = _open_checkout(job, environ, token, deadline)
+    spare = _spare_token(environ, token, log)
+    checkout = _open_checkout(job, environ, token, deadline, spare)
     parent = Path(job.temp) if job.temp else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="loop-kit-", dir=parent))
     return JobContext(
         invocation=Invocation.of_job(job),
         checkout=checkout,
-        forge=_forge(job, token, settings.reviewer_token.get_secret_value(), deadline),
+        forge=_forge(job, settings, deadline, spare),
         layers=layers,
         settings=settings,
         site=Site.in_job(
@@ -152,19 +154,28 @@ def open_context(
     )
 
 
-def _forge(job: Job, token: str, reviewer_token: str, deadline: Deadline) -> GitHubForge:
-    access = Access(job.api_url, job.server_url, job.repository, token, deadline=deadline)
-    reviewer = replace(access, token=reviewer_token) if reviewer_token else None
+def _spare_token(environ: Mapping[str, str], token: str, log: ActionsLog) -> SpareToken:
+    """The job's own token, where another one is used."""
+    own = environ.get("LOOP_JOB_TOKEN", "").strip()
+    return SpareToken("" if own == token else own, log.warn)
+
+
+def _forge(job: Job, settings: Settings, deadline: Deadline, spare: SpareToken) -> GitHubForge:
+    token = settings.github_token.get_secret_value()
+    place = (job.api_url, job.server_url, job.repository)
+    access = Access(*place, token, deadline=deadline, spare=spare)
+    other = settings.reviewer_token.get_secret_value()
+    reviewer = Access(*place, other, deadline=deadline) if other else None
     return GitHubForge(access, reviewer=reviewer)
 
 
 def _open_checkout(
-    job: Job, environ: Mapping[str, str], token: str, deadline: Deadline
+    job: Job, environ: Mapping[str, str], token: str, deadline: Deadline, spare: SpareToken
 ) -> Checkout:
     git = Git.in_job(Path(job.workspace), environ, timeout=120)
     place = find_checkout(git, Path.cwd(), job)
     git = git.at(place.root)
-    remote = Remote(remote_url(git, job), job.server_url, token, deadline)
+    remote = Remote(remote_url(git, job), job.server_url, token, deadline, spare)
     supply = PartialCheckout(git, remote)
     supply.complete(place.head)
     on_branch = job.ref.startswith("refs/heads/") and place.head == job.sha

@@ -177,6 +177,11 @@ def is_denied(output: str) -> bool:
     return "error: 403" in low or bool(re.search(_AUTHENTICATION, low))
 
 
+def is_unauthenticated(output: str) -> bool:
+    """Whether the server does not know the token."""
+    return bool(re.search(_AUTHENTICATION, output.lower()))
+
+
 def is_race(output: str) -> bool:
     """Whether somebody else moved a branch between our fetch and our push."""
     low = output.lower()

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from loop_kit.adapters.git.command import FETCH, Git
-from loop_kit.adapters.git.refusals import is_unreachable, may_pass, printable
+from loop_kit.adapters.git.refusals import is_unauthenticated, is_unreachable, may_pass, printable
 from loop_kit.adapters.process.process import Completed
 from loop_kit.adapters.retry import Deadline, retry
+from loop_kit.adapters.spare_token import SpareToken
 from loop_kit.errors import BranchRefused
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Remote:
         server: The part of the URL that the token is sent to.
         token: The token, or '' if git has credentials of its own.
         deadline: When the job is over.
+        spare: What is sent instead once the token has expired.
         use: What is known of the server so far.
     """
 
@@ -49,6 +51,7 @@ class Remote:
     server: str
     token: str = ""
     deadline: Deadline = field(default_factory=Deadline, compare=False)
+    spare: SpareToken = field(default_factory=SpareToken, compare=False)
     use: ServerUse = field(default_factory=ServerUse, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -59,10 +62,11 @@ class Remote:
 
         An empty value first: it resets what a checkout step left in a configuration file.
         """
-        if not self.token:
+        token = self.spare.token if self.spare.is_used else self.token
+        if not token:
             return {}
         key = f"http.{self.server.rstrip('/')}/.extraheader"
-        basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         return {
             "GIT_CONFIG_COUNT": "2",
             "GIT_CONFIG_KEY_0": key,
@@ -104,12 +108,13 @@ def ask_server(
         BranchRefused: the server does not answer.
         GitFailed: git is missing, or takes too long.
     """
-    env = {**_STALL_LIMIT, **remote.authorization()}
+
+    def send() -> Completed:
+        env = {**_STALL_LIMIT, **remote.authorization()}
+        return git.run(*command, ok=range(256), stdin=stdin, env=env, timeout=_TIMEOUT)
 
     def ask() -> Completed:
-        done = git.run(*command, ok=range(256), stdin=stdin, env=env, timeout=_TIMEOUT)
-        remote.use.worked = remote.use.worked or done.code == 0
-        return done
+        return _with_spare_token(remote, send)
 
     def may_succeed(done: Completed) -> bool:
         return done.code != 0 and may_pass(_errors(done), token_worked=remote.use.worked)
@@ -129,14 +134,26 @@ def push_once(git: Git, remote: Remote, *arguments: str) -> str | None:
     Raises:
         GitFailed: git is missing, or takes too long.
     """
-    done = git.run(
-        *("push", "--porcelain", "--atomic", "--no-verify", *arguments),
-        ok=range(256),
-        env=remote.authorization(),
-        timeout=_TIMEOUT,
-    )
-    remote.use.worked = remote.use.worked or done.code == 0
+
+    def push() -> Completed:
+        return git.run(
+            *("push", "--porcelain", "--atomic", "--no-verify", *arguments),
+            ok=range(256),
+            env=remote.authorization(),
+            timeout=_TIMEOUT,
+        )
+
+    done = _with_spare_token(remote, push)
     return f"{done.out.decode('utf-8', 'replace')}\n{_errors(done)}" if done.code else None
+
+
+def _with_spare_token(remote: Remote, request: Callable[[], Completed]) -> Completed:
+    """Make a request, and once more where the token was accepted before and has expired."""
+    done = request()
+    if done.code and remote.use.worked and is_unauthenticated(_errors(done)):
+        done = request() if remote.spare.take() else done
+    remote.use.worked = remote.use.worked or done.code == 0
+    return done
 
 
 def _errors(done: Completed) -> str:

@@ -24,6 +24,7 @@ from loop_kit.adapters.github import queries, refusals
 from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.github.spacing import Spacing
 from loop_kit.adapters.retry import Deadline, retry
+from loop_kit.adapters.spare_token import SpareToken
 from loop_kit.errors import ForgeUnavailable, LoopError
 
 __all__ = ["Access", "AnswerLost", "GitHubApi", "ReviewComment"]
@@ -38,6 +39,7 @@ class Access:
     """The API, the repository and the token.
 
     `pace` is the unit of every pause, in seconds; `deadline` is when the job is over.
+    `spare` is what is sent instead of the token once that has expired.
     """
 
     api_url: str
@@ -46,6 +48,12 @@ class Access:
     token: str
     pace: float = 1.0
     deadline: Deadline = field(default_factory=Deadline, compare=False)
+    spare: SpareToken = field(default_factory=SpareToken, compare=False)
+
+    @property
+    def current_token(self) -> str:
+        """The token that is sent now."""
+        return self.spare.token if self.spare.is_used else self.token
 
     @property
     def page(self) -> str:
@@ -95,6 +103,19 @@ class RateLimited(ForgeUnavailable):
         self.retry_after = retry_after
 
 
+class _CurrentToken(Auth.Token):
+    """The token that is sent now, also by objects that were made before it changed."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access.token)
+        self._access = access
+
+    @property
+    def token(self) -> str:
+        """The token for the next request."""
+        return self._access.current_token
+
+
 class GitHubApi:
     """Requests to one repository's API.
 
@@ -106,13 +127,13 @@ class GitHubApi:
     def __init__(self, access: Access, sleep: Callable[[float], None]) -> None:
         self._access = access
         self._sleep = sleep
-        self._login = ""
+        self._logins: dict[str, str] = {}
         self._token_worked = False
         self._is_down = False
         self._spacing = Spacing(access.between_writes, sleep, time.monotonic)
         self.github = Github(
             base_url=access.api_url.rstrip("/"),
-            auth=Auth.Token(access.token),
+            auth=_CurrentToken(access),
             retry=None,
             timeout=30,
             per_page=100,
@@ -128,9 +149,15 @@ class GitHubApi:
 
     def login(self) -> str:
         """The login of the token; `GET /user` is forbidden to a job's token, GraphQL is not."""
-        if not self._login:
-            self._login = str(self.graphql(queries.VIEWER, {})["viewer"]["login"])
-        return self._login
+        token = self._access.current_token
+        if token not in self._logins:
+            login = str(self.graphql(queries.VIEWER, {})["viewer"]["login"])
+            self._logins[self._access.current_token] = login
+        return self._logins[self._access.current_token]
+
+    def logins(self) -> set[str]:
+        """Every login that this process has posted as."""
+        return {self.login(), *self._logins.values()}
 
     def read(self, permission: str, path: str, **parameters: str | int) -> Any:
         """The JSON of one GET below the repository; `path` begins with a slash."""
@@ -273,6 +300,7 @@ class GitHubApi:
                 wait = refusals.wait_for(_headers(error), time.time())
                 raise RateLimited(wait) from None
             if error.status == 401 and self._token_worked:
+                self._access.spare.take()
                 raise AnswerLost(
                     "GitHub does not know the token any more (401).",
                     "It may have expired: run the job again.",

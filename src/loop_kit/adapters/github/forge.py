@@ -21,6 +21,7 @@ from loop_kit.adapters.github.answers import (
 )
 from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
 from loop_kit.adapters.github.refusals import Refused
+from loop_kit.adapters.spare_token import CHECKS_NOT_STARTED
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
 from loop_kit.core.forge.render import first_line, read_marker
@@ -233,7 +234,7 @@ class GitHubForge:
 
     def _logins(self) -> set[str]:
         """Who we post as; a reviewer's token that does not count any more hides no other post."""
-        us = {self._api.login()}
+        us = self._api.logins()
         if self._reviewer is not None:
             with contextlib.suppress(ForgeRefused, ForgeUnavailable):
                 us.add(self._reviewer.login())
@@ -313,6 +314,8 @@ class GitHubForge:
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
         """Replace the body of our comment `id_`, or post one if there is none; returns its id."""
         issue = self._api.repository.get_issue(number)
+        if self._access.spare.is_used:
+            body = f"{body}\n\n{CHECKS_NOT_STARTED}"
         if id_.isdigit():
             path = f"/issues/comments/{id_}"
             if self._api.set("issues: write", "PATCH", path, {"body": body}, unless=404):
