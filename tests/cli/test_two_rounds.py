@@ -36,6 +36,8 @@ def approved(tmp_path_factory: pytest.TempPathFactory, make_repo: Callable[[Path
     ]
     repo.card(acceptance_criteria=["VALUE is 2"], constraints=["keep it short"])
     repo.plan({**TWO_ROUNDS, "worker/1": work})
+    heard = repo.root.parent / "heard"
+    repo.extra["LOOP_ON_EVENT"] = f"cat >> {heard}; echo >> {heard}"
     result = repo.run()
     assert result.code == 0, result.text
     return repo
@@ -45,6 +47,25 @@ def test_each_agent_is_called_once_a_round(approved: Repo) -> None:
     assert approved.names == ["worker/1/1", "reviewer/1/1", "worker/2/1", "reviewer/2/1"]
     assert approved.ended == ("done", "approved")
     assert approved.state["round"] == 2
+
+
+def test_the_operators_command_hears_what_happens_in_its_order(approved: Repo) -> None:
+    lines = (approved.root.parent / "heard").read_text("utf-8").splitlines()
+    events = [json.loads(line) for line in lines if line]
+    attempt = ["attempt.started", "attempt.ended"]
+    a_round = ["round.started", *attempt, *attempt]
+
+    assert [event["event"] for event in events if event["event"] != "review.reported"] == [
+        "loop.started",
+        *a_round,
+        *a_round,
+        "loop.ended",
+    ]
+    assert [event["decision"] for event in events if event["event"] == "review.reported"] == [
+        "changes_required",
+        "approve",
+    ]
+    assert [event["outcome"] for event in events if "outcome" in event] == ["approved"]
 
 
 def test_every_bus_file_is_there_and_speaks_of_its_round(approved: Repo) -> None:

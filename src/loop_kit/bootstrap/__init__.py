@@ -131,7 +131,7 @@ def open_loop(
     """
     clock = SystemClock()
     run_options = options(site, settings, card, replays=replay is not None)
-    hearers = _hearers(site, clock, reporter, run_options)
+    hearers = _hearers(site, settings, clock, reporter, run_options)
     _report_deprecated(settings, hearers)
     guides = guides_of(site, base_sha, clock, hearers)
     ports = _ports(site, settings, card, store, base_sha, replay, hearers)
@@ -170,10 +170,19 @@ def _names(ports: _Ports, replay: Replay | None) -> Mapping[Role, str]:
     return {role: agent.name for role, agent in ports.agents.items()}
 
 
-def _hearers(site: Site, clock: SystemClock, reporter: Reporter, run_options: Options) -> Tee:
-    """Who gets the reports of a run, without secrets: its reporter, and the feed."""
+def _hearers(
+    site: Site, settings: Settings, clock: SystemClock, reporter: Reporter, run_options: Options
+) -> Tee:
+    """Who gets the reports of a run, without secrets: its reporter, the feed, and `on-event`."""
     feed = FeedReporter(site.logs, clock, reporter.warn)
-    return Tee(reporter, feed, redact=run_options.redact)
+    hearers: list[Reporter] = [reporter, feed]
+    if settings.on_event.strip():
+        from loop_kit.adapters.event_command import EventCommand
+
+        secrets = frozenset(known_secrets(settings, site.environ).values())
+        seen = environment.operator_environment(site.environ, secrets)
+        hearers.append(EventCommand(settings.on_event, site.place.root, seen, clock, reporter))
+    return Tee(*hearers, redact=run_options.redact)
 
 
 def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:

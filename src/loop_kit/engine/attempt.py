@@ -205,8 +205,10 @@ class Dispatcher:
     ) -> None:
         data: dict[str, object] = {
             "role": effect.role.value,
+            "backend": self._agents[effect.role].name,
             "attempt": effect.attempt,
             "returncode": ended.exit_code,
+            "spent": ended.spent.model_dump(exclude_none=True),
             "session_id": ended.session_id,
         }
         kind = ended.problem.kind if ended.problem else None

@@ -118,6 +118,7 @@ class Settings(Record):
     scope: Literal["guide", "strict"] = "guide"
     max_leftovers: Annotated[int, Field(ge=0)] = 50
     evidence: Literal["lenient", "strict"] = "lenient"
+    on_event: str = ""
     workspace_root: str = ""
     shared_caches: Globs = ()
     isolation: Literal["clone"] | None = None

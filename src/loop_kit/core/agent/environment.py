@@ -74,6 +74,15 @@ def public_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def operator_environment(environ: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
+    """What a command of the operator's own may see: all but the runner's and what is our secret."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if value not in secrets and not _matches(name, NEVER)
+    }
+
+
 def with_git_settings(
     env: Mapping[str, str], settings: Sequence[tuple[str, str]]
 ) -> dict[str, str]:
