@@ -177,7 +177,7 @@ def _hearers(
     feed = FeedReporter(site.logs, clock, reporter.warn)
     hearers: list[Reporter] = [reporter, feed]
     if settings.on_event.strip():
-        from loop_kit.adapters.event_command import EventCommand
+        from loop_kit.adapters.loop_dir.event_command import EventCommand
 
         secrets = frozenset(known_secrets(settings, site.environ).values())
         seen = environment.operator_environment(site.environ, secrets)

@@ -51,3 +51,10 @@ def expand_home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def shell_argv(command: str) -> list[str]:
+    """The argument list for a shell command."""
+    if os.name == "nt":
+        return ["cmd", "/d", "/s", "/c", command]
+    return ["/bin/sh", "-c", command]

@@ -1,11 +1,11 @@
 """Shell commands that a person wrote, run in a workspace, and the end of what they print."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.namespace import Bare
+from loop_kit.adapters.process.programs import shell_argv
 
 _MAX_TAIL = 4096
 
@@ -16,13 +16,6 @@ Box = Callable[[Path, Sequence[str], Mapping[str, str]], Bare]
 def namespace_box(*_: object) -> Bare:
     """A process namespace, where this user may make one."""
     return process.namespace_if_allowed()
-
-
-def shell_argv(command: str) -> list[str]:
-    """The argument list for a shell command."""
-    if os.name == "nt":
-        return ["cmd", "/d", "/s", "/c", command]
-    return ["/bin/sh", "-c", command]
 
 
 def run_shell(

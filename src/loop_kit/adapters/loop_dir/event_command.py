@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.adapters.process import process
-from loop_kit.adapters.workspaces.shell import shell_argv
+from loop_kit.adapters.process.programs import shell_argv
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.lifecycle import lifecycle_event
 from loop_kit.core.loop.state import LoopState, Role

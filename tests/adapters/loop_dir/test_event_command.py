@@ -13,7 +13,7 @@ from tests import pages
 from tests.fakes import FakeClock, RecordingReporter
 from tests.support.loopback import LoopbackHandler, LoopbackServer
 
-from loop_kit.adapters.event_command import EventCommand
+from loop_kit.adapters.loop_dir.event_command import EventCommand
 from loop_kit.core.agent.environment import operator_environment
 from loop_kit.core.loop.state import LoopState, Outcome, Usage
 
