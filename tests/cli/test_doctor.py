@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from tests.cli.harness import TWO_ROUNDS, Repo, Result
+from tests.support.git_server import GitServer
+from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.agents.catalogue import KNOWN
 
@@ -371,3 +373,27 @@ def test_the_flags_that_are_looked_for_are_those_that_a_run_passes(repo: Repo, n
     assert done.code == 0, done.text
     assert passed - {"-"}
     assert passed - {"-"} <= set(KNOWN[name].flags)
+
+
+def test_a_rule_that_asks_for_signatures_is_named_where_a_token_is_exported(
+    ready: Repo, tmp_path: Path
+) -> None:
+    with GitServer(tmp_path / "hosted") as git, GitHubServer(git) as api:
+        git.create_repository("octo/demo")
+        git.add_token("mona-token", "mona")
+        ready.git("remote", "add", "origin", f"{git.url}/octo/demo.git")
+        hosted = {"GITHUB_SERVER_URL": git.url, "GITHUB_API_URL": api.url}
+        token = {"GITHUB_TOKEN": "mona-token"}
+
+        without = ready.loop("doctor", "--json", env=hosted)
+        free = ready.loop("doctor", "--json", env={**hosted, **token})
+        api.repository("octo/demo").rules = [{"type": "required_signatures"}]
+        signed = ready.loop("doctor", "--json", env={**hosted, **token})
+        wrong = ready.loop("doctor", "--json", env={**hosted, "GITHUB_TOKEN": "wrong"})
+
+    assert "branch rules" not in states(without)
+    assert states(free)["branch rules"] == "ok"
+    assert states(signed)["branch rules"] == states(wrong)["branch rules"] == "warn"
+    assert "verified commits on loop/**" in detail(signed, "branch rules")["detail"]
+    assert "bypass" in detail(signed, "branch rules")["fix"]
+    assert [each.code for each in (without, free, signed, wrong)] == [0] * 4

@@ -76,6 +76,8 @@ def test_a_rule_on_the_work_branch_is_recorded_and_the_lifted_rule_costs_no_seco
     assert (state["outcome"], state["reasons"]) == ("needs_human", ["push_refused"]), refused.log
     assert "lease" not in state
     assert "verified signatures" in state["refusal"]["words"]
+    assert "requires verified commits on loop/" in state["refusal"]["sentence"]
+    assert "bypass it" in state["refusal"]["remedy"]
     assert f"loop/{TASK}/work" in state["error"]
     assert "loop:needs-human" in issue.labels
     assert "push_refused" in issue.comments[0].body

@@ -73,11 +73,7 @@ def _explain(output: str, message: str, branches: Branches, branch: str) -> tupl
             "Give the job `permissions: contents: write` and pass `github-token`.",
         )
     if "gh006" in low or "protected branch" in low or "gh013" in low or "rule violations" in low:
-        if branch.startswith(f"{branches.prefix}/"):
-            remedy = f"Exempt `{branches.prefix}/**` from the rule, or set `branch-prefix`."
-        else:
-            remedy = f"Exempt `{branch}` from the rule, or work from an issue instead."
-        return f"A branch rule forbids pushing {branch}: {message}", remedy
+        return _explain_rule(low, message, branches, branch)
     if "cannot create" in low or "directory file conflict" in low:
         return (
             f"A branch is in the way of {branches.work}: {message}",
@@ -89,6 +85,20 @@ def _explain(output: str, message: str, branches: Branches, branch: str) -> tupl
             "That may be over soon: run it again.",
         )
     return f"The git server refused: {message}", "Fix what it reports and run again."
+
+
+def _explain_rule(low: str, message: str, branches: Branches, branch: str) -> tuple[str, str]:
+    if "verified signatures" in low:
+        return (
+            f"A branch rule requires verified commits on {branch}, and git in a job signs none.",
+            f"Exempt `{branches.prefix}/**` from the rule, or let the GitHub App of `github-token`"
+            " bypass it; GitHub signs what it squashes.",
+        )
+    if branch.startswith(f"{branches.prefix}/"):
+        remedy = f"Exempt `{branches.prefix}/**` from the rule, or set `branch-prefix`."
+    else:
+        remedy = f"Exempt `{branch}` from the rule, or work from an issue instead."
+    return f"A branch rule forbids pushing {branch}: {message}", remedy
 
 
 def push_refusal(

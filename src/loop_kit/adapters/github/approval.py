@@ -11,6 +11,7 @@ from loop_kit.adapters.github import queries
 from loop_kit.adapters.github.answers import is_post
 from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.adapters.github.refusals import Refused
+from loop_kit.adapters.github.rules import branch_rules
 from loop_kit.core.forge.verdict import PEOPLE_MERGE
 from loop_kit.errors import ForgeRefused
 
@@ -91,7 +92,7 @@ def _reason(api: GitHubApi, login: str, repository: Any, issue: int | None) -> s
         return "Turn on 'Allow auto-merge' in Settings, General."
     base = pull["baseRefName"]
     if not _requires_something((pull["baseRef"] or {}).get("refUpdateRule") or {}) and not any(
-        _is_requirement(rule) for rule in _rules(api, base)
+        _is_requirement(rule) for rule in branch_rules(api, base)
     ):
         return f"{base} requires no check and no review: add a rule that does."
     return None
@@ -111,16 +112,6 @@ def _is_labelled(api: GitHubApi, issue: int | None) -> bool:
 def _requires_something(rule: Any) -> bool:
     contexts = rule.get("requiredStatusCheckContexts")
     return bool(contexts or rule.get("requiredApprovingReviewCount"))
-
-
-def _rules(api: GitHubApi, branch: str) -> list[Any]:
-    """The rules of rulesets for a branch; none where the forge has no such thing."""
-    try:
-        return list(api.read("", f"/rules/branches/{branch}", per_page=100))
-    except Refused as error:
-        if error.status == 404:
-            return []
-        raise
 
 
 def _is_requirement(rule: Any) -> bool:
