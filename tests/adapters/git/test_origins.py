@@ -102,6 +102,19 @@ def test_a_file_that_is_too_large_and_files_beyond_the_limit_are_unknown(local: 
     assert [found[spot] for spot in spots] == [base] * origins.MAX_FILES + [None]
 
 
+def test_of_many_rounds_the_first_and_the_last_are_told_apart(local: Local) -> None:
+    count = origins.MAX_HEADS + 3
+    text = "old\n"
+    commits = [local.commit({"many.py": text})]
+    for number in range(count):
+        text += f"round {number}\n"
+        commits.append(local.commit({"many.py": text}))
+    spots = [Spot("many.py", line) for line in (1, 2, 3, count, count + 1)]
+    found = GitRepository(local.git).origins(commits[:1], commits[1:], spots)
+    oldest = commits[1 - origins.MAX_HEADS]
+    assert [found[spot] for spot in spots] == [*commits[:2], oldest, commits[-2], commits[-1]]
+
+
 def test_no_configuration_and_no_attribute_changes_the_answer(local: Local) -> None:
     base = local.head
     head = local.commit({"a.py": "one\n2\nthree\n", ".gitattributes": "*.py diff=shout\n"})

@@ -6,6 +6,9 @@ no more than these trees, and its answer is the same in a full clone and in a sh
 however the work between two of them was split, merged or rewritten. Nobody's configuration reaches
 it: no list of ignored revisions, no attributes, no text conversion.
 
+Of a long row of commits the first and the last count; what another one brought in is answered with
+the oldest of the last. So a late round costs what an early one does.
+
 White space does not count (`-w`), and a block that moved inside its file is not new (`-M`): a fix
 that indents or sorts code has not written it. Renamed files are followed. Code that moved to
 another file is new there, because to search every other file takes too long.
@@ -32,6 +35,7 @@ from loop_kit.errors import GitFailed, LoopError
 from loop_kit.frozen import frozen
 
 MAX_FILES = 20
+MAX_HEADS = 24
 _MAX_BLOB = 8 * 1024 * 1024
 _SECONDS = 30
 _SECONDS_PER_FILE = 10
@@ -126,6 +130,8 @@ def find_origins(
     Raises:
         GitFailed: git cannot read the last of `heads`.
     """
+    if len(heads) > MAX_HEADS:
+        heads = [heads[0], *heads[1 - MAX_HEADS :]]
     files = dict.fromkeys(place.file for place in places)
     asked = [file for file in files if is_tree_path(file)][:MAX_FILES]
     found: dict[Spot, str | None] = {
