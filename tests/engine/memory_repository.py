@@ -255,6 +255,7 @@ class MemoryWorkspaces:
         self._repository = repository
         self.opened: list[MemoryWorkspace] = []
         self.prepared: list[str] = []
+        self.merged: list[str] = []
         self.broken: SetupFailed | None = None
 
     def prepare(self, sha: str) -> None:
@@ -262,7 +263,10 @@ class MemoryWorkspaces:
         if self.broken is not None:
             raise self.broken
 
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> MemoryWorkspace:
+    def open(
+        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "", merges: str = ""
+    ) -> MemoryWorkspace:
+        self.merged.append(merges)
         sha = wip_sha or sha
         if sha not in self._repository.commits:
             raise StateRefused(f"{sha} is not here.", "Fetch it.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.engine.memory_repository import MemoryCommit
 from tests.engine.world import BLOCKER, World, approval
-from tests.fakes import Act
+from tests.fakes import Act, MemoryBaseBranch
 
-from loop_kit.core.loop.state import LoopState, Outcome, Role
+from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
 from loop_kit.ports import Assignment, Comparison
 
 
@@ -29,8 +30,7 @@ def test_the_base_branch_is_looked_at_before_each_round(world: World, moved: str
     last = world.to_the_end()
 
     assert last.outcome is Outcome.APPROVED
-    (compared,) = world.base_branch.compared
-    assert compared == (moved, last.history[0].head_sha)
+    assert world.base_branch.compared[0] == (moved, last.history[0].head_sha)
     assert (last.base.tip, last.compared_with) == (moved, world.base)
 
 
@@ -83,3 +83,98 @@ def test_what_a_person_merged_is_not_counted_as_the_loops_own(world: World, move
     assert base == moved
     assert "theirs.py" not in prompt.split("### The change")[1]
     assert [record.growth.source for record in last.history if record.growth] == [1, 2]
+
+
+def approving(job: Assignment) -> Act:
+    """A worker that does its work in one round, and a reviewer who approves it."""
+    if job.role is Role.WORKER:
+        return Act({}, {f"a{job.round}.py": b"work\n"}, commit="Work")
+    return approval(job)
+
+
+def conflict(world: World, tip: str) -> None:
+    """The base branch is at `tip`, and conflicts in a.py with what does not hold it."""
+
+    class Conflicts(MemoryBaseBranch):
+        def compare(self, tip: str, head: str) -> Comparison:
+            merged = any("merge" in c.subject.lower() for c in lines(world, head))
+            return Comparison(tip) if merged else Comparison(world.base, ("a.py",))
+
+    world.base_branch = Conflicts({"main": tip})
+
+
+def lines(world: World, head: str) -> list[MemoryCommit]:
+    return [world.repository.commits[sha] for sha in world.repository.line(head)]
+
+
+def test_approved_work_that_conflicts_gets_a_round_to_merge(world: World, moved: str) -> None:
+    """Its reviewer sees the merge, and only that is approved."""
+
+    def script(job: Assignment) -> Act:
+        if job.role is Role.WORKER and job.round == 2:
+            assert "a.py" in job.prompt.split("## A merge to complete")[1]
+            return Act({}, {"a.py": b"both\n", "a2.py": b"work\n"}, commit="Merge")
+        if job.role is Role.REVIEWER:
+            world.base_branch.tips["main"] = moved
+        return approving(job)
+
+    world.script = script
+    conflict(world, moved)
+    world.base_branch.tips["main"] = world.base
+    last = world.to_the_end()
+
+    assert last.outcome is Outcome.APPROVED
+    assert [record.decision for record in last.history] == ["approve", "approve"]
+    assert world.workspaces.merged == ["", "", moved, ""]
+    assert (last.base.conflicts, last.error) == ((), "")
+
+
+def test_a_loop_may_be_told_to_leave_its_branch_alone(world: World, moved: str) -> None:
+    world.script = approving
+    world.limits = Limits(evidence="strict", update_branch="never")
+    conflict(world, moved)
+    last = world.to_the_end()
+
+    assert (last.outcome, last.round) == (Outcome.APPROVED, 1)
+    assert last.base.conflicts == ("a.py",)
+    assert set(world.workspaces.merged) == {""}
+
+
+def test_without_a_round_left_the_conflict_is_why_the_loop_ends(world: World, moved: str) -> None:
+    world.script = approving
+    world.limits = Limits(evidence="strict", max_rounds=1)
+    conflict(world, moved)
+    last = world.to_the_end()
+
+    assert last.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
+    assert "conflicts with main in a.py" in last.error
+
+
+def test_a_person_is_asked_who_can_then_merge_and_have_that_reviewed(
+    world: World, moved: str
+) -> None:
+    left = b"<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n"
+
+    def script(job: Assignment) -> Act:
+        if job.role is Role.WORKER and job.round == 2:
+            return Act({}, {"a.py": left})
+        if job.role is Role.REVIEWER:
+            world.base_branch.tips["main"] = moved
+        return approving(job)
+
+    world.script = script
+    conflict(world, moved)
+    world.base_branch.tips["main"] = world.base
+    stopped = world.to_the_end()
+
+    assert (stopped.outcome, stopped.reasons) == (Outcome.NEEDS_HUMAN, ("conflict",))
+    assert "main in a.py" in stopped.error
+    assert world.asked(Role.WORKER) == [1, 2, 2]
+
+    merged = {"a.py": b"both\n", "a2.py": b"work\n"}
+    tree = {**world.repository.commits[stopped.head_sha].tree, **merged}
+    world.server.work_tip = world.repository.commit(stopped.branch_tip, tree, "Merge main")
+    last = world.to_the_end()
+    assert (last.outcome, last.head_sha) == (Outcome.APPROVED, world.server.work_tip)
+    assert last.diff_base == moved
+    assert world.asked(Role.WORKER) == [1, 2, 2]

@@ -167,15 +167,18 @@ class World:
         worker = WorkerPass(
             dispatcher, workspaces, verifier, self.repository, store, briefer, options
         )
+        groundwork = Groundwork(
+            *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options),
+            self.base_branch,
+        )
         return Engine(
             store=store,
-            groundwork=Groundwork(
-                *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options),
-                self.base_branch,
-            ),
+            groundwork=groundwork,
             agents=agents,
             worker=worker,
-            reviewer=ReviewerPass(dispatcher, workspaces, self.repository, store, briefer),
+            reviewer=ReviewerPass(
+                *(dispatcher, workspaces, self.repository, store, briefer), groundwork.look
+            ),
             clock=self.clock,
             reporter=self.reporter,
             options=options,

@@ -115,9 +115,11 @@ class ReplayedWorkspaces:
         del sha
         self._require_prepared(Role.WORKER)
 
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+    def open(
+        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "", merges: str = ""
+    ) -> Workspace:
         """The workspace that the agent left; a worker that committed nothing left `sha`."""
-        del work_sha
+        del work_sha, merges
         self._require_prepared(role)
         if self._work is None:
             return ReplayedWorkspace(self._path, wip_sha or sha)

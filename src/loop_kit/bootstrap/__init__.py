@@ -142,19 +142,19 @@ def open_loop(
         site.scratch,
         replay.bundle.failure if replay else None,
     )
-    briefer = Briefer(ports.store, repository, guides)
-    shared = (repository, ports.store, briefer)
+    shared = (repository, ports.store, Briefer(ports.store, repository, guides))
     worker = WorkerPass(dispatcher, ports.workspaces, ports.verifier, *shared, run_options)
     posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
     before = (ports.sandbox, ports.workspaces, ports.verifier)
     if posts:
         from loop_kit.engine.publisher import Publisher
+    groundwork = Groundwork(*before, clock, hearers, run_options, site.base_branch)
     return Engine(
         store=ports.store,
-        groundwork=Groundwork(*before, clock, hearers, run_options, site.base_branch),
+        groundwork=groundwork,
         agents=ports.agents,
         worker=worker,
-        reviewer=ReviewerPass(dispatcher, ports.workspaces, *shared),
+        reviewer=ReviewerPass(dispatcher, ports.workspaces, *shared, groundwork.look),
         clock=clock,
         reporter=hearers,
         options=run_options,

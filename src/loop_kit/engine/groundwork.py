@@ -83,6 +83,13 @@ class Groundwork:
         self._workspaces.prepare(effect.sha)
         self.is_prepared = True
 
+    def look(self, state: LoopState) -> BaseCompared | None:
+        """How the work compares with the base branch as it is now; None where nobody can look."""
+        if self._base_branch is None or not state.base_branch:
+            return None
+        effect = CompareBase(state.base_branch, state.head_sha, state.compared_with)
+        return self._compare(effect, self._base_branch)
+
     @property
     def compares(self) -> bool:
         """Whether the base branch can be looked at."""

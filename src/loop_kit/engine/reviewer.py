@@ -1,6 +1,6 @@
 """One attempt of the reviewer: run it, check that it changed nothing, and check its verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from loop_kit.core.agent.reports import (
 from loop_kit.core.briefing.prompts import reviewer_prompt
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.claims import false_claim
 from loop_kit.core.loop.evidence import objection
@@ -76,7 +77,10 @@ class ReviewerPass:
         repository: Repository,
         store: Store,
         briefer: Briefer,
+        look: Callable[[LoopState], BaseCompared | None] = lambda _: None,
     ) -> None:
+        """`look` compares approved work with the base branch."""
+        self._look = look
         self._dispatcher = dispatcher
         self._briefer = briefer
         self._workspaces = workspaces
@@ -189,6 +193,7 @@ class ReviewerPass:
                 role=role,
                 reviewer=self._dispatcher.reviewer(role),
                 is_repeatable=self._dispatcher.is_program(role),
+                base=self._look(state) if report.decision == "approve" else None,
             ),
             files=report_files(state, role, delivered),
         )

@@ -13,6 +13,7 @@ from loop_kit.core.briefing.prompts import Context, Paths, worker_prompt
 from loop_kit.core.card.scope import Violation, judge
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.base_moves import commit_to_merge
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.growth import growth
 from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
@@ -86,7 +87,9 @@ class WorkerPass:
     ) -> AttemptResult:
         """Run one attempt and return its event with the bus files that it changes."""
         wip_sha = state.wip.sha if state.wip else ""
-        workspace = self._workspaces.open(Role.WORKER, state.tip, effect.work_sha, wip_sha)
+        merges = self._commit_to_merge(state)
+        places = (state.tip, effect.work_sha, wip_sha, merges)
+        workspace = self._workspaces.open(Role.WORKER, *places)
         leftovers = f"Round {state.round}: what the worker left uncommitted"
         try:
             try:
@@ -133,6 +136,10 @@ class WorkerPass:
             return self._judge(state, ended, delivered, collected, verifies=verifies)
         except Tampered as error:
             raise Tampered(error.names, ended.spent) from None
+
+    def _commit_to_merge(self, state: LoopState) -> str:
+        """What the workspace is to hold the merge of; a person merges in their own work tree."""
+        return commit_to_merge(state) if self._dispatcher.is_program(Role.WORKER) else ""
 
     def _rescue(self, state: LoopState, workspace: Workspace, message: str) -> Wip | None:
         """What an interrupted worker had done, as far as it can be kept."""
@@ -183,6 +190,8 @@ class WorkerPass:
             feedback=effect.feedback,
             context=context,
             wip_sha=state.wip.sha if state.wip else "",
+            conflicts=state.base.conflicts if self._commit_to_merge(state) else (),
+            base_tip=state.base.tip,
             refused=self._briefer.refused_report(state, effect),
         )
 
@@ -208,7 +217,7 @@ class WorkerPass:
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
             return self._fail(state, ended, delivered, Failure.HISTORY, message, collected)
-        if span.same_tree and not _has_only_disputes(state, report):
+        if span.same_tree and not (span.merged or _has_only_disputes(state, report)):
             message = " ".join((_SAME_CODE, *collected.notes))
             return self._fail(state, ended, delivered, Failure.NOOP, message, None)
         violations = self._violations(state, head, span)

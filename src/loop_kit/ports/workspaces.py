@@ -148,10 +148,14 @@ class Workspaces(Protocol):
         """
         ...
 
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+    def open(
+        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "", merges: str = ""
+    ) -> Workspace:
         """A workspace at `sha`, or at the work in progress on top of it, `wip_sha`.
 
-        The tree of `work_sha`, if given, is laid over it uncommitted.
+        The tree of `work_sha`, if given, is laid over it uncommitted. With `merges` the workspace
+        holds the merge of that commit, with its conflicts; it is collected with both parents once
+        no conflict marker is left.
 
         Raises:
             StateRefused: the repository changed since the loop last used it.

@@ -88,6 +88,7 @@ class Settings(Record):
     reviewer_token: SecretStr = SecretStr("")
     base_branch: str = ""
     base_branches: Globs = ()
+    update_branch: Literal["when-needed", "never"] = "when-needed"
     branch_prefix: Prefix = "loop"
     trigger_label: Annotated[str, Field(min_length=1, max_length=50)] = "loop"
     allowed_bots: Bots = ()
@@ -155,6 +156,7 @@ class Settings(Record):
             "max_cost_usd_ceiling": _ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
             "rules": self.rules.with_growth_limit(self.max_diff_growth),
             "formal_reviews": ci and bool(self.reviewer_token.get_secret_value()),
+            "update_branch": self.update_branch if self.phase == "all" else "never",
             "session_rounds": None if ci else self.max_session_rounds,
         }
         return Limits(**limits)

@@ -23,6 +23,7 @@ INPUTS = (
     *("openai_api_key", "anthropic_api_key", "claude_code_oauth_token", "github_token"),
     *("reviewer_token", "on_approved"),
     *("base_branch", "base_branches", "branch_prefix", "trigger_label", "allowed_bots"),
+    "update_branch",
     *("max_rounds", "round_timeout_minutes"),
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
     *("verify", "verify_from", "verify_timeout", "scope", "evidence"),

@@ -35,7 +35,7 @@ def odd(cloner: Cloner, local: Local) -> tuple[Path, str]:
 
 def test_a_malformed_commit_is_refused(user_git: Git, local: Local, odd: tuple[Path, str]) -> None:
     with pytest.raises(GitFailed, match="badTimezone"):
-        take_over(user_git, *odd, local.head, REF)
+        take_over(user_git, *odd, [local.head], REF)
     assert local.git.text("for-each-ref", REF) == ""
 
 
@@ -43,7 +43,7 @@ def test_what_the_user_lets_pass_when_git_fetches_passes(
     user_git: Git, local: Local, odd: tuple[Path, str]
 ) -> None:
     local.git.run("config", "fetch.fsck.badTimezone", "ignore")
-    take_over(user_git, *odd, local.head, REF)
+    take_over(user_git, *odd, [local.head], REF)
     assert user_git.text("rev-parse", REF) == odd[1]
 
 
@@ -52,7 +52,7 @@ def test_what_the_user_skips_when_git_fetches_is_skipped(
 ) -> None:
     (tmp_path / "skipped").write_text(f"{odd[1]}\n")
     local.git.run("config", "fetch.fsck.skipList", str(tmp_path / "skipped"))
-    take_over(user_git, *odd, local.head, REF)
+    take_over(user_git, *odd, [local.head], REF)
     assert user_git.text("rev-parse", REF) == odd[1]
 
 
@@ -61,5 +61,5 @@ def test_a_check_that_git_does_not_know_is_passed_over_as_git_does(
 ) -> None:
     local.git.run("config", "fetch.fsck.badTimezone", "ignore")
     local.git.run("config", "fetch.fsck.newInSomeVersion", "ignore")
-    take_over(user_git, *odd, local.head, REF)
+    take_over(user_git, *odd, [local.head], REF)
     assert user_git.text("rev-parse", REF) == odd[1]

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from loop_kit.adapters.git.command import FETCH, Git
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.merging import merge_base, preview_merge
+from loop_kit.adapters.git.raw_log import printable_path
 from loop_kit.adapters.git.remote import Remote, ask_server, fetch_commit
 from loop_kit.errors import BranchRefused
 from loop_kit.ports import Comparison
 
+_MAX_CONFLICTS = 200
 _REF = "refs/loop-kit-base-branch"
 _STEPS = ("--deepen=50", "--deepen=500", "--deepen=5000", "--unshallow")
 
@@ -41,7 +43,8 @@ class LocalBaseBranch:
         begin = self._merge_base(tip, head)
         if begin is None or begin in {tip, head}:
             return Comparison(begin) if begin else None
-        return Comparison(begin, preview_merge(self._git, head, tip).conflicts)
+        conflicts = preview_merge(self._git, head, tip).conflicts[:_MAX_CONFLICTS]
+        return Comparison(begin, tuple(printable_path(path) for path in conflicts))
 
     def _merge_base(self, tip: str, head: str) -> str | None:
         return merge_base(self._git, tip, head)

@@ -11,11 +11,12 @@ _CLEAN, _CONFLICTS = 0, 1
 
 
 class Preview(NamedTuple):
-    """The merge of two commits: its tree, with conflict markers in the files `conflicts`.
+    """The merge of the commit `theirs`: its tree, with conflict markers in the files `conflicts`.
 
     `stages` are the lines with which `update-index --index-info` records these conflicts.
     """
 
+    theirs: str
     tree: str
     conflicts: tuple[str, ...]
     stages: bytes
@@ -35,6 +36,7 @@ def preview_merge(git: Git, ours: str, theirs: str) -> Preview:
     tree, *rows = done.out.split(b"\0")[:-1]
     paths = dict.fromkeys(row.partition(b"\t")[2] for row in rows)
     return Preview(
+        theirs=theirs,
         tree=tree.decode(),
         conflicts=tuple(path.decode("utf-8", "surrogateescape") for path in paths),
         stages=b"".join(row + b"\0" for row in rows),

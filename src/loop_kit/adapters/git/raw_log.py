@@ -38,15 +38,15 @@ class RawCommit:
         """The commit, with the sizes and the targets of links by the id of their object."""
         return Commit(
             sha=self.sha,
-            subject=f"{self.sha[:7]} {_printable(self.subject)}",
+            subject=f"{self.sha[:7]} {printable_path(self.subject)}",
             parents=1 if self.base else self.parents,
             changes=tuple(
                 Change(
-                    path=_printable(change.path),
+                    path=printable_path(change.path),
                     mode=change.new_mode,
                     old_mode=change.old_mode,
                     size=sizes.get(change.oid, 0),
-                    link=_printable(links.get(change.oid, "")),
+                    link=printable_path(links.get(change.oid, "")),
                 )
                 for change in self.changes
             ),
@@ -84,6 +84,6 @@ def parse_log(text: str) -> tuple[set[str], list[RawCommit]]:
     return sides, commits
 
 
-def _printable(text: str) -> str:
+def printable_path(text: str) -> str:
     """Text that can be encoded; bytes that are not UTF-8 stay distinguishable."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -11,10 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Identity
+from loop_kit.adapters.git.merging import Preview, preview_merge
 from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.special_files import remove_special_files
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
+from loop_kit.adapters.workspaces.merge_in_progress import (
+    MESSAGE,
+    begin_merge,
+    is_in_progress,
+)
 from loop_kit.adapters.workspaces.takeover import (
     borrowing,
     head_as_git_reads_it,
@@ -50,14 +56,16 @@ class CloneWorkspace:
         tip: str = "",
         limit: int = 0,
         suspects: Iterable[str] = (),
+        merge: Preview | None = None,
     ) -> None:
         self.path = path
         self.environment: Mapping[str, str] = {}
         self.unresolved: tuple[str, ...] = tuple(suspects)
+        self._merge = merge
         self._cloner = cloner
         self._identity = identity
         self._start = start
-        self._known = {start, tip or start}
+        self._known = {start, tip or start, *((merge.theirs,) if merge else ())}
         self._release = release
         self._limit = limit
         self._index_at: str | None = None
@@ -102,23 +110,29 @@ class CloneWorkspace:
             return Collected(own, own, unfinished=leftovers.explain_rebase(paths))
         base, notes = self._choose(head, named)
         commits_itself = base != self._start
-        staged = uncommitted.stage(head, self._start, self.unresolved, takes_all=not commits_itself)
+        merge = None if commits_itself else self._merge_in_progress()
+        staged_on = merge.tree if merge else head
+        how = {"takes_all": not commits_itself, "merges": self._merge is not None}
+        staged = uncommitted.stage(staged_on, self._start, self.unresolved, **how)
         self.unresolved = staged.unresolved
         found = staged.leftovers
         excess = leftovers.explain_excess(found, self._limit)
         notes += leftovers.explain_left(found, staged.refused)
         if excess and commits_itself:
             notes += (excess,)
-        unfinished = leftovers.explain_unfinished(
-            operation.name if operation else None,
-            staged.unresolved,
-            None if commits_itself else excess,
+        left = operation.name if operation and not merge else None
+        unfinished = self._gave_up(merge, base) or leftovers.explain_unfinished(
+            left, staged.unresolved, None if commits_itself else excess
         )
         is_committed = any(uncommitted.has_conflict(head, path) for path in staged.unresolved)
         own = self._start if is_committed else base
-        if staged.changes:
+        if merge:
+            tree = uncommitted.tree(staged_on, staged_on, staged.changes)
+            parents = (base,) if unfinished else (base, merge.theirs)
+            base = self._index_at = self._commit(tree, MESSAGE, *parents)
+        elif staged.changes:
             tree = uncommitted.tree(head, base, staged.changes)
-            base = self._index_at = self._commit(tree, base, message)
+            base = self._index_at = self._commit(tree, message, base)
         elif staged.is_clean:
             self._index_at = head
         return Collected(base, own, notes, unfinished)
@@ -126,12 +140,25 @@ class CloneWorkspace:
     def _take_over(self, commit: str) -> str:
         """Take a commit of the clone over into the loop's repository; its id."""
         if commit != self._start:
-            take_over(self._cloner.git, self.path, commit, self._start, self._incoming)
+            take_over(self._cloner.git, self.path, commit, self._known, self._incoming)
         return commit
 
-    def _commit(self, tree: str, parent: str, message: str) -> str:
+    def _merge_in_progress(self) -> Preview | None:
+        """The merge that the worker was given, if its next commit would complete it."""
+        merge = self._merge
+        return merge if merge is not None and is_in_progress(self.path, merge) else None
+
+    def _gave_up(self, in_progress: Preview | None, base: str) -> str | None:
+        """What is missing where neither the worker's commits nor the next one complete a merge."""
+        merge = self._merge
+        if merge is None or in_progress or self._is_ancestor(merge.theirs, base):
+            return None
+        return leftovers.explain_merge_given_up(merge.theirs)
+
+    def _commit(self, tree: str, message: str, *parents: str) -> str:
         """Commit a tree; on a ref, for whoever prunes the repository before it is kept."""
-        command = ("commit-tree", tree, "-p", parent, "-m", message)
+        on_top = (word for parent in parents for word in ("-p", parent))
+        command = ("commit-tree", tree, *on_top, "-m", message)
         sha = self._cloner.git.text(*command, env=self._identity.environment())
         self._cloner.git.set_ref(self._incoming, sha)
         return sha
@@ -222,20 +249,32 @@ class Clones:
         except (BadSetting, DiskRefused) as error:
             raise SetupFailed(error.sentence, error.remedy) from None
 
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
-        """A clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted."""
+    def open(
+        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "", merges: str = ""
+    ) -> Workspace:
+        """A clone at `wip_sha` or `sha`, with the tree of `work_sha` over it uncommitted.
+
+        Or with the merge of the commit `merges`, which has conflicts.
+        """
         place, tip, sha = self._workplace, sha, wip_sha or sha
+        git = place.cloner.git
+        merge = preview_merge(git, sha, merges) if merges else None
         if role is Role.WORKER:
-            tree = work_sha if work_sha and place.cloner.git.has(work_sha) else None
+            left = work_sha if work_sha and git.has(work_sha) else None
+            tree = left or (merge.tree if merge else None)
             path, release = place.open_worker(sha, tree), place.park_worker
+            if merge is not None:
+                begin_merge(git, path, merge, with_stages=left is None)
         else:
             path, release = place.open_fresh(sha), place.close_fresh
         suspects = self._last.unresolved if self._last is not None and work_sha else ()
+        suspects = (*suspects, *(merge.conflicts if merge else ()))
         workspace = CloneWorkspace(
             *(place.cloner, path, self._identity, sha, release),
             tip=tip,
             limit=self._limit,
             suspects=suspects,
+            merge=merge,
         )
         workspace.environment = place.preparation.environment(
             path, sha, trusts_work=role is Role.WORKER

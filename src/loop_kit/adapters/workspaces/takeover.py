@@ -10,7 +10,7 @@ below it can be missing either. What a user's `fetch.fsck.*` lets pass is let pa
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -40,8 +40,8 @@ def incoming_refs(git: Git) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in listed.splitlines())
 
 
-def take_over(git: Git, clone: Path, commit: str, start: str, ref: str) -> None:
-    """Take over `commit` and what it needs that the commit `start` does not hold; `ref` keeps it.
+def take_over(git: Git, clone: Path, commit: str, known: Collection[str], ref: str) -> None:
+    """Take over `commit` and what it needs that the commits `known` do not hold; `ref` keeps it.
 
     Raises:
         GitFailed: the commit, or something that it needs, is missing or malformed.
@@ -50,7 +50,7 @@ def take_over(git: Git, clone: Path, commit: str, start: str, ref: str) -> None:
     try:
         git.run(
             *("pack-objects", "-q", "--revs", "--stdout", "--delta-base-offset"),
-            stdin=f"{commit}\n^{start}\n".encode(),
+            stdin="".join((f"{commit}\n", *(f"^{sha}\n" for sha in known))).encode(),
             stdout=pack,
             env=borrowing(clone),
             timeout=600,

@@ -94,11 +94,20 @@ class Uncommitted:
         }
         self._theirs = {**self._env, "GIT_INDEX_FILE": str(path / ".git" / "index")}
 
-    def stage(self, head: str, before: str, suspects: Sequence[str], *, takes_all: bool) -> Staged:
+    def stage(
+        self,
+        head: str,
+        before: str,
+        suspects: Sequence[str],
+        *,
+        takes_all: bool,
+        merges: bool = False,
+    ) -> Staged:
         """Stage what differs from `head`, the agent's own commit; `before` is where it began.
 
         `suspects` are files in which an earlier attempt left conflicts. With `takes_all` new files
-        are staged although they are too many.
+        are staged although they are too many. Where it `merges`, a file without conflict markers is
+        resolved, whatever the agent's own index says.
         """
         if self._is_clean(head) and not suspects:
             return Staged((), Leftovers(), (), (), is_clean=True)
@@ -117,7 +126,8 @@ class Uncommitted:
         refused += [path for path in wanted if path not in present]
         unmerged = [change.path for change in staged if change.status == "U"]
         asked = {*suspects, *unmerged, *self._resolved(), *self._edited(changes)}
-        unresolved = {*unmerged, *(path for path in asked if self._has_new_conflict(path, before))}
+        listed = () if merges else unmerged
+        unresolved = {*listed, *(path for path in asked if self._has_new_conflict(path, before))}
         return Staged(changes, leftovers, tuple(refused), tuple(sorted(unresolved)))
 
     def unmerged(self, head: str) -> list[str]:

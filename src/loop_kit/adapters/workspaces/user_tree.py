@@ -39,13 +39,15 @@ class UserTree:
     def prepare(self, sha: str) -> None:
         """Nothing to do: people prepare their own work tree."""
 
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+    def open(
+        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "", merges: str = ""
+    ) -> Workspace:
         """The work tree; for a worker its branch must hold `sha`.
 
         Raises:
             StateRefused: the branch lacks what the loop has done so far.
         """
-        del work_sha, wip_sha
+        del work_sha, wip_sha, merges
         if role is Role.WORKER:
             self._require_holds(sha)
         return UserTreeWorkspace(self._git, self._root)
@@ -72,6 +74,8 @@ class WorkspacesByRole:
         for kind in dict.fromkeys(self._kinds.values()):
             kind.prepare(sha)
 
-    def open(self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "") -> Workspace:
+    def open(
+        self, role: Role, sha: str, work_sha: str = "", wip_sha: str = "", merges: str = ""
+    ) -> Workspace:
         """A workspace for `role`."""
-        return self._kinds[role].open(role, sha, work_sha, wip_sha)
+        return self._kinds[role].open(role, sha, work_sha, wip_sha, merges)

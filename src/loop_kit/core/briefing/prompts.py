@@ -9,14 +9,14 @@ of the round and the path of the report.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from loop_kit.core.briefing.fix_section import fix_section
 from loop_kit.core.briefing.report_forms import review_report_form, work_report_form
 from loop_kit.core.briefing.review_section import review_section
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
-from loop_kit.core.record import Record
+from loop_kit.core.record import Record, clean_text
 from loop_kit.core.text.sanitize import fence, truncate
 
 WORKER_PLACEHOLDERS = (
@@ -68,6 +68,7 @@ _REVIEWER_MUST = {
 
 _REVIEWED = "You have reviewed this round already: only your report has to be corrected, see below."
 _MAX_REFUSED = 100_000
+_MAX_CONFLICTS = 50
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 
@@ -112,8 +113,12 @@ def worker_prompt(
     context: Context,
     wip_sha: str = "",
     refused: str | None = None,
+    conflicts: Sequence[str] = (),
+    base_tip: str = "",
 ) -> str:
     """The worker's prompt for one attempt; `refused` is the report that it is to correct.
+
+    `conflicts` are the files in which its workspace has those of the merge of `base_tip`.
 
     Raises:
         TemplateInvalid: the template names an unknown placeholder.
@@ -128,7 +133,9 @@ def worker_prompt(
         "task_card_section": _card(card),
         "fix_list_section": fix_section(fix_list),
         "prior_context_section": _prior_round(fix_list),
-        "feedback_section": _unfinished_note(wip_sha) + _feedback(feedback, refused),
+        "feedback_section": _merge_note(conflicts, base_tip)
+        + _unfinished_note(wip_sha)
+        + _feedback(feedback, refused),
         "report_section": work_report_form(card, round_, paths.report, fix_list),
         "work_report_path": paths.report,
         "quickstart_section": _data_or_none(context.quickstart),
@@ -258,6 +265,21 @@ def _feedback(feedback: str, refused: str | None) -> str:
             f" This is the report that you wrote:\n\n{fence(truncate(refused, _MAX_REFUSED))}"
         )
     return f"\n## Your last attempt was not accepted\n\n{fence(feedback)}\n\n{request}\n"
+
+
+def _merge_note(conflicts: Sequence[str], commit: str) -> str:
+    if not conflicts:
+        return ""
+    more = len(conflicts) - _MAX_CONFLICTS
+    files = "\n".join([*conflicts[:_MAX_CONFLICTS], *([f"({more} more)"] if more > 0 else [])])
+    return (
+        "\n## A merge to complete\n\nOthers have changed the base branch meanwhile, and the work"
+        f" conflicts with it. Your workspace holds the merge (`git merge {commit}`), with conflicts"
+        f" in these files:\n\n{fence(clean_text(files))}\n\nResolve them first, so that what both"
+        " sides meant is kept, until no conflict marker is left in any file. Then"
+        " `git add` the files and `git commit --no-edit`, or leave them: they are committed for you"
+        " as a merge. Do not abort the merge, and do not take back what others did.\n"
+    )
 
 
 def _unfinished_note(wip_sha: str) -> str:

@@ -179,6 +179,14 @@ def explain_unfinished(
     return " ".join(sentences) or None
 
 
+def explain_merge_given_up(commit: str) -> str:
+    """A sentence for a worker that did not merge what it was to merge."""
+    return (
+        f"The merge of {commit} is not part of your work: it was given up. Run"
+        f" `git merge {commit}`, resolve every conflict, and commit."
+    )
+
+
 def _names(paths: Iterable[str]) -> str:
     """The paths as a phrase: the first of them, and how many more there are."""
     listed = list(paths)

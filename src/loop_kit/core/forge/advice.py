@@ -110,9 +110,8 @@ def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
         return _after_budget(state)
     if "human_push" in state.reasons:
         return f"{again}: the loop continues from the commits that are on the branch then."
-    if {"scope", "protected_path"} & set(state.reasons):
-        without = f"{again}: the worker tries again without the refused change."
-        return without, f"if the card should allow it, {CARD}."
+    if {"scope", "protected_path", "conflict"} & set(state.reasons):
+        return _after_refused_change(state)
     if "push_refused" in state.reasons:
         return _after_refused_push(state)
     tampered = "tampered" in state.reasons
@@ -120,6 +119,15 @@ def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
         return _choose(state)
     room = "see to it that agents run in a room or in three jobs"
     return f"{room if tampered else 'decide what it asks'}, then {again}."
+
+
+def _after_refused_change(state: LoopState) -> tuple[str, str]:
+    again = _again(state)
+    if "conflict" in state.reasons:
+        merged = f"merge {code(state.base_branch)} into {code(state.work_branch)} and push it"
+        return f"{merged}, then {again}.", f"{again} alone: the worker tries once more."
+    without = f"{again}: the worker tries again without the refused change."
+    return without, f"if the card should allow it, {CARD}."
 
 
 def _after_refused_push(state: LoopState) -> str | tuple[str, ...]:

@@ -35,6 +35,9 @@ from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, S
 from loop_kit.errors import StateRefused
 from loop_kit.frozen import frozen
 
+_AWAITS_PUSH = {"human_push", "push_refused", "conflict"}
+"""After these a person who starts the loop again accepts what was pushed to the work branch."""
+
 
 @frozen
 class Start:
@@ -187,7 +190,7 @@ def resume(
         course.stop(ended_by_person, at)
     if not _continues(course.state, start):
         return Entry(recorded, tuple(course.steps), pushes_work=not (moved or deleted))
-    accepted = moved and bool({"human_push", "push_refused"} & set(recorded.reasons))
+    accepted = moved and bool(_AWAITS_PUSH & set(recorded.reasons))
     refused = moved and not accepted
     if not (refused and course.state.is_running):
         course.add(_resumption(start, course.state, work_tip if accepted else "", at))

@@ -5,8 +5,10 @@ A handler is pure, and does not decide what is done next.
 
 from collections.abc import Mapping
 
-from loop_kit.core.loop import refused_secrets, second_review, sessions
+from loop_kit.core.loop import base_moves, refused_secrets, second_review, sessions
 from loop_kit.core.loop.attempts import record_attempt, recorded_earlier
+from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.failed_again import failed_again, resolve_conflicts
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.loop.findings import close_verified, record_responses
 from loop_kit.core.loop.messages import (
@@ -34,6 +36,7 @@ from loop_kit.core.loop.resuming import (
     update,
     update_round,
 )
+from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.state import (
     Attempt,
     LoopState,
@@ -142,6 +145,11 @@ def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState
     return update(state, verification=event.verification, history=history, findings=findings)
 
 
+def record_comparison(state: LoopState, event: BaseCompared) -> LoopState:
+    """Record how the work compares with the base branch; approved work may merge again."""
+    return skip_worker(base_moves.record_comparison(state, event))
+
+
 def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
     """Count and claim the next attempt."""
     _expect(state, event.role)
@@ -187,7 +195,7 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     missed = second_review.record_missed(spent, message)
     if missed is not None:
         return update(missed, attempt=attempt)
-    asks = _question(state, event)
+    asks = failed_again(state, event)
     if asks is not None:
         error, asked = asks
         return end_loop(
@@ -201,22 +209,6 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
 def _recorded_failure(state: LoopState, event: AttemptFailed) -> LoopState:
     result, why = event.failure.value, event.message
     return record_attempt(state, event.role, event.at, event.spent, result, why)
-
-
-def _question(state: LoopState, event: AttemptFailed) -> tuple[str, Mapping[str, object]] | None:
-    """What a person is asked in place of the usual end of a failure, and what is recorded.
-
-    A worker that changes nothing when asked to simplify finds the size right; one whose commits
-    hold a secret again cannot do without it.
-    """
-    if event.failure is Failure.SECRET:
-        refused = refused_secrets.refusal(state, event.message)
-        recorded = {"reasons": ("push_refused",), "refusal": refused}
-        return refused_secrets.explain_stop(refused), recorded
-    if event.failure is not Failure.NOOP or not state.simplify:
-        return None
-    error = f"The worker was asked to simplify the change and left it as it is. {event.message}"
-    return error, {"reasons": ("diff_growth",), "simplify": False}
 
 
 def _forget_session(state: LoopState, event: AttemptFailed) -> LoopState:
@@ -282,6 +274,8 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
 def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
     """End the loop, begin the next round, or wait for the second reviewer."""
     _expect(state, event.role)
+    if event.base is not None:
+        state = base_moves.record_comparison(state, event.base)
     state = record_attempt(state, event.role, event.at, event.spent)
     used = state.usage.plus(event.spent)
     kept = sessions.keep_session(state, event.role, event.session)
@@ -327,6 +321,8 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
         fresh_round=False,
         simplify=False,
     )
+    if decision == "approve" and base_moves.commit_to_merge(reviewed):
+        return resolve_conflicts(reviewed, event.at)
     if decision == "approve":
         return end_loop(reviewed, Outcome.APPROVED, "", event.at)
     stop = verdict.stop

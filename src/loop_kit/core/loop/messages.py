@@ -202,7 +202,7 @@ class ReviewReported:
 
     `provenance` says where the line of each of its blocking issues comes from, in their order.
     `reviewer` is its backend, with the model after a colon where one is set. `is_repeatable` says
-    that a program gave it, which can be asked again in this round.
+    that a program gave it, which can be asked again in this round. `base` is seen at an approval.
     """
 
     report: ReviewReport
@@ -213,6 +213,7 @@ class ReviewReported:
     role: Role = Role.REVIEWER
     reviewer: str = ""
     is_repeatable: bool = False
+    base: BaseCompared | None = None
 
 
 @frozen

@@ -74,6 +74,7 @@ Reason = Literal[
     "protected_path",
     "scope",
     "push_refused",
+    "conflict",
     "tampered",
     "label_removed",
     "issue_closed",

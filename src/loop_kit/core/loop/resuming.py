@@ -14,6 +14,7 @@ from typing import Any
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import policy
 from loop_kit.core.loop.attempts import record_attempt
+from loop_kit.core.loop.base_moves import look_again
 from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.decisions import decide, is_answered, sort_ids
 from loop_kit.core.loop.findings import open_findings
@@ -76,7 +77,8 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
     if event.head_sha:
         pushed = {"head_sha": event.head_sha, "verified": None}
         history = update_round(state.history, state.round, **pushed)
-        fresh: Mapping[str, Any] = {"sessions": {}, "wip": None, "second": None}
+        seen = state.base.model_copy(update={"conflicts": ()})
+        fresh: Mapping[str, Any] = {"sessions": {}, "wip": None, "second": None, "base": seen}
         state = update(state, history=history, head_sha=event.head_sha, **fresh)
     if event.card is not None:
         state = _take_card(state, event.card, event.verify)
@@ -122,6 +124,7 @@ def continue_loop(
         refusal=state.refusal if state.is_running else None,
         held=None,
         accepted_growth=_accepted_growth(state),
+        base=look_again(state.base),
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
     if attempt is not None and attempt.lost >= _MAX_LOST:

@@ -1,10 +1,12 @@
 """A round without a worker: nothing blocks any more, and an approval is still checked.
 
-When a person has closed the last finding that blocked, or all that is left is below the bar, a
-worker would have nothing to do. The next round is then a review of the same commit, which may
-approve it, and may find something: nobody but the reviewer approves.
+When a person has closed the last finding that blocked, or all that is left is below the bar, or
+approved work merges with its base branch again, a worker would have nothing to do. The next round
+is then a review of the same commit, which may approve it, and may find something: nobody but the
+reviewer approves.
 """
 
+from loop_kit.core.loop.base_moves import commit_to_merge
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.state import LoopState, Phase, RoundDetail, RoundRecord
 
@@ -47,7 +49,7 @@ def _has_nothing_to_do(state: LoopState) -> bool:
     return (
         state.state is Phase.AWAITING_WORK
         and reviewed
-        and bool(state.findings)
+        and (bool(state.findings) or state.history[-1].decision == "approve")
         and not open_findings(state.findings)
-        and not (begun or state.simplify)
+        and not (begun or state.simplify or commit_to_merge(state))
     )

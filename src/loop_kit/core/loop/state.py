@@ -87,6 +87,7 @@ class Limits(ExtensibleRecord):
     on_approved: Literal["ready", "auto-merge"] = "ready"
     formal_reviews: bool = False
     """Whether a reviewer with a token of its own approves, and requests changes."""
+    update_branch: Literal["when-needed", "never"] = "when-needed"
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
     rules: Rules = Field(default_factory=Rules)

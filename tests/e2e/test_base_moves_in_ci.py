@@ -1,0 +1,56 @@
+"""The base branch moves on while a loop runs in CI, in shallow checkouts and full ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.e2e.conftest import APPROVED, CALC, TWO_ROUNDS
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import MakeHub
+
+THEIRS = CALC.replace("return a - b", "return -b + a").replace("return a * 3", "return 3 * a")
+BOTH = "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n"
+
+
+def merging() -> dict[str, Any]:
+    """Round 2 finds the merge of main with its conflict, resolves it, and is approved."""
+    worker, reviewer, *_ = TWO_ROUNDS["scenes"]
+    steps = [
+        {"run": ["sh", "-c", "git rev-parse MERGE_HEAD > merged.txt"]},
+        {"write": {"path": "calc.py", "text": BOTH}},
+        {"report": {"notes": "Merged", "files_changed": ["calc.py"]}},
+    ]
+    approved = {"role": "reviewer", "round": 2, "steps": [{"report": APPROVED}]}
+    return {"scenes": [worker, reviewer, {"role": "worker", "round": 2, "steps": steps}, approved]}
+
+
+@pytest.mark.parametrize("depth", [1, 0], ids=["shallow checkout", "full checkout"])
+def test_a_conflict_becomes_a_round_that_merges_the_base_branch(
+    make_hub: MakeHub, depth: int
+) -> None:
+    hub = make_hub(merging())
+    hub.depth = depth
+    first = hub.job()
+    assert first.code == 0, first.log
+    begun = hub.state()["base_sha"]
+    for number in range(3):
+        hub.bare.commit_files("main", {f"theirs{number}.py": "theirs = 1\n"}, "Others")
+    tip = hub.bare.commit_files("main", {"calc.py": THEIRS}, "Others, too")
+    pushes = len(hub.git.pushes)
+
+    second = hub.continued()
+
+    assert second.code == 0, second.log
+    assert second.outputs["outcome"] == "approved", second.log
+    assert "conflicts with main in calc.py" in second.log
+    work, state = hub.bare.head("loop/T-001/work"), hub.state()
+    assert hub.bare.git("rev-parse", f"{work}^2").strip() == tip
+    assert hub.bare.file("loop/T-001/work", "merged.txt").decode().strip() == tip
+    assert hub.bare.file("loop/T-001/work", "calc.py") == BOTH.encode()
+    assert (state["base_sha"], state["diff_base"]) == (begun, tip)
+    assert len(hub.git.pushes) - pushes == 4
+    changed = hub.bare.git("diff", "--name-only", f"main...{work}").split()
+    assert changed == ["calc.py", "merged.txt"]
+    assert state["history"][-1]["files"] == 2
