@@ -306,6 +306,25 @@ def test_many_findings_are_marked_with_one_read_and_one_mutation(
     assert bodies == {f"<!-- F{n} -->\nfixed" for n in range(40)}
 
 
+def test_what_was_read_before_a_round_is_not_read_again_after_it(
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository
+) -> None:
+    number = open_pull(forge)
+    comments = (InlineComment("a.py", 1, "<!-- F1 -->\nopen"),)
+    post = ReviewPost(f"{MARKER}\nbody", comments)
+    id_ = forge.post_review(number, demo.pulls[number].head_sha, post, MARKER)
+    forge.conversation(number, {id_})
+    before = hub.count()
+    fixed = {"<!-- F1 -->": ThreadUpdate("<!-- F1 -->\nfixed", resolved=True)}
+    forge.update_threads(number, {id_}, fixed, resolves=True)
+    forge.mark_ready(number)
+    assert hub.count() - before == 2
+    again = {"<!-- F1 -->": ThreadUpdate("<!-- F1 -->\nopen", resolved=False)}
+    forge.update_threads(number, {id_}, again, resolves=True)
+    (comment,) = demo.pulls[number].reviews[0].comments
+    assert (comment.body, comment.resolved_by) == ("<!-- F1 -->\nopen", None)
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_lost_answer_to_a_comment_makes_no_second_one(
     forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, *, before: bool

@@ -51,6 +51,7 @@ class GitHubForge:
         self._access = access
         self._api = GitHubApi(access, sleep)
         self._reviewer = None if reviewer is None else GitHubApi(reviewer, sleep)
+        self._conversations = threads.Conversations(self._api)
         self._github = self._api.github
 
     @property
@@ -273,11 +274,11 @@ class GitHubForge:
         self, number: int, reviews: set[str], updates: Mapping[str, ThreadUpdate], *, resolves: bool
     ) -> str | None:
         """Update the threads that comments of `reviews` began with one of the keys, markers."""
-        return threads.update(self._api, number, reviews, updates, resolves=resolves)
+        return self._conversations.update(number, reviews, updates, resolves=resolves)
 
     def conversation(self, number: int, reviews: Collection[str]) -> Conversation:
         """What people with write access wrote in the newest reviews, in one request."""
-        return threads.conversation(self._api, number, reviews)
+        return self._conversations.read(number, reviews)
 
     def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
         """The newest reviews by people with write access on each of these, in one request."""
@@ -293,9 +294,7 @@ class GitHubForge:
 
     def mark_ready(self, number: int) -> None:
         """Mark a draft as ready for review; does nothing if it is no draft."""
-        pull = self._api.repository.get_pull(number)
-        if self._api.ask("pull-requests: read", lambda: pull.draft):
-            self._api.graphql(queries.READY, {"id": pull.node_id}, "contents: write")
+        self._conversations.mark_ready(number)
 
     def submit_verdict(
         self, number: int, sha: str, body: str, marker: str, *, approves: bool

@@ -60,12 +60,12 @@ _REVIEWER = "viewerDidAuthor authorCanPushToRepository author { __typename login
 
 CONVERSATION = (
     "query($owner: String!, $name: String!, $number: Int!)"
-    " { repository(owner: $owner, name: $name) { pullRequest(number: $number) {"
+    " { repository(owner: $owner, name: $name) { pullRequest(number: $number) { id isDraft"
     f" reviews(last: 25, {_REVIEW_STATES}) {{ nodes {{ fullDatabaseId state body {_REVIEWER}"
     " comments(first: 40) { nodes { fullDatabaseId body path line replyTo { fullDatabaseId } } }"
     " } }"
-    " reviewThreads(last: 100) { nodes { id isResolved comments(first: 1) { nodes {"
-    " fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } } } }"
+    " reviewThreads(last: 100) { totalCount nodes { id isResolved comments(first: 1) { nodes {"
+    " id fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } } } }"
 )
 """The newest reviews with their comments, and of each conversation what began it."""
 

@@ -30,26 +30,69 @@ _STATES: Mapping[str, ReviewState] = {
 }
 
 
-def update(
-    api: GitHubApi,
-    number: int,
-    reviews: set[str],
-    updates: Mapping[str, ThreadUpdate],
-    *,
-    resolves: bool,
-) -> str | None:
-    """Update our threads in one mutation; returns why none may be resolved, or None."""
-    edits: list[ThreadEdit] = []
-    for thread in _threads(api, number):
-        comment = next(iter(thread["comments"]["nodes"] or []), None)
-        review = (comment or {}).get("pullRequestReview") or {}
-        wanted = updates.get(first_line(comment["body"])) if comment else None
-        if comment and wanted and str(review.get("fullDatabaseId")) in reviews:
-            edits += _edits(thread, comment, wanted, resolves=resolves)
-    if not edits:
-        return None
-    optional = {f"m{n}" for n, edit in enumerate(edits) if edit.kind != "edit"}
-    return api.mutate(*queries.thread_mutation(edits), "pull-requests: write", optional)
+class _Read(NamedTuple):
+    """A pull request as it was read; without `threads` there are more than were read."""
+
+    id: str
+    is_draft: bool
+    threads: tuple[Mapping[str, Any], ...] | None
+
+
+class Conversations:
+    """The conversations on pull requests of one repository.
+
+    What a job reads before its round need not be read again after it: only we change our threads.
+    """
+
+    def __init__(self, api: GitHubApi) -> None:
+        self._api = api
+        self._read: dict[int, _Read] = {}
+
+    def read(self, number: int, reviews: Collection[str]) -> Conversation:
+        """What people with write access wrote in the newest reviews, oldest first."""
+        pull = self._api.query_repository(queries.CONVERSATION, {"number": number})["pullRequest"]
+        if pull is None:
+            return Conversation()
+        found = tuple(_nodes(pull["reviewThreads"]))
+        whole = len(found) == pull["reviewThreads"]["totalCount"]
+        self._read[number] = _Read(pull["id"], pull["isDraft"], found if whole else None)
+        threads = dict(_begun_threads(found, reviews))
+        written = (r for r in _nodes(pull["reviews"]) if _is_by_person(r))
+        return Conversation(
+            tuple(post for review in written for post in _posts(review, threads)),
+            frozenset(root for root, thread in threads.items() if thread.is_resolved),
+        )
+
+    def update(
+        self, number: int, reviews: set[str], updates: Mapping[str, ThreadUpdate], *, resolves: bool
+    ) -> str | None:
+        """Update our threads in one mutation; returns why none may be resolved, or None."""
+        edits: list[ThreadEdit] = []
+        known = self._read.pop(number, None)
+        threads = known.threads if known else None
+        for thread in _threads(self._api, number) if threads is None else threads:
+            comment = next(iter(_nodes(thread["comments"])), None)
+            review = (comment or {}).get("pullRequestReview") or {}
+            wanted = updates.get(first_line(comment["body"])) if comment else None
+            if comment and wanted and str(review.get("fullDatabaseId")) in reviews:
+                edits += _edits(thread, comment, wanted, resolves=resolves)
+        if known:
+            self._read[number] = known._replace(threads=None)
+        if not edits:
+            return None
+        optional = {f"m{n}" for n, edit in enumerate(edits) if edit.kind != "edit"}
+        mutation = queries.thread_mutation(edits)
+        return self._api.mutate(*mutation, "pull-requests: write", optional)
+
+    def mark_ready(self, number: int) -> None:
+        """Mark a draft as ready for review; does nothing if it is no draft."""
+        known = self._read.get(number)
+        if known is None:
+            pull = self._api.repository.get_pull(number)
+            is_draft = self._api.ask("pull-requests: read", lambda: pull.draft)
+            known = _Read(pull.node_id, is_draft, None)
+        if known.is_draft:
+            self._api.graphql(queries.READY, {"id": known.id}, "contents: write")
 
 
 def _threads(api: GitHubApi, number: int) -> Iterator[Mapping[str, Any]]:
@@ -83,19 +126,6 @@ class _Thread(NamedTuple):
     id: str = ""
     is_resolved: bool = False
     finding: str = ""
-
-
-def conversation(api: GitHubApi, number: int, reviews: Collection[str]) -> Conversation:
-    """What people with write access wrote in the newest reviews, oldest first."""
-    pull = api.query_repository(queries.CONVERSATION, {"number": number})["pullRequest"]
-    if pull is None:
-        return Conversation()
-    threads = dict(_begun_threads(_nodes(pull["reviewThreads"]), reviews))
-    written = (r for r in _nodes(pull["reviews"]) if _is_by_person(r))
-    return Conversation(
-        tuple(post for review in written for post in _posts(review, threads)),
-        frozenset(root for root, thread in threads.items() if thread.is_resolved),
-    )
 
 
 def newest_reviews(api: GitHubApi, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
