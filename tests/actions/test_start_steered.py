@@ -173,3 +173,21 @@ def test_installers_get_what_the_operator_set_and_no_secret_of_the_inputs(tmp_pa
     }
     relative = installer_environment({"SSL_CERT_FILE": "company.pem", "PATH": ""}, checkout)
     assert relative["SSL_CERT_FILE"] == str(checkout / "company.pem")
+
+
+def test_an_environment_that_is_not_ready_any_more_is_installed_again(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """As `own_code` leaves one in which an agent of an earlier step has written."""
+    environ = {**environ, "PATH": f"{TOOLS}{os.pathsep}{environ['PATH']}"}
+    run_step(tmp_path, environ)
+    (ready,) = Path(environ["RUNNER_TEMP"]).glob("loop-kit-venv-*/loop-kit-ready")
+    (site,) = ready.parent.glob("lib/*/site-packages")
+    (site / "evil.pth").write_text("import evil\n")
+    ready.unlink()
+
+    run_step(tmp_path, environ)
+
+    assert ready.exists()
+    assert not (site / "evil.pth").exists()
+    assert (site / "tiny.py").exists()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
+import sysconfig
+import venv
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.conftest import CALC, CARD, TWO_ROUNDS
 from tests.e2e.events import labelled
 from tests.e2e.test_issues_in_ci import opened
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import loop_kit
 
+if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, MakeHub
 
 
@@ -88,3 +92,28 @@ def test_a_pipe_in_the_checkout_is_named_at_once(make_hub: MakeHub) -> None:
 
     assert job.code == 1
     assert ".gitattributes is a pipe, a socket or a device: git would wait for it." in job.log
+
+
+def test_a_worker_that_changes_what_the_action_is_run_from_stops_its_loop(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    """As `actions.start` has installed it, with the modules of this environment."""
+    source, environment = tmp_path / "src", tmp_path / "loop-kit-venv-1"
+    shutil.copytree(Path(loop_kit.__file__).parent, source / "loop_kit")
+    venv.create(environment, with_pip=False)
+    site = next(environment.glob("lib/*/site-packages"))
+    (site / "modules.pth").write_text(f"{source}\n{sysconfig.get_path('purelib')}\n")
+    (environment / "loop-kit-ready").touch()
+    script: dict[str, Any] = copy.deepcopy(TWO_ROUNDS)
+    damage = f"echo x >> {source}/loop_kit/cli/main.py; echo x >> {site}/modules.pth"
+    script["scenes"][0]["steps"].insert(0, {"run": ["sh", "-c", damage]})
+    hub = make_hub(script)
+    hub.command = (str(environment / "bin" / "python"), "-I", "-m", "loop_kit", "action")
+
+    job = hub.job(env={"LOOP_SANDBOX": "off"})
+
+    assert job.outputs["outcome"] == "needs_human", job.log
+    assert hub.state()["reasons"] == ["tampered"]
+    assert "loop_kit/cli/main.py" in job.log
+    assert not (source / "loop_kit" / "cli" / "main.py").read_text().endswith("x\n")
+    assert not (environment / "loop-kit-ready").exists()

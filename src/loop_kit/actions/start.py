@@ -9,6 +9,7 @@ replaced at the end, so that a cancelled job's signals reach the loop and not a 
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -17,22 +18,25 @@ from typing import NoReturn
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _ROOT = _SOURCE.parent
-_READY = "loop-kit-ready"
 _PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 """Not that of a virtual environment: what is installed in one may have come from the checkout."""
 
 
 def main() -> None:
-    """Install once per job, then run `loop action`."""
+    """Install once per job, and again where an agent has changed it; then run `loop action`."""
     sys.path.insert(0, str(_SOURCE))
+    from loop_kit.adapters.runner.installing import ENVIRONMENT, READY
+
     parent = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
     lock = _ROOT / "requirements.lock"
     known = f"{lock.read_text('utf-8')}{_SOURCE}{sys.version}"
-    folder = parent / f"loop-kit-venv-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+    folder = parent / f"{ENVIRONMENT}{hashlib.sha256(known.encode()).hexdigest()[:16]}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / _READY).exists():
+    if not (folder / READY).exists():
         try:
+            shutil.rmtree(folder, ignore_errors=True)
             _install(folder, python, lock)
+            (folder / READY).touch()
         except OSError as error:
             _fail(f"Installing loop-kit in {folder} failed: {error.strerror}")
     argv = [str(python), "-I", "-X", "utf8", "-m", "loop_kit", "action"]
@@ -54,7 +58,6 @@ def _install(folder: Path, python: Path, lock: Path) -> None:
         _install_by_pip(folder, python, lock, environ)
     site = next(folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
     (site / "loop_kit.pth").write_text(f"{_SOURCE}\n", "utf-8")
-    (folder / _READY).touch()
 
 
 def _by_uv(uv: str, python: Path) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from loop_kit.adapters.process.room.rooms import Rooms
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
+from loop_kit.adapters.workspaces.own_code import OwnCode
 from loop_kit.adapters.workspaces.own_repository import OwnRepository
 from loop_kit.adapters.workspaces.preparation import choose_preparation
 from loop_kit.adapters.workspaces.snapshots import Snapshots
@@ -268,7 +269,8 @@ def _ports(
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)
-    watch, rooms = _watch(site, reporter), rooms_of(site, settings)
+    rooms = rooms_of(site, settings)
+    watch = _watch(site, rooms, reporter)
     agents = _agents(site, settings, identity, rooms, watch, card.task_id)
     seen = environment.agent_environment(site.environ, withheld=settings.setup_env)
     base = base_sha or site.place.head
@@ -295,7 +297,9 @@ def _ports(
     return _Ports(store, agents, rooms, WorkspacesByRole(chosen), verifier)
 
 
-def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManager[None]]:
+def _watch(
+    site: Site, rooms: Rooms, reporter: Reporter
+) -> Callable[[], AbstractContextManager[None]]:
     """What is entered while a program runs: it keeps our repository, and in a job other files."""
     if not site.is_ci:
         return OwnRepository(site.place.git_dir).kept
@@ -307,9 +311,12 @@ def _watch(site: Site, reporter: Reporter) -> Callable[[], AbstractContextManage
             " Add `persist-credentials: false` to actions/checkout."
         )
 
+    code = OwnCode.of_action()
+
     @contextmanager
     def kept() -> Iterator[None]:
-        with watch.kept(), repository.kept():
+        unchanged = nullcontext() if code is None or rooms.has_room else code.kept()
+        with watch.kept(), repository.kept(), unchanged:
             yield
 
     return kept

@@ -13,6 +13,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+ENVIRONMENT = "loop-kit-venv-"
+"""How the name of the environment begins that the action installs in the runner's folder."""
+READY = "loop-kit-ready"
+"""The file in it that says that it is complete, and that no program has changed it since."""
 _STEERS = re.compile(r"(?:PYTHON|PIP_|UV_|INPUT_)\w*|VIRTUAL_ENV|CONDA_PREFIX|__PYVENV_LAUNCHER__")
 _SOURCES = ("INDEX_URL", "EXTRA_INDEX_URL", "NO_INDEX", "FIND_LINKS", "KEYRING_PROVIDER")
 _CERTIFICATES = (
