@@ -10,6 +10,7 @@ from loop_kit.core.loop import bus, failures, policy, sessions
 from loop_kit.core.loop.messages import AttemptFailed, Event, Failure, RunAgent
 from loop_kit.core.loop.state import LoopState, Role, Session, Spent, Wip
 from loop_kit.core.loop.trailers import Origin
+from loop_kit.core.text.own_paths import without_folders
 from loop_kit.engine.attempt_metrics import AttemptMetrics
 from loop_kit.engine.delivered import Delivered, receive
 from loop_kit.engine.options import Options
@@ -82,6 +83,7 @@ class Dispatcher:
         self._scratch = scratch
         self._explain_missing = explain_missing
         self._unpriced: set[str] = set()
+        self._folders: tuple[str, ...] = ()
         self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
 
     def warn(self, message: str) -> None:
@@ -133,11 +135,16 @@ class Dispatcher:
         metrics = AttemptMetrics(self._reporter, self._clock, state, where)
         try:
             ended = self._with_backend(effect.role, agent.run(assignment, metrics))
-            delivered = receive(self._mailbox, delivery, self._options.redact)
+            delivered = receive(self._mailbox, delivery, self._cleaner(workspace, delivery))
         finally:
             self._mailbox.discard(delivery)
         self._report_end(state, effect, ended, delivered, metrics)
         return ended, delivered
+
+    def _cleaner(self, workspace: Workspace, delivery: Delivery) -> Callable[[str], str]:
+        """Takes secrets out of a text, and makes paths of the workspace relative."""
+        self._folders = (workspace.path.as_posix(), delivery.folder.as_posix())
+        return lambda text: without_folders(self._options.redact(text), self._folders)
 
     def _with_backend(self, role: Role, ended: AgentExit) -> AgentExit:
         """`ended`, with who has spent; an agent that ran in another job knows that itself."""
@@ -258,7 +265,7 @@ class Dispatcher:
         return AttemptFailed(
             role=role,
             failure=failure,
-            message=message,
+            message=without_folders(message, self._folders),
             at=self.now(),
             spent=ended.spent,
             repairable=agent.is_program,

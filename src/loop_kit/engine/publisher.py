@@ -136,7 +136,7 @@ class Publisher:
         redact = self._options.redact
         report = self._read_reviews(state, record)
         raised = [f for f in state.findings if f.id in record.new_findings]
-        where: Mapping[str, tuple[str, int]] = {}
+        where: Mapping[str, inline.Position] = {}
         if any(finding.file and finding.line for finding in raised):
             where = inline.positions(raised, self._diff(state, record.head_sha).text)
         about = (state, record.round, report, key)
@@ -144,7 +144,7 @@ class Publisher:
         return inline.ReviewPost(
             body=redact(body(inline_ids=where)),
             comments=tuple(
-                inline.InlineComment(*where[f.id], redact(finding_comment(state, f)))
+                _inline_comment(where[f.id], redact(finding_comment(state, f)))
                 for f in raised
                 if f.id in where
             ),
@@ -292,6 +292,10 @@ class Publisher:
             return ReviewReport(
                 task_id=state.task_id, round=round_, decision=decision or "changes_required"
             )
+
+
+def _inline_comment(at: inline.Position, body: str) -> inline.InlineComment:
+    return inline.InlineComment(at.path, at.line, body, at.side)
 
 
 def _is_inherited(state: LoopState, item: OutboxItem) -> bool:

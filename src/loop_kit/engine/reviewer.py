@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from loop_kit.core.agent.places import settle_places
+from loop_kit.core.agent.places import renames, settle_places
 from loop_kit.core.agent.reports import (
     ReportInvalid,
     ReviewReport,
@@ -59,12 +59,13 @@ _MAX_COMMITS = 50
 
 @frozen
 class _Asked:
-    """What a reviewer was asked: `changed` are the files of the work."""
+    """What a reviewer was asked: `changed` are the files of the work, some of them `renamed`."""
 
     state: LoopState
     card: TaskCard
     role: Role
     changed: Sequence[str]
+    renamed: Mapping[str, str]
 
 
 class ReviewerPass:
@@ -136,7 +137,7 @@ class ReviewerPass:
                     refused=self._briefer.refused_report(state, effect),
                 ),
             )
-            asked = _Asked(state, card, effect.role, diff.paths)
+            asked = _Asked(state, card, effect.role, diff.paths, renames(diff.text))
             attempt = (asked, workspace, before, ended, delivered)
             try:
                 return self._conclude(*attempt)
@@ -201,7 +202,8 @@ class ReviewerPass:
     def _parse_report(self, asked: "_Asked", delivered: Delivered) -> ReviewReport:
         state, document = asked.state, document_of(delivered, asked.role)
         existing = partial(self._repository.existing, (state.head_sha, state.compared_with))
-        report = settle_places(parse_review_report(document, state.task_id, state.round), existing)
+        written = parse_review_report(document, state.task_id, state.round)
+        report = settle_places(written, existing, asked.changed, asked.renamed)
         evidence = state.limits.evidence
         why = contradiction(state.findings, report, evidence)
         why = why or objection(report, asked.card, state.head_sha, evidence)

@@ -281,6 +281,18 @@ def test_a_comment_on_a_line_that_is_not_in_the_diff_goes_into_the_body(
     ]
 
 
+def test_a_comment_on_a_line_of_a_deleted_file_is_on_the_left(
+    forge: GitHubForge, demo: HostedRepository
+) -> None:
+    demo.git.commit_files("loop/T-001/work", {"a.py": None}, "Delete it")
+    number = open_pull(forge)
+    pull = demo.pulls[number]
+    comment = InlineComment("a.py", 1, "F1", "LEFT")
+    forge.post_review(number, pull.head_sha, ReviewPost(MARKER, (comment,)), MARKER)
+    (made,) = pull.reviews[0].comments
+    assert (made.path, made.line, made.side) == ("a.py", 1, "LEFT")
+
+
 def test_a_body_of_the_longest_size_is_taken(forge: GitHubForge, demo: HostedRepository) -> None:
     number = open_pull(forge)
     body = f"{MARKER}\n".ljust(MAX_BODY, "x")

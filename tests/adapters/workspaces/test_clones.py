@@ -227,6 +227,12 @@ def test_remove_does_not_follow_links(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+def test_what_a_verify_command_prints_names_files_as_git_does(local: Local, cloner: Cloner) -> None:
+    command = 'echo "$PWD/a.py:1: wrong"; pwd; exit 1'
+    (result,) = verifier(cloner).verify(local.head, [command], 60).results
+    assert result.tail == "a.py:1: wrong\n.\n"
+
+
 def verifier(cloner: Cloner, **environ: str) -> CloneVerifier:
     return CloneVerifier(workplace(cloner), {"PATH": os.environ["PATH"], **environ})
 

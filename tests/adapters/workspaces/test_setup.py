@@ -34,16 +34,16 @@ def test_commands_run_in_the_workspace_one_after_the_other(preparing: Preparing)
 def test_a_command_that_fails_is_an_error_with_its_code_and_the_end_of_its_output(
     preparing: Preparing,
 ) -> None:
-    preparing.setup = ("echo first", "echo no lock file; exit 3", "touch never")
+    preparing.setup = ("echo first", "echo no lock file in $PWD/; exit 3", "touch never")
 
     with pytest.raises(SetupFailed) as failed:
         preparing.prepared()
 
     error = failed.value
-    assert "`echo no lock file; exit 3` failed (exit code 3)" in error.sentence
+    assert "`echo no lock file in $PWD/; exit 3` failed (exit code 3)" in error.sentence
     assert str(preparing.log) in error.remedy
     assert error.result is not None
-    assert (error.result.exit_code, error.result.tail) == (3, "no lock file\n")
+    assert (error.result.exit_code, error.result.tail) == (3, "no lock file in \n")
     assert not (preparing.tmp_path / "scratch" / "workspace-1" / "never").exists()
 
 

@@ -1,26 +1,30 @@
 """A place is found in whatever form a reviewer writes it, and asked about only when it must be."""
 
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 
-from loop_kit.core.agent.places import settle_places
+from loop_kit.core.agent.places import renames, settle_places
 from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
 
 FILES = frozenset({"calc.py", "src/calc.py", "a/lib.py", "lib.py", "odd:5", "my file.py"})
 
 
-def settled(
-    file: str, line: int | None = None, files: Collection[str] = FILES
-) -> tuple[str, int | None]:
-    review = ReviewReport(
+def review_of(file: str, line: int | None) -> ReviewReport:
+    return ReviewReport(
         task_id="T-001",
         round=1,
         decision="changes_required",
         blocking_issues=(ReportedIssue(file=file, line=line, reason="wrong"),),
     )
+
+
+def settled(
+    file: str, line: int | None = None, files: Collection[str] = FILES
+) -> tuple[str, int | None]:
     (issue,) = settle_places(
-        review, lambda paths: frozenset(paths) & frozenset(files)
+        review_of(file, line), lambda paths: frozenset(paths) & frozenset(files)
     ).blocking_issues
     return issue.file, issue.line
 
@@ -101,3 +105,41 @@ def test_what_is_asked_is_bounded() -> None:
     settle_places(review, existing)
     assert len(asked) == 1
     assert len(asked[0]) < 100
+
+
+def moved(
+    file: str, line: int | None = None, files: Collection[str] = FILES, **work: Any
+) -> tuple[str, int | None]:
+    """Where an issue is after a change that names files in `changed` and `renamed`."""
+    report = review_of(file, line)
+    known = frozenset(files)
+    (issue,) = settle_places(report, lambda paths: known & set(paths), **work).blocking_issues
+    return issue.file, issue.line
+
+
+def test_a_file_in_the_wrong_case_is_the_changed_one_unless_there_is_such_a_file() -> None:
+    assert moved("Calc.py", 5, changed=("calc.py",)) == ("calc.py", 5)
+    assert moved("SRC/Calc.py:7", changed=("src/calc.py",)) == ("src/calc.py", 7)
+    assert moved("./CALC.py", changed=("calc.py",)) == ("calc.py", None)
+    both = {*FILES, "Calc.py"}
+    assert moved("Calc.py", 5, files=both, changed=("calc.py",)) == ("Calc.py", 5)
+    assert moved("Other.py", 5, changed=("calc.py",)) == ("Other.py", 5)
+
+
+def test_the_old_name_of_a_renamed_file_is_its_new_one() -> None:
+    diff = "diff --git a/old.py b/new.py\nrename from old.py\nrename to new.py\n"
+    renamed = renames(diff)
+    assert renamed == {"old.py": "new.py"}
+    files = {"old.py", "new.py"}
+    assert moved("old.py", 5, files, renamed=renamed) == ("new.py", 5)
+    assert moved("a/old.py:7", files=files, renamed=renamed) == ("new.py", 7)
+    assert moved("calc.py", 5, renamed=renamed) == ("calc.py", 5)
+
+
+def test_nothing_is_asked_about_a_changed_file_that_is_named_as_git_names_it() -> None:
+    report = review_of("calc.py", 5)
+
+    def refuse(paths: Collection[str]) -> Collection[str]:
+        raise AssertionError(paths)
+
+    assert settle_places(report, refuse, changed=("calc.py",)) == report

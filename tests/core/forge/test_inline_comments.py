@@ -49,7 +49,9 @@ index 5555555..6666666 100644
 
 
 def where(diff: str, file: str, line: int | None) -> tuple[str, int] | None:
-    return positions([Finding(id="F1", round=1, file=file, line=line)], diff).get("F1")
+    found = positions([Finding(id="F1", round=1, file=file, line=line)], diff).get("F1")
+    assert found is None or found.side == ("LEFT" if file == "gone.py" else "RIGHT")
+    return found[:2] if found else None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,8 @@ def where(diff: str, file: str, line: int | None) -> tuple[str, int] | None:
         ("./new.py", 1, ("new.py", 1)),
         ("new.py", 2, ("new.py", 2)),
         ("new.py", 3, None),
-        ("gone.py", 1, None),
+        ("gone.py", 1, ("gone.py", 1)),
+        ("gone.py", 2, None),
         ("z.py", 1, None),
         ("moved.py", 10, ("moved.py", 10)),
         ("old.py", 10, None),

@@ -387,6 +387,6 @@ def _review_comment(comment: InlineComment) -> ReviewComment:
     return {
         "path": comment.path,
         "line": comment.line,
-        "side": "RIGHT",
+        "side": comment.side,
         "body": cut(comment.body, MAX_BODY),
     }

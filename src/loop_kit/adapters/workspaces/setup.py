@@ -17,6 +17,7 @@ from loop_kit.adapters.workspaces.environment import activation, own_environment
 from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.core.loop.state import CommandResult
 from loop_kit.core.secrets.redaction import Redactor, StreamRedactor
+from loop_kit.core.text.own_paths import without_folders
 from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
 
@@ -82,7 +83,7 @@ class WorkspaceSetup:
             CommandResult(
                 command=command,
                 exit_code=code,
-                tail=redact(output.text),
+                tail=without_folders(redact(output.text), (workspace.as_posix(),)),
                 seconds=round(time.monotonic() - began, 3),
             ),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
+from loop_kit.core.text.own_paths import without_folders
 from loop_kit.ports import SetupFailed
 
 
@@ -51,7 +52,7 @@ class CloneVerifier:
         started = time.monotonic()
         with self._kept():
             ended = run_shell(command, path, env, tail, timeout, self._box)
-        text = tail.text
+        text = without_folders(tail.text, (path.as_posix(),))
         if ended.timed_out:
             text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"
         return CommandResult(

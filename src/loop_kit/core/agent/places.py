@@ -2,11 +2,13 @@
 
 A place may be written as `calc.py:5`, `./calc.py`, `/calc.py`, `a/calc.py` as in a diff, or as an
 absolute path of the workspace. Only the repository can say whether `a/` is a folder of its own, so
-this module proposes paths, the likeliest first, and the first one that exists is taken.
+this module proposes paths, the likeliest first, and the first one that exists is taken; else the
+changed file whose name differs in the case of letters alone. A file that the work has renamed is
+meant by its old name too.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
 
@@ -14,34 +16,71 @@ _LINE = re.compile(
     r"(?::L?|#L?|,? ?\(?lines? )(\d{1,9})(?:[-:–]L?\d{1,9}){0,20}\)?$", re.ASCII | re.IGNORECASE
 )
 _MAX_DEPTH = 20
+_RENAME = re.compile(r"^rename from (.+)\nrename to (.+)$", re.MULTILINE)
+
+
+def renames(diff: str) -> Mapping[str, str]:
+    """The new name of each file that `diff` renames, by its old one."""
+    return {found[1]: found[2] for found in _RENAME.finditer(diff)}
 
 
 def settle_places(
-    review: ReviewReport, existing: Callable[[Collection[str]], Collection[str]]
+    review: ReviewReport,
+    existing: Callable[[Collection[str]], Collection[str]],
+    changed: Collection[str] = (),
+    renamed: Mapping[str, str] | None = None,
 ) -> ReviewReport:
     """`review` with every issue's file and line as git names them.
 
     `existing` returns those of the paths that the repository has; it is asked at most once, and not
-    at all when no issue's file is written in another form than git's.
+    at all when no issue's file is written in another form than git's. `changed` are the paths of
+    the work, `renamed` the new names of old paths.
     """
+    review = _settle(review, existing, {path.casefold(): path for path in changed})
+    return _follow(review, renamed) if renamed else review
+
+
+def _follow(review: ReviewReport, renamed: Mapping[str, str]) -> ReviewReport:
+    issues = tuple(
+        issue.model_copy(update={"file": renamed.get(issue.file, issue.file)})
+        for issue in review.blocking_issues
+    )
+    return review.model_copy(update={"blocking_issues": issues})
+
+
+def _settle(
+    review: ReviewReport,
+    existing: Callable[[Collection[str]], Collection[str]],
+    changed: Mapping[str, str],
+) -> ReviewReport:
     proposals = [
         tuple(dict.fromkeys(possible_paths(issue.file))) for issue in review.blocking_issues
     ]
     wanted = {path for paths in proposals if len(paths) > 1 for path in paths}
+    names = set(changed.values())
+    files = {issue.file for issue in review.blocking_issues} - names
+    wanted |= {file for file in files if file.casefold() in changed}
     if not wanted:
         return review
     known = existing(wanted)
     pairs = zip(review.blocking_issues, proposals, strict=True)
-    issues = tuple(_settled(issue, paths, known) for issue, paths in pairs)
+    issues = tuple(_settled(issue, paths, known, changed) for issue, paths in pairs)
     return review.model_copy(update={"blocking_issues": issues})
 
 
-def _settled(issue: ReportedIssue, paths: tuple[str, ...], known: Collection[str]) -> ReportedIssue:
+def _settled(
+    issue: ReportedIssue,
+    paths: tuple[str, ...],
+    known: Collection[str],
+    changed: Mapping[str, str],
+) -> ReportedIssue:
     """The issue at the first of `paths` that is known; else in the place as it is written."""
-    if len(paths) < 2 or issue.file in known:
+    if not paths or issue.file in known or issue.file in changed.values():
         return issue
     bare, line = _split(issue.file)
-    file = next((path for path in paths if path in known), bare)
+    likely = [path for path in paths if path in known]
+    likely += [changed[path.casefold()] for path in paths if path.casefold() in changed]
+    file = likely[0] if likely else bare
     return issue.model_copy(update={"file": file, "line": issue.line or line})
 
 

@@ -1,0 +1,19 @@
+"""Paths of a workspace in what agents and commands say: relative to the repository, as git's are.
+
+Where a workspace was helps nobody who reads a post, and a path that only one machine has is no path
+for the next agent either.
+"""
+
+import re
+from collections.abc import Iterable
+
+_ENDS = r"(?:[/\\]+|(?![\w-]|\.\w))"
+
+
+def without_folders(text: str, folders: Iterable[str]) -> str:
+    """`text` with every path below one of `folders` relative to it; a folder itself is `.`."""
+    for folder in sorted(folders, key=len, reverse=True):
+        if folder.strip("/\\") and folder in text:
+            found = re.compile(rf"(?:file://)?(?:/private)?{re.escape(folder)}{_ENDS}")
+            text = found.sub(lambda match: "" if match[0][-1] in "/\\" else ".", text)
+    return text
