@@ -82,6 +82,10 @@ def visit_commits(repository: Repository) -> None:
     url = f"{repository.url}/commits/{commit.sha}/statuses"
     _, statuses = repository.requester.requestJsonAndCheck("GET", url)
     assert len(statuses) == 1
+    _, rules = repository.requester.requestJsonAndCheck(
+        "GET", f"{repository.url}/rules/branches/main"
+    )
+    assert rules == []
 
 
 def visit_actions(hub: GitHubServer, repository: Repository) -> None:
