@@ -24,7 +24,9 @@ from loop_kit.core.briefing.knowledge import Knowledge
 from loop_kit.core.briefing.prompts import Guidance
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command, parse_inbox_file
-from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.messages import (
+    Event,
+)
 from loop_kit.core.loop.push_refusal import Place, PushRefusal
 from loop_kit.core.loop.state import LoopState, Role, StateCorrupt, parse_state
 from loop_kit.core.loop.withholding import Texts, texts_at, withhold, withhold_in_state

@@ -19,7 +19,7 @@ TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 FLOORS = (
     {"loop_kit", "errors", "frozen", "defaults"},
     {"core", "core.text", "core.secrets"},
-    {"core.agent", "core.card"},
+    {"core.agent", "core.card", "core.checks"},
     {"core.loop"},
     {"core.briefing", "core.forge"},
     {"core.ci"},

@@ -31,6 +31,8 @@ EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.yml")) if path !
 VARIANTS = [(layout, agent) for layout in Layout for agent in AgentChoice]
 EXAMPLE_BUDGETS = {"max-minutes", "max-cost-usd"}
 WRITE = {"contents", "pull-requests", "issues", "statuses", "actions"}
+POSTS = {**dict.fromkeys(WRITE, "write"), "checks": "read"}
+"""The permissions of a job that posts."""
 
 
 def _workflow(layout: Layout, agent: AgentChoice) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def test_the_job_in_which_agents_run_can_write_nothing_and_the_others_know_no_ke
 
     assert jobs["agents"]["permissions"] == {"contents": "read"}
     for name in ("claim", "publish"):
-        assert jobs[name]["permissions"] == dict.fromkeys(WRITE, "write")
+        assert jobs[name]["permissions"] == POSTS
         assert "secrets." not in yaml.safe_dump(jobs[name])
         assert not any("run" in step for step in jobs[name]["steps"])
     phases = [
@@ -208,7 +210,7 @@ def test_the_reusable_workflow_gives_the_action_what_a_dispatch_of_the_shim_decl
     claim = _ours({"jobs": {"claim": jobs["claim"]}})[0]["with"]
 
     assert call["uses"] == "loop-kit/action/.github/workflows/loop-reusable.yml@v0"
-    assert call["permissions"] == jobs["claim"]["permissions"] == dict.fromkeys(WRITE, "write")
+    assert call["permissions"] == jobs["claim"]["permissions"] == POSTS
     assert jobs["agents"]["permissions"] == {"contents": "read"}
     declared = shim[True]["workflow_dispatch"]["inputs"]
     assert set(declared) == set(

@@ -44,7 +44,7 @@ def hub(tmp_path: Path, description: GitHubDescription) -> Iterator[GitHubServer
         git.add_token("bot", "github-actions[bot]")
         git.add_token("mona", "mona")
         git.add_token("rita", "rita", "read")
-        scopes = ("contents", "pull_requests", "issues", "statuses", "actions")
+        scopes = ("contents", "pull_requests", "issues", "statuses", "actions", "checks")
         server.set_permissions("bot", dict.fromkeys(scopes, "write"))
         yield server
     asked = [answer for answer in server.answers if answer.path != "/graphql"]

@@ -171,3 +171,46 @@ def test_a_comment_is_answered_with_a_sign(world: World) -> None:
 def test_a_comment_that_is_gone_gets_no_sign(world: World) -> None:
     world.forge.react(424242, "confused")
     assert world.reactions(424242) == []
+
+
+def test_the_checks_of_a_commit_are_shown_with_their_workflow_and_their_failed_step(
+    world: World,
+) -> None:
+    for name, conclusion in (("lint", "failure"), ("unit", "success"), ("e2e", None)):
+        world.add_check(name, conclusion)
+    world.add_check("slow", "cancelled")
+
+    shown = {check.name: check for check in world.forge.checks(world.sha)}
+
+    assert {name: check.state for name, check in shown.items()} == {
+        "lint": "failed",
+        "unit": "passed",
+        "e2e": "pending",
+        "slow": "cancelled",
+    }
+    assert (shown["lint"].workflow, shown["lint"].step) == ("ci.yml", "test")
+    assert 0 not in {shown["lint"].job, shown["lint"].run}
+
+
+def test_the_log_of_a_check_is_shown_up_to_its_last_error(world: World) -> None:
+    stamp = "2026-01-01T00:00:00.0000000Z"
+    world.add_check("lint", "failure", f"{stamp} one\n{stamp} ##[error]red\n{stamp} clean up\n")
+    (check,) = world.forge.checks(world.sha)
+    assert world.forge.check_log(check.job) == "one\nred"
+
+
+def test_what_the_rules_of_a_branch_require_is_known_by_name(world: World) -> None:
+    assert world.forge.required_checks("main") == ()
+    world.require_check("build")
+    assert world.forge.required_checks("main") == ("build",)
+
+
+def test_the_token_of_a_job_starts_no_checks(world: World) -> None:
+    assert not world.forge.starts_checks()
+
+
+def test_a_cancelled_run_is_run_again(world: World) -> None:
+    world.add_check("slow", "cancelled")
+    (check,) = world.forge.checks(world.sha)
+    world.forge.rerun(check.run)
+    assert world.reruns() == [check.run]

@@ -20,6 +20,7 @@ QUERIES = {
     "ready": forge_queries.READY,
     "issue": forge_queries.ISSUE,
     "pull": forge_queries.PULL,
+    "checks": forge_queries.CHECKS,
     "standing": forge_queries.open_status(1, 2)[0],
     "standing-issue": forge_queries.open_status(1, None)[0],
     "standing-pull": forge_queries.open_status(None, 2)[0],

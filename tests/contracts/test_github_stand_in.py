@@ -99,6 +99,20 @@ def visit_actions(hub: GitHubServer, repository: Repository) -> None:
     assert [artifact.name for artifact in run.get_artifacts()] == ["work"]
 
 
+def visit_checks(hub: GitHubServer, repository: Repository) -> None:
+    requester, base = repository.requester, "/repos/octo/demo"
+    hub.repository("octo/demo").require_checks("build")
+    rules = requester.requestJsonAndCheck("GET", f"{base}/rules/branches/main")[1]
+    assert [rule["type"] for rule in rules] == ["required_status_checks"]
+    sha = hub.repository("octo/demo").git.head("main") or ""
+    check = hub.add_check("octo/demo", sha, "build", "cancelled", log="the log")
+    link = requester.requestBlobAndCheck("GET", f"{base}/actions/jobs/{check.id}/logs")[0]
+    assert link["location"].endswith(f"/{check.id}")
+    assert check.run is not None
+    repository.get_workflow_run(check.run.id).rerun_failed_jobs()
+    assert check.status == "queued"
+
+
 def test_every_operation_answers_as_github_describes_it(
     hub: GitHubServer, open_demo: Open, connect: Connect, description: GitHubDescription
 ) -> None:
@@ -110,6 +124,7 @@ def test_every_operation_answers_as_github_describes_it(
     visit_issues(hub, repository)
     visit_commits(repository)
     visit_actions(hub, repository)
+    visit_checks(hub, repository)
     visited = {description.operation(answer.method, answer.path) for answer in hub.answers}
     assert visited == description.operations()
 

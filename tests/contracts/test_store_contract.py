@@ -13,7 +13,10 @@ from tests.fakes import MemoryServer, MemoryStore
 from tests.support.git_server import GitServer
 
 from loop_kit.adapters.loop_dir.file_store import FileStore
-from loop_kit.core.loop.messages import AttemptStarted, LeaseTaken
+from loop_kit.core.loop.messages import (
+    AttemptStarted,
+    LeaseTaken,
+)
 from loop_kit.core.loop.state import Lease, LoopState, Phase, Role
 from loop_kit.errors import StateRefused
 from loop_kit.ports import PushRejected, Store, WorkMoved

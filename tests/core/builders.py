@@ -28,6 +28,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.push_refusal import Place, PushRefusal, RefusalKind
 from loop_kit.core.loop.state import (
     CommandResult,
+    Lease,
     Limits,
     LoopState,
     Outcome,
@@ -110,6 +111,13 @@ def awaiting_second_review(
     asked = {"second_reviewer": "claude", "second_reviewer_mode": mode}
     wanted = (limits or Limits()).model_copy(update=asked)
     return after(awaiting_review(wanted), approved(1, reviewer="codex"))
+
+
+def with_checks(state: LoopState) -> LoopState:
+    """`state` in a job that posts, where an approval waits for checks."""
+    limits = state.limits.model_copy(update={"checks": "findings"})
+    lease = Lease(holder="holder-1")
+    return state.model_copy(update={"limits": limits, "publishes": True, "lease": lease})
 
 
 def verified(number: int, *exit_codes: int, tail: str = "") -> Verification:

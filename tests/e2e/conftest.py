@@ -285,7 +285,7 @@ def hosting(folder: Path) -> Iterator[MakeHub]:
             api.add_user("rita")
             api.set_role(REPOSITORY, "mona", "write")
             api.set_role(REPOSITORY, "rita", "read")
-            scopes = ("contents", "pull_requests", "issues", "statuses", "actions")
+            scopes = ("contents", "pull_requests", "issues", "statuses", "actions", "checks")
             api.set_permissions("bot", dict.fromkeys(scopes, "write"))
             tree = {
                 "calc.py": CALC,

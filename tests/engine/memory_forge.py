@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from loop_kit.core.checks.log_excerpt import excerpt
+from loop_kit.core.checks.reading import Check
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.render import finding_of, read_marker
@@ -15,7 +17,7 @@ from loop_kit.core.forge.verdict import PEOPLE_MERGE
 from loop_kit.core.loop.conversation import Conversation, PersonPost, ReviewState
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
-from loop_kit.errors import ForgeRefused
+from loop_kit.errors import ForgeRefused, LoopError
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
 
@@ -103,6 +105,13 @@ class MemoryForge:
         self.issues: dict[int, MemoryIssue] = {}
         self.merge_bases: dict[tuple[str, str], str] = {}
         self.reactions: list[tuple[int, Reaction]] = []
+        self.commit_checks: dict[str, tuple[Check, ...]] = {}
+        self.every_commit: tuple[Check, ...] = ()
+        self.required: dict[str, tuple[str, ...]] = {}
+        self.logs: dict[int, str] = {}
+        self.reruns: list[int] = []
+        self.readings: list[str] = []
+        self.unread: LoopError | None = None
         self._ids = itertools.count(100)
 
     def open_issue(self, title: str, body: str = "", *labels: str) -> MemoryIssue:
@@ -160,6 +169,24 @@ class MemoryForge:
             return self.merge_bases[base, head]
         except KeyError:
             raise ForgeRefused("GitHub answered 404: Not Found", "Look.") from None
+
+    def checks(self, sha: str) -> tuple[Check, ...]:
+        self.readings.append(sha)
+        if self.unread is not None:
+            raise self.unread
+        return self.commit_checks.get(sha, self.every_commit)
+
+    def required_checks(self, branch: str) -> tuple[str, ...]:
+        return self.required.get(branch, ())
+
+    def check_log(self, job: int) -> str:
+        return excerpt(self.logs[job])
+
+    def starts_checks(self) -> bool:
+        return self.me != "github-actions[bot]"
+
+    def rerun(self, run: int) -> None:
+        self.reruns.append(run)
 
     def loop_of(self, number: int) -> str:
         thing = self.issues.get(number) or self._pull(number)

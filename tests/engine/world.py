@@ -32,6 +32,7 @@ from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
 from loop_kit.engine.cancellation import CancellationCheck
+from loop_kit.engine.checks import ChecksReader
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Continuation, Options
 from loop_kit.engine.people import PeopleReader
@@ -184,6 +185,7 @@ class World:
             options=options,
             publisher=Publisher(forge, store, self.reporter, options, worker.diff),
             cancellation=CancellationCheck(forge, self.reporter) if self.watched else None,
+            checks=ChecksReader(forge, self.clock, self.reporter, {"loop.yml"}),
         )
 
     def load(self) -> LoopState | None:

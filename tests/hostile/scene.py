@@ -27,7 +27,7 @@ from tests.e2e.test_rooms_in_ci import AS_ROOT, command_for
 from tests.support.ordinary_user import USER, make_sudo
 
 TOKEN, KEY, LOGIN = "hostile-token-11111111", "hostile-key-22222222", "hostile-login-33333333"
-SCOPES = ("contents", "pull_requests", "issues", "statuses", "actions")
+SCOPES = ("contents", "pull_requests", "issues", "statuses", "actions", "checks")
 ATTACK = Path(__file__).with_name("attack.py")
 CARD = {
     "task_id": "T-001",

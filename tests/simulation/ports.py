@@ -11,7 +11,9 @@ from tests.simulation.world import Change
 
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.messages import (
+    Event,
+)
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.core.loop.state import CommandResult, LoopState, Role, Verification
 from loop_kit.ports import Diff

@@ -38,7 +38,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "Forge": (
         *("open_pull_request", "post_review", "update_threads", "mark_ready", "put_comment"),
         *("submit_verdict", "enable_auto_merge"),
-        *("set_status", "set_label", "dispatch", "react", "post_issue", "reply"),
+        *("set_status", "set_label", "dispatch", "react", "post_issue", "reply", "rerun"),
     ),
     "Mailbox": ("post", "collect", "discard"),
     "Workspaces": ("prepare", "open"),

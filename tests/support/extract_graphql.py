@@ -22,6 +22,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
+    GraphQLUnionType,
     build_schema,
     get_named_type,
     is_specified_scalar_type,
@@ -43,10 +44,33 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "User": ("login",),
     "Repository": (
-        *("autoMergeAllowed", "issue", "nameWithOwner", "pullRequest", "viewerDefaultMergeMethod"),
+        *(
+            "autoMergeAllowed",
+            "issue",
+            "nameWithOwner",
+            "object",
+            "pullRequest",
+            "viewerDefaultMergeMethod",
+        ),
     ),
     "Ref": ("refUpdateRule",),
     "RefUpdateRule": ("requiredApprovingReviewCount", "requiredStatusCheckContexts"),
+    "GitObject": ("oid",),
+    "Commit": ("checkSuites", "oid", "statusCheckRollup"),
+    "CheckSuiteConnection": ("nodes", "totalCount"),
+    "CheckSuite": ("conclusion", "status", "workflowRun"),
+    "WorkflowRun": ("databaseId", "workflow"),
+    "Workflow": ("name", "resourcePath"),
+    "StatusCheckRollup": ("contexts",),
+    "StatusCheckRollupContextConnection": ("nodes", "pageInfo", "totalCount"),
+    "StatusCheckRollupContext": (),
+    "CheckRun": (
+        *("checkSuite", "conclusion", "databaseId", "name", "status", "steps", "summary"),
+        "title",
+    ),
+    "CheckStepConnection": ("nodes", "totalCount"),
+    "CheckStep": ("conclusion", "name"),
+    "StatusContext": ("context", "description", "state"),
     "Issue": ("body", "closedAt", "labels", "number", "repository", "state", "title", "url"),
     "IssueConnection": ("nodes", "totalCount"),
     "LabelConnection": ("nodes", "totalCount"),
@@ -85,6 +109,9 @@ def extract(schema: GraphQLSchema) -> str:
     kept: dict[str, GraphQLNamedType] = {}
     for name, fields in FIELDS.items():
         whole = schema.type_map[name]
+        if isinstance(whole, GraphQLUnionType):
+            kept[name] = whole
+            continue
         assert isinstance(whole, GraphQLObjectType | GraphQLInterfaceType)
         chosen = {field: whole.fields[field] for field in fields}
         shared = [each for each in whole.interfaces if each.name in FIELDS]

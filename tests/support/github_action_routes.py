@@ -19,6 +19,8 @@ def action_routes() -> list[Route]:
         Route("POST", f"{actions}/workflows/{{file}}/dispatches", dispatch),
         Route("GET", f"{actions}/runs/{{id}}", get_run),
         Route("GET", f"{actions}/runs/{{id}}/artifacts", list_artifacts),
+        Route("GET", f"{actions}/jobs/{{id}}/logs", get_log),
+        Route("POST", f"{actions}/runs/{{id}}/rerun-failed-jobs", rerun_failed_jobs),
     ]
 
 
@@ -49,6 +51,32 @@ def list_artifacts(call: Call) -> Reply:
         if one.run == run.id and wanted in {None, one.name}
     ]
     return Reply(200, {"total_count": len(found), "artifacts": found})
+
+
+def get_log(call: Call) -> Reply:
+    """Redirect to where the log is stored; the link needs no token."""
+    call.require("read", "actions")
+    job = int(call.parameters["id"])
+    if not any(check.id == job and check.run for check in call.repository.check_runs):
+        raise Refusal(404, "Not Found")
+    link = f"{call.shapes.base}/stored-logs/{call.repository.name}/{job}"
+    return Reply(302, None, {"Location": link})
+
+
+def rerun_failed_jobs(call: Call) -> Reply:
+    """Queue again what failed or was cancelled in a run that is over."""
+    call.require("write", "actions")
+    run = call.repository.runs.get(int(call.parameters["id"]))
+    if run is None:
+        raise Refusal(404, "Not Found")
+    if run.status != "completed":
+        raise Refusal(403, "This workflow is already running")
+    run.status, run.conclusion, run.run_attempt = "queued", None, run.run_attempt + 1
+    for check in call.repository.check_runs:
+        if check.run is run and check.conclusion not in {"success", "skipped", "neutral"}:
+            check.status, check.conclusion = "queued", None
+    call.repository.reruns.append(run.id)
+    return Reply(201, {})
 
 
 def dispatch(call: Call) -> Reply:

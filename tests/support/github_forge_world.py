@@ -14,6 +14,7 @@ from tests.support.github_server import GitHubServer
 from tests.support.github_state import HostedRepository, ReviewComment
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
+from loop_kit.core.checks.reading import Check, CheckState
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.ports import Forge
 
@@ -60,6 +61,9 @@ class World:
     labels: Callable[[int], set[str]]
     label: Callable[[int, str], object]
     statuses: Callable[[], list[tuple[str, str]]]
+    add_check: Callable[..., object]
+    require_check: Callable[[str], object]
+    reruns: Callable[[], list[int]]
 
 
 def memory_world() -> World:
@@ -101,13 +105,28 @@ def memory_world() -> World:
         labels=lambda n: forge._thing(n).labels,
         label=lambda n, name: forge._thing(n).labels.add(name),
         statuses=lambda: [(state, said) for _, state, said in forge.statuses],
+        add_check=lambda name, conclusion, log="": _add_memory_check(forge, name, conclusion, log),
+        require_check=lambda name: forge.required.update(main=(name,)),
+        reruns=lambda: forge.reruns,
     )
+
+
+def _add_memory_check(forge: MemoryForge, name: str, conclusion: str | None, log: str) -> None:
+    states: dict[str | None, CheckState] = {"success": "passed", "failure": "failed"}
+    number = len(forge.every_commit) + 1
+    state = states.get(conclusion, "cancelled" if conclusion else "pending")
+    step = "test" if state == "failed" else ""
+    forge.logs[number] = log
+    check = Check(name, state, "ci.yml", 100 + number, number, step=step)
+    forge.every_commit = (*forge.every_commit, check)
 
 
 def github_world(hub: GitHubServer, git: GitServer) -> World:
     git.create_repository("octo/demo")
     git.add_token("bot", "github-actions[bot]")
-    scopes = dict.fromkeys(("contents", "pull_requests", "issues", "actions", "statuses"), "write")
+    scopes = dict.fromkeys(
+        ("contents", "pull_requests", "issues", "actions", "statuses", "checks"), "write"
+    )
     hub.set_permissions("bot", scopes)
     hub.add_user("rita")
     demo = hub.repository("octo/demo")
@@ -176,6 +195,11 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
         labels=lambda n: set(demo.issues[n].labels),
         label=lambda n, name: hub.add_label("octo/demo", n, name),
         statuses=lambda: [(s.state, s.description or "") for s in demo.statuses],
+        add_check=lambda name, conclusion, log="": hub.add_check(
+            "octo/demo", sha, name, conclusion, steps=(("test", conclusion),), log=log
+        ),
+        require_check=demo.require_checks,
+        reruns=lambda: demo.reruns,
     )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, GraphQLSchema, graphql_sync
+from tests.support.github_check_shapes import CheckShapes
 from tests.support.github_graphql_shapes import GraphShapes
 from tests.support.github_requests import Call, Refusal, Reply
 from tests.support.graphql_contract import github_schema
@@ -107,13 +108,22 @@ class Graph:
                 raise not_found("a PullRequest", number)
             return shapes.pull(found.follow(found.pulls[number]))
 
+        def git_object(_info: Any, oid: str = "", **_: Any) -> Json | None:
+            if found.git.resolve(oid) is None:
+                return None
+            return CheckShapes(found, self.reading(found, "checks")).commit(oid)
+
         return {
             "nameWithOwner": found.name,
             "issue": issue,
+            "object": git_object,
             "pullRequest": pull,
             "autoMergeAllowed": found.auto_merge_allowed,
             "viewerDefaultMergeMethod": "SQUASH",
         }
+
+    def reading(self, repository: HostedRepository, scope: str) -> Callable[[], None]:
+        return lambda: self.require_read(repository, scope)
 
     def mark_ready(self, _info: Any, input: Json) -> Json:  # noqa: A002  (the schema's name)
         return self.set_draft(input, draft=False)

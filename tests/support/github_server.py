@@ -200,6 +200,11 @@ class _ApiHandler(LoopbackHandler):
             self._send(Reply(404, {"message": "Not Found"}))
             return
         path = urlsplit(target).path
+        log = self.service.stored_log(path)
+        if log is not None:
+            whose = self.headers.get("Authorization")
+            self.send_whole(400 if whose else 200, {"Content-Type": "text/plain"}, log)
+            return
         fault = self.service.take_fault(self.command, path)
         if fault is not None and not (fault.drop_after or fault.cut):
             self._fail(fault, path)

@@ -192,6 +192,25 @@ class Run:
     updated_at: dt.datetime = field(default_factory=utc_now)
 
 
+@dataclass
+class CheckRun:
+    """A check run of a commit; one of a workflow's job has the run of that.
+
+    `steps` are names with their conclusions; `log` is the job's.
+    """
+
+    id: int
+    sha: str
+    name: str
+    status: str = "completed"
+    conclusion: str | None = "success"
+    run: Run | None = None
+    steps: tuple[tuple[str, str | None], ...] = ()
+    title: str | None = None
+    summary: str | None = None
+    log: str = ""
+
+
 @dataclass(frozen=True)
 class Dispatch:
     """A workflow that someone started through the API."""
@@ -235,6 +254,8 @@ class HostedRepository:
     labels: dict[str, Label] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
     runs: dict[int, Run] = field(default_factory=dict)
+    check_runs: list[CheckRun] = field(default_factory=list)
+    reruns: list[int] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     workflow_ids: dict[str, int] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -371,6 +392,14 @@ class HostedRepository:
             return id_or_file
         known = self.workflow_ids.items()
         return next((file for file, number in known if number == int(id_or_file)), None)
+
+    def require_checks(self, *names: str) -> None:
+        """Let the rules of every branch require these checks."""
+        parameters = {
+            "required_status_checks": [{"context": name} for name in names],
+            "strict_required_status_checks_policy": False,
+        }
+        self.rules.append({"type": "required_status_checks", "parameters": parameters})
 
     def start_run(self, workflow: str, branch: str, sha: str, actor: str) -> Run:
         run = Run(next(self.ids), workflow, branch, sha, actor)

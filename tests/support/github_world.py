@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
@@ -15,6 +16,7 @@ from tests.support.github_routes import all_routes
 from tests.support.github_shapes import Shapes
 from tests.support.github_state import (
     Artifact,
+    CheckRun,
     Comment,
     Dispatch,
     HostedRepository,
@@ -185,6 +187,49 @@ class GitHubWorld:
                 dt.datetime.fromisoformat(ended_at) if ended_at else dt.datetime.now(dt.UTC)
             )
             return run
+
+    def add_check(
+        self,
+        repository: str,
+        sha: str,
+        name: str,
+        conclusion: str | None = "success",
+        workflow: str = "ci.yml",
+        steps: tuple[tuple[str, str | None], ...] = (),
+        log: str = "",
+        summary: str | None = None,
+    ) -> CheckRun:
+        """Let a job of a workflow check a commit, or with '' as `workflow` another app.
+
+        Without a conclusion it runs.
+        """
+        with self._guard:
+            hosted = self.repository(repository)
+            status = "completed" if conclusion else "in_progress"
+            run = None
+            if workflow:
+                run = hosted.start_run(workflow, "work", sha, hosted.owner)
+                run.status, run.conclusion = status, conclusion
+            check = CheckRun(next(hosted.ids), sha, name, status, conclusion, run, steps)
+            check.log, check.summary = log, summary
+            hosted.check_runs.append(check)
+            return check
+
+    def end_check(self, check: CheckRun, conclusion: str) -> None:
+        """Let a check end."""
+        with self._guard:
+            check.status, check.conclusion = "completed", conclusion
+            if check.run is not None:
+                check.run.status, check.run.conclusion = "completed", conclusion
+
+    def stored_log(self, path: str) -> bytes | None:
+        """The log of a job, where GitHub stores it; None for any other path."""
+        found = re.fullmatch(r"/stored-logs/([^/]+/[^/]+)/(\d+)", path)
+        if found is None:
+            return None
+        with self._guard:
+            checks = self.repository(found[1]).check_runs
+            return next((c.log.encode() for c in checks if c.id == int(found[2])), None)
 
     def add_artifact(self, repository: str, run_id: int, name: str) -> Artifact:
         """Let a run have uploaded an artifact."""

@@ -11,7 +11,11 @@ from pathlib import Path
 from loop_kit.adapters.unwatched import Unwatched
 from loop_kit.core.ci.bundle import Bundle, Refused
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import AttemptFailed, AttemptStarted, Event
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    AttemptStarted,
+    Event,
+)
 from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import (
     CommandResult,

@@ -88,6 +88,7 @@ from loop_kit.settings import (
 
 if TYPE_CHECKING:
     from loop_kit.core.ci.bundle import Bundle
+    from loop_kit.engine.checks import ChecksReader
 
 
 __all__ = ["Replay", "Site", "agents_of", "limits", "open_loop", "options", "scope_rules"]
@@ -138,18 +139,16 @@ def open_loop(
     ports = _ports(site, settings, card, store, base_sha, replay, hearers)
     report_same_model(settings, ports.agents, hearers)
     repository = GitRepository(site.git, site.supply.obtain)
-    dispatcher = Dispatcher(
-        *(ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options),
-        site.scratch,
-        replay.bundle.failure if replay else None,
-    )
+    served = (ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options)
+    failure = replay.bundle.failure if replay else None
+    dispatcher = Dispatcher(*served, site.scratch, failure)
     shared = (repository, ports.store, Briefer(ports.store, repository, guides))
     worker = WorkerPass(dispatcher, ports.workspaces, ports.verifier, *shared, run_options)
     posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
-    before = (ports.sandbox, ports.workspaces, ports.verifier)
     if posts:
         from loop_kit.engine.publisher import Publisher
-    groundwork = Groundwork(*before, clock, hearers, run_options, site.base_branch)
+    before = (ports.sandbox, ports.workspaces, ports.verifier, clock, hearers, run_options)
+    groundwork = Groundwork(*before, site.base_branch)
     return Engine(
         store=ports.store,
         groundwork=groundwork,
@@ -161,6 +160,7 @@ def open_loop(
         options=run_options,
         publisher=Publisher(*posts, _names(ports, replay)) if posts else None,
         cancellation=CancellationCheck(forge, hearers) if forge else None,
+        checks=_checks_reader(site, settings, forge, hearers) if forge else None,
     )
 
 
@@ -169,6 +169,17 @@ def _names(ports: _Ports, replay: Replay | None) -> Mapping[Role, str]:
     if replay:
         return {role: replay.bundle.name(role) for role in ports.agents}
     return {role: agent.name for role, agent in ports.agents.items()}
+
+
+def _checks_reader(
+    site: Site, settings: Settings, forge: Forge, reporter: Reporter
+) -> "ChecksReader":
+    from loop_kit.adapters.runner.job import workflow_file
+    from loop_kit.engine.checks import ChecksReader
+
+    running = workflow_file(site.environ.get("GITHUB_WORKFLOW_REF", ""))
+    own = {running, settings.continue_workflow} - {""}
+    return ChecksReader(forge, SystemClock(), reporter, own)
 
 
 def _hearers(

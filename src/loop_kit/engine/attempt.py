@@ -7,7 +7,14 @@ from pathlib import Path
 from loop_kit.core.agent.diagnosis import ProblemKind
 from loop_kit.core.briefing.prompts import Guidance, Paths
 from loop_kit.core.loop import bus, failures, policy, sessions
-from loop_kit.core.loop.messages import AttemptFailed, Event, Failure, RunAgent
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    Event,
+    Failure,
+)
 from loop_kit.core.loop.state import LoopState, Role, Session, Spent, Wip
 from loop_kit.core.loop.trailers import Origin
 from loop_kit.core.text.own_paths import without_folders

@@ -17,7 +17,9 @@ from loop_kit.core.card.scope import patterns
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.bus import Document
-from loop_kit.core.loop.messages import RunAgent
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.record import clean_text
 from loop_kit.frozen import frozen

@@ -1,6 +1,8 @@
 """Stops the loop before the next agent call if its issue or pull request was closed."""
 
-from loop_kit.core.loop.messages import Stop
+from loop_kit.core.loop.effects import (
+    Stop,
+)
 from loop_kit.core.loop.outcomes import Outcome, Reason
 from loop_kit.core.loop.state import LoopState
 from loop_kit.errors import ForgeRefused, ForgeUnavailable

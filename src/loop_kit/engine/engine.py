@@ -14,36 +14,39 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from loop_kit.core.briefing import handoff
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.checks.messages import ReadChecks
 from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox, second_review
 from loop_kit.core.loop.base_branch import CompareBase
+from loop_kit.core.loop.effects import (
+    Claim,
+    Effect,
+    Prepare,
+    Publish,
+    RunAgent,
+    SkipSecondReview,
+    Stop,
+    Verify,
+)
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.machine import Step, closing_effect, outstanding, transition
 from loop_kit.core.loop.messages import (
     AttemptStarted,
-    Claim,
-    Effect,
     Event,
     HandedOver,
-    Prepare,
-    Publish,
-    RunAgent,
     SecondReviewSkipped,
-    SkipSecondReview,
-    Stop,
-    Verify,
-    WorkReported,
 )
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent
+from loop_kit.engine.agent_check import is_claimed, stop_without_agent
 from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter, report_ignored
 from loop_kit.engine.briefing import Briefing
 from loop_kit.engine.cancellation import CancellationCheck
-from loop_kit.engine.conclusion import conclude_round
+from loop_kit.engine.checks import ChecksReader, record_checks
+from loop_kit.engine.conclusion import conclude_round, handed_over_work
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.journal import Files, Journal
 from loop_kit.engine.options import Continuation, Options
@@ -84,6 +87,7 @@ class Engine:
         options: Options,
         publisher: "Publisher | None" = None,
         cancellation: CancellationCheck | None = None,
+        checks: ChecksReader | None = None,
     ) -> None:
         self._store = store
         self._groundwork = groundwork
@@ -94,6 +98,7 @@ class Engine:
         self.reporter = reporter
         self._options = options
         self._cancellation = cancellation
+        self._checks = checks
         self._journal = Journal(store, clock, reporter, options.redact)
         self.posts = Posts(publisher, self._journal, reporter)
         self._lease: Lease | None = None
@@ -222,7 +227,8 @@ class Engine:
     def dispatch(self, forge: Forge | None, continuation: Continuation | None) -> None:
         """Start the job that was recorded as the next one; again, when its start was lost."""
         state = self.state
-        if state.is_running and forge and continuation and continuation.workflow:
+        runs = awaited_role(state) is not None
+        if runs and forge and continuation and continuation.workflow:
             forge.dispatch(continuation.workflow, continuation.ref, resume_inputs(state))
             self.reporter.note(f"Round {state.round} is dispatched.")
 
@@ -251,16 +257,13 @@ class Engine:
     def _outstanding(self) -> Effect | None:
         posts, ground = self.posts.has_forge, self._groundwork
         ready = {"prepared": ground.is_prepared, "compares": ground.compares}
-        return outstanding(self.state, posts=posts, **ready)
+        checked = self._checks is None or self._checks.has_read(self.state)
+        return outstanding(self.state, posts=posts, checked=checked, **ready)
 
     def _check_agents(self) -> None:
-        for role, agent in self._agents.items():
-            why = agent.check() if self.state.is_running else ""
-            if why and second_review.is_dispensable(self.state.limits, role):
-                self.reporter.warn(f"The second reviewer cannot be asked: {why}")
-            elif why:
-                self._journal.stop(Stop(DISPATCH_FAILED[role.job], why))
-                return
+        stop = stop_without_agent(self._agents, self.state, self.reporter)
+        if stop is not None:
+            self._journal.stop(stop)
 
     def _perform(self, effect: Effect) -> None:
         if isinstance(effect, Publish):
@@ -269,6 +272,10 @@ class Engine:
             self._journal.stop(effect)
         elif isinstance(effect, SkipSecondReview):
             self._skip_second_review(effect.why)
+        elif isinstance(effect, ReadChecks):
+            if self._checks:
+                after = (self._journal, self._reviewer, self._store, self._cancellation)
+                record_checks(self._checks, effect, *after)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
         elif isinstance(effect, Prepare | CompareBase | Verify):
@@ -342,7 +349,7 @@ class Engine:
         self._journal.apply(AttemptStarted(effect.role, self._clock.now()), files)
         self._journal.sync()
         commanded = self._journal.handle_commands()
-        if not self._is_claimed(effect.role):
+        if not is_claimed(self.state, effect.role):
             return False
         cancelled = self._cancellation.find(self.state) if self._cancellation else None
         if cancelled is not None:
@@ -351,19 +358,11 @@ class Engine:
         self.posts.post(outbox.posts_at_start(self.state))
         return not commanded
 
-    def _is_claimed(self, role: Role) -> bool:
-        attempt = self.state.attempt
-        claimed = attempt is not None and attempt.role is role and attempt.claimed
-        return self.state.is_running and claimed
-
     def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record the work together with what it hands over."""
         event = self._journal.clean(event)
         step = Step(event, after := transition(self.state, event))
-        if isinstance(event, WorkReported):
-            handed = handoff.worker_handoff(after, event.report, event.at)
-            files[handoff.path(after.task_id, Role.WORKER, after.round)] = bus.encode(handed)
-        self._journal.record(step, files)
+        self._journal.record(step, files | handed_over_work(after, event))
 
     def _apply_review(self, event: Event, files: dict[str, bytes | None]) -> None:
         """Record a review together with the fix list or the summary that follows from it."""

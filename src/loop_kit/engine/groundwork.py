@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from loop_kit.core.loop.base_branch import BaseCompared, CompareBase
+from loop_kit.core.loop.effects import (
+    Effect,
+    Prepare,
+    RunAgent,
+    Verify,
+)
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     BaseVerified,
-    Effect,
     Event,
     Failure,
     Halted,
     HeadVerified,
     PreparationFailed,
-    Prepare,
-    RunAgent,
     SandboxChosen,
-    Verify,
 )
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.loop.verification import PROVES_NOTHING

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.clean import clean_event
+from loop_kit.core.loop.effects import (
+    Stop,
+)
 from loop_kit.core.loop.entering import Entry, push_during_attempt
 from loop_kit.core.loop.findings import Finding, later_findings, open_findings
 from loop_kit.core.loop.machine import Step, transition
@@ -24,7 +27,6 @@ from loop_kit.core.loop.messages import (
     PushWasRefused,
     ReviewReported,
     SecondReviewSkipped,
-    Stop,
     TaskStarted,
 )
 from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind

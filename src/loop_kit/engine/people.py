@@ -11,7 +11,9 @@ from loop_kit.core.forge.render import headline
 from loop_kit.core.forge.replies import command_answer
 from loop_kit.core.loop import outbox, people
 from loop_kit.core.loop.commands import Command, Misspelt
-from loop_kit.core.loop.messages import Commanded
+from loop_kit.core.loop.messages import (
+    Commanded,
+)
 from loop_kit.core.loop.state import Limits, LoopState
 from loop_kit.core.text.harmless import inline
 from loop_kit.engine.engine import Engine

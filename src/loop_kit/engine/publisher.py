@@ -9,12 +9,6 @@ a comment whose id is known) needs no look: doing it again changes nothing.
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from loop_kit.core.agent.reports import (
-    ReportInvalid,
-    ReviewReport,
-    parse_review_report,
-    report_document,
-)
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.forge import inline_comments as inline
 from loop_kit.core.forge import status
@@ -30,11 +24,13 @@ from loop_kit.core.forge.render import (
 from loop_kit.core.forge.replies import post_answer
 from loop_kit.core.forge.review import finding_comment, review_body
 from loop_kit.core.forge.verdict import verdict_body
-from loop_kit.core.loop import bus, outbox
-from loop_kit.core.loop.messages import Published
-from loop_kit.core.loop.second_review import joint_review
+from loop_kit.core.loop import outbox
+from loop_kit.core.loop.messages import (
+    Published,
+)
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Role, RoundRecord
 from loop_kit.engine.options import Options
+from loop_kit.engine.saved_reviews import read_reviews
 from loop_kit.errors import ForgeRefused
 from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
 from loop_kit.ports.forge import ThreadUpdate
@@ -81,6 +77,7 @@ class Publisher:
             outbox.FOLLOW_UP: self._post_follow_up,
             outbox.REPLY: self._post_reply,
             outbox.LABELS: self._set_labels,
+            outbox.RERUN: self._run_again,
             outbox.COMMIT_STATUS: self._set_commit_status,
             outbox.STATUS_COMMENT: self._post_status_comment,
         }
@@ -134,7 +131,7 @@ class Publisher:
     ) -> inline.ReviewPost:
         """The report, and on their lines the findings that this round raised."""
         redact = self._options.redact
-        report = self._read_reviews(state, record)
+        report = read_reviews(self._store, state, record)
         raised = [f for f in state.findings if f.id in record.new_findings]
         where: Mapping[str, inline.Position] = {}
         if any(finding.file and finding.line for finding in raised):
@@ -230,6 +227,11 @@ class Publisher:
             found = self._forge.reply(number, item.to, self._options.redact(body), mark)
         return Published(_mark_done(item, found))
 
+    def _run_again(self, _state: LoopState, item: OutboxItem) -> Published:
+        """Run again what was cancelled in a workflow run."""
+        self._forge.rerun(outbox.round_of(item.key))
+        return Published(_mark_done(item))
+
     def _set_labels(self, state: LoopState, item: OutboxItem) -> Published:
         number = outbox.issue_or_pull(state)
         if number is None:
@@ -271,27 +273,6 @@ class Publisher:
             known = self._forge.find_post(number, mark) or ""
         posted = self._forge.put_comment(number, known, self._options.redact(text), mark)
         return Published(_mark_done(item, posted))
-
-    def _read_reviews(self, state: LoopState, record: RoundRecord) -> ReviewReport:
-        """The review of a round; of two reviewers both."""
-        first = self._read_review(state, record.round)
-        if len(record.reviews) < 2 or record.reviews[1].decision is None:
-            return first
-        second = self._read_review(state, record.round, Role.SECOND_REVIEWER)
-        return joint_review(first, second, record)
-
-    def _read_review(
-        self, state: LoopState, round_: int, role: Role = Role.REVIEWER
-    ) -> ReviewReport:
-        name = bus.archive_path(state.task_id, round_, bus.REPORTS[role])
-        try:
-            document = report_document(self._store.read(name))
-            return parse_review_report(document, state.task_id, round_)
-        except ReportInvalid:
-            decision = _record(state, round_).decision
-            return ReviewReport(
-                task_id=state.task_id, round=round_, decision=decision or "changes_required"
-            )
 
 
 def _inline_comment(at: inline.Position, body: str) -> inline.InlineComment:

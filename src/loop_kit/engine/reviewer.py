@@ -19,9 +19,15 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.claims import false_claim
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.evidence import objection
 from loop_kit.core.loop.findings import contradiction
-from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent
+from loop_kit.core.loop.messages import (
+    Failure,
+    ReviewReported,
+)
 from loop_kit.core.loop.provenance import (
     UNKNOWN,
     Spot,

@@ -15,8 +15,15 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.base_moves import commit_to_merge
 from loop_kit.core.loop.bus import Document
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.growth import growth
-from loop_kit.core.loop.messages import Failure, RunAgent, Work, WorkReported
+from loop_kit.core.loop.messages import (
+    Failure,
+    Work,
+    WorkReported,
+)
 from loop_kit.core.loop.refused_secrets import explain_secrets
 from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip

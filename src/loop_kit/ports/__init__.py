@@ -14,7 +14,9 @@ from loop_kit.core.agent.diagnosis import Problem
 from loop_kit.core.briefing.knowledge import Knowledge
 from loop_kit.core.briefing.prompts import Guidance
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.messages import (
+    Event,
+)
 from loop_kit.core.loop.push_refusal import Place, PushRefusal
 from loop_kit.core.loop.state import (
     LoopState,

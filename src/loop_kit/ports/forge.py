@@ -7,6 +7,7 @@ from loop_kit.core.loop.state import Lease
 from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
+    from loop_kit.core.checks.reading import Check
     from loop_kit.core.ci.requests import PullFacts
     from loop_kit.core.forge.inline_comments import ReviewPost
     from loop_kit.core.forge.status import Label, StatusState
@@ -111,6 +112,26 @@ class Forge(Protocol):
 
     def merge_base(self, base: str, head: str) -> str:
         """The merge base of two branches or commits; refused when one does not exist."""
+        ...
+
+    def checks(self, sha: str) -> "tuple[Check, ...]":
+        """All checks and commit statuses of a commit, and the runs that wait for a click."""
+        ...
+
+    def required_checks(self, branch: str) -> tuple[str, ...]:
+        """The names of the checks that the active rules of `branch` require."""
+        ...
+
+    def check_log(self, job: int) -> str:
+        """The part of a job's log that shows why it failed."""
+        ...
+
+    def starts_checks(self) -> bool:
+        """Whether what is pushed with this token starts checks; a job's own token does not."""
+        ...
+
+    def rerun(self, run: int) -> None:
+        """Run again the jobs of a workflow run that failed or were cancelled."""
         ...
 
     def loop_of(self, number: int) -> str:

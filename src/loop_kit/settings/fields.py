@@ -120,6 +120,8 @@ class Settings(Record):
     max_leftovers: Annotated[int, Field(ge=0)] = 50
     evidence: Literal["lenient", "strict"] = "lenient"
     on_event: str = ""
+    checks: Literal["findings", "ignore"] = "findings"
+    checks_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 21600
     workspace_root: str = ""
     shared_caches: Globs = ()
     isolation: Literal["clone"] | None = None
@@ -157,6 +159,7 @@ class Settings(Record):
             "rules": self.rules.with_growth_limit(self.max_diff_growth),
             "formal_reviews": ci and bool(self.reviewer_token.get_secret_value()),
             "update_branch": self.update_branch if self.phase == "all" else "never",
+            "checks": self.checks if ci else "ignore",
             "session_rounds": None if ci else self.max_session_rounds,
         }
         return Limits(**limits)

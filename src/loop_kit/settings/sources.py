@@ -27,6 +27,7 @@ INPUTS = (
     *("max_rounds", "round_timeout_minutes"),
     *("dispatch_timeout", "idle_timeout", "dispatch_retries", "artifact_timeout"),
     *("verify", "verify_from", "verify_timeout", "scope", "evidence"),
+    *("checks", "checks_timeout"),
     *("max_turns", "max_minutes", "max_tokens", "max_cost_usd", "max_dispatches"),
     *("max_minutes_ceiling", "max_tokens_ceiling", "max_cost_usd_ceiling", "max_diff_growth"),
     *("continue", "continue_workflow", "phase", "isolation", "agent_env"),

@@ -37,7 +37,9 @@ from loop_kit.core.ci.branches import Branches
 from loop_kit.core.ci.fetched import FetchedLoop
 from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox
-from loop_kit.core.loop.messages import HandedOver
+from loop_kit.core.loop.messages import (
+    HandedOver,
+)
 from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.secrets.forms import Forms

@@ -15,7 +15,9 @@ from loop_kit.core.forge.render import marker
 from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.machine import transition
-from loop_kit.core.loop.messages import Halted
+from loop_kit.core.loop.messages import (
+    Halted,
+)
 from loop_kit.core.loop.refused_push import artifact, left_behind
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.errors import BranchRefused, ForgeRefused, ForgeUnavailable

@@ -14,7 +14,11 @@ from loop_kit.adapters.git.remote import fetch_branch, fetch_commit
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.retry import TRIES
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.messages import AttemptStarted, LeaseTaken, TaskStarted
+from loop_kit.core.loop.messages import (
+    AttemptStarted,
+    LeaseTaken,
+    TaskStarted,
+)
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Phase, Role, parse_state
 from loop_kit.errors import BranchRefused, StateRefused
 from loop_kit.ports import PushRejected

@@ -16,7 +16,11 @@ from loop_kit.adapters.loop_dir.loop_folder import write_atomically
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.messages import AttemptStarted, HandedOver, TaskStarted
+from loop_kit.core.loop.messages import (
+    AttemptStarted,
+    HandedOver,
+    TaskStarted,
+)
 from loop_kit.core.loop.state import (
     Limits,
     LoopState,

@@ -10,7 +10,9 @@ from tests.core import builders as b
 from tests.support.full_disk import limited
 
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
-from loop_kit.core.loop.messages import HandedOver
+from loop_kit.core.loop.messages import (
+    HandedOver,
+)
 from loop_kit.core.loop.state import LoopState, Outcome, Usage
 
 CONTRACT = {

@@ -25,7 +25,9 @@ from loop_kit.core.loop.failures import (
     explain_unfinished,
     process_failure,
 )
-from loop_kit.core.loop.messages import Failure
+from loop_kit.core.loop.messages import (
+    Failure,
+)
 from loop_kit.core.loop.state import Role
 
 

@@ -29,7 +29,13 @@ from loop_kit.core.ci.bundle import (
     parse_header,
 )
 from loop_kit.core.ci.bundle_builder import build_bundle, shorten
-from loop_kit.core.loop.messages import BaseVerified, Event, Failure, LeaseTaken, SandboxChosen
+from loop_kit.core.loop.messages import (
+    BaseVerified,
+    Event,
+    Failure,
+    LeaseTaken,
+    SandboxChosen,
+)
 from loop_kit.core.loop.state import (
     CommandResult,
     Lease,

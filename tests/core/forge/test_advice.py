@@ -7,7 +7,9 @@ from tests.core import builders as b
 
 from loop_kit.core.forge.advice import next_step
 from loop_kit.core.loop.machine import transition
-from loop_kit.core.loop.messages import Halted
+from loop_kit.core.loop.messages import (
+    Halted,
+)
 from loop_kit.core.loop.outcomes import Outcome
 from loop_kit.core.loop.push_refusal import RefusalKind
 

@@ -15,13 +15,15 @@ from loop_kit.core.forge.choices import Choice, choices
 from loop_kit.core.forge.question import findings_table, question, question_lines, tried_words
 from loop_kit.core.forge.status import status_comment
 from loop_kit.core.loop.commands import Command, read_command
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.findings import Joined
 from loop_kit.core.loop.machine import outstanding, transition
 from loop_kit.core.loop.messages import (
     Commanded,
     Halted,
     ReviewReported,
-    RunAgent,
     Work,
     WorkReported,
 )

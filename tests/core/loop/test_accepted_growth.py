@@ -9,7 +9,11 @@ from tests.core import builders as b
 
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import Commanded, ReviewReported, WorkReported
+from loop_kit.core.loop.messages import (
+    Commanded,
+    ReviewReported,
+    WorkReported,
+)
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Growth, Limits, LoopState
 

@@ -5,7 +5,11 @@ from dataclasses import replace
 from tests.core import builders as b
 
 from loop_kit.core.loop.attempts import MAX_ATTEMPTS, all_attempts, attempts_of_round, total
-from loop_kit.core.loop.messages import Failure, LeaseTaken, LoopResumed
+from loop_kit.core.loop.messages import (
+    Failure,
+    LeaseTaken,
+    LoopResumed,
+)
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Role, parse_state
 from loop_kit.core.loop.usage import Spent, Usage, cost_text

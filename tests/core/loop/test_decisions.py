@@ -9,9 +9,15 @@ from tests.core import builders as b
 
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.findings import Finding, open_findings
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Commanded, Halted, RunAgent
+from loop_kit.core.loop.messages import (
+    Commanded,
+    Halted,
+)
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase, Reason, Role, Wip
 
 

@@ -9,6 +9,9 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.effects import (
+    Stop,
+)
 from loop_kit.core.loop.entering import Entry, Start, begin, push_during_attempt, resume
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import (
@@ -16,7 +19,6 @@ from loop_kit.core.loop.messages import (
     Halted,
     LeaseTaken,
     LoopResumed,
-    Stop,
     TaskStarted,
 )
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase

@@ -11,8 +11,16 @@ from tests.core import builders as b
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.commands import MAX_FILE_BYTES, VERBS, Command, parse_inbox_file
+from loop_kit.core.loop.effects import (
+    Stop,
+)
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Commanded, Halted, LeaseTaken, LoopResumed, Stop
+from loop_kit.core.loop.messages import (
+    Commanded,
+    Halted,
+    LeaseTaken,
+    LoopResumed,
+)
 from loop_kit.core.loop.resuming import operator_limits
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Role, Usage
 

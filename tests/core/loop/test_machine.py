@@ -6,21 +6,23 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import ReportedIssue
-from loop_kit.core.loop.machine import IllegalTransition, closing_effect, outstanding, transition
-from loop_kit.core.loop.messages import (
-    BaseVerified,
+from loop_kit.core.loop.effects import (
     Claim,
-    Failure,
-    HandedOver,
     HandOver,
-    HeadVerified,
-    LeaseTaken,
     Prepare,
     Publish,
-    Published,
     RunAgent,
     Stop,
     Verify,
+)
+from loop_kit.core.loop.machine import IllegalTransition, closing_effect, outstanding, transition
+from loop_kit.core.loop.messages import (
+    BaseVerified,
+    Failure,
+    HandedOver,
+    HeadVerified,
+    LeaseTaken,
+    Published,
 )
 from loop_kit.core.loop.outbox import pending, review_key
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Role, Session, Spent

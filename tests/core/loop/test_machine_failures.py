@@ -4,8 +4,13 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import ReportedIssue
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Failure, RunAgent
+from loop_kit.core.loop.messages import (
+    Failure,
+)
 from loop_kit.core.loop.state import EXIT_CODES, Limits, LoopState, Outcome, Phase, Role, Spent
 
 EXITS = {

@@ -3,14 +3,16 @@
 import pytest
 from tests.core import builders as b
 
+from loop_kit.core.loop.effects import (
+    RunAgent,
+    Verify,
+)
 from loop_kit.core.loop.machine import outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,
     Failure,
     HandedOver,
     HeadVerified,
-    RunAgent,
-    Verify,
 )
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase, Role
 

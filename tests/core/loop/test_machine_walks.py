@@ -8,19 +8,21 @@ from tests.core import builders as b
 
 from loop_kit.core.agent.report_values import DispositionStatus
 from loop_kit.core.agent.reports import ReportedIssue
+from loop_kit.core.loop.effects import (
+    Claim,
+    Publish,
+    RunAgent,
+    Verify,
+)
 from loop_kit.core.loop.machine import TABLE, outstanding, transition
 from loop_kit.core.loop.messages import (
     BaseVerified,
-    Claim,
     Event,
     HandedOver,
     HeadVerified,
     LeaseTaken,
-    Publish,
     Published,
     ReviewReported,
-    RunAgent,
-    Verify,
 )
 from loop_kit.core.loop.state import (
     Lease,

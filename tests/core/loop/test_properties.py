@@ -14,10 +14,18 @@ from loop_kit.core.agent.reports import (
     ReportedIssue,
     ReviewReport,
 )
+from loop_kit.core.loop.effects import (
+    RunAgent,
+    Verify,
+)
 from loop_kit.core.loop.evidence import objection
 from loop_kit.core.loop.findings import contradiction, open_findings
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import Event, Failure, ReviewReported, RunAgent, Verify
+from loop_kit.core.loop.messages import (
+    Event,
+    Failure,
+    ReviewReported,
+)
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Growth, Limits, LoopState, Outcome, Phase, Role, parse_state
 

@@ -6,7 +6,9 @@ import pytest
 from tests.core.builders import after, awaiting_review, rejected, review, sha, work_reported
 
 from loop_kit.core.agent.reports import ReportedIssue
-from loop_kit.core.loop.messages import LoopResumed
+from loop_kit.core.loop.messages import (
+    LoopResumed,
+)
 from loop_kit.core.loop.provenance import (
     FIRST_WORK,
     NOWHERE,

@@ -9,9 +9,9 @@ from tests.core import builders as b
 
 from loop_kit.core.forge.acknowledgement import acknowledgement
 from loop_kit.core.forge.status import status_comment
+from loop_kit.core.loop.effects import RunAgent
 from loop_kit.core.loop.entering import Start, resume
 from loop_kit.core.loop.machine import outstanding, transition
-from loop_kit.core.loop.messages import RunAgent
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.refused_push import TAKE_UP
 from loop_kit.core.loop.state import (

@@ -7,9 +7,16 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import CriterionVerdict, Disposition, ReportedIssue, Response
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.findings import later_findings, open_findings
 from loop_kit.core.loop.machine import outstanding
-from loop_kit.core.loop.messages import Failure, ReviewReported, RunAgent, WorkReported
+from loop_kit.core.loop.messages import (
+    Failure,
+    ReviewReported,
+    WorkReported,
+)
 from loop_kit.core.loop.rules.bar import why_below
 from loop_kit.core.loop.rules.joining import Place, likeness
 from loop_kit.core.loop.rules.settings import Bar, Join, Rules

@@ -9,7 +9,11 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start, resume
 from loop_kit.core.loop.machine import transition
-from loop_kit.core.loop.messages import Halted, HandedOver, LeaseTaken
+from loop_kit.core.loop.messages import (
+    Halted,
+    HandedOver,
+    LeaseTaken,
+)
 from loop_kit.core.loop.run_ends import RunEnd, RunStatus, run_end
 from loop_kit.core.loop.state import Lease, Limits, LoopState, Outcome, Phase, Role
 

@@ -6,9 +6,16 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import ReportedIssue
+from loop_kit.core.loop.effects import (
+    RunAgent,
+    SkipSecondReview,
+)
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.machine import IllegalTransition, outstanding
-from loop_kit.core.loop.messages import Failure, RunAgent, SecondReviewSkipped, SkipSecondReview
+from loop_kit.core.loop.messages import (
+    Failure,
+    SecondReviewSkipped,
+)
 from loop_kit.core.loop.second_review import who_approved, who_reviewed
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase, Role, Spent, parse_state
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from tests.core import builders as b
 
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.machine import outstanding
-from loop_kit.core.loop.messages import RunAgent
 from loop_kit.core.loop.state import LoopState, Phase, Role, StateCorrupt, parse_state
 
 BASE, WORK = b.sha(7), b.sha(8)

@@ -7,8 +7,13 @@ import dataclasses
 import pytest
 from tests.core import builders as b
 
+from loop_kit.core.loop.effects import (
+    RunAgent,
+)
 from loop_kit.core.loop.machine import IllegalTransition, outstanding
-from loop_kit.core.loop.messages import Failure, RunAgent
+from loop_kit.core.loop.messages import (
+    Failure,
+)
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role, Session
 
 FIRST = Session(session_id="s-1", backend="codex", started_round=1, tokens_in=10, tokens_out=1)

@@ -6,7 +6,9 @@ import pytest
 from tests.core import builders as b
 
 from loop_kit.core.agent.reports import ReportedIssue
-from loop_kit.core.loop.messages import ReviewReported
+from loop_kit.core.loop.messages import (
+    ReviewReported,
+)
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Limits, LoopState
 from loop_kit.errors import BadSetting

@@ -9,7 +9,10 @@ import pytest
 from tests.core import builders as b
 from tests.core.loop import state_diagram
 
+from loop_kit.core.checks.messages import ChecksRead
+from loop_kit.core.checks.reading import Check
 from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.commands import DECISIONS, VERBS, Command
 from loop_kit.core.loop.conversation import PersonPost
 from loop_kit.core.loop.handlers import awaited_role
@@ -78,6 +81,9 @@ STATES: dict[Phase, tuple[LoopState, ...]] = {
         b.awaiting_second_review(),
         b.awaiting_second_review().model_copy(update={"verification": b.verified(1, 1)}),
         b.awaiting_second_review("required"),
+        b.with_checks(b.awaiting_review()),
+        b.with_checks(b.awaiting_second_review()),
+        transition(b.with_checks(b.awaiting_review()), b.approved(1)),
     ),
     Phase.PAUSED: tuple(transition(state, commanded("pause", comment=9)) for state in RUNNING),
     Phase.DONE: tuple(transition(state, b.halted(Outcome.NEEDS_HUMAN)) for state in RUNNING),
@@ -111,6 +117,10 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
         ),
         PeopleRead: (PeopleRead((PersonPost(-7, 7, "mona", "No", "commented"),)), PeopleRead(())),
         HandedOver: (HandedOver(1), HandedOver(None)),
+        ChecksRead: tuple(
+            ChecksRead(b.AT, (Check("build", state),), start_by=b.LATER, deadline=b.LATER)
+            for state in ("passed", "failed", "pending")
+        ),
         PushWasRefused: tuple(b.push_refused(kind) for kind in RefusalKind),
     }
     return examples[kind]
@@ -127,7 +137,11 @@ def cases(phase: Phase, kind: type) -> list[tuple[LoopState, Event]]:
 
 
 def is_possible(kind: type, state: LoopState) -> bool:
-    """Whether such an event can happen; only an awaited second review can be skipped."""
+    """Whether such an event can happen: a second review is awaited, an approval is held."""
+    if kind is ChecksRead:
+        return state.state is Phase.AWAITING_WORK or is_approval_held(state)
+    if kind in {AttemptStarted, AttemptFailed, ReviewReported}:
+        return awaited_role(state) is not None
     return kind is not SecondReviewSkipped or awaited_role(state) is Role.SECOND_REVIEWER
 
 

@@ -30,7 +30,10 @@ from loop_kit.adapters.git.withheld import withhold_all, withhold_places
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import Event, TaskStarted
+from loop_kit.core.loop.messages import (
+    Event,
+    TaskStarted,
+)
 from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
 from loop_kit.core.loop.withholding import Texts

@@ -167,6 +167,13 @@ class GitHubApi:
             permission, lambda: requester.requestJsonAndCheck("GET", whole, parameters)[1]
         )
 
+    def link(self, permission: str, path: str) -> str:
+        """Where one GET below the repository redirects to, '' if it does not."""
+        requester = self.github.requester
+        whole = f"{self._access.path}{path}"
+        headers = self.ask(permission, lambda: requester.requestBlobAndCheck("GET", whole)[0])
+        return str(headers.get("location", ""))
+
     def query_repository(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The result of a GraphQL query on the repository; what does not exist is null."""
         owner, _, name = self._access.repository.partition("/")

@@ -100,13 +100,13 @@ def _fetch_once(url: str, limit: int, hosts: Hosts, until: float) -> bytes:
     import urllib3
 
     try:
-        with _session() as session:
+        with plain_session() as session:
             return _follow(session, url, limit, hosts, until)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise _unavailable(url, type(error).__name__) from None
 
 
-def _session() -> "requests.Session":
+def plain_session() -> "requests.Session":
     """A session that uses proxies and certificates of the environment, but no login."""
     from http.cookiejar import DefaultCookiePolicy
 

@@ -20,6 +20,7 @@ from loop_kit.adapters.github.answers import (
     pull_of,
 )
 from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
+from loop_kit.adapters.github.checks import CheckReader, rerun_failed
 from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.spare_token import CHECKS_NOT_STARTED
 from loop_kit.core.ci.requests import PullFacts
@@ -38,7 +39,7 @@ from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
 __all__ = ["Access", "GitHubForge"]
 
 
-class GitHubForge:
+class GitHubForge(CheckReader):
     """One repository on GitHub."""
 
     def __init__(
@@ -147,6 +148,10 @@ class GitHubForge:
         path = f"/compare/{quote(base, safe='')}...{quote(head, safe='')}"
         compared = self._api.read("contents: read", path, per_page=1)
         return str(compared["merge_base_commit"]["sha"])
+
+    def rerun(self, run: int) -> None:
+        """Run again what failed or was cancelled in a workflow run."""
+        rerun_failed(self._api, run)
 
     def loop_of(self, number: int) -> str:
         """The task id in the marker of our newest comment on `number`, or ''."""

@@ -106,6 +106,19 @@ _EDITS = {
     "unresolve": "unresolveReviewThread(input: {{threadId: $i{n}}})",
 }
 
+CHECKS = (
+    "query($owner: String!, $name: String!, $oid: GitObjectID!, $after: String)"
+    " { repository(owner: $owner, name: $name) { object(oid: $oid) { ... on Commit {"
+    " statusCheckRollup { contexts(first: 100, after: $after)"
+    " { pageInfo { hasNextPage endCursor } nodes { __typename"
+    " ... on CheckRun { databaseId name status conclusion title summary"
+    " steps(first: 60) { nodes { name conclusion } }"
+    " checkSuite { workflowRun { databaseId workflow { resourcePath } } } }"
+    " ... on StatusContext { context state description } } } }"
+    " checkSuites(first: 100) { nodes { status conclusion"
+    " workflowRun { databaseId workflow { name resourcePath } } } } } } } }"
+)
+
 
 def open_status(issue: int | None, pull: int | None) -> tuple[str, dict[str, int]]:
     """The query for how an issue and a pull request stand, and its variables but the repository.

@@ -15,6 +15,8 @@ _READING = {
     "issue": "issues: read",
     "closingIssuesReferences": "issues: read",
     "pullRequest": "pull-requests: read",
+    "statusCheckRollup": "checks: read",
+    "checkSuites": "checks: read",
 }
 _FINAL = frozenset({200, 400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 426, 451})
 """The statuses of a final refusal: 200 in GraphQL; a rate limit has others and 403."""

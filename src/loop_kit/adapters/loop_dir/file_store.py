@@ -10,7 +10,11 @@ from loop_kit.adapters.loop_dir.write_ahead import WriteAhead
 from loop_kit.core.card.task import check_task_id, parse_card
 from loop_kit.core.loop import bus, seed_state
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import AttemptStarted, Event, TaskStarted
+from loop_kit.core.loop.messages import (
+    AttemptStarted,
+    Event,
+    TaskStarted,
+)
 from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import (
     LoopState,

@@ -102,7 +102,7 @@ def read_job(environ: Mapping[str, str], payload: Mapping[str, Any] | None = Non
         sha=environ.get("GITHUB_SHA", ""),
         run_id=environ.get("GITHUB_RUN_ID", ""),
         run_attempt=int(attempt) if _ATTEMPT.fullmatch(attempt) else 1,
-        workflow=_workflow_file(environ.get("GITHUB_WORKFLOW_REF", "")),
+        workflow=workflow_file(environ.get("GITHUB_WORKFLOW_REF", "")),
         workspace=environ.get("GITHUB_WORKSPACE") or ".",
         temp=environ.get("RUNNER_TEMP", ""),
         default_branch=branch if isinstance(branch, str) else "",
@@ -161,6 +161,6 @@ def _bot_name(login: str) -> str:
     return _login(name.lower()).removesuffix(_BOT_SUFFIX) if name.isascii() else ""
 
 
-def _workflow_file(workflow_ref: str) -> str:
+def workflow_file(workflow_ref: str) -> str:
     """`loop.yml` of `owner/name/.github/workflows/loop.yml@refs/heads/main`."""
     return workflow_ref.partition("@")[0].rpartition("/")[2]

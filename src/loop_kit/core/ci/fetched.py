@@ -20,7 +20,9 @@ from loop_kit.core.card.task import TaskId
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.machine import transition
-from loop_kit.core.loop.messages import HandedOver
+from loop_kit.core.loop.messages import (
+    HandedOver,
+)
 from loop_kit.core.loop.state import LoopState, Sha
 from loop_kit.core.record import Record, Text
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from loop_kit.core.forge.choices import choices
 from loop_kit.core.loop import outbox
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
@@ -31,6 +32,12 @@ _FAILED: Mapping[Outcome, str] = {
     Outcome.SANDBOX_UNAVAILABLE: "change what it names, or the input `sandbox` in the workflow",
 }
 """What is done before, or by, a retry of a loop that failed; else what it says is fixed first."""
+
+_AFTER_OTHERS = {
+    True: "{}: the loop continues from the commits that are on the branch then.",
+    False: "look at the checks that it names, start them if need be; then {}.",
+}
+"""What is done after a push of a person, and after checks that did not run or did not end."""
 
 _PUSH_FIRST: Mapping[RefusalKind, str] = {
     RefusalKind.CONTENT: "change the rule of the repository that it names; then ",
@@ -60,7 +67,7 @@ def _ways(state: LoopState) -> str | tuple[str, ...]:
     if state.state is Phase.PAUSED:
         return "nothing, until somebody comments `/loop resume`."
     if state.outcome is None:
-        return f"round {state.round} runs in the next job." if state.history else "nothing to do."
+        return _while_running(state)
     if state.outcome is Outcome.APPROVED:
         ready = outbox.item_of(state, outbox.READY)
         click = ready is not None and ready.status == "refused"
@@ -74,6 +81,12 @@ def _ways(state: LoopState) -> str | tuple[str, ...]:
         return _after_rounds(state)
     by_reason = state.outcome is Outcome.NEEDS_HUMAN and state.reasons
     return _after_needs_human(state) if by_reason else _after_failure(state)
+
+
+def _while_running(state: LoopState) -> str:
+    if is_approval_held(state):
+        return "it is approved when they pass, and goes back to the worker when one fails."
+    return f"round {state.round} runs in the next job." if state.history else "nothing to do."
 
 
 def _again(state: LoopState) -> str:
@@ -108,8 +121,8 @@ def _after_needs_human(state: LoopState) -> str | tuple[str, ...]:
     again = _again(state)
     if "budget" in state.reasons:
         return _after_budget(state)
-    if "human_push" in state.reasons:
-        return f"{again}: the loop continues from the commits that are on the branch then."
+    if {"human_push", "checks"} & set(state.reasons):
+        return _AFTER_OTHERS["human_push" in state.reasons].format(again)
     if {"scope", "protected_path", "conflict"} & set(state.reasons):
         return _after_refused_change(state)
     if "push_refused" in state.reasons:

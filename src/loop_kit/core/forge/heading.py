@@ -9,9 +9,11 @@ from typing import NamedTuple
 from loop_kit.core.forge.choices import asked
 from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.figures import spent
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
+from loop_kit.core.loop.wording import waiting_words
 from loop_kit.core.text.harmless import inline
 from loop_kit.core.text.numbers import counted
 
@@ -106,6 +108,8 @@ def doing(state: LoopState, context: PostContext) -> str | None:
 
 
 def _running(state: LoopState, context: PostContext) -> str:
+    if is_approval_held(state):
+        return f"Approved in round {state.round}, waiting for {inline(waiting_words(state), 500)}"
     of = f"Round {state.round} of {max(state.limits.max_rounds, state.round)}"
     now = doing(state, context)
     if now is not None:

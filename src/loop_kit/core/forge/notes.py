@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from loop_kit.core.forge.findings import folded
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.core.text.harmless import inline
 
 _JOB_TOKEN = "github-actions[bot]"  # noqa: S105
 _START_CHECKS = (
@@ -26,6 +27,9 @@ class Note(NamedTuple):
 
 def notes(state: LoopState) -> tuple[Note, ...]:
     """What is special about this loop, the most important first."""
+    if state.outcome is Outcome.APPROVED and state.checks.note:
+        said = inline(state.checks.note, 500)
+        return (Note(f"{said[0].upper()}{said[1:]}", _START_CHECKS),)
     opened = outbox.item_of(state, outbox.PULL_REQUEST)
     by_job = opened is not None and opened.by == _JOB_TOKEN
     return (Note("Checks do not start by themselves: how to start them", _START_CHECKS),) * by_job

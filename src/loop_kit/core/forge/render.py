@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 
 from loop_kit.core.card.task import TaskCard, check_task_id
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited, who_approved
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
+from loop_kit.core.loop.wording import waiting_words
 from loop_kit.core.text.harmless import cut, inline, markdown
 from loop_kit.core.text.numbers import counted
 from loop_kit.core.text.plain_words import squashed, title
@@ -96,6 +98,8 @@ def headline(state: LoopState) -> str:
     if state.outcome is not None:
         reasons = f" ({', '.join(state.reasons)})" if state.reasons else ""
         return f"Stopped in round {state.last_round}: {state.outcome.value}{reasons}. {state.error}"
+    if is_approval_held(state):
+        return f"Approved in round {state.round}, waiting for {waiting_words(state)}."
     still = len(open_findings(state.findings))
     if state.state is Phase.AWAITING_WORK and state.history:
         are = "is" if still == 1 else "are"

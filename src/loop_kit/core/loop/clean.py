@@ -14,7 +14,9 @@ from pydantic import BaseModel
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.messages import Event
+from loop_kit.core.loop.messages import (
+    Event,
+)
 from loop_kit.core.loop.state import Lease, Limits, OutboxItem, Session, Source
 from loop_kit.core.secrets.redaction import Redactor
 

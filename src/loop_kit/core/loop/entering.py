@@ -18,6 +18,9 @@ from dataclasses import field
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.effects import (
+    Stop,
+)
 from loop_kit.core.loop.machine import Step, transition
 from loop_kit.core.loop.messages import (
     Commanded,
@@ -25,7 +28,6 @@ from loop_kit.core.loop.messages import (
     Halted,
     LeaseTaken,
     LoopResumed,
-    Stop,
     TaskStarted,
 )
 from loop_kit.core.loop.refused_push import take_up

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from loop_kit.core.agent.diagnosis import UNFINISHED, Problem, ProblemKind, remedy
-from loop_kit.core.loop.messages import Failure
+from loop_kit.core.loop.messages import (
+    Failure,
+)
 from loop_kit.core.loop.policy import backoff
 from loop_kit.core.loop.state import LoopState, Outcome, Role
 

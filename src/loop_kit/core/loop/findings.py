@@ -10,7 +10,7 @@ again, and what a person requires is not withdrawn. Who raised a finding may clo
 verification is closed by commands that pass.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Literal
 
@@ -27,6 +27,8 @@ Evidence = Literal["lenient", "strict"]
 
 VERIFICATION = "verify"
 """Who raised a finding that a verify command made."""
+CHECKS = "checks"
+"""Who raised a finding that a failed check of the forge made."""
 
 _BY_PERSON = {"waived", "dismissed"}
 _SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high")
@@ -57,7 +59,7 @@ class Finding(ExtensibleRecord):
         blocking: Whether it is above the bar; one that is not is kept for later.
         below: Why it does not block, in words.
         required: Whether a person has said that it is right, and not to be disputed again.
-        by: Who raised it: '' the reviewer, `second` the second one, `verify`, else a login.
+        by: Who raised it: '' the reviewer, `second` the second one, `verify`, `checks`, or a login.
         answer: What the worker of the last round said about it, if anything.
         disputes: How often the worker has disputed it; `dispute` is its last evidence.
         joined: Each time it was raised again without its id.
@@ -145,11 +147,13 @@ def record_responses(ledger: Ledger, responses: Iterable[Response]) -> Ledger:
 
 def close_verified(ledger: Ledger, round_: int) -> Ledger:
     """The ledger after verify commands that all passed: what they had raised is fixed."""
-    why = "the verify commands succeed"
-    return tuple(
-        _close(f, "fixed", round_, why) if f.status == "open" and f.by == VERIFICATION else f
-        for f in ledger
-    )
+    ids = {f.id for f in ledger if f.status == "open" and f.by == VERIFICATION}
+    return close_settled(ledger, ids, round_, "the verify commands succeed")
+
+
+def close_settled(ledger: Ledger, ids: Collection[str], round_: int, why: str) -> Ledger:
+    """The ledger in which the findings `ids` are fixed."""
+    return tuple(_close(f, "fixed", round_, why) if f.id in ids else f for f in ledger)
 
 
 def apply_review(
@@ -227,7 +231,7 @@ class _Raised:
 
     def why_below(self, severity: Severity, criterion: str, provenance: str) -> str:
         issue = self.issue.model_copy(update={"severity": severity, "criterion": criterion})
-        if self.context.by == VERIFICATION:
+        if self.context.by in {VERIFICATION, CHECKS}:
             return ""
         bar, evidence = self.context.rules.bar, self.context.evidence
         return why_below(issue, provenance, self.round, bar, evidence)

@@ -5,7 +5,7 @@ A handler is pure, and does not decide what is done next.
 
 from collections.abc import Mapping
 
-from loop_kit.core.loop import base_moves, refused_secrets, second_review, sessions
+from loop_kit.core.loop import base_moves, checking, refused_secrets, second_review, sessions
 from loop_kit.core.loop.attempts import record_attempt, recorded_earlier
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.failed_again import failed_again, resolve_conflicts
@@ -53,7 +53,6 @@ _ROLES: Mapping[Phase, Role] = {
     Phase.AWAITING_REVIEW: Role.REVIEWER,
 }
 
-
 _SHOW_OR_APPROVE = (
     "If one of them has to be fixed now, report it again by its id, with the severity, or the"
     " criterion that is not met, that makes it block, and with how it fails. Otherwise approve:"
@@ -62,7 +61,9 @@ _SHOW_OR_APPROVE = (
 
 
 def awaited_role(state: LoopState) -> Role | None:
-    """Whose attempt is awaited."""
+    """Whose attempt is awaited; nobody's where an approval is held."""
+    if checking.is_approval_held(state):
+        return None
     is_second = second_review.is_second_review_awaited(state)
     return Role.SECOND_REVIEWER if is_second else _ROLES.get(state.state)
 
@@ -324,7 +325,7 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
     if decision == "approve" and base_moves.commit_to_merge(reviewed):
         return resolve_conflicts(reviewed, event.at)
     if decision == "approve":
-        return end_loop(reviewed, Outcome.APPROVED, "", event.at)
+        return checking.hold_or_approve(reviewed, event.at)
     stop = verdict.stop
     if stop is None:
         return end_if_rounds_used_up(_next_round(reviewed, verdict), event.at)

@@ -9,10 +9,10 @@ outcome and a `resume_phase`, so that the next run continues at the phase that i
 loop that is `paused` by command has one too): a worker whose commits were saved is never run, and
 never paid for, twice.
 
-`outstanding` says what a state asks to be done next: post what is due, stop at a used up budget,
-claim the first attempt, prepare a workspace, verify, run an agent. It looks at nothing but the
-state and what there is on this machine (a forge, a prepared workspace); a process that died between
-any two lines is therefore resumed by the same question that started it.
+`outstanding` says what a state asks to be done next: read checks, post what is due, stop at a used
+up budget, claim the first attempt, prepare a workspace, verify, run an agent. It looks at nothing
+but the state and what there is on this machine (a forge, a prepared workspace); a process that died
+between any two lines is therefore resumed by the same question that started it.
 `closing_effect` says how a run ends when its round is over.
 
 Events arrive in any order a crash can produce, but a pair that is not in the table is a bug and
@@ -22,37 +22,40 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loop_kit.core.loop import base_moves, handlers, outbox, second_review, sessions
+from loop_kit.core.checks.messages import ChecksRead
+from loop_kit.core.loop import base_moves, checking, handlers, outbox, second_review, sessions
 from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.effects import (
+    Claim,
+    Effect,
+    HandOver,
+    Prepare,
+    Publish,
+    RunAgent,
+    SkipSecondReview,
+    Stop,
+    Verify,
+)
 from loop_kit.core.loop.handlers import attempt_of, awaited_role
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     AttemptStarted,
     BaseVerified,
-    Claim,
     Commanded,
-    Effect,
     Event,
     Halted,
     HandedOver,
-    HandOver,
     HeadVerified,
     LeaseTaken,
     LoopResumed,
     PeopleRead,
     PreparationFailed,
-    Prepare,
-    Publish,
     Published,
     PushWasRefused,
     ReviewReported,
-    RunAgent,
     SandboxChosen,
     SecondReviewSkipped,
-    SkipSecondReview,
-    Stop,
     TaskStarted,
-    Verify,
     WorkReported,
 )
 from loop_kit.core.loop.people import record_people
@@ -84,6 +87,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         BaseCompared: (handlers.record_comparison, {_WORK, _REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_WORK, _DONE}),
         WorkReported: (handlers.accept_work, {_REVIEW}),
+        ChecksRead: (checking.accept_checks, {_WORK, _REVIEW}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_WORK, _REVIEW, _PAUSED, _DONE}),
         PeopleRead: (record_people, {_WORK, _REVIEW}),
@@ -101,7 +105,8 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),
         ReviewReported: (handlers.accept_review, {_REVIEW, _WORK, _DONE}),
-        SecondReviewSkipped: (handlers.skip_second_review, {_WORK, _DONE}),
+        SecondReviewSkipped: (handlers.skip_second_review, {_REVIEW, _WORK, _DONE}),
+        ChecksRead: (checking.accept_checks, {_REVIEW, _WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
         PeopleRead: (record_people, {_REVIEW}),
@@ -154,19 +159,26 @@ class Step:
 
 
 def outstanding(
-    state: LoopState, *, posts: bool = True, prepared: bool = True, compares: bool = False
+    state: LoopState,
+    *,
+    posts: bool = True,
+    prepared: bool = True,
+    compares: bool = False,
+    checked: bool = True,
 ) -> Effect | None:
-    """What this state asks to be done next; None when it waits for a person or is finished.
+    """What this state asks to be done next; None when it waits for a person, or for checks.
 
     Without `posts` there is no forge at hand: what is to be posted is left for a run that has one.
     Without `prepared` this machine has not prepared a workspace yet, and nobody is paid before.
     With `compares` the base branch can be looked at, which is made durable with the claim.
+    Without `checked` this run has not read the checks of the head yet.
     """
-    if posts and (due := outbox.due_posts(state)):
+    reading = checking.reading_due(state) if posts and not checked else None
+    role, due = awaited_role(state), outbox.due_posts(state) if posts else ()
+    if due and not (reading and reading.is_approval):
         return Publish(due)
-    role = awaited_role(state)
-    if role is None:
-        return None
+    if role is None or reading is not None:
+        return reading
     spent = exceeded_budget(state.limits, state.usage)
     skipped = second_review.reason_to_skip(state, spent)
     if skipped:
@@ -198,7 +210,7 @@ def _before_attempt(state: LoopState, attempt: RunAgent, *, prepared: bool) -> E
 
 def closing_effect(state: LoopState) -> Stop | HandOver:
     """What a run does when its round is over: it hands over, unless no more jobs are allowed."""
-    if not state.is_running:
+    if not state.is_running or checking.is_approval_held(state):
         return HandOver(continue_to=None)
     most = state.limits.max_dispatches
     if state.usage.dispatches >= most:

@@ -1,11 +1,12 @@
-"""What happened (events, past tense) and what to do next (effects, imperative)."""
+"""What happened: the events of a loop, in the past tense. What to do next is in `effects`."""
 
 from dataclasses import field
 from enum import StrEnum
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop.base_branch import BaseCompared, CompareBase
+from loop_kit.core.checks.messages import ChecksRead
+from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.conversation import PersonPost
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
@@ -313,6 +314,7 @@ Event = (
     | WorkReported
     | ReviewReported
     | SecondReviewSkipped
+    | ChecksRead
     | Halted
     | PushWasRefused
     | Published
@@ -320,81 +322,3 @@ Event = (
     | PeopleRead
     | HandedOver
 )
-
-
-@frozen
-class Prepare:
-    """Prepare a workspace at `sha` on this machine, before anything is spent."""
-
-    sha: str
-
-
-@frozen
-class Verify:
-    """Run the verify commands: at the base before anything is spent, or at a head not seen yet."""
-
-    sha: str
-    at_base: bool
-
-
-@frozen
-class RunAgent:
-    """Run one attempt; wait `delay` seconds first; `feedback` quotes why the last one failed.
-
-    `session` is the one to resume; `rotated` says that there was one, too old.
-    An attempt that is `claimed` is recorded as started already.
-    """
-
-    role: Role
-    round: int
-    attempt: int
-    delay: float = 0
-    feedback: str = ""
-    repairs_report: bool = False
-    work_sha: str = ""
-    session: Session | None = None
-    rotated: bool = False
-    claimed: bool = False
-
-
-@frozen
-class SkipSecondReview:
-    """Do without the second review, because of `why`."""
-
-    why: str
-
-
-@frozen
-class Claim:
-    """Record the start of this attempt and make it durable, with the lease, before anything long.
-
-    Whoever comments or comes second meanwhile finds a loop that a run is working on.
-    """
-
-    attempt: RunAgent
-
-
-@frozen
-class Publish:
-    """Make these posts exist; look first for one that another run may have made."""
-
-    items: tuple[OutboxItem, ...]
-
-
-@frozen
-class Stop:
-    """End the loop with this outcome; `error` says why in a sentence."""
-
-    outcome: Outcome
-    error: str
-    reasons: tuple[Reason, ...] = ()
-
-
-@frozen
-class HandOver:
-    """Release the lease, and ask for the job that runs the round `continue_to`, if there is one."""
-
-    continue_to: int | None
-
-
-Effect = Publish | Stop | SkipSecondReview | Claim | Prepare | CompareBase | Verify | RunAgent

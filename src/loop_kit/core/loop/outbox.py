@@ -30,6 +30,7 @@ COMMIT_STATUS = "commit-status"
 STATUS_COMMENT = "status-comment"
 REVIEW = "review"
 MARKS = "marks"
+RERUN = "rerun"
 FOLLOW_UP = "follow-up"
 REPLY = "reply"
 ACKNOWLEDGEMENT = "acknowledgement"
@@ -39,7 +40,7 @@ PERSON_LABEL = "loop:needs-human"
 FAILED_LABEL = "loop:failed"
 
 _ORDER = (
-    *(PULL_REQUEST, REVIEW, MARKS, CHANGES_REQUESTED, READY, APPROVAL, AUTO_MERGE),
+    *(RERUN, PULL_REQUEST, REVIEW, MARKS, CHANGES_REQUESTED, READY, APPROVAL, AUTO_MERGE),
     *(REPLY, FOLLOW_UP, LABELS, COMMIT_STATUS),
     *(STATUS_COMMENT, ACKNOWLEDGEMENT),
 )
@@ -72,6 +73,11 @@ def answered_post(key: str) -> int:
     return -number if key.startswith(f"{REPLY}-b") else number
 
 
+def rerun_key(run: int) -> str:
+    """The key of having a workflow run again."""
+    return f"{RERUN}-r{run}"
+
+
 def kind_of(key: str) -> str:
     """The key without its round, or without the number of what it answers."""
     if key.startswith(f"{REPLY}-"):
@@ -80,7 +86,7 @@ def kind_of(key: str) -> str:
 
 
 def round_of(key: str) -> int:
-    """The round in the key of a review or of marks."""
+    """The round in the key of a review or of marks, the workflow run in that of a rerun."""
     return int(key.rpartition("-r")[2])
 
 
@@ -164,8 +170,12 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
         return after.outbox
     items = {item.key: item for item in after.outbox if not _is_answered(item)}
     reviewed = _reviewed_rounds(after) - _reviewed_rounds(before)
-    if reviewed:
-        _intend_review(items, after, min(reviewed))
+    approved = after.outcome is Outcome.APPROVED and before.outcome is None
+    if reviewed or approved:
+        _intend_review(items, after, min(reviewed, default=after.round))
+    for run in after.checks.rerun if after.checks.reruns > before.checks.reruns else ():
+        key = rerun_key(run)
+        items[key] = _make_pending(items.get(key, OutboxItem(key=key)), after)
     _intend_approval(items, before, after)
     if before.findings is not after.findings:
         _intend_marks(items, before, after)
@@ -177,6 +187,7 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
         or posted is not after.outcome
         or before.state is Phase.IDLE
         or _is_pause_changed(before, after)
+        or before.waiting_for != after.waiting_for
     ):
         _intend_status(items, after)
     if _acknowledged(before) != _acknowledged(after):

@@ -75,6 +75,7 @@ Reason = Literal[
     "scope",
     "push_refused",
     "conflict",
+    "checks",
     "tampered",
     "label_removed",
     "issue_closed",

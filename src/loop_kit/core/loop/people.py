@@ -17,7 +17,9 @@ from typing import Any
 from loop_kit.core.loop.commands import Command, Misspelt, read_command
 from loop_kit.core.loop.conversation import Conversation, PersonPost
 from loop_kit.core.loop.findings import VERIFICATION, Finding, Ledger, Remark
-from loop_kit.core.loop.messages import PeopleRead
+from loop_kit.core.loop.messages import (
+    PeopleRead,
+)
 from loop_kit.core.loop.outbox import reply_key
 from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.state import LoopState, OutboxItem

@@ -9,7 +9,9 @@ those with a secret in them are not, and their round is done again.
 from typing import Any
 
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.messages import PushWasRefused
+from loop_kit.core.loop.messages import (
+    PushWasRefused,
+)
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal, RefusalKind
 from loop_kit.core.loop.resuming import end_loop, update
 from loop_kit.core.loop.state import Attempt, LoopState, Outcome, Phase, Role, Usage

@@ -8,7 +8,10 @@ nothing is kept and nothing was sent anywhere.
 from collections.abc import Iterable
 
 from loop_kit.core.card.scope import Violation
-from loop_kit.core.loop.messages import AttemptFailed, Failure
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+    Failure,
+)
 from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind
 from loop_kit.core.loop.state import LoopState
 

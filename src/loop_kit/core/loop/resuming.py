@@ -18,7 +18,10 @@ from loop_kit.core.loop.base_moves import look_again
 from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.decisions import decide, is_answered, sort_ids
 from loop_kit.core.loop.findings import open_findings
-from loop_kit.core.loop.messages import Commanded, LoopResumed
+from loop_kit.core.loop.messages import (
+    Commanded,
+    LoopResumed,
+)
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.second_review import record_missed
@@ -50,6 +53,7 @@ def end_loop(state: LoopState, outcome: Outcome, error: str, at: str, **changes:
         error=error,
         failed_at="" if approved else at,
         resume_phase=None if approved else outstanding,
+        waiting_for=(),
         **changes,
     )
 
@@ -75,7 +79,7 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
         IllegalTransition: nothing is outstanding, for it was approved.
     """
     if event.head_sha:
-        pushed = {"head_sha": event.head_sha, "verified": None}
+        pushed = {"head_sha": event.head_sha, "verified": None, "decision": None}
         history = update_round(state.history, state.round, **pushed)
         seen = state.base.model_copy(update={"conflicts": ()})
         fresh: Mapping[str, Any] = {"sessions": {}, "wip": None, "second": None, "base": seen}

@@ -7,7 +7,9 @@ may take is recorded in the lease, so that whoever asks needs no setting of the 
 
 from enum import StrEnum
 
-from loop_kit.core.loop.messages import Stop
+from loop_kit.core.loop.effects import (
+    Stop,
+)
 from loop_kit.core.loop.state import Lease, Outcome
 from loop_kit.frozen import frozen
 

@@ -9,7 +9,11 @@ says; a required one ends the loop, and whoever continues it asks the second rev
 from loop_kit.core.agent.reports import Disposition, ReviewReport
 from loop_kit.core.loop.approval_text import approval_text
 from loop_kit.core.loop.findings import open_findings
-from loop_kit.core.loop.messages import Event, ReviewReported, SecondReviewSkipped
+from loop_kit.core.loop.messages import (
+    Event,
+    ReviewReported,
+    SecondReviewSkipped,
+)
 from loop_kit.core.loop.reviewers import ReviewerVerdict, SecondReview
 from loop_kit.core.loop.state import Limits, LoopState, Phase, Role, RoundRecord
 

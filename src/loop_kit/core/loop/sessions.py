@@ -8,7 +8,9 @@ know it any more, and after failures that it may be the cause of: the next attem
 import re
 
 from loop_kit.core.loop.failures import DROPS_SESSION, RETRIED
-from loop_kit.core.loop.messages import AttemptFailed
+from loop_kit.core.loop.messages import (
+    AttemptFailed,
+)
 from loop_kit.core.loop.state import LoopState, Role, Session
 
 Sessions = dict[str, Session]

@@ -14,6 +14,7 @@ from loop_kit.core.agent.role import Role
 from loop_kit.core.loop import seed_state
 from loop_kit.core.loop.base_branch import BaseView
 from loop_kit.core.loop.budget import Budget
+from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
@@ -36,6 +37,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Attempt",
     "AttemptRecord",
+    "ChecksStatus",
     "CommandResult",
     "Growth",
     "Lease",
@@ -88,6 +90,8 @@ class Limits(ExtensibleRecord):
     formal_reviews: bool = False
     """Whether a reviewer with a token of its own approves, and requests changes."""
     update_branch: Literal["when-needed", "never"] = "when-needed"
+    checks: Literal["findings", "ignore"] = "ignore"
+    checks_timeout: float = 6 * 3600
     session_rounds: int | None = None
     """Reuse a session for at most this many rounds: None never, 0 without a limit."""
     rules: Rules = Field(default_factory=Rules)
@@ -227,6 +231,9 @@ class LoopState(ExtensibleRecord):
     verify: tuple[str, ...] = ()
     baseline: Verification | None = None
     verification: Verification | None = None
+    checks: ChecksStatus = ChecksStatus()
+    waiting_for: tuple[str, ...] = ()
+    """The checks for which an approval waits."""
     attempt: Attempt | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     """Those of this round that have ended, until its work is recorded in `history`."""

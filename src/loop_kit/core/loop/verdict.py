@@ -19,7 +19,9 @@ from loop_kit.core.loop.findings import (
     later_findings,
     open_findings,
 )
-from loop_kit.core.loop.messages import ReviewReported
+from loop_kit.core.loop.messages import (
+    ReviewReported,
+)
 from loop_kit.core.loop.resuming import update
 from loop_kit.core.loop.rules import approval, contested, diff_growth, oscillation, stalled
 from loop_kit.core.loop.rules.judgement import Judgement, listed

@@ -7,6 +7,10 @@ from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.rules.bar import asks_for_scenario
 from loop_kit.core.loop.rules.settings import Bar
 from loop_kit.core.loop.state import LoopState
+from loop_kit.core.text.numbers import counted
+
+MAX_CHECKS = 10
+"""The checks that are named in one sentence."""
 
 _FIX_OF = "fix-of-round-"
 _PROVENANCE: Mapping[str, str] = {
@@ -18,6 +22,7 @@ _RAISED_BY: Mapping[str, str] = {
     "": "",
     "second": "by the second reviewer",
     "verify": "by the verify commands",
+    "checks": "by a failed check",
 }
 _CRITERION = "with a `criterion` that is not met (`C0` is the goal)"
 
@@ -40,6 +45,14 @@ def joined_words(finding: Finding) -> list[str]:
 def raised_by_words(finding: Finding) -> str:
     """Who raised a finding; '' for the reviewer."""
     return _RAISED_BY.get(finding.by, f"by {finding.by}")
+
+
+def waiting_words(state: LoopState) -> str:
+    """The checks that a held approval waits for; untrusted, as their names are."""
+    names = state.waiting_for
+    more = f" and {len(names) - MAX_CHECKS} more" if len(names) > MAX_CHECKS else ""
+    named = f"{counted(len(names), 'check')}: {', '.join(names[:MAX_CHECKS])}{more}"
+    return named if names else "its checks"
 
 
 def history_words(finding: Finding) -> list[str]:

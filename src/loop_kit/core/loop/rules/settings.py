@@ -81,6 +81,13 @@ class Oscillation(ExtensibleRecord):
     enabled: bool = True
 
 
+class Checks(ExtensibleRecord):
+    """How many cancelled workflow runs a loop runs again, and how soon an expected check starts."""
+
+    reruns: Annotated[int, Field(ge=0)] = 3
+    start_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10
+
+
 class Later(ExtensibleRecord):
     """What becomes of the findings below the bar at an approval: one issue, where asked for."""
 
@@ -97,6 +104,7 @@ class Rules(ExtensibleRecord):
     contested: Contested = Field(default_factory=Contested)
     diff_growth: DiffGrowth = Field(default_factory=DiffGrowth)
     oscillation: Oscillation = Field(default_factory=Oscillation)
+    checks: Checks = Field(default_factory=Checks)
 
     def with_growth_limit(self, limit: float | None) -> "Rules":
         """These rules with another limit of the diff growth; None leaves it as it is."""

@@ -1,0 +1,1 @@
+"""What the checks of a commit mean for the loop: checks, commit statuses, and their logs."""

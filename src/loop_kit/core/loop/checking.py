@@ -1,0 +1,224 @@
+"""What the checks of the recorded head do to a loop.
+
+Before a worker is paid, a check that failed at the head becomes a finding, and one that passes
+closes the finding that it had made. An approval of the reviewers is recorded and held: the loop
+stays in `awaiting_review` until the checks are read. Green ones approve it; pending ones let it
+wait, with the lease released, for whoever reads them next; failed ones begin the next round;
+cancelled ones are run again out of a budget of their own. What nobody will ever start stops it for
+a person, except where the token of the job starts no checks: then nobody could have started them.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
+from loop_kit.core.checks.messages import ChecksRead, ReadChecks
+from loop_kit.core.checks.reading import MAX_NAMES, Check, Summary, summarize
+from loop_kit.core.loop import sessions
+from loop_kit.core.loop.findings import (
+    CHECKS,
+    Ledger,
+    ReviewContext,
+    apply_review,
+    close_settled,
+    open_findings,
+)
+from loop_kit.core.loop.resuming import (
+    IllegalTransition,
+    begin_round,
+    end_if_rounds_used_up,
+    end_loop,
+    update,
+    update_round,
+)
+from loop_kit.core.loop.review_only import skip_worker
+from loop_kit.core.loop.rules import stalled
+from loop_kit.core.loop.rules.judgement import Judgement, listed
+from loop_kit.core.loop.state import ChecksStatus, LoopState, Outcome, Phase, Role, RuleNote
+
+NOT_STARTED = "checks did not run: click Approve and run, or use an App token"
+MAX_FINDINGS = 20
+
+
+def is_approval_held(state: LoopState) -> bool:
+    """Whether the reviewers have approved this round, and only its checks are outstanding."""
+    last = state.history[-1] if state.history else None
+    approved = last is not None and last.round == state.round and last.decision == "approve"
+    return state.state is Phase.AWAITING_REVIEW and approved
+
+
+def holds_approvals(state: LoopState) -> bool:
+    """Whether an approval of this loop waits for checks: only a forge has some."""
+    return state.limits.checks == "findings" and state.publishes and state.lease is not None
+
+
+def hold_or_approve(state: LoopState, at: str) -> LoopState:
+    """The loop after an approval that counts: it waits for checks, or it is over."""
+    return state if holds_approvals(state) else end_loop(state, Outcome.APPROVED, "", at)
+
+
+def reading_due(state: LoopState) -> ReadChecks | None:
+    """The reading of checks that comes before anything else in this state, if one does."""
+    if is_approval_held(state):
+        return ReadChecks(state.head_sha, is_approval=True)
+    unclaimed = state.attempt is None or not state.attempt.claimed
+    before_worker = state.state is Phase.AWAITING_WORK and bool(state.history) and unclaimed
+    if not (before_worker and state.head_sha and holds_approvals(state)):
+        return None
+    return ReadChecks(state.head_sha, is_approval=False)
+
+
+def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
+    """Take the checks of the head into account."""
+    held = is_approval_held(state)
+    if not held and state.state is not Phase.AWAITING_WORK:
+        raise IllegalTransition(f"checks read while {state.state}")
+    if event.unread is not None:
+        return _approve(state, event, event.unread) if held else state
+    expected = (*event.required, *state.checks.seen) if held else ()
+    found = summarize(event.checks, expected)
+    seen = tuple(dict.fromkeys((*state.checks.seen, *found.names)))[-MAX_NAMES:]
+    known = update(state, checks=state.checks.model_copy(update={"seen": seen}))
+    return _judge_approval(known, event, found) if held else _before_worker(known, event, found)
+
+
+def _before_worker(state: LoopState, event: ChecksRead, found: Summary) -> LoopState:
+    failed = {_reason(check) for check in found.failed}
+    passed = {_reason(check) for check in event.checks if check.state == "passed"} - failed
+    by_checks = {f.id: f for f in state.findings if f.by == CHECKS and f.status == "open"}
+    settled = {id_ for id_, finding in by_checks.items() if finding.reason in passed}
+    closed = close_settled(state.findings, settled, state.round, "the check passes")
+    after = update(state, findings=closed)
+    known = {finding.reason for finding in by_checks.values()}
+    new = [check for check in found.failed if _reason(check) not in known]
+    return skip_worker(update(after, findings=_raise(after, new)))
+
+
+def _judge_approval(state: LoopState, event: ChecksRead, found: Summary) -> LoopState:
+    status = _begin_wait(state, event)
+    again = _reruns(state, status, found.cancelled)
+    stuck = [check.name for check in found.cancelled if check.run not in again]
+    awaited = [*found.pending, *(c.name for c in found.cancelled if c.run in again)]
+    unstarted = list(found.missing) if event.triggers and not found.blocked else []
+    if event.at < status.start_by:
+        awaited += unstarted
+        unstarted = []
+    names = tuple(dict.fromkeys(awaited))
+    if names and event.at < status.deadline:
+        counts = {"reruns": status.reruns + len(again), "rerun": again}
+        return update(state, waiting_for=names, checks=status.model_copy(update=counts))
+    findings = _raise(state, found.failed)
+    if open_findings(findings):
+        return _send_back(state, event, findings)
+    if names:
+        return _stop(state, event, f"These checks have not ended in time: {', '.join(names)}.")
+    if stuck:
+        return _stop(state, event, f"These checks were cancelled or timed out: {', '.join(stuck)}.")
+    if unstarted:
+        return _stop(state, event, f"These checks were not started: {', '.join(unstarted)}.")
+    note = f"{NOT_STARTED} ({_some(found)})" if found.blocked or found.missing else ""
+    return _approve(state, event, note, found.passed)
+
+
+def _some(found: Summary) -> str:
+    return ", ".join(dict.fromkeys((*found.blocked, *found.missing)))
+
+
+def _begin_wait(state: LoopState, event: ChecksRead) -> ChecksStatus:
+    """The status with its deadlines: those of a wait that has begun for this head stay."""
+    status = state.checks
+    if status.sha == state.head_sha and status.deadline:
+        return status
+    begun = {"sha": state.head_sha, "start_by": event.start_by, "deadline": event.deadline}
+    return status.model_copy(update={**begun, "rerun": ()})
+
+
+def _reruns(state: LoopState, status: ChecksStatus, cancelled: Iterable[Check]) -> tuple[int, ...]:
+    """The workflow runs to run again, as far as the budget goes."""
+    left = max(0, state.limits.rules.checks.reruns - status.reruns)
+    return tuple(dict.fromkeys(check.run for check in cancelled if check.run))[:left]
+
+
+def _send_back(state: LoopState, event: ChecksRead, findings: Ledger) -> LoopState:
+    """Begin the next round, which is to make the failed checks pass."""
+    known = {finding.id for finding in state.findings}
+    ids = [finding.id for finding in open_findings(findings)]
+    text = f"The approval does not count: {listed(ids)} is open, for its check failed."
+    judged = stalled.judge(state, update(state, findings=findings))
+    stops = judged is not None and (judged.stop or judged.next_round)
+    judgements = (Judgement("checks", text), *((judged,) if judged and stops else ()))
+    record = state.history[-1]
+    changes = {
+        "decision": "changes_required",
+        "new_findings": (*record.new_findings, *(f.id for f in findings if f.id not in known)),
+        "rules": (*record.rules, *(RuleNote(rule=j.rule, text=j.text) for j in judgements)),
+    }
+    decided = {"review_decision": "changes_required"}
+    sent_back = update(
+        state,
+        findings=findings,
+        waiting_for=(),
+        history=update_round(state.history, state.round, **changes),
+        round_details=update_round(state.round_details, state.round, **decided),
+    )
+    stop = next((j for j in judgements if j.stop), None)
+    following = begin_round(sent_back)
+    if stop is not None and stop.stop is not None:
+        return end_loop(following, Outcome.NEEDS_HUMAN, stop.text, event.at, reasons=(stop.stop,))
+    if any(j.next_round == "fresh" for j in judgements):
+        left = sessions.drop_session(following, Role.WORKER)
+        following = update(following, fresh_round=True, sessions=left)
+    return end_if_rounds_used_up(following, event.at)
+
+
+def _approve(state: LoopState, event: ChecksRead, note: str, passed: int = 0) -> LoopState:
+    text = note or (f"{passed} of {passed} passed." if passed else "There are none.")
+    record = state.history[-1]
+    noted = (*record.rules, RuleNote(rule="checks", text=text))
+    status = state.checks.model_copy(update={"note": note, "passed": passed})
+    approved = update(
+        state, checks=status, history=update_round(state.history, state.round, rules=noted)
+    )
+    return end_loop(approved, Outcome.APPROVED, "", event.at)
+
+
+def _stop(state: LoopState, event: ChecksRead, error: str) -> LoopState:
+    """Stop for a person; whoever continues it begins a new wait."""
+    over = state.checks.model_copy(update={"start_by": "", "deadline": ""})
+    stopped = update(state, checks=over)
+    return end_loop(stopped, Outcome.NEEDS_HUMAN, error, event.at, reasons=("checks",))
+
+
+def _raise(state: LoopState, failed: Iterable[Check]) -> Ledger:
+    """The ledger with a finding for each failed check; one that it has is raised again.
+
+    What a person has waived or dismissed stays so, and does not block.
+    """
+    known = {finding.reason: finding.id for finding in state.findings if finding.by == CHECKS}
+    by_name = {check.name: check for check in failed}
+    issues = tuple(_issue(check, known) for check in list(by_name.values())[:MAX_FINDINGS])
+    if not issues:
+        return state.findings
+    rejection = ReviewReport(
+        task_id=state.task_id,
+        round=state.round,
+        decision="changes_required",
+        blocking_issues=issues,
+    )
+    context = ReviewContext(rules=state.limits.rules, by=CHECKS)
+    return apply_review(state.findings, rejection, context)
+
+
+def _reason(check: Check) -> str:
+    return f"check failed: {check.name}"
+
+
+def _issue(check: Check, known: Mapping[str, str]) -> ReportedIssue:
+    step = f"step: {check.step}" if check.step else ""
+    shown = "\n".join(filter(None, (step, check.text, check.log)))
+    return ReportedIssue(
+        id=known.get(_reason(check), ""),
+        severity="high",
+        reason=_reason(check),
+        required_change="Make this check pass.",
+        scenario=shown or "It says nothing more.",
+    )

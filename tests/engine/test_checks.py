@@ -1,0 +1,288 @@
+"""What the checks of the forge do to a loop: findings, a held approval, reruns, a question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.world import World, two_rounds
+from tests.fakes import Act
+
+from loop_kit.core.checks.reading import Check
+from loop_kit.core.loop.state import Outcome, Role
+from loop_kit.errors import ForgeRefused, ForgeUnavailable
+
+if TYPE_CHECKING:
+    from loop_kit.ports import Assignment
+
+BUILD = Check("build", "passed", "ci.yml", 7, 71)
+LOG = "2026-01-01T00:00:00.1Z collecting\n2026-01-01T00:00:00.2Z ##[error]it is red\nclean up\n"
+
+
+def state_of(name: str, state: str, **more: object) -> Check:
+    return Check(name, state, "ci.yml", 7, 71, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def checked(world: World) -> World:
+    """A loop whose approvals wait for checks, pushed by an app whose pushes start some."""
+    world.limits = world.limits.model_copy(update={"checks": "findings", "max_rounds": 4})
+    world.forge.me = "loop-app[bot]"
+    return world
+
+
+def at_once(job: Assignment) -> Act:
+    """A worker that is approved in every round."""
+    met = [{"id": id_, "met": True, "evidence": "seen"} for id_ in ("C1", "C2")]
+    if job.role is Role.WORKER:
+        return two_rounds(job)
+    fixed = [{"id": "F1", "status": "fixed"}] if job.round > 1 else []
+    return Act(
+        {
+            "decision": "approve",
+            "files_examined": ["a1.py"],
+            "criteria": met,
+            "dispositions": fixed,
+        }
+    )
+
+
+def test_green_checks_approve_in_the_round_of_the_review(checked: World) -> None:
+    checked.forge.every_commit = (BUILD,)
+
+    state = checked.to_the_end()
+
+    assert state.outcome is Outcome.APPROVED
+    assert state.usage.dispatches == 1
+    assert state.history[-1].rules[-1].text == "1 of 1 passed."
+    assert state.checks.seen == ("build",)
+
+
+def test_a_check_that_failed_is_a_finding_of_the_next_worker_with_the_end_of_its_log(
+    checked: World,
+) -> None:
+    checked.job()
+    checked.forge.every_commit = (state_of("build", "failed", step="pytest"),)
+    checked.forge.logs[71] = LOG
+
+    checked.job()
+
+    state = checked.load()
+    assert state is not None
+    finding = next(f for f in state.findings if f.by == "checks")
+    assert finding.reason == "check failed: build"
+    assert finding.scenario == "step: pytest\ncollecting\nit is red"
+    second = next(j for j in checked.jobs if (j.role, j.round) == (Role.WORKER, 2))
+    assert "it is red" in second.prompt
+
+
+def test_an_approval_with_a_red_check_goes_back_to_the_worker_and_is_posted_once(
+    checked: World,
+) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (state_of("build", "failed"),)
+    checked.forge.logs[71] = LOG
+
+    state = checked.job()
+
+    assert (state.state, state.round, state.outcome) == ("awaiting_work", 2, None)
+    assert state.history[0].decision == "changes_required"
+    assert state.history[0].new_findings == ("F1",)
+    assert checked.posted() == ["<!-- loop-kit:T-001:review-r1 -->"]
+
+    checked.forge.every_commit = (BUILD,)
+    assert checked.job().outcome is Outcome.APPROVED
+    assert [f.status for f in state.findings] == ["open"]
+
+
+def test_a_pending_check_holds_the_approval_back_without_a_lease_and_without_a_dispatch(
+    checked: World,
+) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (BUILD, state_of("lint", "pending"))
+
+    state = checked.job()
+
+    assert (state.state, state.waiting_for) == ("awaiting_review", ("lint",))
+    assert (state.lease, state.continue_to, checked.forge.dispatches) == (None, None, [])
+    assert checked.forge.statuses[-1][1] == "pending"
+    assert checked.forge.pulls[0].draft
+    (comment,) = (post.body for post in checked.forge.pulls[0].comments)
+    assert "Approved in round 1, waiting for 1 check: lint" in comment
+
+    checked.forge.every_commit = (BUILD, state_of("lint", "passed"))
+    ended = checked.job()
+
+    assert (ended.outcome, ended.waiting_for) == (Outcome.APPROVED, ())
+    assert not checked.forge.pulls[0].draft
+    assert len(checked.jobs) == 2
+    assert checked.forge.statuses[-1][1] == "success"
+
+
+def test_a_check_that_fails_while_an_approval_waits_begins_the_next_round(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (state_of("lint", "pending"),)
+    checked.job()
+    checked.forge.every_commit = (state_of("lint", "failed"),)
+    checked.forge.logs[71] = LOG
+
+    state = checked.job()
+
+    assert (state.state, state.round, state.continue_to) == ("awaiting_work", 2, 2)
+    assert len(checked.forge.dispatches) == 1
+    fix_list = checked.server.files["fix_list.json"]
+    assert b"it is red" in fix_list
+
+
+def test_a_wait_ends_at_its_deadline_and_a_person_begins_a_new_one(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (state_of("lint", "pending"),)
+    checked.job()
+    checked.clock.sleep(6 * 3600 + 1)
+
+    stopped = checked.job()
+
+    assert (stopped.outcome, stopped.reasons) == (Outcome.NEEDS_HUMAN, ("checks",))
+    assert "lint" in stopped.error
+    assert checked.job().waiting_for == ("lint",)
+
+
+def test_cancelled_checks_are_run_again_until_their_budget_is_used(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (state_of("lint", "cancelled"),)
+
+    for number in range(1, 4):
+        assert checked.job().waiting_for == ("lint",)
+        assert checked.forge.reruns == [7] * number
+    state = checked.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("checks",))
+    assert "cancelled or timed out: lint" in state.error
+
+
+def test_an_expected_check_that_an_app_token_does_not_start_is_a_question_after_ten_minutes(
+    checked: World,
+) -> None:
+    checked.script = at_once
+    checked.forge.required["main"] = ("build",)
+
+    assert checked.job().waiting_for == ("build",)
+    checked.clock.sleep(601)
+    state = checked.job()
+
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("checks",))
+    assert "not started: build" in state.error
+
+
+def test_a_check_of_an_earlier_head_is_expected_on_the_next(checked: World) -> None:
+    checked.forge.every_commit = (BUILD,)
+    checked.job()
+    begun = False
+
+    def forget(job: Assignment) -> Act:
+        nonlocal begun
+        begun = begun or job.role is Role.REVIEWER
+        if begun:
+            checked.forge.every_commit = ()
+        return two_rounds(job)
+
+    checked.script = forget
+    assert checked.job().waiting_for == ("build",)
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["job token", "click"])
+def test_checks_that_nobody_could_start_do_not_hold_an_approval_back(
+    checked: World, *, blocked: bool
+) -> None:
+    checked.script = at_once
+    checked.forge.required["main"] = ("build",)
+    if blocked:
+        checked.forge.every_commit = (Check("CI", "blocked", "ci.yml", 7),)
+    else:
+        checked.forge.me = "github-actions[bot]"
+
+    state = checked.job()
+
+    assert state.outcome is Outcome.APPROVED
+    assert "click Approve and run, or use an App token" in state.checks.note
+    (comment,) = (post.body for post in checked.forge.pulls[0].comments)
+    assert "Checks did not run: click Approve and run, or use an App token" in comment
+
+
+def test_our_own_runs_and_our_own_status_never_count(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (
+        Check("One round", "pending", "loop.yml", 9, 91),
+        Check("loop-kit", "pending"),
+    )
+
+    assert checked.job().outcome is Outcome.APPROVED
+
+
+def test_a_finding_of_a_check_is_closed_when_the_check_passes_and_no_worker_is_paid_for_it(
+    checked: World,
+) -> None:
+    def unsure(job: Assignment) -> Act:
+        done = at_once(job)
+        if job.role is Role.REVIEWER and job.round == 2:
+            return Act(
+                {
+                    "decision": "changes_required",
+                    "dispositions": [{"id": "F1", "status": "not_fixed", "note": "who knows"}],
+                }
+            )
+        return done
+
+    checked.script = unsure
+    checked.forge.every_commit = (state_of("lint", "failed"),)
+    checked.forge.logs[71] = LOG
+    checked.job()
+    checked.forge.every_commit = ()
+    checked.job()
+    checked.forge.every_commit = (state_of("lint", "passed"),)
+
+    state = checked.job()
+
+    assert state.outcome is Outcome.APPROVED
+    assert checked.asked(Role.WORKER) == [1, 2]
+    assert state.findings[0].status == "fixed"
+
+
+def test_a_missing_permission_is_said_and_does_not_hold_an_approval_back(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.unread = ForgeRefused("GitHub answered 403.", "Add `checks: read`.")
+
+    state = checked.job()
+
+    assert state.outcome is Outcome.APPROVED
+    assert "checks: read" in state.checks.note
+
+
+def test_a_forge_that_is_down_leaves_the_approval_to_whoever_reads_next(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.unread = ForgeUnavailable("GitHub is down.", "Wait.")
+
+    held = checked.job()
+    assert (held.state, held.outcome, held.continue_to) == ("awaiting_review", None, None)
+    checked.forge.unread = None
+
+    assert checked.job().outcome is Outcome.APPROVED
+    assert len(checked.jobs) == 2
+
+
+def test_a_loop_that_ignores_checks_asks_nothing(checked: World) -> None:
+    checked.limits = checked.limits.model_copy(update={"checks": "ignore"})
+    checked.forge.every_commit = (state_of("lint", "failed"),)
+
+    assert checked.to_the_end().outcome is Outcome.APPROVED
+    assert checked.forge.readings == []
+
+
+def test_a_wait_whose_pull_request_was_closed_is_cancelled(checked: World) -> None:
+    checked.watched = True
+    checked.script = at_once
+    checked.forge.every_commit = (state_of("lint", "pending"),)
+    checked.job()
+    checked.forge.pulls[0].close()
+
+    assert checked.job().outcome is Outcome.CANCELLED
