@@ -9,7 +9,7 @@ from tests.engine.world import BLOCKER, Died, Fuse, two_rounds
 from tests.fakes import Act
 
 from loop_kit.core.loop.state import Outcome, Role, parse_state
-from loop_kit.errors import ForgeUnavailable
+from loop_kit.errors import ForgeRefused, ForgeUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,6 +139,28 @@ def test_a_forge_that_cannot_be_asked_stops_nothing(
     monkeypatch.setattr(begun.forge, "conversation", unavailable)
     assert begun.job().outcome is Outcome.APPROVED
     assert any("reviews of people could not be read" in text for text in begun.reporter.warnings)
+
+
+def test_a_permission_that_an_older_workflow_lacks_is_named_once_and_asked_for_no_more(
+    begun: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends_back = Act({"decision": "changes_required", "blocking_issues": [BLOCKER]})
+    begun.script = lambda job: approving_all(job) if job.role is Role.WORKER else sends_back
+    asked = []
+
+    def refused(number: int, reviews: object) -> None:
+        asked.append(number)
+        raise ForgeRefused("Not accessible.", "Add `permissions: pull-requests: read`.")
+
+    monkeypatch.setattr(begun.forge, "conversation", refused)
+    begun.job()
+    state = begun.job()
+
+    assert state.left_out == ("reviews",)
+    assert len(asked) == 1
+    said = [text for text in begun.reporter.warnings if "reviews of people are not read" in text]
+    assert len(said) == 1
+    assert "pull-requests: read" in said[0]
 
 
 def test_one_request_reads_it_all(begun: World) -> None:

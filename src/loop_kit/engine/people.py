@@ -1,7 +1,8 @@
 """Reads what people wrote in reviews since the last time, and carries out the commands in it.
 
 Nothing is pushed or posted here: what follows is made durable with the push that starts the next
-agent, and only then answered. A forge that cannot be asked stops no loop.
+agent, and only then answered. A forge that cannot be asked stops no loop, and one that refuses is
+not asked again in this loop, unless a person continues it.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,8 @@ from loop_kit.core.forge.render import headline
 from loop_kit.core.forge.replies import command_answer
 from loop_kit.core.loop import outbox, people
 from loop_kit.core.loop.commands import Command, Misspelt
-from loop_kit.core.loop.messages import (
-    Commanded,
-)
+from loop_kit.core.loop.conversation import PeopleRead
+from loop_kit.core.loop.messages import Commanded
 from loop_kit.core.loop.state import Limits, LoopState
 from loop_kit.core.text.harmless import inline
 from loop_kit.engine.engine import Engine
@@ -38,11 +38,15 @@ class PeopleReader:
     def read(self, engine: Engine) -> None:
         """Record what is new; one request, and none where there is no pull request."""
         state = engine.state
-        if state.pull_request is None:
+        if state.pull_request is None or "reviews" in state.left_out:
             return
         try:
             found = self._forge.conversation(state.pull_request, outbox.posted_reviews(state))
-        except (ForgeRefused, ForgeUnavailable) as error:
+        except ForgeRefused as error:
+            engine.reporter.warn(f"The reviews of people are not read in this loop: {error}")
+            engine.record(PeopleRead((), refused=True))
+            return
+        except ForgeUnavailable as error:
             engine.reporter.warn(f"The reviews of people could not be read: {error}")
             return
         read = people.read_conversation(state, found)

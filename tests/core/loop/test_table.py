@@ -14,7 +14,7 @@ from loop_kit.core.checks.reading import Check
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.commands import DECISIONS, VERBS, Command
-from loop_kit.core.loop.conversation import PersonPost
+from loop_kit.core.loop.conversation import PeopleRead, PersonPost
 from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.machine import TABLE, IllegalTransition, transition
 from loop_kit.core.loop.messages import (
@@ -29,7 +29,6 @@ from loop_kit.core.loop.messages import (
     HeadVerified,
     LeaseTaken,
     LoopResumed,
-    PeopleRead,
     PreparationFailed,
     Published,
     PushWasRefused,
@@ -115,7 +114,11 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
             *(commanded(verb) for verb in VERBS),
             commanded("resume", NO_ROUNDS),
         ),
-        PeopleRead: (PeopleRead((PersonPost(-7, 7, "mona", "No", "commented"),)), PeopleRead(())),
+        PeopleRead: (
+            PeopleRead((PersonPost(-7, 7, "mona", "No", "commented"),)),
+            PeopleRead(()),
+            PeopleRead((), refused=True),
+        ),
         HandedOver: (HandedOver(1), HandedOver(None)),
         ChecksRead: tuple(
             ChecksRead(b.AT, (Check("build", state),), start_by=b.LATER, deadline=b.LATER)

@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+from loop_kit.frozen import frozen
+
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
 
 
@@ -33,3 +35,18 @@ class Conversation(NamedTuple):
 
     posts: tuple[PersonPost, ...] = ()
     resolved: frozenset[int] = frozenset()
+
+
+@frozen
+class PeopleRead:
+    """These texts of people with write access were read in reviews of the pull request.
+
+    `resolved` are first comments of conversations that are resolved, `dismissed` reviews that were;
+    `answers` are to commands in texts, by their number; `refused`: the token may not read any.
+    """
+
+    posts: tuple[PersonPost, ...]
+    resolved: frozenset[int] = frozenset()
+    dismissed: frozenset[int] = frozenset()
+    answers: tuple[tuple[int, str], ...] = ()
+    refused: bool = False

@@ -25,6 +25,7 @@ from typing import Any
 from loop_kit.core.checks.messages import ChecksRead
 from loop_kit.core.loop import base_moves, checking, handlers, outbox, second_review, sessions
 from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.effects import (
     Claim,
     Effect,
@@ -48,7 +49,6 @@ from loop_kit.core.loop.messages import (
     HeadVerified,
     LeaseTaken,
     LoopResumed,
-    PeopleRead,
     PreparationFailed,
     Published,
     PushWasRefused,

@@ -8,7 +8,7 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.checks.messages import ChecksRead
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.commands import Command
-from loop_kit.core.loop.conversation import PersonPost
+from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.state import (
     CommandResult,
@@ -273,20 +273,6 @@ class Commanded:
     command: Command
     at: str
     limits: Limits | None = None
-
-
-@frozen
-class PeopleRead:
-    """These texts of people with write access were read in reviews of the pull request.
-
-    `resolved` are the comments that began a conversation which is resolved, `dismissed` the reviews
-    that were dismissed; `answers` are to the commands among the texts, by the number of the text.
-    """
-
-    posts: tuple[PersonPost, ...]
-    resolved: frozenset[int] = frozenset()
-    dismissed: frozenset[int] = frozenset()
-    answers: tuple[tuple[int, str], ...] = ()
 
 
 @frozen

@@ -64,6 +64,9 @@ DISPATCH_FAILED: Mapping[Role, Outcome] = {
 }
 """The outcome where the agent of a role cannot be run."""
 
+Feature = Literal["reviews"]
+"""What a loop can do without, where its workflow lacks an event or a permission for it."""
+
 Reason = Literal[
     "stalled",
     "contested",

@@ -15,11 +15,8 @@ comment on the issue, so each kind has numbers of its own here.
 from typing import Any
 
 from loop_kit.core.loop.commands import Command, Misspelt, read_command
-from loop_kit.core.loop.conversation import Conversation, PersonPost
+from loop_kit.core.loop.conversation import Conversation, PeopleRead, PersonPost
 from loop_kit.core.loop.findings import VERIFICATION, Finding, Ledger, Remark
-from loop_kit.core.loop.messages import (
-    PeopleRead,
-)
 from loop_kit.core.loop.outbox import reply_key
 from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.state import LoopState, OutboxItem
@@ -55,6 +52,8 @@ def command_in(post: PersonPost) -> Command | Misspelt | None:
 
 def record_people(state: LoopState, event: PeopleRead) -> LoopState:
     """The state after these texts were read: each is a finding, a remark on one, or an answer."""
+    if event.refused:
+        return state.model_copy(update={"left_out": (*state.left_out, "reviews")})
     answers = dict(event.answers)
     ledger, answered = state.findings, []
     for post in event.posts:

@@ -119,6 +119,7 @@ def continue_loop(
         error="",
         failed_at="",
         refused_diff="",
+        left_out=state.left_out if state.is_running else (),
         failed_setup=None,
         resume_phase=None,
         interrupted_run=None,

@@ -16,7 +16,7 @@ from loop_kit.core.loop.base_branch import BaseView
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.findings import Finding
-from loop_kit.core.loop.outcomes import EXIT_CODES, Outcome, Phase, Reason
+from loop_kit.core.loop.outcomes import EXIT_CODES, Feature, Outcome, Phase, Reason
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.reviewers import SecondReview
 from loop_kit.core.loop.rounds import Growth, RoundDetail, RoundRecord, RuleNote
@@ -266,6 +266,9 @@ class LoopState(ExtensibleRecord):
     """What `/loop budget` has added to them."""
     handled_commands: tuple[int, ...] = ()
     """The newest comments whose commands were handled."""
+    left_out: tuple[Feature, ...] = ()
+    """What the workflow lacks an event or a permission for; it was said, and is not tried again
+    until a person continues the loop."""
     seen_posts: tuple[int, ...] = ()
     """The newest texts of people in reviews that were read, by their numbers."""
 
