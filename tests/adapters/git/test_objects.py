@@ -103,6 +103,19 @@ def test_git_is_asked_once_about_what_never_changes(local: Local) -> None:
     assert head.oid == local.head
 
 
+def test_a_commit_is_written_and_a_malformed_one_refused(local: Local, tmp_path: Path) -> None:
+    tree = local.git.text("rev-parse", "HEAD^{tree}")
+    who = "A <a@example.org> 1313584730 +0100"
+    head = f"tree {tree}\nparent {local.head}\nauthor {who}\ncommitter {who}\n"
+    for number in (1, 2):
+        (tmp_path / "commit").write_text(f"{head}\nmessage {number}\n")
+        sha = local.git.objects.write_commit(tmp_path / "commit")
+        assert local.git.text("log", "-1", "--format=%s", sha) == f"message {number}"
+    (tmp_path / "commit").write_text("no commit\n")
+    with pytest.raises(GitFailed, match="hash-object"):
+        local.git.objects.write_commit(tmp_path / "commit")
+
+
 def test_no_secret_of_a_job_is_in_the_environment_of_a_git_that_stays(local: Local) -> None:
     shown = {**environment(local.root.parent), "GITHUB_TOKEN": "t0p", "INPUT_KEY": "t0p"}
     git = Git(local.root, shown, isolated=True, network=[("http.proxy", "http://me:t0p@proxy")])

@@ -28,9 +28,8 @@ class LocalBaseBranch:
 
     def tip(self, branch: str) -> str | None:
         """The commit of the branch here, or None."""
-        query = ("rev-parse", "--verify", "--quiet", "--end-of-options")
-        done = self._git.run(*query, f"refs/heads/{branch}^{{commit}}", ok=(0, 1, 128))
-        return done.out.decode().strip() or None
+        (about,) = self._git.objects.info([f"refs/heads/{branch}^{{commit}}"])
+        return None if about is None else about.oid
 
     def compare(self, tip: str, head: str) -> Comparison | None:
         """How the work up to `head` compares with `tip`; None if they have nothing in common.

@@ -1,6 +1,6 @@
-"""Reads objects of one repository through git processes that stay as long as they are asked.
+"""Reads objects of one repository, and writes commits, through git processes that stay.
 
-There are two, since before git 2.36 one of them could not answer both questions: the first knows
+Two of them read, since before git 2.36 one of them could not answer both questions: the first knows
 what an object is and how large, and only what is small enough is asked of the second. They are
 configured by what git has read when they were started; new packs they find by themselves. One that
 has ended, whoever ended it, is started again once.
@@ -12,6 +12,7 @@ names that begin with a whole id are kept, and so is the content of small object
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BufferedReader
+from pathlib import Path
 from typing import TypeVar
 
 from loop_kit.adapters.process.dialogue import Dialogue, DialogueEnded, read_exactly, read_line
@@ -20,6 +21,11 @@ from loop_kit.frozen import frozen
 
 _INFO = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
 _CONTENT = ("cat-file", "--batch=%(objectsize)")
+_WRITE = (
+    *("-c", "core.fsync=committed", "-c", "core.fsyncObjectFiles=true"),
+    *("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"),
+)
+"""What is written is on the disk before its id is answered: git alone would not wait for that."""
 T = TypeVar("T")
 _PIPE = 4096
 """A pipe takes so many bytes at least: git can stop to read while it answers."""
@@ -102,6 +108,14 @@ class Objects:
             self._started.pop(_CONTENT, None)
             raise GitFailed(f"git could not read the object {oid[:10]}.", "Run it again.") from None
 
+    def write_commit(self, path: Path) -> str:
+        """Make an object of the commit in a file whose path has no line end; its id.
+
+        Raises:
+            GitFailed: it is malformed, or the disk is full.
+        """
+        return self._ask(_WRITE, _line(str(path)), read_line).decode("ascii", "replace")
+
     def _answers(self, lines: Sequence[bytes]) -> list[bytes]:
         return self._ask(_INFO, b"".join(lines), lambda out: [read_line(out) for _ in lines])
 
@@ -124,7 +138,8 @@ class Objects:
                     return read(answers)
             except DialogueEnded:
                 del self._started[command]
-        raise GitFailed("`git cat-file` ended before it had answered.", "Run it again.")
+        name = next(word for word in command if "-" in word and word[0] != "-")
+        raise GitFailed(f"`git {name}` ended before it had answered.", "Run it again.")
 
 
 def _lasts(name: str) -> bool:

@@ -6,8 +6,7 @@ message that does nothing, dates near those of the commit before, and trailers t
 is from. Its tree stays as it is, and so does the shape of the history.
 
 What has that form already keeps its id, as does everything below it: nothing is written then, and a
-rewriting that was interrupted is repeated with the same ids. The ids are known before git writes
-the objects, so that it is started once for all of them.
+rewriting that was interrupted is repeated with the same ids.
 """
 
 import hashlib
@@ -172,14 +171,11 @@ class Rewriter:
         if not self._new:
             return
         with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
-            paths = [Path(folder) / sha for sha in self._new]
-            for path, raw in zip(paths, self._new.values(), strict=True):
+            for sha, raw in self._new.items():
+                path = Path(folder) / sha
                 path.write_bytes(raw)
-            command = ("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
-            listing = "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")
-            written = self._git.run(*command, stdin=listing).out.decode().split()
-        if written != list(self._new):
-            raise GitFailed("git wrote other commits than it was given.", "Run it again.")
+                if self._git.objects.write_commit(path) != sha:
+                    raise GitFailed("git wrote another commit than it was given.", "Run it again.")
         self._new.clear()
 
 
