@@ -33,7 +33,7 @@ def test_every_input_reaches_the_round_through_the_environment_and_no_expression
 ):
     step, *others = ACTION["runs"]["steps"]
 
-    assert ["run" in other for other in others] == [False]
+    assert not any("run" in other for other in others)
     for name in ACTION["inputs"]:
         variable = f"INPUT_{name.upper().replace('-', '_')}"
         assert step["env"][variable] == f"${{{{ inputs.{name} }}}}"

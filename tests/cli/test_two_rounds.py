@@ -212,3 +212,42 @@ def test_rules_that_are_too_long_are_reported_once_in_a_run(repo: Repo) -> None:
     assert result.code == 0, result.text
     assert result.text.count("Warning: AGENTS.md has 73728 bytes: agents get the first") == 1
     assert "Whistle." in repo.calls[0].stdin
+
+
+def test_every_attempt_leaves_its_record(approved: Repo) -> None:
+    (run,) = (approved.root / ".loop/runs").iterdir()
+    assert json.loads((run / "run.json").read_text())["task_id"] == "T-001"
+    attempts = sorted(path.name for path in run.iterdir() if path.is_dir())
+    assert attempts == ["r1_reviewer_1", "r1_worker_1", "r2_reviewer_1", "r2_worker_1"]
+    for name in attempts:
+        files = {path.name for path in (run / name).iterdir()}
+        assert files >= {"prompt.md", "transcript.txt", "report.json", "result.json"}
+    told = (run / "r2_worker_1/prompt.md").read_text()
+    assert "Current task_id: T-001, round: 2." in told
+    result = json.loads((run / "r1_worker_1/result.json").read_text())
+    backend = approved.state["history"][0]["attempts"][0]["backend"]
+    assert (result["backend"], result["exit_code"]) == (backend, 0)
+    assert ".loop/runs" not in approved.git("status", "--porcelain", "--untracked-files=all")
+
+
+def test_the_logs_of_a_run_are_shown_by_attempt(approved: Repo) -> None:
+    shown = approved.loop("logs")
+    assert shown.code == 0, shown.text
+    heads = [line for line in shown.out.splitlines() if line.startswith("==")]
+    assert heads == [
+        "== round 1, worker, attempt 1 ==",
+        "== round 1, reviewer, attempt 1 ==",
+        "== round 2, worker, attempt 1 ==",
+        "== round 2, reviewer, attempt 1 ==",
+    ]
+    assert "ended after " in shown.out
+    assert "\n-- " in shown.out
+    one = approved.loop("logs", "T-001", "--role", "reviewer", "--round", "2", "--follow")
+    assert [line for line in one.out.splitlines() if line.startswith("==")] == heads[3:]
+
+
+def test_logs_of_no_run_are_refused_with_what_to_type(approved: Repo) -> None:
+    refused = approved.loop("logs", "T-9")
+    assert (refused.code, refused.out) == (1, "")
+    assert "There is no record of a run of T-9 in " in refused.err
+    assert "loop run --auto-dispatch" in refused.err

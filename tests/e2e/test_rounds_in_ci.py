@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from loop_kit.adapters.runner.job import read_job
 from loop_kit.usecases.checkout import remote_url
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.conftest import Hub, MakeHub
 
 
@@ -29,6 +28,13 @@ def test_second_job_finds_the_state_on_the_branch_and_runs_round_two_to_approval
     assert first.code == 0, first.log
     assert first.outputs["continue"] == "true"
     assert first.outputs["decision"] == "changes_required"
+    (run,) = Path(first.outputs["record-path"]).iterdir()
+    assert ":" not in run.name
+    kept = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    reports = {f"r1_{role}_1/report.json" for role in ("worker", "reviewer")}
+    results = {f"r1_{role}_1/result.json" for role in ("worker", "reviewer")}
+    assert {name for name in kept if "verify" not in name} == {"run.json", *reports, *results}
+    assert sum("verify" in name for name in kept) == 2
     assert hub.state()["state"] == "awaiting_work"
     assert hub.state()["continue_to"] == 2
 

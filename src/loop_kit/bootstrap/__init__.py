@@ -22,11 +22,8 @@ from loop_kit.adapters.git.command import (
 )
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.git.work_tree import read_status
-from loop_kit.adapters.loop_dir.feed import (
-    FeedReporter,
-    Tee,
-)
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
+from loop_kit.adapters.loop_dir.run_record import RunRecord
 from loop_kit.adapters.modules import import_everything
 from loop_kit.adapters.process.room.rooms import Rooms
 from loop_kit.adapters.system_clock import SystemClock
@@ -45,6 +42,7 @@ from loop_kit.adapters.workspaces.watch import Watch
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.bootstrap.confinement import rooms_of
 from loop_kit.bootstrap.guidance import guides_of
+from loop_kit.bootstrap.hearers import hearers_of, record_of
 from loop_kit.bootstrap.site import Site
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.role import Role
@@ -133,15 +131,15 @@ def open_loop(
     """
     clock = SystemClock()
     run_options = options(site, settings, card, replays=replay is not None)
-    hearers = _hearers(site, settings, clock, reporter, run_options)
-    _report_deprecated(settings, hearers)
+    record = record_of(site, settings, run_options, clock, replays=replay is not None)
+    hearers = hearers_of(site, settings, clock, reporter, run_options, record)
     guides = guides_of(site, base_sha, clock, hearers)
-    ports = _ports(site, settings, card, store, base_sha, replay, hearers)
+    ports = _ports(site, settings, card, store, base_sha, replay, hearers, record)
     report_same_model(settings, ports.agents, hearers)
     repository = GitRepository(site.git, site.supply.obtain)
     served = (ports.agents, FolderMailbox(site.mailboxes), guides, clock, hearers, run_options)
     failure = replay.bundle.failure if replay else None
-    dispatcher = Dispatcher(*served, site.scratch, failure)
+    dispatcher = Dispatcher(*served, site.scratch, failure, record)
     shared = (repository, ports.store, Briefer(ports.store, repository, guides))
     worker = WorkerPass(dispatcher, ports.workspaces, ports.verifier, *shared, run_options)
     posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
@@ -180,21 +178,6 @@ def _checks_reader(
     running = workflow_file(site.environ.get("GITHUB_WORKFLOW_REF", ""))
     own = {running, settings.continue_workflow} - {""}
     return ChecksReader(forge, SystemClock(), reporter, own)
-
-
-def _hearers(
-    site: Site, settings: Settings, clock: SystemClock, reporter: Reporter, run_options: Options
-) -> Tee:
-    """Who gets the reports of a run, without secrets: its reporter, the feed, and `on-event`."""
-    feed = FeedReporter(site.logs, clock, reporter.warn)
-    hearers: list[Reporter] = [reporter, feed]
-    if settings.on_event.strip():
-        from loop_kit.adapters.loop_dir.event_command import EventCommand
-
-        secrets = frozenset(known_secrets(settings, site.environ).values())
-        seen = environment.operator_environment(site.environ, secrets)
-        hearers.append(EventCommand(settings.on_event, site.place.root, seen, clock, reporter))
-    return Tee(*hearers, redact=run_options.redact)
 
 
 def limits(settings: Settings, card: TaskCard, *, ci: bool) -> Limits:
@@ -272,6 +255,7 @@ def _ports(
     base_sha: str,
     replay: Replay | None,
     reporter: Reporter,
+    record: RunRecord,
 ) -> _Ports:
     if replay:
         return _replay_ports(site, store, replay)
@@ -304,7 +288,7 @@ def _ports(
     chosen: dict[Role, Workspaces] = {
         role: clones if agent.is_program else people for role, agent in agents.items()
     }
-    verifier = CloneVerifier(workplace, seen, rooms.verify, watch)
+    verifier = CloneVerifier(workplace, seen, rooms.verify, watch, record.verify_log)
     return _Ports(store, agents, rooms, WorkspacesByRole(chosen), verifier)
 
 
@@ -366,11 +350,6 @@ def _identity(site: Site, settings: Settings) -> Identity:
         return Identity()
     has_programs = not all(is_manual(role, settings) for role in Role)
     return committer(site.git) if has_programs else ANONYMOUS
-
-
-def _report_deprecated(settings: Settings, reporter: Reporter) -> None:
-    if settings.isolation:
-        reporter.note("The setting isolation is deprecated and ignored: remove it.")
 
 
 def _protected_paths(settings: Settings, *, ci: bool) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class Site:
         space: Where agents and verify commands work.
         supply: Completes what a partial checkout lacks.
         server_base: The base branch on the git server; None where the user's own branch counts.
+        is_private: Whether only those who may read the repository read what is kept here.
     """
 
     git: Git
@@ -43,6 +44,7 @@ class Site:
     job: Path | None = None
     supply: Supply = field(default_factory=Complete)
     server_base: BaseBranch | None = None
+    is_private: bool = True
 
     @classmethod
     def on_laptop(
@@ -73,13 +75,20 @@ class Site:
         folder: Path,
         supply: Supply,
         server_base: BaseBranch | None = None,
+        *,
+        is_private: bool = False,
     ) -> "Site":
         """The checkout of a job: our files are in `folder`, which ends with the job."""
         scratch = folder / "scratch"
         own = (place.root / LOOP_DIR, folder / "logs", scratch, scratch / "mailbox")
         own_space = Space(git, place, job_roots(environ))
-        in_job = (folder, supply, server_base)
+        in_job = (folder, supply, server_base, is_private)
         return cls(git, place, environ, *own, own_space, *in_job)
+
+    @property
+    def runs(self) -> Path:
+        """Where the record of each run is."""
+        return (self.job or self.loop_dir) / "runs"
 
     @property
     def base_branch(self) -> BaseBranch:

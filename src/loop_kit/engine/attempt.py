@@ -17,8 +17,10 @@ from loop_kit.core.loop.messages import (
 )
 from loop_kit.core.loop.state import LoopState, Role, Session, Spent, Wip
 from loop_kit.core.loop.trailers import Origin
+from loop_kit.core.loop.usage import unknown_cost
 from loop_kit.core.text.own_paths import without_folders
 from loop_kit.engine.attempt_metrics import AttemptMetrics
+from loop_kit.engine.attempt_record import keep_failure, keep_prompt, keep_result
 from loop_kit.engine.delivered import Delivered, receive
 from loop_kit.engine.options import Options
 from loop_kit.frozen import frozen
@@ -30,6 +32,8 @@ from loop_kit.ports import (
     Delivery,
     Guides,
     Mailbox,
+    NoRecord,
+    Record,
     Reporter,
     Tampered,
     Workspace,
@@ -79,6 +83,7 @@ class Dispatcher:
         options: Options,
         scratch: Path,
         explain_missing: Callable[[Role], tuple[Failure, str]] | None = None,
+        record: Record | None = None,
     ) -> None:
         """`explain_missing` says why a report is missing where another job has run the agent."""
         self._agents = agents
@@ -89,6 +94,7 @@ class Dispatcher:
         self._options = options
         self._scratch = scratch
         self._explain_missing = explain_missing
+        self._record: Record = record or NoRecord()
         self._unpriced: set[str] = set()
         self._folders: tuple[str, ...] = ()
         self._deadline = clock.seconds() + options.round_timeout if options.round_timeout else None
@@ -134,7 +140,9 @@ class Dispatcher:
             max_turns=self._options.max_turns,
             max_cost_usd=policy.money_left(state.limits, state.usage),
             environment=workspace.environment,
+            output=self._record.output_file(state, effect.role, effect.round, effect.attempt),
         )
+        keep_prompt(self._record, state, effect, assignment.prompt)
         where = {"role": effect.role.value, "attempt": effect.attempt, "backend": agent.name}
         self._report_session(state, effect, assignment, where)
         self._reporter.event("dispatch_start", state, where)
@@ -145,6 +153,7 @@ class Dispatcher:
             delivered = receive(self._mailbox, delivery, self._cleaner(workspace, delivery))
         finally:
             self._mailbox.discard(delivery)
+        keep_result(self._record, state, effect, self.now(), ended, delivered)
         self._report_end(state, effect, ended, delivered, metrics)
         return ended, delivered
 
@@ -170,11 +179,7 @@ class Dispatcher:
         if known or not limited or name in self._unpriced:
             return
         self._unpriced.add(name)
-        model = f"{spent.model} has no known price" if spent.model else "is unknown"
-        self._reporter.warn(
-            f"{name} reported no cost, and its model {model}: max-cost-usd does not count it."
-            " Set a model with a price, max-tokens or max-minutes."
-        )
+        self._reporter.warn(unknown_cost(name, spent))
 
     def _post(
         self,
@@ -264,6 +269,7 @@ class Dispatcher:
             failure, message = self._explain_missing(role)
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
             failure, message = self._find_cause(state, role, ended, failure, message)
+        keep_failure(self._record, state, role, failure, message)
         wait = failures.next_pause(state, role, asked)
         if failure is Failure.TRANSIENT and wait > self._longest_pause():
             failure = Failure.DEFERRED

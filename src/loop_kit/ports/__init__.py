@@ -71,7 +71,7 @@ class Assignment:
     The report goes to `report`, or to `report_in_workspace` when nothing is there.
     `session` is the conversation to resume, by backends that can. `max_turns` and
     `max_cost_usd` are what is left to spend, for backends that can limit themselves. `environment`
-    are the variables of the workspace's own tools.
+    are the variables of the workspace's own tools. What it prints is added to the file `output`.
     """
 
     role: Role
@@ -91,6 +91,7 @@ class Assignment:
     max_turns: int | None = None
     max_cost_usd: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    output: Path | None = None
 
 
 @frozen
@@ -98,7 +99,8 @@ class AgentExit:
     """How an agent's process ended; `problem` is the failure that its backend reports, if any.
 
     Exit code 0 means nothing by itself: an aborted run ends with it too.
-    `tampered` names what the program changed that only the runner or a person may change.
+    `stderr` is the end of standard error. `tampered` names what the program changed that only the
+    runner or a person may change.
     `thread_tokens` are the tokens in and out of the whole conversation, where that is what the
     backend reports, `thread_cached` those that were read before; `spent` is this attempt's alone.
     """
@@ -110,6 +112,7 @@ class AgentExit:
     spent: Spent = field(default_factory=Spent)
     thread_tokens: tuple[int, int] | None = None
     thread_cached: int | None = None
+    stderr: str = ""
     tampered: tuple[str, ...] = ()
 
     @property
@@ -272,6 +275,34 @@ class Store(Protocol):
         ...
 
 
+class Record(Protocol):
+    """What is kept of each attempt, for people; nothing is decided by it."""
+
+    def output_file(self, state: LoopState, role: Role, round_: int, attempt: int) -> Path | None:
+        """Where the output of an attempt goes; None where it is not kept."""
+        ...
+
+    def keep(
+        self, state: LoopState, role: Role, round_: int, attempt: int, name: str, content: bytes
+    ) -> None:
+        """Keep a file of an attempt; it never fails."""
+        ...
+
+
+class NoRecord:
+    """Keeps nothing."""
+
+    def output_file(self, state: LoopState, role: Role, round_: int, attempt: int) -> Path | None:
+        """Nowhere."""
+        del state, role, round_, attempt
+        return None
+
+    def keep(
+        self, state: LoopState, role: Role, round_: int, attempt: int, name: str, content: bytes
+    ) -> None:
+        """Nothing."""
+
+
 @frozen
 class Delivery:
     """One attempt's mailbox: the folder with the agent's input, and where its report goes.
@@ -328,8 +359,10 @@ __all__ = [
     "Guides",
     "Job",
     "Mailbox",
+    "NoRecord",
     "PullRequest",
     "PushRejected",
+    "Record",
     "Reporter",
     "Repository",
     "Sandbox",

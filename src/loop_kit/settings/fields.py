@@ -136,6 +136,7 @@ class Settings(Record):
     agent_env: Globs = ()
     sign_off: bool = False
     on_approved: Literal["ready", "auto-merge"] = "ready"
+    record: Literal["full", "reports", "off"] | None = None
     fail_on: Literal["never", "failed", "not-approved"] = "failed"
     draft: bool = True
     loop_kit_args: Words = ()

@@ -33,7 +33,7 @@ INPUTS = (
     *("continue", "continue_workflow", "phase", "isolation", "agent_env"),
     *("sandbox", "network", "verify_network"),
     *("workspace_root", "workspace_setup", "workspace_include", "setup_env"),
-    *("sign_off", "on_event", "fail_on", "draft", "dry_run", "loop_kit_args"),
+    *("sign_off", "on_event", "record", "fail_on", "draft", "dry_run", "loop_kit_args"),
 )
 """The settings that are inputs of the action, under their names here."""
 

@@ -1,10 +1,11 @@
 """Reports how a job ended: outputs, the job summary, files for artifacts, one line in the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from loop_kit.adapters.git.state_branch import GitStore
+from loop_kit.adapters.loop_dir.run_record import export_record
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
 from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.render import branch, headline, marker
@@ -13,6 +14,7 @@ from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.refused_push import BUNDLE
 from loop_kit.core.loop.state import LoopState
+from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import (
     DiskRefused,
@@ -51,7 +53,10 @@ def report_end(
     bundle = _write_bundle(context, state, store, unsaved=unsaved)
     files |= {"bundle-path": str(bundle)} if bundle else {}
     context.log.note(text)
-    redact = Redactor(known_secrets(settings, environ).values())
+    secrets = known_secrets(settings, environ)
+    record = _write_record(context, secrets)
+    files |= {"record-path": str(record)} if record else {}
+    redact = Redactor(secrets.values())
     summary = redact(job_summary(state, PostContext(context.forge.page)))
     refusals.append(try_write(write_summary, environ.get("GITHUB_STEP_SUMMARY", ""), summary))
     claimed = settings.phase == "claim"
@@ -67,6 +72,16 @@ def report_end(
     for refusal in refused[:-1]:
         context.log.fail(str(refusal))
     return refused[-1] if refused else None
+
+
+def _write_record(context: JobContext, secrets: Mapping[str, str]) -> Path | None:
+    """The record of the attempts, for the step that keeps it as an artifact; None without one."""
+    target = context.folder / "record"
+    try:
+        export_record(context.site.runs, target, Forms(secrets))
+    except OSError as error:
+        context.log.warn(f"The record of the attempts is not kept: {error.strerror}.")
+    return target if target.is_dir() else None
 
 
 def _write_files(

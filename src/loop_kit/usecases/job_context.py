@@ -147,6 +147,7 @@ def open_context(
         site=Site.in_job(
             *(checkout.git, checkout.place, environ, folder, checkout.supply),
             ServerBaseBranch(checkout.git, checkout.remote, checkout.supply.complete),
+            is_private=job.is_private,
         ),
         folder=folder,
         log=log,

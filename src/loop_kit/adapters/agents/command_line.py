@@ -191,6 +191,7 @@ class CommandLineAgent:
             self._setup.logs / f"{assignment.role.value}_dispatch.log",
             self._setup.secrets,
             reporter.warn,
+            assignment.output,
         )
         log.begin(assignment, invocation.argv)
         listener = _Listener(assignment, reader, reporter, log)
@@ -214,6 +215,7 @@ class CommandLineAgent:
             spent=reader.spent.model_copy(update={"agent_seconds": seconds}),
             thread_tokens=reader.thread_tokens,
             thread_cached=reader.thread_cached,
+            stderr=listener.stderr_tail,
             tampered=tampered,
         )
 

@@ -28,6 +28,7 @@ GENERATED = (
     "examples/",
     "handoff/",
     "logs/",
+    "runs/",
     "runtime/",
     "lock",
     "state.json",

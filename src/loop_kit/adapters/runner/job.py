@@ -42,6 +42,7 @@ class Job(Record):
     sender: str
     sender_type: Literal["User", "Bot"] = "User"
     rerun_by: str
+    is_private: bool = False
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -109,6 +110,7 @@ def read_job(environ: Mapping[str, str], payload: Mapping[str, Any] | None = Non
         sender=sender,
         sender_type="Bot" if is_bot(sender, at(payload, "sender", "type")) else "User",
         rerun_by=rerun_by if rerun_by != sender else "",
+        is_private=at(payload, "repository", "private") is True,
     )
 
 

@@ -5,11 +5,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from loop_kit.adapters.process import process
 from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.loop.state import CommandResult, Verification
 from loop_kit.core.text.own_paths import without_folders
 from loop_kit.ports import SetupFailed
+
+VerifyLog = Callable[[str, str], Callable[[bytes], None]]
+"""Takes a commit and a command, and then what that prints; b"" is the end of it."""
+
+
+class _LoggedTail(Tail):
+    def __init__(self, log: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._log = log
+
+    def chunk(self, source: process.Source, data: bytes) -> None:
+        super().chunk(source, data)
+        self._log(data)
 
 
 class CloneVerifier:
@@ -21,8 +35,10 @@ class CloneVerifier:
         environment: Mapping[str, str],
         box: Box = namespace_box,
         kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+        log: VerifyLog = lambda _sha, _command: lambda _data: None,
     ) -> None:
-        """Each command runs in a `box`; `kept` is entered meanwhile."""
+        """Each command runs in a `box`; `kept` is entered meanwhile; `log` takes its output."""
+        self._log = log
         self._workplace = workplace
         self._environment = environment
         self._kept = kept
@@ -40,18 +56,25 @@ class CloneVerifier:
             own = preparation.environment(path, sha, trusts_work=True)
             env = {**self._environment, **own}
             for command in commands:
-                results.append(self._run(path, env, command, max(1.0, end - time.monotonic())))
+                log, left = self._log(sha, command), max(1.0, end - time.monotonic())
+                results.append(self._run(path, env, command, left, log))
                 if results[-1].exit_code:
                     break
         return Verification(sha=sha, results=tuple(results))
 
     def _run(
-        self, path: Path, env: Mapping[str, str], command: str, timeout: float
+        self,
+        path: Path,
+        env: Mapping[str, str],
+        command: str,
+        timeout: float,
+        log: Callable[[bytes], None],
     ) -> CommandResult:
-        tail = Tail()
+        tail = _LoggedTail(log)
         started = time.monotonic()
         with self._kept():
             ended = run_shell(command, path, env, tail, timeout, self._box)
+        log(b"")
         text = without_folders(tail.text, (path.as_posix(),))
         if ended.timed_out:
             text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"

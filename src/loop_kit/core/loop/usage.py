@@ -100,3 +100,12 @@ def cost_text(cost_usd: float | None, estimated_cost_usd: float | None) -> str |
         return estimated
     reported = f"{cost_usd:.2f} USD"
     return f"{reported} and {estimated}" if estimated else reported
+
+
+def unknown_cost(backend: str, spent: Spent) -> str:
+    """The warning that a budget in money does not count what a backend used."""
+    why = f"{spent.model} has no known price" if spent.model else "is unknown"
+    return (
+        f"{backend} reported no cost, and its model {why}: max-cost-usd does not count it."
+        " Set a model with a price, max-tokens or max-minutes."
+    )

@@ -1,0 +1,29 @@
+"""Where in the record of a run (`run_names`) each thing is."""
+
+import re
+from typing import Literal
+
+from loop_kit.core.loop import bus
+from loop_kit.core.loop.state import LoopState, Role
+
+Level = Literal["full", "reports", "off"]
+
+
+def run_folder(state: LoopState) -> str | None:
+    """The name of a run's folder: when its round 1 began; None before that.
+
+    It has no colon, which neither Windows nor an artifact takes.
+    """
+    first = next((detail for detail in state.round_details if detail.round == 1), None)
+    began = first.started_at if first else state.started_at
+    return began.replace(":", "-") if re.fullmatch(bus.RUN_FOLDER, began) else None
+
+
+def attempt_folder(round_: int, role: Role, attempt: int) -> str:
+    """The name of an attempt's folder in that of its run."""
+    return f"r{round_}_{role.value}_{attempt}"
+
+
+def verify_file(sha: str) -> str:
+    """Where the output of the verify commands at a commit is kept."""
+    return f"verify_{sha[:10]}.txt"
