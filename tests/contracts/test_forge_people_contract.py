@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,13 +30,28 @@ def ours(world: World, number: int) -> str:
     return world.forge.post_review(number, world.sha, post, MARKER)
 
 
+def said(world: World, number: int, reviews: Collection[str] = ()) -> Conversation:
+    """What people wrote in reviews of a pull request."""
+    return world.forge.read_pull(number, None, reviews)[1]
+
+
+def test_how_the_pull_request_and_the_issue_stand_is_read_with_it(world: World) -> None:
+    issue = world.open_issue("Bug", "", "loop")
+    number = opened(world)
+    assert world.forge.read_pull(number, issue, ())[0] == world.forge.open_status(issue, number)
+    world.close(number)
+    status, _ = world.forge.read_pull(number, issue, ())
+    assert (status.pull_open, status.issue_open, status.labels) == (False, True, {"loop"})
+    assert world.forge.read_pull(number, None, ())[0] == world.forge.open_status(None, number)
+
+
 def test_a_review_is_read_with_its_comments_in_their_order(world: World) -> None:
     number = opened(world)
     review, comment = world.review(
         number, "mona", "Not yet", "changes_requested", [("a.py", 1, "Why b?")]
     )
 
-    first, second = world.forge.conversation(number, ()).posts
+    first, second = said(world, number).posts
 
     assert first == PersonPost(-review, review, "mona", "Not yet", "changes_requested")
     assert (second.id, second.review, second.root) == (comment, review, comment)
@@ -50,7 +65,7 @@ def test_neither_strangers_nor_bots_nor_we_ourselves_are_read(world: World) -> N
     review = ours(world, number)
     world.review(number, "rita", "/loop stop", comments=[("a.py", 1, "/loop stop")])
     world.review(number, "evil[bot]", "/loop stop")
-    assert world.forge.conversation(number, {review}) == Conversation()
+    assert said(world, number, {review}) == Conversation()
     assert world.forge.newest_reviews([number]) == {number: ()}
 
 
@@ -58,7 +73,7 @@ def test_what_a_marker_begins_is_ours_whoever_posted_it(world: World) -> None:
     number = opened(world)
     verdict = "<!-- loop-kit:T-001:changes-requested-r1 -->\nF3 is open"
     review, _ = world.review(number, "mona", verdict, "changes_requested", [("a.py", 1, INLINE)])
-    (post,) = world.forge.conversation(number, ()).posts
+    (post,) = said(world, number).posts
     assert (post.id, post.body, post.state) == (-review, "", "commented")
 
 
@@ -66,20 +81,20 @@ def test_an_answer_in_a_conversation_of_ours_is_about_its_finding(world: World) 
     number = opened(world)
     review = ours(world, number)
     (root,) = world.inline_ids(number)
-    said = world.answer(number, "mona", root, "Use add()")
+    answer = world.answer(number, "mona", root, "Use add()")
 
-    *_, post = world.forge.conversation(number, {review}).posts
+    *_, post = said(world, number, {review}).posts
 
-    assert (post.id, post.root, post.finding, post.body) == (said, root, "F3", "Use add()")
-    assert world.forge.conversation(number, ()).posts[-1].finding == ""
+    assert (post.id, post.root, post.finding, post.body) == (answer, root, "F3", "Use add()")
+    assert said(world, number).posts[-1].finding == ""
 
 
 def test_a_conversation_that_is_resolved_is_known(world: World) -> None:
     number = opened(world)
     _, comment = world.review(number, "mona", comments=[("a.py", 1, "Why b?")])
-    assert world.forge.conversation(number, ()).resolved == frozenset()
+    assert said(world, number).resolved == frozenset()
     world.resolve(number, comment)
-    assert world.forge.conversation(number, ()).resolved == {comment}
+    assert said(world, number).resolved == {comment}
 
 
 def test_the_newest_reviews_of_several_pull_requests_are_asked_for_at_once(world: World) -> None:
@@ -92,10 +107,10 @@ def test_the_newest_reviews_of_several_pull_requests_are_asked_for_at_once(world
 def test_an_answer_of_ours_is_found_again_by_its_marker(world: World) -> None:
     number = opened(world)
     _, comment = world.review(number, "mona", comments=[("a.py", 1, "Why b?")])
-    thread = world.forge.conversation(number, ()).posts[-1].thread
+    thread = said(world, number).posts[-1].thread
     assert world.forge.find_reply(number, REPLY) is None
     id_ = world.forge.reply(number, thread, f"{REPLY}\nThis is F4 now.", REPLY)
     assert world.forge.find_reply(number, REPLY) == id_
     assert f"{REPLY}\nThis is F4 now." in world.inline(number)
-    read = world.forge.conversation(number, ()).posts
+    read = said(world, number).posts
     assert [post.id for post in read if post.id > 0] == [comment]

@@ -27,7 +27,8 @@ QUERIES = {
     "threads": forge_queries.THREADS,
     "auto-merge": forge_queries.AUTO_MERGE,
     "merge-facts": forge_queries.MERGE_FACTS,
-    "conversation": forge_queries.CONVERSATION,
+    "conversation": forge_queries.conversation(1, None)[0],
+    "conversation-issue": forge_queries.conversation(1, 2)[0],
     "reply": forge_queries.REPLY,
     "newest-reviews": forge_queries.newest_reviews([1, 2])[0],
     "edits": forge_queries.thread_mutation(

@@ -246,7 +246,12 @@ class MemoryForge:
             pull.inline[n] = replace(post, body=wanted.body, resolved=resolved)
         return refused
 
-    def conversation(self, number: int, reviews: Collection[str]) -> Conversation:
+    def read_pull(
+        self, number: int, issue: int | None, reviews: Collection[str]
+    ) -> tuple[OpenStatus, Conversation]:
+        return self.open_status(issue, number), self._conversation(number, reviews)
+
+    def _conversation(self, number: int, reviews: Collection[str]) -> Conversation:
         pull = self.pulls[number - 1]
         ours = {int(p.id): read_marker(p.body) for p in pull.inline if p.review in reviews}
         found = {id_: finding_of(mark.key) for id_, mark in ours.items() if mark}

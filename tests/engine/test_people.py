@@ -133,10 +133,10 @@ def test_each_text_is_answered_once_wherever_the_process_dies(begun: World) -> N
 def test_a_forge_that_cannot_be_asked_stops_nothing(
     begun: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unavailable(number: int, reviews: object) -> None:
+    def unavailable(number: int, issue: object, reviews: object) -> None:
         raise ForgeUnavailable("GitHub answered 502.", "Run the job again later.")
 
-    monkeypatch.setattr(begun.forge, "conversation", unavailable)
+    monkeypatch.setattr(begun.forge, "read_pull", unavailable)
     assert begun.job().outcome is Outcome.APPROVED
     assert any("reviews of people could not be read" in text for text in begun.reporter.warnings)
 
@@ -148,11 +148,11 @@ def test_a_permission_that_an_older_workflow_lacks_is_named_once_and_asked_for_n
     begun.script = lambda job: approving_all(job) if job.role is Role.WORKER else sends_back
     asked = []
 
-    def refused(number: int, reviews: object) -> None:
+    def refused(number: int, issue: object, reviews: object) -> None:
         asked.append(number)
         raise ForgeRefused("Not accessible.", "Add `permissions: pull-requests: read`.")
 
-    monkeypatch.setattr(begun.forge, "conversation", refused)
+    monkeypatch.setattr(begun.forge, "read_pull", refused)
     begun.job()
     state = begun.job()
 
@@ -165,6 +165,15 @@ def test_a_permission_that_an_older_workflow_lacks_is_named_once_and_asked_for_n
 
 def test_one_request_reads_it_all(begun: World) -> None:
     begun.forge.review(1, "mona", comments=[("a.py", 1, f"Remark {n}") for n in range(5)])
-    fuse = Fuse()
+    begun.watched, fuse = True, Fuse()
     begun.job(fuse)
-    assert fuse.passed.count("before forge.conversation") == 1
+    asked = [name for name in fuse.passed if name.startswith("before forge.")]
+    assert asked.count("before forge.read_pull") == 1
+    assert asked.count("before forge.open_status") == 1
+
+
+def test_a_pull_request_that_was_closed_ends_the_loop_without_asking_again(begun: World) -> None:
+    begun.watched, fuse = True, Fuse()
+    begun.forge.pulls[0].close()
+    assert begun.job(fuse).reasons == ("pull_request_closed",)
+    assert "before forge.open_status" not in fuse.passed

@@ -16,6 +16,11 @@ class CancellationCheck:
     def __init__(self, forge: Forge, reporter: Reporter) -> None:
         self._forge = forge
         self._reporter = reporter
+        self._known: OpenStatus | None = None
+
+    def learn(self, status: OpenStatus) -> None:
+        """Take what was just asked for the answer to the next question."""
+        self._known = status
 
     def find(self, state: LoopState) -> Stop | None:
         """Why the loop is to stop, or None.
@@ -25,8 +30,9 @@ class CancellationCheck:
         issue, pull = state.source.issue, state.pull_request
         if issue is None and pull is None:
             return None
+        known, self._known = self._known, None
         try:
-            status = self._forge.open_status(issue, pull)
+            status = known or self._forge.open_status(issue, pull)
         except (ForgeRefused, ForgeUnavailable) as error:
             self._reporter.warn(
                 f"Could not check whether the issue or pull request is still open: {error}"

@@ -97,7 +97,7 @@ class Engine:
         self._clock = clock
         self.reporter = reporter
         self._options = options
-        self._cancellation = cancellation
+        self.cancellation = cancellation
         self._checks = checks
         self._journal = Journal(store, clock, reporter, options.redact)
         self.posts = Posts(publisher, self._journal, reporter)
@@ -114,7 +114,7 @@ class Engine:
         """
         report_ignored(start, self.reporter)
         self._lease = start.lease
-        enter(self._journal, start, recorded, self._store, self._clock, self._cancellation)
+        enter(self._journal, start, recorded, self._store, self._clock, self.cancellation)
         return self.state
 
     def join(self, recorded: LoopState, card: TaskCard) -> None:
@@ -274,7 +274,7 @@ class Engine:
             self._skip_second_review(effect.why)
         elif isinstance(effect, ReadChecks):
             if self._checks:
-                after = (self._journal, self._reviewer, self._store, self._cancellation)
+                after = (self._journal, self._reviewer, self._store, self.cancellation)
                 record_checks(self._checks, effect, *after)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
@@ -351,7 +351,7 @@ class Engine:
         commanded = self._journal.handle_commands()
         if not is_claimed(self.state, effect.role):
             return False
-        cancelled = self._cancellation.find(self.state) if self._cancellation else None
+        cancelled = self.cancellation.find(self.state) if self.cancellation else None
         if cancelled is not None:
             self._journal.stop(cancelled)
             return False

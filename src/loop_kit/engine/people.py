@@ -2,7 +2,8 @@
 
 Nothing is pushed or posted here: what follows is made durable with the push that starts the next
 agent, and only then answered. A forge that cannot be asked stops no loop, and one that refuses is
-not asked again in this loop, unless a person continues it.
+not asked again in this loop, unless a person continues it. Whether the issue and the pull request
+are open comes with the answer; where a worker is claimed next, it is not asked again.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from loop_kit.core.loop import outbox, people
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.messages import Commanded
-from loop_kit.core.loop.state import Limits, LoopState
+from loop_kit.core.loop.state import Limits, LoopState, Phase
 from loop_kit.core.text.harmless import inline
 from loop_kit.engine.engine import Engine
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
@@ -41,7 +42,9 @@ class PeopleReader:
         if state.pull_request is None or "reviews" in state.left_out:
             return
         try:
-            found = self._forge.conversation(state.pull_request, outbox.posted_reviews(state))
+            status, found = self._forge.read_pull(
+                state.pull_request, state.source.issue, outbox.posted_reviews(state)
+            )
         except ForgeRefused as error:
             engine.reporter.warn(f"The reviews of people are not read in this loop: {error}")
             engine.record(PeopleRead((), refused=True))
@@ -50,14 +53,15 @@ class PeopleReader:
             engine.reporter.warn(f"The reviews of people could not be read: {error}")
             return
         read = people.read_conversation(state, found)
-        if read is None:
-            return
-        answers = tuple(
-            (post.id, self._carry_out(engine, command))
-            for post in read.posts
-            if (command := people.command_in(post)) is not None
-        )
-        engine.record(replace(read, answers=answers))
+        if read is not None:
+            answers = tuple(
+                (post.id, self._carry_out(engine, command))
+                for post in read.posts
+                if (command := people.command_in(post)) is not None
+            )
+            engine.record(replace(read, answers=answers))
+        if engine.cancellation is not None and engine.state.state is Phase.AWAITING_WORK:
+            engine.cancellation.learn(status)
 
     def _carry_out(self, engine: Engine, command: Command | Misspelt) -> str:
         """The answer to a command, after it was carried out."""

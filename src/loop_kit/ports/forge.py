@@ -174,10 +174,13 @@ class Forge(Protocol):
         """
         ...
 
-    def conversation(self, number: int, reviews: Collection[str]) -> "Conversation":
-        """What people with write access wrote in the newest reviews, in one request.
+    def read_pull(
+        self, number: int, issue: int | None, reviews: Collection[str]
+    ) -> "tuple[OpenStatus, Conversation]":
+        """What `open_status` says, and what people with write access wrote in the newest reviews.
 
-        `reviews` are those that we have posted: in their conversations, theirs is about a finding.
+        In one request. `reviews` are those that we have posted: in their conversations, what people
+        write is about a finding.
         """
         ...
 

@@ -325,7 +325,7 @@ def test_what_was_read_before_a_round_is_not_read_again_after_it(
     comments = (InlineComment("a.py", 1, "<!-- F1 -->\nopen"),)
     post = ReviewPost(f"{MARKER}\nbody", comments)
     id_ = forge.post_review(number, demo.pulls[number].head_sha, post, MARKER)
-    forge.conversation(number, {id_})
+    forge.read_pull(number, None, {id_})
     before = hub.count()
     fixed = {"<!-- F1 -->": ThreadUpdate("<!-- F1 -->\nfixed", resolved=True)}
     forge.update_threads(number, {id_}, fixed, resolves=True)

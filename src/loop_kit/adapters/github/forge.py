@@ -281,9 +281,11 @@ class GitHubForge(CheckReader):
         """Update the threads that comments of `reviews` began with one of the keys, markers."""
         return self._conversations.update(number, reviews, updates, resolves=resolves)
 
-    def conversation(self, number: int, reviews: Collection[str]) -> Conversation:
-        """What people with write access wrote in the newest reviews, in one request."""
-        return self._conversations.read(number, reviews)
+    def read_pull(
+        self, number: int, issue: int | None, reviews: Collection[str]
+    ) -> tuple[OpenStatus, Conversation]:
+        """How the pull request stands, and what people wrote in the newest reviews of it."""
+        return self._conversations.read(number, issue, reviews)
 
     def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
         """The newest reviews by people with write access on each of these, in one request."""

@@ -58,14 +58,13 @@ THREADS = (
 _REVIEW_STATES = "states: [APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED]"
 _REVIEWER = "viewerDidAuthor authorCanPushToRepository author { __typename login }"
 
-CONVERSATION = (
-    "query($owner: String!, $name: String!, $number: Int!)"
-    " { repository(owner: $owner, name: $name) { pullRequest(number: $number) { id isDraft"
+_CONVERSATION = (
+    f"pullRequest(number: $number) {{ id isDraft state merged {_LABELS}"
     f" reviews(last: 25, {_REVIEW_STATES}) {{ nodes {{ fullDatabaseId state body {_REVIEWER}"
     " comments(first: 40) { nodes { fullDatabaseId body path line replyTo { fullDatabaseId } } }"
     " } }"
     " reviewThreads(last: 100) { totalCount nodes { id isResolved comments(first: 1) { nodes {"
-    " id fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } } } }"
+    " id fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } }"
 )
 """The newest reviews with their comments, and of each conversation what began it."""
 
@@ -73,6 +72,17 @@ REPLY = (
     "mutation($thread: ID!, $body: String!) { addPullRequestReviewThreadReply(input:"
     " {pullRequestReviewThreadId: $thread, body: $body}) { comment { fullDatabaseId } } }"
 )
+
+
+def conversation(number: int, issue: int | None) -> tuple[str, dict[str, int]]:
+    """The query for a pull request and what people wrote there, and how an issue stands."""
+    declared = "" if issue is None else ", $issue: Int!"
+    of_issue = "" if issue is None else f" issue(number: $issue) {{ state {_LABELS} }}"
+    query = (
+        f"query($owner: String!, $name: String!, $number: Int!{declared})"
+        f" {{ repository(owner: $owner, name: $name) {{ {_CONVERSATION}{of_issue} }} }}"
+    )
+    return query, {"number": number} | ({} if issue is None else {"issue": issue})
 
 
 def newest_reviews(numbers: Sequence[int]) -> tuple[str, dict[str, int]]:

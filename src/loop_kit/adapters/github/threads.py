@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from loop_kit.adapters.github import queries
-from loop_kit.adapters.github.answers import is_post
+from loop_kit.adapters.github.answers import is_post, open_status_of
 from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.adapters.github.queries import ThreadEdit
 from loop_kit.core.forge.render import finding_of, first_line, read_marker
 from loop_kit.core.loop.conversation import Conversation, PersonPost, ReviewState
-from loop_kit.ports.forge import ThreadUpdate
+from loop_kit.ports.forge import OpenStatus, ThreadUpdate
 
 _MAX_PAGES = 10
 _MAX_PULLS = 100
@@ -48,17 +48,20 @@ class Conversations:
         self._api = api
         self._read: dict[int, _Read] = {}
 
-    def read(self, number: int, reviews: Collection[str]) -> Conversation:
-        """What people with write access wrote in the newest reviews, oldest first."""
-        pull = self._api.query_repository(queries.CONVERSATION, {"number": number})["pullRequest"]
+    def read(
+        self, number: int, issue: int | None, reviews: Collection[str]
+    ) -> tuple[OpenStatus, Conversation]:
+        """How the pull request and the issue stand, and what people wrote, oldest first."""
+        answer = self._api.query_repository(*queries.conversation(number, issue))
+        status, pull = open_status_of(answer, issue, number), answer["pullRequest"]
         if pull is None:
-            return Conversation()
+            return status, Conversation()
         found = tuple(_nodes(pull["reviewThreads"]))
         whole = len(found) == pull["reviewThreads"]["totalCount"]
         self._read[number] = _Read(pull["id"], pull["isDraft"], found if whole else None)
         threads = dict(_begun_threads(found, reviews))
         written = (r for r in _nodes(pull["reviews"]) if _is_by_person(r))
-        return Conversation(
+        return status, Conversation(
             tuple(post for review in written for post in _posts(review, threads)),
             frozenset(root for root, thread in threads.items() if thread.is_resolved),
         )
