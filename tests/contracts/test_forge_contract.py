@@ -205,6 +205,16 @@ def test_one_comment_is_kept_up_to_date_and_found_by_its_marker(world: World) ->
     assert world.forge.find_post(number, STATUS) == id_
 
 
+def test_a_copy_of_a_post_of_ours_without_its_nonce_is_not_taken_for_it(world: World) -> None:
+    number, signed = opened(world), f"{STATUS}\n[//]: # (0123456789abcdef)\n"
+    world.forge.put_comment(number, "", f"{STATUS}\ncopied", "<!-- x -->")
+    world.forge.put_comment(number, "", f"{STATUS}\n[//]: # (00)\ncopied", "<!-- x -->")
+    assert world.forge.find_post(number, signed) is None
+    made = world.forge.put_comment(number, "", f"{signed}\nours", signed)
+    assert world.forge.find_post(number, signed) == made
+    assert len(world.comments(number)) == 3
+
+
 def test_a_comment_that_somebody_deleted_is_posted_again(world: World) -> None:
     number = opened(world)
     id_ = world.forge.put_comment(number, "424242", f"{STATUS}\none", STATUS)

@@ -11,7 +11,7 @@ from loop_kit.core.checks.log_excerpt import excerpt
 from loop_kit.core.checks.reading import Check
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import ReviewPost
-from loop_kit.core.forge.render import finding_of, read_marker
+from loop_kit.core.forge.render import begins_with, finding_of, read_marker
 from loop_kit.core.forge.status import Label, StatusState
 from loop_kit.core.forge.verdict import PEOPLE_MERGE
 from loop_kit.core.loop.conversation import Conversation, PersonPost, ReviewState
@@ -340,7 +340,7 @@ class MemoryForge:
 
     def find_issue(self, marker: str) -> str | None:
         own = (issue for issue in self.issues.values() if issue.author == self.me)
-        marked = (issue for issue in own if issue.body.partition("\n")[0] == marker)
+        marked = (issue for issue in own if begins_with(issue.body, marker))
         return next((str(issue.number) for issue in marked), None)
 
     def post_issue(self, title: str, body: str, marker: str) -> str:
@@ -399,4 +399,5 @@ def _first(post: Post) -> str:
 
 
 def _found(posts: Sequence[Post], marker: str, author: str) -> str | None:
-    return next((p.id for p in posts if (_first(p), p.author) == (marker, author)), None)
+    own = (p for p in posts if p.author == author)
+    return next((p.id for p in own if begins_with(p.body, marker)), None)

@@ -7,10 +7,12 @@ process dying there: before the call, so that it never happened, and after it, s
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.engine.memory_forge import Post
 from tests.engine.world import BLOCKER, Died, Fuse, World, two_rounds
 from tests.fakes import Act
 
@@ -281,3 +283,41 @@ def _job_or_nothing(world: World, fuse: Fuse) -> LoopState | None:
         return world.job(fuse)
     except ForgeUnavailable:
         return None
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_comment_of_this_account_with_a_copied_marker_is_not_taken_for_ours(
+    tmp_path: Path, when: str
+) -> None:
+    """The token may be a person's; the process dies just before or after it has commented."""
+    undisturbed = Fuse()
+    World(tmp_path).job(undisturbed)
+    world = World(tmp_path)
+    with pytest.raises(Died):
+        world.job(Fuse(undisturbed.passed.index(f"{when} forge.put_comment") + 1))
+    copied = "<!-- loop-kit:T-001:status-comment -->\nWhat do you think of this?"
+    world.forge.pulls[0].comments.insert(0, Post("4242", world.forge.me, copied))
+
+    world.to_the_end()
+
+    comments = world.forge.pulls[0].comments
+    assert comments[0].body == copied
+    assert len(comments) == 2
+
+
+def test_what_an_older_version_intended_is_found_by_its_marker_alone(tmp_path: Path) -> None:
+    undisturbed = Fuse()
+    World(tmp_path).job(undisturbed)
+    world = World(tmp_path)
+    with pytest.raises(Died):
+        world.job(Fuse(undisturbed.passed.index("before forge.put_comment") + 1))
+    state = json.loads(world.server.state)
+    world.server.state = json.dumps(
+        {**state, "outbox": [{**item, "nonce": ""} for item in state["outbox"]]}
+    ).encode()
+    earlier = "<!-- loop-kit:T-001:status-comment -->\nby the older version"
+    world.forge.pulls[0].comments.append(Post("4242", world.forge.me, earlier))
+
+    world.to_the_end()
+
+    assert [post.id for post in world.forge.pulls[0].comments] == ["4242"]

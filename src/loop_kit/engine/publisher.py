@@ -116,18 +116,18 @@ class Publisher:
     def _post_review(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
-        mark = marker(state.task_id, item.key)
+        mark = _mark_of(state, item)
         found = None
         if _is_inherited(state, item):
             found = self._forge.find_post(state.pull_request, mark)
         if found is None:
             record = _record(state, outbox.round_of(item.key))
-            post = self._build_review(state, card, record, item.key)
+            post = self._build_review(state, card, record, item)
             found = self._forge.post_review(state.pull_request, record.head_sha, post, mark)
         return Published(_mark_done(item, found))
 
     def _build_review(
-        self, state: LoopState, card: TaskCard, record: RoundRecord, key: str
+        self, state: LoopState, card: TaskCard, record: RoundRecord, item: OutboxItem
     ) -> inline.ReviewPost:
         """The report, and on their lines the findings that this round raised."""
         redact = self._options.redact
@@ -136,16 +136,16 @@ class Publisher:
         where: Mapping[str, inline.Position] = {}
         if any(finding.file and finding.line for finding in raised):
             where = inline.positions(raised, self._diff(state, record.head_sha).text)
-        about = (state, record.round, report, key)
+        about = (state, record.round, report, item.key)
         body = partial(review_body, *about, card=card, context=self._context)
         return inline.ReviewPost(
-            body=redact(body(inline_ids=where)),
+            body=_signed(state, item, redact(body(inline_ids=where))),
             comments=tuple(
                 _inline_comment(where[f.id], redact(finding_comment(state, f)))
                 for f in raised
                 if f.id in where
             ),
-            plain=redact(body()),
+            plain=_signed(state, item, redact(body())),
         )
 
     def _post_marks(self, state: LoopState, item: OutboxItem) -> Published:
@@ -180,14 +180,15 @@ class Publisher:
         """Approve, or request changes, by the reviewer's own token."""
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
-        mark, body = marker(state.task_id, item.key), verdict_body(state, item.key)
+        mark, body = _mark_of(state, item), verdict_body(state, item.key)
         found = None
         if _is_inherited(state, item):
             found = self._forge.find_post(state.pull_request, mark)
         if found is None:
             approves = item.key == outbox.APPROVAL
             where = (state.pull_request, state.history[-1].head_sha)
-            found = self._forge.submit_verdict(*where, body, mark, approves=approves)
+            signed = _signed(state, item, body)
+            found = self._forge.submit_verdict(*where, signed, mark, approves=approves)
         return Published(_mark_done(item, found))
 
     def _enable_auto_merge(self, state: LoopState, item: OutboxItem) -> Published:
@@ -202,13 +203,13 @@ class Publisher:
 
     def _post_follow_up(self, state: LoopState, item: OutboxItem) -> Published:
         """Open the issue that keeps what is for later."""
-        mark = marker(state.task_id, item.key)
+        mark = _mark_of(state, item)
         found = self._forge.find_issue(mark) if _is_inherited(state, item) else None
         if found is None:
             redact = self._options.redact
             title, body = (
                 redact(follow_up_title(state)),
-                redact(follow_up_body(state, self._context)),
+                _signed(state, item, redact(follow_up_body(state, self._context))),
             )
             found = self._forge.post_issue(title, body, mark)
         return Published(_mark_done(item, found))
@@ -217,14 +218,15 @@ class Publisher:
         """Answer a person where they wrote."""
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
-        number, mark = state.pull_request, marker(state.task_id, item.key)
+        number, mark = state.pull_request, _mark_of(state, item)
         text = item.text or post_answer(state, outbox.answered_post(item.key))
-        body = f"{mark}\n{text}"
+        body = f"{marker(state.task_id, item.key)}\n{text}"
         if not item.to:
             return self._put_comment(state, item, number, body)
         found = self._forge.find_reply(number, mark) if _is_inherited(state, item) else None
         if found is None:
-            found = self._forge.reply(number, item.to, self._options.redact(body), mark)
+            signed = _signed(state, item, self._options.redact(body))
+            found = self._forge.reply(number, item.to, signed, mark)
         return Published(_mark_done(item, found))
 
     def _run_again(self, _state: LoopState, item: OutboxItem) -> Published:
@@ -267,11 +269,12 @@ class Publisher:
 
     def _put_comment(self, state: LoopState, item: OutboxItem, number: int, text: str) -> Published:
         """One comment that is edited in place."""
-        mark = marker(state.task_id, item.key)
+        mark = _mark_of(state, item)
         known = item.ref
         if not known and _is_inherited(state, item):
             known = self._forge.find_post(number, mark) or ""
-        posted = self._forge.put_comment(number, known, self._options.redact(text), mark)
+        signed = _signed(state, item, self._options.redact(text))
+        posted = self._forge.put_comment(number, known, signed, mark)
         return Published(_mark_done(item, posted))
 
 
@@ -282,6 +285,16 @@ def _inline_comment(at: inline.Position, body: str) -> inline.InlineComment:
 def _is_inherited(state: LoopState, item: OutboxItem) -> bool:
     """Whether an earlier run intended it, and may have made it and died before recording it."""
     return state.lease is None or item.holder != state.lease.holder
+
+
+def _mark_of(state: LoopState, item: OutboxItem) -> str:
+    return marker(state.task_id, item.key, item.nonce)
+
+
+def _signed(state: LoopState, item: OutboxItem, body: str) -> str:
+    """A post with the nonce of its intent beside its marker."""
+    plain = marker(state.task_id, item.key)
+    return _mark_of(state, item) + body.removeprefix(plain)
 
 
 def _record(state: LoopState, round_: int) -> RoundRecord:

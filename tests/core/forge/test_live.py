@@ -224,7 +224,7 @@ def test_every_template_is_tried() -> None:
         if value.__module__ == module.__name__ and not name.startswith("_")
     }
     parts = {
-        *("marker", "first_line", "read_marker", "finding_key", "finding_of"),
+        *("marker", "begins_with", "first_line", "read_marker", "finding_key", "finding_of"),
         *("headline", "lead", "pull_words"),
         *("branch", "verdict_lines", "wanted_label", "has_effect"),
     }

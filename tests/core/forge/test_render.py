@@ -1,6 +1,7 @@
 """Posts: a marker first, every foreign text neutralised, every limit of the forge kept."""
 
 import pytest
+from cmarkgfm import github_flavored_markdown_to_html
 from tests.core import builders as b
 from tests.core.github_markdown import live
 from tests.core.markdown_oracle import tokens
@@ -242,3 +243,14 @@ def test_the_verdict_for_a_log_is_one_line_per_finding() -> None:
     ]
     data = {"decision": "approve", "verified": None, "open": [], "later": ["F2 [low] b\nc"]}
     assert verdict_lines(data) == ["[verdict] approve", "[verdict]   for later: F2 [low] b c"]
+
+
+@pytest.mark.parametrize(
+    "begin", ["### Title", "text", "- item", "| a |\n|---|\n| b |", "> quoted"]
+)
+def test_a_marker_with_a_nonce_shows_nothing_and_changes_nothing_below(begin: str) -> None:
+    plain = github_flavored_markdown_to_html(begin)
+
+    shown = github_flavored_markdown_to_html(f"{marker('T-001', 'x', '0af1')}\n{begin}")
+
+    assert shown == f"<!-- raw HTML omitted -->\n{plain}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loop_kit.core.ci.requests import PullFacts
-from loop_kit.core.forge.render import first_line
+from loop_kit.core.forge.render import begins_with
 from loop_kit.ports.forge import Issue, OpenStatus
 
 Json = Mapping[str, Any]
@@ -17,7 +17,7 @@ def is_posted_by(post: Any, login: str) -> bool:
 
 def is_post(post: Any, marker: str, login: str) -> bool:
     """Whether `login` posted it and it begins with the marker; further down that is a quotation."""
-    return first_line(post.body or "") == marker and is_posted_by(post, login)
+    return begins_with(post.body or "", marker) and is_posted_by(post, login)
 
 
 def issue_of(found: Json) -> Issue | None:

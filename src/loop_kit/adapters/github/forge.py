@@ -25,7 +25,7 @@ from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.spare_token import CHECKS_NOT_STARTED
 from loop_kit.core.ci.requests import PullFacts
 from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
-from loop_kit.core.forge.render import first_line, read_marker
+from loop_kit.core.forge.render import begins_with, read_marker
 from loop_kit.core.forge.status import MAX_STATUS, STATUS_CONTEXT, Label, StatusState
 from loop_kit.core.loop.conversation import Conversation
 from loop_kit.core.loop.run_ends import RunStatus
@@ -337,7 +337,7 @@ class GitHubForge(CheckReader):
         me = self._api.login()
         listed = self._api.read("issues: read", "/issues", creator=me, state="all", per_page=100)
         own = (issue for issue in listed if (issue["user"] or {}).get("login") == me)
-        marked = (issue for issue in own if first_line(issue["body"] or "") == marker)
+        marked = (issue for issue in own if begins_with(issue["body"] or "", marker))
         return next((str(issue["number"]) for issue in marked), None)
 
     def post_issue(self, title: str, body: str, marker: str) -> str:

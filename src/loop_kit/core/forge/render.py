@@ -35,15 +35,25 @@ class PostMarker:
     key: str
 
 
-def marker(task_id: str, key: str) -> str:
-    """The invisible line by which one post of one loop is found again."""
-    return f"<!-- loop-kit:{task_id}:{key} -->"
+def marker(task_id: str, key: str, nonce: str = "") -> str:
+    """The invisible line by which one post of one loop is found again.
+
+    The `nonce` of its intent, in a second one, nobody can have copied from an earlier post.
+    """
+    return f"<!-- loop-kit:{task_id}:{key} -->" + (f"\n[//]: # ({nonce})\n" if nonce else "")
 
 
 def first_line(body: str) -> str:
     """The first line of a post without the spaces around it; '' when it is too long to matter."""
     line = body.partition("\n")[0]
     return line.strip() if len(line) <= _MAX_MARKER_LINE else ""
+
+
+def begins_with(body: str, mark: str) -> bool:
+    """Whether a post begins with this marker; further down it is a quotation."""
+    lines = mark.split("\n")
+    begin = body[: len(mark) + _MAX_MARKER_LINE].split("\n")
+    return [line.strip() for line in begin[: len(lines)]] == lines
 
 
 def read_marker(body: str) -> PostMarker | None:

@@ -239,7 +239,7 @@ def _intend_review(items: _Intents, after: LoopState, round_: int) -> None:
     if after.outcome is Outcome.APPROVED and _asks_for_follow_up(after):
         wanted.append(FOLLOW_UP)
     for key in wanted:
-        items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
+        items.setdefault(key, _new(key, after))
 
 
 def _intend_approval(items: _Intents, before: LoopState, after: LoopState) -> None:
@@ -253,7 +253,7 @@ def _intend_approval(items: _Intents, before: LoopState, after: LoopState) -> No
         AUTO_MERGE: after.limits.on_approved == "auto-merge" and is_new,
     }
     for key in (key for key, is_wanted in wanted.items() if is_wanted):
-        items.setdefault(key, OutboxItem(key=key, holder=_holder(after)))
+        items.setdefault(key, _new(key, after))
 
 
 def _intend_marks(items: _Intents, before: LoopState, after: LoopState) -> None:
@@ -304,4 +304,12 @@ def _retry_refused(items: _Intents, after: LoopState) -> None:
 
 
 def _make_pending(item: OutboxItem, state: LoopState) -> OutboxItem:
-    return item.model_copy(update={"status": "pending", "holder": _holder(state), "why": ""})
+    holder = _holder(state)
+    update = {"status": "pending", "holder": holder, "nonce": holder, "why": ""}
+    return item.model_copy(update=update)
+
+
+def _new(key: str, state: LoopState) -> OutboxItem:
+    """An intent; the id of the lease is random, and nobody can know it before it is pushed."""
+    holder = _holder(state)
+    return OutboxItem(key=key, holder=holder, nonce=holder)

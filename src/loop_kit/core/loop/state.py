@@ -147,11 +147,13 @@ class OutboxItem(ExtensibleRecord):
 
     `ref` is what the forge calls the post, `by` the login that made it, `why` why it was refused.
     One that answers a person has its `text`, and the conversation `to` which it belongs.
+    `nonce` is in the post: one that this account made otherwise is not taken for it.
     """
 
     key: str
     status: Literal["pending", "done", "refused"] = "pending"
     holder: str = ""
+    nonce: str = ""
     ref: str = ""
     by: str = ""
     why: str = ""
