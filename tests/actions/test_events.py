@@ -19,7 +19,9 @@ from tests.actions.reading import (
 
 from loop_kit.adapters.runner.job import BOT
 from loop_kit.core.ci.requests import (
+    ChecksEnded,
     Comment,
+    NotForUs,
     PullFacts,
     PushedCards,
     Request,
@@ -333,11 +335,38 @@ def test_the_clock_asks_for_a_sweep() -> None:
     assert request("schedule", {}, GITHUB_ACTOR="") == SweepAll()
 
 
+def ended(settings: Settings | None = None, **run: Any) -> Request:
+    document = payload("workflow-run-completed")
+    document["workflow_run"] |= {"head_branch": "loop/T-001/work", "head_sha": HEAD, **run}
+    workflow = f"{REPOSITORY}/.github/workflows/loop.yml@refs/heads/master"
+    return request("workflow_run", document, settings, GITHUB_WORKFLOW_REF=workflow)
+
+
+OURS = {"head_repository": {"full_name": REPOSITORY}}
+
+
+def test_the_end_of_a_workflow_names_the_loop_by_its_branch_and_its_commit() -> None:
+    assert ended(**OURS) == ChecksEnded(HEAD, "loop/T-001/work", "T-001", (2,))
+    assert ended(**OURS, head_branch="topic") == ChecksEnded(HEAD, "topic", "", (2,))
+    other = ended(Settings(branch_prefix="bots/loop"), **OURS, head_branch="bots/loop/A/work")
+    assert other == ChecksEnded(HEAD, "bots/loop/A/work", "A", (2,))
+    for branch in ("loop/T-001/state", "loop/a..b/work", "loop/work", "T-001/work"):
+        found = ended(**OURS, head_branch=branch)
+        assert isinstance(found, NotForUs) or found == ChecksEnded(HEAD, branch, "", (2,))
+
+
+def test_the_end_of_a_workflow_of_a_fork_or_of_the_loop_itself_is_not_for_us() -> None:
+    assert_not_for_us(ended(), "another repository")
+    assert_not_for_us(ended(**OURS, path=".github/workflows/loop.yml"), "runs the loop")
+    assert_not_for_us(ended(**OURS, head_branch=None), "no branch")
+    assert_not_for_us(request("workflow_run", {"action": "requested"}), "end")
+
+
 @pytest.mark.parametrize(
     ("event", "name"),
     [
         ("pull_request_target", "pull-request-labeled"),
-        ("workflow_run", "workflow-run-completed"),
+        ("check_suite", "workflow-run-completed"),
         ("repository_dispatch", "repository-dispatch"),
         ("pull_request_review_comment", "issue-comment-created"),
         ("watch", "push"),

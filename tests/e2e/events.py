@@ -77,6 +77,15 @@ def pushed(before: str, after: str, sender: str = "mona", ref: str = "refs/heads
     return Event("push", document | {"ref": ref, "before": before, "after": after})
 
 
+def workflow_ended(branch: str, sha: str, repository: str = "octo/demo") -> Event:
+    """A workflow has ended on a commit of a branch."""
+    document = _real("workflow-run-completed", "mona")
+    run = document["workflow_run"]
+    run |= {"head_branch": branch, "head_sha": sha, "pull_requests": []}
+    run["head_repository"]["full_name"] = repository
+    return Event("workflow_run", document)
+
+
 def _real(name: str, sender: str) -> dict[str, Any]:
     document = copy.deepcopy(payload(name))
     kind = "Bot" if sender.endswith("[bot]") else "User"

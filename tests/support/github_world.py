@@ -24,6 +24,7 @@ from tests.support.github_state import (
     Pull,
     Role,
     Run,
+    Status,
 )
 
 if TYPE_CHECKING:
@@ -214,6 +215,13 @@ class GitHubWorld:
             check.log, check.summary = log, summary
             hosted.check_runs.append(check)
             return check
+
+    def set_status(self, repository: str, sha: str, context: str, state: str) -> None:
+        """Let a system outside of GitHub set a commit status."""
+        with self._guard:
+            hosted = self.repository(repository)
+            number, creator = next(hosted.ids), hosted.owner
+            hosted.statuses.append(Status(number, sha, context, state, None, None, creator))
 
     def end_check(self, check: CheckRun, conclusion: str) -> None:
         """Let a check end."""

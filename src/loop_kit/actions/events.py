@@ -13,8 +13,10 @@ from typing import Any
 
 from loop_kit.adapters.runner.job import BOT, Job, at, is_allowed_bot, is_bot, require_trusted_ref
 from loop_kit.core.card.task import check_task_id
+from loop_kit.core.ci.branches import task_of
 from loop_kit.core.ci.requests import (
     DEFAULT_CARD,
+    ChecksEnded,
     Comment,
     NotForUs,
     PullFacts,
@@ -275,6 +277,35 @@ def _read_push(event: _Event) -> Request:
     return PushedCards(before=event.sha("before", or_none=True), after=after, ref=ref)
 
 
+# --- checks ----------------------------------------------------------------------------------
+
+_MAX_PULLS = 5
+
+
+def _read_workflow_run(event: _Event) -> Request:
+    """The end of a workflow; one of a fork, or of the loop's own workflow, is not for us."""
+    run = "workflow_run"
+    if event.action != "completed":
+        return NotForUs("Only the end of a workflow is read.")
+    source = event.repository(run, "head_repository", "full_name")
+    if source.lower() != event.job.repository.lower():
+        return NotForUs("The workflow ran on a commit of another repository.")
+    file = event.text(run, "path", limit=_MAX_TITLE).partition("@")[0].rpartition("/")[2]
+    if file == event.job.workflow:
+        return NotForUs("The workflow is the one that runs the loop.")
+    branch = at(event.payload, run, "head_branch")
+    if not isinstance(branch, str) or not is_branch_name(branch):
+        return NotForUs("The workflow ran on no branch.")
+    pulls = at(event.payload, run, "pull_requests")
+    numbers = [at(pull, "number") for pull in pulls] if isinstance(pulls, list) else []
+    return ChecksEnded(
+        head_sha=event.sha(run, "head_sha"),
+        branch=branch,
+        task_id=task_of(branch, event.settings.branch_prefix),
+        pulls=tuple(n for n in numbers if type(n) is int and 0 < n < _MAX_NUMBER)[:_MAX_PULLS],
+    )
+
+
 def _printable(word: str) -> str:
     return one_line(word, 60) or "(none)"
 
@@ -287,4 +318,5 @@ _READERS: Mapping[str, Callable[[_Event], Request]] = {
     "issue_comment": _read_comment,
     "push": _read_push,
     "schedule": _read_schedule,
+    "workflow_run": _read_workflow_run,
 }

@@ -7,6 +7,7 @@ from loop_kit.actions.events import read_request
 from loop_kit.adapters.runner.job import Job, read_job, read_payload
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.core.ci.requests import (
+    ChecksEnded,
     Comment,
     NotForUs,
     PushedCards,
@@ -20,6 +21,7 @@ from loop_kit.core.loop.state import LoopState
 from loop_kit.settings import for_job
 from loop_kit.usecases.authority import Authority
 from loop_kit.usecases.cards import Cards
+from loop_kit.usecases.checks import continue_after_checks
 from loop_kit.usecases.comments import handle_comment
 from loop_kit.usecases.continue_loop import continue_loop
 from loop_kit.usecases.job import LoopJob
@@ -69,15 +71,22 @@ def _perform(request: Request, job: Job, context: JobContext) -> LoopState | Non
     if isinstance(request, Resume):
         is_later = context.settings.phase in {"agents", "publish"}
         return later_phase(loops, request.task_id) if is_later else continue_loop(loops, request)
-    if isinstance(request, SweepAll):
-        sweep_all(loops)
-        return None
+    if isinstance(request, ChecksEnded | SweepAll):
+        return _continue_waiting(request, loops)
     if isinstance(request, NotForUs) or _is_routine_of_a_bot(request, job, authority, context):
         return None
     authority.require(job.people)
     if isinstance(request, PushedCards):
         return start_pushed(loops, cards, request)
     return start_loop(loops, cards, request)
+
+
+def _continue_waiting(request: ChecksEnded | SweepAll, loops: LoopJob) -> LoopState | None:
+    """Continue what waits, which nobody has asked for."""
+    if isinstance(request, ChecksEnded):
+        return continue_after_checks(loops, request)
+    sweep_all(loops)
+    return None
 
 
 def _is_routine_of_a_bot(

@@ -89,7 +89,16 @@ if TYPE_CHECKING:
     from loop_kit.engine.checks import ChecksReader
 
 
-__all__ = ["Replay", "Site", "agents_of", "limits", "open_loop", "options", "scope_rules"]
+__all__ = [
+    "Replay",
+    "Site",
+    "agents_of",
+    "checks_reader",
+    "limits",
+    "open_loop",
+    "options",
+    "scope_rules",
+]
 
 
 @frozen
@@ -158,7 +167,7 @@ def open_loop(
         options=run_options,
         publisher=Publisher(*posts, _names(ports, replay)) if posts else None,
         cancellation=CancellationCheck(forge, hearers) if forge else None,
-        checks=_checks_reader(site, settings, forge, hearers) if forge else None,
+        checks=checks_reader(site, settings, forge, hearers) if forge else None,
     )
 
 
@@ -169,9 +178,10 @@ def _names(ports: _Ports, replay: Replay | None) -> Mapping[Role, str]:
     return {role: agent.name for role, agent in ports.agents.items()}
 
 
-def _checks_reader(
+def checks_reader(
     site: Site, settings: Settings, forge: Forge, reporter: Reporter
 ) -> "ChecksReader":
+    """What reads checks, and leaves out those of the workflows that run loops."""
     from loop_kit.adapters.runner.job import workflow_file
     from loop_kit.engine.checks import ChecksReader
 

@@ -19,6 +19,7 @@ from loop_kit.core.checks.messages import ReadChecks
 from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox, second_review
 from loop_kit.core.loop.base_branch import CompareBase
+from loop_kit.core.loop.checking import reading_due
 from loop_kit.core.loop.effects import (
     Claim,
     Effect,
@@ -164,6 +165,8 @@ class Engine:
     def claim(self) -> LoopState:
         """Make the lease durable and post that the loop is running; another job runs the agents."""
         try:
+            if reading := reading_due(self.state):
+                self._perform(reading)
             self._journal.sync()
             self.posts.post(outbox.greetings(self.state))
         except KeyboardInterrupt as stop:

@@ -59,7 +59,7 @@ def report_end(
     redact = Redactor(secrets.values())
     summary = redact(job_summary(state, PostContext(context.forge.page)))
     refusals.append(try_write(write_summary, environ.get("GITHUB_STEP_SUMMARY", ""), summary))
-    claimed = settings.phase == "claim"
+    claimed = settings.phase == "claim" and state.lease is not None
     values = {
         "report-path": "",
         "state-path": "",

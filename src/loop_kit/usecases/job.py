@@ -15,6 +15,7 @@ from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.base_moves import compared_commits
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
+from loop_kit.core.loop.handlers import awaited_role
 from loop_kit.core.loop.run_ends import RunEnd
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Source, Spent
 from loop_kit.engine import Engine
@@ -139,7 +140,8 @@ class LoopJob:
             if entered.engine.state.is_running:
                 limits = bootstrap.limits(entered.settings, entered.engine.card, ci=True)
                 read_people(self.context, entered.engine, limits)
-            if self.context.settings.phase == "claim" and entered.engine.state.is_running:
+            runs = awaited_role(entered.engine.state) is not None
+            if self.context.settings.phase == "claim" and runs:
                 entered.engine.claim()
                 undispatched = None
             else:

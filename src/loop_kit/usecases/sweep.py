@@ -35,7 +35,9 @@ from loop_kit.core.ci.sweeping import (
     summary,
     totals,
 )
+from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.commands import INBOX
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.refused_push import left_behind
@@ -54,6 +56,7 @@ from loop_kit.errors import (
 )
 from loop_kit.ports import PushRejected
 from loop_kit.settings import Values, known_secrets
+from loop_kit.usecases.checks import is_wait_over
 from loop_kit.usecases.end_report import try_write
 from loop_kit.usecases.job import Entered, Loop, LoopJob
 from loop_kit.usecases.leases import is_held
@@ -230,6 +233,8 @@ class _Sweep:
         recorded = loop.recorded
         if recorded is None or recorded.seq != glance.state.seq:
             return "It was written meanwhile."
+        if need(glance) is Need.CHECKS and not is_wait_over(self._context, recorded):
+            return headline(recorded)
         return self._unsaved(recorded) or loop
 
     def _unsaved(self, recorded: LoopState) -> str | None:
@@ -248,8 +253,8 @@ class _Sweep:
         engine.begin(_start(loop, recorded, self._job.new_lease(0), end), recorded)
         if reads:
             read_people(self._context, engine, operator_limits(recorded))
-        if not engine.state.is_running:
-            engine.run(last_round=0)
+        if not engine.state.is_running or is_approval_held(engine.state):
+            engine.run(last_round=engine.state.round)
         engine.hand_over(self._context.forge, self._job.continuation(entered.settings))
         if engine.is_interrupted:
             raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import re
 
+from loop_kit.core.card.task import check_task_id
 from loop_kit.frozen import frozen
 
 _NUMBERED = re.compile(r"(?:issue|pr)-([1-9][0-9]{0,9})")
@@ -39,3 +40,13 @@ def is_reserved(task_id: str) -> bool:
     On some disks `Issue-7` is `issue-7`, and people read them as one.
     """
     return bool(_RESERVED.fullmatch(task_id))
+
+
+def task_of(branch: str, prefix: str) -> str:
+    """The task id in the name of a work branch under `prefix`; '' for any other branch."""
+    task_id = branch.removeprefix(f"{prefix}/").removesuffix("/work")
+    try:
+        is_work = Branches(prefix, check_task_id(task_id)).work == branch
+    except ValueError:
+        return ""
+    return task_id if is_work else ""

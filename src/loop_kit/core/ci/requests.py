@@ -109,6 +109,20 @@ class PushedCards:
 
 
 @frozen
+class ChecksEnded:
+    """A workflow has ended on `head_sha` of a branch of this repository.
+
+    `task_id` is the loop whose work branch it is, '' for any other branch; `pulls` are the pull
+    requests from that.
+    """
+
+    head_sha: str
+    branch: str
+    task_id: str = ""
+    pulls: tuple[int, ...] = ()
+
+
+@frozen
 class SweepAll:
     """Look for stalled loops."""
 
@@ -120,7 +134,17 @@ class NotForUs:
     why: str
 
 
-Request = StartFile | StartIssue | StartPull | Resume | Comment | PushedCards | SweepAll | NotForUs
+Request = (
+    StartFile
+    | StartIssue
+    | StartPull
+    | Resume
+    | Comment
+    | PushedCards
+    | ChecksEnded
+    | SweepAll
+    | NotForUs
+)
 
 
 def is_sha(text: str) -> bool:

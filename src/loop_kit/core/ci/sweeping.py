@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import outbox
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.text.harmless import cell, cut, size_in_bytes
 from loop_kit.core.text.sanitize import MAX_SUMMARY
@@ -41,6 +42,7 @@ class Need(StrEnum):
     """What a stalled loop waits for."""
 
     JOB = "job"
+    CHECKS = "checks"
     RUN_END = "word of who ended its run"
     POSTS = "posts"
     COMMANDS = "commands"
@@ -54,6 +56,7 @@ class Action(StrEnum):
     DISPATCHED = "dispatched"
     HANDED = "handed to a person"
     POSTED = "posted"
+    DECIDED = "decided by its checks"
     COMMANDED = "commands carried out"
     READ = "reviews read"
     DELETED = "deleted"
@@ -106,7 +109,7 @@ def need(snapshot: LoopSnapshot) -> Need:
     if abs(snapshot.age) <= PATIENCE_SEC:
         return Need.NOTHING
     if state.is_running:
-        return Need.JOB
+        return Need.CHECKS if is_approval_held(state) else Need.JOB
     if state.interrupted_run is not None:
         return Need.RUN_END
     if state.state is Phase.DONE and outbox.pending(state):
@@ -161,6 +164,8 @@ def situation(snapshot: LoopSnapshot) -> str:
         return f"round {state.last_round}, {where}: {gone}"
     if wants is Need.RUN_END and state.interrupted_run is not None:
         return f"round {state.last_round}, {where}: run {state.interrupted_run.run_id}"
+    if wants is Need.CHECKS:
+        return f"round {state.round}: {headline(state)}"
     if wants is Need.POSTS:
         return f"{where}: {len(outbox.pending(state))} post(s) outstanding"
     seen = {Need.COMMANDS: "something is in its inbox", Need.REVIEWS: "a person has reviewed it"}
@@ -169,12 +174,15 @@ def situation(snapshot: LoopSnapshot) -> str:
 
 def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow:
     """The row of a loop that was continued."""
+    if is_approval_held(after):
+        return SweepRow(task_id, found, Action.LEFT, headline(after))
     if after.is_running:
         return SweepRow(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
     if outbox.pending(after):
         return SweepRow(task_id, found, Action.LEFT, "Its posts are still outstanding.")
     done = {
         Need.POSTS: Action.POSTED,
+        Need.CHECKS: Action.DECIDED,
         Need.COMMANDS: Action.COMMANDED,
         Need.REVIEWS: Action.READ,
     }

@@ -67,6 +67,12 @@ def reading_due(state: LoopState) -> ReadChecks | None:
     return ReadChecks(state.head_sha, is_approval=False)
 
 
+def ends_wait(state: LoopState, event: ChecksRead) -> bool:
+    """Whether these checks decide a held approval, or have something run again."""
+    after = accept_checks(state, event)
+    return not is_approval_held(after) or after.checks.reruns > state.checks.reruns
+
+
 def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
     """Take the checks of the head into account."""
     held = is_approval_held(state)
@@ -142,7 +148,7 @@ def _send_back(state: LoopState, event: ChecksRead, findings: Ledger) -> LoopSta
     """Begin the next round, which is to make the failed checks pass."""
     known = {finding.id for finding in state.findings}
     ids = [finding.id for finding in open_findings(findings)]
-    text = f"The approval does not count: {listed(ids)} is open, for its check failed."
+    text = f"The approval does not count after its checks: {listed(ids)} is open."
     judged = stalled.judge(state, update(state, findings=findings))
     stops = judged is not None and (judged.stop or judged.next_round)
     judgements = (Judgement("checks", text), *((judged,) if judged and stops else ()))

@@ -1,0 +1,103 @@
+"""Red checks go back to the worker, and an approval waits for them without a run."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS
+from tests.e2e.events import workflow_ended
+from tests.e2e.test_sweep_in_ci import grow_old, sweep
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Hub, MakeHub
+    from tests.support.git_server import Push
+
+WORK = "loop/T-001/work"
+RED = "2026-01-01T00:00:00.0Z E assert 1 == 2\n2026-01-01T00:00:00.0Z ##[error]exit code 1\n"
+
+
+def both_fixed() -> dict[str, Any]:
+    """The script whose second review settles two findings."""
+    script = copy.deepcopy(TWO_ROUNDS)
+    report = script["scenes"][3]["steps"][0]["report"]
+    report["dispositions"] = [{"id": id_, "status": "fixed"} for id_ in ("F1", "F2")]
+    return script
+
+
+def check_pushed_work(hub: Hub, name: str, conclusion: str | None, log: str = "") -> None:
+    """Let every commit of the work branch get a check when it is pushed."""
+    main = hub.bare.head("main")
+
+    def check(push: Push) -> None:
+        head = hub.bare.head(WORK)
+        known = {check.sha for check in hub.api.repository(REPOSITORY).check_runs}
+        if head and head != main and head not in known:
+            steps = (("pytest", conclusion),)
+            hub.api.add_check(REPOSITORY, head, name, conclusion, steps=steps, log=log)
+
+    hub.git.after_push.append(check)
+
+
+def test_a_red_check_is_a_finding_and_the_end_of_a_workflow_decides_an_approval_that_waits(
+    make_hub: MakeHub,
+) -> None:
+    hub = make_hub(both_fixed())
+    check_pushed_work(hub, "unit", "failure", RED)
+    assert hub.job().code == 0
+    hub.git.after_push.pop()
+    check_pushed_work(hub, "unit", None)
+    before = hub.api.count()
+
+    waiting = hub.continued()
+
+    assert waiting.code == 0, waiting.log
+    state = hub.state()
+    (found,) = (f for f in state["findings"] if f.get("by") == "checks")
+    assert (found["reason"], found["status"]) == ("check failed: unit", "fixed")
+    assert found["scenario"] == "step: pytest\nE assert 1 == 2\nexit code 1"
+    assert (state["state"], state["waiting_for"]) == ("awaiting_review", ["unit"])
+    assert "lease" not in state
+    assert len(hub.api.dispatches) == 1
+    assert "waiting for 1 check: unit" in waiting.log
+    assert hub.api.count() - before <= 14
+
+    (first, second) = hub.api.repository(REPOSITORY).check_runs
+    pushes = len(hub.git.pushes)
+    early = hub.job(event=workflow_ended(WORK, second.sha))
+    stale = hub.job(event=workflow_ended(WORK, first.sha))
+    assert (early.code, stale.code, len(hub.git.pushes)) == (0, 0, pushes), early.log
+    hub.api.end_check(second, "success")
+    ended = hub.job(event=workflow_ended(WORK, second.sha))
+
+    assert ended.code == 0, ended.log
+    assert ended.outputs["outcome"] == "approved"
+    assert hub.state()["outcome"] == "approved"
+    assert hub.state()["usage"]["dispatches"] == 1
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    assert not pull.draft
+
+
+def test_the_sweep_decides_an_approval_that_waits_for_a_commit_status(hub: Hub) -> None:
+    hub.job()
+    repository = hub.api.repository(REPOSITORY)
+
+    def pend(push: Push) -> None:
+        head = hub.bare.head(WORK)
+        if head and not repository.statuses_of(head):
+            hub.api.set_status(REPOSITORY, head, "external", "pending")
+
+    hub.git.after_push.append(pend)
+    hub.continued()
+    hub.git.after_push.pop()
+    assert hub.state()["waiting_for"] == ["external"]
+    grow_old(hub)
+    assert "waiting for 1 check: external" in sweep(hub).log
+    hub.api.set_status(REPOSITORY, str(hub.bare.head(WORK)), "external", "success")
+
+    swept = sweep(hub)
+
+    assert swept.code == 0, swept.log
+    assert hub.state()["outcome"] == "approved"
+    assert hub.state()["usage"]["dispatches"] == 1
+    assert "decided by its checks" in swept.summary
