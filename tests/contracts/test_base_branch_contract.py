@@ -111,6 +111,21 @@ def test_files_that_both_changed_at_one_place_conflict(place: Place) -> None:
     assert place.compare(head) == Comparison(begin, ("a.py",))
 
 
+def test_work_that_merges_cleanly_is_merged_without_a_work_tree(place: Place) -> None:
+    begin = place.author.head
+    head = place.commit("w", "ours\n" + LINES)
+    place.commit("main", LINES + "theirs\n")
+    tip = place.commit("main", "theirs\n", "new.py")
+    base_branch = place.look(head)
+    assert base_branch.tip("main") == tip
+    assert base_branch.compare(tip, head) == Comparison(begin)
+    merged = base_branch.merge(tip, head, "Merge main")
+
+    assert base_branch.changed(begin, tip) == {"a.py", "new.py"}
+    assert base_branch.changed(tip, merged) == {"a.py"}
+    assert base_branch.compare(tip, merged) == Comparison(tip)
+
+
 def test_work_that_has_merged_the_branch_begins_there(place: Place) -> None:
     place.commit("w", "ours\n" + LINES)
     theirs = place.commit("main", LINES + "theirs\n")

@@ -37,6 +37,14 @@ def test_a_pull_request_is_no_issue_and_an_issue_no_pull_request(world: World) -
     assert world.forge.pull(issue) is None
 
 
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_a_rule_may_ask_that_work_holds_the_tip_of_its_base(
+    world: World, *, is_strict: bool
+) -> None:
+    world.require_checks(is_strict)
+    assert world.forge.requires_current("main") == is_strict
+
+
 @pytest.mark.parametrize("number", [-1, 0, 99, 2**31, 10**30])
 def test_what_has_no_such_number_is_none(world: World, number: int) -> None:
     assert world.forge.issue(number) is None
@@ -199,8 +207,12 @@ def test_the_log_of_a_check_is_shown_up_to_its_last_error(world: World) -> None:
     assert world.forge.check_log(check.job) == "one\nred"
 
 
-def test_what_the_rules_of_a_branch_require_is_known_by_name(world: World) -> None:
+def test_a_branch_without_rules_requires_nothing(world: World) -> None:
     assert world.forge.required_checks("main") == ()
+    assert not world.forge.requires_current("main")
+
+
+def test_what_the_rules_of_a_branch_require_is_known_by_name(world: World) -> None:
     world.require_check("build")
     assert world.forge.required_checks("main") == ("build",)
 

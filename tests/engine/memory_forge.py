@@ -104,6 +104,7 @@ class MemoryForge:
         self.statuses: list[tuple[str, str, str]] = []
         self.issues: dict[int, MemoryIssue] = {}
         self.merge_bases: dict[tuple[str, str], str] = {}
+        self.current: set[str] = set()
         self.reactions: list[tuple[int, Reaction]] = []
         self.commit_checks: dict[str, tuple[Check, ...]] = {}
         self.every_commit: tuple[Check, ...] = ()
@@ -187,6 +188,9 @@ class MemoryForge:
 
     def rerun(self, run: int) -> None:
         self.reruns.append(run)
+
+    def requires_current(self, branch: str) -> bool:
+        return branch in self.current
 
     def loop_of(self, number: int) -> str:
         thing = self.issues.get(number) or self._pull(number)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.engine.memory_repository import MemoryCommit
 from tests.engine.world import BLOCKER, World, approval
-from tests.fakes import Act, MemoryBaseBranch
+from tests.fakes import Act, FakeVerifier, MemoryBaseBranch
 
+from loop_kit.core.checks.reading import Check
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
 from loop_kit.ports import Assignment, Comparison
 
@@ -178,3 +181,129 @@ def test_a_person_is_asked_who_can_then_merge_and_have_that_reviewed(
     assert (last.outcome, last.head_sha) == (Outcome.APPROVED, world.server.work_tip)
     assert last.diff_base == moved
     assert world.asked(Role.WORKER) == [1, 2, 2]
+
+
+class Moving(MemoryBaseBranch):
+    """A branch on which others change `theirs`, each time that somebody approves."""
+
+    def __init__(self, world: World, theirs: str = "theirs.py", moves: int = 1) -> None:
+        super().__init__({"main": world.base})
+        self.world, self.theirs, self.moves = world, theirs, moves
+        self.held: dict[str, str] = {}
+
+    def move(self) -> None:
+        """Others commit."""
+        if self.moves:
+            self.moves -= 1
+            old = self.tips["main"]
+            tree = {**self.world.repository.commits[old].tree, self.theirs: b"%d" % self.moves}
+            self.tips["main"] = self.world.repository.commit(old, tree, "Theirs")
+
+    def compare(self, tip: str, head: str) -> Comparison:
+        return Comparison(self.held.get(head, self.world.base))
+
+    def merge(self, tip: str, head: str, message: str) -> str:
+        commits = self.world.repository.commits
+        tree = {**commits[tip].tree, **commits[head].tree}
+        ours = commits[head].tree.get(self.theirs, b"")
+        tree[self.theirs] = ours + commits[tip].tree[self.theirs]
+        sha = self.world.repository.commit(head, tree, message)
+        self.held[sha] = tip
+        return sha
+
+    def changed(self, older: str, newer: str) -> frozenset[str]:
+        return frozenset(self.world.repository._changed(older, newer))
+
+
+def moving(world: World, branch: Moving) -> Callable[[Assignment], Act]:
+    """The rule asks for the tip, and the branch moves before each approval."""
+    world.base_branch = branch
+    world.forge.current.add("main")
+
+    def script(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER:
+            branch.move()
+        return approving(job)
+
+    return script
+
+
+def test_a_merge_that_changes_nothing_reviewed_keeps_the_verdict(world: World) -> None:
+    branch = Moving(world)
+    world.script, world.verify = moving(world, branch), ("ok",)
+    last = world.to_the_end()
+
+    assert (last.outcome, last.round) == (Outcome.APPROVED, 1)
+    assert world.asked(Role.REVIEWER) == [1]
+    merged = world.repository.commits[last.head_sha]
+    assert (merged.subject, merged.parent) == ("Merge main", last.history[0].head_sha)
+    assert world.verifier.verified[-1] == last.head_sha == world.server.work_tip
+    assert last.verification is not None
+    assert last.verification.sha == last.head_sha
+    assert last.diff_base == branch.tips["main"]
+    assert any("the verdict is kept" in note.text for note in last.history[0].rules)
+
+
+def test_a_merge_that_changes_what_was_reviewed_is_reviewed_once_more(world: World) -> None:
+    world.script = moving(world, Moving(world, theirs="a1.py"))
+    last = world.to_the_end()
+
+    assert (last.outcome, last.round) == (Outcome.APPROVED, 1)
+    assert world.asked(Role.REVIEWER) == [1, 1]
+    assert world.workspaces.opened[-1].head == last.head_sha
+    assert last.usage.rounds == 1
+    assert len([post for post in world.posted() if post.startswith("### ")]) <= 1
+
+
+def test_a_merge_that_does_not_verify_is_not_approved(world: World) -> None:
+    world.script = moving(world, Moving(world))
+    world.verify = ("a1.py", "ok")
+
+    class Breaking(FakeVerifier):
+        def _code(self, sha: str, command: str) -> int:
+            merged = self._repository.commits[sha].subject.startswith("Merge")
+            return 1 if merged else super()._code(sha, command)
+
+    world.verifier = Breaking(world.repository)
+    first = world.job()
+
+    assert (first.outcome, first.round) == (None, 2)
+    assert [finding.by for finding in first.findings] == ["verify"]
+    assert world.asked(Role.REVIEWER) == [1, 1]
+
+
+def test_a_base_that_moves_faster_than_it_is_merged_leaves_approved_work_behind(
+    world: World,
+) -> None:
+    world.script = moving(world, Moving(world, theirs="a1.py", moves=5))
+    last = world.to_the_end()
+
+    assert last.outcome is Outcome.APPROVED
+    assert world.asked(Role.REVIEWER) == [1, 1, 1]
+    assert last.base.behind
+    assert any("behind main" in note.text for note in last.history[0].rules)
+
+
+def test_no_rule_asks_for_the_tip_and_nothing_is_merged(world: World) -> None:
+    world.script = moving(world, Moving(world))
+    world.forge.current.clear()
+    last = world.to_the_end()
+
+    assert (last.outcome, last.base.behind) == (Outcome.APPROVED, False)
+    assert last.head_sha == last.history[0].head_sha
+
+
+def test_an_approval_that_waits_for_checks_does_not_count_once_it_conflicts(
+    world: World, moved: str
+) -> None:
+    world.limits = Limits(evidence="strict", checks="findings")
+    world.forge.me = "loop-app[bot]"
+    world.script, world.forge.every_commit = approving, (Check("test", "pending"),)
+    world.base_branch.tips["main"] = world.base
+    waiting = world.job()
+    assert waiting.waiting_for == ("test",)
+
+    conflict(world, moved)
+    last = world.job()
+    assert (last.outcome, last.round, last.waiting_for) == (None, 2, ())
+    assert last.base.conflicts == ("a.py",)

@@ -170,7 +170,7 @@ class World:
         )
         groundwork = Groundwork(
             *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options),
-            self.base_branch,
+            *(self.base_branch, forge),
         )
         return Engine(
             store=store,

@@ -31,6 +31,7 @@ class World:
     forge: Forge
     sha: str
     set_writer: Callable[[str], object]
+    require_checks: Callable[[bool], object]
     set_run: Callable[[str, RunStatus, int], object]
     add_artifact: Callable[[str, str], object]
     forbid_pulls: Callable[[], object]
@@ -73,6 +74,7 @@ def memory_world() -> World:
         forge=forge,
         sha="0" * 40,
         set_writer=forge.writers.add,
+        require_checks=lambda is_strict: forge.current.update({"main"} if is_strict else ()),
         set_run=lambda run, status, attempt: forge.runs.update({run: (status, attempt)}),
         add_artifact=lambda run, name: forge.artifacts.add((run, name)),
         forbid_pulls=lambda: setattr(forge, "pulls_allowed", False),
@@ -138,6 +140,15 @@ def github_world(hub: GitHubServer, git: GitServer) -> World:
         forge=GitHubForge(access, FakeClock().sleep, reviewer),
         sha=sha,
         set_writer=lambda login: hub.set_role("octo/demo", login, "write"),
+        require_checks=lambda is_strict: demo.rules.append(
+            {
+                "type": "required_status_checks",
+                "parameters": {
+                    "required_status_checks": [{"context": "test"}],
+                    "strict_required_status_checks_policy": is_strict,
+                },
+            }
+        ),
         set_run=lambda run, status, attempt: hub.set_run(
             "octo/demo",
             int(run),

@@ -155,7 +155,7 @@ def open_loop(
     if posts:
         from loop_kit.engine.publisher import Publisher
     before = (ports.sandbox, ports.workspaces, ports.verifier, clock, hearers, run_options)
-    groundwork = Groundwork(*before, site.base_branch)
+    groundwork = Groundwork(*before, site.base_branch, forge)
     return Engine(
         store=ports.store,
         groundwork=groundwork,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from loop_kit.core.loop.base_branch import BaseCompared, CompareBase
+from loop_kit.core.loop.base_branch import BaseCompared, BaseMerged, CompareBase
+from loop_kit.core.loop.base_moves import may_merge
 from loop_kit.core.loop.effects import (
     Effect,
     Prepare,
@@ -20,14 +21,16 @@ from loop_kit.core.loop.messages import (
     PreparationFailed,
     SandboxChosen,
 )
-from loop_kit.core.loop.state import LoopState, Outcome
+from loop_kit.core.loop.state import LoopState, Outcome, Role, Verification
 from loop_kit.core.loop.verification import PROVES_NOTHING
+from loop_kit.core.text.plain_words import title
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine.options import Options
-from loop_kit.errors import LoopError
+from loop_kit.errors import GitFailed, LoopError
 from loop_kit.ports import (
     BaseBranch,
     Clock,
+    Forge,
     Reporter,
     Sandbox,
     SandboxUnavailable,
@@ -53,8 +56,10 @@ class Groundwork:
         reporter: Reporter,
         options: Options,
         base_branch: BaseBranch | None = None,
+        forge: Forge | None = None,
     ) -> None:
         self._base_branch = base_branch
+        self._forge = forge
         self._sandbox = sandbox
         self._workspaces = workspaces
         self._verifier = verifier
@@ -74,7 +79,8 @@ class Groundwork:
             return
         if isinstance(effect, CompareBase):
             if self._base_branch is not None:
-                yield self._compare(effect, self._base_branch)
+                compared = self._compare(effect, self._base_branch)
+                yield replace(compared, at=self._clock.now())
             return
         try:
             yield from self._confine(state)
@@ -85,12 +91,54 @@ class Groundwork:
         self._workspaces.prepare(effect.sha)
         self.is_prepared = True
 
-    def look(self, state: LoopState) -> BaseCompared | None:
-        """How the work compares with the base branch as it is now; None where nobody can look."""
+    def look(self, state: LoopState, role: Role) -> BaseCompared | None:
+        """How what `role` has approved compares with the base branch; None where nobody can look.
+
+        Where a rule asks for it the branch is merged, once nobody else has to approve.
+        """
         if self._base_branch is None or not state.base_branch:
             return None
         effect = CompareBase(state.base_branch, state.head_sha, state.compared_with)
-        return self._compare(effect, self._base_branch)
+        compared = self._compare(effect, self._base_branch)
+        is_behind = compared.tip not in {"", compared.merge_base} and not compared.conflicts
+        if not (is_behind and self._requires_current(state.base_branch)):
+            return compared
+        merges = may_merge(state, role)
+        merged = self._merge(state, compared, self._base_branch) if merges else None
+        return replace(compared, is_required=True, merged=merged)
+
+    def _requires_current(self, branch: str) -> bool:
+        """Whether a rule asks for the tip of the base branch; a forge that refuses has no say."""
+        try:
+            return self._forge is not None and self._forge.requires_current(branch)
+        except LoopError as error:
+            self._reporter.note(f"Unknown whether {branch} asks for its tip: {error.sentence}")
+            return False
+
+    def _merge(
+        self, state: LoopState, compared: BaseCompared, base_branch: BaseBranch
+    ) -> BaseMerged | None:
+        """Merge the base branch into the work, and see whether that changes what was reviewed."""
+        tip, head, branch = compared.tip, state.head_sha, state.base_branch
+        try:
+            sha = base_branch.merge(tip, head, f"Merge {title(branch)}")
+            theirs = base_branch.changed(compared.merge_base, tip)
+            shared = theirs & base_branch.changed(compared.merge_base, head)
+        except LoopError as error:
+            self._reporter.warn(f"{branch} could not be merged into the work: {error.sentence}")
+            return None
+        self._reporter.note(f"Merged {branch} at {tip[:10]}: a rule asks for it.")
+        return BaseMerged(sha, bool(shared), self._verification(state, sha))
+
+    def _verification(self, state: LoopState, sha: str) -> Verification | None:
+        """What the verify commands say of a merge; None if they could not be run."""
+        if not state.verify:
+            return None
+        try:
+            return self._verifier.verify(sha, state.verify, self._options.verify_timeout)
+        except (GitFailed, OSError) as error:
+            self._reporter.warn(f"The verify commands could not be run: {error}")
+            return None
 
     @property
     def compares(self) -> bool:

@@ -1,6 +1,7 @@
 """One attempt of the reviewer: run it, check that it changed nothing, and check its verdict."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -84,9 +85,9 @@ class ReviewerPass:
         repository: Repository,
         store: Store,
         briefer: Briefer,
-        look: Callable[[LoopState], BaseCompared | None] = lambda _: None,
+        look: Callable[[LoopState, Role], BaseCompared | None] = lambda *_: None,
     ) -> None:
-        """`look` compares approved work with the base branch."""
+        """`look` compares what a role has approved with the base branch."""
         self._look = look
         self._dispatcher = dispatcher
         self._briefer = briefer
@@ -125,6 +126,21 @@ class ReviewerPass:
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
     ) -> AttemptResult:
         """Run one attempt and return its event with the bus files that it changes."""
+        result = self._run(state, card, effect, request, diff)
+        if (
+            not isinstance(result.event, ReviewReported)
+            or result.event.report.decision != "approve"
+        ):
+            return result
+        try:
+            compared = self._look(state, effect.role)
+        except KeyboardInterrupt:
+            raise Interrupted(result=result) from None
+        return AttemptResult(replace(result.event, base=compared), result.files)
+
+    def _run(
+        self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
+    ) -> AttemptResult:
         workspace = self._workspaces.open(effect.role, state.head_sha)
         try:
             before = workspace.fingerprint()
@@ -200,7 +216,6 @@ class ReviewerPass:
                 role=role,
                 reviewer=self._dispatcher.reviewer(role),
                 is_repeatable=self._dispatcher.is_program(role),
-                base=self._look(state) if report.decision == "approve" else None,
             ),
             files=report_files(state, role, delivered),
         )

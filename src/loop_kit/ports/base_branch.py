@@ -31,3 +31,15 @@ class BaseBranch(Protocol):
             LoopError: nobody can say; git is too old, or history is missing.
         """
         ...
+
+    def changed(self, older: str, newer: str) -> frozenset[str]:
+        """The paths that differ between two commits."""
+        ...
+
+    def merge(self, tip: str, head: str, message: str) -> str:
+        """The merge commit of two commits that merge cleanly, `head` its first parent.
+
+        Raises:
+            GitFailed: they do not.
+        """
+        ...

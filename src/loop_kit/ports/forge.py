@@ -134,6 +134,10 @@ class Forge(Protocol):
         """Run again the jobs of a workflow run that failed or were cancelled."""
         ...
 
+    def requires_current(self, branch: str) -> bool:
+        """Whether a rule of `branch` asks that what is merged into it holds its tip."""
+        ...
+
     def loop_of(self, number: int) -> str:
         """The task id in the marker of our newest comment on `number`, or ''."""
         ...

@@ -66,6 +66,8 @@ def nothing_left() -> LoopState:
     return state.model_copy(update={"findings": later})
 
 
+HELD = transition(b.with_checks(b.awaiting_review()), b.approved(1))
+
 STATES: dict[Phase, tuple[LoopState, ...]] = {
     Phase.IDLE: (LoopState(), LoopState(seq=7)),
     Phase.AWAITING_WORK: (
@@ -82,7 +84,8 @@ STATES: dict[Phase, tuple[LoopState, ...]] = {
         b.awaiting_second_review("required"),
         b.with_checks(b.awaiting_review()),
         b.with_checks(b.awaiting_second_review()),
-        transition(b.with_checks(b.awaiting_review()), b.approved(1)),
+        HELD,
+        HELD.model_copy(update={"limits": HELD.limits.model_copy(update={"max_rounds": 1})}),
     ),
     Phase.PAUSED: tuple(transition(state, commanded("pause", comment=9)) for state in RUNNING),
     Phase.DONE: tuple(transition(state, b.halted(Outcome.NEEDS_HUMAN)) for state in RUNNING),
@@ -97,7 +100,11 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
         LoopResumed: (b.resumed(), b.resumed(NO_ROUNDS)),
         LeaseTaken: (LeaseTaken(Lease(holder="holder-1")),),
         BaseVerified: tuple(BaseVerified(b.verified(0, code), b.AT) for code in (0, 1, 127)),
-        BaseCompared: (BaseCompared("1" * 40), BaseCompared("1" * 40, "2" * 40, "3" * 40)),
+        BaseCompared: (
+            BaseCompared("1" * 40),
+            BaseCompared("1" * 40, "2" * 40, "3" * 40),
+            BaseCompared("1" * 40, "2" * 40, "3" * 40, ("a.py",), at=b.AT),
+        ),
         HeadVerified: tuple(HeadVerified(b.verified(1, code)) for code in (0, 1)),
         SandboxChosen: (SandboxChosen("namespaces; network: open"),),
         PreparationFailed: (b.unprepared(), b.unconfined()),

@@ -7,24 +7,26 @@ the answer of git counts once no commit whose parents are hidden is on the way t
 
 from collections.abc import Callable
 
-from loop_kit.adapters.git.command import FETCH, Git
+from loop_kit.adapters.git.command import ANONYMOUS, FETCH, Git, Identity
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.merging import merge_base, preview_merge
 from loop_kit.adapters.git.raw_log import printable_path
 from loop_kit.adapters.git.remote import Remote, ask_server, fetch_commit
-from loop_kit.errors import BranchRefused
+from loop_kit.errors import BranchRefused, GitFailed
 from loop_kit.ports import Comparison
 
 _MAX_CONFLICTS = 200
 _REF = "refs/loop-kit-base-branch"
+_MERGED = "refs/loop-kit/merged"
 _STEPS = ("--deepen=50", "--deepen=500", "--deepen=5000", "--unshallow")
 
 
 class LocalBaseBranch:
     """The branch of that name in the user's own repository; nothing is fetched."""
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: Git, identity: Identity = ANONYMOUS) -> None:
         self._git = git
+        self._identity = identity
 
     def tip(self, branch: str) -> str | None:
         """The commit of the branch here, or None."""
@@ -45,6 +47,26 @@ class LocalBaseBranch:
         conflicts = preview_merge(self._git, head, tip).conflicts[:_MAX_CONFLICTS]
         return Comparison(begin, tuple(printable_path(path) for path in conflicts))
 
+    def changed(self, older: str, newer: str) -> frozenset[str]:
+        """The paths that differ between two commits."""
+        command = ("diff-tree", "-r", "--name-only", "--no-renames", "--no-ext-diff", "-z")
+        out = self._git.run(*command, older, newer, timeout=120).out
+        return frozenset(out.decode("utf-8", "surrogateescape").split("\0")[:-1])
+
+    def merge(self, tip: str, head: str, message: str) -> str:
+        """The merge commit of two commits that merge cleanly.
+
+        Raises:
+            GitFailed: they do not.
+        """
+        preview = preview_merge(self._git, head, tip)
+        if preview.conflicts:
+            raise GitFailed(f"{tip[:10]} conflicts with {head[:10]}.", "Merge it by hand.")
+        command = ("commit-tree", preview.tree, "-p", head, "-p", tip, "-m", message)
+        sha = self._git.text(*command, env=self._identity.environment())
+        self._git.set_ref(_MERGED, sha)
+        return sha
+
     def _merge_base(self, tip: str, head: str) -> str | None:
         return merge_base(self._git, tip, head)
 
@@ -61,7 +83,7 @@ class ServerBaseBranch(LocalBaseBranch):
     """The branch on the git server."""
 
     def __init__(self, git: Git, remote: Remote, complete: Callable[..., None]) -> None:
-        super().__init__(git)
+        super().__init__(git, Identity())
         self._remote = remote
         self._complete = complete
 

@@ -128,6 +128,8 @@ class GitHubApi:
         self._access = access
         self._sleep = sleep
         self._logins: dict[str, str] = {}
+        self.rules: dict[str, list[dict[str, Any]]] = {}
+        """The rules that were read, by branch."""
         self._token_worked = False
         self._is_down = False
         self._spacing = Spacing(access.between_writes, sleep, time.monotonic)

@@ -7,11 +7,11 @@ stored elsewhere: the link to it needs no token, gets none, and is read to a bou
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from loop_kit.adapters.github import queries
 from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.adapters.github.attachments import plain_session
+from loop_kit.adapters.github.rules import branch_rules, requires_current
 from loop_kit.core.checks.log_excerpt import excerpt
 from loop_kit.core.checks.reading import Check, CheckState
 from loop_kit.core.text.sanitize import one_line, visible
@@ -53,6 +53,10 @@ class CheckReader:
         """The names of the checks that the active rules of `branch` require."""
         return required_checks(self._api, branch)
 
+    def requires_current(self, branch: str) -> bool:
+        """Whether a rule of `branch` asks that what is merged into it holds its tip."""
+        return requires_current(self._api, branch)
+
     def check_log(self, job: int) -> str:
         """The part of a job's log that shows why it failed."""
         return read_log(self._api, job)
@@ -83,11 +87,9 @@ def read_checks(api: GitHubApi, sha: str) -> tuple[Check, ...]:
 
 def required_checks(api: GitHubApi, branch: str) -> tuple[str, ...]:
     """The names that the active rules of `branch` require."""
-    path = f"/rules/branches/{quote(branch, safe='')}"
-    rules = api.read("metadata: read", path, per_page=100)
     required = (
         each
-        for rule in rules
+        for rule in branch_rules(api, branch)
         if rule.get("type") == "required_status_checks"
         for each in (rule.get("parameters") or {}).get("required_status_checks") or []
     )

@@ -1,6 +1,6 @@
 """The base branch as a loop sees it: the question, the answer, and what is recorded of it."""
 
-from loop_kit.core.loop.verification import Sha
+from loop_kit.core.loop.verification import Sha, Verification
 from loop_kit.core.record import ExtensibleRecord
 from loop_kit.frozen import frozen
 
@@ -15,6 +15,10 @@ class BaseView(ExtensibleRecord):
     head_sha: Sha = ""
     tip: Sha = ""
     conflicts: tuple[str, ...] = ()
+    merges: int = 0
+    """How often the loop itself has merged it since the last work of a worker."""
+    behind: bool = False
+    """Whether a rule asks for its tip, which the work does not hold."""
 
 
 @frozen
@@ -30,13 +34,30 @@ class CompareBase:
 
 
 @frozen
+class BaseMerged:
+    """A clean merge of the base branch into approved work.
+
+    `changes_diff` says that it changes a file of the diff that was reviewed. `verification` is what
+    the verify commands say of it; None without any, or if they could not be run.
+    """
+
+    sha: str
+    changes_diff: bool = False
+    verification: Verification | None = None
+
+
+@frozen
 class BaseCompared:
     """The work up to `head_sha` was compared with the base branch at `tip`.
 
-    What nobody could say is ''. `conflicts` are the files that do not merge.
+    What nobody could say is ''. `conflicts` are the files that do not merge. `is_required` says
+    that a rule asks for the tip; it is `merged` then, where the loop may.
     """
 
     head_sha: str
     tip: str = ""
     merge_base: str = ""
     conflicts: tuple[str, ...] = ()
+    is_required: bool = False
+    merged: BaseMerged | None = None
+    at: str = ""

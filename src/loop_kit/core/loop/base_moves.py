@@ -9,25 +9,35 @@ The base branch is looked at before each round, before a review of commits that 
 loop has reported (a person has pushed them), and when a reviewer approves. Work that does not merge
 is never approved, unless the loop may not update its branch: the next worker finds the merge with
 its conflicts, and resolves them. When it has failed at that twice, a person is asked.
+
+A rule may ask that approved work holds the tip of its base branch. Then the loop merges it itself,
+twice at most before a worker's next round: work whose base moves faster than that is approved, and
+said to be behind. A merge that changes no file of the reviewed diff keeps the verdict, and only the
+verify commands (and the checks) are repeated; another is reviewed once more, in the same round.
 """
 
 from collections.abc import Sequence
 
-from loop_kit.core.loop.base_branch import BaseCompared, BaseView, CompareBase
-from loop_kit.core.loop.state import LoopState, Phase
+from loop_kit.core.loop.base_branch import BaseCompared, BaseMerged, BaseView, CompareBase
+from loop_kit.core.loop.state import LoopState, Phase, Role
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import one_line
 
+MAX_MERGES = 2
+"""How often the base branch is merged into approved work before another round of a worker."""
 _MAX_NAMED = 10
 
 
-def due_comparison(state: LoopState) -> CompareBase | None:
-    """The look at the base branch that is due before an agent is started, if one is."""
+def due_comparison(state: LoopState, *, is_held: bool) -> CompareBase | None:
+    """The look at the base branch that is due before anything else, if one is.
+
+    An approval that `is_held` for checks is looked at again by each run that reads them.
+    """
     seen, head = state.base, worked_on(state)
     if not state.base_branch:
         return None
-    is_same_round = state.state is Phase.AWAITING_REVIEW or seen.round == state.round
-    if is_same_round and seen.head_sha == head:
+    is_reviewed_now = state.state is Phase.AWAITING_REVIEW and not is_held
+    if (is_reviewed_now or seen.round == state.round) and seen.head_sha == head:
         return None
     is_own = state.tip in {seen.head_sha, state.start_sha}
     return CompareBase(state.base_branch, head, state.compared_with if is_own else "")
@@ -49,6 +59,42 @@ def conflict_words(state: LoopState) -> str:
     return f"{state.base_branch} in {named_files(state.base.conflicts)}"
 
 
+def may_merge(state: LoopState, role: Role) -> bool:
+    """Whether the loop may merge the base branch into work that `role` has approved, as asked."""
+    is_last = role is Role.SECOND_REVIEWER or not state.limits.second_reviewer
+    verifies = state.verification is None or state.verification.passed
+    may = state.limits.update_branch == "when-needed" and state.base.merges < MAX_MERGES
+    return may and is_last and verifies
+
+
+def keeps_verdict(state: LoopState, merged: BaseMerged) -> bool:
+    """Whether what was reviewed is still what is approved, and verifies."""
+    verified = merged.verification is not None and merged.verification.passed
+    return not merged.changes_diff and (verified or not state.verify)
+
+
+def take_merge(state: LoopState, merged: BaseMerged) -> LoopState:
+    """The state after the merge of the base branch into the work."""
+    seen = state.base.model_copy(update={"head_sha": merged.sha, "merges": state.base.merges + 1})
+    return state.model_copy(
+        update={
+            "head_sha": merged.sha,
+            "diff_base": state.base.tip,
+            "base": seen,
+            "verification": merged.verification,
+        }
+    )
+
+
+def note_on_base(state: LoopState) -> str:
+    """What an approval says of the base branch, in a sentence; '' if there is nothing to say."""
+    if state.base.conflicts:
+        return f"The work conflicts with {conflict_words(state)}."
+    if state.base.behind:
+        return f"The work is behind {state.base_branch}."
+    return ""
+
+
 def unresolved_stop(state: LoopState, message: str) -> str:
     """Why the loop stops for a person who is to resolve the conflicts, and how they can."""
     tip, branch = state.base.tip, state.work_branch
@@ -64,6 +110,11 @@ def named_files(paths: Sequence[str]) -> str:
     more = len(paths) - _MAX_NAMED
     named = ", ".join(one_line(clean_text(path), 200) for path in paths[:_MAX_NAMED])
     return f"{named} and {more} more" if more > 0 else named
+
+
+def after_work(seen: BaseView, head_sha: str) -> BaseView:
+    """What was seen, after a worker's commits up to `head_sha`."""
+    return seen.model_copy(update={"head_sha": head_sha, "conflicts": (), "merges": 0})
 
 
 def look_again(seen: BaseView) -> BaseView:
@@ -84,5 +135,7 @@ def record_comparison(state: LoopState, event: BaseCompared) -> LoopState:
         head_sha=event.head_sha,
         tip=event.tip,
         conflicts=event.conflicts,
+        merges=state.base.merges,
+        behind=event.is_required and event.merged is None,
     )
     return state.model_copy(update={"base": seen, "diff_base": event.merge_base or state.diff_base})

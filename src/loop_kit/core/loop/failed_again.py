@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from loop_kit.core.loop import base_moves, refused_secrets
 from loop_kit.core.loop.messages import AttemptFailed, Failure
-from loop_kit.core.loop.resuming import begin_round, end_if_rounds_used_up, update
 from loop_kit.core.loop.state import LoopState
 
 
@@ -24,12 +23,3 @@ def failed_again(state: LoopState, event: AttemptFailed) -> tuple[str, Mapping[s
         return None
     error = f"The worker was asked to simplify the change and left it as it is. {event.message}"
     return error, {"reasons": ("diff_growth",), "simplify": False}
-
-
-def resolve_conflicts(approved: LoopState, at: str) -> LoopState:
-    """The next round of approved work that does not merge, or the end if there is none left."""
-    again = end_if_rounds_used_up(begin_round(approved), at)
-    if again.is_running:
-        return again
-    where = base_moves.conflict_words(approved)
-    return update(again, error=f"The approved work conflicts with {where}. {again.error}")

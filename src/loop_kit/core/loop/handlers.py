@@ -6,9 +6,9 @@ A handler is pure, and does not decide what is done next.
 from collections.abc import Mapping
 
 from loop_kit.core.loop import base_moves, checking, refused_secrets, second_review, sessions
+from loop_kit.core.loop.approving import resolve_conflicts, review_of_merge, with_base
 from loop_kit.core.loop.attempts import record_attempt, recorded_earlier
-from loop_kit.core.loop.base_branch import BaseCompared
-from loop_kit.core.loop.failed_again import failed_again, resolve_conflicts
+from loop_kit.core.loop.failed_again import failed_again
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
 from loop_kit.core.loop.findings import close_verified, record_responses
 from loop_kit.core.loop.messages import (
@@ -36,7 +36,6 @@ from loop_kit.core.loop.resuming import (
     update,
     update_round,
 )
-from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.state import (
     Attempt,
     LoopState,
@@ -146,11 +145,6 @@ def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState
     return update(state, verification=event.verification, history=history, findings=findings)
 
 
-def record_comparison(state: LoopState, event: BaseCompared) -> LoopState:
-    """Record how the work compares with the base branch; approved work may merge again."""
-    return skip_worker(base_moves.record_comparison(state, event))
-
-
 def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
     """Count and claim the next attempt."""
     _expect(state, event.role)
@@ -258,7 +252,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         state=Phase.AWAITING_REVIEW,
         head_sha=work.head_sha,
         diff_base=work.diff_base or state.diff_base,
-        base=state.base.model_copy(update={"head_sha": work.head_sha, "conflicts": ()}),
+        base=base_moves.after_work(state.base, work.head_sha),
         usage=state.usage.plus(event.spent),
         verification=verification,
         findings=findings,
@@ -302,6 +296,8 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
     if decision == "approve" and second_review.is_second_review_due(state, event):
         return second_review.await_second_review(state, event)
     asked = _ask_again(state, event, verdict)
+    if asked is None and decision == "approve":
+        asked = review_of_merge(update(state, findings=verdict.findings), event)
     if asked is not None:
         return asked
     known = {finding.id for finding in state.findings}
@@ -325,7 +321,7 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
     if decision == "approve" and base_moves.commit_to_merge(reviewed):
         return resolve_conflicts(reviewed, event.at)
     if decision == "approve":
-        return checking.hold_or_approve(reviewed, event.at)
+        return checking.hold_or_approve(with_base(reviewed, event), event.at)
     stop = verdict.stop
     if stop is None:
         return end_if_rounds_used_up(_next_round(reviewed, verdict), event.at)

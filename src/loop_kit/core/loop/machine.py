@@ -23,7 +23,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from loop_kit.core.checks.messages import ChecksRead
-from loop_kit.core.loop import base_moves, checking, handlers, outbox, second_review, sessions
+from loop_kit.core.loop import (
+    approving,
+    base_moves,
+    checking,
+    handlers,
+    outbox,
+    second_review,
+    sessions,
+)
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.effects import (
@@ -84,7 +92,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_WORK}),
         BaseVerified: (handlers.record_base_verification, {_WORK, _DONE}),
-        BaseCompared: (handlers.record_comparison, {_WORK, _REVIEW}),
+        BaseCompared: (approving.record_comparison, {_WORK, _REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_WORK, _DONE}),
         WorkReported: (handlers.accept_work, {_REVIEW}),
         ChecksRead: (checking.accept_checks, {_WORK, _REVIEW}),
@@ -99,7 +107,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         LeaseTaken: (handlers.take_lease, {_REVIEW}),
         LoopResumed: (resume_loop, {_REVIEW, _DONE}),
         HeadVerified: (handlers.record_head_verification, {_REVIEW}),
-        BaseCompared: (handlers.record_comparison, {_REVIEW}),
+        BaseCompared: (approving.record_comparison, {_REVIEW, _WORK, _DONE}),
         SandboxChosen: (handlers.record_sandbox, {_REVIEW}),
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
@@ -175,17 +183,18 @@ def outstanding(
     """
     reading = checking.reading_due(state) if posts and not checked else None
     role, due = awaited_role(state), outbox.due_posts(state) if posts else ()
-    if due and not (reading and reading.is_approval):
+    is_held = reading is not None and reading.is_approval
+    compared = base_moves.due_comparison(state, is_held=is_held) if compares else None
+    if due and not is_held:
         return Publish(due)
     if role is None or reading is not None:
-        return reading
+        return compared if is_held and compared else reading
     spent = exceeded_budget(state.limits, state.usage)
     skipped = second_review.reason_to_skip(state, spent)
     if skipped:
         return SkipSecondReview(skipped)
     if spent:
         return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
-    compared = base_moves.due_comparison(state) if compares else None
     if compared is not None:
         return compared
     attempt = _next_attempt(state, role)

@@ -1,0 +1,60 @@
+"""What an approval is worth while the base branch moves: merged, resolved or reviewed again."""
+
+from loop_kit.core.loop import base_moves, checking
+from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.messages import ReviewReported
+from loop_kit.core.loop.resuming import begin_round, end_if_rounds_used_up, update, update_round
+from loop_kit.core.loop.review_only import skip_worker
+from loop_kit.core.loop.state import LoopState, RuleNote
+
+
+def record_comparison(state: LoopState, event: BaseCompared) -> LoopState:
+    """Record how the work compares with the base branch; approved work may merge, or no more."""
+    seen = base_moves.record_comparison(state, event)
+    if checking.is_approval_held(state) and base_moves.commit_to_merge(seen):
+        return resolve_conflicts(seen, event.at)
+    return skip_worker(seen)
+
+
+def review_of_merge(state: LoopState, event: ReviewReported) -> LoopState | None:
+    """The same round at a merge of the base branch that has to be reviewed too; None without one.
+
+    Called with what is approved; the ledger is that of the first review.
+    """
+    merged = event.base.merged if event.base else None
+    if merged is None or base_moves.keeps_verdict(state, merged):
+        return None
+    taken = base_moves.take_merge(state, merged)
+    moved = {"head_sha": merged.sha, "diff_base": taken.diff_base}
+    passed = merged.verification.passed if merged.verification else None
+    return update(
+        taken,
+        history=update_round(taken.history, taken.round, **moved, verified=passed),
+        attempt=None,
+        second=None,
+    )
+
+
+def with_base(approved: LoopState, event: ReviewReported) -> LoopState:
+    """Approved work with the merge that keeps its verdict, and what is to be said of the base."""
+    merged = event.base.merged if event.base else None
+    taken = base_moves.take_merge(approved, merged) if merged else approved
+    text = base_moves.note_on_base(taken)
+    if merged:
+        text = (
+            f"{approved.base_branch} was merged in at {approved.base.tip[:10]}, for a rule asks for"
+            " it: no file of the reviewed diff changed, and the verdict is kept."
+        )
+    if not text:
+        return taken
+    notes = (*taken.history[-1].rules, RuleNote(rule="update-branch", text=text))
+    return update(taken, history=update_round(taken.history, taken.round, rules=notes))
+
+
+def resolve_conflicts(approved: LoopState, at: str) -> LoopState:
+    """The next round of approved work that does not merge, or the end if there is none left."""
+    again = end_if_rounds_used_up(update(begin_round(approved), waiting_for=()), at)
+    if again.is_running:
+        return again
+    where = base_moves.conflict_words(approved)
+    return update(again, error=f"The approved work conflicts with {where}. {again.error}")
