@@ -286,3 +286,18 @@ def test_a_wait_whose_pull_request_was_closed_is_cancelled(checked: World) -> No
     checked.forge.pulls[0].close()
 
     assert checked.job().outcome is Outcome.CANCELLED
+
+
+def test_a_permission_for_checks_that_an_older_workflow_lacks_is_named_once(
+    checked: World,
+) -> None:
+    checked.forge.unread = ForgeRefused("GitHub answered 403.", "Add `checks: read`.")
+
+    state = checked.to_the_end()
+
+    assert state.left_out == ("checks",)
+    said = [text for text in checked.reporter.warnings if "checks are not read" in text]
+    assert said == [
+        "The checks are not read in this loop: GitHub answered 403. Add `checks: read`."
+    ]
+    assert "checks were not read" in state.checks.note

@@ -62,7 +62,8 @@ def reading_due(state: LoopState) -> ReadChecks | None:
         return ReadChecks(state.head_sha, is_approval=True)
     unclaimed = state.attempt is None or not state.attempt.claimed
     before_worker = state.state is Phase.AWAITING_WORK and bool(state.history) and unclaimed
-    if not (before_worker and state.head_sha and holds_approvals(state)):
+    known = state.head_sha and "checks" not in state.left_out
+    if not (before_worker and known and holds_approvals(state)):
         return None
     return ReadChecks(state.head_sha, is_approval=False)
 
@@ -79,7 +80,8 @@ def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
     if not held and state.state is not Phase.AWAITING_WORK:
         raise IllegalTransition(f"checks read while {state.state}")
     if event.unread is not None:
-        return _approve(state, event, event.unread) if held else state
+        left_out = tuple(dict.fromkeys((*state.left_out, "checks")))
+        return _approve(state, event, event.unread) if held else update(state, left_out=left_out)
     expected = (*event.required, *state.checks.seen) if held else ()
     found = summarize(event.checks, expected)
     seen = tuple(dict.fromkeys((*state.checks.seen, *found.names)))[-MAX_NAMES:]

@@ -64,7 +64,7 @@ DISPATCH_FAILED: Mapping[Role, Outcome] = {
 }
 """The outcome where the agent of a role cannot be run."""
 
-Feature = Literal["reviews"]
+Feature = Literal["reviews", "checks"]
 """What a loop can do without, where its workflow lacks an event or a permission for it."""
 
 Reason = Literal[
