@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Hub, MakeHub
     from tests.support.github_state import HostedRepository, Pull, Status
 
+REVIEW_RULE = (
+    *("dismiss_stale_reviews_on_push", "require_code_owner_review", "require_last_push_approval"),
+    "required_review_thread_resolution",
+)
 STEADY = 8
 """REST requests that a round of a loop that nothing disturbs may cost."""
 
@@ -184,3 +188,31 @@ def test_a_hostile_review_does_nothing_in_any_post(make_hub: MakeHub) -> None:
         assert "![" not in body
         assert " @octocat" not in body
     assert not [line for line in inline.body.splitlines() if line.startswith("```")]
+
+
+def test_apps_of_its_own_approve_an_approved_loop_and_have_github_merge_it(hub: Hub) -> None:
+    scopes = ("contents", "pull_requests", "issues", "statuses", "actions", "checks")
+    for token, login in (("app", "worker[bot]"), ("critic", "critic[bot]")):
+        hub.git.add_token(token, login)
+        hub.api.set_permissions(token, dict.fromkeys(scopes, "write"))
+    asks = dict.fromkeys(REVIEW_RULE, False) | {"required_approving_review_count": 1}
+    hosted(hub).rules = [{"type": "pull_request", "parameters": asks}]
+    hosted(hub).auto_merge_allowed = True
+    inputs = {"github_token": "app", "reviewer_token": "critic", "on_approved": "auto-merge"}
+
+    first = hub.job(**inputs)
+    last = hub.continued(**inputs)
+
+    pull = only_pull(hub)
+    assert last.outputs["outcome"] == "approved", first.log + last.log
+    assert (pull.issue.author, pull.draft, pull.auto_merge_method) == (
+        "worker[bot]",
+        False,
+        "SQUASH",
+    )
+    verdicts = [(r.author, r.state) for r in pull.reviews if r.author == "critic[bot]"]
+    assert verdicts == [("critic[bot]", "CHANGES_REQUESTED"), ("critic[bot]", "APPROVED")]
+    assert (
+        "by GitHub, as soon as the rules of the branch are satisfied" in pull.issue.comments[0].body
+    )
+    assert not {"critic", "app"} & set((first.log + last.log).split())
