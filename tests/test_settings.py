@@ -197,7 +197,7 @@ def test_a_value_that_fits_nowhere_is_refused_although_a_flag_replaces_it() -> N
 
 
 def test_the_layer_that_is_blamed_is_the_one_whose_value_counts() -> None:
-    assert refusal(("config", {"scope": "x"}), ("flags", {"scope": "y"})).startswith("flags: ")
+    assert refusal(("config", {"scope": "x"}), ("flags", {"scope": "y"})).startswith("--scope: ")
     assert resolve([("config", {"scope": "x"}), ("flags", {"scope": "strict"})]).scope == "strict"
     assert refusal(("config", {"scope": "x"}), ("flags", {"draft": True})).startswith("config: ")
 

@@ -7,7 +7,7 @@ it: people keep a commented-out YAML file beside the JSON file that counts.
 from collections.abc import Callable
 from dataclasses import field
 
-from loop_kit.core.card.documents import read_json, read_yaml
+from loop_kit.core.card.documents import DocumentInvalid, read_json, read_yaml
 from loop_kit.errors import BadSetting
 from loop_kit.frozen import frozen
 from loop_kit.settings import Layer, Values, config_values
@@ -66,6 +66,9 @@ def parse_config(raw: bytes, name: str) -> dict[str, object]:
     read = read_json if name.endswith(".json") else read_yaml
     try:
         document = read(raw.decode("utf-8-sig"))
-    except ValueError as error:
-        raise BadSetting(f"{name}: cannot be parsed: {error}.", "Correct it.") from None
+    except UnicodeDecodeError as error:
+        sentence = f"{name}: cannot be parsed: not UTF-8 at byte {error.start}."
+        raise BadSetting(sentence, "Save it as UTF-8.") from None
+    except DocumentInvalid as error:
+        raise BadSetting(f"{name}: cannot be parsed: {error}.", error.remedy) from None
     return config_values(document, name)

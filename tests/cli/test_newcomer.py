@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -113,3 +114,74 @@ def test_what_a_card_asks_for_in_vain_is_reported(repo: Repo) -> None:
 
     assert "The card's depends_on is kept, but this version does not act on it." in said
     assert "limits.max_diff_growth" in said
+
+
+WRONG = {
+    "d.json": (
+        '{"task_id": "T",\n "goal": }',
+        "line 2, column 10",
+        "Correct what is at that place",
+    ),
+    "e.json": ("", "it is empty", "Write something in it, or remove it."),
+    "f.yml": ("task_id: [1\ngoal: x\n", "line 2, column 5", "Correct what is at that place"),
+    "g.json": ('{"task_id": 7, "goal": "x"}', "'task_id': must be text", "Give 'task_id' text"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_card_that_cannot_be_read_is_named_with_the_place_and_what_helps(
+    repo: Repo, name: str
+) -> None:
+    text, place, remedy = WRONG[name]
+    (repo.root / name).write_text(text)
+
+    assert_refused(repo.loop("card", "check", name), 3, place, remedy)
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ("max_rounds: many", "Give 'max_rounds' a whole number such as 3."),
+        ("scope: all", "Give 'scope' one of 'guide' or 'strict'."),
+        ("verify_timeout: -1", "Give 'verify_timeout' 0 or more."),
+        ("draft: 7", "Give 'draft' true or false."),
+    ],
+)
+def test_a_setting_that_does_not_fit_says_what_fits(repo: Repo, setting: str, remedy: str) -> None:
+    (repo.folder / "config.yaml").write_text(f"{setting}\n")
+
+    assert_refused(repo.run(), 3, remedy)
+
+
+def test_a_flag_that_does_not_fit_is_called_by_its_name(repo: Repo) -> None:
+    name = "--dispatch-retry-base-sec"
+
+    assert_refused(repo.run(name, "0.1"), 3, f"Error: {name}: ", f"Give {name} 1 or more.")
+
+
+def test_an_id_that_is_no_card_gets_the_ids_that_are(repo: Repo) -> None:
+    (repo.folder / "tasks").mkdir()
+    (repo.folder / "tasks" / "T-7.yml").write_text("task_id: T-7\ngoal: x\n")
+
+    assert_refused(repo.run("T-009"), 3, "T-009 was not found", "tasks are: T-7.")
+
+
+def test_archive_without_an_id_lists_the_tasks_and_fetch_says_where_the_ids_are(repo: Repo) -> None:
+    repo.run()
+
+    assert repo.loop("archive").out == "T-001\n"
+    assert json.loads(repo.loop("archive", "--json").out) == {"tasks": ["T-001"]}
+    assert_refused(repo.loop("archive", "--restore", "x"), 3, "Add --task-id.")
+    assert_refused(repo.loop("fetch"), 3, "loop status --remote")
+
+
+def test_init_says_what_to_commit_and_what_to_type_next(repo: Repo) -> None:
+    (repo.folder / "task_card.json").unlink()
+    lines = repo.loop("init").out.splitlines()
+
+    assert "Created .loop/templates/worker_prompt.txt" in lines
+    assert any(line.startswith("Ready. Commit what is yours in it: templates/") for line in lines)
+    assert lines[-1] == "  loop run --auto-dispatch"
+    copy = next(line for line in lines if line.startswith("  cp "))
+    subprocess.run(copy, shell=True, cwd=repo.root, check=True)
+    assert (repo.folder / "task_card.json").exists()

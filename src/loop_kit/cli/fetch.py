@@ -9,13 +9,14 @@ import typer
 
 from loop_kit.cli.flags import LoopDir
 from loop_kit.core.loop_dir import LOOP_DIR
+from loop_kit.errors import BadSetting
 
 if TYPE_CHECKING:
     from loop_kit.usecases.fetch import Fetched
 
 
 def fetch(
-    task_id: str = typer.Argument(..., help="Which task."),
+    task_id: str | None = typer.Argument(None, help="Which task."),
     remote: str = typer.Option("origin", help="The git remote that the loop is on."),
     branch_prefix: str = typer.Option("", help="The prefix of the loop's branches.  [loop]"),
     switch: bool = typer.Option(False, "--switch", help="Switch to the work branch."),
@@ -26,6 +27,8 @@ def fetch(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Fetch a loop of CI, to continue it here."""
+    if not task_id:
+        raise BadSetting("Which loop is not said.", "See `loop status --remote`, and add its id.")
     from loop_kit.usecases.fetch import FetchRequest, fetch_loop
 
     request = FetchRequest(

@@ -90,7 +90,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
     """The first thing wrong in `error`, as a sentence without a full stop, and a remedy."""
-    found = error.errors(include_url=False, include_context=False)
+    found = error.errors(include_url=False)
     # A misspelt required key is both unknown and missing: the first of the two helps.
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     path = [part for part in first["loc"] if part != "function-after"]
@@ -104,11 +104,35 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
     return f"{where!r}: {_expectation(kind, first)}", _remedy(kind, first, where)
 
 
+_FORMS = (
+    (("int_type", "int_parsing", "int_from_float"), "a whole number such as 3"),
+    (("float_type", "float_parsing"), "a number such as 1.5"),
+    (("bool_type", "bool_parsing"), "true or false"),
+    (("string_type",), "text, in quotes where it looks like a number"),
+    (("tuple_type", "list_type"), 'a list, such as ["one", "two"]'),
+    (("dict_type", "model_type"), "a mapping, one `key: value` on each line"),
+)
+_BOUNDS = (
+    ("greater_than_equal", "ge", "{} or more"),
+    ("greater_than", "gt", "more than {}"),
+    ("less_than_equal", "le", "{} or less"),
+    ("less_than", "lt", "less than {}"),
+)
+
+
 def _remedy(kind: str, first: Any, where: str) -> str:
     given = first.get("input")
     if kind in {"tuple_type", "list_type"} and isinstance(given, str) and len(given) <= 100:
         return f"Write it as a list: {_as_json([given])}."
-    return f"Correct {where!r}."
+    for kinds, form in _FORMS:
+        if kind in kinds:
+            return f"Give {where!r} {form}."
+    for name, key, words in _BOUNDS:
+        if kind == name:
+            return f"Give {where!r} {words.format(format(first['ctx'][key], 'g'))}."
+    if kind == "literal_error":
+        return f"Give {where!r} one of {first['ctx']['expected']}."
+    return f"Change {where!r} so that this holds, or leave it out."
 
 
 def _expectation(kind: str, first: Any) -> str:

@@ -1,6 +1,6 @@
 """One pure cascade: defaults < `.loop/config` < card < `LOOP_*` and action inputs < flags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -67,6 +67,14 @@ def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:
     return _validated(merged, origin)
 
 
+_SPELLED: Mapping[str, Callable[[str], str]] = {
+    "flags": lambda key: f"--{key.replace('_', '-')}",
+    "environment": lambda key: f"LOOP_{key.upper()}",
+    "inputs": lambda key: key.replace("_", "-"),
+}
+"""How a layer spells the name of a setting, where it is not as a file does."""
+
+
 def _validated(values: Values, origin: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(values)
@@ -74,9 +82,15 @@ def _validated(values: Values, origin: Mapping[str, str]) -> Settings:
         key = str(error.errors(include_url=False)[0]["loc"][0])
         sentence, remedy = explain(error, Settings)
         where = origin.get(key, "settings")
+        if where in _SPELLED:
+            called = _SPELLED[where](key)
+            sentence, remedy = (text.replace(repr(key), called) for text in (sentence, remedy))
+            raise BadSetting(f"{sentence}.", remedy) from None
         raise BadSetting(f"{where}: {sentence}.", remedy) from None
     except ValueError as error:
-        raise BadSetting(f"A setting cannot be read: {error}.", "Correct its quotes.") from None
+        raise BadSetting(
+            f"A setting cannot be read: {error}.", "Close every quote that it opens."
+        ) from None
 
 
 @frozen

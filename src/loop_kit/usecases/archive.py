@@ -65,3 +65,9 @@ def archive_of(cwd: Path, loop_dir: str, task_id: str) -> Archive:
     if ".." in task_id or "/" in task_id or "\\" in task_id:
         raise LoopError(f"The task id {task_id!r} is a path traversal.", "Give a plain task id.")
     return Archive(loop, loop / "archive" / task_id)
+
+
+def archived_tasks(cwd: Path, loop_dir: str) -> Sequence[str]:
+    """The ids of the tasks that have an archive."""
+    folder = loop_folder(repository_root(cwd), loop_dir) / "archive"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ()

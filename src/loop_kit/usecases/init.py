@@ -52,10 +52,11 @@ def initialize(
         yield from install(root, layout, agent)
         yield from _make_labels_or_explain(root, agent)
     else:
-        yield (
-            f"Ready. Copy {folder / 'examples' / 'task_card.json'} to {folder / 'task_card.json'},"
-            " edit it, then: loop run --auto-dispatch"
-        )
+        shown = path_in_repository(folder, root) or str(folder)
+        yield "Ready. Commit what is yours in it: templates/, tasks/ and config.yaml."
+        yield "What runs write there is ignored by git already. Next:"
+        yield f"  cp {shown}/examples/task_card.json {shown}/task_card.json   # and edit it"
+        yield "  loop run --auto-dispatch"
 
 
 def _make_folder(root: Path, folder: Path) -> Iterator[str]:
@@ -75,7 +76,7 @@ def _make_folder(root: Path, folder: Path) -> Iterator[str]:
         path = folder / name
         if not os.path.lexists(path):
             write_atomically(path, content)
-            yield f"Created {path}"
+            yield f"Created {path_in_repository(path, root) or path}"
     git_dir, inside = _common_git_dir(root), path_in_repository(folder, root)
     if git_dir and inside is not None:
         exclude_generated(git_dir, inside, run=False)

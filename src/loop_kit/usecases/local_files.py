@@ -7,9 +7,12 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.config_file import MAX_CONFIG, Config, first_config
 from loop_kit.core.card.task import MAX_CARD_BYTES, MINIMAL_CARD, TaskCard, parse_card
 from loop_kit.core.loop import bus
+from loop_kit.core.loop_dir import LOOP_DIR
+from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard, BadSetting
 
 _SUFFIXES = ("json", "yml", "yaml")
+_MAX_NAMED = 10
 
 
 def find_card(cwd: Path, folder: Path, task: str) -> Path:
@@ -53,9 +56,21 @@ def load_card(path: Path) -> TaskCard:
     if raw is None:
         raise BadCard(
             f"The task card {path} was not found.",
-            f"Write one there, or name it with --task. A minimal card:\n{MINIMAL_CARD}",
+            f"{_others(path)}Write one there, or name it with --task."
+            f" A minimal card:\n{MINIMAL_CARD}",
         )
     return parse_card(raw, str(path))
+
+
+def _others(path: Path) -> str:
+    """A sentence with the cards that `loop run` would find by their ids, if there are some."""
+    folder = path.parent / LOOP_DIR / "tasks"
+    if not folder.is_dir():
+        return ""
+    names = sorted(each.stem for each in folder.iterdir() if each.suffix[1:] in _SUFFIXES)
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    listed = ", ".join(one_line(name, 80) for name in names[:_MAX_NAMED])
+    return f"In {folder} are: {listed}{more}. " if names else ""
 
 
 def read_config(folder: Path) -> Config:

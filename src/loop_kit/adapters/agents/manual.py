@@ -19,6 +19,7 @@ from loop_kit.ports import AgentExit, Assignment, Reporter
 
 _POLL = 0.2
 _MAX_WAIT = 24 * 3600.0
+_HINT = " Nobody is started for you; `--auto-dispatch` starts agents."
 _MAX_NAMED = 10
 
 
@@ -43,6 +44,7 @@ class ManualAgent:
         self._timeout = timeout or _MAX_WAIT
         self._heartbeat_ttl = heartbeat_ttl
         self._uncommitted = uncommitted
+        self._has_explained = False
 
     def check(self) -> str:
         """People need no program."""
@@ -53,9 +55,11 @@ class ManualAgent:
         path = self._folder / bus.REPORTS[assignment.role]
         who = "Worker" if assignment.role is Role.WORKER else "Reviewer"
         request = "task_card.json" if assignment.role is Role.WORKER else "review_request.json"
+        hint = "" if self._has_explained else _HINT
+        self._has_explained = True
         reporter.note(
             f"Tell the {who}: round {assignment.round} of {assignment.task_id} is yours."
-            f" Read {self._folder / request}, then write {path}."
+            f" Read {self._folder / request}, then write {path}.{hint}"
         )
         started = time.monotonic()
         warned = ""

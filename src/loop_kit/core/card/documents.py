@@ -17,6 +17,12 @@ _MAX_OPEN = 40
 class DocumentInvalid(ValueError):
     """The text is not JSON or YAML we read; the message is a phrase without a full stop."""
 
+    remedy = "Correct what is at that place; an editor that knows the format shows it."
+
+
+class _Empty(DocumentInvalid):
+    remedy = "Write something in it, or remove it."
+
 
 def read_document(text: str, name: str) -> Any:
     """The document in `text`: YAML when the suffix of `name` is `yml` or `yaml`, else JSON.
@@ -34,6 +40,8 @@ def read_json(text: str) -> Any:
     Raises:
         DocumentInvalid: it is not JSON, nested too deeply, or has a number nobody can use.
     """
+    if not text.strip():
+        raise _Empty("invalid JSON: it is empty")
     try:
         return json.loads(text, object_pairs_hook=_mapping)
     except (ValueError, RecursionError) as error:
@@ -125,4 +133,10 @@ def _excess(text: str) -> str | None:
 def _detail(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is not None and problem:
+        said = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+        return " ".join(said.split())[:200]
     return " ".join(str(error).split())[:200]

@@ -133,7 +133,7 @@ def parse_card(raw: bytes, name: str) -> TaskCard:
     try:
         return card_from(read_document(text, name), name)
     except DocumentInvalid as error:
-        raise BadCard(f"{name}: {error}.", "Correct it.") from None
+        raise BadCard(f"{name}: {error}.", error.remedy) from None
 
 
 def card_from(document: Any, name: str) -> TaskCard:
