@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 from tests import pages
 from tests.pages import NAMES, ROOT
 from typer.core import TyperGroup
 
 from loop_kit.cli.program import program
+from loop_kit.core.card.task import parse_card
 from loop_kit.core.loop.commands import VERBS
 from loop_kit.errors import ExitCode
 
+SKILL = "skills/loop-kit/SKILL.md"
 LINKED = (*NAMES, "CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md")
 READ_BY_PEOPLE = sorted(
     path.relative_to(ROOT).as_posix()
     for pattern in (
-        *("*.md", "docs/*.md", ".github/*.md", "action.yml", "examples/*.yml"),
+        *("*.md", "docs/*.md", ".github/*.md", "action.yml", "examples/*.yml", "skills/*/*.md"),
         *("src/loop_kit/defaults/**/*.*",),
     )
     for path in ROOT.glob(pattern)
@@ -106,7 +109,7 @@ def test_every_target_of_make_that_a_page_names_is_in_the_makefile() -> None:
     assert {"demo", "test"} <= named <= set(targets)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", (*NAMES, SKILL))
 def test_every_command_and_flag_that_a_page_names_exists(name: str) -> None:
     for span in pages.code_spans(name):
         if not span.startswith("loop "):
@@ -117,6 +120,15 @@ def test_every_command_and_flag_that_a_page_names_exists(name: str) -> None:
         assert depth or group, span
         flags = {word.strip("[]") for word in words if word.startswith("--")}
         assert flags <= COMMANDS.get(" ".join(words[:depth]), set()), span
+
+
+def test_the_card_of_the_skill_can_be_run_and_its_head_says_when_it_is_for() -> None:
+    (card,) = pages.blocks(SKILL, "json")
+    head = yaml.safe_load(pages.text(SKILL).split("---\n")[1])
+
+    assert parse_card(card.encode(), "card.json").verify == ("make test",)
+    assert head["name"] == "loop-kit"
+    assert len(head["description"]) < 1024
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "docs/container.md"])
