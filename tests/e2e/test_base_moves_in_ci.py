@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.e2e.conftest import APPROVED, CALC, TWO_ROUNDS
+from tests.e2e.conftest import APPROVED, CALC, REPOSITORY, TWO_ROUNDS
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import MakeHub
@@ -54,3 +54,50 @@ def test_a_conflict_becomes_a_round_that_merges_the_base_branch(
     changed = hub.bare.git("diff", "--name-only", f"main...{work}").split()
     assert changed == ["calc.py", "merged.txt"]
     assert state["history"][-1]["files"] == 2
+
+
+def approved_at_once() -> dict[str, Any]:
+    """A worker that does everything in round 1, while others merge, and a reviewer who approves."""
+    steps = [
+        {"write": {"path": "calc.py", "text": BOTH}},
+        {"commit": "Add and double"},
+        {"report": {"notes": "Both", "files_changed": ["calc.py"]}},
+    ]
+    report = {key: value for key, value in APPROVED.items() if key != "dispositions"}
+    return {
+        "scenes": [
+            {"role": "worker", "round": 1, "steps": steps},
+            {"role": "reviewer", "round": 1, "steps": [{"report": report}]},
+        ]
+    }
+
+
+def test_where_a_rule_asks_for_the_tip_it_is_merged_into_approved_work(make_hub: MakeHub) -> None:
+    """In four pushes, with the verify commands run at what is approved."""
+    hub = make_hub(approved_at_once())
+    hub.api.repository(REPOSITORY).rules.append(
+        {
+            "type": "required_status_checks",
+            "parameters": {
+                "required_status_checks": [],
+                "strict_required_status_checks_policy": True,
+            },
+        }
+    )
+    moved: list[str] = []
+
+    def others(push: object) -> None:
+        if len(hub.git.pushes) == 2 and not moved:
+            moved.append(hub.bare.commit_files("main", {"theirs.py": "theirs = 1\n"}, "Others"))
+
+    hub.git.after_push.append(others)
+    job = hub.job()
+
+    assert job.code == 0, job.log
+    assert job.outputs["outcome"] == "approved", job.log
+    work, state = hub.bare.head("loop/T-001/work"), hub.state()
+    assert hub.bare.git("rev-parse", f"{work}^2").split() == moved
+    assert state["head_sha"] == state["verification"]["sha"] == work
+    assert state["usage"]["rounds"] == 1
+    assert len(hub.git.pushes) == 4
+    assert hub.bare.git("diff", "--name-only", f"main...{work}").split() == ["calc.py"]

@@ -44,6 +44,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "Workspaces": ("prepare", "open"),
     "Workspace": ("collect", "close"),
     "Verifier": ("verify",),
+    "BaseBranch": ("tip", "merge"),
     "Agent": ("run",),
 }
 """The methods of each port that change something or are paid for."""

@@ -7,14 +7,24 @@ from typing import NamedTuple
 
 from loop_kit.core.forge.findings import folded
 from loop_kit.core.loop import outbox
+from loop_kit.core.loop.base_moves import named_files
 from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.core.text.harmless import inline
+from loop_kit.core.text.harmless import code, inline
 
 _JOB_TOKEN = "github-actions[bot]"  # noqa: S105
 _START_CHECKS = (
     "GitHub starts no checks by itself for what a job's own token pushes. Approve the waiting runs"
     " where GitHub offers it, or close and reopen the pull request; the token of a GitHub App as"
     " `github-token` makes them start by themselves."
+)
+
+_LEFT_ALONE = (
+    "The loop was not to update its branch. Merge the base branch and resolve the conflicts before"
+    " you merge the pull request."
+)
+_BEHIND = (
+    "A rule asks that a pull request holds the tip of its base branch before it is merged, and that"
+    " moves faster than the loop can review and check. Use “Update branch” when you merge."
 )
 
 
@@ -27,6 +37,22 @@ class Note(NamedTuple):
 
 def notes(state: LoopState) -> tuple[Note, ...]:
     """What is special about this loop, the most important first."""
+    return (*_notes_on_base(state), *_notes_on_checks(state))
+
+
+def _notes_on_base(state: LoopState) -> tuple[Note, ...]:
+    """What an approved pull request lacks before it can be merged, if its base moved on."""
+    if state.outcome is not Outcome.APPROVED:
+        return ()
+    branch = code(state.base_branch)
+    if state.base.conflicts:
+        files = inline(named_files(state.base.conflicts), 500)
+        return (Note(f"Conflicts with {branch} in {files}", _LEFT_ALONE),)
+    return (Note(f"Behind {branch}", _BEHIND),) if state.base.behind else ()
+
+
+def _notes_on_checks(state: LoopState) -> tuple[Note, ...]:
+    """Why an approval counts without checks, or how those of this loop are started."""
     if state.outcome is Outcome.APPROVED and state.checks.note:
         said = inline(state.checks.note, 500)
         return (Note(f"{said[0].upper()}{said[1:]}", _START_CHECKS),)
