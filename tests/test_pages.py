@@ -109,7 +109,7 @@ def test_every_target_of_make_that_a_page_names_is_in_the_makefile() -> None:
     assert {"demo", "test"} <= named <= set(targets)
 
 
-@pytest.mark.parametrize("name", (*NAMES, SKILL))
+@pytest.mark.parametrize("name", [*NAMES, SKILL])
 def test_every_command_and_flag_that_a_page_names_exists(name: str) -> None:
     for span in pages.code_spans(name):
         if not span.startswith("loop "):
