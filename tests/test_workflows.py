@@ -18,6 +18,7 @@ from tests.pages import blocks
 
 from loop_kit import defaults
 from loop_kit.adapters.agents.catalogue import KNOWN
+from loop_kit.core.card.task import parse_card
 from loop_kit.core.forge.status import LABELS
 from loop_kit.settings import INPUTS, Settings
 from loop_kit.usecases.github_files import TRIGGER_LABEL, AgentChoice, Layout, files
@@ -316,3 +317,17 @@ def test_the_sweep_has_the_workflow_continued_that_is_installed_beside_it() -> N
     (step,) = _ours(sweep)
     assert f".github/workflows/{step['with']['continue-workflow']}" in installed
     assert set(sweep[True]) == {"schedule"}
+
+
+def test_the_projects_own_cards_can_be_run_and_its_workflow_takes_them() -> None:
+    cards = sorted((ROOT / ".loop" / "tasks").glob("*.yml"))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/loop.yml").read_text("utf-8"))
+    called = yaml.safe_load((ROOT / ".github/workflows/loop-reusable.yml").read_text("utf-8"))
+
+    for path in cards:
+        assert parse_card(path.read_bytes(), path.name).task_id == path.stem
+    assert len(cards) >= 3
+    job = workflow["jobs"]["loop"]
+    assert set(workflow[True]["workflow_dispatch"]["inputs"]) >= {"task", "task-id", "round"}
+    assert set(job["with"]) <= set(called[True]["workflow_call"]["inputs"])
+    assert set(job["secrets"]) <= set(called[True]["workflow_call"]["secrets"])
