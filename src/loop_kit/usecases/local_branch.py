@@ -71,6 +71,11 @@ class LocalBranch:
         self._work.keep(sha)
         self._known.add(sha)
 
+    @property
+    def in_user_tree(self) -> bool:
+        """Whether the user has the work branch checked out."""
+        return self._work.in_user_tree
+
     def follow(self, state: LoopState) -> None:
         """Fast-forward the work branch where the user has it checked out and nothing is dirty."""
         if self._work.in_user_tree:

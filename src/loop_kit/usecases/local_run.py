@@ -131,7 +131,11 @@ class _LocalRun:
                     shown.warn(left)
 
     def _rounds(self, engine: Engine, settings: Settings, card: TaskCard) -> ExitCode:
-        """Run round after round."""
+        """Run round after round.
+
+        What a round recorded is durable before the next attempt starts; without one, or before the
+        user's own files follow it, here.
+        """
         shown, recorded = engine.reporter, self._load_recorded()
         fresh = self._is_fresh(card, recorded)
         branch = self._open_branch(settings, card, None if fresh else recorded, shown)
@@ -143,9 +147,11 @@ class _LocalRun:
             return ExitCode.OK
         while state.is_running:
             state = engine.run(last_round=state.round)
-            self._store.sync(state.branch_tip)
-            branch.follow(state)
-            if self._request.single_round is not None:
+            is_last = not state.is_running or self._request.single_round is not None
+            if is_last or branch.in_user_tree:
+                self._store.sync(state.branch_tip)
+                branch.follow(state)
+            if is_last:
                 break
         self._is_over = state.outcome is not None and state.resume_phase is None
         if state.outcome is Outcome.APPROVED:
