@@ -236,7 +236,8 @@ def test_a_merge_that_changes_nothing_reviewed_keeps_the_verdict(world: World) -
     assert (last.outcome, last.round) == (Outcome.APPROVED, 1)
     assert world.asked(Role.REVIEWER) == [1]
     merged = world.repository.commits[last.head_sha]
-    assert (merged.subject, merged.parent) == ("Merge main", last.history[0].head_sha)
+    message = "Merge main\n\nLoop-Id: T-001\nLoop-Round: 1\n"
+    assert (merged.subject, merged.parent) == (message, last.history[0].head_sha)
     assert world.verifier.verified[-1] == last.head_sha == world.server.work_tip
     assert last.verification is not None
     assert last.verification.sha == last.head_sha

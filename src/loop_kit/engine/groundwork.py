@@ -22,8 +22,9 @@ from loop_kit.core.loop.messages import (
     SandboxChosen,
 )
 from loop_kit.core.loop.state import LoopState, Outcome, Role, Verification
+from loop_kit.core.loop.trailers import own_trailers
 from loop_kit.core.loop.verification import PROVES_NOTHING
-from loop_kit.core.text.plain_words import title
+from loop_kit.core.text.plain_words import commit_message, title
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine.options import Options
 from loop_kit.errors import GitFailed, LoopError
@@ -121,7 +122,9 @@ class Groundwork:
         """Merge the base branch into the work, and see whether that changes what was reviewed."""
         tip, head, branch = compared.tip, state.head_sha, state.base_branch
         try:
-            sha = base_branch.merge(tip, head, f"Merge {title(branch)}")
+            trailers = own_trailers(state.task_id, state.round, self._options.sign_off)
+            message = commit_message(f"Merge {title(branch)}", trailers)
+            sha = base_branch.merge(tip, head, message)
             theirs = base_branch.changed(compared.merge_base, tip)
             shared = theirs & base_branch.changed(compared.merge_base, head)
         except LoopError as error:

@@ -42,6 +42,12 @@ class Origin(NamedTuple):
         return tuple(f"{key}: {value}" for key, value in lines.items() if value)
 
 
+def own_trailers(task_id: str, round_: int, sign_off: str = "") -> tuple[str, ...]:
+    """The trailers of a commit that the loop makes itself, in no agent's name."""
+    signed = (f"{_SIGNER}: {sign_off}",) if sign_off else ()
+    return (f"Loop-Id: {_name(task_id)}", f"Loop-Round: {round_}", *signed)
+
+
 def trailers_in(task_id: str, round_: int, message: str, *, signer: str) -> tuple[str, ...]:
     """The trailers that `message` may have, by the backend and the model that it names.
 
