@@ -80,7 +80,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     made = []
     for layout, agent in VARIANTS:
         made.append(folder / f"{layout}-{agent}.yml")
-        made[-1].write_text(files(layout, agent)[".github/workflows/loop.yml"], "utf-8")
+        checks = ("CI", 'it\'s: "late" # 1') if agent is AgentChoice.CODEX else ()
+        text = files(layout, agent, checks=checks)[".github/workflows/loop.yml"]
+        made[-1].write_text(text, "utf-8")
     return made
 
 

@@ -300,3 +300,29 @@ def test_without_a_token_nothing_heavy_is_waited_for(repo: Repo) -> None:
 
     assert "loop_kit.usecases.github_files" in loaded
     assert heavy(loaded) == set()
+
+
+CI = "name: CI\non: {push: {branches: [main]}, pull_request: {}}\njobs: {}\n"
+NIGHTLY = (
+    "name: Nightly\non: {schedule: [{cron: '1 1 * * *'}], push: {branches: [main]}}\njobs: {}\n"
+)
+UNNAMED = "on: [push]\njobs: {}\n"
+
+
+def test_the_loop_starts_at_the_end_of_the_workflows_that_check_pull_requests(repo: Repo) -> None:
+    folder = repo.root / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    for name, text in {"ci": CI, "nightly": NIGHTLY, "unit": UNNAMED, "bad": "on: [\n"}.items():
+        (folder / f"{name}.yml").write_text(text, "utf-8")
+
+    assert repo.loop("init", "--github").code == 0
+
+    workflow = yaml.safe_load((folder / "loop.yml").read_text("utf-8"))
+    assert workflow[True]["workflow_run"] == {
+        "workflows": ["CI", ".github/workflows/unit.yml"],
+        "types": ["completed"],
+    }
+    assert repo.loop("init", "--github", "--diff").out == ""
+    assert "continues the loop" in repo.loop("doctor").out
+    (folder / "lint.yml").write_text(CI.replace("CI", "Lint"), "utf-8")
+    assert "at the end of Lint: only the sweep does" in repo.loop("doctor").out

@@ -25,6 +25,7 @@ from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import LoopError, NotARepository
 from loop_kit.frozen import frozen
 from loop_kit.settings import Settings, for_laptop, known_secrets
+from loop_kit.usecases.github_checks import check_waits
 from loop_kit.usecases.github_token import exported_token
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 
@@ -63,6 +64,7 @@ def examine(
         site = Site.on_laptop(git, Place(root, root / ".git", "", ""), environ, folder)
         chosen, roles = _roles(site, settings)
         checks += [*chosen, _sandbox(site, settings)]
+    checks += check_waits(root)
     if exported_token(environ):
         from loop_kit.usecases.doctor_rules import check_rules
 

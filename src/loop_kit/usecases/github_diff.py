@@ -15,6 +15,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.project import setup_commands
 from loop_kit.core.text.sanitize import visible
 from loop_kit.errors import BadSetting
+from loop_kit.usecases.github_checks import checking_workflows
 from loop_kit.usecases.github_files import MAX_FILE, WORKFLOW, AgentChoice, Layout, files
 
 _BACKEND = re.compile(r"^ *worker-backend: *[\"']?([a-z]{1,20})[\"']? *(?:#.*)?$", re.MULTILINE)
@@ -32,7 +33,7 @@ def missing_parts(cwd: Path, layout: Layout | None, agent: AgentChoice | None) -
     layout = layout or (Layout.THREE_JOBS if _PHASE.search(installed) else Layout.ONE_JOB)
     agent = agent or _agent_of(installed)
     setup = setup_commands({entry.name for entry in os.scandir(root)}, "pipx run ")
-    for name, shipped in files(layout, agent, setup).items():
+    for name, shipped in files(layout, agent, setup, checking_workflows(root)).items():
         present = _text(root / name)
         before, after = _lines(present or ""), _lines(shipped)
         old = "/dev/null" if present is None else f"a/{name}"

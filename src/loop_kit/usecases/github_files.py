@@ -17,6 +17,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.project import setup_commands
 from loop_kit.errors import BadSetting, NotARepository
 from loop_kit.frozen import frozen
+from loop_kit.usecases.github_checks import checking_workflows, with_checks
 
 TRIGGER_LABEL = ("loop", "5319e7", "Starts the review loop when someone with write access sets it")
 """Name, colour and description of the label that has to be there before anybody can set it."""
@@ -90,9 +91,14 @@ _AGENTS = {
 _LAYOUTS = {Layout.ONE_JOB: "loop.yml", Layout.THREE_JOBS: "loop-three-jobs.yml"}
 
 
-def files(layout: Layout, agent: AgentChoice, setup: Sequence[str] = ()) -> dict[str, str]:
-    """The files by their path below the repository's root; `setup` prepares its workspaces."""
-    workflow = _with_setup(setup, _template(_LAYOUTS[layout]))
+def files(
+    layout: Layout, agent: AgentChoice, setup: Sequence[str] = (), checks: Sequence[str] = ()
+) -> dict[str, str]:
+    """The files by their path below the repository's root.
+
+    `setup` prepares its workspaces; at the end of the workflows `checks` an approval goes on.
+    """
+    workflow = with_checks(checks, _with_setup(setup, _template(_LAYOUTS[layout])))
     return {
         WORKFLOW: _for_agent(agent, workflow),
         ".github/workflows/loop-sweep.yml": _template("loop-sweep.yml"),
@@ -143,7 +149,7 @@ def check_place(root: Path) -> None:
 def install(root: Path, layout: Layout, agent: AgentChoice) -> Iterator[str]:
     """Write the files that are missing below `root`; yields a line for each file as it is done."""
     setup = setup_commands({entry.name for entry in os.scandir(root)}, "pipx run ")
-    for name, text in files(layout, agent, setup).items():
+    for name, text in files(layout, agent, setup, checking_workflows(root)).items():
         path, content = root / name, text.encode()
         if not os.path.lexists(path):
             write_atomically(path, content)
