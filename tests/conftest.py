@@ -26,6 +26,7 @@ SLOW = (
     "cli/test_bad_inputs.py",
     "cli/test_bad_reports.py",
     "cli/test_bad_state.py",
+    "cli/test_base_moves.py",
     "cli/test_begun_in_place.py",
     "cli/test_dispatch.py",
     "cli/test_fetch.py",

@@ -101,3 +101,27 @@ def test_where_a_rule_asks_for_the_tip_it_is_merged_into_approved_work(make_hub:
     assert state["usage"]["rounds"] == 1
     assert len(hub.git.pushes) == 4
     assert hub.bare.git("diff", "--name-only", f"main...{work}").split() == ["calc.py"]
+
+
+def test_what_a_person_merges_into_the_work_is_not_the_loops_own(make_hub: MakeHub) -> None:
+    """As "Update branch" does it, in a shallow checkout: accepted by who starts the loop again."""
+    hub = make_hub()
+    hub.depth = 1
+    assert hub.job().code == 0
+    for number in range(3):
+        hub.bare.commit_files("main", {f"theirs{number}.py": "theirs = 1\n"}, "Others")
+    branch, tip = "loop/T-001/work", hub.bare.head("main")
+    tree = hub.bare.git("merge-tree", "--write-tree", branch, "main").strip()
+    both = ("-p", branch, "-p", "main")
+    mona = ("-c", "user.name=Mona", "-c", "user.email=mona@example.org")
+    merged = hub.bare.git(*mona, "commit-tree", tree, *both, "-m", "Merge main").strip()
+    hub.bare.git("update-ref", f"refs/heads/{branch}", merged)
+    assert hub.continued().code == 0
+    assert hub.state()["reasons"] == ["human_push"]
+
+    last = hub.job()
+
+    assert last.outputs["outcome"] == "approved", last.log
+    state = hub.state()
+    assert (state["base_sha"] != tip, state["diff_base"]) == (True, tip)
+    assert [record["files"] for record in state["history"]] == [1, 1]

@@ -97,11 +97,16 @@ def note_on_base(state: LoopState) -> str:
 
 def unresolved_stop(state: LoopState, message: str) -> str:
     """Why the loop stops for a person who is to resolve the conflicts, and how they can."""
-    tip, branch = state.base.tip, state.work_branch
+    tip, branch, work = state.base.tip, state.base_branch, state.work_branch
+    by_hand = f"To finish by hand, run `git merge {work}` on {branch}."
+    if state.lease is not None:
+        by_hand = (
+            f"To resolve them yourself, merge {branch} (now {tip[:10]}) into {work} and push it;"
+            " then start the loop again."
+        )
     return (
         f"The worker did not resolve the conflicts with {conflict_words(state)}, in two attempts."
-        f" {message} To resolve them yourself, merge {state.base_branch} (now {tip[:10]}) into"
-        f" {branch} and push it; then start the loop again."
+        f" {message} {by_hand}"
     )
 
 
