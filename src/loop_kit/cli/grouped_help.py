@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 COMMANDS: Mapping[str, Sequence[str]] = {
     "Begin": ("demo", "init", "doctor", "run"),
-    "Look": ("status", "logs", "archive", "extract-diff", "dispatch-metrics"),
+    "Look": ("status", "logs", "report", "archive", "extract-diff", "dispatch-metrics"),
     "Task cards": ("card", "plan", "schema"),
     "Loops in CI": ("fetch", "publish", "sweep", "action"),
     "What loops learn": ("knowledge", "index"),

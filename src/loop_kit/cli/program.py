@@ -13,7 +13,7 @@ _MODULES = {
     "heartbeat": "health",
     **{name: name for name in ("archive", "extract_diff", "index", "dispatch_metrics", "doctor")},
     **{name: name for name in ("demo", "action", "plan", "fetch", "publish", "sweep", "clean")},
-    **{name: name for name in ("card", "knowledge", "schema", "logs")},
+    **{name: name for name in ("card", "knowledge", "schema", "logs", "report")},
 }
 """Where each command is, in the order in which they are listed."""
 
