@@ -75,9 +75,7 @@ def record_people(state: LoopState, event: PeopleRead) -> LoopState:
 
 def _reply(state: LoopState, post: PersonPost, text: str) -> OutboxItem:
     holder = state.lease.holder if state.lease else ""
-    return OutboxItem(
-        key=reply_key(post.id), holder=holder, nonce=holder, to=post.thread, text=text
-    )
+    return OutboxItem(key=reply_key(post.id), holder=holder, to=post.thread, text=text)
 
 
 def _is_approval(post: PersonPost) -> bool:
