@@ -62,6 +62,8 @@ def visit_issues(hub: GitHubServer, repository: Repository) -> None:
     assert [item.body for item in issue.get_comments()] == ["edited"]
     repository.create_label("loop:approved", "00ff00", "Approved")
     assert repository.get_label("Loop:Approved").color == "00ff00"
+    repository.get_label("loop:approved").edit("loop:approved", "0000ff", "Approved")
+    assert repository.get_label("loop:approved").color == "0000ff"
     issue.add_to_labels("loop", "loop:approved")
     issue.remove_from_labels("loop")
     issue.set_labels("one", "two")

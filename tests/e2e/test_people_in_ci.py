@@ -37,7 +37,7 @@ def only_pull(hub: Hub) -> Pull:
 def answers(pull: Pull, root: ReviewComment) -> list[str]:
     """What was answered in the thread that `root` began, without the markers."""
     every = (comment for review in pull.reviews for comment in review.comments)
-    return [c.body.partition("\n")[2] for c in every if c.reply_to == root.id]
+    return [c.body.rpartition("\n")[2] for c in every if c.reply_to == root.id]
 
 
 def test_reviews_of_people_are_read_before_a_round_and_answered_and_threads_are_resolved(

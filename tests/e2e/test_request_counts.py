@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import APPROVED, SENT_BACK, Hub, MakeHub
+from tests.e2e.conftest import APPROVED, REPOSITORY, SENT_BACK, Hub, MakeHub
 from tests.e2e.events import labelled
 from tests.e2e.test_issues_in_ci import opened
 from tests.e2e.test_sweep_in_ci import sweep
@@ -51,6 +51,7 @@ def test_a_steady_round_asks_twelve_times_an_approving_one_fourteen_and_each_pus
 ) -> None:
     hub = make_hub(script=THREE_ROUNDS)
     hub.job(event=labelled(opened(hub)))
+    hub.api.repository(REPOSITORY).label("loop:approved").color = "0e8a16"
     counts = []
     for _ in range(2):
         asked, pushed = len(hub.api.requests), len(hub.git.pushes)

@@ -40,7 +40,7 @@ def begun(world: World) -> World:
 def replies(world: World) -> Mapping[str, str]:
     """What was answered in conversations, by the conversation."""
     pull = world.forge.pulls[0]
-    return {p.thread: p.body.partition("\n")[2] for p in pull.inline if p.thread}
+    return {p.thread: p.body.rpartition("\n")[2] for p in pull.inline if p.thread}
 
 
 def prompt(world: World, role: Role) -> str:
@@ -77,7 +77,7 @@ def test_the_text_of_a_review_is_answered_in_the_conversation_of_the_pull_reques
 ) -> None:
     begun.forge.review(1, "mona", "/loop waive F1")
     begun.job()
-    answers = [p.body.partition("\n")[2] for p in begun.forge.pulls[0].comments]
+    answers = [p.body.rpartition("\n")[2] for p in begun.forge.pulls[0].comments]
     assert any(answer.startswith("`/loop waive`: F1 is waived") for answer in answers)
 
 

@@ -45,6 +45,7 @@ def issue_routes() -> list[Route]:
         Route("GET", f"{repository}/labels", list_labels),
         Route("POST", f"{repository}/labels", create_label),
         Route("GET", f"{repository}/labels/{{name}}", get_label),
+        Route("PATCH", f"{repository}/labels/{{name}}", update_label),
     ]
 
 
@@ -204,6 +205,16 @@ def create_label(call: Call) -> Reply:
         raise invalid("Label", "description", "custom", "description is too long")
     repository.labels[name.lower()] = label
     return Reply(201, call.shapes.label(repository, label))
+
+
+def update_label(call: Call) -> Reply:
+    call.require("write", "issues", "pull_requests")
+    label = call.repository.labels.get(call.parameters["name"].lower())
+    if label is None:
+        raise Refusal(404, "Not Found")
+    label.color = call.fields.get("color") or label.color
+    label.description = call.fields.get("description", label.description)
+    return Reply(200, call.shapes.label(call.repository, label))
 
 
 def get_label(call: Call) -> Reply:

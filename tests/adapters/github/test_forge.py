@@ -327,6 +327,9 @@ def test_what_was_read_before_a_round_is_not_read_again_after_it(
     id_ = forge.post_review(number, demo.pulls[number].head_sha, post, MARKER)
     forge.read_pull(number, None, {id_})
     before = hub.count()
+    assert forge.find_issue(MARKER) is None
+    assert hub.count() - before == 1  # who we are came with the answer
+    before = hub.count()
     fixed = {"<!-- F1 -->": ThreadUpdate("<!-- F1 -->\nfixed", resolved=True)}
     forge.update_threads(number, {id_}, fixed, resolves=True)
     forge.mark_ready(number)
@@ -368,7 +371,18 @@ def test_a_new_label_gets_its_colour_and_an_existing_one_keeps_its_own(
     forge.set_label(number, approved, ())
     forge.set_label(number, failed, ())
     assert demo.label("loop:approved").color == approved.color
+    assert demo.label("loop:approved").description == approved.description
     assert demo.label("loop:failed").color == "abcdef"
+
+
+def test_a_label_that_the_repository_has_is_put_on_by_one_request(
+    forge: GitHubForge, hub: GitHubServer
+) -> None:
+    number = open_pull(forge)
+    forge.set_label(number, LABELS[0], ())
+    before = hub.count()
+    forge.set_label(number, LABELS[0], ())
+    assert hub.count() - before == 1
 
 
 @pytest.mark.parametrize("scope", ["statuses", "issues"])

@@ -177,9 +177,14 @@ class GitHubApi:
         return str(headers.get("location", ""))
 
     def query_repository(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of a GraphQL query on the repository; what does not exist is null."""
+        """The result of a GraphQL query on the repository; what does not exist is null.
+
+        A query that asks for the viewer too saves the request for the login.
+        """
         owner, _, name = self._access.repository.partition("/")
         found = self.graphql(query, {"owner": owner, "name": name, **variables})
+        if found.get("viewer"):
+            self._logins[self._access.current_token] = str(found["viewer"]["login"])
         return dict(found["repository"])
 
     def graphql(
@@ -219,6 +224,15 @@ class GitHubApi:
             if required:
                 raise GithubException(200, {"errors": required}, headers)
             return refusals.error_message({"errors": refused}) if refused else None
+
+        return self.create(permission, call, lambda: None)
+
+    def send(self, permission: str, method: str, path: str, body: Mapping[str, Any]) -> Any:
+        """The answer to one request that sets a value, repeated when it is lost."""
+        requester, whole = self.github.requester, f"{self._access.path}{path}"
+
+        def call() -> Any:
+            return requester.requestJsonAndCheck(method, whole, input=dict(body))[1]
 
         return self.create(permission, call, lambda: None)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from loop_kit.adapters.github import approval, dispatching, queries, refusals, threads
+from loop_kit.adapters.github import approval, dispatching, labels, queries, refusals, threads
 from loop_kit.adapters.github.answers import (
     is_post,
     is_posted_by,
@@ -363,10 +363,7 @@ class GitHubForge(CheckReader):
     def set_label(self, number: int, label: Label | None, others: Collection[str]) -> None:
         """Put `label` on a pull request or an issue, and take `others` off."""
         if label is not None:
-            body = {"name": label.name, "color": label.color, "description": label.description}
-            self._api.set("issues: write", "POST", "/labels", body, unless=422)
-            labels = {"labels": [label.name]}
-            self._api.set("issues: write", "POST", f"/issues/{number}/labels", labels)
+            labels.add(self._api, number, label)
         for name in others:
             path = f"/issues/{number}/labels/{quote(name, safe='')}"
             self._api.set("issues: write", "DELETE", path, unless=404)

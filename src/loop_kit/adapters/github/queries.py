@@ -80,7 +80,8 @@ def conversation(number: int, issue: int | None) -> tuple[str, dict[str, int]]:
     of_issue = "" if issue is None else f" issue(number: $issue) {{ state {_LABELS} }}"
     query = (
         f"query($owner: String!, $name: String!, $number: Int!{declared})"
-        f" {{ repository(owner: $owner, name: $name) {{ {_CONVERSATION}{of_issue} }} }}"
+        f" {{ viewer {{ login }} repository(owner: $owner, name: $name)"
+        f" {{ {_CONVERSATION}{of_issue} }} }}"
     )
     return query, {"number": number} | ({} if issue is None else {"issue": issue})
 

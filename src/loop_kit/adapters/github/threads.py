@@ -158,11 +158,12 @@ def reply(api: GitHubApi, number: int, thread: str, body: str, marker: str) -> s
 
 def find_reply(api: GitHubApi, number: int, marker: str) -> str | None:
     """The number of our review comment that begins with `marker`."""
-    me, pull = api.login(), api.repository.get_pull(number)
+    us, pull = api.logins(), api.repository.get_pull(number)
 
     def search() -> str | None:
         comments = pull.get_review_comments()
-        return next((str(c.id) for c in comments if is_post(c, marker, me)), None)
+        ours = (c for c in comments if any(is_post(c, marker, login) for login in us))
+        return next((str(comment.id) for comment in ours), None)
 
     return api.ask("pull-requests: read", search)
 
