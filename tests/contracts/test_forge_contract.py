@@ -217,6 +217,7 @@ def test_a_copy_of_a_post_of_ours_without_its_nonce_is_not_taken_for_it(world: W
 
 def test_a_comment_that_somebody_deleted_is_posted_again(world: World) -> None:
     number = opened(world)
+    assert not world.forge.edit_comment("424242", STATUS)
     id_ = world.forge.put_comment(number, "424242", f"{STATUS}\none", STATUS)
     assert id_ != "424242"
     assert world.comments(number) == [f"{STATUS}\none"]

@@ -127,7 +127,7 @@ def test_status_is_answered_once_and_changes_nothing(hub: Hub, begun: Issue) -> 
     pushes = len(hub.git.pushes)
     result = say(hub, begun, "/loop status")
     assert result.code == 0
-    assert "Round 2 of 3 is next" in last(begun).body
+    assert "Round 2 of 3 · worker" in last(begun).body
     assert len(hub.git.pushes) == pushes
 
 

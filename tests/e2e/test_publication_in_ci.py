@@ -61,7 +61,7 @@ def test_two_jobs_keep_every_post_up_to_date_within_eight_requests_each(hub: Hub
     assert rest_requests(hub) <= STEADY
     pull = only_pull(hub)
     (status_comment,) = pull.issue.comments
-    assert "Round 2 of 3 is next" in status_comment.body
+    assert "Round 2 of 3 · worker" in status_comment.body
     (inline,) = pull.reviews[0].comments
     assert (inline.path, inline.line, inline.side) == ("calc.py", 5, "RIGHT")
     assert "**F1** high: double triples" in inline.body
@@ -94,7 +94,7 @@ def test_the_status_comment_says_what_comes_next_and_why_checks_wait(hub: Hub) -
     hub.job()
 
     (comment,) = only_pull(hub).issue.comments
-    for text in ("| [1](", "Used so far:", "Round 2 of 3 is next", "`/loop stop`", "own token"):
+    for text in ("| [1](", "Used so far:", "Round 2 of 3 · worker", "`/loop stop`", "own token"):
         assert text in comment.body
 
 

@@ -80,7 +80,7 @@ def test_a_rule_on_the_work_branch_is_recorded_and_the_lifted_rule_costs_no_seco
     assert "bypass it" in state["refusal"]["remedy"]
     assert f"loop/{TASK}/work" in state["error"]
     assert "loop:needs-human" in issue.labels
-    assert "push_refused" in issue.comments[0].body
+    assert "### 🟡 Needs you: the push was refused" in issue.comments[0].body
     assert hub.bare.head(f"loop/{TASK}/work") == state["start_sha"]
     assert Path(refused.outputs["bundle-path"]).is_file()
     hub.git.after_push.clear()
@@ -224,7 +224,7 @@ def test_a_rule_on_the_pull_requests_own_branch_names_that_branch(hub: Hub) -> N
     assert state["reasons"] == ["push_refused"], result.log
     assert f"forbids pushing {branch}" in state["error"]
     assert "loop/**" not in state["error"]
-    assert any("push_refused" in comment.body for comment in pull.issue.comments)
+    assert any("Needs you: the push was refused" in each.body for each in pull.issue.comments)
 
 
 def test_a_review_that_quotes_a_secret_is_saved_without_it(make_hub: MakeHub) -> None:

@@ -248,6 +248,6 @@ def test_a_workflow_that_cannot_be_continued_says_what_to_add_and_the_round_is_k
     assert job.code == 6
     assert "task-id: {type: string}" in job.log
     assert job.outputs["continue"] == "true"
-    assert "Round 2 of 3 is next" in job.summary
+    assert "Round 2 of 3 · worker" in job.summary
     assert hub.state().get("lease") is None
     assert hub.job(task_id="T-001").outputs["outcome"] == "approved"

@@ -113,6 +113,7 @@ class MemoryForge:
         self.reruns: list[int] = []
         self.readings: list[str] = []
         self.unread: LoopError | None = None
+        self.edits: list[str] = []
         self._ids = itertools.count(100)
 
     def open_issue(self, title: str, body: str = "", *labels: str) -> MemoryIssue:
@@ -333,12 +334,19 @@ class MemoryForge:
         pull.auto_merge = why is None
         return why
 
+    def edit_comment(self, id_: str, body: str) -> bool:
+        for thing in (*self.issues.values(), *self.pulls):
+            for n, post in enumerate(thing.comments):
+                if post.id == id_:
+                    thing.comments[n] = replace(post, body=body)
+                    self.edits.append(body)
+                    return True
+        return False
+
     def put_comment(self, number: int, id_: str, body: str, marker: str) -> str:
         comments = self._thing(number).comments
-        for n, post in enumerate(comments):
-            if post.id == id_:
-                comments[n] = replace(post, body=body)
-                return id_
+        if self.edit_comment(id_, body):
+            return id_
         comments.append(Post(str(next(self._ids)), self.me, body))
         return comments[-1].id
 

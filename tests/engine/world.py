@@ -183,7 +183,9 @@ class World:
             clock=self.clock,
             reporter=self.reporter,
             options=options,
-            publisher=Publisher(forge, store, self.reporter, options, worker.diff),
+            publisher=Publisher(
+                forge, store, self.reporter, options, worker.diff, dict.fromkeys(Role, "fake")
+            ),
             cancellation=CancellationCheck(forge, self.reporter) if self.watched else None,
             checks=ChecksReader(forge, self.clock, self.reporter, {"loop.yml"}),
         )

@@ -37,6 +37,7 @@ EFFECTS: Mapping[str, tuple[str, ...]] = {
     "Store": ("save", "sync", "keep_aside"),
     "Forge": (
         *("open_pull_request", "post_review", "update_threads", "mark_ready", "put_comment"),
+        "edit_comment",
         *("submit_verdict", "enable_auto_merge"),
         *("set_status", "set_label", "dispatch", "react", "post_issue", "reply", "rerun"),
     ),

@@ -359,6 +359,8 @@ class Engine:
             self._journal.stop(cancelled)
             return False
         self.posts.post(outbox.posts_at_start(self.state))
+        if effect.role is Role.REVIEWER and effect.attempt == 1:
+            self.posts.show_progress()
         return not commanded
 
     def _apply_work(self, event: Event, files: dict[str, bytes | None]) -> None:

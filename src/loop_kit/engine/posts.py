@@ -25,6 +25,15 @@ class Posts:
         """Whether there is somewhere to post to."""
         return self._publisher is not None
 
+    def show_progress(self) -> None:
+        """Show in the status comment that the reviewer reads now; without an answer it is left.
+
+        The worker is named by the comment that ended the last round. So a round costs one request
+        more, however long its agents take.
+        """
+        if self._publisher is not None and not self.forge_is_down:
+            self._publisher.show_progress(self._journal.state)
+
     def post(self, items: tuple[OutboxItem, ...]) -> None:
         """Make these posts exist; their intents are durable."""
         card = self._journal.card

@@ -31,7 +31,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Role, RoundRecord
 from loop_kit.engine.options import Options
 from loop_kit.engine.saved_reviews import read_reviews
-from loop_kit.errors import ForgeRefused
+from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import Diff, Forge, PullRequest, Reporter, Store
 from loop_kit.ports.forge import ThreadUpdate
 
@@ -95,6 +95,20 @@ class Publisher:
         except ForgeRefused as error:
             self._reporter.warn(str(error))
             return _refuse(item, str(error))
+
+    def show_progress(self, state: LoopState) -> None:
+        """Show in the status comment what an agent does now, as far as possible.
+
+        It is no intent: when the round is over, the comment is updated anyhow.
+        """
+        item = outbox.item_of(state, outbox.STATUS_COMMENT)
+        if item is None or not item.ref or not outbox.may_show_progress(state):
+            return
+        text = self._options.redact(status.status_comment(state, self._context))
+        try:
+            self._forge.edit_comment(item.ref, _signed(state, item, text))
+        except (ForgeRefused, ForgeUnavailable) as error:
+            self._reporter.note(f"The status comment is not updated: {error}")
 
     def _post_pull_request(self, state: LoopState, card: TaskCard, item: OutboxItem) -> Published:
         found: PullRequest | None = None

@@ -224,6 +224,10 @@ class Forge(Protocol):
         """Replace the body of our comment `id_`, or post a new one; returns its id."""
         ...
 
+    def edit_comment(self, id_: str, body: str) -> bool:
+        """Replace the body of our comment `id_`; whether there is one."""
+        ...
+
     def find_issue(self, marker: str) -> str | None:
         """The number of our issue that begins with `marker`, searched among our newest."""
         ...

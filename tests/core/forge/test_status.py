@@ -47,7 +47,7 @@ def test_the_status_comment_shows_how_agents_are_confined_once_that_is_known() -
 def test_the_status_comment_tells_rounds_cost_and_how_to_stop() -> None:
     body = status_comment(rejected())
     assert body.startswith("<!-- loop-kit:T-001:status-comment -->\n")
-    for text in ("Round 2 of 3 is next", "| 1 |", "cost unknown", "`/loop stop`"):
+    for text in ("Round 2 of 3 · worker", "| 1 |", "cost unknown", "`/loop stop`"):
         assert text in body
 
 

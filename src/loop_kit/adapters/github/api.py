@@ -25,6 +25,9 @@ from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.github.spacing import Spacing
 from loop_kit.adapters.retry import Deadline, retry
 from loop_kit.adapters.spare_token import SpareToken
+from loop_kit.core.forge.inline_comments import InlineComment
+from loop_kit.core.text.harmless import cut
+from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import ForgeUnavailable, LoopError
 
 __all__ = ["Access", "AnswerLost", "GitHubApi", "ReviewComment"]
@@ -375,3 +378,13 @@ def _translate(error: GithubException, permission: str) -> LoopError:
         return AnswerLost(f"GitHub answered {error.status}: {message}", "Run the job again later.")
     needed = refusals.missing_permissions(error.data) or [permission]
     return refusals.refusal(error.status, message, needed)
+
+
+def review_comment(comment: InlineComment) -> ReviewComment:
+    """A comment of a review as the API takes it."""
+    return {
+        "path": comment.path,
+        "line": comment.line,
+        "side": comment.side,
+        "body": cut(comment.body, MAX_BODY),
+    }

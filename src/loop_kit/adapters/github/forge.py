@@ -19,19 +19,17 @@ from loop_kit.adapters.github.answers import (
     pull_from_list,
     pull_of,
 )
-from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment
+from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment, review_comment
 from loop_kit.adapters.github.checks import CheckReader, rerun_failed
 from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.spare_token import CHECKS_NOT_STARTED
 from loop_kit.core.ci.requests import PullFacts
-from loop_kit.core.forge.inline_comments import InlineComment, ReviewPost
+from loop_kit.core.forge.inline_comments import ReviewPost
 from loop_kit.core.forge.render import begins_with, read_marker
 from loop_kit.core.forge.status import MAX_STATUS, STATUS_CONTEXT, Label, StatusState
 from loop_kit.core.loop.conversation import Conversation
 from loop_kit.core.loop.run_ends import RunStatus
 from loop_kit.core.loop.state import Lease
-from loop_kit.core.text.harmless import cut
-from loop_kit.core.text.sanitize import MAX_BODY
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import PullRequest
 from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
@@ -264,7 +262,7 @@ class GitHubForge(CheckReader):
 
         tries = [review(post.whole, [])]
         if post.comments:
-            tries.insert(0, review(post.body, [_review_comment(c) for c in post.comments]))
+            tries.insert(0, review(post.body, [review_comment(c) for c in post.comments]))
         for attempt in tries:
             try:
                 return self._api.create("pull-requests: write", attempt, find)
@@ -322,15 +320,18 @@ class GitHubForge(CheckReader):
         issue = self._api.repository.get_issue(number)
         if self._access.spare.is_used:
             body = f"{body}\n\n{CHECKS_NOT_STARTED}"
-        if id_.isdigit():
-            path = f"/issues/comments/{id_}"
-            if self._api.set("issues: write", "PATCH", path, {"body": body}, unless=404):
-                return id_
+        if self.edit_comment(id_, body):
+            return id_
         return self._api.create(
             "issues: write",
             lambda: str(issue.create_comment(body).id),
             lambda: self.find_post(number, marker),
         )
+
+    def edit_comment(self, id_: str, body: str) -> bool:
+        """Replace the body of our comment `id_`; whether there is one."""
+        path, change = f"/issues/comments/{id_}", {"body": body}
+        return id_.isdigit() and self._api.set("issues: write", "PATCH", path, change, unless=404)
 
     def find_issue(self, marker: str) -> str | None:
         """The number of our issue that begins with `marker`, among our newest 100."""
@@ -385,12 +386,3 @@ def _pull_request(pull: Any) -> PullRequest:
 def _post_id(posts: Iterable[Any], marker: str, us: Collection[str]) -> str | None:
     own = (post for post in posts if any(is_post(post, marker, login) for login in us))
     return next((str(post.id) for post in own), None)
-
-
-def _review_comment(comment: InlineComment) -> ReviewComment:
-    return {
-        "path": comment.path,
-        "line": comment.line,
-        "side": comment.side,
-        "body": cut(comment.body, MAX_BODY),
-    }

@@ -30,15 +30,22 @@ def acknowledgement(
     runs = state.outcome is None and state.state is not Phase.PAUSED
     parts = [
         marker(state.task_id, outbox.ACKNOWLEDGEMENT),
-        f"### {heading(state, context).text}",
-        "",
-        f"Loop {code(state.task_id)}{f' · {pull}' if pull else ''}",
+        *_title(state, context, pull, runs=runs),
         "",
         *(_running(state, context) if runs else lead(state, context)),
         *stop_sections(state),
         *_verify_note(state, card.verify if card else ()),
     ]
     return cut("\n".join(parts), MAX_BODY - 512, f"The rest is on `{branch(state)}`.")
+
+
+def _title(state: LoopState, context: PostContext, pull: str, *, runs: bool) -> list[str]:
+    """The heading; while the loop runs it names no round, so that it is not updated in each."""
+    loop = f"Loop {code(state.task_id)}"
+    where = f" · {pull}" if pull else ""
+    if runs:
+        return [f"### 🔵 {loop} is running{where}"]
+    return [f"### {heading(state, context).text}", "", f"{loop}{where}"]
 
 
 def _running(state: LoopState, context: PostContext) -> list[str]:

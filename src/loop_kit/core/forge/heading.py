@@ -100,11 +100,19 @@ def doing(state: LoopState, context: PostContext) -> str | None:
     attempt = state.attempt
     if attempt is None or not attempt.claimed or not state.is_running:
         return None
-    role = attempt.role
-    named = context.agents.get(role)
-    who = f"{role.words} ({inline(named, 80)})" if named else role.words
     again = f", attempt {attempt.number}" if attempt.number > 1 else ""
-    return f"{who} {_DOES[role]}{again}"
+    return f"{_who(attempt.role, context)} {_DOES[attempt.role]}{again}"
+
+
+def _who(role: Role, context: PostContext) -> str:
+    named = context.agents.get(role)
+    return f"{role.words} ({inline(named, 80)})" if named else role.words
+
+
+def _next_role(state: LoopState) -> Role:
+    if state.state is not Phase.AWAITING_REVIEW:
+        return Role.WORKER
+    return Role.SECOND_REVIEWER if is_second_review_awaited(state) else Role.REVIEWER
 
 
 def _running(state: LoopState, context: PostContext) -> str:
@@ -114,10 +122,7 @@ def _running(state: LoopState, context: PostContext) -> str:
     now = doing(state, context)
     if now is not None:
         return f"{of} · {now}"
-    if state.state is Phase.AWAITING_REVIEW:
-        second = "second " if is_second_review_awaited(state) else ""
-        return f"{of} · the {second}review is next"
-    return f"{of} is next" if state.history else f"{of} begins"
+    return f"{of} · {_who(_next_role(state), context)} is next"
 
 
 def _facts(state: LoopState, *, so_far: bool = False) -> tuple[str, ...]:

@@ -150,6 +150,16 @@ def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(i for i in pending(state) if i.key in _GREETINGS and not i.ref)
 
 
+def may_show_progress(state: LoopState) -> bool:
+    """Whether a round has a request left to show that the reviewer reads.
+
+    An approving round of a loop from an issue has none; a round whose commands fail approves not.
+    """
+    verification = state.verification
+    fails = verification is not None and not verification.passed
+    return state.source.issue is None or fails
+
+
 def posts_at_start(state: LoopState) -> tuple[OutboxItem, ...]:
     """Those of `pending` that wait for the push that starts an agent: they need no other one."""
     if not state.is_running:
@@ -182,15 +192,13 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     posted = _posted_outcome(before)
     if posted is not None and after.outcome is None:
         _retry_refused(items, after)
-    if (
-        reviewed
-        or posted is not after.outcome
-        or before.state is Phase.IDLE
-        or _is_pause_changed(before, after)
-        or before.waiting_for != after.waiting_for
-    ):
+    changed = posted is not after.outcome or _is_pause_changed(before, after)
+    changed = changed or before.state is Phase.IDLE
+    changed = changed or before.waiting_for != after.waiting_for
+    if reviewed or changed:
         _intend_status(items, after)
-    if _acknowledged(before) != _acknowledged(after):
+    opens = bool(reviewed) and after.pull_request is None
+    if changed or opens or _acknowledged(before) != _acknowledged(after):
         _intend(items, ACKNOWLEDGEMENT, after)
     return tuple(items.values())
 
@@ -207,9 +215,10 @@ def _posted_outcome(state: LoopState) -> Outcome | None:
 
 
 def _acknowledged(state: LoopState) -> tuple[object, ...]:
-    """What an acknowledgement says beside the status: the pull request, the verify commands."""
-    opened = item_of(state, PULL_REQUEST)
-    return state.pull_request, opened.why if opened else "", state.verify
+    """What an acknowledgement says beside the outcome: the pull request, and what may be used."""
+    opened, limits = item_of(state, PULL_REQUEST), state.limits
+    why = opened.why if opened else ""
+    return state.pull_request, why, state.verify, limits.max_rounds, limits.max_cost_usd
 
 
 def _is_pause_changed(before: LoopState, after: LoopState) -> bool:
@@ -282,7 +291,6 @@ def _intend_status(items: _Intents, after: LoopState) -> None:
         LABELS: relabelled and (posted or issue_or_pull(after) is not None),
         COMMIT_STATUS: bool(after.head_sha) and after.held is None,
         STATUS_COMMENT: posted,
-        ACKNOWLEDGEMENT: after.source.issue is not None,
     }
     for key in (key for key, is_wanted in wanted.items() if is_wanted):
         _intend(items, key, after)
