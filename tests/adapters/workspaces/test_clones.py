@@ -233,6 +233,22 @@ def test_what_a_verify_command_prints_names_files_as_git_does(local: Local, clon
     assert result.tail == "a.py:1: wrong\n.\n"
 
 
+def test_the_failing_tests_of_a_junit_report_that_a_command_names_come_first(
+    local: Local, cloner: Cloner, tmp_path: Path
+) -> None:
+    report = "<t><testcase classname='calc' name='double'><failure/></testcase></t>"
+    (tmp_path / "elsewhere.xml").write_text(report, "utf-8")
+    head = local.commit({"old.xml": report})
+    write = f'echo "{report}" >out.xml; echo red; false --junitxml=out.xml'
+    link = f"ln -s {tmp_path}/elsewhere.xml out.xml; false --junitxml=out.xml"
+    stale = "false --junitxml=old.xml"
+    shown = {
+        command: verifier(cloner).verify(head, [command], 60).results[0].tail
+        for command in (write, link, stale)
+    }
+    assert shown == {write: "Failing tests: calc::double\nred\n", link: "", stale: ""}
+
+
 def verifier(cloner: Cloner, **environ: str) -> CloneVerifier:
     return CloneVerifier(workplace(cloner), {"PATH": os.environ["PATH"], **environ})
 

@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loop_kit.adapters.process import process
+from loop_kit.adapters.workspaces.junit_reports import JUnitReports
 from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.adapters.workspaces.workplace import Workplace
+from loop_kit.core.checks.junit import failing_words
 from loop_kit.core.loop.state import CommandResult, Verification
 from loop_kit.core.text.own_paths import without_folders
 from loop_kit.ports import SetupFailed
@@ -70,7 +72,7 @@ class CloneVerifier:
         timeout: float,
         log: Callable[[bytes], None],
     ) -> CommandResult:
-        tail = _LoggedTail(log)
+        tail, reports = _LoggedTail(log), JUnitReports(path, command)
         started = time.monotonic()
         with self._kept():
             ended = run_shell(command, path, env, tail, timeout, self._box)
@@ -78,6 +80,8 @@ class CloneVerifier:
         text = without_folders(tail.text, (path.as_posix(),))
         if ended.timed_out:
             text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"
+        if ended.exit_code:
+            text = failing_words(reports.failing_tests()) + text
         return CommandResult(
             command=command,
             exit_code=124 if ended.timed_out else ended.exit_code,
