@@ -56,6 +56,7 @@ SLOW = (
     "core/card/test_issue_time.py",
     "core/secrets/test_false_positives.py",
     "e2e",
+    "engine/test_base_moves_crashes.py",
     "engine/test_crashes.py",
     "engine/test_races.py",
     "engine/test_second_review_crashes.py",

@@ -168,9 +168,10 @@ class World:
         worker = WorkerPass(
             dispatcher, workspaces, verifier, self.repository, store, briefer, options
         )
+        base_branch: Any = Fused(self.base_branch, fuse, "base_branch")
         groundwork = Groundwork(
             *(self.sandbox, workspaces, verifier, self.clock, self.reporter, options),
-            *(self.base_branch, forge),
+            *(base_branch, forge),
         )
         return Engine(
             store=store,

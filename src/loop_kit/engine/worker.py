@@ -13,7 +13,7 @@ from loop_kit.core.briefing.prompts import Context, Paths, worker_prompt
 from loop_kit.core.card.scope import Violation, judge
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.base_moves import commit_to_merge
+from loop_kit.core.loop.base_moves import commit_to_merge, mergeable_tip
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.effects import (
     RunAgent,
@@ -161,7 +161,7 @@ class WorkerPass:
         head = collected.own if collected.unfinished else collected.head
         if head == state.branch_tip:
             return None
-        span = self._repository.span(state.tip, head, state.base.tip)
+        span = self._repository.span(state.tip, head, mergeable_tip(state))
         if not span.descends or self._violations(state, head, span):
             return None
         return Wip(sha=head, commits=len(span.commits))
@@ -220,7 +220,7 @@ class WorkerPass:
         if collected.unfinished:
             message = collected.unfinished
             return self._fail(state, ended, delivered, Failure.UNFINISHED, message, collected)
-        span = self._repository.span(state.tip, head, state.base.tip)
+        span = self._repository.span(state.tip, head, mergeable_tip(state))
         if not span.descends:
             message = f"the history was rewritten: {head[:10]} does not build on {state.tip[:10]}"
             return self._fail(state, ended, delivered, Failure.HISTORY, message, collected)
@@ -282,7 +282,7 @@ class WorkerPass:
         return (*found, *self._leaks(state, head))
 
     def _leaks(self, state: LoopState, head: str) -> tuple[Violation, ...]:
-        return self._repository.leaks(state.tip, head, self._options.secrets, state.base.tip)
+        return self._repository.leaks(state.tip, head, self._options.secrets, mergeable_tip(state))
 
     def _parse_report(self, state: LoopState, delivered: Delivered) -> WorkReport:
         document = document_of(delivered, Role.WORKER)

@@ -258,7 +258,7 @@ class _Publication:
         rules = bootstrap.scope_rules(settings, card, self._root, ci=True)
         token = {"token for git": self._server.remote.token}
         secrets = Forms({**token, **known_secrets(settings, self._request.environ)})
-        outside = judge(repository.span(tip, head).commits, rules)
+        outside = judge(repository.span(tip, head, state.base.tip).commits, rules)
         return (*outside, *repository.leaks(tip, head, secrets))
 
     def _settings(self, card: TaskCard, base_sha: str) -> Settings:

@@ -116,7 +116,7 @@ class GitRepository:
         self._obtain = obtain
         self._patches = Patches(git, (*_DIFF, *_WITH_COUNTS))
         self._last_diff: tuple[str, str, Diff] | None = None
-        self._last_commits: tuple[str, str, list[RawCommit]] | None = None
+        self._last_commits: tuple[tuple[str, ...], list[RawCommit]] | None = None
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
@@ -193,13 +193,13 @@ class GitRepository:
     def _commits(self, parent: str, head: str, base_tip: str) -> tuple[list[RawCommit], bool]:
         """The commits between two, newest first, and whether the later builds on the earlier."""
         known = self._last_commits
-        if known is not None and known[:2] == (parent, head):
-            return known[2], True
+        if known is not None and known[0] == (parent, head, base_tip):
+            return known[1], True
         try:
             commits, descends = History(self._git.objects).line(parent, head), True
         except NotPlain:
             commits, descends = self._log(parent, head, base_tip)
-        self._last_commits = (parent, head, commits) if descends else None
+        self._last_commits = ((parent, head, base_tip), commits) if descends else None
         return commits, descends
 
     def _log(self, parent: str, head: str, base_tip: str) -> tuple[list[RawCommit], bool]:

@@ -48,10 +48,17 @@ def worked_on(state: LoopState) -> str:
     return state.wip.sha if state.wip else state.tip
 
 
+def mergeable_tip(state: LoopState) -> str:
+    """The tip of the base branch, where the work may merge it; '' where it may not, or is unknown.
+
+    The loop then leaves its branch alone, and a worker's merge is refused as any other.
+    """
+    return state.base.tip if state.limits.update_branch == "when-needed" else ""
+
+
 def commit_to_merge(state: LoopState) -> str:
     """The commit of the base branch whose merge the worker is to resolve; '' if there is none."""
-    merges = state.limits.update_branch == "when-needed" and bool(state.base.conflicts)
-    return state.base.tip if merges else ""
+    return mergeable_tip(state) if state.base.conflicts else ""
 
 
 def conflict_words(state: LoopState) -> str:
