@@ -178,7 +178,6 @@ def test_show_for_programs_is_one_json_object(repo: Repo) -> None:
         "criteria": [{"id": "C1", "text": "ü"}],
         "in_scope": {"patterns": ["Makefile"], "prose": ["prose"]},
         "out_of_scope": {"patterns": [], "prose": []},
-        "unsupported_fields": [],
     }
 
 

@@ -108,7 +108,6 @@ def _document(found: "LocalCard") -> dict[str, object]:
         "criteria": [{"id": id_, "text": text} for id_, text in card.criteria],
         "in_scope": asdict(found.in_scope),
         "out_of_scope": asdict(found.out_of_scope),
-        "unsupported_fields": list(card.unsupported_fields),
     }
 
 
@@ -127,8 +126,7 @@ def _lines(local: "LocalCard") -> list[str]:
     lines += _section("Limits", _set(found.limits.model_dump(exclude_none=True)))
     for label, role in (("Worker", found.worker), ("Reviewer", found.reviewer)):
         lines += _section(label, _set(role.model_dump(exclude_none=True)))
-    lines += _section("Depends on", found.depends_on)
-    return lines + _section("Not acted on by this version", found.unsupported_fields)
+    return lines + _section("Depends on", found.depends_on)
 
 
 def _set(fields: Mapping[str, object]) -> list[str]:

@@ -30,6 +30,7 @@ class Options:
     draft: bool = True
     sign_off: str = ""
     models: Mapping[Role, str] = field(default_factory=dict)
+    keeps_record: bool = True
     estimate: Callable[[Spent], Spent] = lambda spent: spent
     """Adds what tokens cost by a table, where a backend reports no money."""
 

@@ -62,7 +62,7 @@ class Publisher:
         self._reporter = reporter
         self._options = options
         self._diff = diff
-        self._context = PostContext(forge.page, agents or {})
+        self._context = PostContext(forge.page, agents or {}, options.keeps_record)
         self._posts_of_card: Mapping[str, _PostOfCard] = {
             outbox.PULL_REQUEST: self._post_pull_request,
             outbox.ACKNOWLEDGEMENT: self._post_acknowledgement,

@@ -57,7 +57,9 @@ def report_end(
     record = _write_record(context, secrets)
     files |= {"record-path": str(record)} if record else {}
     redact = Redactor(secrets.values())
-    summary = redact(job_summary(state, PostContext(context.forge.page)))
+    summary = redact(
+        job_summary(state, PostContext(context.forge.page, keeps_record=settings.record != "off"))
+    )
     refusals.append(try_write(write_summary, environ.get("GITHUB_STEP_SUMMARY", ""), summary))
     claimed = settings.phase == "claim" and state.lease is not None
     values = {

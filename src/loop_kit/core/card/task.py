@@ -91,11 +91,6 @@ class TaskCard(Record):
         return tuple((f"C{n}", text) for n, text in enumerate(self.acceptance_criteria, 1))
 
     @property
-    def unsupported_fields(self) -> tuple[str, ...]:
-        """What the card asks for and this version does not act on; a run warns of each."""
-        return ("limits.max_diff_growth",) if self.limits.max_diff_growth else ()
-
-    @property
     def sha256(self) -> str:
         """The hash of what the card asks for; `status`, which we manage, is left out.
 

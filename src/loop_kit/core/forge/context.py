@@ -28,10 +28,12 @@ class PostContext(NamedTuple):
     Attributes:
         page: The repository's page on the forge, "" where it is unknown.
         agents: What works in each role, as far as it is known before it has reported.
+        keeps_record: Whether jobs keep the record of their attempts as an artifact.
     """
 
     page: str = ""
     agents: Mapping[Role, str] = MappingProxyType({})
+    keeps_record: bool = True
 
     def compare(self, parent: str, head: str) -> str | None:
         """What a round has changed."""
@@ -55,6 +57,13 @@ class PostContext(NamedTuple):
         """A run of the workflow, which has the log."""
         known = self.page and run_id and run_id.isdigit()
         return f"{self.page}/actions/runs/{run_id}" if known else None
+
+    def run_links(self, run_id: str | None) -> list[str]:
+        """Links to the log of a run, and to the record of its attempts."""
+        run = self.run(run_id)
+        if run is None:
+            return []
+        return [f"[log]({run})", *([f"[record]({run}#artifacts)"] if self.keeps_record else [])]
 
     def file(self, revision: str, path: str, line: int | None = None) -> str | None:
         """A file at a commit or on a branch, and a line of it."""

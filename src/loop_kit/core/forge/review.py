@@ -173,6 +173,5 @@ def _about(record: RoundRecord, context: PostContext) -> str:
     size = f"+{record.lines_added} −{record.lines_deleted} in {counted(record.files, 'file')}"
     by = " and ".join(v.reviewer for v in record.reviews if v.reviewer and v.decision)
     commit = link(f"`{record.head_sha[:10]}`", context.compare(record.parent_sha, record.head_sha))
-    log = context.run(record.run_id)
     parts = [f"Reviewed {commit} ({size})", *([f"by {inline(by, 100)}"] if by else [])]
-    return " · ".join([" ".join(parts), *([f"[log]({log})"] if log else [])])
+    return " · ".join([" ".join(parts), *context.run_links(record.run_id)])

@@ -49,7 +49,7 @@ def _row(record: RoundRecord, state: LoopState, context: PostContext) -> list[st
         _findings(record, state),
         duration(used.agent_seconds) if used.agent_seconds else "",
         money(used.cost_usd, used.estimated_cost_usd) or "",
-        _run(record, context),
+        " · ".join(context.run_links(record.run_id)),
     ]
 
 
@@ -82,11 +82,6 @@ def _findings(record: RoundRecord, state: LoopState) -> str:
 
 def _named(ids: Sequence[str]) -> str:
     return ", ".join(ids) if len(ids) <= _MAX_IDS else str(len(ids))
-
-
-def _run(record: RoundRecord, context: PostContext) -> str:
-    log = context.run(record.run_id)
-    return f"[log]({log})" if log else ""
 
 
 def usage_table(state: LoopState) -> list[str]:

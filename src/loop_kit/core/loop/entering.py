@@ -76,8 +76,7 @@ class Start:
     def ignored_fields(self) -> tuple[str, ...]:
         """What the card asks for and this run does not act on."""
         is_local = self.lease is None
-        local = ("depends_on",) if self.card.depends_on and is_local else ()
-        return (*self.card.unsupported_fields, *local)
+        return ("depends_on",) if self.card.depends_on and is_local else ()
 
     @property
     def ignores_verify(self) -> bool:
