@@ -79,7 +79,7 @@ def _sizes(bench: Bench, options: argparse.Namespace, quiet: list[rounds.Turn]) 
         f"a late round beside an early one ({options.rounds} rounds)", f"{whole[0]:.2f} x", "1.1 x"
     )
     yield Row(
-        f"`.loop/` after {options.rounds} rounds, beside half as many",
+        f"archive and state after {options.rounds} rounds, beside half as many",
         f"{whole[1]:.1f} MB, {whole[1] / half[1]:.2f} x",
         "2.0 x (linear)",
     )
