@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
-from loop_kit.core.agent.diagnosis import ProblemKind
+from loop_kit.core.agent.diagnosis import ProblemKind, sandbox_hint
 from loop_kit.core.briefing.prompts import Guidance, Paths
 from loop_kit.core.loop import bus, failures, policy, sessions
 from loop_kit.core.loop.effects import (
@@ -230,6 +230,9 @@ class Dispatcher:
             "spent": ended.spent.model_dump(exclude_none=True),
             "session_id": ended.session_id,
         }
+        hint = sandbox_hint(ended.exit_code, ended.stderr, state.sandbox)
+        if hint is not None:
+            self._reporter.warn(hint)
         kind = ended.problem.kind if ended.problem else None
         if kind is not None:
             data["problem"] = kind.value

@@ -18,6 +18,7 @@ from loop_kit.core.agent.diagnosis import (
     problem,
     remedy,
     retry_after,
+    sandbox_hint,
 )
 from loop_kit.core.loop.failures import (
     explain_failure,
@@ -273,3 +274,28 @@ def test_what_a_report_lacks_is_told_with_why_the_agent_did_not_finish() -> None
     assert said.startswith("no report: claude denied it Bash. Allow claude the tools")
     other = problem(ProblemKind.OVERLOAD, "x")
     assert explain_unfinished("no report", "claude", Role.WORKER, other) == "no report"
+
+
+READ_ONLY = "npm error code EROFS\nnpm error rofs Read-only file system"
+
+
+def test_an_agent_that_cannot_write_in_its_sandbox_is_told_which_settings_help() -> None:
+    hint = sandbox_hint(1, READ_ONLY, "user namespace; network: open")
+
+    assert hint is not None
+    for setting in ("shared_caches", "workspace-include", "workspace-setup", "sandbox: off"):
+        assert setting in hint
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "sandbox"),
+    [
+        (0, READ_ONLY, "namespaces"),
+        (1, "no", "namespaces"),
+        (1, READ_ONLY, "off"),
+        (1, READ_ONLY, "none"),
+        (1, READ_ONLY, ""),
+    ],
+)
+def test_who_does_not_fail_by_a_sandbox_gets_no_hint(code: int, stderr: str, sandbox: str) -> None:
+    assert sandbox_hint(code, stderr, sandbox) is None

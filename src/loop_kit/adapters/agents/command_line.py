@@ -236,11 +236,12 @@ class CommandLineAgent:
         }
         writable = [assignment.workspace, assignment.mailbox, *setup.homes.writable()]
         with ExitStack() as stack:
+            proxy = None
             if setup.upstream:
                 proxy = stack.enter_context(model_proxy(setup.upstream, environment))
                 argv = proxy.bridged([find_program(argv[0], environment) or argv[0], *argv[1:]])
                 writable.append(proxy.folder)
-            return process.stream(
+            ended = process.stream(
                 argv,
                 cwd=assignment.workspace,
                 env=environment,
@@ -252,6 +253,9 @@ class CommandLineAgent:
                 settled=lambda: reader.answer is not None or _has_report(assignment),
                 box=setup.box(writable, argv, environment),
             )
+            if proxy is not None and ended.exit_code:
+                proxy.check()
+            return ended
 
 
 def _take_answer(assignment: Assignment, reader: StreamReader, reporter: Reporter) -> None:
@@ -277,7 +281,7 @@ def _start_problem(backend: str, error: OSError) -> Problem:
     """The problem of a program that is missing, cannot be executed, or finds no resources."""
     absent = isinstance(error, (FileNotFoundError, PermissionError)) or error.errno == ENOEXEC
     kind = ProblemKind.MISSING_TOOL if absent else ProblemKind.UNKNOWN
-    return problem(kind, f"cannot start {backend}: {error.strerror}")
+    return problem(kind, f"cannot start {backend}: {error.strerror or error}")
 
 
 def _diagnose(

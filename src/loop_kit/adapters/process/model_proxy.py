@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,19 @@ class ModelProxy:
     """A proxy that runs: the folder with its socket is to be bound into the room."""
 
     folder: Path
+
+    def check(self) -> None:
+        """Refuse to go on without it.
+
+        Raises:
+            OSError: nobody answers at its socket any more.
+        """
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_START_SECONDS)
+            if connection.connect_ex(str(self.folder / _SOCKET)):
+                raise OSError(
+                    "The proxy that holds the model key has ended, so the agent had no model."
+                )
 
     def bridged(self, argv: Sequence[str]) -> list[str]:
         """The command line that starts `argv` so that it finds the proxy at `ADDRESS`."""

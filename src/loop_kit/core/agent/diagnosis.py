@@ -346,3 +346,18 @@ def remedy(kind: ProblemKind, backend: str, role: str, *, in_ci: bool = False) -
         doctor="" if in_ci else " (`loop doctor` names it)",
     )
     return f"{sentence}{ending}"
+
+
+_READ_ONLY = ("Read-only file system", "EROFS", "os error 30")
+
+
+def sandbox_hint(exit_code: int | None, stderr: str, sandbox: str) -> str | None:
+    """Which settings help an agent that could not write in its sandbox; None if that is not it."""
+    is_confined = bool(sandbox) and not sandbox.startswith(("off", "none"))
+    if not (is_confined and exit_code and any(words in stderr for words in _READ_ONLY)):
+        return None
+    return (
+        "The agent failed where it could not write: in the sandbox only its workspace, its own home"
+        " and temporary folders are writable. Name a cache in `shared_caches`, bring files in by"
+        " `workspace-include` or `workspace-setup`, or set `sandbox: off`."
+    )

@@ -212,6 +212,19 @@ def proxy_pid(made: ModelProxy) -> int:
     return next(p.pid for p in living if wanted in p.cmdline()[-1:])
 
 
+def test_a_proxy_that_has_ended_has_a_sentence_of_its_own(
+    server: ThreadingHTTPServer,
+) -> None:
+    url = f"http://127.0.0.1:{server.server_port}"
+    with model_proxy(Upstream(url, KEY), os.environ) as made:
+        made.check()
+        dead = psutil.Process(proxy_pid(made))
+        dead.kill()
+        psutil.wait_procs([dead], timeout=10)
+        with pytest.raises(OSError, match="The proxy that holds the model key has ended"):
+            made.check()
+
+
 def test_nobody_of_the_same_user_can_read_the_key_from_the_proxy(proxy: ModelProxy) -> None:
     pid = proxy_pid(proxy)
     assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
