@@ -204,10 +204,9 @@ def test_the_example_workflow_takes_a_committed_card_to_approval(
     assert second.outputs()["outcome"] == "approved"
     assert len(hub.git.pushes) == 8
     (pull,) = hub.api.repository(REPOSITORY).pulls.values()
-    assert [review.body.splitlines()[1] for review in pull.reviews] == [
-        "## Round 1: changes required",
-        "## Round 2: approved",
-    ]
+    first_review, second_review = pull.reviews
+    assert "Round 1: changes required" in first_review.body
+    assert "Round 2: approved" in second_review.body
 
 
 def test_a_label_on_an_issue_takes_the_shipped_workflow_to_approval(
