@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from tests.e2e import three_jobs
 from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS
 from tests.e2e.events import workflow_ended
 from tests.e2e.test_sweep_in_ci import grow_old, sweep
@@ -101,3 +102,27 @@ def test_the_sweep_decides_an_approval_that_waits_for_a_commit_status(hub: Hub) 
     assert hub.state()["outcome"] == "approved"
     assert hub.state()["usage"]["dispatches"] == 1
     assert "decided by its checks" in swept.summary
+
+
+def test_in_three_jobs_claim_and_publish_read_the_checks_and_the_agents_job_none(
+    make_hub: MakeHub,
+) -> None:
+    hub = make_hub(both_fixed())
+    check_pushed_work(hub, "unit", "failure", RED)
+    three_jobs.run(hub)
+    hub.git.after_push.pop()
+    check_pushed_work(hub, "unit", None)
+
+    second = three_jobs.continued(hub)
+
+    assert second.published.code == 0, second.published.log
+    assert [f.get("by", "") for f in hub.state()["findings"]] == ["", "checks"]
+    assert hub.state()["waiting_for"] == ["unit"]
+    assert second.published.outputs["continue"] == "false"
+    check = hub.api.repository(REPOSITORY).check_runs[-1]
+    hub.api.end_check(check, "success")
+
+    ended = three_jobs.claim(hub, event=workflow_ended(WORK, check.sha))
+
+    assert (ended.code, ended.outputs["continue"]) == (0, "false"), ended.log
+    assert hub.state()["outcome"] == "approved"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.world import World, two_rounds
+from tests.engine.world import Died, Fuse, World, two_rounds
 from tests.fakes import Act
 
 from loop_kit.core.checks.reading import Check
-from loop_kit.core.loop.state import Outcome, Role
+from loop_kit.core.loop.state import LoopState, Outcome, Role, parse_state
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 
 if TYPE_CHECKING:
@@ -301,3 +304,32 @@ def test_a_permission_for_checks_that_an_older_workflow_lacks_is_named_once(
         "The checks are not read in this loop: GitHub answered 403. Add `checks: read`."
     ]
     assert "checks were not read" in state.checks.note
+
+
+def wait_and_approve(world: World, fuse: Fuse) -> LoopState:
+    """A round whose check is cancelled, run again, and passes; who dies is followed by another."""
+    world.limits = world.limits.model_copy(update={"checks": "findings"})
+    world.forge.me, world.script = "loop-app[bot]", at_once
+    world.forge.every_commit = (state_of("lint", "cancelled"),)
+    with contextlib.suppress(Died):
+        world.job(fuse)
+    if not world.forge.reruns:
+        assert world.job(fuse).waiting_for == ("lint",)
+    world.forge.every_commit = (BUILD, state_of("lint", "passed"))
+    with contextlib.suppress(Died):
+        world.job(fuse)
+    state = parse_state(world.server.state)
+    return state if state.is_finished else world.job()
+
+
+def test_a_process_may_die_at_any_call_of_a_wait_and_posts_nothing_twice(tmp_path: Path) -> None:
+    undisturbed = Fuse()
+    wait_and_approve(World(tmp_path), undisturbed)
+    for number in range(1, len(undisturbed.passed) + 1):
+        world = World(tmp_path)
+        state = wait_and_approve(world, Fuse(number))
+        where = undisturbed.passed[number - 1]
+        assert (state.outcome, state.lease) == (Outcome.APPROVED, None), where
+        posts = Counter([*world.posted(), *world.commented()])
+        assert set(posts.values()) == {1}, where
+        assert not world.forge.pulls[0].draft, where
