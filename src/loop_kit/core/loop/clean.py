@@ -25,6 +25,7 @@ T = TypeVar("T")
 _KEPT = (TaskCard, Command, Lease, Limits, OutboxItem, Session, Source, Enum)
 _IDS = frozenset(
     {"task_id", "card_sha256", "base_sha", "start_sha", "head_sha", "sha", "work_sha", "onto"}
+    | {"diff_base", "merge_base", "tip"}
     | {"command", "verify", "work_branch", "state_branch", "base_branch", "branch", "starter"}
 )
 
