@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.core.github_markdown import live
+from tests.core.github_markdown import OurLinks, live
 from tests.e2e.conftest import BOT, REPOSITORY, JobResult
 from tests.hostile.rows import Verdict
 from tests.hostile.scene import KEY, LOGIN, TOKEN, Scene
@@ -153,7 +153,7 @@ class _Found:
     def row_11(self) -> Iterator[str]:
         action: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
         for name in self._first.outputs:
-            if name not in {*action["outputs"], "bundle-path"}:
+            if name not in {*action["outputs"], "bundle-path", "record-path"}:
                 yield f"an output {name!r} was forged"
         if self._first.outputs.get("outcome"):
             yield "the outcome was forged"
@@ -192,9 +192,10 @@ class _Found:
                 yield f"{path} was not refused"
 
     def row_20(self) -> Iterator[str]:
+        links = OurLinks(f"{self._scene.hub.git.url}/{REPOSITORY}")
         for post in self._posts():
-            if live(post):
-                yield f"a post acts: {', '.join(sorted(live(post)))}"
+            if acts := live(post, links=links):
+                yield f"a post acts: {', '.join(sorted(acts))}"
 
     def row_21(self) -> Iterator[str]:
         if self._second.outputs.get("outcome") != "invalid_review_report":
