@@ -13,7 +13,6 @@ is checked out and those of the loop, without history. What happened can be reco
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.removal import make_room
 from loop_kit.adapters.special_files import special_files
 from loop_kit.adapters.workspaces.object_files import ObjectFiles, are_damaged, object_files
+from loop_kit.frozen import frozen
 from loop_kit.ports import LOST, Tampered
 
 _NAMES = ("HEAD", "config", "packed-refs", "index", "info/exclude", "objects/info/alternates")
@@ -35,7 +35,7 @@ Refetch = Callable[[Mapping[str, str]], bool]
 """Fetches commits from the server as these refs; whether all of them are here since."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Before:
     """What the repository was like: files, branches, what is no file, and the files of objects."""
 
