@@ -122,6 +122,32 @@ def test_very_much_text_is_cut_and_says_so(tmp_path: Path) -> None:
     assert "the rest is in the file" in html
 
 
+def test_a_transcript_of_50_mb_is_shown_from_its_beginning(tmp_path: Path) -> None:
+    state = loop()
+    folder = folder_of(tmp_path, state)
+    with (folder / "runs" / RUN / "r1_worker_2/output.log").open("wb") as stream:
+        stream.write(b"the beginning\n")
+        stream.truncate(50 * 1024 * 1024)
+    html = render(ReportData(folder, state, None).document(), "html")
+    assert "the beginning" in html
+    assert len(html) < 1_000_000
+
+
+def test_a_loop_of_many_rounds_fits_on_the_page(tmp_path: Path) -> None:
+    state = b.awaiting_work()
+    for number in range(1, 61):
+        state = state.model_copy(
+            update={"limits": state.limits.model_copy(update={"max_rounds": 500})}
+        )
+        worked = b.after(state, b.attempted(Role.WORKER), b.work_reported(number, number))
+        state = b.after(worked, b.attempted(Role.REVIEWER), b.rejected(number))
+        if not state.is_running:
+            state = b.after(state, b.resumed(state.limits))
+    html = render(ReportData(tmp_path, state, None).document(), "html")
+    assert html.count("<strong>Round ") == len(state.history) == 60
+    assert len(html) < 8_000_000
+
+
 def test_a_loop_without_record_archive_or_card_has_a_page(tmp_path: Path) -> None:
     state = b.awaiting_work()
     html = render(ReportData(tmp_path, state, None).document(), "html")

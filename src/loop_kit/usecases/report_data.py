@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loop_kit.adapters.git.repository import GitRepository
-from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, open_plain
 from loop_kit.core.forge.figures import usage_text
 from loop_kit.core.forge.heading import heading
 from loop_kit.core.loop import bus, run_names, run_record
@@ -212,9 +212,13 @@ class ReportData:
     def _read(path: Path) -> str:
         """The beginning of a file, which may be missing or no plain file."""
         try:
-            return (read_plain(path, _MAX_FILE) or b"").decode("utf-8", "replace")
+            stream = open_plain(path)
         except (BusFileUnreadable, OSError):
-            return "[too long to be shown here]" if path.is_file() else ""
+            return ""
+        if stream is None:
+            return ""
+        with stream:
+            return stream.read(_MAX_FILE).decode("utf-8", "replace")
 
 
 def _attempt_row(attempt: AttemptRecord) -> Document:
