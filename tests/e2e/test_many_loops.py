@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.e2e.conftest import BOT, CARD, Hub
+from tests.e2e.conftest import BOT, CARD, REPOSITORY, Hub
 from tests.e2e.shapes import ShapedHub
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def assert_only_its_own(asked: Asked, bare: BareRepository, task_id: str) -> Non
     questions = [one.question for one in asked.git if one.question.command]
     prefixes = {prefix for question in questions for prefix in question.prefixes}
     own = f"loop/{task_id}/"
-    assert {p for p in prefixes if own not in p and not p.endswith("heads/main")} == set()
+    base = ("heads/main", "heads/main/HEAD")
+    assert {p for p in prefixes if own not in p and not p.endswith(base)} == set()
     listings = [question for question in questions if question.command == "ls-refs"]
     assert all(question.prefixes for question in listings)
     wants = {want for question in questions for want in question.wants}
@@ -95,6 +96,7 @@ def test_a_loop_among_two_hundred_costs_what_a_loop_alone_costs(hub: Hub) -> Non
         f".loop/tasks/{id_}.json": json.dumps({**CARD, "task_id": id_}) for id_ in ("A-1", "B-1")
     }
     hub.bare.commit_files("main", cards)
+    hub.api.repository(REPOSITORY).label("loop:approved").color = "0e8a16"
     shaped = ShapedHub.of(hub)
     alone = two_rounds(shaped, "A-1")
     crowd(hub.bare)
