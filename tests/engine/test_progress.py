@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.core import builders as b
 from tests.engine.world import Act, World, two_rounds
 
-from loop_kit.core.loop.outbox import may_show_progress
-from loop_kit.core.loop.state import Outcome, Role, Source
+from loop_kit.core.loop.state import Outcome, Role
 from loop_kit.errors import ForgeRefused, ForgeUnavailable, LoopError
 from loop_kit.ports import Assignment
 
@@ -41,13 +39,6 @@ def test_the_heading_names_who_is_next_and_then_who_reads(tmp_path: Path) -> Non
     assert (Role.REVIEWER, 1) not in headings
     assert len(world.forge.edits) - before == 2
     assert "✅ Approved in round 2" in shown(world)
-
-
-def test_a_round_of_an_issue_shows_it_only_where_no_request_is_needed_for_an_approval() -> None:
-    of_issue = b.awaiting_review().model_copy(update={"source": Source(kind="issue", ref="7")})
-    assert not may_show_progress(of_issue)
-    assert may_show_progress(of_issue.model_copy(update={"verification": b.verified(1, 1)}))
-    assert may_show_progress(b.awaiting_review())
 
 
 @pytest.mark.parametrize("error", [ForgeRefused, ForgeUnavailable])

@@ -102,7 +102,7 @@ class Publisher:
         It is no intent: when the round is over, the comment is updated anyhow.
         """
         item = outbox.item_of(state, outbox.STATUS_COMMENT)
-        if item is None or not item.ref or not outbox.may_show_progress(state):
+        if item is None or not item.ref:
             return
         text = self._options.redact(status.status_comment(state, self._context))
         try:

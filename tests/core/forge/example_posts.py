@@ -25,6 +25,8 @@ from loop_kit.core.forge.replies import command_reply
 from loop_kit.core.forge.review import finding_comment, review_body
 from loop_kit.core.forge.status import status_comment, status_reply
 from loop_kit.core.forge.summary import job_summary
+from loop_kit.core.loop.base_branch import BaseView
+from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.commands import Command, read_command
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import (
@@ -42,6 +44,7 @@ from loop_kit.core.loop.state import (
     LoopState,
     OutboxItem,
     Outcome,
+    Phase,
     Role,
     Source,
     Spent,
@@ -190,6 +193,21 @@ def out_of_rounds() -> LoopState:
 
 
 STOPPED = out_of_rounds()
+WAITING = APPROVED.model_copy(
+    update={
+        "state": Phase.AWAITING_REVIEW,
+        "outcome": None,
+        "waiting_for": ("build", "lint"),
+        "lease": None,
+    }
+)
+UNCHECKED = APPROVED.model_copy(
+    update={
+        "checks": ChecksStatus(note="checks did not run: click Approve and run (build, lint)"),
+        "base": BaseView(behind=True),
+        "base_branch": "main",
+    }
+)
 FAILED = transition(
     claimed(SENT_BACK, Role.WORKER, "1002"),
     b.halted(Outcome.WORKER_DISPATCH_FAILED),
@@ -216,6 +234,8 @@ def posts() -> dict[str, str]:
         "status-between-rounds": status_comment(SENT_BACK, CONTEXT),
         "status-running": status_comment(READING, CONTEXT),
         "status-approved": status_comment(APPROVED, CONTEXT),
+        "status-waiting-for-checks": status_comment(WAITING, CONTEXT),
+        "status-approved-without-checks": status_comment(UNCHECKED, CONTEXT),
         "status-needs-you": status_comment(STOPPED, CONTEXT),
         "status-failed": status_comment(FAILED, CONTEXT),
         "review-1": review_body(SENT_BACK, 1, first, "review-r1", **about),

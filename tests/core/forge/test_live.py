@@ -31,11 +31,13 @@ from loop_kit.core.forge import (
     summary,
 )
 from loop_kit.core.forge.context import PostContext
+from loop_kit.core.loop.base_branch import BaseView
+from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.outbox import review_key
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.rounds import RuleNote
-from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Role, Source
+from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase, Role, Source
 
 MARK = "<!-- loop-kit:T-001:x -->"
 OURS = ("#7", "#8")
@@ -102,7 +104,16 @@ def _ended(text: str, outcome: Outcome, *reasons: str) -> LoopState:
 def _later(text: str) -> LoopState:
     state = _ended(text, Outcome.APPROVED)
     found = tuple(f.model_copy(update={"blocking": False}) for f in state.findings)
-    return state.model_copy(update={"findings": found})
+    base, checks = BaseView(conflicts=(text, "a.py")), ChecksStatus(note=f"checks: {text}")
+    noted = {"base": base, "checks": checks, "base_branch": "main"}
+    return state.model_copy(update={"findings": found, **noted})
+
+
+def _waiting(text: str) -> LoopState:
+    state, _ = _state(text)
+    last = state.history[-1].model_copy(update={"decision": "approve"})
+    held = {"state": Phase.AWAITING_REVIEW, "waiting_for": (text, "x"), "round": last.round}
+    return state.model_copy(update={**held, "history": (*state.history[:-1], last)})
 
 
 def _refused(text: str) -> LoopState:
@@ -130,6 +141,7 @@ ENDS: dict[str, Callable[[str], LoopState]] = {
     "push refused": _refused,
     "setup failed": _unprepared,
     "approved": _later,
+    "waiting for checks": _waiting,
     "label removed": lambda text: _ended(text, Outcome.CANCELLED, "label_removed"),
 }
 

@@ -79,9 +79,8 @@ def heading(state: LoopState, context: PostContext | None = None) -> Heading:
     if state.outcome is None:
         return Heading("🔵", _running(state, context), _facts(state, so_far=True))
     if state.outcome is Outcome.APPROVED:
-        passed = state.verification is not None and state.verification.passed
-        verified = ("verify passed",) if passed and state.verify else ()
-        return Heading("✅", f"Approved in round {state.round}", (*spent(state.usage), *verified))
+        facts = (*spent(state.usage), *_proofs(state))
+        return Heading("✅", f"Approved in round {state.round}", facts)
     if state.outcome in {Outcome.CANCELLED, Outcome.INTERRUPTED}:
         return Heading("⚪", _ended(state), _facts(state))
     failed = _FAILED.get(state.outcome)
@@ -131,6 +130,20 @@ def _facts(state: LoopState, *, so_far: bool = False) -> tuple[str, ...]:
     if used and so_far:
         used[-1] = f"{used[-1]} so far"
     return (*used, *([f"{counted(still, 'finding')} open"] if still else []))
+
+
+def _proofs(state: LoopState) -> tuple[str, ...]:
+    """What speaks for an approved commit, and what a person should know before merging it."""
+    verified = state.verify and state.verification is not None and state.verification.passed
+    checks, base, branch = state.checks, state.base, inline(state.base_branch, 100)
+    facts = {
+        "verify passed": verified,
+        f"{counted(checks.passed, 'check')} passed": checks.passed,
+        "checks did not run": checks.note,
+        f"conflicts with {branch}": base.conflicts,
+        f"behind {branch}": base.behind and not base.conflicts,
+    }
+    return tuple(fact for fact, is_so in facts.items() if is_so)
 
 
 def _ended(state: LoopState) -> str:

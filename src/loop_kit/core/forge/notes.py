@@ -3,13 +3,14 @@
 A note is our own words, made from the state. Its summary says all that most people need.
 """
 
+from html import escape
 from typing import NamedTuple
 
 from loop_kit.core.forge.findings import folded
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.base_moves import named_files
 from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.core.text.harmless import code, inline
+from loop_kit.core.text.plain_words import title
 
 _JOB_TOKEN = "github-actions[bot]"  # noqa: S105
 _START_CHECKS = (
@@ -29,7 +30,7 @@ _BEHIND = (
 
 
 class Note(NamedTuple):
-    """A `summary` on one line, and what a click shows below it."""
+    """A plain `summary`, which is not trusted, and our own text that a click shows below it."""
 
     summary: str
     text: str
@@ -44,9 +45,9 @@ def _notes_on_base(state: LoopState) -> tuple[Note, ...]:
     """What an approved pull request lacks before it can be merged, if its base moved on."""
     if state.outcome is not Outcome.APPROVED:
         return ()
-    branch = code(state.base_branch)
+    branch = state.base_branch
     if state.base.conflicts:
-        files = inline(named_files(state.base.conflicts), 500)
+        files = named_files(state.base.conflicts)
         return (Note(f"Conflicts with {branch} in {files}", _LEFT_ALONE),)
     return (Note(f"Behind {branch}", _BEHIND),) if state.base.behind else ()
 
@@ -54,7 +55,7 @@ def _notes_on_base(state: LoopState) -> tuple[Note, ...]:
 def _notes_on_checks(state: LoopState) -> tuple[Note, ...]:
     """Why an approval counts without checks, or how those of this loop are started."""
     if state.outcome is Outcome.APPROVED and state.checks.note:
-        said = inline(state.checks.note, 500)
+        said = state.checks.note
         return (Note(f"{said[0].upper()}{said[1:]}", _START_CHECKS),)
     opened = outbox.item_of(state, outbox.PULL_REQUEST)
     by_job = opened is not None and opened.by == _JOB_TOKEN
@@ -63,4 +64,9 @@ def _notes_on_checks(state: LoopState) -> tuple[Note, ...]:
 
 def status_notes(state: LoopState) -> list[str]:
     """The lines of the notes."""
-    return [line for note in notes(state) for line in folded(note.summary, [note.text])]
+    return [line for n in notes(state) for line in folded(_summary(n.summary), [n.text])]
+
+
+def _summary(text: str) -> str:
+    """Plain text in a line of HTML, where no code span makes it harmless."""
+    return escape(title(text, 500), quote=False)

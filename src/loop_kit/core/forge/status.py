@@ -18,6 +18,7 @@ from loop_kit.core.forge.rounds import review_link, rounds_table, usage_table
 from loop_kit.core.forge.stops import refused_report, stop_sections
 from loop_kit.core.forge.verdict import verdict_lines
 from loop_kit.core.loop import outbox
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.second_review import who_approved
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
 from loop_kit.core.text.harmless import code, cut, inline
@@ -113,7 +114,8 @@ def _next(state: LoopState, context: PostContext) -> list[str]:
     if state.outcome is None and state.state is not Phase.PAUSED:
         log = context.run(state.lease.run_id) if state.lease and doing(state, context) else None
         links = [f"[Log]({log})"] if log else []
-        return [" · ".join([*links, *_COMMANDS])]
+        held = [next_step(state).capitalize(), ""] if is_approval_held(state) else []
+        return [*held, " · ".join([*links, *_COMMANDS])]
     links = _links(state, context) if state.outcome is Outcome.APPROVED else []
     return [" ".join([f"**Next:** {next_step(state)}", " · ".join(links)]).rstrip()]
 

@@ -150,16 +150,6 @@ def greetings(state: LoopState) -> tuple[OutboxItem, ...]:
     return tuple(i for i in pending(state) if i.key in _GREETINGS and not i.ref)
 
 
-def may_show_progress(state: LoopState) -> bool:
-    """Whether a round has a request left to show that the reviewer reads.
-
-    An approving round of a loop from an issue has none; a round whose commands fail approves not.
-    """
-    verification = state.verification
-    fails = verification is not None and not verification.passed
-    return state.source.issue is None or fails
-
-
 def posts_at_start(state: LoopState) -> tuple[OutboxItem, ...]:
     """Those of `pending` that wait for the push that starts an agent: they need no other one."""
     if not state.is_running:
