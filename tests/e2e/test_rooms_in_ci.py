@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,9 @@ ATTACK = r"""
 mark=s3k; mark=${mark}ret-value; broken=0
 open() { echo "OPEN: $1"; broken=1; }
 leaks() { tr '\0' '\n' | grep -aq "$mark"; }
+connects() { VENV/bin/python -I -c "$connect" "$1" 2>/dev/null; }
+connect="import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+connects ~/.docker/run/docker.sock && open "the socket of Docker"
 
 [ -e ~/.planted ] && open "the home of an earlier program"
 git config --global diff.external && open "the git configuration of an earlier program"
@@ -39,6 +45,7 @@ for start in "$PWD" "${LOOP_MAILBOX:-$PWD}"; do
             echo BASH_ENV=/tmp/x >> "$file"
         done 2>/dev/null
         grep -qs sender "$folder/event.json" && open "the event"
+        connects "$folder/agent.sock" && open "the socket of the ssh agent"
         cat "$folder/temp/secret" 2>/dev/null | leaks && open "the temporary folder of the runner"
     done
 done
@@ -85,7 +92,13 @@ AS_ROOT = ("namespaces", "Landlock", "namespaces by sudo", "user namespace")
 
 @dataclass
 class Runner(Hub):
-    """A machine that is laid out as a runner is, with secrets wherever a user has some."""
+    """A machine that is laid out as a runner is, with secrets wherever a user has some.
+
+    The sockets stand in for those of Docker and of the ssh agent; each has a server that listens.
+    """
+
+    has_sockets: bool = False
+    servers: list[socket.socket] = field(default_factory=list)
 
     def environment(
         self, inputs: Mapping[str, str], sender: str, folder: Path, event: Event | None = None
@@ -98,6 +111,12 @@ class Runner(Hub):
         commands.mkdir()
         (commands / "set_env").write_text("A=1\n")
         (folder / "temp" / "secret").write_text(SECRET)
+        sockets = (home / ".docker" / "run" / "docker.sock", folder / "agent.sock")
+        for path in sockets if self.has_sockets else ():
+            path.parent.mkdir(exist_ok=True)
+            self.servers.append(socket.socket(socket.AF_UNIX))
+            self.servers[-1].bind(str(path))
+            self.servers[-1].listen()
         if os.geteuid() == 0 and self.command[0] == "unshare":
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, USER, USER, follow_symlinks=False)
@@ -107,13 +126,18 @@ class Runner(Hub):
             "GITHUB_ENV": str(commands / "set_env"),
             "LOOP_SANDBOX": "auto",
             "SOME_SECRET": SECRET,
+            "SSH_AUTH_SOCK": str(folder / "agent.sock"),
         }
+
+    def visits(self) -> int:
+        """How many connections the servers of the sockets were asked for."""
+        return len(select.select(self.servers, (), (), 0)[0])
 
 
 @pytest.fixture
 def make_runner() -> Iterator[MakeHub]:
     """Makes a machine in a folder that every user can enter, which those of pytest are not."""
-    with tempfile.TemporaryDirectory() as name:
+    with ExitStack() as opened, tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         with hosting(Path(name)) as make:
 
@@ -121,7 +145,9 @@ def make_runner() -> Iterator[MakeHub]:
                 card = {**CARD, "verify": [*CARD["verify"], "sh attack.sh"]}
                 attack = ATTACK.replace("VENV", sys.prefix)
                 hub = make(SCRIPT, card, {"attack.sh": attack})
-                return Runner(hub.git, hub.api, hub.root, command=command)
+                made = Runner(hub.git, hub.api, hub.root, command=command)
+                opened.callback(lambda: [server.close() for server in made.servers])
+                return made
 
             yield runner
 
@@ -138,6 +164,7 @@ def command_for(rung: str, loop: Path = LOOP) -> tuple[str | Path, ...]:
 @pytest.mark.parametrize("rung", AS_ROOT if os.geteuid() == 0 else ["user namespace"])
 def test_no_program_gets_out_of_its_room(rung: str, make_runner: MakeHub) -> None:
     runner = make_runner(command_for(rung))
+    runner.has_sockets = rung != "Landlock"
     env = {}
     if rung == "namespaces by sudo":
         make_sudo(runner.root / "bin")
@@ -154,13 +181,30 @@ def test_no_program_gets_out_of_its_room(rung: str, make_runner: MakeHub) -> Non
     assert not (Path(sys.prefix) / "planted").exists()
     commands = job.checkout.parent / "temp" / "_runner_file_commands"
     assert (commands / "set_env").read_text() == "A=1\n"
+    assert runner.visits() == 0
+
+
+LANDLOCK = ["Landlock"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.parametrize("rung", LANDLOCK)
+def test_landlock_is_not_taken_where_a_socket_is_in_reach(rung: str, make_runner: MakeHub) -> None:
+    runner = make_runner(command_for(rung))
+    runner.has_sockets = True
+
+    job = runner.job(env={"LOOP_SANDBOX": "required"})
+
+    assert job.outputs["outcome"] == "sandbox_unavailable", job.log
+    assert "docker.sock can be reached" in job.log
 
 
 def test_without_a_room_the_same_program_gets_out(make_runner: MakeHub) -> None:
     runner = make_runner((LOOP, "action"))
+    runner.has_sockets = True
 
     job = runner.job(env={"LOOP_SANDBOX": "off"})
 
     assert (job.checkout.parent / "home" / ".planted").exists()
     assert job.outputs["outcome"] != "approved"
+    assert runner.visits() == 2
     (Path(sys.prefix) / "planted").unlink()
