@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import commands, jobs, long_runs, measure, rounds, table
+from benchmarks import commands, jobs, long_runs, measure, rooms, rounds, table
 from benchmarks.contenders import Bench
 from benchmarks.table import Row
 
@@ -62,6 +62,10 @@ def _rows(bench: Bench, options: argparse.Namespace) -> Iterator[Row]:
         f"{short['status']:.2f} x; {short['--help']:.2f} x",
         "1.0 x",
     )
+    for room in rooms.starts(bench.folder, 3 * turns):
+        yield Row(
+            f"start of a room beside none: {room.name}", f"{room.milliseconds:.0f} ms", "60 ms"
+        )
     yield from _sizes(bench, options, quiet)
     yield from _counts(bench)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import rounds, table
+from benchmarks import rooms, rounds, table
 from benchmarks.measure import Cost, ProgramFailed, run
 from benchmarks.rounds import AGENTS, OURS, PEER, SCRIPT, Sample
 from benchmarks.table import Row
+
+from loop_kit.adapters.process.room.rungs import candidates
 
 
 def turn(ours: float, peer: float, script: float) -> rounds.Turn:
@@ -37,3 +39,10 @@ def test_a_page_gets_the_table_between_its_marks_and_keeps_the_rest(tmp_path: Pa
 def test_a_program_that_fails_is_no_measurement(tmp_path: Path) -> None:
     with pytest.raises(ProgramFailed, match="ended with exit code 3"):
         run(["sh", "-c", "exit 3"], tmp_path, {"PATH": "/usr/bin:/bin"}, tmp_path / "log")
+
+
+def test_the_start_of_each_room_of_this_machine_is_measured(tmp_path: Path) -> None:
+    found = rooms.starts(tmp_path, 1)
+
+    assert {room.name for room in found} <= {str(rung) for rung in candidates(in_job=False)}
+    assert found
