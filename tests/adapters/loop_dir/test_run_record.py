@@ -44,7 +44,7 @@ def test_an_attempt_leaves_what_it_was_told_did_and_left_without_secrets(tmp_pat
     found = kept(tmp_path)
     assert json.loads(found.pop(f"{RUN}/run.json")) == {
         "task_id": "T-001",
-        "started_at": RUN,
+        "started_at": b.AT,
         "level": "full",
     }
     transcript = found.pop(f"{RUN}/r1_worker_1/transcript.txt").splitlines()

@@ -105,7 +105,11 @@ class RunRecord:
             self._known.add(name)
             try:
                 run.mkdir(parents=True, exist_ok=True)
-                about = {"task_id": state.task_id, "started_at": name, "level": self._level}
+                about = {
+                    "task_id": state.task_id,
+                    "started_at": run_record.run_start(state),
+                    "level": self._level,
+                }
                 write_atomically(run / RUN, encode_json(about), durable=False)
                 self._remove_old()
             except OSError:

@@ -9,14 +9,17 @@ from loop_kit.core.loop.state import LoopState, Role
 Level = Literal["full", "reports", "off"]
 
 
-def run_folder(state: LoopState) -> str | None:
-    """The name of a run's folder: when its round 1 began; None before that.
-
-    It has no colon, which neither Windows nor an artifact takes.
-    """
+def run_start(state: LoopState) -> str | None:
+    """When round 1 of this run began; None before that."""
     first = next((detail for detail in state.round_details if detail.round == 1), None)
     began = first.started_at if first else state.started_at
-    return began.replace(":", "-") if re.fullmatch(bus.RUN_FOLDER, began) else None
+    return began if re.fullmatch(bus.RUN_FOLDER, began) else None
+
+
+def run_folder(state: LoopState) -> str | None:
+    """The name of a run's folder: its start, without colons, which no artifact takes."""
+    began = run_start(state)
+    return began.replace(":", "-") if began else None
 
 
 def attempt_folder(round_: int, role: Role, attempt: int) -> str:
