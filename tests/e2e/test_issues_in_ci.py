@@ -298,7 +298,7 @@ def rest_requests(hub: Hub) -> list[str]:
 def test_a_steady_round_of_an_issue_costs_at_most_eight_requests_and_four_pushes(
     hub: Hub,
 ) -> None:
-    hub.job(event=labelled(opened(hub)))
+    hub.job(event=labelled(opened(hub)), max_rounds="5")
     first = rest_requests(hub)
     assert (len(first) <= 8, len(hub.git.pushes)) == (True, 4), first
 
