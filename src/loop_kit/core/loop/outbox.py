@@ -205,10 +205,9 @@ def _posted_outcome(state: LoopState) -> Outcome | None:
 
 
 def _acknowledged(state: LoopState) -> tuple[object, ...]:
-    """What an acknowledgement says beside the outcome: the pull request, and what may be used."""
-    opened, limits = item_of(state, PULL_REQUEST), state.limits
-    why = opened.why if opened else ""
-    return state.pull_request, why, state.verify, limits.max_rounds, limits.max_cost_usd
+    """What an acknowledgement says beside the outcome: the pull request, the verify commands."""
+    opened = item_of(state, PULL_REQUEST)
+    return state.pull_request, opened.why if opened else "", state.verify
 
 
 def _is_pause_changed(before: LoopState, after: LoopState) -> bool:
