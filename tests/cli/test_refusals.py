@@ -79,7 +79,7 @@ def test_a_bad_configuration_is_refused(repo: Repo, kind: str) -> None:
 
 def test_a_bad_variable_is_refused(repo: Repo) -> None:
     repo.extra = {"LOOP_MAX_ROUNDS": "many"}
-    assert_refused(repo.run(), 3, "max_rounds")
+    assert_refused(repo.run(), 3, "LOOP_MAX_ROUNDS: must be a whole number")
     assert repo.names == []
 
 

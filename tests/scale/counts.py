@@ -31,9 +31,9 @@ class Counts(NamedTuple):
 
 COUNTED = Counts(
     first=Job(requests=10, writes=7, pushes=4),
-    steady=Job(requests=8, writes=5, pushes=4),
-    approving=Job(requests=12, writes=6, pushes=4),
+    steady=Job(requests=9, writes=5, pushes=4),
+    approving=Job(requests=14, writes=7, pushes=4),
     refs=2,
-    state_bytes=16000,
+    state_bytes=18000,
     round_bytes=6000,
 )
