@@ -70,6 +70,8 @@ class MemoryPull:
     head_repository: str = "octo/demo"
     verdicts: list[str] = field(default_factory=list)
     auto_merge: bool = False
+    judged: list[str] = field(default_factory=list)
+    merges_at: str = ""
     people: list[PersonPost] = field(default_factory=list)
     resolved: set[int] = field(default_factory=set)
 
@@ -325,6 +327,7 @@ class MemoryForge:
         pull, id_ = self.pulls[number - 1], str(next(self._ids))
         pull.posts.append(Post(id_, self.reviewer, body))
         pull.verdicts.append("APPROVED" if approves else "CHANGES_REQUESTED")
+        pull.judged.append(sha)
         return id_
 
     def enable_auto_merge(self, number: int, sha: str, issue: int | None) -> str | None:
@@ -332,6 +335,7 @@ class MemoryForge:
         labels = {*pull.labels, *(self.issues[issue].labels if issue is not None else ())}
         why = "The label says so." if PEOPLE_MERGE in labels else self.people_merge
         pull.auto_merge = why is None
+        pull.merges_at = sha if pull.auto_merge else ""
         return why
 
     def edit_comment(self, id_: str, body: str) -> bool:

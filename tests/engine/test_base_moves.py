@@ -245,6 +245,19 @@ def test_a_merge_that_changes_nothing_reviewed_keeps_the_verdict(world: World) -
     assert any("the verdict is kept" in note.text for note in last.history[0].rules)
 
 
+def test_the_merge_is_what_an_app_approves_and_github_merges(world: World) -> None:
+    """GitHub refuses to merge what is not the head of the pull request."""
+    world.script = moving(world, Moving(world))
+    world.limits = Limits(formal_reviews=True, on_approved="auto-merge")
+    world.forge.reviewer = "review-app[bot]"
+    last = world.to_the_end()
+
+    (pull,) = world.forge.pulls
+    assert (pull.judged, pull.merges_at) == ([world.server.work_tip], world.server.work_tip)
+    assert last.history[0].head_sha != last.head_sha == world.server.work_tip
+    assert world.forge.statuses[-1][0] == last.head_sha
+
+
 def test_a_merge_that_changes_what_was_reviewed_is_reviewed_once_more(world: World) -> None:
     world.script = moving(world, Moving(world, theirs="a1.py"))
     last = world.to_the_end()

@@ -200,7 +200,8 @@ class Publisher:
             found = self._forge.find_post(state.pull_request, mark)
         if found is None:
             approves = item.key == outbox.APPROVAL
-            where = (state.pull_request, state.history[-1].head_sha)
+            reviewed = state.head_sha if approves else state.history[-1].head_sha
+            where = (state.pull_request, reviewed)
             signed = _signed(state, item, body)
             found = self._forge.submit_verdict(*where, signed, mark, approves=approves)
         return Published(_mark_done(item, found))
@@ -209,7 +210,7 @@ class Publisher:
         """Have GitHub merge; where people do, the reason is recorded."""
         if state.pull_request is None:
             return _refuse_without_pull_request(item)
-        where = (state.pull_request, state.history[-1].head_sha, state.source.issue)
+        where = (state.pull_request, state.head_sha, state.source.issue)
         why = self._forge.enable_auto_merge(*where)
         if why is not None:
             self._reporter.note(f"People merge it. {why}")
