@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.e2e import three_jobs
 from tests.e2e.conftest import APPROVED, CALC, REPOSITORY, TWO_ROUNDS
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import MakeHub
+    from tests.e2e.conftest import Hub, MakeHub
 
 THEIRS = CALC.replace("return a - b", "return -b + a").replace("return a * 3", "return 3 * a")
 BOTH = "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n"
@@ -72,18 +74,18 @@ def approved_at_once() -> dict[str, Any]:
     }
 
 
+def ask_for_tip(hub: Hub) -> None:
+    """Add the rule that what is merged holds the tip of its base branch."""
+    strict = {"required_status_checks": [], "strict_required_status_checks_policy": True}
+    hub.api.repository(REPOSITORY).rules.append(
+        {"type": "required_status_checks", "parameters": strict}
+    )
+
+
 def test_where_a_rule_asks_for_the_tip_it_is_merged_into_approved_work(make_hub: MakeHub) -> None:
     """In four pushes, with the verify commands run at what is approved."""
     hub = make_hub(approved_at_once())
-    hub.api.repository(REPOSITORY).rules.append(
-        {
-            "type": "required_status_checks",
-            "parameters": {
-                "required_status_checks": [],
-                "strict_required_status_checks_policy": True,
-            },
-        }
-    )
+    ask_for_tip(hub)
     moved: list[str] = []
 
     def others(push: object) -> None:
@@ -101,6 +103,37 @@ def test_where_a_rule_asks_for_the_tip_it_is_merged_into_approved_work(make_hub:
     assert state["usage"]["rounds"] == 1
     assert len(hub.git.pushes) == 4
     assert hub.bare.git("diff", "--name-only", f"main...{work}").split() == ["calc.py"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        ({"theirs.py": "theirs = 1\n"}, "is behind main"),
+        ({"calc.py": THEIRS}, "conflicts with main"),
+    ],
+    ids=["behind", "conflict"],
+)
+def test_what_the_publish_job_approves_is_what_the_agents_job_reviewed(
+    make_hub: MakeHub, theirs: dict[str, str], said: str
+) -> None:
+    """Whatever limits the loop had before: nothing in that job reviews or verifies a merge."""
+    hub = make_hub(approved_at_once())
+    ask_for_tip(hub)
+    three_jobs.admit_reader(hub)
+    first = three_jobs.claim(hub)
+    state = hub.state()
+    state["limits"]["update_branch"] = "when-needed"
+    hub.bare.commit_files(first.outputs["state-branch"], {"state.json": json.dumps(state)}, "Old")
+    agents = three_jobs.later(hub, "agents", first)
+    hub.bare.commit_files("main", theirs, "Others")
+
+    job = three_jobs.later(hub, "publish", first, three_jobs.uploaded(agents))
+
+    assert job.outputs["outcome"] == "approved", job.log
+    work, state = hub.bare.head("loop/T-001/work"), hub.state()
+    assert work == state["history"][0]["head_sha"] == job.outputs["head-sha"]
+    assert hub.bare.git("rev-list", "--merges", work) == ""
+    assert any(said in rule["text"] for rule in state["history"][0]["rules"])
 
 
 def test_what_a_person_merges_into_the_work_is_not_the_loops_own(make_hub: MakeHub) -> None:

@@ -6,6 +6,9 @@
 
 The jobs of one run share its lease. A job that finds the lease of another run leaves the loop
 alone: it was taken over, or this run is run again after it had handed over.
+
+Neither job merges the base branch, whatever the recorded limits allow: where a merge is made, and
+pushed, nothing runs that could review or verify it.
 """
 
 from collections.abc import Iterable
@@ -25,6 +28,7 @@ from loop_kit.core.ci.bundle import (
 )
 from loop_kit.core.ci.bundle_builder import build_bundle, shorten
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.base_moves import leave_branch_alone
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.refused_push import is_returned
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent, Usage
@@ -85,7 +89,7 @@ def _find_claim(job: LoopJob, loop: Loop) -> Claimed | None:
     if recorded.lease.run_id != job.context.invocation.run_id:
         log.note(f"busy: run {recorded.lease.run_id} is working on {loop.task_id}.")
         return None
-    return Claimed(loop, recorded, loop.card, recorded.lease)
+    return Claimed(loop, leave_branch_alone(recorded), loop.card, recorded.lease)
 
 
 # --- agents ----------------------------------------------------------------------------------

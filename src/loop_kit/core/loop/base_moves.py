@@ -56,6 +56,12 @@ def mergeable_tip(state: LoopState) -> str:
     return state.base.tip if state.limits.update_branch == "when-needed" else ""
 
 
+def leave_branch_alone(state: LoopState) -> LoopState:
+    """The state, with limits under which the base branch is merged neither by loop nor worker."""
+    limits = state.limits.model_copy(update={"update_branch": "never"})
+    return state.model_copy(update={"limits": limits})
+
+
 def commit_to_merge(state: LoopState) -> str:
     """The commit of the base branch whose merge the worker is to resolve; '' if there is none."""
     return mergeable_tip(state) if state.base.conflicts else ""
