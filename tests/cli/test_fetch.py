@@ -304,7 +304,8 @@ def test_status_of_the_server_says_of_each_loop_why_what_it_costs_and_what_to_do
     assert shown.code == 0, shown.text
     lines = shown.out.splitlines()
     assert lines[0] == "T-001:"
-    assert lines[1].startswith("  Stopped in round 2: worker_dispatch_failed.")
+    assert lines[1].startswith("  🔴 Failed in round 2: the worker could not do its work · ")
+    assert lines[2].startswith("  Why: ")
     assert any(line.startswith("  Used: 1 of 3 rounds, ") for line in lines)
     assert any(line.startswith("  Open: F1 ") for line in lines)
     assert any(line.startswith("  Next: ") for line in lines)

@@ -9,7 +9,7 @@ from loop_kit.adapters.git.remote_loops import RemoteLoops, StateRecord, scratch
 from loop_kit.adapters.git.repository import locate
 from loop_kit.adapters.loop_dir.loop_folder import loop_folder
 from loop_kit.core.forge.advice import ways
-from loop_kit.core.forge.render import headline
+from loop_kit.core.forge.heading import heading
 from loop_kit.core.loop.overview import finding_lines, usage_line
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.frozen import frozen
@@ -62,7 +62,8 @@ def _row(task_id: str, record: StateRecord) -> RemoteLoop:
     still = finding_lines(document)
     used = usage_line(document)
     lines = [
-        one_line(headline(state), _MAX_TEXT),
+        one_line(heading(state).text, _MAX_TEXT),
+        *([f"Why: {one_line(state.error, _MAX_TEXT)}"] if state.error else []),
         *([f"Used: {used}"] if used else []),
         *([f"Pull request: {state.pull_request_url}"] if state.pull_request_url else []),
         *(f"Open: {finding}" for finding in still),

@@ -16,7 +16,15 @@ from loop_kit.core.forge.status import (
     status_comment,
     wanted_label,
 )
-from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Reason, Source
+from loop_kit.core.loop.state import (
+    CommandResult,
+    LoopState,
+    OutboxItem,
+    Outcome,
+    Reason,
+    Source,
+    Verification,
+)
 from loop_kit.core.text.sanitize import MAX_BODY
 
 HOSTILE = "@octocat fixes #1 ![x](http://e.test/x.png) <img src=y> <!-- z --> \u202e"
@@ -163,3 +171,18 @@ def test_the_pull_request_of_an_issue_closes_it_and_no_other() -> None:
     assert live(body.partition("Closes #12")[2]) == set()
     hostile = state.model_copy(update={"source": Source(kind="issue", ref="12 closes #3")})
     assert "Closes" not in pull_request_body(b.card(), hostile, "pull-request")
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, True), (1, False)])
+def test_verify_commands_that_passed_before_the_work_are_said_to_prove_nothing(
+    code: int, *, said: bool
+) -> None:
+    baseline = Verification(
+        sha="a" * 40, results=(CommandResult(command="make test", exit_code=code),)
+    )
+    state = b.awaiting_review().model_copy(update={"verify": ("make test",), "baseline": baseline})
+
+    body = status_comment(state)
+
+    assert ("The verify commands passed before the work too" in body) is said
+    assert ("comment `/loop refresh`" in body) is said

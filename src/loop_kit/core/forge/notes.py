@@ -29,6 +29,13 @@ _BEHIND = (
 )
 
 
+_PROVES_NOTHING = "The verify commands passed before the work too, so they prove nothing about it"
+_ADD_A_COMMAND = (
+    "Add a command to the card that fails without the change, such as a test of what is asked for,"
+    " and comment `/loop refresh`."
+)
+
+
 class Note(NamedTuple):
     """A plain `summary`, which is not trusted, and our own text that a click shows below it."""
 
@@ -38,7 +45,7 @@ class Note(NamedTuple):
 
 def notes(state: LoopState) -> tuple[Note, ...]:
     """What is special about this loop, the most important first."""
-    return (*_notes_on_base(state), *_notes_on_checks(state))
+    return (*_notes_on_base(state), *_notes_on_checks(state), *_notes_on_verify(state))
 
 
 def _notes_on_base(state: LoopState) -> tuple[Note, ...]:
@@ -60,6 +67,12 @@ def _notes_on_checks(state: LoopState) -> tuple[Note, ...]:
     opened = outbox.item_of(state, outbox.PULL_REQUEST)
     by_job = opened is not None and opened.by == _JOB_TOKEN
     return (Note("Checks do not start by themselves: how to start them", _START_CHECKS),) * by_job
+
+
+def _notes_on_verify(state: LoopState) -> tuple[Note, ...]:
+    """That the verify commands say nothing, where they passed at the base already."""
+    passed = bool(state.verify) and state.baseline is not None and state.baseline.passed
+    return (Note(_PROVES_NOTHING, _ADD_A_COMMAND),) * passed
 
 
 def status_notes(state: LoopState) -> list[str]:
