@@ -13,8 +13,10 @@ import pytest
 from tests.support.patterns import Attack, Found, attacks, cpu_seconds, match_all, patterns_in
 
 import loop_kit
+from loop_kit.core.card.leftovers import _FILES, _FOLDERS, _named
 from loop_kit.core.card.markdown import raw_html
 from loop_kit.core.secrets.shapes import SHAPES
+from loop_kit.core.text.own_paths import paths_below
 
 ONCE = frozenset({"match"})
 SOURCES = patterns_in(Path(loop_kit.__file__).parent, "loop_kit")
@@ -24,6 +26,9 @@ BUILT = [
         Found("loop_kit.core.secrets.shapes:SHAPES", re.compile(pattern, re.ASCII), ONCE)
         for pattern in sorted({shape.pattern for shape in SHAPES})
     ),
+    Found("loop_kit.core.card.leftovers:_named", _named(_FOLDERS), ONCE),
+    Found("loop_kit.core.card.leftovers:_named", _named(_FILES), ONCE),
+    Found("loop_kit.core.text.own_paths:paths_below", paths_below("/w/1a/T-1"), frozenset({"sub"})),
 ]
 """Those that are put together when they are first used."""
 SUSPECT = (10_000, 0.02)

@@ -43,7 +43,8 @@ class Ci:
         files: dict[str, str | bytes | None] = {
             name: (self.runner.folder / name).read_bytes()
             for name in self.runner.tree()
-            if name.endswith(".json") and not name.startswith(("logs/", "runtime/", "context/"))
+            if name.endswith(".json")
+            and not name.startswith(("logs/", "runtime/", "context/", "runs/"))
         }
         self.bare.commit_files(STATE, files, "As a job left it")
         self.put(

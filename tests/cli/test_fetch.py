@@ -276,7 +276,7 @@ def test_a_state_that_names_a_branch_of_others_is_refused(ci: Ci) -> None:
         (["../T-001"], 3, "task id"),
         (["T-001", "--remote", "nowhere"], 3, "nowhere"),
         (["T-001", "--branch-prefix", "robot"], 5, "robot/T-001/state"),
-        (["T-001", "--branch-prefix", "a b"], 3, "branch_prefix"),
+        (["T-001", "--branch-prefix", "a b"], 3, "--branch-prefix"),
     ],
 )
 def test_what_is_not_there_is_reported(ci: Ci, args: list[str], code: int, words: str) -> None:

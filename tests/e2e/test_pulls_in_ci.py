@@ -65,7 +65,7 @@ def test_the_loop_grows_the_pull_requests_own_branch_to_approval(hub: Hub, pull:
 def test_a_loop_that_fails_at_once_says_so_on_the_pull_request(hub: Hub, pull: Pull) -> None:
     hub.job(event=event(hub, pull), worker_backend="command", worker_command="false")
     (comment,) = pull.issue.comments
-    assert "worker_dispatch_failed" in comment.body
+    assert "🔴 Failed in round 1: the worker could not do its work" in comment.body
     assert pull.issue.labels == ["loop", "loop:failed"]
 
 

@@ -11,7 +11,8 @@ from tests.simulation.runner import Policy
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Limits
 
-RULES = tuple(Rules.model_fields)
+RULES = tuple(name for name in Rules.model_fields if name != "checks")
+"""Those that judge agents: checks are of a pull request, and a simulated loop has none."""
 UNTIL_APPROVED = 40
 """Rounds of the unguarded loops of the field: the longest that was logged had 38."""
 

@@ -95,7 +95,7 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
     if not url and not (in_job and named):
         raise BadSetting(
             f"There is no remote named {name!r}.",
-            f"Add it with `git remote add {name} <url>`, or name another with --remote.",
+            f"Add it with `git remote add {name} <url>`, or name another, where that is an option.",
         )
     server, repository = _forge_of(url, environ)
     if named:

@@ -32,8 +32,8 @@ _PIPE = 4096
 _PIECE = 64 * 1024
 _MAX_TREE = 16 * 1024 * 1024
 _LASTING = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})([:^].*)?", re.DOTALL)
-_KEPT_ANSWERS = 4096
-_KEPT_CONTENTS = 256
+_KEPT_ANSWERS = 512
+_KEPT_CONTENTS = 64
 _SMALL = 16 * 1024
 
 

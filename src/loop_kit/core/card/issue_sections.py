@@ -28,8 +28,8 @@ HEADINGS: Mapping[str, str] = {
 _LITERAL = frozenset({"in_scope", "out_of_scope", "verify"})
 _NO_RESPONSE = "_No response_"
 _CODE_SPAN = re.compile(r"(`+)([^`\n]+)\1")
-_CELL = r"\s*:?-+:?\s*"
-_TABLE_RULE = re.compile(rf"\s*(?:\|{_CELL}\||\|?{_CELL}(?:\|{_CELL})+\|?)\s*")
+_TABLE_RULE = re.compile(r"\|?(?: *:?-+:? *\|)+(?: *:?-+:?)?")
+"""The line below the head of a table, without blanks around it."""
 
 
 @frozen
@@ -92,12 +92,16 @@ def entries_of(name: str, section: Section, origin: Origin) -> list[str]:
 
 def _refuse_table(name: str, section: Section, origin: Origin) -> None:
     for block in section.blocks:
-        if block.kind == "text" and any(map(_TABLE_RULE.fullmatch, block.text.split("\n"))):
+        if block.kind == "text" and any(map(_is_table_rule, block.text.split("\n"))):
             raise BadCard(
                 f"{origin.name}, line {block.line}: {HEADINGS[name]!r} is a table, of which each"
                 " line would be an entry.",
                 "Write one entry a line, as bullets.",
             )
+
+
+def _is_table_rule(line: str) -> bool:
+    return _TABLE_RULE.fullmatch(line.strip()) is not None
 
 
 def _refuse_introduction(name: str, section: Section, origin: Origin) -> None:

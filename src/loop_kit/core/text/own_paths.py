@@ -10,10 +10,14 @@ from collections.abc import Iterable
 _ENDS = r"(?:[/\\]+|(?![\w-]|\.\w))"
 
 
+def paths_below(folder: str) -> re.Pattern[str]:
+    """Finds `folder` in front of a path, or by itself."""
+    return re.compile(rf"(?:file://)?(?:/private)?{re.escape(folder)}{_ENDS}")
+
+
 def without_folders(text: str, folders: Iterable[str]) -> str:
     """`text` with every path below one of `folders` relative to it; a folder itself is `.`."""
     for folder in sorted(folders, key=len, reverse=True):
         if folder.strip("/\\") and folder in text:
-            found = re.compile(rf"(?:file://)?(?:/private)?{re.escape(folder)}{_ENDS}")
-            text = found.sub(lambda match: "" if match[0][-1] in "/\\" else ".", text)
+            text = paths_below(folder).sub(lambda match: "" if match[0][-1] in "/\\" else ".", text)
     return text
