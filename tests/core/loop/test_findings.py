@@ -175,3 +175,16 @@ def test_a_rejection_for_a_finding_that_is_not_fixed_needs_no_new_issue() -> Non
     assert contradiction(raised("one"), report) is None
     assert contradiction((), b.review(1, "changes_required", ReportedIssue(reason="one"))) is None
     assert contradiction(raised("one"), b.review(2, "approve")) is None
+
+
+def test_what_a_person_requires_is_not_settled_by_an_approval_that_does_not_name_it() -> None:
+    one, two = raised("one", "two")
+    ledger = (one, two.model_copy(update={"required": True}))
+
+    why = contradiction(ledger, b.review(2, "approve"))
+
+    assert why == ("review_report.json approves without a disposition of F1, F2, which is open")
+    after = apply_review(ledger, b.review(2, "approve"))
+    assert [finding.status for finding in after] == ["fixed", "open"]
+    both = (b.said("F1", "fixed"), b.said("F2", "fixed"))
+    assert contradiction(ledger, b.review(2, "approve", dispositions=both)) is None

@@ -203,5 +203,7 @@ def test_a_worker_that_disputes_it_is_not_heard() -> None:
     state = read(sent_back(), REQUEST)
     disputed = record_responses(state.findings, [Response(id="F2", action="disputed")])
     assert not disputed[1].is_disputed
-    approval = ReviewReport(task_id="T-001", round=2, decision="approve")
+    bare = b.review(2, "approve")
+    assert apply_review(disputed, bare)[1].status == "open"
+    approval = b.review(2, "approve", dispositions=(b.said("F2", "fixed"),))
     assert apply_review(disputed, approval)[1].status == "fixed"

@@ -162,7 +162,7 @@ def apply_review(
     """The ledger after `review`: dispositions first, then what is new, with new ids.
 
     A rejection leaves open what it does not mention. An approval closes it where the reviewer
-    knows no dispositions; `contradiction` refuses one that knows them.
+    knows no dispositions, unless a person requires it; `contradiction` refuses one that knows them.
     """
     context = context or ReviewContext()
     raised = [
@@ -183,7 +183,7 @@ def apply_review(
             after.append(_raise_again(finding, again, disposition, without_id=without_id))
         elif finding.status == "open" and disposition is not None:
             after.append(_dispose(finding, disposition, review.round, context))
-        elif finding.status == "open" and finding.blocking and closes:
+        elif finding.status == "open" and finding.blocking and closes and not finding.required:
             after.append(_close(finding, "fixed", review.round, "by the approval"))
         else:
             after.append(finding)
@@ -197,17 +197,20 @@ def contradiction(
     """Why `review` contradicts itself given the ledger, or None.
 
     An approval has to dispose of every finding that is open; lenient evidence spares a reviewer
-    that knows no dispositions, such as one made for agent-task-runner.
+    that knows no dispositions, such as one made for agent-task-runner, unless a person requires one
+    of them.
     """
     disposed = {d.id: d.status for d in review.dispositions}
     still = {id_ for id_, status in disposed.items() if status in {"not_fixed", "upheld"}}
     if review.decision == "approve":
-        blocking = [finding.id for finding in open_findings(ledger)]
+        still_open = open_findings(ledger)
+        blocking = [finding.id for finding in still_open]
         kept = [id_ for id_ in blocking if id_ in still]
         if kept:
             return f"review_report.json approves and says that {', '.join(kept)} is not fixed"
         left_out = [id_ for id_ in blocking if id_ not in disposed]
-        if left_out and (disposed or evidence == "strict"):
+        is_required = any(f.required and f.id in left_out for f in still_open)
+        if left_out and (disposed or evidence == "strict" or is_required):
             listed = ", ".join(left_out)
             return f"review_report.json approves without a disposition of {listed}, which is open"
         return None

@@ -125,7 +125,7 @@ def _changes(before: Ledger, after: Ledger) -> Iterator[Judgement]:
             yield Judgement("bar", f"{finding.id} was kept for later and blocks from now on.")
     new = [finding.id for finding in after if finding.id not in known and finding.blocking]
     if new:
-        yield Judgement("bar", f"{listed(new)} blocks.")
+        yield Judgement("bar", f"{listed(new)} {'blocks' if len(new) == 1 else 'block'}.")
 
 
 def _nothing_blocks(findings: Ledger, missing: str | None) -> Judgement:
