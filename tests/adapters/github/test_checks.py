@@ -12,7 +12,7 @@ from tests.support.github_server import GitHubServer
 
 from loop_kit.adapters.github.forge import Access, GitHubForge
 from loop_kit.core.checks.reading import Check
-from loop_kit.errors import ForgeRefused
+from loop_kit.errors import ForgeRefused, ForgeUnavailable
 
 DEMO = "octo/demo"
 SCOPES = ("contents", "statuses", "actions", "checks")
@@ -50,6 +50,18 @@ def test_more_checks_than_a_page_holds_are_all_read(hub: GitHubServer, forge: Gi
     for number in range(130):
         hub.add_check(DEMO, sha, f"job {number}", workflow="")
     assert len(forge.checks(sha)) == 130
+
+
+def test_more_checks_than_can_be_read_are_not_taken_for_all(
+    hub: GitHubServer, forge: GitHubForge
+) -> None:
+    sha = commit(hub, "many")
+    for number in range(500):
+        hub.add_check(DEMO, sha, f"job {number}", workflow="")
+    assert len(forge.checks(sha)) == 500
+    hub.add_check(DEMO, sha, "the last", "failure", workflow="")
+    with pytest.raises(ForgeUnavailable, match="more checks than the 500"):
+        forge.checks(sha)
 
 
 def test_the_last_status_of_a_context_and_a_check_of_an_app_say_what_they_say(

@@ -67,7 +67,11 @@ class CheckReader:
 
 
 def read_checks(api: GitHubApi, sha: str) -> tuple[Check, ...]:
-    """All checks and commit statuses of a commit, and the runs that wait or could not begin."""
+    """All checks and commit statuses of a commit, and the runs that wait or could not begin.
+
+    Raises:
+        ForgeUnavailable: there are more than can be read, and a failed one may be among the rest.
+    """
     found: list[Check] = []
     suites: list[Mapping[str, Any]] = []
     after = None
@@ -81,6 +85,11 @@ def read_checks(api: GitHubApi, sha: str) -> tuple[Check, ...]:
         after = page.get("endCursor")
         if not (page.get("hasNextPage") and after):
             break
+    else:
+        raise ForgeUnavailable(
+            f"The commit has more checks than the {100 * _MAX_PAGES} that can be read.",
+            "Let fewer checks run on it, or set `checks: ignore`.",
+        )
     begun = {check.run for check in found if check.run}
     return (*found, *_runs_without_jobs(suites, begun))
 
