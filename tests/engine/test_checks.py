@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tests.engine.world import Died, Fuse, World, two_rounds
 from tests.fakes import Act
 
 from loop_kit.core.checks.reading import Check
+from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.state import LoopState, Outcome, Role, parse_state
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 
@@ -58,7 +60,7 @@ def test_green_checks_approve_in_the_round_of_the_review(checked: World) -> None
     assert state.outcome is Outcome.APPROVED
     assert state.usage.dispatches == 1
     assert state.history[-1].rules[-1].text == "1 of 1 passed."
-    assert state.checks.seen == ("build",)
+    assert state.checks.named == ("build",)
 
 
 def test_a_check_that_failed_is_a_finding_of_the_next_worker_with_the_end_of_its_log(
@@ -210,6 +212,53 @@ def test_checks_that_nobody_could_start_do_not_hold_an_approval_back(
     assert "click Approve and run, or use an App token" in state.checks.note
     (comment,) = (post.body for post in checked.forge.pulls[0].comments)
     assert "Checks did not run: click Approve and run, or use an App token" in comment
+
+
+@pytest.mark.parametrize("conclusion", ["failed", "pending", "cancelled", "blocked"])
+def test_what_a_stranger_has_started_neither_fails_nor_holds_nor_stops_a_loop(
+    checked: World, conclusion: str
+) -> None:
+    checked.script = at_once
+    theirs = [
+        Check(f"on {event}", conclusion, "talk.yml", run, run, event=event)  # type: ignore[arg-type]
+        for run, event in enumerate(("pull_request_review", "issue_comment", "watch"), 11)
+    ]
+    checked.forge.every_commit = (BUILD, *theirs)
+
+    state = checked.job()
+
+    assert (state.outcome, state.round) == (Outcome.APPROVED, 1)
+    assert (state.checks.named, state.checks.passed) == (("build",), 1)
+    assert (checked.forge.reruns, state.checks.note) == ([], "")
+
+
+def test_only_what_comes_with_a_push_is_expected_on_the_next_head(checked: World) -> None:
+    by_hand = state_of("release", "passed", event="workflow_dispatch")
+    checked.forge.every_commit = (replace(BUILD, event="push"), by_hand, Check("ci/ext", "passed"))
+
+    assert checked.to_the_end().checks.named == ("build", "ci/ext")
+
+
+def test_a_check_that_the_head_before_no_longer_had_is_not_expected() -> None:
+    first = ChecksStatus(seen=("docs",)).with_names("1" * 40, ("build", "docs"))
+    second = first.with_names("2" * 40, ()).with_names("2" * 40, ("build",))
+    assert second.expected_on("2" * 40) == ("build", "docs")
+    assert second.expected_on("3" * 40) == ("build",)
+    assert second.with_names("3" * 40, ()).expected_on("4" * 40) == ("build",)
+
+
+def test_a_check_that_was_not_started_stops_a_loop_once(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.required["main"] = ("build",)
+    checked.job()
+    checked.clock.sleep(601)
+    assert checked.job().outcome is Outcome.NEEDS_HUMAN
+
+    state = checked.job()
+
+    assert state.outcome is Outcome.APPROVED
+    assert "checks did not run" in state.checks.note
+    assert "(build)" in state.checks.note
 
 
 def test_our_own_runs_and_our_own_status_never_count(checked: World) -> None:

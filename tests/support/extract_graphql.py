@@ -59,7 +59,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "Commit": ("checkSuites", "oid", "statusCheckRollup"),
     "CheckSuiteConnection": ("nodes", "totalCount"),
     "CheckSuite": ("conclusion", "status", "workflowRun"),
-    "WorkflowRun": ("databaseId", "workflow"),
+    "WorkflowRun": ("databaseId", "event", "workflow"),
     "Workflow": ("name", "resourcePath"),
     "StatusCheckRollup": ("contexts",),
     "StatusCheckRollupContextConnection": ("nodes", "pageInfo", "totalCount"),

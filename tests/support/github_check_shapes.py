@@ -53,7 +53,8 @@ class CheckShapes:
     def workflow_run(self, run: Run) -> Json:
         path = f"/{self.repository.name}/actions/workflows/{run.workflow}"
         name = run.workflow.partition(".")[0]
-        return {"databaseId": run.id, "workflow": {"name": name, "resourcePath": path}}
+        workflow = {"name": name, "resourcePath": path}
+        return {"databaseId": run.id, "event": run.event, "workflow": workflow}
 
     def check_run(self, check: CheckRun) -> Json:
         steps = [

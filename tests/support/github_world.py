@@ -199,6 +199,7 @@ class GitHubWorld:
         steps: tuple[tuple[str, str | None], ...] = (),
         log: str = "",
         summary: str | None = None,
+        event: str = "pull_request",
     ) -> CheckRun:
         """Let a job of a workflow check a commit, or with '' as `workflow` another app.
 
@@ -210,7 +211,7 @@ class GitHubWorld:
             run = None
             if workflow:
                 run = hosted.start_run(workflow, "work", sha, hosted.owner)
-                run.status, run.conclusion = status, conclusion
+                run.status, run.conclusion, run.event = status, conclusion, event
             check = CheckRun(next(hosted.ids), sha, name, status, conclusion, run, steps)
             check.log, check.summary = log, summary
             hosted.check_runs.append(check)

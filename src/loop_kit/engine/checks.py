@@ -66,7 +66,7 @@ class ChecksReader:
     def _ask(self, state: LoopState, effect: ReadChecks, *, logs: bool) -> ChecksRead:
         checks = counted(self._forge.checks(effect.sha), self._own)
         required = self._required(state) if effect.is_approval else ()
-        expected = (*required, *state.checks.seen) if effect.is_approval else ()
+        expected = (*required, *state.checks.expected_on(effect.sha)) if effect.is_approval else ()
         found = summarize(checks, expected)
         if logs and not (effect.is_approval and found.pending):
             checks = self._with_logs(checks, found)

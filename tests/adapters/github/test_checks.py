@@ -64,6 +64,15 @@ def test_more_checks_than_can_be_read_are_not_taken_for_all(
         forge.checks(sha)
 
 
+def test_a_check_names_the_event_that_started_it(hub: GitHubServer, forge: GitHubForge) -> None:
+    sha = commit(hub, "events")
+    hub.add_check(DEMO, sha, "lint", event="pull_request_review")
+    run = hub.repository(DEMO).start_run("queued.yml", "work", sha, "octo")
+    run.event = "issue_comment"
+    shown = {check.name: check.event for check in forge.checks(sha)}
+    assert shown == {"lint": "pull_request_review", "queued": "issue_comment"}
+
+
 def test_the_last_status_of_a_context_and_a_check_of_an_app_say_what_they_say(
     hub: GitHubServer, forge: GitHubForge
 ) -> None:

@@ -136,6 +136,7 @@ def _check(node: Mapping[str, Any]) -> Check | None:
         state=_state(node, waits=bool(run)),
         workflow=_file(run),
         run=int(run.get("databaseId") or 0),
+        event=str(run.get("event") or ""),
         job=int(node["databaseId"] or 0) if run else 0,
         step=one_line(next(failed, ""), _MAX_NAME),
         text=visible("\n".join(filter(None, parts)))[:_MAX_TEXT],
@@ -161,7 +162,8 @@ def _runs_without_jobs(suites: list[Mapping[str, Any]], begun: set[int]) -> Iter
         if state in {"blocked", "pending", "failed"}:
             text = "The workflow could not be started." if state == "failed" else ""
             name = one_line(run["workflow"]["name"], _MAX_NAME)
-            yield Check(name, state, _file(run), int(run["databaseId"] or 0), text=text)
+            number, event = int(run["databaseId"] or 0), str(run["event"])
+            yield Check(name, state, _file(run), number, text=text, event=event)
 
 
 def _file(run: Mapping[str, Any]) -> str:

@@ -124,10 +124,10 @@ CHECKS = (
     " { pageInfo { hasNextPage endCursor } nodes { __typename"
     " ... on CheckRun { databaseId name status conclusion title summary"
     " steps(first: 60) { nodes { name conclusion } }"
-    " checkSuite { workflowRun { databaseId workflow { resourcePath } } } }"
+    " checkSuite { workflowRun { databaseId event workflow { resourcePath } } } }"
     " ... on StatusContext { context state description } } } }"
     " checkSuites(first: 100) { nodes { status conclusion"
-    " workflowRun { databaseId workflow { name resourcePath } } } } } } } }"
+    " workflowRun { databaseId event workflow { name resourcePath } } } } } } } }"
 )
 
 

@@ -82,10 +82,9 @@ def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
     if event.unread is not None:
         left_out = tuple(dict.fromkeys((*state.left_out, "checks")))
         return _approve(state, event, event.unread) if held else update(state, left_out=left_out)
-    expected = (*event.required, *state.checks.seen) if held else ()
+    expected = (*event.required, *state.checks.expected_on(state.head_sha)) if held else ()
     found = summarize(event.checks, expected)
-    seen = tuple(dict.fromkeys((*state.checks.seen, *found.names)))[-MAX_NAMES:]
-    known = update(state, checks=state.checks.model_copy(update={"seen": seen}))
+    known = update(state, checks=state.checks.with_names(state.head_sha, found.names))
     return _judge_approval(known, event, found) if held else _before_worker(known, event, found)
 
 
@@ -106,7 +105,8 @@ def _judge_approval(state: LoopState, event: ChecksRead, found: Summary) -> Loop
     again = _reruns(state, status, found.cancelled)
     stuck = [check.name for check in found.cancelled if check.run not in again]
     awaited = [*found.pending, *(c.name for c in found.cancelled if c.run in again)]
-    unstarted = list(found.missing) if event.triggers and not found.blocked else []
+    missing = [name for name in found.missing if name not in status.excused]
+    unstarted = missing if event.triggers and not found.blocked else []
     if event.at < status.start_by:
         awaited += unstarted
         unstarted = []
@@ -122,7 +122,10 @@ def _judge_approval(state: LoopState, event: ChecksRead, found: Summary) -> Loop
     if stuck:
         return _stop(state, event, f"These checks were cancelled or timed out: {', '.join(stuck)}.")
     if unstarted:
-        return _stop(state, event, f"These checks were not started: {', '.join(unstarted)}.")
+        excused = (*state.checks.excused, *unstarted)[-MAX_NAMES:]
+        kept = state.checks.model_copy(update={"excused": excused})
+        error = f"These checks were not started: {', '.join(unstarted)}."
+        return _stop(update(state, checks=kept), event, error)
     note = f"{NOT_STARTED} ({_some(found)})" if found.blocked or found.missing else ""
     return _approve(state, event, note, found.passed)
 
