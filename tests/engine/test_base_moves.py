@@ -258,6 +258,16 @@ def test_the_merge_is_what_an_app_approves_and_github_merges(world: World) -> No
     assert world.forge.statuses[-1][0] == last.head_sha
 
 
+def test_the_review_of_merged_work_has_what_verified_it(world: World) -> None:
+    world.script, world.verify = moving(world, Moving(world)), ("ok",)
+    last = world.to_the_end()
+
+    (review,) = [post.body for post in world.forge.pulls[0].posts]
+    assert "1 command passed" in review
+    assert f"Reviewed [`{last.history[0].head_sha[:10]}`]" in review
+    assert "the verdict is kept" in review
+
+
 def test_a_merge_that_changes_what_was_reviewed_is_reviewed_once_more(world: World) -> None:
     world.script = moving(world, Moving(world, theirs="a1.py"))
     last = world.to_the_end()
@@ -266,7 +276,7 @@ def test_a_merge_that_changes_what_was_reviewed_is_reviewed_once_more(world: Wor
     assert world.asked(Role.REVIEWER) == [1, 1]
     assert world.workspaces.opened[-1].head == last.head_sha
     assert last.usage.rounds == 1
-    assert len([post for post in world.posted() if post.startswith("### ")]) <= 1
+    assert len([post for post in world.posted() if "review-r1" in post]) == 1
 
 
 def test_a_merge_that_does_not_verify_is_not_approved(world: World) -> None:

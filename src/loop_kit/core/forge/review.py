@@ -150,9 +150,13 @@ def _suggestions(texts: Sequence[str]) -> list[str]:
 
 
 def _verification_section(state: LoopState, record: RoundRecord) -> list[str]:
-    """The verify commands of the round, and what the one printed that failed."""
+    """The verify commands of the round, and what the one printed that failed.
+
+    They are of the merge, where the base branch was merged into what the round approved.
+    """
     verification = state.verification
-    if verification is None or verification.sha != record.head_sha or not verification.results:
+    heads = {record.head_sha, state.head_sha} if record.round == state.round else {record.head_sha}
+    if verification is None or verification.sha not in heads or not verification.results:
         return []
     results = verification.results
     lines = [
