@@ -207,6 +207,10 @@ def test_checks_that_nobody_could_start_do_not_hold_an_approval_back(
         checked.forge.me = "github-actions[bot]"
 
     state = checked.job()
+    if blocked:
+        assert state.waiting_for == ("build",)
+        checked.clock.sleep(601)
+        state = checked.job()
 
     assert state.outcome is Outcome.APPROVED
     assert "click Approve and run, or use an App token" in state.checks.note
@@ -308,6 +312,72 @@ def test_a_missing_permission_is_said_and_does_not_hold_an_approval_back(checked
 
     assert state.outcome is Outcome.APPROVED
     assert "checks: read" in state.checks.note
+
+
+@pytest.mark.parametrize("pushed", ["loop-app[bot]", "github-actions[bot]"])
+def test_whether_checks_were_to_start_depends_on_who_pushed_and_not_on_who_reads(
+    checked: World, pushed: str
+) -> None:
+    reads = {"loop-app[bot]": "github-actions[bot]", "github-actions[bot]": "loop-app[bot]"}
+    checked.script = at_once
+    checked.forge.required["main"] = ("build",)
+    checked.forge.me = pushed
+    checked.forge.every_commit = (state_of("lint", "pending"),)
+    assert "lint" in checked.job().waiting_for
+
+    checked.forge.me = reads[pushed]
+    checked.forge.every_commit = (state_of("lint", "passed"),)
+    checked.clock.sleep(601)
+    state = checked.job()
+
+    stopped = pushed == "loop-app[bot]"
+    assert state.outcome is (Outcome.NEEDS_HUMAN if stopped else Outcome.APPROVED)
+    assert ("not started: build" in state.error) == stopped
+
+
+def test_who_continues_a_wait_that_stopped_did_not_push_its_commit(checked: World) -> None:
+    checked.script = at_once
+    checked.forge.required["main"] = ("build",)
+    checked.forge.every_commit = (state_of("lint", "pending"),)
+    checked.job()
+    checked.clock.sleep(6 * 3600 + 1)
+    assert checked.job().outcome is Outcome.NEEDS_HUMAN
+    checked.forge.me = "github-actions[bot]"
+
+    assert checked.job().waiting_for == ("lint", "build")
+
+
+def test_checks_that_cannot_be_read_any_more_end_no_wait_before_its_deadline(
+    checked: World,
+) -> None:
+    checked.script = at_once
+    checked.forge.every_commit = (state_of("lint", "pending"),)
+    checked.job()
+    checked.forge.unread = ForgeRefused("GitHub answered 403.", "Add `checks: read`.")
+
+    waits = checked.job()
+    checked.clock.sleep(6 * 3600 + 1)
+    stopped = checked.job()
+
+    assert (waits.outcome, waits.waiting_for, waits.lease) == (None, ("lint",), None)
+    assert (stopped.outcome, stopped.reasons) == (Outcome.NEEDS_HUMAN, ("checks",))
+    assert "checks: read" in stopped.error
+
+
+def test_checks_that_cannot_be_read_do_not_approve_what_a_person_wants_changed(
+    checked: World,
+) -> None:
+    checked.script = at_once
+    checked.forge.writers.add("mona")
+    checked.forge.unread = ForgeUnavailable("GitHub is down.", "Wait.")
+    checked.job()
+    checked.forge.review(1, "mona", "Not yet", "changes_requested")
+    checked.forge.unread = ForgeRefused("GitHub answered 403.", "Add `checks: read`.")
+
+    state = checked.job()
+
+    assert (state.state, state.round, state.outcome) == ("awaiting_work", 2, None)
+    assert [(f.by, f.status) for f in state.findings] == [("mona", "open")]
 
 
 def test_a_forge_that_is_down_leaves_the_approval_to_whoever_reads_next(checked: World) -> None:

@@ -5,7 +5,8 @@ closes the finding that it had made. An approval of the reviewers is recorded an
 stays in `awaiting_review` until the checks are read. Green ones approve it; pending ones let it
 wait, with the lease released, for whoever reads them next; failed ones begin the next round;
 cancelled ones are run again out of a budget of their own. What nobody will ever start stops it for
-a person, except where the token of the job starts no checks: then nobody could have started them.
+a person, except where the token of the job that pushed starts no checks: then nobody could have
+started them, whoever reads them later.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,7 +82,8 @@ def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
         raise IllegalTransition(f"checks read while {state.state}")
     if event.unread is not None:
         left_out = tuple(dict.fromkeys((*state.left_out, "checks")))
-        return _approve(state, event, event.unread) if held else update(state, left_out=left_out)
+        unread = event.unread
+        return _judge_unread(state, event, unread) if held else update(state, left_out=left_out)
     expected = (*event.required, *state.checks.expected_on(state.head_sha)) if held else ()
     found = summarize(event.checks, expected)
     known = update(state, checks=state.checks.with_names(state.head_sha, found.names))
@@ -106,9 +108,11 @@ def _judge_approval(state: LoopState, event: ChecksRead, found: Summary) -> Loop
     stuck = [check.name for check in found.cancelled if check.run not in again]
     awaited = [*found.pending, *(c.name for c in found.cancelled if c.run in again)]
     missing = [name for name in found.missing if name not in status.excused]
-    unstarted = missing if event.triggers and not found.blocked else []
+    unstarted = missing if status.triggers else []
     if event.at < status.start_by:
         awaited += unstarted
+        unstarted = []
+    elif found.blocked:
         unstarted = []
     names = tuple(dict.fromkeys(awaited))
     if names and event.at < status.deadline:
@@ -130,6 +134,25 @@ def _judge_approval(state: LoopState, event: ChecksRead, found: Summary) -> Loop
     return _approve(state, event, note, found.passed)
 
 
+def _judge_unread(state: LoopState, event: ChecksRead, why: str) -> LoopState:
+    """The loop whose held approval has checks that cannot be read.
+
+    A wait that has begun read them: it continues, and ends as any other.
+    """
+    if open_findings(state.findings):
+        return _send_back(state, event, state.findings)
+    if not _has_begun(state):
+        return _approve(state, event, why)
+    if event.at < state.checks.deadline:
+        return state
+    return _stop(state, event, f"The wait for checks is over, and {why}")
+
+
+def _has_begun(state: LoopState) -> bool:
+    """Whether an approval of this head waits for its checks already."""
+    return state.checks.sha == state.head_sha and bool(state.checks.deadline)
+
+
 def _some(found: Summary) -> str:
     return ", ".join(dict.fromkeys((*found.blocked, *found.missing)))
 
@@ -137,10 +160,11 @@ def _some(found: Summary) -> str:
 def _begin_wait(state: LoopState, event: ChecksRead) -> ChecksStatus:
     """The status with its deadlines: those of a wait that has begun for this head stay."""
     status = state.checks
-    if status.sha == state.head_sha and status.deadline:
+    if _has_begun(state):
         return status
+    triggers = status.triggers if status.sha == state.head_sha else event.triggers
     begun = {"sha": state.head_sha, "start_by": event.start_by, "deadline": event.deadline}
-    return status.model_copy(update={**begun, "rerun": ()})
+    return status.model_copy(update={**begun, "triggers": triggers, "rerun": ()})
 
 
 def _reruns(state: LoopState, status: ChecksStatus, cancelled: Iterable[Check]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ class ChecksStatus(ExtensibleRecord):
         sha: The head whose checks are, or were, waited for.
         start_by: Until when an expected check may be started.
         deadline: When the wait is over.
+        triggers: Whether the token of the job that began to wait for this head starts checks.
         reruns: How many workflow runs were run again.
         rerun: Those that the last reading of this head asks to be run again.
         note: Why an approval counts without checks.
@@ -29,6 +30,7 @@ class ChecksStatus(ExtensibleRecord):
     sha: Sha = ""
     start_by: str = ""
     deadline: str = ""
+    triggers: bool = True
     reruns: int = 0
     rerun: tuple[int, ...] = ()
     note: str = ""
