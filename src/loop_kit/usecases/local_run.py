@@ -1,5 +1,6 @@
 """A run on a laptop: the user's repository, the folder `.loop/`, and the same engine as in CI."""
 
+import gc
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -93,6 +94,10 @@ def run_local(request: Request) -> ExitCode:
             release()
 
 
+_ROUNDS_UNTIL_CLEANED = 10
+"""Python looks for unused cycles rarely here (`cli.main`), and each round makes some."""
+
+
 class _LocalRun:
     """One run, from settings to exit code, by the holder of the lock."""
 
@@ -153,6 +158,8 @@ class _LocalRun:
                 branch.follow(state)
             if is_last:
                 break
+            if state.round % _ROUNDS_UNTIL_CLEANED == 0:
+                gc.collect()
         self._is_over = state.outcome is not None and state.resume_phase is None
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
