@@ -69,6 +69,26 @@ def test_neither_strangers_nor_bots_nor_we_ourselves_are_read(world: World) -> N
     assert world.forge.newest_reviews([number]) == {number: ()}
 
 
+def test_reviews_of_strangers_hide_none_of_a_person(world: World) -> None:
+    number = opened(world)
+    comment, _ = world.review(number, "mona", "Why b?", comments=[("a.py", 1, "Why c?")])
+    request, *_ = world.review(number, "mona", "Not yet", "changes_requested")
+    for n in range(120):
+        world.review(number, "rita", f"{n}")
+    posts = said(world, number).posts
+    assert [post.body for post in posts] == ["Why b?", "Why c?", "Not yet"]
+    assert [p.review for p in posts if p.id < 0] == [comment, request]
+    assert world.forge.newest_reviews([number]) == {number: (comment, request)}
+
+
+def test_a_review_has_more_comments_than_a_page(world: World) -> None:
+    number = opened(world)
+    comments = [("a.py", 1, f"{n}") for n in range(145)]
+    world.review(number, "mona", "All of it", comments=comments)
+    bodies = [post.body for post in said(world, number).posts]
+    assert bodies == ["All of it", *(f"{n}" for n in range(145))]
+
+
 def test_what_a_marker_begins_is_ours_whoever_posted_it(world: World) -> None:
     number = opened(world)
     verdict = "<!-- loop-kit:T-001:changes-requested-r1 -->\nF3 is open"

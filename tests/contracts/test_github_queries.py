@@ -30,7 +30,9 @@ QUERIES = {
     "conversation": forge_queries.conversation(1, None)[0],
     "conversation-issue": forge_queries.conversation(1, 2)[0],
     "reply": forge_queries.REPLY,
-    "newest-reviews": forge_queries.newest_reviews([1, 2])[0],
+    "newest-reviews": forge_queries.newest_reviews([(1, None), (2, "cursor")])[0],
+    "earlier-reviews": forge_queries.EARLIER_REVIEWS,
+    "review-comments": forge_queries.REVIEW_COMMENTS,
     "edits": forge_queries.thread_mutation(
         [ThreadEdit("edit", "a", "b"), ThreadEdit("resolve", "c"), ThreadEdit("unresolve", "d")]
     )[0],

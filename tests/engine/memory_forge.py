@@ -116,6 +116,8 @@ class MemoryForge:
         self.readings: list[str] = []
         self.unread: LoopError | None = None
         self.edits: list[str] = []
+        self.left_unread: tuple[str, ...] = ()
+        self.seen: set[int] = set()
         self._ids = itertools.count(100)
 
     def open_issue(self, title: str, body: str = "", *labels: str) -> MemoryIssue:
@@ -254,8 +256,9 @@ class MemoryForge:
         return refused
 
     def read_pull(
-        self, number: int, issue: int | None, reviews: Collection[str]
+        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int] = ()
     ) -> tuple[OpenStatus, Conversation]:
+        self.seen = set(seen)
         return self.open_status(issue, number), self._conversation(number, reviews)
 
     def _conversation(self, number: int, reviews: Collection[str]) -> Conversation:
@@ -269,7 +272,7 @@ class MemoryForge:
             for p in theirs
             if p.id < 0 or not read_marker(p.body)
         )
-        return Conversation(tuple(kept), frozenset(pull.resolved))
+        return Conversation(tuple(kept), frozenset(pull.resolved), self.left_unread)
 
     def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
         people = {n: self.pulls[n - 1].people for n in numbers}

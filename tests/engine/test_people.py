@@ -133,7 +133,7 @@ def test_each_text_is_answered_once_wherever_the_process_dies(begun: World) -> N
 def test_a_forge_that_cannot_be_asked_stops_nothing(
     begun: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unavailable(number: int, issue: object, reviews: object) -> None:
+    def unavailable(number: int, *_: object) -> None:
         raise ForgeUnavailable("GitHub answered 502.", "Run the job again later.")
 
     monkeypatch.setattr(begun.forge, "read_pull", unavailable)
@@ -148,7 +148,7 @@ def test_a_permission_that_an_older_workflow_lacks_is_named_once_and_asked_for_n
     begun.script = lambda job: approving_all(job) if job.role is Role.WORKER else sends_back
     asked = []
 
-    def refused(number: int, issue: object, reviews: object) -> None:
+    def refused(number: int, *_: object) -> None:
         asked.append(number)
         raise ForgeRefused("Not accessible.", "Add `permissions: pull-requests: read`.")
 
@@ -177,3 +177,19 @@ def test_a_pull_request_that_was_closed_ends_the_loop_without_asking_again(begun
     begun.forge.pulls[0].close()
     assert begun.job(fuse).reasons == ("pull_request_closed",)
     assert "before forge.open_status" not in fuse.passed
+
+
+def test_what_was_read_is_named_to_the_forge_and_what_was_left_out_to_people_once(
+    begun: World,
+) -> None:
+    sends_back = Act({"decision": "changes_required", "blocking_issues": [BLOCKER]})
+    begun.script = lambda job: approving_all(job) if job.role is Role.WORKER else sends_back
+    (review,) = begun.forge.review(1, "mona", "Not yet", "changes_requested")
+    begun.job()
+    begun.forge.left_unread = ("Some reviews are not read.",)
+
+    begun.job()
+
+    assert -review in begun.forge.seen
+    said = [text for text in begun.reporter.warnings if "not read" in text]
+    assert said == ["Some reviews are not read."]

@@ -32,7 +32,7 @@ from tests.support.graphql_contract import FIXTURE
 
 _PAYLOAD = ("clientMutationId", "pullRequest")
 FIELDS: dict[str, tuple[str, ...]] = {
-    "Query": ("repository", "viewer"),
+    "Query": ("node", "repository", "viewer"),
     "Mutation": (
         "addPullRequestReviewThreadReply",
         "convertPullRequestToDraft",
@@ -78,21 +78,22 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "PullRequest": (
         *("baseRef", "baseRefName", "body", "closedAt", "closingIssuesReferences", "headRefName"),
         *("headRefOid", "headRepository", "id", "isDraft", "labels", "merged", "number"),
-        *("reviewThreads", "reviews", "state", "title", "url"),
+        *("latestOpinionatedReviews", "reviewThreads", "reviews", "state", "title", "url"),
     ),
-    "PageInfo": ("endCursor", "hasNextPage"),
+    "Node": ("id",),
+    "PageInfo": ("endCursor", "hasNextPage", "hasPreviousPage", "startCursor"),
     "Actor": ("login",),
     "AddPullRequestReviewThreadReplyPayload": ("clientMutationId", "comment"),
     "Bot": ("login",),
     "PullRequestReview": (
-        *("author", "authorCanPushToRepository", "body", "comments", "fullDatabaseId"),
+        *("author", "authorCanPushToRepository", "body", "comments", "fullDatabaseId", "id"),
         *("state", "viewerDidAuthor"),
     ),
     "PullRequestReviewComment": (
         *("body", "fullDatabaseId", "id", "line", "path", "pullRequestReview", "replyTo"),
     ),
-    "PullRequestReviewConnection": ("nodes", "totalCount"),
-    "PullRequestReviewCommentConnection": ("nodes", "totalCount"),
+    "PullRequestReviewConnection": ("nodes", "pageInfo", "totalCount"),
+    "PullRequestReviewCommentConnection": ("nodes", "pageInfo", "totalCount"),
     "PullRequestReviewThread": ("comments", "id", "isResolved"),
     "PullRequestReviewThreadConnection": ("nodes", "pageInfo", "totalCount"),
     "ResolveReviewThreadPayload": ("clientMutationId",),
@@ -114,7 +115,8 @@ def extract(schema: GraphQLSchema) -> str:
             continue
         assert isinstance(whole, GraphQLObjectType | GraphQLInterfaceType)
         chosen = {field: whole.fields[field] for field in fields}
-        shared = [each for each in whole.interfaces if each.name in FIELDS]
+        interfaces = (each for each in whole.interfaces if each.name in FIELDS)
+        shared = [each for each in interfaces if set(FIELDS[each.name]) <= set(fields)]
         kept[name] = type(whole)(name, chosen, shared)
         for field in chosen.values():
             for argument in field.args.values():

@@ -144,7 +144,7 @@ class ConversationShapes:
         page = f"{self.page}/pull/{pull.number}#pullrequestreview-{review.id}"
         shape = {
             "id": review.id,
-            "node_id": f"PRR_{review.id}",
+            "node_id": review.node_id,
             "user": self.shapes.user(review.author),
             "body": review.body,
             "state": review.state,

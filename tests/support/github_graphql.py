@@ -32,6 +32,7 @@ def answer_query(
     fields = call.fields
     roots = {
         "viewer": {"login": call.caller.login},
+        "node": graph.node,
         "repository": graph.repository,
         "markPullRequestReadyForReview": graph.mark_ready,
         "convertPullRequestToDraft": graph.to_draft,
@@ -87,6 +88,16 @@ class Graph:
     call: Call
     repositories: list[HostedRepository]
     find: FindRepository
+
+    def node(self, _info: Any, id: str) -> Json:  # noqa: A002  (the schema's name)
+        """Show a review; nothing else is looked up so."""
+        for repository in self.repositories:
+            for pull in repository.pulls.values():
+                for review in pull.reviews:
+                    if review.node_id == id:
+                        self.require_read(repository, "pull_requests")
+                        return self.shapes(repository).review(review)
+        raise no_node(id)
 
     def repository(self, _info: Any, owner: str, name: str, **_: Any) -> Json:
         try:

@@ -57,33 +57,49 @@ class GraphShapes:
             "closingIssuesReferences": self.closing(pull),
             "reviewThreads": self.threads(pull),
             "reviews": self.reviews(pull),
+            "latestOpinionatedReviews": self.opinions(pull),
+        }
+
+    def may_push(self, login: str) -> bool:
+        return self.repository.role(login) in {"admin", "maintain", "write"}
+
+    def review(self, review: Review) -> Json:
+        def comments(_info: Any, **page: Any) -> Json:
+            shown = [review_comment(review, comment) for comment in review.comments]
+            return connection("comments", shown, **page)
+
+        kind = "Bot" if review.author.endswith("[bot]") else "User"
+        return {
+            "__typename": "PullRequestReview",
+            "id": review.node_id,
+            "fullDatabaseId": str(review.id),
+            "state": review.state,
+            "body": review.body,
+            "author": {"__typename": kind, "login": review.author},
+            "authorCanPushToRepository": self.may_push(review.author),
+            "viewerDidAuthor": review.author == self.viewer,
+            "comments": comments,
         }
 
     def reviews(self, pull: Pull) -> Callable[..., Json]:
-        def shown(review: Review) -> Json:
-            def comments(_info: Any, **page: Any) -> Json:
-                return connection(
-                    "comments", [review_comment(review, c) for c in review.comments], **page
-                )
-
-            kind = "Bot" if review.author.endswith("[bot]") else "User"
-            role = self.repository.role(review.author)
-            return {
-                "fullDatabaseId": str(review.id),
-                "state": review.state,
-                "body": review.body,
-                "author": {"__typename": kind, "login": review.author},
-                "authorCanPushToRepository": role in {"admin", "maintain", "write"},
-                "viewerDidAuthor": review.author == self.viewer,
-                "comments": comments,
-            }
-
         def reviews(_info: Any, states: Sequence[str] | None = None, **page: Any) -> Json:
             every = [r for r in pull.reviews if r.state != "PENDING"]
             wanted = [r for r in every if states is None or r.state in states]
-            return connection("reviews", [shown(review) for review in wanted], **page)
+            return connection("reviews", [self.review(review) for review in wanted], **page)
 
         return reviews
+
+    def opinions(self, pull: Pull) -> Callable[..., Json]:
+        """Show the last review of each person that says more than a comment does."""
+        name = "latestOpinionatedReviews"
+
+        def opinions(_info: Any, **page: Any) -> Json:
+            writers = page["writersOnly"]
+            every = [r for r in pull.reviews if r.state not in {"PENDING", "COMMENTED"}]
+            latest = {r.author: r for r in every if not writers or self.may_push(r.author)}
+            return connection(name, [self.review(review) for review in latest.values()], **page)
+
+        return opinions
 
     def threads(self, pull: Pull) -> Callable[..., Json]:
         """Return the threads that anybody may see, in the order in which they were begun."""
@@ -164,6 +180,7 @@ def connection(
     first: int | None = None,
     last: int | None = None,
     after: str | None = None,
+    before: str | None = None,
     **_: Any,
 ) -> Json:
     """Show one end of a list; GitHub wants to know how much of it, and shows at most a hundred."""
@@ -177,8 +194,15 @@ def connection(
     if size > LARGEST_PAGE:
         message = f"Requesting {size} records on the `{name}` connection exceeds the limit of 100."
         raise GraphQLError(message, extensions={"type": "EXCESSIVE_PAGINATION"})
-    start = int(after or 0)
-    shown = every[start : start + size] if first is not None else every[max(len(every) - size, 0) :]
-    end = start + len(shown)
-    page = {"hasNextPage": first is not None and end < len(every), "endCursor": str(end)}
-    return {"nodes": shown, "totalCount": len(every), "pageInfo": page}
+    start, end = int(after or 0), int(before or len(every))
+    if first is not None:
+        end = min(end, start + size)
+    else:
+        start = max(start, end - size)
+    page = {
+        "hasNextPage": first is not None and end < len(every),
+        "endCursor": str(end),
+        "hasPreviousPage": first is None and start > 0,
+        "startCursor": str(start),
+    }
+    return {"nodes": every[start:end], "totalCount": len(every), "pageInfo": page}

@@ -130,6 +130,10 @@ class Review:
     comments: list[ReviewComment]
     submitted_at: dt.datetime = field(default_factory=utc_now)
 
+    @property
+    def node_id(self) -> str:
+        return f"PRR_{self.id}"
+
 
 @dataclass
 class Pull:

@@ -35,15 +35,19 @@ class PeopleReader:
         self._now = now
         self._limits = limits
         self._prepare = prepare
+        self._warned: set[str] = set()
 
     def read(self, engine: Engine) -> None:
-        """Record what is new; one request, and none where there is no pull request."""
+        """Record what is new; one request as a rule, and none where there is no pull request."""
         state = engine.state
         if state.pull_request is None or "reviews" in state.left_out:
             return
         try:
             status, found = self._forge.read_pull(
-                state.pull_request, state.source.issue, outbox.posted_reviews(state)
+                state.pull_request,
+                state.source.issue,
+                outbox.posted_reviews(state),
+                state.seen_posts,
             )
         except ForgeRefused as error:
             engine.reporter.warn(f"The reviews of people are not read in this loop: {error}")
@@ -52,6 +56,10 @@ class PeopleReader:
         except ForgeUnavailable as error:
             engine.reporter.warn(f"The reviews of people could not be read: {error}")
             return
+        for sentence in found.unread:
+            if sentence not in self._warned:
+                engine.reporter.warn(sentence)
+        self._warned.update(found.unread)
         read = people.read_conversation(state, found)
         if read is not None:
             answers = tuple(

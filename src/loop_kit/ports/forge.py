@@ -179,17 +179,18 @@ class Forge(Protocol):
         ...
 
     def read_pull(
-        self, number: int, issue: int | None, reviews: Collection[str]
+        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int] = ()
     ) -> "tuple[OpenStatus, Conversation]":
-        """What `open_status` says, and what people with write access wrote in the newest reviews.
+        """What `open_status` says, and what people with write access wrote in reviews.
 
-        In one request. `reviews` are those that we have posted: in their conversations, what people
+        In one request, and more only where strangers have written very much since the texts that
+        were `seen`. `reviews` are those that we have posted: in their conversations, what people
         write is about a finding.
         """
         ...
 
     def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
-        """The newest reviews by people with write access on each of these, in one request."""
+        """The newest reviews by people with write access on each, in one request for all."""
         ...
 
     def find_reply(self, number: int, marker: str) -> str | None:

@@ -340,6 +340,46 @@ def test_what_was_read_before_a_round_is_not_read_again_after_it(
     assert (comment.body, comment.resolved_by) == ("<!-- F1 -->\nopen", None)
 
 
+def review_by_strangers(demo: HostedRepository, number: int, times: int) -> None:
+    for n in range(times):
+        demo.review(demo.pulls[number], "rita", f"{n}", "COMMENTED", ())
+
+
+def test_reviews_are_read_back_to_one_that_was_read_before(
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository
+) -> None:
+    demo.roles["mona"] = "write"
+    number = open_pull(forge)
+    old = demo.review(demo.pulls[number], "mona", "one", "COMMENTED", ())
+    review_by_strangers(demo, number, 60)
+    new = demo.review(demo.pulls[number], "mona", "two", "COMMENTED", ())
+    before = hub.count()
+    _, found = forge.read_pull(number, None, (), {-old.id})
+    assert ([post.body for post in found.posts], hub.count() - before) == (["one", "two"], 2)
+    before = hub.count()
+    _, found = forge.read_pull(number, None, (), {-old.id, -new.id})
+    assert ([post.body for post in found.posts], hub.count() - before) == (["two"], 1)
+
+
+def test_what_is_in_force_is_read_behind_any_number_of_reviews_and_what_is_not_is_named(
+    forge: GitHubForge, hub: GitHubServer, demo: HostedRepository
+) -> None:
+    demo.roles["mona"] = "write"
+    number = open_pull(forge)
+    demo.review(demo.pulls[number], "mona", "Why?", "COMMENTED", ())
+    required = demo.review(demo.pulls[number], "mona", "Not yet", "CHANGES_REQUESTED", ())
+    review_by_strangers(demo, number, 500)
+    before = hub.count()
+    _, found = forge.read_pull(number, None, ())
+    assert hub.count() - before == 10
+    assert [(p.id, p.body) for p in found.posts] == [(-required.id, "Not yet")]
+    assert len(found.unread) == 1
+    assert "more than 500 reviews" in found.unread[0]
+    before = hub.count()
+    assert forge.newest_reviews([number]) == {number: (required.id,)}
+    assert hub.count() - before == 10
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_lost_answer_to_a_comment_makes_no_second_one(
     forge: GitHubForge, hub: GitHubServer, demo: HostedRepository, *, before: bool

@@ -280,13 +280,13 @@ class GitHubForge(CheckReader):
         return self._conversations.update(number, reviews, updates, resolves=resolves)
 
     def read_pull(
-        self, number: int, issue: int | None, reviews: Collection[str]
+        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int] = ()
     ) -> tuple[OpenStatus, Conversation]:
-        """How the pull request stands, and what people wrote in the newest reviews of it."""
-        return self._conversations.read(number, issue, reviews)
+        """How the pull request stands, and what people wrote in reviews of it."""
+        return self._conversations.read(number, issue, reviews, seen)
 
     def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
-        """The newest reviews by people with write access on each of these, in one request."""
+        """The newest reviews by people with write access on each, in one request for all."""
         return threads.newest_reviews(self._api, numbers)
 
     def find_reply(self, number: int, marker: str) -> str | None:

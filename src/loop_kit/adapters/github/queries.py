@@ -58,15 +58,34 @@ THREADS = (
 _REVIEW_STATES = "states: [APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED]"
 _REVIEWER = "viewerDidAuthor authorCanPushToRepository author { __typename login }"
 
+_EARLIER = "pageInfo { hasPreviousPage startCursor }"
+_LATER = "pageInfo { hasNextPage endCursor }"
+_REVIEW_COMMENT = "fullDatabaseId body path line replyTo { fullDatabaseId }"
+_REVIEW = (
+    f"id fullDatabaseId state body {_REVIEWER}"
+    f" comments(first: 40) {{ {_LATER} nodes {{ {_REVIEW_COMMENT} }} }}"
+)
+
 _CONVERSATION = (
     f"pullRequest(number: $number) {{ id isDraft state merged {_LABELS}"
-    f" reviews(last: 25, {_REVIEW_STATES}) {{ nodes {{ fullDatabaseId state body {_REVIEWER}"
-    " comments(first: 40) { nodes { fullDatabaseId body path line replyTo { fullDatabaseId } } }"
-    " } }"
+    f" reviews(last: 50, {_REVIEW_STATES}) {{ {_EARLIER} nodes {{ {_REVIEW} }} }}"
+    f" latestOpinionatedReviews(first: 50, writersOnly: true) {{ nodes {{ {_REVIEW} }} }}"
     " reviewThreads(last: 100) { totalCount nodes { id isResolved comments(first: 1) { nodes {"
     " id fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } }"
 )
-"""The newest reviews with their comments, and of each conversation what began it."""
+"""The newest reviews with their comments, what is in force, and what began each conversation."""
+
+EARLIER_REVIEWS = (
+    "query($owner: String!, $name: String!, $number: Int!, $before: String)"
+    " { repository(owner: $owner, name: $name) { pullRequest(number: $number)"
+    f" {{ reviews(last: 50, before: $before, {_REVIEW_STATES})"
+    f" {{ {_EARLIER} nodes {{ {_REVIEW} }} }} }} }} }}"
+)
+
+REVIEW_COMMENTS = (
+    "query($id: ID!, $after: String) { node(id: $id) { ... on PullRequestReview"
+    f" {{ comments(first: 100, after: $after) {{ {_LATER} nodes {{ {_REVIEW_COMMENT} }} }} }} }} }}"
+)
 
 REPLY = (
     "mutation($thread: ID!, $body: String!) { addPullRequestReviewThreadReply(input:"
@@ -86,19 +105,28 @@ def conversation(number: int, issue: int | None) -> tuple[str, dict[str, int]]:
     return query, {"number": number} | ({} if issue is None else {"issue": issue})
 
 
-def newest_reviews(numbers: Sequence[int]) -> tuple[str, dict[str, int]]:
-    """The query for the newest reviews of several pull requests, `p0` and on; its variables."""
-    declared = "".join(f", $n{n}: Int!" for n in range(len(numbers)))
+def newest_reviews(pulls: Sequence[tuple[int, str | None]]) -> tuple[str, dict[str, Any]]:
+    """The query for a page of reviews of several pull requests, `p0` and on; its variables.
+
+    Each comes with the cursor before which the page ends, None for the newest.
+    """
+    declared = "".join(f", $n{n}: Int!, $b{n}: String" for n in range(len(pulls)))
     fields = " ".join(
         f"p{n}: pullRequest(number: $n{n})"
-        f" {{ reviews(last: 10, {_REVIEW_STATES}) {{ nodes {{ fullDatabaseId {_REVIEWER} }} }} }}"
-        for n in range(len(numbers))
+        f" {{ reviews(last: 50, before: $b{n}, {_REVIEW_STATES})"
+        f" {{ {_EARLIER} nodes {{ fullDatabaseId {_REVIEWER} }} }}"
+        " latestOpinionatedReviews(first: 20, writersOnly: true)"
+        f" {{ nodes {{ fullDatabaseId {_REVIEWER} }} }} }}"
+        for n in range(len(pulls))
     )
     query = (
         f"query($owner: String!, $name: String!{declared})"
         f" {{ repository(owner: $owner, name: $name) {{ {fields} }} }}"
     )
-    return query, {f"n{n}": number for n, number in enumerate(numbers)}
+    variables: dict[str, Any] = {}
+    for n, (number, before) in enumerate(pulls):
+        variables |= {f"n{n}": number, f"b{n}": before}
+    return query, variables
 
 
 class ThreadEdit(NamedTuple):

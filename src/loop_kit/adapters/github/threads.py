@@ -7,6 +7,8 @@ whose id was recorded when we posted it; a marker alone proves nothing.
 What people wrote is read review by review, since every answer in a thread is a review of its own,
 however old the thread is; with each comes whether its author may push. Bots, strangers and deleted
 accounts are left out here, and so is what a marker begins: we wrote it, with one token or another.
+Strangers can write any number of reviews, so the pages are read back to one that holds a review
+known from before; what people with write access require or approve comes in any case.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,6 +24,11 @@ from loop_kit.ports.forge import OpenStatus, ThreadUpdate
 
 _MAX_PAGES = 10
 _MAX_PULLS = 100
+_TOO_MANY_REVIEWS = (
+    "There are more than 500 reviews since the last one that was read: of those before them, only"
+    " the approvals and requests for changes in force are read."
+)
+_TOO_MANY_COMMENTS = "A review by {} has more than 1,040 comments: the others are not read."
 _STATES: Mapping[str, ReviewState] = {
     "APPROVED": "approved",
     "CHANGES_REQUESTED": "changes_requested",
@@ -49,7 +56,7 @@ class Conversations:
         self._read: dict[int, _Read] = {}
 
     def read(
-        self, number: int, issue: int | None, reviews: Collection[str]
+        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int]
     ) -> tuple[OpenStatus, Conversation]:
         """How the pull request and the issue stand, and what people wrote, oldest first."""
         answer = self._api.query_repository(*queries.conversation(number, issue))
@@ -60,11 +67,15 @@ class Conversations:
         whole = len(found) == pull["reviewThreads"]["totalCount"]
         self._read[number] = _Read(pull["id"], pull["isDraft"], found if whole else None)
         threads = dict(_begun_threads(found, reviews))
-        written = (r for r in _nodes(pull["reviews"]) if _is_by_person(r))
-        return status, Conversation(
-            tuple(post for review in written for post in _posts(review, threads)),
-            frozenset(root for root, thread in threads.items() if thread.is_resolved),
-        )
+        written, unread = _written(self._api, number, pull, frozenset(seen))
+        posts: list[PersonPost] = []
+        for review in written:
+            comments, is_whole = _comments(self._api, review)
+            posts += _posts(review, comments, threads)
+            if not is_whole:
+                unread = (*unread, _TOO_MANY_COMMENTS.format(review["author"]["login"]))
+        resolved = frozenset(root for root, thread in threads.items() if thread.is_resolved)
+        return status, Conversation(tuple(posts), resolved, unread)
 
     def update(
         self, number: int, reviews: set[str], updates: Mapping[str, ThreadUpdate], *, resolves: bool
@@ -132,17 +143,31 @@ class _Thread(NamedTuple):
 
 
 def newest_reviews(api: GitHubApi, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
-    """The numbers of the newest reviews by people with write access, by pull request."""
+    """The numbers of the newest reviews by people with write access, by pull request.
+
+    One request for all, and more only where strangers fill a page.
+    """
     asked = [n for n in numbers if 0 < n <= queries.LARGEST_INT][:_MAX_PULLS]
-    found = api.query_repository(*queries.newest_reviews(asked)) if asked else {}
-    return {
-        number: tuple(
-            int(review["fullDatabaseId"])
-            for review in _nodes((found.get(f"p{n}") or {}).get("reviews"))
-            if _is_by_person(review) and not review["viewerDidAuthor"]
-        )
-        for n, number in enumerate(asked)
-    }
+    found: dict[int, set[int]] = {number: set() for number in asked}
+    left: list[tuple[int, str | None]] = [(number, None) for number in asked]
+    for _ in range(_MAX_PAGES):
+        if not left:
+            break
+        answer, pages = api.query_repository(*queries.newest_reviews(left)), left
+        left = []
+        for n, (number, _before) in enumerate(pages):
+            pull = answer.get(f"p{n}") or {}
+            page = _numbers(pull.get("reviews"))
+            found[number] |= page | _numbers(pull.get("latestOpinionatedReviews"))
+            before = _earlier(pull.get("reviews"))
+            if before and not page:
+                left.append((number, before))
+    return {number: tuple(sorted(reviews)) for number, reviews in found.items()}
+
+
+def _numbers(reviews: Mapping[str, Any] | None) -> set[int]:
+    theirs = (r for r in _nodes(reviews) if _is_by_person(r) and not r["viewerDidAuthor"])
+    return {int(review["fullDatabaseId"]) for review in theirs}
 
 
 def reply(api: GitHubApi, number: int, thread: str, body: str, marker: str) -> str:
@@ -178,6 +203,50 @@ def _is_by_person(review: Mapping[str, Any]) -> bool:
     return author.get("__typename") == "User" and bool(review["authorCanPushToRepository"])
 
 
+def _earlier(connection: Mapping[str, Any] | None) -> str | None:
+    """The cursor of the page before this one, if there is one."""
+    page = (connection or {}).get("pageInfo") or {}
+    return page["startCursor"] if page.get("hasPreviousPage") else None
+
+
+def _written(
+    api: GitHubApi, number: int, pull: Mapping[str, Any], seen: frozenset[int]
+) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
+    """The reviews by people back to those that were `seen`, oldest first, and what is left out."""
+    page, reviews = pull["reviews"], list[Mapping[str, Any]]()
+    for number_of_page in range(1, _MAX_PAGES + 1):
+        written = [r for r in _nodes(page) if _is_by_person(r)]
+        reviews = [*written, *reviews]
+        before = _earlier(page)
+        is_known = any(-int(review["fullDatabaseId"]) in seen for review in written)
+        if before is None or is_known or number_of_page == _MAX_PAGES:
+            break
+        asked = {"number": number, "before": before}
+        answer = api.query_repository(queries.EARLIER_REVIEWS, asked)["pullRequest"] or {}
+        page = answer.get("reviews")
+    unread = (_TOO_MANY_REVIEWS,) if before and not is_known else ()
+    known = {review["id"] for review in reviews}
+    in_force = [r for r in _nodes(pull["latestOpinionatedReviews"]) if _is_by_person(r)]
+    earlier = [review for review in in_force if review["id"] not in known]
+    earlier.sort(key=lambda review: int(review["fullDatabaseId"]))
+    return [*earlier, *reviews], unread
+
+
+def _comments(api: GitHubApi, review: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], bool]:
+    """The comments of a review, and whether these are all."""
+    page = review["comments"]
+    found = _nodes(page)
+    for _ in range(_MAX_PAGES):
+        if not page["pageInfo"]["hasNextPage"]:
+            return found, True
+        asked = {"id": review["id"], "after": page["pageInfo"]["endCursor"]}
+        page = (api.graphql(queries.REVIEW_COMMENTS, asked)["node"] or {}).get("comments")
+        if page is None:
+            return found, True
+        found += _nodes(page)
+    return found, not page["pageInfo"]["hasNextPage"]
+
+
 def _begun_threads(
     threads: Iterable[Mapping[str, Any]], reviews: Collection[str]
 ) -> Iterator[tuple[int, _Thread]]:
@@ -193,7 +262,11 @@ def _begun_threads(
             )
 
 
-def _posts(review: Mapping[str, Any], threads: Mapping[int, _Thread]) -> Iterator[PersonPost]:
+def _posts(
+    review: Mapping[str, Any],
+    comments: Iterable[Mapping[str, Any]],
+    threads: Mapping[int, _Thread],
+) -> Iterator[PersonPost]:
     """The text of a review and its comments, without what we have written.
 
     Of a review of ours the number is known all the same, so that it is not new the next time.
@@ -207,7 +280,7 @@ def _posts(review: Mapping[str, Any], threads: Mapping[int, _Thread]) -> Iterato
         state=_STATES[review["state"]],
     )
     yield text._replace(body="", state="commented") if read_marker(text.body) else text
-    for comment in _nodes(review["comments"]):
+    for comment in comments:
         if read_marker(comment["body"]):
             continue
         id_ = int(comment["fullDatabaseId"])

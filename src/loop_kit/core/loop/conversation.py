@@ -30,11 +30,13 @@ class PersonPost(NamedTuple):
 class Conversation(NamedTuple):
     """What people with write access wrote, oldest first, each review before its comments.
 
-    `resolved` are the comments that began a conversation which is resolved.
+    `resolved` are the comments that began a conversation which is resolved. `unread` says in
+    sentences what was left out, since there is too much of it.
     """
 
     posts: tuple[PersonPost, ...] = ()
     resolved: frozenset[int] = frozenset()
+    unread: tuple[str, ...] = ()
 
 
 @frozen
