@@ -40,6 +40,18 @@ def check_pushed_work(hub: Hub, name: str, conclusion: str | None, log: str = ""
     hub.git.after_push.append(check)
 
 
+def pend_status(hub: Hub) -> None:
+    """Let every commit of the work branch get a commit status that is pending."""
+    repository = hub.api.repository(REPOSITORY)
+
+    def pend(push: Push) -> None:
+        head = hub.bare.head(WORK)
+        if head and not repository.statuses_of(head):
+            hub.api.set_status(REPOSITORY, head, "external", "pending")
+
+    hub.git.after_push.append(pend)
+
+
 def test_a_red_check_is_a_finding_and_the_end_of_a_workflow_decides_an_approval_that_waits(
     make_hub: MakeHub,
 ) -> None:
@@ -81,14 +93,7 @@ def test_a_red_check_is_a_finding_and_the_end_of_a_workflow_decides_an_approval_
 
 def test_the_sweep_decides_an_approval_that_waits_for_a_commit_status(hub: Hub) -> None:
     hub.job()
-    repository = hub.api.repository(REPOSITORY)
-
-    def pend(push: Push) -> None:
-        head = hub.bare.head(WORK)
-        if head and not repository.statuses_of(head):
-            hub.api.set_status(REPOSITORY, head, "external", "pending")
-
-    hub.git.after_push.append(pend)
+    pend_status(hub)
     hub.continued()
     hub.git.after_push.pop()
     assert hub.state()["waiting_for"] == ["external"]
@@ -102,6 +107,26 @@ def test_the_sweep_decides_an_approval_that_waits_for_a_commit_status(hub: Hub) 
     assert hub.state()["outcome"] == "approved"
     assert hub.state()["usage"]["dispatches"] == 1
     assert "decided by its checks" in swept.summary
+
+
+def test_the_sweep_approves_nothing_that_a_person_wants_changed(hub: Hub) -> None:
+    hub.job()
+    pend_status(hub)
+    hub.continued()
+    hub.git.after_push.pop()
+    hosted = hub.api.repository(REPOSITORY)
+    (pull,) = hosted.pulls.values()
+    hosted.review(pull, "mona", "Say what it adds", "CHANGES_REQUESTED")
+    hub.api.set_status(REPOSITORY, str(hub.bare.head(WORK)), "external", "success")
+    grow_old(hub)
+
+    swept = sweep(hub)
+
+    assert swept.code == 0, swept.log
+    state = hub.state()
+    assert (state["state"], state["round"]) == ("awaiting_work", 3)
+    assert [f["by"] for f in state["findings"] if f["status"] == "open"] == ["mona"]
+    assert len(hub.api.dispatches) == 2
 
 
 def test_in_three_jobs_claim_and_publish_read_the_checks_and_the_agents_job_none(

@@ -213,7 +213,7 @@ class _Sweep:
             entered.engine.join(glance.state, loop.card)
             entered.engine.dispatch(self._context.forge, self._job.continuation(entered.settings))
         else:
-            self._hand_over(entered, glance.state, end, reads=wanted is Need.REVIEWS)
+            self._hand_over(entered, glance.state, end, reads=wanted in {Need.REVIEWS, Need.CHECKS})
         return result(glance.task_id, found, wanted, entered.engine.state)
 
     def _dispatches(self, entered: Entered) -> bool:
