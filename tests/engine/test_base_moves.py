@@ -10,6 +10,7 @@ from tests.engine.world import BLOCKER, World, approval
 from tests.fakes import Act, FakeVerifier, MemoryBaseBranch
 
 from loop_kit.core.checks.reading import Check
+from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
 from loop_kit.ports import Assignment, Comparison
 
@@ -256,6 +257,43 @@ def test_the_merge_is_what_an_app_approves_and_github_merges(world: World) -> No
     assert (pull.judged, pull.merges_at) == ([world.server.work_tip], world.server.work_tip)
     assert last.history[0].head_sha != last.head_sha == world.server.work_tip
     assert world.forge.statuses[-1][0] == last.head_sha
+
+
+def moves_on(world: World) -> None:
+    """A person pushes to the work branch."""
+    tip = world.server.work_tip
+    tree = {**world.repository.commits[tip].tree, "p.py": b"theirs\n"}
+    world.server.work_tip = world.repository.commit(tip, tree, "Mine")
+
+
+def takes_no_work(world: World) -> None:
+    """The server takes the state alone from now on."""
+    refused = PushRefusal(
+        kind=RefusalKind.RULE, branch="loop/T-001/work", sentence="No merges.", remedy="Allow them."
+    )
+    world.server.refuses = lambda work, _files: refused if work else None
+
+
+@pytest.mark.parametrize("happens", [moves_on, takes_no_work])
+def test_an_approval_is_kept_where_the_branch_cannot_take_the_merge(
+    world: World, happens: Callable[[World], None]
+) -> None:
+    """What was reviewed is approved then, and behind."""
+    script = moving(world, Moving(world))
+
+    def during_review(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER:
+            happens(world)
+        return script(job)
+
+    world.script = during_review
+    last = world.to_the_end()
+
+    assert (last.outcome, last.lease, last.base.behind) == (Outcome.APPROVED, None, True)
+    assert last.head_sha == last.history[0].head_sha == world.forge.statuses[-1][0]
+    assert [note.text for note in last.history[0].rules if "behind main" in note.text]
+    assert world.asked(Role.REVIEWER) == [1]
+    assert "unpushed.bundle" not in world.server.files
 
 
 def test_the_review_of_merged_work_has_what_verified_it(world: World) -> None:

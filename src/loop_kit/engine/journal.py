@@ -135,7 +135,9 @@ class Journal:
             self._push()
         except WorkMoved:
             branch = self._store.keep_aside(self.state.branch_tip)
-            self._follow(push_during_attempt(self.state, branch, self._clock.now()))
+            entry = push_during_attempt(self.state, branch, self._clock.now())
+            self._pushes_work = entry.pushes_work
+            self._follow(entry)
             self._push()
 
     def _push(self) -> None:
@@ -166,7 +168,8 @@ class Journal:
         state, onto = self.state, self._store.work_tip
         work, files = unpushed_work(state, onto), None
         alone = refusal.kind.is_final and not refusal.of_state
-        if work and alone and refusal.kind is not RefusalKind.SECRET:
+        is_kept = alone and state.outcome is not Outcome.APPROVED
+        if work and is_kept and refusal.kind is not RefusalKind.SECRET:
             files = {bus.UNPUSHED: self._store.pack_work(work, onto or state.start_sha)}
         kept = files is not None and files[bus.UNPUSHED] is not None
         self.apply(PushWasRefused(refusal, onto, self._clock.now(), kept), files if kept else None)

@@ -29,6 +29,7 @@ from loop_kit.core.loop.messages import (
     HeadVerified,
     LeaseTaken,
     LoopResumed,
+    MergeLeftOut,
     PreparationFailed,
     Published,
     PushWasRefused,
@@ -114,6 +115,7 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
         ReviewReported: (b.approved(1, role=role), b.rejected(1, role=role)),
         SecondReviewSkipped: (SecondReviewSkipped("It cannot be asked.", b.AT),),
         Halted: tuple(b.halted(outcome) for outcome in Outcome if outcome != Outcome.APPROVED),
+        MergeLeftOut: (MergeLeftOut("It is refused."),),
         Published: tuple(
             Published(OutboxItem(key="labels", status=status)) for status in ("done", "refused")
         ),

@@ -2,10 +2,12 @@
 
 from loop_kit.core.loop import base_moves, checking
 from loop_kit.core.loop.base_branch import BaseCompared
-from loop_kit.core.loop.messages import ReviewReported
+from loop_kit.core.loop.messages import MergeLeftOut, ReviewReported
 from loop_kit.core.loop.resuming import begin_round, end_if_rounds_used_up, update, update_round
 from loop_kit.core.loop.review_only import skip_worker
-from loop_kit.core.loop.state import LoopState, RuleNote
+from loop_kit.core.loop.state import LoopState, Outcome, RuleNote
+
+_RULE = "update-branch"
 
 
 def record_comparison(state: LoopState, event: BaseCompared) -> LoopState:
@@ -47,8 +49,34 @@ def with_base(approved: LoopState, event: ReviewReported) -> LoopState:
         )
     if not text:
         return taken
-    notes = (*taken.history[-1].rules, RuleNote(rule="update-branch", text=text))
+    notes = (*taken.history[-1].rules, RuleNote(rule=_RULE, text=text))
     return update(taken, history=update_round(taken.history, taken.round, rules=notes))
+
+
+def is_approved_by_merge(state: LoopState) -> bool:
+    """Whether what is approved is a merge that kept the verdict of the commit before it."""
+    approved = state.outcome is Outcome.APPROVED and bool(state.history)
+    return approved and state.history[-1].head_sha != state.head_sha
+
+
+def leave_out_merge(state: LoopState, event: MergeLeftOut) -> LoopState:
+    """Approved work without the merge that its branch cannot take: the commit that was reviewed."""
+    if not is_approved_by_merge(state):
+        return state
+    record = state.history[-1]
+    base = state.base.model_copy(update={"head_sha": record.head_sha, "behind": True})
+    text = f"{event.why} The work is behind {state.base_branch}."
+    notes = tuple(note for note in record.rules if note.rule != _RULE)
+    return update(
+        state,
+        head_sha=record.head_sha,
+        diff_base=record.diff_base,
+        base=base,
+        verification=None,
+        history=update_round(
+            state.history, record.round, rules=(*notes, RuleNote(rule=_RULE, text=text))
+        ),
+    )
 
 
 def resolve_conflicts(approved: LoopState, at: str) -> LoopState:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import field
 
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.approving import is_approved_by_merge
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.effects import (
     Stop,
@@ -28,6 +29,7 @@ from loop_kit.core.loop.messages import (
     Halted,
     LeaseTaken,
     LoopResumed,
+    MergeLeftOut,
     TaskStarted,
 )
 from loop_kit.core.loop.refused_push import take_up
@@ -217,8 +219,10 @@ def push_during_attempt(state: LoopState, kept_branch: str, at: str) -> Entry:
     course = _Course(state)
     if state.resume_phase is not None:
         course.add(LoopResumed(operator_limits(state), at))
+    if is_approved_by_merge(course.state):
+        course.add(MergeLeftOut("Somebody pushed to the work branch before the merge."))
     if not course.state.is_running:
-        return Entry(state, tuple(course.steps), warning=error)
+        return Entry(state, tuple(course.steps), pushes_work=False, warning=error)
     course.stop(Stop(Outcome.NEEDS_HUMAN, error, ("human_push",)), at)
     return Entry(state, tuple(course.steps))
 

@@ -255,6 +255,13 @@ class PushWasRefused:
 
 
 @frozen
+class MergeLeftOut:
+    """The work branch cannot take the merge of the base branch into approved work."""
+
+    why: str
+
+
+@frozen
 class Published:
     """A post exists now (`done`), or will never (`refused`)."""
 
@@ -303,6 +310,7 @@ Event = (
     | ChecksRead
     | Halted
     | PushWasRefused
+    | MergeLeftOut
     | Published
     | Commanded
     | PeopleRead

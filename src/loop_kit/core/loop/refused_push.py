@@ -9,7 +9,9 @@ those with a secret in them are not, and their round is done again.
 from typing import Any
 
 from loop_kit.core.loop import outbox
+from loop_kit.core.loop.approving import leave_out_merge
 from loop_kit.core.loop.messages import (
+    MergeLeftOut,
     PushWasRefused,
 )
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal, RefusalKind
@@ -43,7 +45,8 @@ def refuse_push(state: LoopState, event: PushWasRefused) -> LoopState:
     phase = state.resume_phase or state.state
     sha = unpushed_work(state, event.onto)
     if phase not in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
-        return update(state, refusal=refused)
+        without = leave_out_merge(state, MergeLeftOut(refused.sentence))
+        return update(without, refusal=refused)
     may_return = refused.kind.is_about_content and not refused.of_state
     if sha and may_return and state.is_running and not _was_returned(state):
         refused = refused.model_copy(update={"returned": True})
