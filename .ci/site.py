@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 _LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s]+)(?P<after>[^)]*\))")
+_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -52,4 +53,5 @@ def _relinked(markdown: str, folder: str, config: MkDocsConfig) -> str:
             link = f"{config.repo_url}/{'tree' if (ROOT / path).is_dir() else 'blob'}/v0/{path}"
         return f"{found['before']}{link}{'#' * bool(anchor)}{anchor}{found['after']}"
 
-    return _LINK.sub(relink, markdown)
+    parts = _FENCED.split(markdown)  # each other one is a block of code
+    return "".join(_LINK.sub(relink, part) if not n % 2 else part for n, part in enumerate(parts))
