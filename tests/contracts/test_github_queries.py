@@ -28,6 +28,7 @@ QUERIES = {
     "auto-merge": forge_queries.AUTO_MERGE,
     "merge-facts": forge_queries.MERGE_FACTS,
     "conversation": forge_queries.conversation(1, None)[0],
+    "conversation-checks": forge_queries.conversation(1, 2, "a" * 40)[0],
     "conversation-issue": forge_queries.conversation(1, 2)[0],
     "reply": forge_queries.REPLY,
     "newest-reviews": forge_queries.newest_reviews([(1, None), (2, "cursor")])[0],

@@ -256,7 +256,12 @@ class MemoryForge:
         return refused
 
     def read_pull(
-        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int] = ()
+        self,
+        number: int,
+        issue: int | None,
+        reviews: Collection[str],
+        seen: Collection[int] = (),
+        commit: str = "",
     ) -> tuple[OpenStatus, Conversation]:
         self.seen = set(seen)
         return self.open_status(issue, number), self._conversation(number, reviews)

@@ -380,6 +380,25 @@ def test_checks_that_cannot_be_read_do_not_approve_what_a_person_wants_changed(
     assert [(f.by, f.status) for f in state.findings] == [("mona", "open")]
 
 
+def test_what_a_person_wants_changed_while_the_reviewer_reads_comes_before_its_approval(
+    checked: World,
+) -> None:
+    def meanwhile(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER and job.round > 1:
+            checked.forge.review(1, "mona", "Not yet", "changes_requested")
+        return two_rounds(job)
+
+    checked.script = meanwhile
+    checked.forge.writers.add("mona")
+    checked.forge.every_commit = (BUILD,)
+    checked.job()
+
+    state = checked.job()
+
+    assert (state.state, state.round, state.outcome) == ("awaiting_work", 3, None)
+    assert [(f.by, f.status) for f in state.findings] == [("", "fixed"), ("mona", "open")]
+
+
 def test_a_forge_that_is_down_leaves_the_approval_to_whoever_reads_next(checked: World) -> None:
     checked.script = at_once
     checked.forge.unread = ForgeUnavailable("GitHub is down.", "Wait.")

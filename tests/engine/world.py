@@ -229,7 +229,7 @@ class World:
         forge: Any = Fused(self.forge, fuse, "forge")
         if state.is_running:
             self.read_people(engine, forge)
-        engine.run(last_round=state.round)
+        engine.run(last_round=state.round, on_approval=lambda: self.read_people(engine, forge))
         return engine.hand_over(forge, Continuation("loop.yml", "main"))
 
     def to_the_end(self, jobs: int = 6) -> LoopState:

@@ -19,7 +19,7 @@ from loop_kit.core.checks.messages import ReadChecks
 from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox, second_review
 from loop_kit.core.loop.base_branch import CompareBase
-from loop_kit.core.loop.checking import reading_due
+from loop_kit.core.loop.checking import is_approval_held, reading_due
 from loop_kit.core.loop.effects import (
     Claim,
     Effect,
@@ -128,11 +128,14 @@ class Engine:
         self._journal.apply(event)
 
     def run(
-        self, last_round: int | None = None, until: Callable[[LoopState], bool] = lambda _: False
+        self,
+        last_round: int | None = None,
+        until: Callable[[LoopState], bool] = lambda _: False,
+        on_approval: Callable[[], None] = lambda: None,
     ) -> LoopState:
         """Perform what is outstanding until the loop, or its round `last_round`, is over.
 
-        An `until` that is true of the state ends it earlier.
+        An `until` that is true of the state ends it earlier. `on_approval` comes before one counts.
 
         Raises:
             PushRejected: another run owns the loop; nothing of this run was recorded since.
@@ -142,10 +145,13 @@ class Engine:
             while (effect := self._outstanding()) and not self._is_beyond(effect, last_round):
                 if isinstance(effect, Publish) and self.posts.forge_is_down:
                     break
+                was_held = is_approval_held(self.state)
                 try:
                     self._perform(effect)
                 except (SetupFailed, Tampered) as error:
                     self._journal.apply(self._groundwork.failure(error, effect))
+                if is_approval_held(self.state) and not was_held:
+                    on_approval()
                 if until(self.state):
                     break
         except KeyboardInterrupt as stop:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from loop_kit.core.forge.render import headline
 from loop_kit.core.forge.replies import command_answer
 from loop_kit.core.loop import outbox, people
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.messages import Commanded
@@ -48,6 +49,7 @@ class PeopleReader:
                 state.source.issue,
                 outbox.posted_reviews(state),
                 state.seen_posts,
+                state.head_sha if is_approval_held(state) else "",
             )
         except ForgeRefused as error:
             engine.reporter.warn(f"The reviews of people are not read in this loop: {error}")

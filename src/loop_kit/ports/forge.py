@@ -179,13 +179,19 @@ class Forge(Protocol):
         ...
 
     def read_pull(
-        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int] = ()
+        self,
+        number: int,
+        issue: int | None,
+        reviews: Collection[str],
+        seen: Collection[int] = (),
+        commit: str = "",
     ) -> "tuple[OpenStatus, Conversation]":
         """What `open_status` says, and what people with write access wrote in reviews.
 
         In one request, and more only where strangers have written very much since the texts that
         were `seen`. `reviews` are those that we have posted: in their conversations, what people
-        write is about a finding.
+        write is about a finding. The checks of a `commit` are asked along, where the token may:
+        the next `checks` of it then takes no request.
         """
         ...
 

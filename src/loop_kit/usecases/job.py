@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from loop_kit import bootstrap
 from loop_kit.adapters.git.command import Identity
@@ -138,14 +139,16 @@ class LoopJob:
             if answer is not None:
                 answer(entered.engine.state)
             if entered.engine.state.is_running:
-                limits = bootstrap.limits(entered.settings, entered.engine.card, ci=True)
-                read_people(self.context, entered.engine, limits)
+                self.read_people(entered)
             runs = awaited_role(entered.engine.state) is not None
             if self.context.settings.phase == "claim" and runs:
                 entered.engine.claim()
                 undispatched = None
             else:
-                entered.engine.run(last_round=entered.engine.state.round)
+                entered.engine.run(
+                    last_round=entered.engine.state.round,
+                    on_approval=partial(self.read_people, entered),
+                )
                 undispatched = self.hand_over(entered)
         except PushRefused as error:
             undispatched = self.end_unsaved(entered, error)
@@ -153,6 +156,11 @@ class LoopJob:
             self.context.log.close()
         self.report(entered, undispatched)
         return entered.engine.state
+
+    def read_people(self, entered: Entered) -> None:
+        """Record what people wrote in reviews since the last time."""
+        limits = bootstrap.limits(entered.settings, entered.engine.card, ci=True)
+        read_people(self.context, entered.engine, limits)
 
     def end_unsaved(self, entered: Entered, error: PushRefused) -> PushRefused:
         """End a loop whose state the git server does not take; returns the error to report."""

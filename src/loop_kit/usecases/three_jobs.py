@@ -148,7 +148,11 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
     entered = job.open(claimed.loop, replay=bundle)
     entered.engine.join(recorded, claimed.card)
     try:
-        entered.engine.run(last_round=bundle.round, until=partial(is_returned, recorded))
+        entered.engine.run(
+            last_round=bundle.round,
+            until=partial(is_returned, recorded),
+            on_approval=partial(job.read_people, entered),
+        )
     except GitFailed as error:
         entered.engine.stop(_outcome_of_lost_job(entered.engine.state), str(error))
     except PushRefused as error:

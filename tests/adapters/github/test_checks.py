@@ -15,7 +15,7 @@ from loop_kit.core.checks.reading import Check
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 
 DEMO = "octo/demo"
-SCOPES = ("contents", "statuses", "actions", "checks")
+SCOPES = ("contents", "statuses", "actions", "checks", "pull_requests")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,35 @@ def commit(hub: GitHubServer, name: str) -> str:
 def test_a_commit_without_checks_has_none(hub: GitHubServer, forge: GitHubForge) -> None:
     assert forge.checks(commit(hub, "none")) == ()
     assert forge.checks("1" * 40) == ()
+
+
+def test_checks_are_asked_along_with_the_pull_request_and_answered_from_that_once(
+    hub: GitHubServer, forge: GitHubForge
+) -> None:
+    sha = commit(hub, "along")
+    hub.add_check(DEMO, sha, "unit", "failure")
+    asked = len(hub.requests)
+
+    forge.read_pull(1, None, (), commit=sha)
+
+    assert [check.name for check in forge.checks(sha)] == ["unit"]
+    assert len(hub.requests) == asked + 1
+    assert [check.name for check in forge.checks(sha)] == ["unit"]
+    assert len(hub.requests) == asked + 2
+
+
+def test_a_token_that_may_not_read_checks_reads_the_pull_request_alone(
+    hub: GitHubServer, forge: GitHubForge
+) -> None:
+    sha = commit(hub, "refused")
+    hub.set_permissions("bot", {"contents": "read", "pull_requests": "read"})
+    try:
+        status, _ = forge.read_pull(1, None, (), commit=sha)
+        assert status.pull_open is False
+        with pytest.raises(ForgeRefused):
+            forge.checks(sha)
+    finally:
+        hub.set_permissions("bot", dict.fromkeys(SCOPES, "write"))
 
 
 def test_more_checks_than_a_page_holds_are_all_read(hub: GitHubServer, forge: GitHubForge) -> None:

@@ -12,6 +12,7 @@ from loop_kit.adapters.github import queries
 from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.adapters.github.attachments import plain_session
 from loop_kit.adapters.github.rules import branch_rules, requires_current
+from loop_kit.adapters.github.threads import Conversations
 from loop_kit.core.checks.log_excerpt import excerpt
 from loop_kit.core.checks.reading import Check, CheckState
 from loop_kit.core.text.sanitize import one_line, visible
@@ -44,10 +45,11 @@ class CheckReader:
     """The part of the forge port that reads checks."""
 
     _api: GitHubApi
+    _conversations: Conversations
 
     def checks(self, sha: str) -> tuple[Check, ...]:
         """All checks and commit statuses of a commit, by one request for each hundred."""
-        return read_checks(self._api, sha)
+        return read_checks(self._api, sha, self._conversations.take_checks(sha))
 
     def required_checks(self, branch: str) -> tuple[str, ...]:
         """The names of the checks that the active rules of `branch` require."""
@@ -66,8 +68,12 @@ class CheckReader:
         return self._api.login() != JOB_TOKEN_LOGIN
 
 
-def read_checks(api: GitHubApi, sha: str) -> tuple[Check, ...]:
+def read_checks(
+    api: GitHubApi, sha: str, known: Mapping[str, Any] | None = None
+) -> tuple[Check, ...]:
     """All checks and commit statuses of a commit, and the runs that wait or could not begin.
+
+    `known` is the first page, where it was asked before.
 
     Raises:
         ForgeUnavailable: there are more than can be read, and a failed one may be among the rest.
@@ -76,7 +82,8 @@ def read_checks(api: GitHubApi, sha: str) -> tuple[Check, ...]:
     suites: list[Mapping[str, Any]] = []
     after = None
     for _ in range(_MAX_PAGES):
-        answer = api.query_repository(queries.CHECKS, {"oid": sha, "after": after})
+        answer = known or api.query_repository(queries.CHECKS, {"oid": sha, "after": after})
+        known = None
         commit = answer.get("object") or {}
         suites = suites or _nodes(commit.get("checkSuites"))
         contexts = (commit.get("statusCheckRollup") or {}).get("contexts") or {}

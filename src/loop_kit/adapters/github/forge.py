@@ -280,10 +280,15 @@ class GitHubForge(CheckReader):
         return self._conversations.update(number, reviews, updates, resolves=resolves)
 
     def read_pull(
-        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int] = ()
+        self,
+        number: int,
+        issue: int | None,
+        reviews: Collection[str],
+        seen: Collection[int] = (),
+        commit: str = "",
     ) -> tuple[OpenStatus, Conversation]:
         """How the pull request stands, and what people wrote in reviews of it."""
-        return self._conversations.read(number, issue, reviews, seen)
+        return self._conversations.read(number, issue, reviews, seen, commit)
 
     def newest_reviews(self, numbers: Collection[int]) -> Mapping[int, tuple[int, ...]]:
         """The newest reviews by people with write access on each, in one request for all."""

@@ -93,16 +93,24 @@ REPLY = (
 )
 
 
-def conversation(number: int, issue: int | None) -> tuple[str, dict[str, int]]:
-    """The query for a pull request and what people wrote there, and how an issue stands."""
+def conversation(
+    number: int, issue: int | None, commit: str = ""
+) -> tuple[str, dict[str, int | str | None]]:
+    """The query for a pull request and what people wrote there, and how an issue stands.
+
+    With a `commit` also for the first page of its checks.
+    """
     declared = "" if issue is None else ", $issue: Int!"
+    declared += ", $oid: GitObjectID!, $after: String" if commit else ""
     of_issue = "" if issue is None else f" issue(number: $issue) {{ state {_LABELS} }}"
     query = (
         f"query($owner: String!, $name: String!, $number: Int!{declared})"
         f" {{ viewer {{ login }} repository(owner: $owner, name: $name)"
-        f" {{ {_CONVERSATION}{of_issue} }} }}"
+        f" {{ {_CONVERSATION}{of_issue} {_CHECKS if commit else ''} }} }}"
     )
-    return query, {"number": number} | ({} if issue is None else {"issue": issue})
+    variables: dict[str, int | str | None] = {"number": number}
+    variables |= {} if issue is None else {"issue": issue}
+    return query, variables | ({"oid": commit, "after": None} if commit else {})
 
 
 def newest_reviews(pulls: Sequence[tuple[int, str | None]]) -> tuple[str, dict[str, Any]]:
@@ -145,9 +153,8 @@ _EDITS = {
     "unresolve": "unresolveReviewThread(input: {{threadId: $i{n}}})",
 }
 
-CHECKS = (
-    "query($owner: String!, $name: String!, $oid: GitObjectID!, $after: String)"
-    " { repository(owner: $owner, name: $name) { object(oid: $oid) { ... on Commit {"
+_CHECKS = (
+    "object(oid: $oid) { ... on Commit {"
     " statusCheckRollup { contexts(first: 100, after: $after)"
     " { pageInfo { hasNextPage endCursor } nodes { __typename"
     " ... on CheckRun { databaseId name status conclusion title summary"
@@ -155,7 +162,11 @@ CHECKS = (
     " checkSuite { workflowRun { databaseId event workflow { resourcePath } } } }"
     " ... on StatusContext { context state description } } } }"
     " checkSuites(first: 100) { nodes { status conclusion"
-    " workflowRun { databaseId event workflow { name resourcePath } } } } } } } }"
+    " workflowRun { databaseId event workflow { name resourcePath } } } } } }"
+)
+CHECKS = (
+    "query($owner: String!, $name: String!, $oid: GitObjectID!, $after: String)"
+    f" {{ repository(owner: $owner, name: $name) {{ {_CHECKS} }} }}"
 )
 
 

@@ -12,6 +12,7 @@ known from before; what people with write access require or approve comes in any
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from loop_kit.adapters.github import queries
@@ -20,6 +21,7 @@ from loop_kit.adapters.github.api import GitHubApi
 from loop_kit.adapters.github.queries import ThreadEdit
 from loop_kit.core.forge.render import finding_of, first_line, read_marker
 from loop_kit.core.loop.conversation import Conversation, PersonPost, ReviewState
+from loop_kit.errors import ForgeRefused
 from loop_kit.ports.forge import OpenStatus, ThreadUpdate
 
 _MAX_PAGES = 10
@@ -54,12 +56,32 @@ class Conversations:
     def __init__(self, api: GitHubApi) -> None:
         self._api = api
         self._read: dict[int, _Read] = {}
+        self._checks: dict[str, Mapping[str, Any]] = {}
+
+    def take_checks(self, sha: str) -> Mapping[str, Any] | None:
+        """What was asked along about the checks of a commit; it is given once."""
+        return self._checks.pop(sha, None)
+
+    def _ask(self, number: int, issue: int | None, commit: str) -> Mapping[str, Any]:
+        """The answer; a token that may not read checks is asked about the rest alone."""
+        if commit:
+            with suppress(ForgeRefused):
+                asked = queries.conversation(number, issue, commit)
+                answer = self._api.query_repository(*asked)
+                self._checks[commit] = answer
+                return answer
+        return self._api.query_repository(*queries.conversation(number, issue))
 
     def read(
-        self, number: int, issue: int | None, reviews: Collection[str], seen: Collection[int]
+        self,
+        number: int,
+        issue: int | None,
+        reviews: Collection[str],
+        seen: Collection[int],
+        commit: str,
     ) -> tuple[OpenStatus, Conversation]:
         """How the pull request and the issue stand, and what people wrote, oldest first."""
-        answer = self._api.query_repository(*queries.conversation(number, issue))
+        answer = self._ask(number, issue, commit)
         status, pull = open_status_of(answer, issue, number), answer["pullRequest"]
         if pull is None:
             return status, Conversation()
