@@ -96,7 +96,7 @@ def files(
 ) -> dict[str, str]:
     """The files by their path below the repository's root.
 
-    `setup` prepares its workspaces; at the end of the workflows `checks` an approval goes on.
+    `setup` prepares its workspaces; the end of one of the workflows `checks` continues an approval.
     """
     workflow = with_checks(checks, _with_setup(setup, _template(_LAYOUTS[layout])))
     return {

@@ -1,7 +1,7 @@
-"""What a run has said about how its loop is continued, for `loop status` to say it again.
+"""How a loop is continued, in the words of its last run, for `loop status` to repeat.
 
-The words depend on how the run was started, so they are kept and not made anew. They count for the
-state that they were said about alone. No heavy imports.
+The words depend on how the run was started, so they are stored and not made again. They count for
+the state that they are about alone. No heavy imports.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _MAX_BYTES = 256 * 1024
 
 
 def write_next_steps(folder: Path, seq: int, lines: Sequence[str]) -> None:
-    """Keep `lines`, said about the state number `seq` of the loop in `folder`."""
+    """Store `lines`, which are about the state number `seq` of the loop in `folder`."""
     if read_next_steps(folder, seq) == list(lines):
         return
     document = {"seq": seq, "lines": list(lines)}
@@ -31,7 +31,7 @@ def write_next_steps(folder: Path, seq: int, lines: Sequence[str]) -> None:
 
 
 def read_next_steps(folder: Path, seq: object) -> list[str]:
-    """The lines that were said about the state number `seq`; none where there are no such."""
+    """The lines that are about the state number `seq`; none where there are no such."""
     try:
         raw = read_plain(folder / _PLACE, _MAX_BYTES)
         document = json.loads(raw or b"{}")

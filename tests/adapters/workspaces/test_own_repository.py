@@ -190,3 +190,5 @@ def test_what_a_job_has_and_an_agent_reads_is_no_damage(hosted: Hosted, tmp_path
         git.run("-c", "core.looseCompression=0", "add", "--all")
         for path in (git.directory / ".git" / "objects").rglob("*"):
             os.utime(path)
+
+    assert git.text("status", "--porcelain") == "M  a.py"

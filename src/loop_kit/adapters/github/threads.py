@@ -157,7 +157,7 @@ def _edits(
 
 
 class _Thread(NamedTuple):
-    """A thread: its name, whether it is resolved, and the finding of ours that it is about."""
+    """A thread: its name, whether it is resolved, and which of our findings it is about."""
 
     id: str = ""
     is_resolved: bool = False
@@ -291,7 +291,7 @@ def _posts(
 ) -> Iterator[PersonPost]:
     """The text of a review and its comments, without what we have written.
 
-    Of a review of ours the number is known all the same, so that it is not new the next time.
+    The number of our own review is known all the same, so that it is not new the next time.
     """
     number = int(review["fullDatabaseId"])
     text = PersonPost(
