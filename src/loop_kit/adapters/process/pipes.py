@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, Literal, Protocol
+from typing import IO, Generic, Literal, Protocol, TypeVar
 
 MAX_LINE = 1024 * 1024
 _CHUNK = 64 * 1024
@@ -20,6 +20,7 @@ _FIRST_TICK = 0.002
 _BATCH = 64
 
 Source = Literal["stdout", "stderr"]
+T = TypeVar("T")
 
 
 class Child(Protocol):
@@ -78,11 +79,48 @@ class LineSplitter:
             self._parts.append(piece)
 
 
+class ShortQueue(Generic[T]):
+    """A queue for at most `size` items, whose reader a signal may interrupt at any point.
+
+    `queue.Queue` keeps its lock for ever where an interrupt comes between two of its lines, and
+    every thread waits for it then; what `SimpleQueue` does is one step of the interpreter.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._items: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._size = size
+        self._make_room()
+
+    def put(self, item: T, timeout: float) -> bool:
+        """Whether there was room for `item` within `timeout` seconds."""
+        try:
+            self._room.get(timeout=timeout)
+        except queue.Empty:
+            return False
+        self._items.put(item)
+        return True
+
+    def get(self, timeout: float = 0) -> T | None:
+        """The next item, if there is one within `timeout` seconds."""
+        try:
+            item = self._items.get(block=timeout > 0, timeout=timeout or None)
+        except queue.Empty:
+            return None
+        self._make_room()
+        return item
+
+    def _make_room(self) -> None:
+        """Counted each time, as an interrupt may have come before the last."""
+        for _ in range(self._size - self._items.qsize() - self._room.qsize()):
+            self._room.put(None)
+
+
 class Pipes:
     """Two threads that read and one that writes, with a short queue to the caller."""
 
     def __init__(self, child: Child, stdin: bytes) -> None:
-        self._queue: queue.Queue[tuple[Source, bytes]] = queue.Queue(maxsize=64)
+        self._queue = ShortQueue[tuple[Source, bytes]](64)
         self._stop = threading.Event()
         self._open = 2
         self._tick = _FIRST_TICK
@@ -107,17 +145,15 @@ class Pipes:
 
         Ticks begin short, and again after each output: then a program is likely to end.
         """
-        try:
-            item = self._queue.get(timeout=self._tick)
-        except queue.Empty:
+        item = self._queue.get(timeout=self._tick)
+        if item is None:
             self._tick = min(_TICK, 2 * self._tick)
             return False
         self._tick = _FIRST_TICK
         received = self._pass_on(item, listener)
         for _ in range(_BATCH):  # bounded: a program may print as fast as this reads
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
+            item = self._queue.get()
+            if item is None:
                 break
             received = self._pass_on(item, listener) or received
         return received
@@ -163,11 +199,8 @@ class Pipes:
 
     def _put(self, item: tuple[Source, bytes]) -> None:
         while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=_TICK)
-            except queue.Full:
-                continue
-            return
+            if self._queue.put(item, timeout=_TICK):
+                return
 
     def _write(self, pipe: IO[bytes], data: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):
