@@ -24,7 +24,7 @@ FLOORS = (
     {"core.briefing", "core.forge"},
     {"core.ci"},
     {"ports", "settings"},
-    {"config_file", "adapters"},
+    {"config_file", "adapters", "adapters.files", "adapters.terminal"},
     {"adapters.process", "adapters.runner"},
     {"adapters.github", "adapters.loop_dir"},
     {"adapters.agents", "adapters.git"},

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from loop_kit.adapters.console import ConsoleReporter, console
+from loop_kit.adapters.terminal.console import ConsoleReporter, console
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.state import Limits, LoopState, Phase, Role, Usage
 

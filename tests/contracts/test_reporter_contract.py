@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.fakes import FakeClock, RecordingReporter
 
-from loop_kit.adapters.console import ConsoleReporter
 from loop_kit.adapters.loop_dir.feed import FeedReporter, Tee
 from loop_kit.adapters.runner.log import ActionsLog
+from loop_kit.adapters.terminal.console import ConsoleReporter
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.state import LoopState, Phase, Role
 from loop_kit.ports import Reporter

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.conftest import APPROVED, REPOSITORY, SENT_BACK, Hub, MakeHub
 from tests.e2e.events import labelled
 from tests.e2e.test_issues_in_ci import opened
-from tests.e2e.test_sweep_in_ci import sweep
+from tests.e2e.test_sweep_in_ci import sweep_commands
 
 if TYPE_CHECKING:
     from tests.support.git_repository import BareRepository
@@ -98,20 +97,10 @@ def test_a_sweep_of_two_hundred_loops_fetches_once_and_asks_about_all_reviews_at
     for run in runs:
         hub.api.set_run("octo/demo", run, "in_progress", None, 1)
     crowd(hub.bare, runs)
-    seen: list[int] = []
-    prepare = hub.checkout
-
-    def checkout() -> Path:
-        made = prepare()
-        seen.append(len(hub.git.requests))
-        return made
-
-    hub.checkout = checkout  # type: ignore[method-assign]
-    job = sweep(hub)
+    job, commands = sweep_commands(hub)
 
     assert job.code == 0, job.log
     assert "200 loops: 2 left alone, 198 need nothing." in job.log, job.log
-    commands = [one.question.command for one in hub.git.requests[seen[0] :]]
     assert (commands.count("ls-refs"), commands.count("fetch")) == (1 + 1, 1)
     asked = sorted(r.path.rpartition("/repos/octo/demo")[2] for r in hub.api.requests)
     assert asked == ["/actions/runs/4001", "/actions/runs/4002", "/graphql"]

@@ -15,6 +15,8 @@ from tests.e2e.events import Event, commented, labelled
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import Hub, JobResult, MakeHub
     from tests.support.github_state import Issue
 
@@ -38,6 +40,21 @@ def sweep(hub: Hub, **inputs: str) -> JobResult:
     """Run the job of the shipped sweep workflow."""
     env = {"GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/loop-sweep.yml@refs/heads/main"}
     return hub.job(event=CLOCK, env=env, **{"continue_workflow": "loop.yml", **inputs})
+
+
+def sweep_commands(hub: Hub) -> tuple[JobResult, list[str]]:
+    """A sweep, and the commands that it sent to the git server after its checkout."""
+    seen: list[int] = []
+    prepare = hub.checkout
+
+    def checkout() -> Path:
+        made = prepare()
+        seen.append(len(hub.git.requests))
+        return made
+
+    hub.checkout = checkout  # type: ignore[method-assign]
+    job = sweep(hub)
+    return job, [one.question.command for one in hub.git.requests[seen[0] :]]
 
 
 QUEUED = 4 * 60 * MINUTES

@@ -457,24 +457,30 @@ def test_a_reviewer_that_leaves_new_files_is_believed(world: World) -> None:
     assert world.to_the_end().outcome is Outcome.APPROVED
 
 
-def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken: list[Path] = []
+def lose_the_first_review(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the files of the first reviewer be such that looking at them is this error."""
+    lost: list[Path] = []
     healthy = MemoryWorkspace.fingerprint
 
     def fingerprint(self: MemoryWorkspace) -> Fingerprint:
-        if self.path in broken:
-            raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+        if self.path in lost:
+            raise error
         return healthy(self)
 
-    def breaking(job: Assignment) -> Act:
+    def losing(job: Assignment) -> Act:
         if job.role is Role.REVIEWER and job.attempt == 1 and job.round == 1:
-            broken.append(job.workspace)
+            lost.append(job.workspace)
         return two_rounds(job)
 
     monkeypatch.setattr(MemoryWorkspace, "fingerprint", fingerprint)
-    world.script = breaking
+    world.script = losing
+
+
+def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+    lose_the_first_review(world, monkeypatch, broken)
 
     assert world.job().continue_to == 2
     assert world.asked(Role.REVIEWER) == [1, 1]
@@ -483,21 +489,8 @@ def test_a_reviewer_that_breaks_its_own_clone_voids_its_verdict_and_nothing_more
 def test_a_reviewer_whose_files_were_cleaned_away_is_asked_again_and_not_blamed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone: list[Path] = []
-    healthy = MemoryWorkspace.fingerprint
-
-    def fingerprint(self: MemoryWorkspace) -> Fingerprint:
-        if self.path in gone:
-            raise WorkspaceGone("The cache was removed while an agent worked in it.", "Wait.")
-        return healthy(self)
-
-    def cleaned(job: Assignment) -> Act:
-        if job.role is Role.REVIEWER and job.attempt == 1 and job.round == 1:
-            gone.append(job.workspace)
-        return two_rounds(job)
-
-    monkeypatch.setattr(MemoryWorkspace, "fingerprint", fingerprint)
-    world.script = cleaned
+    gone = WorkspaceGone("The cache was removed while an agent worked in it.", "Wait.")
+    lose_the_first_review(world, monkeypatch, gone)
 
     assert world.job().continue_to == 2
     assert world.asked(Role.REVIEWER) == [1, 1]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import REPOSITORY, Hub, hosting
-from tests.e2e.test_sweep_in_ci import sweep
+from tests.e2e.test_sweep_in_ci import sweep_commands
 from tests.support.git_repository import BareRepository
 
 LOOPS = 1000
@@ -49,19 +49,9 @@ def asked(folder: Path, loops: int) -> tuple[int, int, int]:
     with hosting(folder) as make:
         hub: Hub = make()
         crowd(hub.bare, loops)
-        seen: list[int] = []
-        prepare = hub.checkout
-
-        def checkout() -> Path:
-            made = prepare()
-            seen.append(len(hub.git.requests))
-            return made
-
-        hub.checkout = checkout  # type: ignore[method-assign]
-        job = sweep(hub)
+        job, commands = sweep_commands(hub)
         assert job.code == 0, job.log
         assert f"{loops} loops" in job.summary + job.log, job.summary + job.log
-        commands = [one.question.command for one in hub.git.requests[seen[0] :]]
         assert len(hub.bare.branches()) == 1 + loops
         assert hub.git.repository(REPOSITORY).head("main")
         return commands.count("ls-refs"), commands.count("fetch"), len(hub.api.requests)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from loop_kit import bootstrap
-from loop_kit.adapters.console import ConsoleReporter, console
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_store import FetchedStore
 from loop_kit.adapters.git.repository import Place, locate
@@ -24,6 +23,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 from loop_kit.adapters.loop_dir.loop_lock import exclusive
 from loop_kit.adapters.loop_dir.mailbox import kill_leftovers
 from loop_kit.adapters.system_clock import SystemClock
+from loop_kit.adapters.terminal.console import ConsoleReporter, console
 from loop_kit.bootstrap import Site
 from loop_kit.core.briefing.knowledge import Lesson
 from loop_kit.core.card.enforced import refuse_unenforced

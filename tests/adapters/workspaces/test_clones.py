@@ -12,8 +12,8 @@ import psutil
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, workplace
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.removal import remove
 from loop_kit.adapters.workspaces.cloner import BRANCH, Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.fingerprints import plain_refs

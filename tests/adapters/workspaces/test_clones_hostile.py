@@ -9,8 +9,8 @@ import pytest
 from tests.adapters.conftest import IDENTITY, Local, workplace
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.removal import remove
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.core.loop.state import Role

@@ -20,7 +20,7 @@ from tests.support.programs import LOOP
 SCRIPT = """
 import sys
 from pathlib import Path
-from loop_kit.adapters.removal import remove
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.workspaces.space import remove_unused
 remove(Path(sys.argv[1]))
 print(remove_unused(Path(sys.argv[2])))

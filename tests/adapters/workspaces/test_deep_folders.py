@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loop_kit.adapters.removal import remove
-from loop_kit.adapters.special_files import remove_special_files
+from loop_kit.adapters.files.removal import remove
+from loop_kit.adapters.files.special_files import remove_special_files
 
 LONG = "d" * 60
 """So many of these are a path that no program can open."""

@@ -9,7 +9,7 @@ import pytest
 from tests.adapters.conftest import Local
 from tests.adapters.workspaces.test_root import place_of
 
-from loop_kit.adapters.removal import make_room, remove
+from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.workspaces.space import (
     Marker,
     Space,

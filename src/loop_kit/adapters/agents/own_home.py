@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 
 from loop_kit.adapters.agents.catalogue import KNOWN, OwnFolder
+from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.loop_dir.loop_lock import one_writer
-from loop_kit.adapters.removal import make_room, remove
 from loop_kit.core.agent.login_file import renewed_login
 from loop_kit.frozen import frozen
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Self
 
 from loop_kit import defaults
+from loop_kit.adapters.files.special_files import refuse_special_file
 from loop_kit.adapters.git.objects import Objects
 from loop_kit.adapters.git.refs import Refs
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import absolute_path, find_program, trusted_path
-from loop_kit.adapters.special_files import refuse_special_file
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import BadSetting, GitFailed
 from loop_kit.frozen import frozen

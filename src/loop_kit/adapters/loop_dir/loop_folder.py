@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from loop_kit.adapters.append import append_whole
+from loop_kit.adapters.files.append import append_whole
 from loop_kit.adapters.loop_dir.loop_lock import one_writer
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import naming_file

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.loop_dir.bounded_file import CUT, MAX_FILE, BoundedFile
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     read_plain,
     write_atomically,
 )
-from loop_kit.adapters.removal import remove
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop import run_names, run_record
 from loop_kit.core.loop.run_names import OF_AGENTS, RUN, TRANSCRIPT

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from loop_kit.adapters.append import append_whole
+from loop_kit.adapters.files.append import append_whole
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
     read_plain,

@@ -14,9 +14,9 @@ from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.room.mounts import OF_A_HOME
-from loop_kit.adapters.removal import remove
 
 _MADE = (
     *(".config", ".local", ".local/share", ".local/lib", ".local/lib/python3*"),

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from loop_kit.adapters.append import append_whole
+from loop_kit.adapters.files.append import append_whole
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.state import LoopState
 from loop_kit.errors import naming_file

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.removal import make_room, remove
 from loop_kit.core.loop import bus
 from loop_kit.core.loop_dir import LOOP_DIR
 

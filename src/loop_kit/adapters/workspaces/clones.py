@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from loop_kit.adapters.files.special_files import remove_special_files
 from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.git.merging import Preview, preview_merge
 from loop_kit.adapters.git.rewriting import Rewriter
-from loop_kit.adapters.special_files import remove_special_files
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.merge_in_progress import (

@@ -16,9 +16,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.adapters.removal import make_room, remove
 from loop_kit.ports import Fingerprint
 
 _ID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 import loop_kit
-from loop_kit.adapters.removal import make_room
+from loop_kit.adapters.files.removal import make_room
 from loop_kit.adapters.runner.installing import ENVIRONMENT, READY
 from loop_kit.ports import Tampered
 

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import make_room
+from loop_kit.adapters.files.special_files import special_files
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.adapters.removal import make_room
-from loop_kit.adapters.special_files import special_files
 from loop_kit.adapters.workspaces.object_files import ObjectFiles, are_damaged, object_files
 from loop_kit.frozen import frozen
 from loop_kit.ports import LOST, Tampered

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from loop_kit.adapters.removal import make_room, remove
+from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.copying import (
     Copier,

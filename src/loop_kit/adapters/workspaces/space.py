@@ -20,10 +20,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place
 from loop_kit.adapters.loop_dir.loop_lock import try_lock
-from loop_kit.adapters.removal import remove
 from loop_kit.adapters.workspaces.root import (
     make_own,
     repository_key,

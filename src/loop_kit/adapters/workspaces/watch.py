@@ -22,8 +22,8 @@ from itertools import islice
 from pathlib import Path
 
 from loop_kit import defaults
+from loop_kit.adapters.files.removal import make_room
 from loop_kit.adapters.process.programs import find_program, trusted_path
-from loop_kit.adapters.removal import make_room
 from loop_kit.ports import Tampered
 
 COMMAND_FILES = (

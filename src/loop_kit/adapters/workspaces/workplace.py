@@ -14,8 +14,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from loop_kit.adapters.removal import make_room, remove
-from loop_kit.adapters.special_files import remove_special_files
+from loop_kit.adapters.files.removal import make_room, remove
+from loop_kit.adapters.files.special_files import remove_special_files
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.errors import GitFailed
 

@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import loop_kit
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.programs import find_program, trusted_path
 from loop_kit.adapters.process.room.plan import ENVIRONMENT, PLAN, RoomPlan
-from loop_kit.adapters.removal import remove
 
 _CODE = (
     "import sys; sys.path.append(sys.argv.pop(1));"

@@ -19,7 +19,7 @@ from loop_kit.core.text.numbers import money, short
 from loop_kit.core.text.sanitize import one_line, visible
 
 if TYPE_CHECKING:
-    from loop_kit.adapters.live_line import LiveLine
+    from loop_kit.adapters.terminal.live_line import LiveLine
 
 _MAX_LINE = 120
 _MAX_LIVE = 200
@@ -148,7 +148,7 @@ class ConsoleReporter:
     def _start(self, about: str) -> None:
         if not self._live:
             return
-        from loop_kit.adapters.live_line import LiveLine
+        from loop_kit.adapters.terminal.live_line import LiveLine
 
         spinner = "dots" if self._printable("\u280b") == "\u280b" else "line"
         self._line = LiveLine(self._out, self._printable(about), self._used(), spinner=spinner)

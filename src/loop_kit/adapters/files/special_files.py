@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from loop_kit.adapters.removal import make_room, remove
+from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.errors import GitFailed
 
 _READ_BY_GIT = frozenset({".gitattributes", ".gitignore", ".gitmodules", ".git"})

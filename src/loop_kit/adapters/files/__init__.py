@@ -1,0 +1,1 @@
+"""Files of this machine: appended to, removed, and distinguished from pipes and devices."""
