@@ -1,4 +1,6 @@
-"""Hooks of `mkdocs build`: the README is the first page, and links out of docs/ lead to GitHub.
+"""Hooks of `mkdocs build`: two pages from elsewhere, and links out of docs/ lead to GitHub.
+
+The README is the first page, and what GitHub shows to contributors is a page too.
 
 The pages are written to be read on GitHub, where most people meet them. So their links to files
 outside docs/ stay as they are there, and are changed for the site alone.
@@ -19,20 +21,24 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
+ELSEWHERE = {"README.md": "index.md", ".github/CONTRIBUTING.md": "contributing.md"}
+"""Files outside docs/ that are pages, by their names on the site."""
 _LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s]+)(?P<after>[^)]*\))")
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the README as the first page."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    files.append(File.generated(config, "index.md", content=_relinked(readme, "", config)))
+    """Adds the pages that are not in docs/."""
+    for path, name in ELSEWHERE.items():
+        markdown = _relinked((ROOT / path).read_text("utf-8"), posixpath.dirname(path), config)
+        files.append(File.generated(config, name, content=markdown))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Leads the links of a page that leave docs/ to GitHub."""
-    return markdown if page.file.src_uri == "index.md" else _relinked(markdown, "docs", config)
+    generated = page.file.src_uri in ELSEWHERE.values()
+    return markdown if generated else _relinked(markdown, "docs", config)
 
 
 def _relinked(markdown: str, folder: str, config: MkDocsConfig) -> str:
@@ -44,9 +50,9 @@ def _relinked(markdown: str, folder: str, config: MkDocsConfig) -> str:
             return found[0]
         path = posixpath.normpath(posixpath.join(folder, target))
         if not (ROOT / path).exists():
-            raise PluginError(f"{folder or 'README.md'}: the link {found['target']} leads nowhere.")
-        if path == "README.md":
-            link = "index.md"
+            raise PluginError(f"{folder or '.'}: the link {found['target']} leads nowhere.")
+        if path in ELSEWHERE:
+            link = ELSEWHERE[path]
         elif path.startswith("docs/") and (ROOT / path).is_file():
             link = path.removeprefix("docs/")
         else:

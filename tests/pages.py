@@ -24,6 +24,11 @@ def prose(name: str) -> str:
     return re.sub(r"^```.*?^```", "", text(name), flags=re.DOTALL | re.MULTILINE)
 
 
+def linked(name: str) -> set[str]:
+    """The files in docs/ that the page links to, by their names there."""
+    return set(re.findall(r"\]\((?:docs/)?([\w-]+\.md)[)#]", prose(name)))
+
+
 def code_spans(name: str) -> list[str]:
     """What the page writes between backticks in its prose."""
     return re.findall(r"`([^`\n]+)`", prose(name))

@@ -1,4 +1,4 @@
-"""action.yml, Settings and docs/action.md name the same inputs and outputs; examples are valid."""
+"""action.yml, Settings and the reference name the same inputs and outputs; examples are valid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_input_is_in_action_yml_in_settings_and_on_the_page() -> None:
 
     assert declared == {name.replace("_", "-") for name in INPUTS}
     assert set(INPUTS) <= set(names())
-    assert declared == set(table("docs/action.md", "Inputs"))
+    assert declared == set(table("docs/reference.md", "Inputs"))
 
 
 def test_every_input_reaches_the_round_through_the_environment_and_no_expression_the_shell() -> (
@@ -44,7 +44,7 @@ def test_every_output_is_in_action_yml_in_the_code_and_on_the_page() -> None:
     written = set(outputs(LoopState(), "", {})) | {"report-path", "state-path"}
 
     assert set(ACTION["outputs"]) == written
-    assert set(table("docs/action.md", "Outputs")) == written
+    assert set(table("docs/reference.md", "Outputs")) == written
     for name, output in ACTION["outputs"].items():
         assert output["value"] == f"${{{{ steps.round.outputs.{name} }}}}"
 
@@ -58,7 +58,7 @@ def test_no_default_of_action_yml_hides_the_configuration_file() -> None:
 def test_defaults_on_the_page_and_in_action_yml_are_those_of_the_settings() -> None:
     settings = resolve([("defaults", ACTION_DEFAULTS)])
 
-    for name, row in table("docs/action.md", "Inputs").items():
+    for name, row in table("docs/reference.md", "Inputs").items():
         field = "continue_" if name == "continue" else name.replace("-", "_")
         held = getattr(settings, field)
         if name == "github-token":
@@ -74,15 +74,17 @@ def test_defaults_on_the_page_and_in_action_yml_are_those_of_the_settings() -> N
 def test_the_page_says_of_every_output_what_action_yml_says() -> None:
     described = {name: [output["description"]] for name, output in ACTION["outputs"].items()}
 
-    assert table("docs/action.md", "Outputs") == described
+    assert table("docs/reference.md", "Outputs") == described
 
 
-def test_a_workflow_in_the_readme_is_one_of_the_examples_and_every_example_is_named() -> None:
+def test_the_workflow_in_one_job_is_the_example_and_every_example_is_named() -> None:
     examples = {path.name: yaml.safe_load(path.read_text("utf-8")) for path in EXAMPLES}
-    (shown,) = (yaml.safe_load(block) for block in blocks("README.md", "yaml"))
+    (shown,) = (yaml.safe_load(block) for block in blocks("docs/start.md", "yaml"))
 
-    assert shown in examples.values()
-    assert [name for name in examples if f"](examples/{name})" not in text("README.md")] == []
+    assert shown == examples["loop.yml"]
+    assert [
+        name for name in examples if f"](../examples/{name})" not in text("docs/start.md")
+    ] == []
 
 
 def test_the_card_on_its_page_is_a_valid_card() -> None:
@@ -92,7 +94,7 @@ def test_the_card_on_its_page_is_a_valid_card() -> None:
     assert parse_card(block.encode(), "card.md").verify == ("make test",)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/card.md"])
+@pytest.mark.parametrize("page", ["docs/start.md", "docs/card.md"])
 def test_the_issue_on_a_page_is_a_valid_card(page: str) -> None:
     from loop_kit.core.card.issue import card_in_issue
 

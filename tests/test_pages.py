@@ -72,8 +72,26 @@ def test_the_readme_has_at_most_1500_words_outside_its_examples() -> None:
     assert len(pages.prose("README.md").split()) <= 1_500
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
-    assert set(NAMES) - set(links("README.md")) == {"README.md"}
+def navigation(part: Any) -> list[str]:
+    """The pages of the site, in their order."""
+    if isinstance(part, str):
+        return [part]
+    inner = part.values() if isinstance(part, dict) else part
+    return [page for each in inner for page in navigation(each)]
+
+
+def test_every_page_is_in_the_navigation_of_the_site_once() -> None:
+    nav = pages.text("mkdocs.yml").partition("\nnav:\n")[2]
+    here = [name.removeprefix("docs/") for name in NAMES if name != "README.md"]
+
+    assert sorted(navigation(yaml.safe_load(nav))) == sorted([*here, "index.md", "contributing.md"])
+
+
+def test_every_page_is_reached_from_the_readme_by_at_most_two_links() -> None:
+    first = {f"docs/{target}" for target in pages.linked("README.md")}
+    second = {f"docs/{target}" for name in first & set(NAMES) for target in pages.linked(name)}
+
+    assert set(NAMES) - first - second == {"README.md"}
 
 
 @pytest.mark.parametrize("name", LINKED)
@@ -147,12 +165,14 @@ def test_the_page_for_the_laptop_names_every_command() -> None:
 
 
 def test_every_exit_code_is_explained() -> None:
-    rows = re.findall(r"^\| (\d+) \|", pages.section("docs/laptop.md", "Exit codes"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d+) \|", pages.section("docs/reference.md", "Exit codes"), re.MULTILINE
+    )
 
     assert [int(row) for row in rows] == sorted(ExitCode)
 
 
 def test_every_command_in_a_comment_is_explained() -> None:
-    rows = pages.section("docs/action.md", "Commands in comments")
+    rows = pages.section("docs/triggers.md", "Commands in comments")
 
     assert set(re.findall(r"`/loop (\w+)", rows)) == set(VERBS)

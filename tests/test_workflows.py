@@ -230,9 +230,9 @@ def test_the_reusable_workflow_gives_the_action_what_a_dispatch_of_the_shim_decl
 
 
 def _recipes() -> list[dict[str, Any]]:
-    """The workflows on the page for organisations; a part of one is put where it belongs."""
+    """The workflows on the page for operators; a part of one is put where it belongs."""
     found = []
-    for block in blocks("docs/organisations.md", "yaml"):
+    for block in blocks("docs/operating.md", "yaml"):
         part = yaml.safe_load(block)
         if isinstance(part, list):
             part = {"agents": {"steps": part}}
@@ -247,7 +247,7 @@ def _recipes() -> list[dict[str, Any]]:
     return found
 
 
-def test_every_recipe_for_organisations_is_a_workflow_with_inputs_of_ours(tmp_path: Path) -> None:
+def test_every_recipe_for_operators_is_a_workflow_with_inputs_of_ours(tmp_path: Path) -> None:
     paths, reusable = [], yaml.safe_load(REUSABLE.read_text("utf-8"))[True]["workflow_call"]
     for number, recipe in enumerate(_recipes()):
         paths.append(tmp_path / f"recipe-{number}.yml")
@@ -260,7 +260,7 @@ def test_every_recipe_for_organisations_is_a_workflow_with_inputs_of_ours(tmp_pa
                     assert set(step["with"]) <= set(ACTION["inputs"])
             if "id-token" in job.get("permissions", {}):
                 assert job["permissions"] == {"contents": "read", "id-token": "write"}
-    assert len(paths) == 8
+    assert len(paths) == 9
     assert (done := _schema("github-workflows", *paths)).returncode == 0, done.stdout
 
 

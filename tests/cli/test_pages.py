@@ -1,4 +1,4 @@
-"""The commands of README.md, laptop.md, container.md and backends.md, run as they are written."""
+"""The commands of laptop.md, start.md, container.md and backends.md, run as they are written."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_the_command_for_another_program_runs_it(repo: Repo) -> None:
     assert repo.calls[0].argv[1] == "--prompt"
 
 
-def test_the_readme_shows_what_the_demo_prints(repo: Repo) -> None:
-    (shown,) = pages.blocks("README.md", "text")
+def test_the_page_shows_what_the_demo_prints(repo: Repo) -> None:
+    (shown,) = pages.blocks("docs/start.md", "text")
     printed = iter(repo.loop("demo").out.splitlines())
 
     assert [line for line in shown.splitlines() if line not in printed] == []

@@ -1,0 +1,1 @@
+"""Writes docs/reference.md and docs/troubleshooting.md from the code."""
