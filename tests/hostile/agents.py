@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 from tests.core.github_markdown import OurLinks, live
 from tests.e2e.conftest import BOT, REPOSITORY, JobResult
+from tests.e2e.test_rooms_in_ci import is_taken
 from tests.hostile.rows import Verdict
-from tests.hostile.scene import KEY, LOGIN, TOKEN, Scene
+from tests.hostile.scene import KEY, LOGIN, TOKEN, WITHOUT_ROOM, Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = ("environment", "environment-of-the-host", "memory")
@@ -105,6 +106,9 @@ class _Found:
         """Whether the row holds, and what shows that it does not."""
         if not self._state:
             return False, f"the loop did not begin: {self._first.log[-300:]}"
+        mode, sandbox = self._scene.mode, json.loads(self._state)["sandbox"]
+        if mode not in WITHOUT_ROOM and not is_taken(mode, sandbox):
+            return False, f"the agents were in another room: {sandbox}"
         broken = [why for why in getattr(self, f"row_{number:02}")() if why]
         return not broken, "; ".join(broken)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.hostile.rows import BY_EVENTS, ROWS, promised
 
 COLUMNS = (
-    *("namespaces", "namespaces by sudo", "user namespace", "Landlock"),
-    *("none", "three jobs"),
+    *("namespaces", "namespaces by sudo", "user namespace", "Landlock as root"),
+    *("Landlock as a user", "none", "three jobs"),
 )
 SUITE = "tests/hostile/test_hostile.py"
 AGENTS = "test_hostile_agents_break_nothing_that_is_promised"

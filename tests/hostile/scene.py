@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.e2e import three_jobs
 from tests.e2e.conftest import BOT, Hub, JobResult, hosting
-from tests.e2e.test_rooms_in_ci import AS_ROOT, command_for
+from tests.e2e.test_rooms_in_ci import command_for, rungs
 from tests.support.ordinary_user import USER, make_sudo
 
 TOKEN, KEY, LOGIN = "hostile-token-11111111", "hostile-key-22222222", "hostile-login-33333333"
@@ -50,12 +50,11 @@ WITHOUT_ROOM = (NO_ROOM, THREE_JOBS)
 
 
 def modes() -> tuple[str, ...]:
-    """How agents can be confined here, each in the words of `sandbox` in a state.
+    """How agents can be confined here, in the words of `sandbox` in a state, with who is.
 
     The last two are without any room: in one job, and in the three that divide the rights.
     """
-    rooms = AS_ROOT if os.geteuid() == 0 else ("user namespace",)
-    return (*rooms, NO_ROOM, THREE_JOBS)
+    return (*rungs(), NO_ROOM, THREE_JOBS)
 
 
 @dataclass

@@ -7,6 +7,7 @@ keeps nothing of the environment either, and stays the parent of what it starts.
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,12 @@ exec 3<&- 4<&- 5<&-
 shift 3
 exec setpriv --reuid=12345 --regid=12345 --clear-groups -- "$@"
 """
+_WITHOUT_NAMESPACES = """
+echo 1 > /proc/sys/user/max_user_namespaces
+user=$1; shift
+exec unshare --map-user="$user" --map-group="$user" -- "$@"
+"""
+"""The one namespace that is allowed is the one that it is in already."""
 _SUDO = """#!/bin/sh
 while [ "${1#-}" != "$1" ]; do [ "$1" = -n ] || [ "$1" = -- ] || exit 1; shift; done
 exec {as_root} --reuid=0 --regid=0 --clear-groups -- \\
@@ -38,6 +45,19 @@ def as_ordinary_user(argv: Sequence[str]) -> list[str]:
     """The command line that runs `argv` as an ordinary user, who can read what tests need."""
     script = ("unshare", "--mount", "/bin/sh", "-c", _ENTER, "sh")
     return [*script, _closed_folder(), *_NEEDED, *argv]
+
+
+def without_namespaces(argv: Sequence[str], user: int | None = None) -> list[str]:
+    """The command line that runs `argv` as this user, or `user`, who may make no namespace."""
+    who = str(os.getuid() if user is None else user)
+    script = ("unshare", "--map-root-user", "/bin/sh", "-c", _WITHOUT_NAMESPACES, "sh")
+    return [*script, who, *argv]
+
+
+def may_make_namespaces() -> bool:
+    """Whether this user may make a user namespace here."""
+    done = subprocess.run(["unshare", "--map-root-user", "true"], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def make_sudo(folder: Path) -> None:
