@@ -94,12 +94,17 @@ def run(hub: Hub, tamper: Tamper | None = None, event: Event | None = None, **in
     return Run(first, agents, later(hub, "publish", first, bundle, tamper=tamper, **inputs), bundle)
 
 
-def continued(hub: Hub) -> Run:
-    """The workflow run that the last dispatch asked for."""
+def claimed(hub: Hub) -> tuple[JobResult, JobResult]:
+    """The first two jobs of the workflow run that the last dispatch asked for."""
     asked: dict[str, Any] = {
         k.replace("-", "_"): v for k, v in hub.api.dispatches[-1].inputs.items()
     }
     admit_reader(hub)
     first = claim(hub, sender=BOT, **asked)
-    agents = later(hub, "agents", first)
+    return first, later(hub, "agents", first)
+
+
+def continued(hub: Hub) -> Run:
+    """The workflow run that the last dispatch asked for."""
+    first, agents = claimed(hub)
     return Run(first, agents, later(hub, "publish", first, uploaded(agents)), uploaded(agents))

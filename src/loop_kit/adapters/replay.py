@@ -5,7 +5,7 @@ that publishes nothing runs: reports, commits, verification and time come from t
 agents' job did not report counts as failed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.unwatched import Unwatched
@@ -28,6 +28,7 @@ from loop_kit.core.loop.state import (
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.errors import GitFailed
 from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,
@@ -156,17 +157,27 @@ class ReplayedSandbox:
 
 
 class ReplayedVerifier:
-    """Reports how the verify commands ended in the agents' job."""
+    """Reports how the verify commands ended in the agents' job.
 
-    def __init__(self, bundle: Bundle) -> None:
+    That job owes results for the commits `owed`, and for its work.
+    """
+
+    def __init__(self, bundle: Bundle, owed: Collection[str]) -> None:
         self._bundle = bundle
+        self._owed = {*owed, bundle.work.head_sha if bundle.work else ""}
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
-        """The results for exactly this commit and these commands, else a failure."""
+        """The results for exactly this commit and these commands, else a failure.
+
+        Raises:
+            GitFailed: it is a commit that the agents' job did not have to verify.
+        """
         del timeout
         reported = self._bundle.verification(sha, commands)
         if reported is not None or not commands:
             return reported or Verification(sha=sha)
+        if sha not in self._owed:
+            raise GitFailed(f"Nobody has verified {sha[:10]} yet.", "The next job does.")
         missing = "The agents' job reported no result of this command for this commit."
         return Verification(
             sha=sha, results=(CommandResult(command=commands[0], exit_code=1, tail=missing),)

@@ -103,10 +103,14 @@ __all__ = [
 
 @frozen
 class Replay:
-    """A round that another job's agents have done; `work_tip` is where its work branch began."""
+    """A round that another job's agents have done; `work_tip` is where its work branch began.
+
+    `start_sha` is the commit at which its verify commands ran before it.
+    """
 
     bundle: "Bundle"
     work_tip: str
+    start_sha: str = ""
 
 
 @frozen
@@ -130,10 +134,12 @@ def open_loop(
     forge: Forge | None = None,
     base_sha: str = "",
     replay: Replay | None = None,
+    rules: Forge | None = None,
 ) -> Engine:
     """The engine of one run; without a `forge` what is to be posted stays outstanding.
 
-    `base_sha` is the commit from which a job reads what it trusts.
+    `base_sha` is the commit from which a job reads what it trusts. `rules` is asked for those of
+    the base branch, where there is no `forge`.
 
     Raises:
         BadSetting: a backend is not registered, or a template names an unknown placeholder.
@@ -151,11 +157,10 @@ def open_loop(
     dispatcher = Dispatcher(*served, site.scratch, failure, record)
     shared = (repository, ports.store, Briefer(ports.store, repository, guides))
     worker = WorkerPass(dispatcher, ports.workspaces, ports.verifier, *shared, run_options)
-    posts = (forge, ports.store, hearers, run_options, worker.diff) if forge else None
-    if posts:
+    if posts := (forge, ports.store, hearers, run_options, worker.diff) if forge else None:
         from loop_kit.engine.publisher import Publisher
     before = (ports.sandbox, ports.workspaces, ports.verifier, clock, hearers, run_options)
-    groundwork = Groundwork(*before, site.base_branch, forge)
+    groundwork = Groundwork(*before, site.base_branch, forge or rules)
     return Engine(
         store=ports.store,
         groundwork=groundwork,
@@ -347,7 +352,7 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
         agents=agents,
         sandbox=replayed.ReplayedSandbox(bundle),
         workspaces=replayed.ReplayedWorkspaces(site.scratch / "replayed", bundle),
-        verifier=replayed.ReplayedVerifier(bundle),
+        verifier=replayed.ReplayedVerifier(bundle, {replay.work_tip, replay.start_sha}),
     )
 
 

@@ -159,7 +159,7 @@ class Settings(Record):
             "max_cost_usd_ceiling": _ceiling(self.max_cost_usd_ceiling, self.max_cost_usd),
             "rules": self.rules.with_growth_limit(self.max_diff_growth),
             "formal_reviews": ci and bool(self.reviewer_token.get_secret_value()),
-            "update_branch": self.update_branch if self.phase == "all" else "never",
+            "update_branch": self.update_branch,
             "checks": self.checks if ci else "ignore",
             "session_rounds": None if ci else self.max_session_rounds,
         }

@@ -250,7 +250,8 @@ class LoopJob:
             context.log,
             forge=context.forge if posts else None,
             base_sha=base_sha,
-            replay=Replay(replay, tip) if replay else None,
+            replay=Replay(replay, tip, recorded.start_sha) if replay and recorded else None,
+            rules=context.forge,
         )
         return Entered(loop, engine, settings)
 

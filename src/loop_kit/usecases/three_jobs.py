@@ -7,8 +7,11 @@
 The jobs of one run share its lease. A job that finds the lease of another run leaves the loop
 alone: it was taken over, or this run is run again after it had handed over.
 
-Neither job merges the base branch, whatever the recorded limits allow: where a merge is made, and
-pushed, nothing runs that could review or verify it.
+The last two look at the base branch themselves. What the worker began with is that branch as the
+agents' job saw it, once the server has confirmed that the commit is on it. A merge that a rule asks
+for is made in both jobs, and is the same commit in both, so that what verified it in one counts in
+the other. One that has to be reviewed, or that nobody has verified, is pushed and left to the next
+run: nothing in the job that pushes could do either.
 """
 
 from collections.abc import Iterable
@@ -28,7 +31,8 @@ from loop_kit.core.ci.bundle import (
 )
 from loop_kit.core.ci.bundle_builder import build_bundle, shorten
 from loop_kit.core.loop import bus
-from loop_kit.core.loop.base_moves import leave_branch_alone
+from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.base_moves import has_merge_to_review, worked_on
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.refused_push import is_returned
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent, Usage
@@ -89,7 +93,7 @@ def _find_claim(job: LoopJob, loop: Loop) -> Claimed | None:
     if recorded.lease.run_id != job.context.invocation.run_id:
         log.note(f"busy: run {recorded.lease.run_id} is working on {loop.task_id}.")
         return None
-    return Claimed(loop, leave_branch_alone(recorded), loop.card, recorded.lease)
+    return Claimed(loop, recorded, loop.card, recorded.lease)
 
 
 # --- agents ----------------------------------------------------------------------------------
@@ -108,7 +112,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
         log.warn(_UNCLAIMED_REVIEWER)
     entered.engine.join(recorded, claimed.card)
     try:
-        entered.engine.run(last_round=recorded.round)
+        entered.engine.run(last_round=recorded.round, until=partial(has_merge_to_review, recorded))
     finally:
         log.close()
     reports = {role: store.read(name) or b"" for role, name in bus.REPORTS.items()}
@@ -116,7 +120,8 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
         build_bundle(recorded, entered.engine.state, store.events, reports, store.refused)
     )
     head = bundle.work.head_sha if bundle.work else ""
-    write_bundle(job.context.checkout.git, folder, bundle.to_json(), recorded.tip, head)
+    spans = (recorded.tip, head, bundle.base_tip)
+    write_bundle(job.context.checkout.git, folder, bundle.to_json(), *spans)
     log.note(f"What the agents did is in {folder}; the phase publish checks and publishes it.")
     job.report(entered, None)
 
@@ -135,7 +140,7 @@ def _folder(job: LoopJob) -> Path:
 
 def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
     try:
-        bundle = _bundle(job, claimed)
+        bundle, compared = _bundle(job, claimed)
     except BundleInvalid as error:
         why = f"The agents' job left no usable bundle: {error}. Look at its log for the reason."
         return _stop(job, claimed, _outcome_of_lost_job(claimed.recorded), why)
@@ -147,10 +152,12 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
     recorded = _inherit_posts(claimed.recorded)
     entered = job.open(claimed.loop, replay=bundle)
     entered.engine.join(recorded, claimed.card)
+    if compared is not None:
+        entered.engine.record(compared)
     try:
         entered.engine.run(
             last_round=bundle.round,
-            until=partial(is_returned, recorded),
+            until=partial(_is_for_the_next_run, recorded),
             on_approval=partial(job.read_people, entered),
         )
     except GitFailed as error:
@@ -158,6 +165,11 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
     except PushRefused as error:
         job.report(entered, job.end_unsaved(entered, error))
     return _hand_over(job, entered, _spent_in_vain(bundle, recorded, entered.engine.state))
+
+
+def _is_for_the_next_run(recorded: LoopState, state: LoopState) -> bool:
+    """Whether what is outstanding in this round has no part in the bundle."""
+    return is_returned(recorded, state) or has_merge_to_review(recorded, state)
 
 
 def _spent_in_vain(bundle: Bundle, recorded: LoopState, state: LoopState) -> Spent | None:
@@ -171,8 +183,8 @@ def _spent_in_vain(bundle: Bundle, recorded: LoopState, state: LoopState) -> Spe
     return Spent.model_validate(spent.model_dump(include=set(Spent.model_fields)))
 
 
-def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
-    """The bundle of this run's agents, its commits fetched.
+def _bundle(job: LoopJob, claimed: Claimed) -> tuple[Bundle, BaseCompared | None]:
+    """The bundle of this run's agents, its commits fetched, and what its worker began with.
 
     Raises:
         BundleInvalid: there is none, or it is not one that agents of this claim can leave.
@@ -186,15 +198,41 @@ def _bundle(job: LoopJob, claimed: Claimed) -> Bundle:
     why = mismatch(bundle, recorded, rerun=context.invocation.attempt > claimed.lease.run_attempt)
     if why:
         raise BundleInvalid(why)
+    compared = None
     awaited = recorded.state is Phase.AWAITING_WORK and bundle.round == recorded.round
+    if awaited and bundle.work and bundle.base_tip:
+        compared = _compare(job, recorded, bundle.base_tip)
     if awaited and bundle.work and bundle.work.head_sha != recorded.tip:
         scratch = context.folder / "scratch"
         wip = recorded.wip.sha if recorded.wip else ""
         head = bundle.work.head_sha
         trailers = partial(trailers_in, recorded.task_id, recorded.round, signer=str(Identity()))
         span = (recorded.tip, head, wip)
-        fetch_commits(context.checkout.git, folder, scratch, *span, trailers)
-    return bundle
+        base_tip = bundle.base_tip
+        fetch_commits(context.checkout.git, folder, scratch, *span, trailers, base_tip=base_tip)
+    return bundle, compared
+
+
+def _compare(job: LoopJob, recorded: LoopState, seen: str) -> BaseCompared:
+    """How the work compares with the base branch as the agents' job saw it, at the commit `seen`.
+
+    Raises:
+        BundleInvalid: the base branch does not hold that commit, or nobody can say so.
+    """
+    base, checkout, head = job.context.site.base_branch, job.context.checkout, worked_on(recorded)
+    try:
+        tip = base.tip(recorded.base_branch)
+        if tip != seen:
+            checkout.fetch(seen)
+            found = base.compare(tip, seen) if tip else None
+            if found is None or found.merge_base != seen:
+                raise BundleInvalid(f"{seen[:10]} is not on the branch {recorded.base_branch}")
+        compared = base.compare(seen, head)
+    except LoopError as error:
+        raise BundleInvalid(f"the base branch cannot be read: {error.sentence}") from None
+    if compared is None:
+        return BaseCompared(head, seen)
+    return BaseCompared(head, seen, compared.merge_base, compared.conflicts)
 
 
 def _ended_before_base(bundle: Bundle, recorded: LoopState) -> bool:

@@ -365,3 +365,11 @@ def test_another_commit_at_either_end_is_refused() -> None:
         parse_header(HEADER.encode(), sha(5), HEAD)
     with pytest.raises(BundleInvalid, match="does not hold the commit"):
         parse_header(HEADER.encode(), PARENT, sha(5))
+
+
+def test_where_merges_are_allowed_the_other_commits_below_them_are_named() -> None:
+    header = HEADER.replace(f"-{PARENT}", f"-{sha(5)} Theirs\n-{PARENT}", 1).encode()
+
+    assert parse_header(header, PARENT, HEAD, merges=True) == {sha(5)}
+    with pytest.raises(BundleInvalid, match="does not build on"):
+        parse_header(header, sha(6), HEAD, merges=True)

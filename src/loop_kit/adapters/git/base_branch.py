@@ -54,7 +54,9 @@ class LocalBaseBranch:
         return frozenset(out.decode("utf-8", "surrogateescape").split("\0")[:-1])
 
     def merge(self, tip: str, head: str, message: str) -> str:
-        """The merge commit of two commits that merge cleanly.
+        """The merge commit of two commits that merge cleanly, as old as the newer of them.
+
+        So it is the same wherever it is made, and whenever it is made again.
 
         Raises:
             GitFailed: they do not.
@@ -63,7 +65,9 @@ class LocalBaseBranch:
         if preview.conflicts:
             raise GitFailed(f"{tip[:10]} conflicts with {head[:10]}.", "Merge it by hand.")
         command = ("commit-tree", preview.tree, "-p", head, "-p", tip, "-m", message)
-        sha = self._git.text(*command, env=self._identity.environment())
+        newer = max(self._git.text("log", "--no-walk", "--format=%ct", tip, head).split(), key=int)
+        dates = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), f"{newer} +0000")
+        sha = self._git.text(*command, env={**self._identity.environment(), **dates})
         self._git.set_ref(_MERGED, sha)
         return sha
 

@@ -9,6 +9,7 @@ when it fetches from a bundle.)
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from loop_kit.adapters.git.command import (
     GitPrintedTooMuch,
     Identity,
 )
+from loop_kit.adapters.git.merging import is_ancestor
 from loop_kit.adapters.git.rewriting import Rewriter, Trailers, no_trailers
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
@@ -42,6 +44,7 @@ from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import GitFailed
 
 _PARENT = "refs/loop-kit/bundle-parent"
+_BASE = "refs/loop-kit/bundle-base"
 _INCOMING = "refs/loop-kit/bundle"
 _PARTIAL = r"^(extensions\.partialclone|remote\..*\.promisor)$"
 _IMPOSSIBLE = frozenset({"", ".", "..", ".git", "git~1"})
@@ -49,8 +52,12 @@ _MAX_LISTING = 8 * 1024 * 1024
 _TIMEOUT = 600
 
 
-def write_bundle(git: Git, folder: Path, record: bytes, parent: str, head: str) -> None:
+def write_bundle(
+    git: Git, folder: Path, record: bytes, parent: str, head: str, base_tip: str = ""
+) -> None:
     """Write a bundle to `folder`, which is emptied first; `head` is '' or `parent` without work.
+
+    What `base_tip` holds is left out: the reader has it from the server.
 
     Raises:
         GitFailed: git cannot write it.
@@ -59,7 +66,8 @@ def write_bundle(git: Git, folder: Path, record: bytes, parent: str, head: str) 
     if head not in {"", parent}:
         git.run("update-ref", REF, head)
         commits = folder / COMMITS
-        git.run("bundle", "create", "--quiet", str(commits), REF, f"^{parent}", timeout=_TIMEOUT)
+        known = (f"^{sha}" for sha in (parent, base_tip) if sha)
+        git.run("bundle", "create", "--quiet", str(commits), REF, *known, timeout=_TIMEOUT)
     write_atomically(folder / RECORD, record)
 
 
@@ -92,11 +100,13 @@ def fetch_commits(
     head: str,
     wip: str = "",
     trailers: Trailers = no_trailers,
+    *,
+    base_tip: str = "",
 ) -> None:
     """Fetch the commits from `parent` to `head` into the repository of `git`, after every check.
 
     `wip` is work in progress on top of `parent` that was pushed before. `trailers` gives
-    the last lines that a message may have.
+    the last lines that a message may have. What `base_tip` holds is here, and may be merged.
 
     Raises:
         BundleInvalid: there are none, or they are not what a worker's commits can be.
@@ -104,9 +114,12 @@ def fetch_commits(
     scratch.mkdir(parents=True, exist_ok=True)
     copy = scratch / COMMITS
     try:
-        _copy(folder / COMMITS, copy, parent, head)
-        _fetch(git, copy, scratch, parent, head)
-        _check_words(git, {parent, wip or parent}, head, trailers)
+        merged = _copy(folder / COMMITS, copy, parent, head, merges=bool(base_tip))
+        if not all(is_ancestor(git, sha, base_tip) for sha in merged):
+            raise BundleInvalid(f"{COMMITS} merges what the base branch does not hold")
+        known = tuple(filter(None, (parent, base_tip)))
+        _fetch(git, copy, scratch, known, head)
+        _check_words(git, {*known, wip or parent}, head, trailers)
     except BusFileUnreadable as error:
         raise BundleInvalid(str(error)) from None
     except GitFailed as error:
@@ -121,17 +134,19 @@ def _recreate(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _copy(source: Path, target: Path, parent: str, head: str) -> None:
+def _copy(source: Path, target: Path, parent: str, head: str, *, merges: bool) -> frozenset[str]:
+    """Copy the commits; returns those besides `parent` that they build on."""
     stream = open_plain(source)
     if stream is None:
         raise BundleInvalid(f"{COMMITS} is missing")
     with stream:
         if os.fstat(stream.fileno()).st_size > MAX_COMMITS_BYTES:
             raise BundleInvalid(f"{COMMITS} is longer than {MAX_COMMITS_BYTES} bytes")
-        parse_header(stream.read(MAX_HEADER), parent, head)
+        merged = parse_header(stream.read(MAX_HEADER), parent, head, merges=merges)
         stream.seek(0)
         with target.open("wb") as copy:
             _copy_within_limit(stream, copy)
+    return merged
 
 
 def _copy_within_limit(stream: BinaryIO, copy: BinaryIO) -> None:
@@ -143,9 +158,11 @@ def _copy_within_limit(stream: BinaryIO, copy: BinaryIO) -> None:
         copy.write(piece)
 
 
-def _fetch(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
-    # Git wants the commit that a bundle builds on to be in its history, not only in its objects.
-    git.run("update-ref", _PARENT, parent)
+def _fetch(git: Git, copy: Path, scratch: Path, known: Sequence[str], head: str) -> None:
+    # Git wants the commits that a bundle builds on to be in its history, not only in its objects.
+    for name, sha in zip((_PARENT, _BASE), known, strict=False):
+        git.run("update-ref", name, sha)
+    parent = known[0]
     git.run(
         *FETCH,
         *("--no-auto-maintenance", str(copy), f"+{REF}:{_INCOMING}"),
@@ -156,8 +173,8 @@ def _fetch(git: Git, copy: Path, scratch: Path, parent: str, head: str) -> None:
         raise BundleInvalid(f"{COMMITS} does not hold the commit that {RECORD} names")
     if git.run("merge-base", "--is-ancestor", parent, head, ok=(0, 1)).code:
         raise BundleInvalid(f"{head[:10]} does not build on {parent[:10]}")
-    _check_commits(git, parent, head)
-    _check_objects(git, scratch, parent, head)
+    _check_commits(git, known, head)
+    _check_objects(git, scratch, known, head)
 
 
 def _check_words(git: Git, known: set[str], head: str, trailers: Trailers) -> None:
@@ -166,13 +183,13 @@ def _check_words(git: Git, known: set[str], head: str, trailers: Trailers) -> No
         raise BundleInvalid("its commits are not as the agents' job writes them")
 
 
-def _check_commits(git: Git, parent: str, head: str) -> None:
-    limit = f"--max-count={MAX_COMMITS + 1}"
-    if int(git.text("rev-list", "--count", limit, f"{parent}..{head}")) > MAX_COMMITS:
+def _check_commits(git: Git, known: Sequence[str], head: str) -> None:
+    new, limit = (head, "--not", *known), f"--max-count={MAX_COMMITS + 1}"
+    if int(git.text("rev-list", "--count", limit, *new)) > MAX_COMMITS:
         raise BundleInvalid(f"it holds more than {MAX_COMMITS} commits")
-    listing = ("log", "--format=", "--name-only", "--no-renames", "--no-ext-diff", "-z")
+    listing = ("log", "--format=", "--name-only", "--no-renames", "--no-ext-diff", "-z", "-c")
     try:
-        names = git.run(*listing, f"{parent}..{head}", "--", limit=_MAX_LISTING).out
+        names = git.run(*listing, *new, "--", limit=_MAX_LISTING).out
     except GitPrintedTooMuch:
         raise BundleInvalid(f"it changes more than {MAX_FILES} files") from None
     paths = names.split(b"\0")[:-1]
@@ -190,14 +207,14 @@ def _check_path(path: str) -> None:
         raise BundleInvalid(f"it holds a file that no repository can have: {name}")
 
 
-def _check_objects(git: Git, scratch: Path, parent: str, head: str) -> None:
+def _check_objects(git: Git, scratch: Path, known: Sequence[str], head: str) -> None:
     """Have git check every new object, as a server does with a push.
 
     In a partial checkout git cannot check that each object exists: it would fetch the missing ones
     one by one. There the fetch has made sure that nothing is missing.
     """
     pack = scratch / "check.pack"
-    wanted = f"{head}\n^{parent}\n".encode()
+    wanted = "".join((f"{head}\n", *(f"^{sha}\n" for sha in known))).encode()
     partial = git.run("config", "--get-regexp", _PARTIAL, ok=(0, 1)).code == 0
     try:
         git.run("pack-objects", "--quiet", "--revs", "--stdout", stdin=wanted, stdout=pack)

@@ -53,11 +53,12 @@ MAX_COST = 10**6
 _ID = rb"[0-9a-f]{40}|[0-9a-f]{64}"
 _HEADER = re.compile(
     rb"# v(?:2 git bundle|3 git bundle\n@object-format=sha(?:1|256))\n"
-    rb"-(?P<parent>" + _ID + rb")(?: [^\n]*)?\n"
+    rb"(?P<known>(?:-(?:" + _ID + rb")(?: [^\n]*)?\n){1,100})"
     rb"(?P<head>" + _ID + rb") " + REF.encode() + rb"\n\n"
 )
 
 FullSha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+ShaOrNone = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 BackendName = Annotated[str, Field(pattern=r"^[\w.:/@ -]{0,100}$")]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
@@ -173,7 +174,8 @@ class Bundle(Record):
 
     A role without a report did not reach one; then `outcome`, `reasons` and `error` say why, and
     `missed` where the loop did without the second reviewer. `sandbox` says how they were confined.
-    Names are those of backends.
+    Names are those of backends. `base_tip` is the base branch as it was before the worker, which
+    may have merged it; '' where it may not.
     """
 
     version: Literal[1]
@@ -181,6 +183,7 @@ class Bundle(Record):
     round: Annotated[int, Field(ge=1, le=1_000_000)]
     holder: Annotated[str, Field(min_length=1, max_length=64)]
     seq: Annotated[int, Field(ge=0, le=2**31)]
+    base_tip: ShaOrNone = ""
     work: BundledWork | None = None
     review: Text | None = None
     second_review: Text | None = None
@@ -268,21 +271,25 @@ def parse_bundle(raw: bytes) -> Bundle:
         raise BundleInvalid(f"{RECORD}: {one_line(explain(error, Bundle)[0], 240)}") from None
 
 
-def parse_header(raw: bytes, parent: str, head: str) -> None:
+def parse_header(raw: bytes, parent: str, head: str, *, merges: bool = False) -> frozenset[str]:
     """Check the beginning of a git bundle: it holds `head`, which builds on `parent`, and no more.
 
-    Git would take any number of refs under any name, and a filter that leaves objects out.
+    Git would take any number of refs under any name, and a filter that leaves objects out. Where it
+    may hold `merges`, the other commits that it builds on are returned.
 
     Raises:
         BundleInvalid: it is another, or no bundle at all.
     """
     found = _HEADER.match(raw)
-    if found is None:
+    lines = found["known"].decode("utf-8", "replace").split("\n")[:-1] if found else []
+    if found is None or (len(lines) > 1 and not merges):
         raise BundleInvalid(f"{COMMITS} is no git bundle of exactly {REF} on one known commit")
-    if found["parent"].decode() != parent:
+    others = frozenset(line[1:].partition(" ")[0] for line in lines) - {parent}
+    if len(lines) != len(others) + 1:
         raise BundleInvalid(f"{COMMITS} does not build on {parent[:10]}, where the work branch is")
     if found["head"].decode() != head:
         raise BundleInvalid(f"{COMMITS} does not hold the commit that {RECORD} names")
+    return others
 
 
 def mismatch(bundle: Bundle, recorded: LoopState, *, rerun: bool) -> str | None:

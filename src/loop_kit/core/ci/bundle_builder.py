@@ -21,6 +21,7 @@ from loop_kit.core.ci.bundle import (
     VerifyResult,
     VerifyResults,
 )
+from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.messages import (
     AttemptFailed,
     BaseVerified,
@@ -61,13 +62,14 @@ def build_bundle(
     for event in happened:
         if isinstance(event, WorkReported):
             report, done = _decode(reports.get(Role.WORKER, b"")), event.work
-            work = BundledWork(head_sha=done.head_sha, report=report, notes=done.notes)
-            accepted["work"] = work
+            accepted["work"] = BundledWork(head_sha=done.head_sha, report=report, notes=done.notes)
             verified += _results(event.verification)
         elif isinstance(event, ReviewReported):
             review = _decode(reports.get(event.role, b""))
             key = "review" if event.role is Role.REVIEWER else "second_review"
             accepted |= {key: review, f"{event.role.value}_name": _plain(event.reviewer)}
+            merged = event.base.merged if event.base else None
+            verified += _results(merged.verification if merged else None)
         elif isinstance(event, SecondReviewSkipped):
             accepted["missed"] = clean_text(event.why)[:MAX_ERROR]
         elif isinstance(event, BaseVerified | HeadVerified):
@@ -81,6 +83,7 @@ def build_bundle(
             "holder": recorded.lease.holder if recorded.lease else "",
             "seq": recorded.seq,
             **accepted,
+            "base_tip": _base_tip(recorded, happened),
             "sandbox": ended.sandbox[:200],
             "verifications": tuple(verified[-4:]),
             "spent": Costs(**spent),
@@ -91,6 +94,14 @@ def build_bundle(
             "refused": tuple(refused)[-MAX_REFUSED:],
         }
     )
+
+
+def _base_tip(recorded: LoopState, happened: Iterable[Event]) -> str:
+    """The base branch as it was before the worker, where the work may merge it."""
+    if recorded.limits.update_branch == "never":
+        return ""
+    seen = (event.tip for event in happened if isinstance(event, BaseCompared))
+    return next(seen, recorded.base.tip)
 
 
 def shorten(bundle: Bundle) -> Bundle:

@@ -56,12 +56,6 @@ def mergeable_tip(state: LoopState) -> str:
     return state.base.tip if state.limits.update_branch == "when-needed" else ""
 
 
-def leave_branch_alone(state: LoopState) -> LoopState:
-    """The state, with limits under which the base branch is merged neither by loop nor worker."""
-    limits = state.limits.model_copy(update={"update_branch": "never"})
-    return state.model_copy(update={"limits": limits})
-
-
 def commit_to_merge(state: LoopState) -> str:
     """The commit of the base branch whose merge the worker is to resolve; '' if there is none."""
     return mergeable_tip(state) if state.base.conflicts else ""
@@ -78,6 +72,13 @@ def may_merge(state: LoopState, role: Role) -> bool:
     verifies = state.verification is None or state.verification.passed
     may = state.limits.update_branch == "when-needed" and state.base.merges < MAX_MERGES
     return may and is_last and verifies
+
+
+def has_merge_to_review(before: LoopState, state: LoopState) -> bool:
+    """Whether the loop has merged the base branch since `before`, and that is to be reviewed."""
+    merges = state.base.merges and state.base.head_sha == state.head_sha != before.head_sha
+    is_open = bool(state.history) and state.history[-1].decision is None
+    return bool(merges) and state.state is Phase.AWAITING_REVIEW and is_open
 
 
 def keeps_verdict(state: LoopState, merged: BaseMerged) -> bool:
