@@ -7,7 +7,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 WORKERS = auto
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
-.PHONY: demo test test-slow test-all storm hostile bench simulate scale schemas reference site dist release check clean
+.PHONY: demo test test-slow test-all storm hostile bench simulate scale schemas reference picture site dist release check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -49,6 +49,9 @@ schemas: .venv/dev  ## Write docs/schemas/: cards, reports, state and configurat
 
 reference: .venv/dev  ## Write docs/reference.md: inputs, outputs, settings, commands, outcomes, exit codes
 	$(BIN)/python -m tests.reference
+
+picture: .venv/dev  ## Draw the README's picture of a pull request from tests/core/forge/posts
+	$(BIN)/python -m tests.picture
 
 site: .venv/site  ## Build the documentation as a site into site/; a link that leads nowhere fails
 	NO_MKDOCS_2_WARNING=1 .venv/site/bin/mkdocs build --clean

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ELSEWHERE = {"README.md": "index.md", ".github/CONTRIBUTING.md": "contributing.md"}
 """Files outside docs/ that are pages, by their names on the site."""
 _LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s]+)(?P<after>[^)]*\))")
+_PICTURE = re.compile(r'(?P<before> (?:src|srcset)=")docs/')
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -59,5 +60,7 @@ def _relinked(markdown: str, folder: str, config: MkDocsConfig) -> str:
             link = f"{config.repo_url}/{'tree' if (ROOT / path).is_dir() else 'blob'}/v0/{path}"
         return f"{found['before']}{link}{'#' * bool(anchor)}{anchor}{found['after']}"
 
+    if not folder:
+        markdown = _PICTURE.sub(r"\g<before>", markdown)
     parts = _FENCED.split(markdown)  # each other one is a block of code
     return "".join(_LINK.sub(relink, part) if not n % 2 else part for n, part in enumerate(parts))

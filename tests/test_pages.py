@@ -68,10 +68,6 @@ LOOP = typer.main.get_command(program())
 COMMANDS = every_command(LOOP)
 
 
-def test_the_readme_has_at_most_1500_words_outside_its_examples() -> None:
-    assert len(pages.prose("README.md").split()) <= 1_500
-
-
 def navigation(part: Any) -> list[str]:
     """The pages of the site, in their order."""
     if isinstance(part, str):

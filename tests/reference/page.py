@@ -22,6 +22,7 @@ from loop_kit.settings.sources import CONFIGURABLE
 from loop_kit.usecases.schemas import PLACE, Kind
 
 TEXT = Path(__file__).with_name("page.md")
+REUSABLE = ROOT / ".github" / "workflows" / "loop-reusable.yml"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 LOOP = typer.main.get_command(program())
 
@@ -30,6 +31,8 @@ def text() -> str:
     """The page."""
     parts = {
         "inputs": _inputs(),
+        "reusable": _table(("input", "meaning", "default"), _reusable()),
+        "secrets": ", ".join(_code(name) for name in _called()["secrets"]),
         "outputs": _table(("output", "meaning"), _outputs()),
         "settings": _table(
             ("setting", "flag of `loop run`", "input", "variable", "key in the file", "default"),
@@ -75,6 +78,20 @@ def _inputs() -> str:
             rows.append((_code(name), f"{meaning}.", _code(held)))
         tables.append(f"\n### {group}\n\n{_table(('input', 'meaning', 'default'), rows)}\n")
     return "".join(tables)
+
+
+def _called() -> dict[str, Any]:
+    """How the reusable workflow is called; YAML reads its `on:` as a truth."""
+    document = yaml.safe_load(REUSABLE.read_text("utf-8"))
+    called: dict[str, Any] = document[True]["workflow_call"]
+    return called
+
+
+def _reusable() -> Iterable[tuple[str, ...]]:
+    """Inputs of the reusable workflow; one without words of its own is the action's."""
+    for name, about in _called()["inputs"].items():
+        meaning = about.get("description") or ACTION["inputs"][name]["description"]
+        yield _code(name), f"{meaning.removesuffix('.')}.", _code(about.get("default", ""))
 
 
 def _outputs() -> Iterable[tuple[str, ...]]:
