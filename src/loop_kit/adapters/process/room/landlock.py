@@ -10,6 +10,7 @@ Source: landlock(7) and Documentation/userspace-api/landlock.rst of the kernel.
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 
 from loop_kit.adapters.process.room import kernel
@@ -58,7 +59,19 @@ def environment(plan: RoomPlan, environ: Mapping[str, str]) -> dict[str, str]:
         for name, folder in _PROGRAMS_IN_HOMES.items()
         if name not in environ and os.path.isdir(f"{home}/{folder}")
     }
-    return {**programs, **caches, **own}
+    return {**programs, **caches, **own, **_go(plan, environ)}
+
+
+def _go(plan: RoomPlan, environ: Mapping[str, str]) -> dict[str, str]:
+    """What has Go read the user's build cache, unless that is shared, or another program is set."""
+    caches = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '')}/.cache"
+    shared, own = environ.get("GOCACHE") or f"{caches}/go-build", f"{plan.scratch}/gocache"
+    is_writable = any(f"{shared}/".startswith(f"{path}/") for path in plan.writable)
+    if is_writable or environ.get("GOCACHEPROG") or not os.path.isdir(shared):
+        return {}
+    program = f"{os.path.dirname(__file__)}/go_cache.py"
+    words = " ".join(f"'{word}'" for word in (sys.executable, "-I", "-S", program, shared, own))
+    return {"GOCACHE": own, "GOCACHEPROG": words}
 
 
 def _fresh(plan: RoomPlan) -> Iterator[str]:
