@@ -18,13 +18,12 @@ from typing import IO, Any
 _COMMANDS = ["get", "put", "close"]
 
 
-def main(arguments: Sequence[str], asked: IO[bytes], answers: IO[bytes]) -> int:
+def main(arguments: Sequence[str], asked: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until there is no more; `arguments` are the folders of the user and of the room."""
     shared, own = arguments
     for answer in _answers(shared, own, asked):
         answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
-    return 0
 
 
 def _answers(shared: str, own: str, asked: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -86,4 +85,4 @@ def _path(folder: str, name: str, kind: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer))
+    main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer)
