@@ -62,13 +62,17 @@ def parse_config(raw: bytes, name: str) -> dict[str, object]:
         BadSetting: it is too long, cannot be parsed, or a setting is unknown.
     """
     if len(raw) > MAX_CONFIG:
-        raise BadSetting(f"{name}: longer than {MAX_CONFIG} bytes.", "Shorten it.")
+        raise BadSetting(
+            f"{name}: longer than {MAX_CONFIG} bytes.", "Shorten it.", anchor="settings-file"
+        )
     read = read_json if name.endswith(".json") else read_yaml
     try:
         document = read(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         sentence = f"{name}: cannot be parsed: not UTF-8 at byte {error.start}."
-        raise BadSetting(sentence, "Save it as UTF-8.") from None
+        raise BadSetting(sentence, "Save it as UTF-8.", anchor="settings-file") from None
     except DocumentInvalid as error:
-        raise BadSetting(f"{name}: cannot be parsed: {error}.", error.remedy) from None
+        raise BadSetting(
+            f"{name}: cannot be parsed: {error}.", error.remedy, anchor="settings-file"
+        ) from None
     return config_values(document, name)

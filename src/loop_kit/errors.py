@@ -14,8 +14,9 @@
     ├── ForgeRefused        6   the forge's API refused
     └── ForgeUnavailable    6   the forge's API did not answer, or not now
 
-A user's mistake is one sentence and one remedy. Anything else that is raised is a bug, and the
-command line shows it as one. Outcomes of a loop are not errors: see `core.state.EXIT_CODES`.
+A user's mistake is one sentence, one remedy and an anchor, which leads to more on the page about
+messages: that of its class unless it is given one. Anything else that is raised is a bug, and the
+command line shows it as one. Outcomes of a loop are not errors: see `core.loop.outcomes`.
 """
 
 import contextlib
@@ -39,15 +40,32 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+TROUBLESHOOTING = "https://loop-kit.github.io/action/troubleshooting.html"
+"""The page about messages; `tests/troubleshooting/` writes it."""
+
+
 class LoopError(Exception):
-    """An error the user can fix: `sentence` says what is wrong, `remedy` what to do."""
+    """An error the user can fix.
+
+    Attributes:
+        sentence: What is wrong.
+        remedy: What to do.
+        anchor: Where the page about messages explains it.
+    """
 
     exit_code = ExitCode.GENERAL
+    anchor = "command-failed"
 
-    def __init__(self, sentence: str, remedy: str) -> None:
+    def __init__(self, sentence: str, remedy: str, *, anchor: str | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.remedy = remedy
+        self.anchor = anchor or self.anchor
+
+    @property
+    def page(self) -> str:
+        """The address of the explanation."""
+        return explanation(self.anchor)
 
     def __str__(self) -> str:
         return f"{self.sentence} {self.remedy}".strip()
@@ -56,67 +74,87 @@ class LoopError(Exception):
 class NotARepository(LoopError):
     """The working directory is in no usable git repository."""
 
+    anchor = "not-a-repository"
+
 
 class GitFailed(LoopError):
     """A git command failed for a reason that no other entry names."""
+
+    anchor = "git-failed"
 
 
 class BadCard(LoopError):
     """The task card cannot be used."""
 
     exit_code = ExitCode.VALIDATION
+    anchor = "card-invalid"
 
 
 class BadSetting(LoopError):
     """A setting is unknown, ill-typed or contradicts another."""
 
     exit_code = ExitCode.VALIDATION
+    anchor = "setting-invalid"
 
 
 class BadBusFile(LoopError):
     """A bus file or a script cannot be read."""
 
     exit_code = ExitCode.VALIDATION
+    anchor = "bus-file"
 
 
 class DiskRefused(LoopError):
     """A file or folder could not be written."""
+
+    anchor = "disk-refused"
 
 
 class DirtyWorktree(LoopError):
     """Tracked files have uncommitted changes."""
 
     exit_code = ExitCode.DIRTY
+    anchor = "uncommitted-changes"
 
 
 class AlreadyRunning(LoopError):
     """Another run owns this loop."""
 
     exit_code = ExitCode.STATE
+    anchor = "another-run"
 
 
 class StateRefused(LoopError):
     """The recorded state cannot be continued as asked."""
 
     exit_code = ExitCode.STATE
+    anchor = "state-unusable"
 
 
 class BranchRefused(LoopError):
     """The git server refused, or a branch is in the way."""
 
     exit_code = ExitCode.REFUSED
+    anchor = "git-server-refused"
 
 
 class ForgeRefused(LoopError):
     """The forge's API refused."""
 
     exit_code = ExitCode.REFUSED
+    anchor = "github-refused"
 
 
 class ForgeUnavailable(LoopError):
     """The forge's API did not answer; what was asked stays outstanding."""
 
     exit_code = ExitCode.REFUSED
+    anchor = "github-unavailable"
+
+
+def explanation(anchor: str) -> str:
+    """The address of what the page about messages says at `anchor`."""
+    return f"{TROUBLESHOOTING}#{anchor}"
 
 
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

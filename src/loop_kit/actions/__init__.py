@@ -22,13 +22,13 @@ def run_action(environ_of_process: MutableMapping[str, str]) -> ExitCode:
     try:
         state = run_round(environ, log)
     except LoopError as error:
-        log.fail(f"{error.sentence} {error.remedy}")
+        log.fail(f"{error} {error.page}")
         return ExitCode.OK if read_fail_on(environ) == "never" else error.exit_code
     except OSError as error:
         refused = disk_refusal(error)
         if refused is None:
             raise
-        log.fail(f"{refused.sentence} {refused.remedy}")
+        log.fail(f"{refused} {refused.page}")
         return ExitCode.OK if read_fail_on(environ) == "never" else refused.exit_code
     finally:
         log.close()

@@ -61,7 +61,11 @@ def read_request(job: Job, payload: Mapping[str, Any], settings: Settings) -> Re
     require_trusted_ref(job, settings.branch_prefix)
     request = reader(_Event(job, payload, settings))
     if not job.people and not isinstance(request, NotForUs | SweepAll):
-        raise ForgeRefused("The event does not say who sent it.", "Start the loop by hand.")
+        raise ForgeRefused(
+            "The event does not say who sent it.",
+            "Start the loop by hand.",
+            anchor="not-allowed-to-start",
+        )
     return request
 
 
@@ -117,6 +121,7 @@ class _Event:
         return BadSetting(
             f"The event {self.job.event} holds no usable {'.'.join(path)}.",
             "Trigger the loop again, or start it by hand.",
+            anchor="event-unusable",
         )
 
 
@@ -135,7 +140,9 @@ def _read_dispatch(event: _Event) -> Request:
     given = [name for name, value in asked.items() if value]
     if len(given) > 1:
         raise BadSetting(
-            f"The inputs {' and '.join(given)} ask for different loops.", "Give one of them."
+            f"The inputs {' and '.join(given)} ask for different loops.",
+            "Give one of them.",
+            anchor="inputs-contradict",
         )
     if settings.task_id:
         return Resume(_task_id(settings), settings.round, settings.expected_state)
@@ -143,6 +150,7 @@ def _read_dispatch(event: _Event) -> Request:
         raise BadSetting(
             "The inputs round and expected-state belong to a loop that is continued.",
             "Give its task-id too, or leave them empty.",
+            anchor="inputs-contradict",
         )
     if settings.issue:
         return StartIssue(settings.issue, "", None, labelled=False)
@@ -161,11 +169,14 @@ def _task_id(settings: Settings) -> str:
         raise BadSetting(
             f"The input task-id is empty in the phase {settings.phase}.",
             "Pass the output task-id of the phase claim.",
+            anchor="inputs-contradict",
         )
     try:
         return check_task_id(settings.task_id)
     except ValueError as error:
-        raise BadSetting(f"The input task-id {error}.", "Correct task-id.") from None
+        raise BadSetting(
+            f"The input task-id {error}.", "Give an id such as T-001.", anchor="task-id-invalid"
+        ) from None
 
 
 def _read_schedule(_event: _Event) -> Request:
@@ -264,6 +275,7 @@ def _read_push(event: _Event) -> Request:
         raise BranchRefused(
             f"The push is one of the loop's own branch {one_line(branch, 100)}.",
             "Limit `on: push` to the default branch.",
+            anchor="run-from-a-loop-branch",
         )
     if not is_branch_name(event.job.default_branch):
         raise event.error_for("repository", "default_branch")

@@ -56,16 +56,21 @@ def _shared(names: Iterable[str], site: Site) -> Iterator[Path]:
             raise BadSetting(
                 f"shared_caches: {name!r} is no cache of its own.",
                 "Name a folder such as ~/.cache/uv: an absolute path that holds no home.",
+                anchor="shared-caches",
             )
         if folder.is_relative_to(site.place.root) or folder.is_relative_to(site.place.git_dir):
             raise BadSetting(
-                f"shared_caches: {name!r} is in the repository.", "Name a folder outside it."
+                f"shared_caches: {name!r} is in the repository.",
+                "Name a folder outside it.",
+                anchor="shared-caches",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadSetting(
-                f"shared_caches: {name!r} cannot be made: {error.strerror}.", "Name another folder."
+                f"shared_caches: {name!r} cannot be made: {error.strerror}.",
+                "Name another folder.",
+                anchor="shared-caches",
             ) from None
         yield folder
 

@@ -55,6 +55,7 @@ def _read_texts(root: Path, names: Sequence[str]) -> dict[str, bytes]:
             raise BadBusFile(
                 f"{path} is not a text file of at most {_MAX_TEXT} bytes.",
                 "Replace or remove it.",
+                anchor="template-invalid",
             )
         found[name] = path.read_bytes()
     return found
@@ -72,6 +73,8 @@ def _check_templates(guides: Guides) -> Guides:
             fill_template(guides.guidance(role).template, dict.fromkeys(names, ""))
         except TemplateInvalid as error:
             raise BadSetting(
-                f"{TEMPLATES[role]}: {error}.", f"Known are: {', '.join(names)}."
+                f"{TEMPLATES[role]}: {error}.",
+                f"Known are: {', '.join(names)}.",
+                anchor="template-invalid",
             ) from None
     return guides

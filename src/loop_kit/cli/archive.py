@@ -23,7 +23,9 @@ def archive(
 
     if not task_id:
         if restore:
-            raise BadSetting("--restore does not say of which task.", "Add --task-id.")
+            raise BadSetting(
+                "--restore does not say of which task.", "Add --task-id.", anchor="flags-contradict"
+            )
         tasks = archived_tasks(Path.cwd(), loop_dir)
         typer.echo(json.dumps({"tasks": tasks}, indent=2) if as_json else _task_lines(tasks))
         return

@@ -45,7 +45,8 @@ def check(
     ),
 ) -> None:
     """Check whether a loop would accept each card; exit code 3 if one would be refused."""
-    from loop_kit.core.text.sanitize import one_line, visible
+    from loop_kit.cli.error_text import print_error
+    from loop_kit.core.text.sanitize import one_line
     from loop_kit.usecases.read_card import read_card, read_issue_card
 
     read = read_issue_card if issue else read_card
@@ -55,7 +56,7 @@ def check(
             found = read(path, _read_standard_input)
         except BadCard as error:
             wrong = True
-            typer.echo(visible(f"Error: {error.sentence}\n  {error.remedy}"), err=True)
+            print_error(error)
         else:
             typer.echo(f"ok: {found.task_id} {one_line(path, 1000)}")
             for line in _enforced(found) if found.out_of_scope else ():

@@ -21,7 +21,11 @@ def demo(
 
     root = Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="loop-demo-"))
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise BadSetting(f"{root} is not empty.", "Name a folder that does not exist yet.")
+        raise BadSetting(
+            f"{root} is not empty.",
+            "Name a folder that does not exist yet.",
+            anchor="folder-in-the-way",
+        )
     make_demo_repository(root)
     typer.echo(f"A repository with a bug: {root}\n")
     end_on_signals()

@@ -28,7 +28,11 @@ def fetch(
 ) -> None:
     """Fetch a loop of CI, to continue it here."""
     if not task_id:
-        raise BadSetting("Which loop is not said.", "See `loop status --remote`, and add its id.")
+        raise BadSetting(
+            "Which loop is not said.",
+            "See `loop status --remote`, and add its id.",
+            anchor="flags-contradict",
+        )
     from loop_kit.usecases.fetch import FetchRequest, fetch_loop
 
     request = FetchRequest(

@@ -34,7 +34,11 @@ def init(
     from loop_kit.usecases.init import initialize
 
     if not github and (layout or backend or diff):
-        raise BadSetting("--layout, --backend and --diff are about a workflow.", "Add --github.")
+        raise BadSetting(
+            "--layout, --backend and --diff are about a workflow.",
+            "Add --github.",
+            anchor="flags-contradict",
+        )
     jobs = parse_choice("--layout", layout, Layout) if layout else None
     agent = parse_choice("--backend", backend, AgentChoice) if backend else None
     if diff:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from loop_kit import __version__
+from loop_kit.cli.error_text import print_error
 from loop_kit.cli.streams import StandardStreams
 from loop_kit.errors import ExitCode, LoopError, disk_refusal
 
@@ -42,14 +43,19 @@ def _run() -> int:
     except SystemExit as ended:
         return int(ended.code or 0)
     except LoopError as error:
-        text, code = f"Error: {error.sentence}\n  {error.remedy}", error.exit_code
+        print_error(error)
+        return int(error.exit_code)
     except KeyboardInterrupt:
         text, code = "Interrupted.", ExitCode.INTERRUPTED
     except Exception as error:
-        text, code = _unexpected_error_text(error), ExitCode.GENERAL
+        refused = disk_refusal(error)
+        if refused is not None:
+            print_error(refused)
+            return int(refused.exit_code)
+        text, code = _bug_text(error), ExitCode.GENERAL
     else:
         return 0
-    print(_visible(text), file=sys.stderr)
+    print(text, file=sys.stderr)
     return int(code)
 
 
@@ -69,18 +75,8 @@ def _report_lost(lost: OSError, code: int, *, is_result: bool) -> int:
     return int(ExitCode.GENERAL) if failed else code
 
 
-def _visible(text: str) -> str:
-    """Without control characters: a sentence may quote a card, a report or a file name."""
-    from loop_kit.core.text.sanitize import visible
-
-    return visible(text)
-
-
-def _unexpected_error_text(error: Exception) -> str:
-    """An error of the disk is the user's to fix; everything else is a bug and is called one."""
-    refused = disk_refusal(error)
-    if refused is not None:
-        return f"Error: {refused.sentence}\n  {refused.remedy}"
+def _bug_text(error: Exception) -> str:
+    """What the user cannot fix, with its traceback above it."""
     import traceback
 
     traceback.print_exception(error)

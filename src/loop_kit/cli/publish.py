@@ -31,7 +31,9 @@ def publish(
     from loop_kit.usecases.publish import PublishRequest, publish_loop
 
     if not workflow:
-        raise BadSetting("--workflow is empty.", "Name the file of the workflow.")
+        raise BadSetting(
+            "--workflow is empty.", "Name the file of the workflow.", anchor="flags-contradict"
+        )
     request = PublishRequest(
         cwd=Path.cwd(),
         environ=dict(os.environ),

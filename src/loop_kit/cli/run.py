@@ -86,7 +86,11 @@ def _run(given: dict[str, Any]) -> int:
     _check(single_round=given["single_round"], round_=round_, **which)
     decisions = {name: given[name] for name in _DECISIONS if name in given}
     if decisions and not given["resume"]:
-        raise BadSetting(f"--{next(iter(decisions))} is for --resume.", "Add --resume.")
+        raise BadSetting(
+            f"--{next(iter(decisions))} is for --resume.",
+            "Add --resume.",
+            anchor="flags-contradict",
+        )
     settings = {key: value for key, value in given.items() if key not in _OF_THIS_RUN}
     end_on_signals()
     which |= {"single_round": round_, "decisions": decisions}
@@ -97,15 +101,33 @@ def _check(
     *, single_round: bool, round_: int | None, resume: bool, reset: bool, refresh_card: bool
 ) -> None:
     if reset and resume:
-        raise BadSetting("--reset and --resume contradict each other.", "Leave one of them out.")
+        raise BadSetting(
+            "--reset and --resume contradict each other.",
+            "Leave one of them out.",
+            anchor="flags-contradict",
+        )
     if single_round and resume:
-        raise BadSetting("--resume is not for --single-round.", "Leave one of them out.")
+        raise BadSetting(
+            "--resume is not for --single-round.",
+            "Leave one of them out.",
+            anchor="flags-contradict",
+        )
     if single_round != (round_ is not None):
-        raise BadSetting("--single-round and --round go together.", "Give both or neither.")
+        raise BadSetting(
+            "--single-round and --round go together.",
+            "Give both or neither.",
+            anchor="flags-contradict",
+        )
     if round_ is not None and round_ < 1:
-        raise BadSetting(f"--round {round_}: rounds count from 1.", "Give 1 or more.")
+        raise BadSetting(
+            f"--round {round_}: rounds count from 1.", "Give 1 or more.", anchor="flags-contradict"
+        )
     if refresh_card and not resume:
-        raise BadSetting("--refresh-card is for --resume.", "Leave it out: a new loop reads it.")
+        raise BadSetting(
+            "--refresh-card is for --resume.",
+            "Leave it out: a new loop reads it.",
+            anchor="flags-contradict",
+        )
 
 
 def _run_here(settings: dict[str, Any], task: str, loop_dir: str, which: dict[str, Any]) -> int:

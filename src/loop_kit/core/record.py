@@ -104,6 +104,11 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
     return f"{where!r}: {_expectation(kind, first)}", _remedy(kind, first, where)
 
 
+def has_unknown_key(error: ValidationError) -> bool:
+    """Whether `explain` names a key that the model does not know."""
+    return any(each["type"] == "extra_forbidden" for each in error.errors(include_url=False))
+
+
 _FORMS = (
     (("int_type", "int_parsing", "int_from_float"), "a whole number such as 3"),
     (("float_type", "float_parsing"), "a number such as 1.5"),

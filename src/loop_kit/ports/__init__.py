@@ -59,6 +59,8 @@ class WorkMoved(PushRejected):
 class PushRefused(BranchRefused):
     """The git server refused a push, and will refuse the same one again; nothing was pushed."""
 
+    anchor = "push-refused"
+
     def __init__(self, refusal: PushRefusal) -> None:
         super().__init__(refusal.sentence, refusal.remedy)
         self.refusal = refusal

@@ -10,6 +10,7 @@ class SandboxUnavailable(LoopError):
     """Programs cannot be confined here as the settings require."""
 
     exit_code = ExitCode.VALIDATION
+    anchor = "sandbox-unavailable"
 
 
 @frozen

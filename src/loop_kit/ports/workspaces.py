@@ -13,6 +13,7 @@ class SetupFailed(LoopError):
     """A workspace cannot be prepared as the settings ask; `result` is what failed in it, if run."""
 
     exit_code = ExitCode.VALIDATION
+    anchor = "setup-failed"
 
     def __init__(self, sentence: str, remedy: str, result: CommandResult | None = None) -> None:
         super().__init__(sentence, remedy)
@@ -21,6 +22,8 @@ class SetupFailed(LoopError):
 
 class WorkspaceGone(GitFailed):
     """The folder that all workspaces are in was removed while an agent worked."""
+
+    anchor = "workspace-damaged"
 
 
 LOST = " (gone)"
@@ -34,6 +37,7 @@ class Tampered(LoopError):
     """
 
     exit_code = ExitCode.NEEDS_PERSON
+    anchor = "tampered"
 
     def __init__(self, names: Iterable[str], spent: Spent | None = None) -> None:
         self.names = tuple(dict.fromkeys(names))

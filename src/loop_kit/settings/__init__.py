@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.record import explain
+from loop_kit.core.record import explain, has_unknown_key
 from loop_kit.errors import BadSetting
 from loop_kit.frozen import frozen
 from loop_kit.settings.fields import Settings, known_secrets
@@ -63,6 +63,7 @@ def resolve(layers: Iterable[tuple[str, Values]]) -> Settings:
             f"{origin['isolation']}: isolation in-place is not supported any more: agents work in"
             " clones of their own.",
             "Remove the setting; `loop run` fast-forwards your branch when the work is approved.",
+            anchor="setting-removed",
         )
     return _validated(merged, origin)
 
@@ -82,11 +83,12 @@ def _validated(values: Values, origin: Mapping[str, str]) -> Settings:
         key = str(error.errors(include_url=False)[0]["loc"][0])
         sentence, remedy = explain(error, Settings)
         where = origin.get(key, "settings")
+        anchor = "setting-unknown" if has_unknown_key(error) else None
         if where in _SPELLED:
             called = _SPELLED[where](key)
             sentence, remedy = (text.replace(repr(key), called) for text in (sentence, remedy))
-            raise BadSetting(f"{sentence}.", remedy) from None
-        raise BadSetting(f"{where}: {sentence}.", remedy) from None
+            raise BadSetting(f"{sentence}.", remedy, anchor=anchor) from None
+        raise BadSetting(f"{where}: {sentence}.", remedy, anchor=anchor) from None
     except ValueError as error:
         raise BadSetting(
             f"A setting cannot be read: {error}.", "Close every quote that it opens."

@@ -73,7 +73,11 @@ def environment_values(environ: Mapping[str, str]) -> dict[str, object]:
         if variable.startswith("LOOP_") and variable not in known:
             close = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
             if close:
-                raise BadSetting(f"{variable}: unknown variable.", f"Did you mean {close[0]}?")
+                raise BadSetting(
+                    f"{variable}: unknown variable.",
+                    f"Did you mean {close[0]}?",
+                    anchor="setting-unknown",
+                )
     return {name: environ[v] for v, name in known.items() if environ.get(v)}
 
 
@@ -106,7 +110,11 @@ def flag_values(words: Iterable[str]) -> dict[str, object]:
             value = word.partition("=")[2]
         field = _FLAGS.get(name) or _FLAGS.get(name.removeprefix("no_"))
         if not word.startswith("--") or field is None:
-            raise BadSetting(f"loop-kit-args: {word!r} names no setting.", suggestion(name, _FLAGS))
+            raise BadSetting(
+                f"loop-kit-args: {word!r} names no setting.",
+                suggestion(name, _FLAGS),
+                anchor="setting-unknown",
+            )
         if field.annotation is bool:
             values[name.removeprefix("no_")] = value if given else not name.startswith("no_")
         else:
@@ -126,11 +134,16 @@ def config_values(document: object, name: str) -> dict[str, object]:
         raise BadSetting(
             f"{name}: a mapping is expected, this is a {type(document).__name__}.",
             "Write one `setting: value` on each line.",
+            anchor="settings-file",
         )
     values = {str(key).replace("-", "_"): value for key, value in document.items()}
     for key in values:
         if key not in CONFIGURABLE:
-            raise BadSetting(f"{name}: unknown setting {key!r}.", suggestion(key, CONFIGURABLE))
+            raise BadSetting(
+                f"{name}: unknown setting {key!r}.",
+                suggestion(key, CONFIGURABLE),
+                anchor="setting-unknown",
+            )
     if "rules" in values:
         values["rules"] = known_rules(values["rules"], name)
     return values

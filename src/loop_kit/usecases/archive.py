@@ -43,11 +43,17 @@ class Archive:
         file = file[earlier.end() :] if earlier else file
         if Path(file).name != file or file in {"", ".", ".."}:
             raise LoopError(
-                f"{name!r} escapes the archive of the task.", "Name a file that it lists."
+                f"{name!r} escapes the archive of the task.",
+                "Name a file that it lists.",
+                anchor="archive-name",
             )
         is_plain = source.is_file() and not source.is_symlink()
         if not (is_plain and source.resolve().is_relative_to(self.folder.resolve())):
-            raise LoopError(f"{source} does not exist.", "Name a file that `loop archive` lists.")
+            raise LoopError(
+                f"{source} does not exist.",
+                "Name a file that `loop archive` lists.",
+                anchor="archive-name",
+            )
         of_round = _ROUND_FILE.fullmatch(file)
         target = self.loop / (of_round.group(1) if of_round else file)
         with exclusive(self.loop / "lock"):
@@ -63,7 +69,11 @@ def archive_of(cwd: Path, loop_dir: str, task_id: str) -> Archive:
     """
     loop = loop_folder(repository_root(cwd), loop_dir)
     if ".." in task_id or "/" in task_id or "\\" in task_id:
-        raise LoopError(f"The task id {task_id!r} is a path traversal.", "Give a plain task id.")
+        raise LoopError(
+            f"The task id {task_id!r} is a path traversal.",
+            "Give a plain task id.",
+            anchor="task-id-invalid",
+        )
     return Archive(loop, loop / "archive" / task_id)
 
 

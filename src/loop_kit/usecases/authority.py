@@ -45,7 +45,11 @@ class Authority:
         """
         named = tuple(filter(None, logins))
         if not named:
-            raise ForgeRefused("Nobody is named who started this.", "Start the loop by hand.")
+            raise ForgeRefused(
+                "Nobody is named who started this.",
+                "Start the loop by hand.",
+                anchor="not-allowed-to-start",
+            )
         for login in named:
             if not self.may(login):
                 bot = is_bot(login, "")
@@ -53,4 +57,5 @@ class Authority:
                 raise ForgeRefused(
                     f"{login} may not write to {self._repository}.",
                     f"{remedy}{', or start the loop by hand.' if bot else ' start the loop.'}",
+                    anchor="not-allowed-to-start",
                 )

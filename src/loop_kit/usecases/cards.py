@@ -94,6 +94,7 @@ class Cards:
             raise BadCard(
                 f"The task card {path} is not committed at {head[:10]}.",
                 "Commit it there, or name another with the input `task`.",
+                anchor="card-not-found",
             )
         card = _with_own_id(parse_card(raw, path), path)
         return self._on_base(card, Source(kind="file", ref=path))
@@ -112,7 +113,11 @@ class Cards:
         if body is None:
             issue = self._forge.issue(number)
             if issue is None or not issue.is_open:
-                raise BadCard(f"There is no open issue #{number}.", "Give the number of one.")
+                raise BadCard(
+                    f"There is no open issue #{number}.",
+                    "Give the number of one.",
+                    anchor="nothing-open-by-that-number",
+                )
             title, body = issue.title, issue.body
         origin = Origin("issue", number, title)
         card = find_card(body, origin) or self._find_attached(body, origin)
@@ -192,6 +197,7 @@ class Cards:
                 " does not list it.",
                 f"Leave `base_branch` out to build on {self._default_branch}; or have the input or"
                 " setting `base-branches` list it.",
+                anchor="card-base-branch",
             )
 
     def _list_configured_bases(self) -> tuple[str, ...]:
@@ -205,7 +211,9 @@ class Cards:
         base_branch = named or self._default_branch
         if not is_branch_name(base_branch):
             raise BadCard(
-                f"{one_line(base_branch, 100)!r} is no name of a branch.", "Correct `base_branch`."
+                f"{one_line(base_branch, 100)!r} is no name of a branch.",
+                "Correct `base_branch`.",
+                anchor="card-base-branch",
             )
         if source.kind == "issue" and not self._settings.base_branch:
             self._check_choice(base_branch)
@@ -213,6 +221,7 @@ class Cards:
             raise BranchRefused(
                 f"The base branch {base_branch} is one of the loop's own.",
                 "Name another with `base-branch`, or in the card.",
+                anchor="card-base-branch",
             )
         base_sha = self._checkout.tip(base_branch)
         return Found(card, source, base_branch, base_sha, base_sha)
@@ -225,6 +234,7 @@ class Cards:
             raise BadCard(
                 f"{origin.name} holds {len(links)} attached files that may be a card.",
                 "Leave one, or paste the card as a block.",
+                anchor="card-ambiguous",
             )
         return card_in_attachment(fetch_attachment(links[0]), links[0], origin)
 
@@ -238,7 +248,11 @@ class Cards:
         """
         facts = self._forge.pull(number)
         if facts is None or not facts.is_open:
-            raise BadCard(f"There is no open pull request #{number}.", "Give the number of one.")
+            raise BadCard(
+                f"There is no open pull request #{number}.",
+                "Give the number of one.",
+                anchor="nothing-open-by-that-number",
+            )
         check_pull(facts, self._repository, self._settings.branch_prefix)
         return facts
 
@@ -251,6 +265,7 @@ class Cards:
             raise BadCard(
                 f"{origin.name} changes {len(changed)} task cards: which one is meant?",
                 "Write the one that is meant into its text.",
+                anchor="card-ambiguous",
             )
         raw = self._checkout.repository.read(pull.head_sha, changed[0])
         return parse_card(raw, changed[0]) if raw is not None else None
@@ -268,6 +283,7 @@ def _with_own_id(card: TaskCard, place: str, own: str = "") -> TaskCard:
             f"{place}: the task_id {card.task_id} belongs to the issue or pull request of that"
             " number.",
             f"{instead} one of another form.",
+            anchor="card-id-taken",
         )
     return refuse_unenforced(card, place)
 

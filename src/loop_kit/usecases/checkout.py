@@ -72,6 +72,7 @@ def find_checkout(git: Git, cwd: Path, job: Job) -> Place:
         raise NotARepository(
             f"{place.root} is a checkout of {other}, and the job is one of {job.repository}.",
             f"Check out {job.repository}, or run this step with its folder as working-directory.",
+            anchor="checkout-wrong",
         )
     return place
 
@@ -103,13 +104,16 @@ def _below(git: Git, workspace: Path, job: Job) -> Place:
     found = ours or places
     if not found:
         raise NotARepository(
-            f"There is no checkout in {workspace}.", "Add actions/checkout before this step."
+            f"There is no checkout in {workspace}.",
+            "Add actions/checkout before this step.",
+            anchor="checkout-wrong",
         )
     if len(found) > 1:
         names = ", ".join(str(place.root.relative_to(workspace)) for place in found)
         raise NotARepository(
             f"There are {len(found)} checkouts in {workspace}: {names}.",
             "Run this step with the right one as working-directory, or check out one alone.",
+            anchor="checkout-wrong",
         )
     return found[0]
 

@@ -60,5 +60,6 @@ def _reread(cards: Cards, recorded: LoopState, request: Comment | None) -> TaskC
         raise BadCard(
             f"The card is {card.task_id} now, the loop is {recorded.task_id}.",
             "Give it back its task_id, or start a loop of its own for it.",
+            anchor="card-id-taken",
         )
     return card

@@ -68,7 +68,7 @@ def _no_loop(job: LoopJob, task_id: str) -> BadCard:
     remedy = "Start it by naming its card with the input `task`."
     if number is not None:
         remedy = "Its state branch was deleted, or it never began: start one by the label."
-    error = BadCard(f"There is no loop {task_id} to continue.", remedy)
+    error = BadCard(f"There is no loop {task_id} to continue.", remedy, anchor="loop-not-found")
     if number is not None:
         refuse(job.context, number, error)
     return error

@@ -33,5 +33,9 @@ def extract_diff(
 def _commit(repository: GitRepository, revision: str) -> str:
     sha = repository.resolve(revision)
     if sha is None:
-        raise LoopError(f"invalid git ref {revision!r}.", "Name a commit, branch or tag.")
+        raise LoopError(
+            f"invalid git ref {revision!r}.",
+            "Name a commit, branch or tag.",
+            anchor="revision-invalid",
+        )
     return sha

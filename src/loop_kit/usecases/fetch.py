@@ -99,7 +99,11 @@ def fetch_loop(request: FetchRequest) -> Fetched:
     git = git.at(place.root)
     folder = loop_folder(place.root, request.loop_dir)
     if folder.exists() and not folder.is_dir():
-        raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
+        raise BadSetting(
+            f"{folder} is a file.",
+            "Move it away, or name another --loop-dir.",
+            anchor="folder-in-the-way",
+        )
     server = remote_place(git, request.environ, request.remote)
     with exclusive(folder / "lock"):
         return _Fetch(request, task_id, git, place, folder, server).run()
@@ -195,7 +199,9 @@ class _Fetch:
             text = f"{task_id} was continued here ({one_line(headline(local), 200)})"
             remedy = f"Publish it with `loop publish {task_id}`"
         raise StateRefused(
-            f"{text}.", f"{remedy}, or move it to {self._folder / 'runtime'} with --force."
+            f"{text}.",
+            f"{remedy}, or move it to {self._folder / 'runtime'} with --force.",
+            anchor="fetch-would-lose",
         )
 
     def _is_on_server(self, raw: bytes, local: LoopState | None, state: LoopState) -> bool:
@@ -218,6 +224,7 @@ class _Fetch:
                 f"The local branch {branch} has commits that {self._request.remote} lacks.",
                 f"Publish them with `loop publish {self._branches.task_id}`, or rename the branch:"
                 f" git branch -m {branch} {branch}-mine",
+                anchor="fetch-would-lose",
             )
         return local
 
@@ -272,7 +279,9 @@ def _task_id(text: str) -> str:
     try:
         return check_task_id(text)
     except ValueError as error:
-        raise BadSetting(f"The task id {text[:80]!r} {error}.", "Give a plain task id.") from None
+        raise BadSetting(
+            f"The task id {text[:80]!r} {error}.", "Give a plain task id.", anchor="task-id-invalid"
+        ) from None
 
 
 def _prefix(request: FetchRequest, folder: Path) -> str:

@@ -53,7 +53,11 @@ def _text(path: Path) -> str | None:
     try:
         raw = read_plain(path, MAX_FILE)
     except BusFileUnreadable as error:
-        raise BadSetting(f"{path} cannot be compared: {error}.", "Make it a plain file.") from None
+        raise BadSetting(
+            f"{path} cannot be compared: {error}.",
+            "Make it a plain file.",
+            anchor="folder-in-the-way",
+        ) from None
     return None if raw is None else visible(raw.decode("utf-8", "replace"))
 
 

@@ -143,7 +143,11 @@ def check_place(root: Path) -> None:
     for name in (".github", ".github/workflows", ".github/ISSUE_TEMPLATE"):
         folder = root / name
         if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
-            raise BadSetting(f"{folder} is not a folder.", "Replace it with a folder.")
+            raise BadSetting(
+                f"{folder} is not a folder.",
+                "Replace it with a folder.",
+                anchor="folder-in-the-way",
+            )
 
 
 def install(root: Path, layout: Layout, agent: AgentChoice) -> Iterator[str]:

@@ -66,7 +66,11 @@ def _make_folder(root: Path, folder: Path) -> Iterator[str]:
         BadSetting: the folder is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
+        raise BadSetting(
+            f"{folder} is a file.",
+            "Move it away, or name another --loop-dir.",
+            anchor="folder-in-the-way",
+        )
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     contents = {name: defaults.text(name).encode() for name in _FILES}

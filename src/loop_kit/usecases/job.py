@@ -350,5 +350,6 @@ def _card(loop: Loop, found: Found | None) -> TaskCard:
         raise BadCard(
             f"There is no loop {loop.task_id} to continue.",
             "Start it by naming its card with the input `task`.",
+            anchor="loop-not-found",
         )
     return card

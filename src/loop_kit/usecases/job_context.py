@@ -111,6 +111,7 @@ class JobContext:
             raise BadSetting(
                 "The backend manual waits for a person, which a job cannot.",
                 "Choose another worker-backend and reviewer-backend.",
+                anchor="backend-incomplete",
             )
         return settings
 
@@ -130,7 +131,9 @@ def open_context(
     """
     token = settings.github_token.get_secret_value()
     if not token:
-        raise BadSetting("The input github-token is empty.", "Pass `github-token`.")
+        raise BadSetting(
+            "The input github-token is empty.", "Pass `github-token`.", anchor="token-missing"
+        )
     deadline = Deadline()
     deadline.set(settings.round_timeout_minutes * 60 + LEASE_MARGIN_SEC)
     spare = _spare_token(environ, token, log)

@@ -46,12 +46,20 @@ def read_decisions(given: Mapping[str, str], recorded: LoopState | None) -> tupl
         command = read_command(f"/loop {verb} {text}", number)
         if not isinstance(command, Command):
             example = f"--{verb} '{'F3 because it is intended' if verb == 'dismiss' else 'F3 F4'}'"
-            raise BadSetting(f"--{verb} {text!r} cannot be read.", f"Write it as {example}.")
+            raise BadSetting(
+                f"--{verb} {text!r} cannot be read.",
+                f"Write it as {example}.",
+                anchor="finding-unknown",
+            )
         unknown = sort_ids(recorded.findings, command).unknown if recorded else ()
         if recorded is not None and unknown:
             still = [finding.id for finding in recorded.findings if finding.status == "open"]
             known = f"Open are {', '.join(still)}." if still else "No finding is open."
-            raise BadSetting(f"--{verb}: {', '.join(unknown)} is no finding of this loop.", known)
+            raise BadSetting(
+                f"--{verb}: {', '.join(unknown)} is no finding of this loop.",
+                known,
+                anchor="finding-unknown",
+            )
         decisions.append(command)
     return tuple(decisions)
 

@@ -123,6 +123,7 @@ class LocalBranch:
             f"The loop left its work at {tip[:10]}, which {self.user_branch or 'HEAD'} does not"
             " hold any more.",
             f"{remedy}, or start again without --resume.",
+            anchor="work-not-in-head",
         )
 
 

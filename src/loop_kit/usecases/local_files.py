@@ -52,12 +52,14 @@ def load_card(path: Path) -> TaskCard:
         raise BadCard(
             f"The task card {path} cannot be read: {error}.",
             f"Name a readable file of at most {MAX_CARD_BYTES} bytes.",
+            anchor="card-unreadable",
         ) from None
     if raw is None:
         raise BadCard(
             f"The task card {path} was not found.",
             f"{_others(path)}Write one there, or name it with --task."
             f" A minimal card:\n{MINIMAL_CARD}",
+            anchor="card-not-found",
         )
     return parse_card(raw, str(path))
 
@@ -88,7 +90,9 @@ def _config_bytes(path: str) -> bytes | None:
     try:
         raw = read_plain(Path(path).resolve(), MAX_CONFIG)
     except (BusFileUnreadable, OSError, RuntimeError) as error:
-        raise BadSetting(f"{path} cannot be read: {error}.", "Fix or remove it.") from None
+        raise BadSetting(
+            f"{path} cannot be read: {error}.", "Fix or remove it.", anchor="settings-file"
+        ) from None
     if raw is None:
-        raise BadSetting(f"{path} is a broken link.", "Fix or remove it.")
+        raise BadSetting(f"{path} is a broken link.", "Fix or remove it.", anchor="settings-file")
     return raw

@@ -83,7 +83,11 @@ def run_local(request: Request) -> ExitCode:
     place = locate(git)
     folder = loop_folder(place.root, request.loop_dir)
     if folder.exists() and not folder.is_dir():
-        raise BadSetting(f"{folder} is a file.", "Move it away, or name another --loop-dir.")
+        raise BadSetting(
+            f"{folder} is a file.",
+            "Move it away, or name another --loop-dir.",
+            anchor="folder-in-the-way",
+        )
     with exclusive(folder / "lock"):
         remove_drafts(folder)
         kill_leftovers(folder / "runtime" / "mailbox")
@@ -312,6 +316,7 @@ def _is_fresh(round_: int, card: TaskCard, recorded: LoopState | None) -> bool:
         raise StateRefused(
             f"Round {round_} of {card.task_id} cannot run: the recorded loop is at {at}.",
             "Run the round that is due (see loop status), or start at --round 1.",
+            anchor="round-not-due",
         )
     return True
 

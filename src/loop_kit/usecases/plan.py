@@ -147,9 +147,15 @@ def _read_card(path: Path, name: str) -> TaskCard | None:
     """
     if not name.isprintable():
         escaped = name.encode("ascii", "backslashreplace").decode()
-        raise BadCard(f"{escaped}: a name with characters that cannot be shown.", "Rename it.")
+        raise BadCard(
+            f"{escaped}: a name with characters that cannot be shown.",
+            "Rename it.",
+            anchor="card-unreadable",
+        )
     try:
         raw = read_plain(path, MAX_CARD_BYTES)
     except (BusFileUnreadable, OSError) as error:
-        raise BadCard(f"{name}: {error}.", "Write a plain file there.") from None
+        raise BadCard(
+            f"{name}: {error}.", "Write a plain file there.", anchor="card-unreadable"
+        ) from None
     return None if raw is None else refuse_unenforced(parse_card(raw, name), name)

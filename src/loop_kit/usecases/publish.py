@@ -175,6 +175,7 @@ class _Publication:
                 f"{record.task_id} no longer exists on {record.remote}: its state branch was"
                 " deleted.",
                 "Start it there again with its card.",
+                anchor="publish-refused",
             )
         if there.task_id != record.task_id:
             raise self._changed_in_ci(f"it is {one_line(there.task_id)} now")
@@ -198,6 +199,7 @@ class _Publication:
         return StateRefused(
             f"{task_id} changed in CI since it was fetched: {why}.",
             f"Fetch it again: loop fetch {task_id} --force (the local loop is moved to runtime/).",
+            anchor="fetch-would-lose",
         )
 
     def _is_news(self, there: LoopState) -> bool:
@@ -210,7 +212,9 @@ class _Publication:
         changed = self._local.seq > there.seq or not self._record.is_known(raw)
         if (self._local if changed else there).state is Phase.IDLE:
             raise StateRefused(
-                f"The loop {self._record.task_id} has not begun.", "Start it in CI with its card."
+                f"The loop {self._record.task_id} has not begun.",
+                "Start it in CI with its card.",
+                anchor="publish-refused",
             )
         return changed
 
@@ -228,6 +232,7 @@ class _Publication:
             raise StateRefused(
                 f"All {maximum} dispatches of {state.task_id} are used.",
                 "Publish it without --continue, then comment /loop extend 1 where it is discussed.",
+                anchor="publish-refused",
             )
         return True
 
@@ -246,11 +251,13 @@ class _Publication:
             raise StateRefused(
                 f"The branch {branch} no longer exists on {self._record.remote}: was it merged?",
                 "Use a new task id for new work.",
+                anchor="publish-refused",
             )
         if not self._git.has(head):
             raise StateRefused(
                 f"The commit {head[:10]} of the loop is not in this repository.",
                 "Publish from the repository where it was made.",
+                anchor="commit-missing",
             )
         if not (self._git.has(tip) and builds_on(self._git, tip, head)):
             raise self._changed_in_ci(f"{branch} has commits that the local loop lacks")
@@ -337,7 +344,9 @@ class _Publication:
 
 def _no_loop(folder: Path) -> StateRefused:
     return StateRefused(
-        f"There is no loop in {folder}.", "Fetch one from CI first: loop fetch TASK_ID"
+        f"There is no loop in {folder}.",
+        "Fetch one from CI first: loop fetch TASK_ID",
+        anchor="loop-not-found",
     )
 
 
@@ -352,16 +361,19 @@ def _fetched_record(folder: Path, local: LoopState, task_id: str) -> FetchedLoop
         raise StateRefused(
             f"The loop in {folder} is {name}, not {one_line(task_id)}.",
             f"Fetch that one first: loop fetch {one_line(task_id)}",
+            anchor="state-of-another-task",
         )
     if not local.publishes:
         raise StateRefused(
             f"{name} was started locally and has never run in CI.",
             "Push its work yourself, or start its card in CI with the label or the workflow.",
+            anchor="publish-refused",
         )
     record = load_record(folder)
     if record is None or record.task_id != local.task_id:
         raise StateRefused(
             f"There is no record of where {name} was fetched from.",
             f"Run: loop fetch {name} --force",
+            anchor="publish-refused",
         )
     return record

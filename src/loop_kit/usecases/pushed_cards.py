@@ -95,7 +95,7 @@ def _new(
     try:
         found = cards.committed(path, request.after)
     except BadCard as error:
-        log.fail(f"{error.sentence} {error.remedy}")
+        log.fail(f"{error} {error.page}")
         failed.append(error)
         return None
     loop = job.load(found.card.task_id)
@@ -135,5 +135,5 @@ def _dispatch(job: LoopJob, begun: Begun, failed: list[LoopError]) -> None:
     except PushRejected:
         log.warn(f"busy: another run has begun {found.card.task_id}.")
     except (ForgeRefused, ForgeUnavailable, LoopError) as error:
-        log.fail(f"{found.card.task_id}: {error.sentence} {error.remedy}")
+        log.fail(f"{found.card.task_id}: {error} {error.page}")
         failed.append(error)

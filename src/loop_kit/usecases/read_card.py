@@ -96,10 +96,12 @@ def read_issue_card(path: str, read_stdin: Callable[[int], bytes]) -> TaskCard:
         return refuse_unenforced(card_in_issue(raw.decode("utf-8-sig"), 0), "the issue")
     except UnicodeDecodeError as error:
         raise BadCard(
-            f"{name}: not UTF-8 at byte {error.start}.", "Save the text as UTF-8."
+            f"{name}: not UTF-8 at byte {error.start}.",
+            "Save the text as UTF-8.",
+            anchor="card-unreadable",
         ) from None
     except BadCard as error:
-        raise BadCard(f"{name}: {error.sentence}", error.remedy) from None
+        raise BadCard(f"{name}: {error.sentence}", error.remedy, anchor=error.anchor) from None
 
 
 def local_card(cwd: Path, loop_dir: str, task: str) -> LocalCard:
@@ -119,9 +121,17 @@ def _read_text_file(path: Path) -> bytes:
     try:
         raw = read_plain(path.resolve(), _MAX_BYTES)
     except (BusFileUnreadable, OSError, RuntimeError) as error:
-        raise BadCard(f"{path} cannot be read: {error}.", "Name a readable text file.") from None
+        raise BadCard(
+            f"{path} cannot be read: {error}.",
+            "Name a readable text file.",
+            anchor="card-unreadable",
+        ) from None
     if raw is None:
-        raise BadCard(f"{path} was not found.", "Name the file with the text of the issue.")
+        raise BadCard(
+            f"{path} was not found.",
+            "Name the file with the text of the issue.",
+            anchor="card-unreadable",
+        )
     return raw
 
 

@@ -72,7 +72,7 @@ class RemotePlace:
         """
         access = self.access()
         if access is None:
-            raise BadSetting(sentence, self.hint or _NO_ACCESS_HINT)
+            raise BadSetting(sentence, self.hint or _NO_ACCESS_HINT, anchor="remote-missing")
         return access
 
     def forge(self) -> "GitHubForge | None":
@@ -96,13 +96,16 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
         raise BadSetting(
             f"There is no remote named {name!r}.",
             f"Add it with `git remote add {name} <url>`, or name another, where that is an option.",
+            anchor="remote-missing",
         )
     server, repository = _forge_of(url, environ)
     if named:
         server, repository = _own_server(environ), named
     if repository and not _REPOSITORY.fullmatch(repository):
         raise BadSetting(
-            f"GITHUB_REPOSITORY: {repository[:80]!r} is no repository.", "Write owner/name."
+            f"GITHUB_REPOSITORY: {repository[:80]!r} is no repository.",
+            "Write owner/name.",
+            anchor="remote-missing",
         )
     token = exported_token(environ)
     hint = _hint(server, repository, token, environ)

@@ -47,6 +47,7 @@ def read_remote_loop(git: Git, remote: Remote, name: str, branches: Branches) ->
                 raise StateRefused(
                     f"There is no loop {task_id} on {name}: it has no branch {branches.state}.",
                     "Check the task id, --remote and --branch-prefix.",
+                    anchor="loop-not-found",
                 )
             if recorded.state is None:
                 raise StateRefused(
@@ -76,12 +77,14 @@ def _check(state: LoopState, files: Mapping[str, bytes], branches: Branches) -> 
         raise StateRefused(
             f"The state of {state.task_id} was not written by a job: {why}.",
             "Check who pushed to the state branch, then delete it.",
+            anchor="state-not-by-a-job",
         )
     card = parse_card(files.get(bus.TASK_CARD, b""), f"{bus.TASK_CARD} on the state branch")
     if card.task_id != state.task_id:
         raise StateRefused(
             f"The card on {branches.state} belongs to the task {card.task_id}.",
             "Fix it there, or delete that branch to start again.",
+            anchor="state-of-another-task",
         )
 
 

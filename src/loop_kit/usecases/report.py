@@ -72,16 +72,20 @@ def _load(folder: Path, task_id: str) -> LoopState:
         state = parse_state(raw) if raw else None
     except (BusFileUnreadable, StateCorrupt, StateTooNew) as error:
         raise LoopError(
-            f"{folder / bus.STATE} cannot be read: {error}.", "`loop status` says what to do."
+            f"{folder / bus.STATE} cannot be read: {error}.",
+            "`loop status` says what to do.",
+            anchor="state-unusable",
         ) from None
     if state is None or not state.task_id:
         raise LoopError(
             f"There is no loop in {folder}.",
             "Start one with `loop run --auto-dispatch`, or get one of CI with `loop fetch TASK`.",
+            anchor="loop-not-found",
         )
     if task_id and task_id != state.task_id:
         raise LoopError(
             f"The loop in {folder} is {state.task_id}, not {one_line(task_id, 80)}.",
             f"Leave the task out, or get the other one: loop fetch {one_line(task_id, 80)}",
+            anchor="state-of-another-task",
         )
     return state

@@ -100,6 +100,7 @@ def _newest_run(folder: Path, task_id: str) -> Path:
     raise LoopError(
         f"There is no record of a run{of} in {folder}.",
         "Start one with `loop run --auto-dispatch`; runs of a job are artifacts of its workflow.",
+        anchor="loop-not-found",
     )
 
 

@@ -47,7 +47,11 @@ def _report_cancelled(
     if isinstance(request, StartFile) or not (begun.loop is None or begun.loop.is_untouched):
         return
     sentence = "The job was cancelled or shut down before the loop could be saved."
-    refuse(job.context, request.number, BranchRefused(sentence, "Put the label on again."))
+    refuse(
+        job.context,
+        request.number,
+        BranchRefused(sentence, "Put the label on again.", anchor="pull-request-unusable"),
+    )
 
 
 def _start_loop(
@@ -92,6 +96,7 @@ def _load_and_check(job: LoopJob, found: Found) -> Loop:
         raise BadCard(
             f"{found.card.task_id} depends on {', '.join(waits)}, which is not merged.",
             "Merge its pull request, then start this one again.",
+            anchor="card-depends-on",
         )
     _check_head(found, loop.store.work_tip)
     return loop
@@ -152,6 +157,7 @@ def _check_source(recorded: LoopState, found: Found) -> None:
     raise BadCard(
         f"{recorded.task_id} is already the loop of {known.kind} {known.ref}.",
         "Give this card a task_id of its own.",
+        anchor="card-id-taken",
     )
 
 
@@ -162,4 +168,5 @@ def _check_head(found: Found, tip: str) -> None:
             f"The head of the pull request moved from {found.start_sha[:10]} to {tip[:10]} since"
             " it was labelled.",
             "Look at the new commits, then put the label on again.",
+            anchor="pull-request-unusable",
         )

@@ -293,7 +293,11 @@ def _error_for(task_id: str, error: Exception) -> StateRefused:
     """A state that nobody thought of must not keep other loops from going on."""
     refused = disk_refusal(error)
     if refused is not None:
-        return StateRefused(f"{task_id} cannot be continued: {refused.sentence}", refused.remedy)
+        return StateRefused(
+            f"{task_id} cannot be continued: {refused.sentence}",
+            refused.remedy,
+            anchor=refused.anchor,
+        )
     at = extract_tb(error.__traceback__)[-1]
     text = one_line(str(error), 200)
     where = f"{PurePath(at.filename).name}:{at.lineno}"

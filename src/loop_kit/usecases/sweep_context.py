@@ -39,7 +39,9 @@ def open_in_job(environ: Mapping[str, str], flags: Values) -> Iterator[JobContex
     layers = for_job(environ).over("flags", flags)
     settings = layers.resolve()
     if not settings.github_token.get_secret_value():
-        raise BadSetting("There is no token.", "Set GITHUB_TOKEN in the step's `env`.")
+        raise BadSetting(
+            "There is no token.", "Set GITHUB_TOKEN in the step's `env`.", anchor="token-missing"
+        )
     job = read_job({**environ, "GITHUB_EVENT_NAME": "schedule"})
     require_trusted_ref(job, settings.branch_prefix)
     context = open_context(job, environ, ActionsLog(sys.stderr), settings, layers)
@@ -69,6 +71,7 @@ def open_on_laptop(
         raise BadSetting(
             "Which workflow runs the rounds is not known here.",
             "Name its file: --workflow loop.yml.",
+            anchor="not-in-a-job",
         )
     place = remote_place(git, environ, remote)
     with scratch_repository(git) as scratch:

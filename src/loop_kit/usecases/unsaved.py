@@ -51,7 +51,7 @@ def has_unsaved_work(context: JobContext, recorded: LoopState) -> bool:
 
 def post_unsaved_work(context: JobContext, recorded: LoopState) -> BranchRefused:
     """Post how the work of the run that held the loop is pushed; the error that says the same."""
-    error = BranchRefused(*left_behind(recorded))
+    error = BranchRefused(*left_behind(recorded), anchor="work-not-saved")
     stop = Halted(Outcome.NEEDS_HUMAN, str(error), SystemClock().now(), reasons=("push_refused",))
     post_unsaved(context, transition(recorded, stop))
     return error

@@ -171,6 +171,7 @@ def _factory(name: str, role: Role) -> Callable[[Setup], Agent]:
     raise BadSetting(
         f"Unknown backend {name!r} for the {role.words}; registered are {', '.join(known)}.",
         suggestion(name, known),
+        anchor="backend-unknown",
     )
 
 

@@ -27,6 +27,7 @@ def command(setup: Setup) -> CommandLineAgent:
         raise BadSetting(
             "The backend command needs a program to run.",
             "Give it with --worker-command and --reviewer-command.",
+            anchor="backend-incomplete",
         )
     program, *words = setup.command
 

@@ -39,10 +39,14 @@ class Registry:
         plain = name.strip().lower()
         if not _NAME.fullmatch(plain):
             raise BadSetting(
-                f"A backend cannot be named {name!r}.", "Use letters, digits, '.', '_' and '-'."
+                f"A backend cannot be named {name!r}.",
+                "Use letters, digits, '.', '_' and '-'.",
+                anchor="backend-plugin",
             )
         if plain in self._built_in:
-            raise BadSetting(f"The backend {plain} is built in.", "Choose another name.")
+            raise BadSetting(
+                f"The backend {plain} is built in.", "Choose another name.", anchor="backend-plugin"
+            )
         self._registered[plain] = factory
 
     def find(self, name: str) -> "Factory | None":
@@ -72,12 +76,14 @@ class Registry:
             raise BadSetting(
                 f"The backend {name} cannot be loaded from {point.value}: {error}.",
                 "Fix or remove the package that provides it.",
+                anchor="backend-plugin",
             ) from None
         factory: Factory | None = found if callable(found) else self._registered.get(name)
         if factory is None:
             raise BadSetting(
                 f"{point.value} provides no backend {name}.",
                 "Name a function, or a module that calls register_backend, in its package.",
+                anchor="backend-plugin",
             )
         return factory
 

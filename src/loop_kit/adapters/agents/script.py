@@ -109,9 +109,13 @@ def parse_script(raw: bytes, name: str) -> Script:
     try:
         document = read_yaml(raw.decode("utf-8-sig"))
     except ValueError as error:
-        raise BadBusFile(f"{name}: {error}.", "Correct the script.") from None
+        raise BadBusFile(
+            f"{name}: {error}.",
+            "Write the script as YAML in UTF-8.",
+            anchor="script-invalid",
+        ) from None
     try:
         return Script.model_validate(document)
     except ValidationError as error:
         sentence, remedy = explain(error, Script)
-        raise BadBusFile(f"{name}: {sentence}.", remedy) from None
+        raise BadBusFile(f"{name}: {sentence}.", remedy, anchor="script-invalid") from None

@@ -30,6 +30,7 @@ def scripted(setup: Setup) -> CommandLineAgent:
         raise BadSetting(
             f"The backend scripted takes one argument, the script, and got {len(setup.args)}.",
             "Give one path.",
+            anchor="backend-incomplete",
         )
     path = setup.root / (setup.args[0] if setup.args else DEFAULT_SCRIPT)
     try:
@@ -38,6 +39,7 @@ def scripted(setup: Setup) -> CommandLineAgent:
         raise BadBusFile(
             f"The script {path} cannot be read: {error.strerror}.",
             "Write it, or name another with --worker-args and --reviewer-args.",
+            anchor="script-invalid",
         ) from None
     script = parse_script(raw, str(path))
 

@@ -58,6 +58,7 @@ def choose_second_reviewer(
             raise BadSetting(
                 "The second reviewer has to be a program, and people take part in this run.",
                 "Add --auto-dispatch, and name another second-reviewer.",
+                anchor="backend-incomplete",
             )
         found = factory(name, Role.SECOND_REVIEWER)
         return found(_own_setup(setup(name), name, model, is_same=name == first))

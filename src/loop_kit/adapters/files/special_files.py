@@ -54,6 +54,7 @@ def refuse_special_file(directory: Path, *, everywhere: bool = False) -> None:
         raise GitFailed(
             f"{found} is a pipe, a socket or a device: git would wait for it.",
             "Remove it, then run again.",
+            anchor="special-file",
         )
 
 

@@ -121,6 +121,7 @@ class ServerBaseBranch(LocalBaseBranch):
                 raise BranchRefused(
                     f"The history between {tip[:10]} and {head[:10]} cannot be fetched.",
                     "Check that both are on the server, or check out with `fetch-depth: 0`.",
+                    anchor="commit-missing",
                 )
             found = merge_base(self._git, tip, head)
         return found

@@ -224,7 +224,7 @@ class Git:
                 limit=limit,
             )
         except FileNotFoundError:
-            raise GitFailed(*_NO_GIT) from None
+            raise GitFailed(*_NO_GIT, anchor="git-missing") from None
         except process.CommandTimeout:
             refuse_special_file(self.directory, everywhere=True)
             raise GitTooSlow(
@@ -301,7 +301,7 @@ def _start(
     try:
         return process.start_dialogue([*git, *args], cwd=directory, env=env)
     except FileNotFoundError:
-        raise GitFailed(*_NO_GIT) from None
+        raise GitFailed(*_NO_GIT, anchor="git-missing") from None
 
 
 @cache
@@ -333,6 +333,7 @@ def committer(git: Git) -> Identity:
         raise BadSetting(
             f"Agents could not commit: {' and '.join(wrong)} {why} git's configuration.",
             "Run " + " and ".join(f"`git config {key} {words[key]}`" for key in wrong) + ".",
+            anchor="git-identity",
         )
     return Identity(found["name"], found["email"])
 

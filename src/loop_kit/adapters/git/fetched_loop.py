@@ -119,7 +119,7 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     for parent in path.relative_to(folder).parents:
         if (folder / parent).is_symlink() and parent != Path():
             sentence = f"{folder / parent} is a link, and a fetched loop is not written through it."
-            raise BadBusFile(sentence, "Put a folder in its place.")
+            raise BadBusFile(sentence, "Put a folder in its place.", anchor="folder-in-the-way")
     try:
         same = read_plain(path, fetched.MAX_FILE) == content
     except BusFileUnreadable:

@@ -74,6 +74,7 @@ class LoopBranches:
             raise BranchRefused(
                 f"A branch named {self.names.prefix!r} is in the way of the loop's branches.",
                 "Delete or rename it, or set `branch-prefix` to another prefix.",
+                anchor="branch-in-the-way",
             )
 
     def push(self, tips: Mapping[str, str]) -> str | None:

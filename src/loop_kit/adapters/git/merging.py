@@ -32,7 +32,9 @@ def preview_merge(git: Git, ours: str, theirs: str) -> Preview:
     done = git.run(*command, ok=range(256), timeout=120)
     if done.code not in {_CLEAN, _CONFLICTS}:
         error = done.err.decode("utf-8", "replace").strip()[-300:] or f"exit code {done.code}"
-        raise GitFailed(f"git cannot merge: {error}", "Install git 2.38 or newer.")
+        raise GitFailed(
+            f"git cannot merge: {error}", "Install git 2.38 or newer.", anchor="git-missing"
+        )
     tree, *rows = done.out.split(b"\0")[:-1]
     paths = dict.fromkeys(row.partition(b"\t")[2] for row in rows)
     return Preview(

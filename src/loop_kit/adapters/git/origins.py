@@ -139,7 +139,11 @@ def find_origins(
     }
     trees = _trees(git.objects, [*bases, *heads], obtain)
     if heads[-1] not in trees:
-        raise GitFailed(f"The commit {heads[-1][:10]} is not here.", "Fetch it and run again.")
+        raise GitFailed(
+            f"The commit {heads[-1][:10]} is not here.",
+            "Fetch it and run again.",
+            anchor="commit-missing",
+        )
     limited = git.until(time.monotonic() + _SECONDS)
     with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
         is_sha256 = len(heads[-1]) == _SHA256_LENGTH

@@ -58,6 +58,7 @@ class PartialCheckout:
                 raise BranchRefused(
                     f"{', '.join(sha[:10] for sha in missing)} cannot be fetched.",
                     "Check that the work branch holds every round of the loop.",
+                    anchor="commit-missing",
                 )
         self.complete(*shas)
 
@@ -95,4 +96,5 @@ class PartialCheckout:
             raise BranchRefused(
                 f"The partial checkout cannot be completed: {message}",
                 "Check the token, or check out without `filter`.",
+                anchor="commit-missing",
             )

@@ -57,7 +57,9 @@ def printable(output: str) -> str:
 def refusal(output: str, branches: Branches) -> BranchRefused:
     """The git server's refusal as one sentence and what to change."""
     named = _refused_branch(output) or f"{branches.prefix}/**"
-    return BranchRefused(*_explain(output, printable(output), branches, named))
+    return BranchRefused(
+        *_explain(output, printable(output), branches, named), anchor="push-refused"
+    )
 
 
 def _explain(output: str, message: str, branches: Branches, branch: str) -> tuple[str, str]:

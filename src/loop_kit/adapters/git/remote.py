@@ -124,6 +124,7 @@ def ask_server(
         raise BranchRefused(
             f"The git server does not answer: {printable(_errors(done))}",
             "Check the network and the address of the remote, then run again.",
+            anchor="git-server-unreachable",
         )
     return done
 
@@ -196,6 +197,7 @@ def fetch_commit(
         raise BranchRefused(
             f"{source.removeprefix('refs/heads/')} cannot be fetched: {message}",
             "Check `base-branch` and the token in a job, elsewhere that `git fetch` works.",
+            anchor="commit-missing",
         )
     return git.text("rev-parse", "--verify", ref)
 

@@ -190,7 +190,7 @@ class RemoteLoops:
         try:
             done = ask_server(self._git, self._remote, *args, stdin=stdin, sleep=self._sleep)
         except GitFailed as error:
-            raise BranchRefused(error.sentence, error.remedy) from None
+            raise BranchRefused(error.sentence, error.remedy, anchor=error.anchor) from None
         printed = done.err if done.code else done.out
         return done.code, printed.decode("utf-8", "replace")
 
@@ -248,6 +248,7 @@ def _refusal(output: str) -> BranchRefused:
         return BranchRefused(
             f"The git server refused the credentials: {printable(output)}",
             "Give a job `permissions: contents: read`; elsewhere check that `git fetch` works.",
+            anchor="token-refused",
         )
     return BranchRefused(
         f"The git server refused: {printable(output)}",

@@ -78,6 +78,7 @@ def locate(git: Git) -> Place:
         raise NotARepository(
             f"The git repository {root} has no commit.",
             "Make a first commit: a loop needs one to compare with.",
+            anchor="repository-without-commit",
         )
     git_dir, head, branch = rest.rsplit("\n", 2)
     return Place(Path(root), Path(git_dir), head, branch.removeprefix("refs/heads/"))
@@ -90,6 +91,7 @@ def _no_work_tree(git: Git, error: str) -> NotARepository:
         return NotARepository(
             f"git does not trust the repository at {git.directory}: it belongs to another user.",
             f"Run: {advice[0] if advice else f'{_TRUST} {shlex.quote(str(git.directory))}'}",
+            anchor="repository-not-trusted",
         )
     if "must be run in a work tree" in error:
         return NotARepository(
@@ -307,7 +309,11 @@ class GitRepository:
         trees = [f"{parent}^{{tree}}", f"{head}^{{tree}}"]
         before, after, *found = self._git.objects.info([*trees, *oids])
         if before is None or after is None:
-            raise GitFailed(f"{head[:10]} or {parent[:10]} is not here.", "Fetch it, run again.")
+            raise GitFailed(
+                f"{head[:10]} or {parent[:10]} is not here.",
+                "Fetch it, run again.",
+                anchor="commit-missing",
+            )
         sizes = {about.oid: about.size for about in found if about}
         links = {c.oid for raw in commits for c in raw.changes if c.new_mode == SYMLINK}
         targets = {oid: self._link(oid) for oid in sorted(links) if sizes.get(oid, 0) <= _MAX_LINK}

@@ -117,7 +117,11 @@ class Rewriter:
             return
         old = self._find(sha)
         if old is None:
-            raise GitFailed(f"The commit {sha[:10]} is not here.", "Fetch it and run again.")
+            raise GitFailed(
+                f"The commit {sha[:10]} is not here.",
+                "Fetch it and run again.",
+                anchor="commit-missing",
+            )
         parents = [self._ids.get(parent, parent) for parent in old.parents]
         before = self._date(parents[0]) if parents else 0
         lines = [b"tree " + old.tree, *(b"parent " + parent.encode() for parent in parents)]

@@ -167,6 +167,7 @@ class WorkBranch:
         return BranchRefused(
             f"The branch {_short(ref)} cannot be created: {error.sentence}",
             "Rename the branch that is in the way, or choose another `branch-prefix`.",
+            anchor="branch-in-the-way",
         )
 
     def _look(self) -> dict[str, _Ref]:

@@ -39,18 +39,22 @@ def submit_verdict(
     except Refused as error:
         if error.status == 401:
             raise ForgeRefused(
-                "GitHub does not know the reviewer-token (401).", "Pass a valid `reviewer-token`."
+                "GitHub does not know the reviewer-token (401).",
+                "Pass a valid `reviewer-token`.",
+                anchor="reviewer-token",
             ) from None
         if "your own pull request" in error.sentence.lower():
             raise ForgeRefused(
                 "The reviewer-token belongs to who opened the pull request, and nobody can review"
                 " their own.",
                 "Use the token of another GitHub App.",
+                anchor="reviewer-token",
             ) from None
         if "not permitted to create or approve" in error.sentence:
             raise ForgeRefused(
                 "GitHub Actions may not approve pull requests in this repository.",
                 "Use the token of a GitHub App as `reviewer-token`.",
+                anchor="reviewer-token",
             ) from None
         raise
 

@@ -84,7 +84,9 @@ def fetch_attachment(
         ForgeUnavailable: there is no answer, or only a transient error.
     """
     if not hosts.has_page(url):
-        raise BadCard(f"{_subject(url)} is no attachment on {hosts.page}.", _PASTE)
+        raise BadCard(
+            f"{_subject(url)} is no attachment on {hosts.page}.", _PASTE, anchor="card-attachment"
+        )
     until = time.monotonic() + hosts.deadline
     return retry(
         lambda: _fetch_once(url, limit, hosts, until),
@@ -144,15 +146,22 @@ def _follow(session: "requests.Session", url: str, limit: int, hosts: Hosts, unt
                 f"{_subject(url)} leads to {one_line(host, 80) or 'nowhere'},"
                 " which keeps no attachments: it may be private.",
                 _PASTE,
+                anchor="card-attachment",
             )
-    raise BadCard(f"{_subject(url)} leads from one place to the next without end.", _PASTE)
+    raise BadCard(
+        f"{_subject(url)} leads from one place to the next without end.",
+        _PASTE,
+        anchor="card-attachment",
+    )
 
 
 def _refuse_status(url: str, status: int) -> None:
     if status >= 500 or status in _RETRY_LATER:
         raise _unavailable(url, str(status))
     if status != 200:
-        raise BadCard(f"{_subject(url)} is private or gone ({status}).", _PASTE)
+        raise BadCard(
+            f"{_subject(url)} is private or gone ({status}).", _PASTE, anchor="card-attachment"
+        )
 
 
 def _read_body(reply: "requests.Response", url: str, limit: int, until: float) -> bytes:
@@ -164,6 +173,7 @@ def _read_body(reply: "requests.Response", url: str, limit: int, until: float) -
             raise BadCard(
                 f"{_subject(url)} is over the limit of {limit} bytes.",
                 "Say the goal in fewer words and point to files in the repository.",
+                anchor="card-too-long",
             )
         _refuse_slowness(url, until)
     return bytes(found)

@@ -26,21 +26,25 @@ def start(api: GitHubApi, page: str, workflow: str, ref: str, inputs: Mapping[st
             raise ForgeRefused(
                 f"{workflow} is disabled, so it cannot be dispatched.",
                 f"Click 'Enable workflow' on {page}/actions/workflows/{workflow}.",
+                anchor="workflow-not-dispatchable",
             ) from None
         if error.status == 422 and "workflow_dispatch" in error.sentence:
             raise ForgeRefused(
                 error.sentence,
                 "Add `workflow_dispatch` to its `on:`, or name the workflow that runs the"
                 " rounds with `continue-workflow`.",
+                anchor="workflow-not-dispatchable",
             ) from None
         if error.status == 422 and "input" in error.sentence.lower():
             raise ForgeRefused(
                 f"{workflow} does not declare the inputs that continue a loop.",
                 f"Add to its `on: workflow_dispatch: inputs:`\n\n{_DISPATCH_INPUTS}",
+                anchor="workflow-not-dispatchable",
             ) from None
         if error.status == 404:
             raise ForgeRefused(
                 f"{workflow} is not on the default branch, so it cannot be dispatched.",
                 "Merge it there, or name another with `continue-workflow`.",
+                anchor="workflow-not-dispatchable",
             ) from None
         raise

@@ -311,7 +311,9 @@ class GitHubForge(CheckReader):
     ) -> str:
         """Approve a pull request, or request changes, by the reviewer's own token."""
         if self._reviewer is None:
-            raise ForgeRefused("This job has no reviewer-token.", "Pass `reviewer-token`.")
+            raise ForgeRefused(
+                "This job has no reviewer-token.", "Pass `reviewer-token`.", anchor="reviewer-token"
+            )
         return approval.submit_verdict(self._reviewer, number, sha, body, marker, approves=approves)
 
     def enable_auto_merge(self, number: int, sha: str, issue: int | None) -> str | None:

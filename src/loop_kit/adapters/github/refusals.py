@@ -128,6 +128,7 @@ def pulls_forbidden(link: str) -> ForgeRefused:
         "GitHub Actions may not open pull requests in this repository.",
         "Allow it in Settings, Actions, General: 'Allow GitHub Actions to create and approve"
         f" pull requests'; or open it yourself: {link}",
+        anchor="pull-requests-not-allowed",
     )
 
 

@@ -156,7 +156,9 @@ class ContextFolder:
     def _check_folder(self) -> None:
         folder = self.folder / "context"
         if folder.is_symlink():
-            raise BadBusFile(f"{folder} is a link.", "Put a folder in its place.")
+            raise BadBusFile(
+                f"{folder} is a link.", "Put a folder in its place.", anchor="folder-in-the-way"
+            )
 
     def _write(self, kind: Kind, old: str, new: str) -> None:
         """Write a changed file; a lone surrogate can only be in JSON, where its escape is equal."""

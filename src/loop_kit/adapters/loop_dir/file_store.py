@@ -108,6 +108,7 @@ class FileStore:
             raise BadCard(
                 f"The card that the loop was started with cannot be read: {error}.",
                 f"Restore {self._folder / _FROZEN_CARD}, or start again without --resume.",
+                anchor="state-unusable",
             ) from None
 
     def save(

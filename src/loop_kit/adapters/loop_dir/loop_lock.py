@@ -34,6 +34,7 @@ def exclusive(path: Path) -> Iterator[None]:
             raise StateRefused(
                 f"{path} cannot be locked: {error.strerror}.",
                 "Put the loop's folder on a disk with locks (--loop-dir).",
+                anchor="lock-impossible",
             ) from None
         if not free:
             raise AlreadyRunning(

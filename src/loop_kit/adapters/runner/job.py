@@ -67,12 +67,16 @@ def read_payload(environ: Mapping[str, str]) -> Mapping[str, Any]:
     if not path or not Path(path).is_file():
         return {}
     if Path(path).stat().st_size > _MAX_EVENT:
-        raise BadSetting(f"The event {path} is too long.", "Run the job again.")
+        raise BadSetting(
+            f"The event {path} is too long.", "Run the job again.", anchor="event-unusable"
+        )
     try:
         payload = json.loads(Path(path).read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise BadSetting(
-            f"The event {path} is not JSON: {str(error)[:100]}.", "Run the job again."
+            f"The event {path} is not JSON: {str(error)[:100]}.",
+            "Run the job again.",
+            anchor="event-unusable",
         ) from None
     return payload if isinstance(payload, dict) else {}
 
@@ -86,7 +90,9 @@ def read_job(environ: Mapping[str, str], payload: Mapping[str, Any] | None = Non
     repository = environ.get("GITHUB_REPOSITORY", "")
     if not repository:
         raise BadSetting(
-            "GITHUB_REPOSITORY is not set.", "`loop action` runs in a job; on a laptop: loop run"
+            "GITHUB_REPOSITORY is not set.",
+            "`loop action` runs in a job; on a laptop: loop run",
+            anchor="not-in-a-job",
         )
     if payload is None:
         payload = read_payload(environ)
@@ -129,6 +135,7 @@ def require_trusted_ref(job: Job, prefix: str) -> None:
         raise BranchRefused(
             f"The job runs on {job.ref}, where an agent may have written the workflow.",
             "Run the workflow on the default branch.",
+            anchor="run-from-a-loop-branch",
         )
 
 

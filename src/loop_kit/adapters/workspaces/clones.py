@@ -222,7 +222,11 @@ class CloneWorkspace:
             )
         inside = self.path / ".git"
         if inside.is_symlink() or not inside.is_dir():
-            raise GitFailed("The agent replaced its `.git` folder.", "Run the round again.")
+            raise GitFailed(
+                "The agent replaced its `.git` folder.",
+                "Run the round again.",
+                anchor="workspace-damaged",
+            )
         remove_special_files(self.path)
 
 

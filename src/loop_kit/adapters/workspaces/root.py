@@ -104,7 +104,9 @@ def _checked_root(root: Path, place: Place) -> Path:
     for inside in (place.root, place.git_dir):
         if real.is_relative_to(os.path.realpath(inside)):
             raise BadSetting(
-                f"The workspace root {root} is inside the repository {place.root}.", _REMEDY
+                f"The workspace root {root} is inside the repository {place.root}.",
+                _REMEDY,
+                anchor="workspace-root",
             )
     make_own(root, may_be_link=True)
     return real
@@ -123,14 +125,24 @@ def make_own(folder: Path, *, may_be_link: bool = False) -> None:
         about = folder.stat() if may_be_link else folder.lstat()
     except OSError as error:
         raise BadSetting(
-            f"The workspace folder {folder} cannot be made: {error.strerror}.", _REMEDY
+            f"The workspace folder {folder} cannot be made: {error.strerror}.",
+            _REMEDY,
+            anchor="workspace-root",
         ) from None
     if not stat.S_ISDIR(about.st_mode):
-        raise BadSetting(f"The workspace folder {folder} is no folder.", _REMEDY)
+        raise BadSetting(
+            f"The workspace folder {folder} is no folder.", _REMEDY, anchor="workspace-root"
+        )
     if _is_foreign(about, linked=folder.is_symlink()):
-        raise BadSetting(f"The workspace folder {folder} belongs to another account.", _REMEDY)
+        raise BadSetting(
+            f"The workspace folder {folder} belongs to another account.",
+            _REMEDY,
+            anchor="workspace-root",
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadSetting(f"The workspace folder {folder} is not writable.", _REMEDY)
+        raise BadSetting(
+            f"The workspace folder {folder} is not writable.", _REMEDY, anchor="workspace-root"
+        )
 
 
 def _is_foreign(about: os.stat_result, *, linked: bool) -> bool:

@@ -200,5 +200,5 @@ def _require_folder(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         raise SetupFailed(
             "A workspace could not be prepared: `workspace-setup` removed the workspace itself.",
-            "Correct workspace-setup.",
+            "Leave the folder in place in `workspace-setup`: it runs inside it.",
         )

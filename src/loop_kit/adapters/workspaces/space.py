@@ -142,6 +142,7 @@ class Space:
             f"{_MAX_RUNS} folders of {self._task_id} in {wanted.parent} are in use, or cannot be"
             " emptied.",
             "Wait for a run to end, run `loop clean`, or name another --workspace-root.",
+            anchor="workspace-root",
         )
 
     def _clean(self, folder: Path) -> bool:
@@ -158,7 +159,9 @@ class Space:
         before = read_marker(folder)
         if before is None and any(folder.iterdir()):
             raise BadSetting(
-                f"{folder} is no folder that loop-kit made.", "Move it away, and run again."
+                f"{folder} is no folder that loop-kit made.",
+                "Move it away, and run again.",
+                anchor="workspace-root",
             )
         is_same = before is None or replace(before, resumable=False) == self._marker
         if not _clear(folder, keeps=_KEPT if is_same else frozenset({_MARKER})):
@@ -276,6 +279,7 @@ class Lock:
             raise BadSetting(
                 f"{path} cannot be locked: {error.strerror}.",
                 "Name a folder on a disk with locks with --workspace-root.",
+                anchor="workspace-root",
             ) from None
         lock.release()
         return None

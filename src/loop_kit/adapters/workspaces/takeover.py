@@ -103,7 +103,11 @@ def head_as_git_reads_it(git: Git, clone: Path) -> str:
     listed = git.text("ls-remote", "--quiet", str(clone / ".git"), "HEAD")
     sha, _, name = listed.partition("\t")
     if name != "HEAD":
-        raise GitFailed("The agent's clone has no commit at HEAD.", "Run the round again.")
+        raise GitFailed(
+            "The agent's clone has no commit at HEAD.",
+            "Run the round again.",
+            anchor="workspace-damaged",
+        )
     return sha
 
 
@@ -117,6 +121,7 @@ def _require_plain_configuration(git_dir: Path) -> None:
         raise GitFailed(
             "The agent's clone has no plain HEAD, and a configuration that includes others.",
             "Run the round again.",
+            anchor="workspace-damaged",
         )
 
 

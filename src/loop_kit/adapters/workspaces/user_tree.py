@@ -60,6 +60,7 @@ class UserTree:
         raise StateRefused(
             f"HEAD is {head[:10]}, which does not hold {sha[:10]}, where the loop left its work.",
             f"Run `git merge {sha}` and continue, or start again without --resume.",
+            anchor="work-not-in-head",
         )
 
 

@@ -46,6 +46,7 @@ def refuse_unenforced(card: TaskCard, place: str) -> TaskCard:
                 f"{place}: the entry {shown!r} of 'out_of_scope' {why[0]}: it would protect"
                 " nothing.",
                 why[1],
+                anchor="card-scope",
             )
     return card
 

@@ -83,9 +83,17 @@ def card_in_attachment(raw: bytes, link: str, origin: Origin) -> TaskCard:
     try:
         document = read_document(raw.decode("utf-8-sig"), file)
     except (DocumentInvalid, UnicodeDecodeError) as error:
-        raise BadCard(f"{name}: {one_line(str(error), 200)}.", "Correct the file.") from None
+        raise BadCard(
+            f"{name}: {one_line(str(error), 200)}.",
+            "Correct the file and attach it again, or paste the card as a block.",
+            anchor="card-syntax",
+        ) from None
     if not isinstance(document, dict):
-        raise BadCard(f"{name}: a task card is an object.", "Correct the file.")
+        raise BadCard(
+            f"{name}: a task card is an object.",
+            "Write one `key: value` on each line, attach it again, or paste it as a block.",
+            anchor="card-syntax",
+        )
     return _card(_Document(name, document), origin)
 
 
@@ -113,6 +121,7 @@ def missing_card(origin: Origin, looked: str = "", body: str | None = "") -> Bad
         f"{origin.name} holds no task card{looked}; quotes, lists, comments and what is below raw"
         f" HTML do not count.{hint}",
         f"Add one to its text, as a block or under headings:\n\n{MINIMAL_ISSUE}",
+        anchor="card-not-in-issue",
     )
 
 
@@ -132,7 +141,9 @@ def _card(document: _Document, origin: Origin) -> TaskCard:
     try:
         return card_from(given, document.name)
     except BadCard as error:
-        raise BadCard(one_line(error.sentence, _MAX_SENTENCE), error.remedy) from None
+        raise BadCard(
+            one_line(error.sentence, _MAX_SENTENCE), error.remedy, anchor=error.anchor
+        ) from None
 
 
 def _require_card(body: str, origin: Origin) -> TaskCard:
@@ -151,6 +162,7 @@ def _blocks(body: str, origin: Origin) -> tuple[Block, ...]:
         raise BadCard(
             f"{origin.name}: a text of {_size(body)} bytes is over the limit of {MAX_CARD_BYTES}.",
             "Keep the task card in it short and move the rest into a comment or a file.",
+            anchor="card-too-long",
         )
     return read_body(body)
 
@@ -164,6 +176,7 @@ def _refuse_below_html(blocks: Iterable[Block], origin: Origin) -> None:
                 " hide it.",
                 "Move the card above the HTML, or remove the HTML; a tag that is meant as text goes"
                 " between backticks.",
+                anchor="card-headings",
             )
 
 
@@ -184,11 +197,16 @@ def _from_code(blocks: Iterable[Block], origin: Origin) -> _Document | None:
         raise BadCard(
             f"{origin.name} holds {len(cards)} task cards, at lines {lines}: which one is meant?",
             "Leave one, or take the word json or yaml off the fences of the others.",
+            anchor="card-ambiguous",
         )
     block, document = cards[0]
     name = f"{origin.name}, line {block.line}"
     if isinstance(document, DocumentInvalid):
-        raise BadCard(f"{name}: {document}.", "Correct the task card in this block.")
+        raise BadCard(
+            f"{name}: {document}.",
+            "Edit the block there; `loop card check --issue FILE` tries the text before.",
+            anchor="card-syntax",
+        )
     return _Document(name, document)
 
 
@@ -246,6 +264,7 @@ def _from_headings(blocks: Iterable[Block], origin: Origin) -> _Document | None:
         raise BadCard(
             f"{origin.name}: there is nothing below the heading 'Goal'.",
             "Say there what should be true when the work is done.",
+            anchor="card-not-in-issue",
         )
     lists = {
         name: entries_of(name, section, origin)
@@ -305,4 +324,8 @@ def _refuse_near_miss(block: Block, origin: Origin, strange: list[BadCard]) -> N
 
 def _heading_error(block: Block, origin: Origin, what: str, remedy: str) -> BadCard:
     label = one_line(block.label, 60)
-    return BadCard(f"{origin.name}, line {block.line}: the heading {label!r} {what}.", remedy)
+    return BadCard(
+        f"{origin.name}, line {block.line}: the heading {label!r} {what}.",
+        remedy,
+        anchor="card-headings",
+    )

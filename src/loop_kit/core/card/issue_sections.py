@@ -82,6 +82,7 @@ def entries_of(name: str, section: Section, origin: Origin) -> list[str]:
                 f"{origin.name}, line {block.line}: {HEADINGS[name]!r} is not a plain list here.",
                 "Write one entry a line, as bullets or in a code block, without quotes,"
                 " sub-headings, nested lists, images or tags.",
+                anchor="card-headings",
             )
         found.extend(block.entries)
     if name not in _LITERAL:
@@ -97,6 +98,7 @@ def _refuse_table(name: str, section: Section, origin: Origin) -> None:
                 f"{origin.name}, line {block.line}: {HEADINGS[name]!r} is a table, of which each"
                 " line would be an entry.",
                 "Write one entry a line, as bullets.",
+                anchor="card-headings",
             )
 
 
@@ -113,6 +115,7 @@ def _refuse_introduction(name: str, section: Section, origin: Origin) -> None:
                 f"{origin.name}, line {words.line}: {HEADINGS[name]!r} has words before its list:"
                 f" {one_line(words.text, 60)!r} would be an entry of its own.",
                 "Take them out, or make them one of its bullets.",
+                anchor="card-headings",
             )
 
 
@@ -127,9 +130,11 @@ def _refuse_half_seen(section: Section, origin: Origin) -> None:
             raise BadCard(
                 f"{origin.name}, line {block.line}: footnotes are not read in a task card.",
                 "Write its content into the text.",
+                anchor="card-headings",
             )
         if not block.complete:
             raise BadCard(
                 f"{origin.name}, line {block.line}: the code block is never closed.",
                 "Close it with the same marks that opened it.",
+                anchor="card-headings",
             )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from loop_kit.core.card.documents import DocumentInvalid, read_document
 from loop_kit.core.card.scope import check_entry
-from loop_kit.core.record import NonBlankText, Record, Text, encode_json, explain
+from loop_kit.core.record import NonBlankText, Record, Text, encode_json, explain, has_unknown_key
 from loop_kit.errors import BadCard
 
 MAX_CARD_BYTES = 64 * 1024
@@ -118,17 +118,20 @@ def parse_card(raw: bytes, name: str) -> TaskCard:
         raise BadCard(
             f"{name}: a task card of {len(raw)} bytes is over the limit of {MAX_CARD_BYTES}.",
             "Say the goal in fewer words and point to files in the repository.",
+            anchor="card-too-long",
         )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadCard(
-            f"{name}: not UTF-8 at byte {error.start}.", "Save the card as UTF-8."
+            f"{name}: not UTF-8 at byte {error.start}.",
+            "Save the card as UTF-8.",
+            anchor="card-syntax",
         ) from None
     try:
         return card_from(read_document(text, name), name)
     except DocumentInvalid as error:
-        raise BadCard(f"{name}: {error}.", error.remedy) from None
+        raise BadCard(f"{name}: {error}.", error.remedy, anchor="card-syntax") from None
 
 
 def card_from(document: Any, name: str) -> TaskCard:
@@ -141,9 +144,11 @@ def card_from(document: Any, name: str) -> TaskCard:
         raise BadCard(
             f"{name}: a task card is an object, this is a {type(document).__name__}.",
             f"A minimal card:\n{MINIMAL_CARD}",
+            anchor="card-syntax",
         )
     try:
         return TaskCard.model_validate({k: v for k, v in document.items() if k != "$schema"})
     except ValidationError as error:
         sentence, remedy = explain(error, TaskCard)
-        raise BadCard(f"{name}: {sentence}.", remedy) from None
+        anchor = "card-unknown-key" if has_unknown_key(error) else None
+        raise BadCard(f"{name}: {sentence}.", remedy, anchor=anchor) from None

@@ -190,6 +190,7 @@ def check_pull(pull: PullFacts, repository: str, prefix: str) -> None:
         raise ForgeRefused(
             f"The pull request #{pull.number} comes from {fork}.",
             "Push the branch to this repository and open the pull request from there.",
+            anchor="pull-request-unusable",
         )
     for branch in (pull.head, pull.base):
         if is_under(branch, prefix):
@@ -197,6 +198,7 @@ def check_pull(pull: PullFacts, repository: str, prefix: str) -> None:
                 f"The branch {one_line(branch, 100)} of the pull request #{pull.number} belongs to"
                 " a loop.",
                 "Comment `/loop retry` there to continue its loop.",
+                anchor="pull-request-unusable",
             )
 
 
@@ -210,4 +212,5 @@ def check_head(pull: PullFacts, default_branch: str) -> None:
         raise BranchRefused(
             f"The head of the pull request #{pull.number} is the default branch {pull.head}.",
             "Open it from another branch.",
+            anchor="pull-request-unusable",
         )

@@ -121,7 +121,11 @@ def begin(start: Start, recorded: LoopState | None, at: str) -> Entry:
         StateRefused: a recorded loop was to be continued, and there is none.
     """
     if not start.fresh:
-        raise StateRefused("There is no recorded loop to continue.", "Start one without --resume.")
+        raise StateRefused(
+            "There is no recorded loop to continue.",
+            "Start one without --resume.",
+            anchor="loop-not-found",
+        )
     course = _Course(LoopState(seq=recorded.seq if recorded else 0))
     found = course.state
     if start.lease:
@@ -302,9 +306,11 @@ def _check(recorded: LoopState, start: Start) -> None:
         raise StateRefused(
             f"The recorded loop is {recorded.task_id}, the card is {start.card.task_id}.",
             "Give the card of the recorded loop with --task, or start a new one without --resume.",
+            anchor="state-of-another-task",
         )
     if not start.refreshes and recorded.card_sha256 not in {"", start.card.sha256}:
         raise StateRefused(
             f"The card of {recorded.task_id} is not the one that the loop was started with.",
             "Restore it, or add --refresh-card to continue with this one.",
+            anchor="card-changed",
         )

@@ -140,4 +140,4 @@ def _name(key: object) -> str:
 def _refuse_unknown(keys: Iterable[str], known: Iterable[str], before: str) -> None:
     for key in keys:
         if key not in known:
-            raise BadSetting(f"{before}{key}'.", suggestion(key, known))
+            raise BadSetting(f"{before}{key}'.", suggestion(key, known), anchor="setting-unknown")

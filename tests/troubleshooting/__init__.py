@@ -1,0 +1,1 @@
+"""The page about messages, written from the places that raise them."""
