@@ -73,9 +73,9 @@ def picture(theme: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
         f' viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">\n'
         f'<foreignObject width="{WIDTH}" height="{HEIGHT}">\n'
-        f'<body xmlns="http://www.w3.org/1999/xhtml">\n'
-        f"<style>\nbody {{{colours} --mono: {MONO}; }}\n{style}</style>\n"
-        f'<div id="page">\n{"".join(_page())}</div>\n</body>\n</foreignObject>\n</svg>\n'
+        f'<div xmlns="http://www.w3.org/1999/xhtml" id="all">\n'
+        f"<style>\n#all {{{colours} --mono: {MONO}; }}\n{style}</style>\n"
+        f'<div id="page">\n{"".join(_page())}</div>\n</div>\n</foreignObject>\n</svg>\n'
     )
 
 
