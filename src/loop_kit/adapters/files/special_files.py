@@ -47,8 +47,7 @@ def refuse_special_file(directory: Path, *, everywhere: bool = False) -> None:
     Raises:
         GitFailed: there is such a file, where git always looks or, if asked for, `everywhere`.
     """
-    folders = (directory, *directory.parents)
-    root = next((each for each in folders if os.path.lexists(each / ".git")), directory)
+    root = _work_tree(str(directory))
     found = next(_special(root, most=_MAX_SEEN), None) if everywhere else _usual(root)
     if found is not None:
         raise GitFailed(
@@ -58,21 +57,34 @@ def refuse_special_file(directory: Path, *, everywhere: bool = False) -> None:
         )
 
 
-def _usual(root: Path) -> Path | None:
-    return next((path for name in _READ_FIRST if _is_waited_for(path := root / name)), None)
+def _work_tree(directory: str) -> str:
+    """The folder around `directory` that has a `.git`, or `directory`."""
+    folder, inner = directory, ""
+    while folder != inner:
+        if os.path.lexists(f"{folder}/.git"):
+            return folder
+        folder, inner = os.path.dirname(folder), folder
+    return directory
 
 
-def _is_waited_for(path: Path) -> bool:
+def _usual(root: str) -> str | None:
+    paths = (f"{root}/{name}" for name in _READ_FIRST)
+    return next((path for path in paths if _is_waited_for(path)), None)
+
+
+def _is_waited_for(path: str) -> bool:
     """Whether git could wait for it for ever; what is linked to nowhere ends at once."""
     try:
-        about = path.stat()
+        about = os.stat(path)
         is_plain = stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)
-        return not is_plain and about.st_rdev != Path(os.devnull).stat().st_rdev
+        return not is_plain and about.st_rdev != os.stat(os.devnull).st_rdev
     except OSError:
         return False
 
 
-def _special(folder: Path, *, is_git: bool = False, most: int | None = None) -> Iterator[Path]:
+def _special(
+    folder: Path | str, *, is_git: bool = False, most: int | None = None
+) -> Iterator[Path]:
     waiting, seen = [(str(folder), is_git)], 0
     while waiting and (most is None or seen < most):
         name, inside = waiting.pop()

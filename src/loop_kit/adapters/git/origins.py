@@ -18,17 +18,16 @@ them. So lines beside which the last head removed others count as its own.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.commit_pack import CommitPack
 from loop_kit.adapters.git.objects import ObjectInfo, Objects, TreeEntry
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.errors import GitFailed, LoopError
@@ -220,26 +219,21 @@ def _write_history(
 
     What comes first after one that is not here may have been brought in by that one.
     """
-    roots = [_write_commit(objects, trees[sha], ()) for sha in bases if sha in trees]
+    pack = CommitPack(is_sha256=len(heads[-1]) == _SHA256_LENGTH)
+    roots = [pack.add(_commit(trees[sha], ())) for sha in bases if sha in trees]
     answers: dict[str, str | None] = dict.fromkeys(roots, bases[0])
     chain = roots[:1]
     for before, sha in pairwise((bases[0], *heads)):
         if sha in trees:
-            chain = [_write_commit(objects, trees[sha], (*chain, *roots[1:]))]
+            chain = [pack.add(_commit(trees[sha], (*chain, *roots[1:])))]
             answers[chain[0]] = sha if before in trees else None
+    pack.write(objects)
     return chain[0], answers
 
 
-def _write_commit(objects: Path, tree: str, parents: Sequence[str]) -> str:
-    """Write a commit as git stores it; returns its id."""
+def _commit(tree: str, parents: Sequence[str]) -> bytes:
     headers = [f"tree {tree}", *(f"parent {sha}" for sha in dict.fromkeys(parents))]
-    body = "\n".join([*headers, f"author {_WHO}", f"committer {_WHO}", "", ""]).encode()
-    raw = b"commit %d\0" % len(body) + body
-    kind = hashlib.sha256 if len(tree) == _SHA256_LENGTH else hashlib.sha1
-    oid = kind(raw, usedforsecurity=False).hexdigest()
-    (objects / oid[:2]).mkdir(exist_ok=True)
-    (objects / oid[:2] / oid[2:]).write_bytes(zlib.compress(raw))
-    return oid
+    return "\n".join([*headers, f"author {_WHO}", f"committer {_WHO}", "", ""]).encode()
 
 
 def is_tree_path(path: str) -> bool:

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,29 +60,29 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
 
     The draft belongs to this process; a link that somebody put in its place is not followed.
     """
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    name = os.fspath(path)
+    draft = f"{name}.{os.getpid()}.tmp"
     try:
         with naming_file(draft), _new_file(draft) as stream:
-            stream.write(content)
-            stream.flush()
+            append_whole(stream, content)
             if durable:
                 os.fsync(stream.fileno())
-        draft.replace(path)
+        os.replace(draft, name)
     except BaseException:
         with contextlib.suppress(OSError):
-            draft.unlink()
+            os.unlink(draft)
         raise
 
 
-def _new_file(path: Path) -> BinaryIO:
+def _new_file(name: str) -> FileIO:
     """A file that is not there yet, and its folder; what has its name is removed."""
     try:
-        return path.open("xb")
+        return FileIO(name, "xb")
     except FileExistsError:
-        path.unlink(missing_ok=True)
+        os.unlink(name)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("xb")
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+    return FileIO(name, "xb")
 
 
 def remove_drafts(folder: Path) -> None:
@@ -166,6 +167,7 @@ class RotatingFile:
 
     def __init__(self, path: Path, limit: int = MAX_LOG) -> None:
         self._path = path
+        self._name = os.fspath(path)
         self._limit = limit
 
     def append(self, data: bytes) -> None:
@@ -174,8 +176,8 @@ class RotatingFile:
         if size and size + len(data) > self._limit:
             self._rotate()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._path, flags, 0o666)
-        with naming_file(self._path), os.fdopen(descriptor, "ab", buffering=0) as stream:
+        descriptor = os.open(self._name, flags, 0o666)
+        with naming_file(self._name), FileIO(descriptor, "ab") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EEXIST, "not a regular file", str(self._path))
             append_whole(stream, data)
@@ -183,7 +185,7 @@ class RotatingFile:
     def _size(self) -> int:
         """The bytes that are there; a file that is not gets its folder."""
         try:
-            return self._path.stat().st_size
+            return os.stat(self._name).st_size
         except FileNotFoundError:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             return 0
@@ -216,7 +218,7 @@ def open_plain(path: Path) -> BinaryIO | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise BusFileUnreadable(f"{path.name} is not a regular file")
-    return os.fdopen(descriptor, "rb")
+    return BufferedReader(FileIO(descriptor, "rb"))
 
 
 def read_plain(path: Path, limit: int) -> bytes | None:
@@ -229,7 +231,10 @@ def read_plain(path: Path, limit: int) -> bytes | None:
     if stream is None:
         return None
     with stream:
-        raw = stream.read(limit + 1)
+        size = os.fstat(stream.fileno()).st_size
+        raw = stream.read(min(size, limit) + 1)
+        if size < len(raw) <= limit:  # it grows meanwhile
+            raw += stream.read(limit + 1 - len(raw))
     if len(raw) > limit:
         raise BusFileUnreadable(f"{path.name} is longer than {limit} bytes")
     return raw

@@ -7,10 +7,11 @@ the child started belongs to the child. psutil, which takes a while to import, l
 there is one.
 """
 
+import os
 import sys
 import time
 from collections.abc import Collection
-from pathlib import Path
+from io import FileIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,9 +82,11 @@ class ProcessTree:
 def _children(process: str) -> set[int] | None:
     """The pids of its direct children, from the files that Linux has for it (proc(5)), or None."""
     found: set[int] = set()
+    tasks = f"/proc/{process}/task"
     try:
-        for task in Path(f"/proc/{process}/task").iterdir():
-            found.update(map(int, (task / "children").read_bytes().split()))
+        for task in os.listdir(tasks):
+            with FileIO(f"{tasks}/{task}/children") as children:
+                found.update(map(int, children.read().split()))
     except (OSError, ValueError):
         return None
     return found

@@ -57,13 +57,17 @@ class Redactor:
         return _replaced(data, spans) if spans else data
 
     def document(self, value: Any) -> Any:
-        """A JSON document with every secret in its texts replaced."""
+        """A JSON document with every secret in its texts replaced; the same object if none has."""
+        texts = "\n".join(_texts(value))
+        return value if self(texts) is texts else self._document(value)
+
+    def _document(self, value: Any) -> Any:
         if isinstance(value, str):
             return self(value)
         if isinstance(value, list | tuple):
-            return type(value)(self.document(item) for item in value)
+            return type(value)(self._document(item) for item in value)
         if isinstance(value, dict):
-            return {self(key): self.document(item) for key, item in value.items()}
+            return {self(key): self._document(item) for key, item in value.items()}
         return value
 
     def file(self, content: bytes) -> bytes:
@@ -107,6 +111,19 @@ class Redactor:
             is_base64 = found.encoding == "base64"
             yield _widened(data, found) if is_base64 else (found.start, found.end)
         yield from ((start, end) for start, end, _ in shapes(data))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a JSON document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _texts(item)
 
 
 class StreamRedactor:
