@@ -37,6 +37,7 @@ def test_a_record_takes_its_fields_by_place_and_by_name_and_has_defaults() -> No
         (("calc.py", 1, [], 2), {}),
         (("calc.py",), {"file": "twice.py"}),
         (("calc.py",), {"column": 3}),
+        (("calc.py", 1), {"column": 3}),
     ],
 )
 def test_a_field_that_is_missing_given_twice_or_unknown_is_refused(

@@ -40,17 +40,20 @@ def frozen(cls: type[T]) -> type[T]:
 def _initializer(
     title: str, names: tuple[str, ...], defaults: Mapping[str, Any]
 ) -> Callable[..., None]:
-    known = frozenset(names)
-
     def initialize(self: object, *values: object, **named: object) -> None:
         given = dict(zip(names, values, strict=False))
         given.update(named)
-        if len(given) != len(values) + len(named) or not given.keys() <= known:
+        count = len(given)
+        if count != len(values) + len(named):
             raise TypeError(f"{title} takes {', '.join(names)}, each once")
-        for name in known - given.keys():
-            if name not in defaults:
-                raise TypeError(f"{title} needs {name!r}")
-            given[name] = _made(defaults[name])
+        if named or count < len(names):
+            for name in names:
+                if name not in given:
+                    if name not in defaults:
+                        raise TypeError(f"{title} needs {name!r}")
+                    given[name] = _made(defaults[name])
+        if len(given) != len(names):
+            raise TypeError(f"{title} takes {', '.join(names)}, each once")
         vars(self).update(given)
 
     return initialize

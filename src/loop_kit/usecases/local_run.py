@@ -154,6 +154,7 @@ class _LocalRun:
             shown.note("The loop is approved already.")
             self._report_next_steps(shown, state, branch)
             return ExitCode.OK
+        gc.freeze()  # What is loaded by now stays.
         while state.is_running:
             state = engine.run(last_round=state.round)
             is_last = not state.is_running or self._request.single_round is not None

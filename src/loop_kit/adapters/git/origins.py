@@ -36,6 +36,7 @@ from loop_kit.frozen import frozen
 MAX_FILES = 20
 MAX_HEADS = 24
 _MAX_BLOB = 8 * 1024 * 1024
+_MAX_READ = 1024 * 1024
 _SECONDS = 30
 _SECONDS_PER_FILE = 10
 _SHA256_LENGTH = 64
@@ -99,14 +100,21 @@ class _History:
                 if first <= line < first + int(count):
                     found[line] = self.answers.get(commit.decode())
         older = {n for n, sha in found.items() if sha not in {NOWHERE, self.answers[self.head]}}
-        if older and self._changed_last(file):
+        if older and self._removed_last(file):
             found |= dict.fromkeys(older & self._beside_removals(file), self.answers[self.head])
         return found
 
-    def _changed_last(self, file: str) -> bool:
-        """Whether the last commit changed a file that was there before."""
+    def _removed_last(self, file: str) -> bool:
+        """Whether the last commit may have removed lines of a file that was there before.
+
+        Not where what it added is all that differs, which is seen without asking for a diff.
+        """
         entries = [_entry(self.objects, tree, file) for tree in self.trees]
-        return len(entries) == 2 and None not in entries and entries[0] != entries[1]
+        if len(entries) < 2 or None in entries or entries[0] == entries[1]:
+            return False
+        contents = [self.objects.read(entry.oid, "blob", _MAX_READ) for entry in entries if entry]
+        old, new = (None if raw is None else raw.split(b"\n") for raw in contents)
+        return old is None or new is None or not _only_adds(old, new)
 
     def _beside_removals(self, file: str) -> set[int]:
         """The lines of a file between which the last commit removed lines and added none."""
@@ -174,6 +182,13 @@ def _origins_in(
         # An object that is not here, or a file that takes too long, is not known for itself alone.
         return dict.fromkeys(found, None)
     return found
+
+
+def _only_adds(old: Sequence[bytes], new: Sequence[bytes]) -> bool:
+    """Whether `new` is `old` with lines put in at one place."""
+    same = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
+    rest = len(old) - same
+    return len(new) >= len(old) and old[same:] == new[len(new) - rest :]
 
 
 def _trees(

@@ -6,42 +6,18 @@ so where a pipe can be waited for with a deadline, none of them starts a thread 
 """
 
 import contextlib
-import io
-import select
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from io import BufferedReader
-from typing import IO, TYPE_CHECKING, cast
+from io import BufferedReader, RawIOBase
+from typing import IO, cast
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-_HAS_POLL = hasattr(select, "poll")
+from loop_kit.adapters.process.timed import HAS_POLL, TimedPipe, watched
 
 
 class DialogueEnded(Exception):
     """The program ended before it had answered, or was ended because it took too long."""
-
-
-class _Pipe(io.RawIOBase):
-    """The reading end of a pipe on which nobody waits longer than until `end`."""
-
-    def __init__(self, pipe: io.RawIOBase) -> None:
-        self.end = 0.0
-        self._pipe = pipe
-        self._poll = select.poll()
-        self._poll.register(pipe.fileno(), select.POLLIN)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        left = max(0.0, self.end - time.monotonic())
-        if not self._poll.poll(left * 1000):
-            raise TimeoutError
-        return self._pipe.readinto(buffer)
 
 
 class Dialogue:
@@ -56,7 +32,7 @@ class Dialogue:
     ) -> None:
         """`kill` ends the program at once; `end` closes its pipes and waits for it."""
         self._questions = questions
-        self._pipe = _Pipe(cast("io.RawIOBase", answers.raw)) if _HAS_POLL else None
+        self._pipe = TimedPipe(cast("RawIOBase", answers.raw)) if HAS_POLL else None
         timed = None if self._pipe is None else cast("BufferedReader", BufferedReader(self._pipe))
         self._answers = timed or answers
         self._kill = kill
@@ -72,7 +48,10 @@ class Dialogue:
         Raises:
             DialogueEnded: the program has ended, or did not answer within `timeout` seconds.
         """
-        with self._turn, self._within(timeout):
+        end = time.monotonic() + timeout
+        with self._turn, watched(end, self._kill):
+            if self._pipe is not None:
+                self._pipe.end = end
             try:
                 self._questions.write(question)
                 self._questions.flush()
@@ -83,21 +62,6 @@ class Dialogue:
                 if isinstance(error, OSError | ValueError | EOFError):
                     raise DialogueEnded from None
                 raise
-
-    @contextlib.contextmanager
-    def _within(self, timeout: float) -> Iterator[None]:
-        """Wait for the program no longer than this."""
-        if self._pipe is not None:
-            self._pipe.end = time.monotonic() + timeout
-            yield
-            return
-        timer = threading.Timer(timeout, self._kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     def close(self) -> None:
         """End the program, if it has not ended."""

@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -18,6 +17,7 @@ from loop_kit.adapters.process.dialogue import Dialogue
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.pipes import LineSplitter, Listener, Pipes, Source
 from loop_kit.adapters.process.programs import find_program
+from loop_kit.adapters.process.timed import HAS_POLL, TimedPipe, wait_until, watched
 from loop_kit.frozen import frozen
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def run(
         OutputTooLong: it printed more than `limit` bytes.
     """
     with contextlib.ExitStack() as stack:
-        errors = stack.enter_context(tempfile.TemporaryFile())
+        errors = stack.enter_context(_scratch())
         feed: IO[bytes] | int = subprocess.DEVNULL
         if isinstance(stdin, Path):
             feed = stack.enter_context(stdin.open("rb"))
         elif stdin is not None:
-            feed = stack.enter_context(tempfile.TemporaryFile())
+            feed = stack.enter_context(_scratch())
             feed.write(stdin)
             feed.seek(0)
         sink: IO[bytes] | int = subprocess.PIPE
@@ -122,31 +122,33 @@ def _hang_up(child: "subprocess.Popen[bytes]") -> None:
     _await(child)
 
 
+def _scratch() -> IO[bytes]:
+    """A file without a name, in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("loop-kit"), "w+b")
+    return cast("IO[bytes]", tempfile.TemporaryFile())
+
+
 def _finish(child: "subprocess.Popen[bytes]", timeout: float, limit: int) -> tuple[bytes, bool]:
     """The output of `child`, and whether it was killed because it took too long."""
-    late = threading.Event()
-
-    def expire() -> None:
-        late.set()
-        _kill_group(child)
-
-    timer = threading.Timer(timeout, expire)
-    timer.daemon = True
-    timer.start()
+    end = time.monotonic() + timeout
     out = b""
     try:
         if child.stdout is not None:
-            with child.stdout:
-                out = child.stdout.read(limit + 1)
+            with child.stdout as pipe, watched(end, partial(_kill_group, child)):
+                raw = cast("RawIOBase", cast("BufferedReader", pipe).raw)
+                out = (BufferedReader(TimedPipe(raw, end)) if HAS_POLL else pipe).read(limit + 1)
             if len(out) > limit:
                 _kill_group(child)
+        wait_until(child, end)
+    except (TimeoutError, subprocess.TimeoutExpired):
+        _kill_group(child)
         child.wait()
+        return out, True
     except BaseException:
         _end_group(child)
         raise
-    finally:
-        timer.cancel()
-    return out, late.is_set()
+    return out, not HAS_POLL and time.monotonic() >= end
 
 
 def _end_group(child: "subprocess.Popen[bytes]") -> None:

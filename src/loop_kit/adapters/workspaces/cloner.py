@@ -164,9 +164,8 @@ class Cloner:
         self._supply.complete(*filter(None, (sha, self._base, tree)))
         inside = path / ".git"
         remove(inside)
-        inside.mkdir()
-        for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
-            (inside / name).mkdir(parents=True)
+        for name in ("", "objects", "objects/info", "refs", "refs/heads", "info"):
+            (inside / name).mkdir()
         (inside / "HEAD").write_text(f"ref: refs/heads/{BRANCH}\n", "utf-8")
         (inside / "config").write_bytes(self._configuration(path, sha))
         (inside / "refs" / "heads" / BRANCH).write_text(f"{sha}\n", "utf-8")

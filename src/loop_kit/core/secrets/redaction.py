@@ -95,7 +95,7 @@ class Redactor:
     def _parts(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Parts of 8 or more bytes: each byte of the text begins a window that is looked up."""
         hits: list[int] = []
-        for shift in range(SHORTEST):
+        for shift in range(SHORTEST) if self._known else ():
             size = (len(data) - shift) // SHORTEST * SHORTEST
             if size > 0:
                 windows = memoryview(data)[shift : shift + size].cast("Q")
