@@ -7,15 +7,23 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import subprocess
-
     from _typeshed import WriteableBuffer
 
 HAS_POLL = hasattr(select, "poll")
 """Whether a pipe can be waited for with a deadline: not on Windows."""
+
+
+class Child(Protocol):
+    """A started program, as far as its end goes."""
+
+    pid: int
+
+    def wait(self, timeout: float | None) -> int:
+        """Its exit code."""
+        ...
 
 
 class TimedPipe(io.RawIOBase):
@@ -51,7 +59,7 @@ def watched(end: float, kill: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def wait_until(child: "subprocess.Popen[bytes]", end: float) -> None:
+def wait_until(child: Child, end: float) -> None:
     """Wait for the end of a program, which the system tells where it can.
 
     Raises:
