@@ -21,7 +21,7 @@ FLOORS = (
     {"core", "core.text", "core.secrets"},
     {"core.agent", "core.card", "core.checks"},
     {"core.loop"},
-    {"core.briefing", "core.forge"},
+    {"core.briefing", "core.forge", "core.report"},
     {"core.ci"},
     {"ports", "settings"},
     {"config_file", "adapters", "adapters.files", "adapters.terminal"},

@@ -32,6 +32,22 @@ def test_a_loop_comes_with_its_files_its_branch_and_the_command_that_continues_i
     assert ci.laptop.git("status", "--porcelain") == ""
 
 
+def test_a_report_of_a_loop_in_ci_needs_no_fetch_and_changes_nothing_here(ci: Ci) -> None:
+    refs, before = ci.laptop.git("for-each-ref"), ci.laptop.tree()
+    done = ci.laptop.loop("report", "T-001", "--remote")
+    assert done.code == 0, done.text
+    page = Path(done.out.strip()).read_text("utf-8")
+    assert "Failed in round 2" in page
+    assert "Change of round 1" in page
+    assert ci.laptop.git("for-each-ref") == refs
+    assert ci.laptop.git("status", "--porcelain") == ""
+    assert {*ci.laptop.tree()} - {*before} == {"runtime/report-T-001.html"}
+    other = ci.laptop.loop("report", "T-9", "--remote")
+    assert_refused(other, 5, "There is no loop T-9 on origin")
+    unnamed = ci.laptop.loop("report", "--remote")
+    assert_refused(unnamed, 3, "No task is named", "loop status --remote")
+
+
 def test_a_full_clone_stays_a_full_one(ci: Ci) -> None:
     assert ci.laptop.loop("fetch", "T-001").code == 0
     assert ci.laptop.git("rev-parse", "--is-shallow-repository") == "false"

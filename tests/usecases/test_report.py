@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from tests.core import builders as b
-from tests.core.loop.test_attempts import CLAUDE, CODEX
+from tests.usecases.report_loops import (
+    HOSTILE,
+    RUN,
+    committed,
+    folder_of,
+    long_loop,
+    loop,
+    page_of,
+    sources,
+)
 
-from loop_kit.core.agent.reports import ReportedIssue
-from loop_kit.core.loop.messages import Failure
-from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.loop.state import LoopState
 from loop_kit.errors import LoopError
-from loop_kit.usecases.report import render, write_report
-from loop_kit.usecases.report_data import ReportData
+from loop_kit.usecases.report import ReportRequest, render, write_report
+from loop_kit.usecases.report_page import ReportPage
 
-HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=y> `|` \u202e \"'&"
-URLS = {"src", "href", "action", "data", "srcset", "xlink:href"}
-RUN = "2025-01-02T03-04-05Z"
+URLS = {"src", "action", "data", "srcset", "xlink:href"}
 
 
 class Page(HTMLParser):
@@ -33,65 +39,44 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self.words += " "
 
     def handle_data(self, data: str) -> None:
         self.words += data
 
-
-def loop(text: str = "double is wrong") -> LoopState:
-    issue = ReportedIssue(reason=text, file="calc.py", line=6, severity="high")
-    return b.after(
-        b.awaiting_work(),
-        b.attempted(Role.WORKER),
-        b.failed(Role.WORKER, Failure.TRANSIENT, text, spent=CODEX),
-        b.attempted(Role.WORKER),
-        b.work_reported(1, 1, spent=CODEX, verification=b.verified(1, 0)),
-        b.attempted(Role.REVIEWER),
-        b.rejected(1, issue),
-        b.attempted(Role.WORKER),
-        b.work_reported(2, 2, spent=CODEX),
-        b.attempted(Role.REVIEWER),
-        b.approved(2, b.said("F1", "fixed"), spent=CLAUDE),
-    )
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
 
 
-def folder_of(tmp_path: Path, state: LoopState, text: str = "hello") -> Path:
-    folder = tmp_path / ".loop"
-    attempt = folder / "runs" / RUN / "r1_worker_2"
-    attempt.mkdir(parents=True)
-    for name in ("prompt.md", "transcript.txt", "report.json", "output.log", "failure.txt"):
-        (attempt / name).write_text(f"{name}: {text}", "utf-8")
-    (folder / "runs" / RUN / "verify_0123456789.txt").write_text(f"$ make\n{text}", "utf-8")
-    card = b.card(acceptance_criteria=[f"add works {text}"])
-    (folder / "task_card.json").write_bytes(card.to_json())
-    archive = folder / "archive" / "T-001"
-    archive.mkdir(parents=True)
-    answer = {"criteria": [{"id": "C1", "met": True, "evidence": text}, 7]}
-    (archive / "r2_review_report.json").write_text(json.dumps(answer))
-    (folder / "state.json").write_bytes(state.to_json())
-    return folder
-
-
-def page_of(tmp_path: Path, state: LoopState, text: str = "hello") -> str:
-    return render(ReportData(folder_of(tmp_path, state, text), state, None).document(), "html")
+def html_of(root: Path, state: LoopState, text: str = "hello") -> str:
+    return render(page_of(root, state, text).document(), "html")
 
 
 def test_the_page_has_the_outcome_attempts_findings_criteria_costs_and_transcripts(
     tmp_path: Path,
 ) -> None:
-    page = Page(page_of(tmp_path, loop()))
+    page = Page(html_of(tmp_path, loop()))
     words = " ".join(page.words.split())
     for part in (
         *("Approved in round 2", "T-001", "transient: double is wrong", "codex gpt-5", "claude"),
-        *("F1 high", "calc.py:6", "raised", "fixed", "C1 add works hello", "met", "passed"),
-        *("about 0.40 USD (estimated)", "0.25 USD", "transcript.txt: hello", "prompt.md: hello"),
-        *("$ make hello", "SHA-256 " + "c" * 64, "Round 2"),
+        *("F1 high", "calc.py:2", "raised", "fixed", "C1 add works hello", "met", "passed"),
+        *("about 0.40 USD (estimated)", "0.25 USD", "transcript of r1_worker_2: hello"),
+        *("prompt of r2_worker_1: hello", "$ make ok hello", "SHA-256 " + "c" * 64, "Round 2"),
+        *("summary: hello", "+prompt of r2_worker_1: hello", "max-rounds 5 hello", "did it"),
+        *("loop fetch T-001", "loop publish T-001", "No secret had to be replaced"),
     ):
         assert part in words, part
-    (state,) = (attrs for tag, attrs in page.elements if tag == "script")
+    (state,) = page.all("script")
     assert state == {"type": "application/json", "id": "state"}
-    bars = [attrs for tag, attrs in page.elements if tag == "rect"]
-    assert len(bars) == 5
+    assert len(page.all("rect")) > 5
+    assert {"class": "ansi2 bold"} in page.all("span")
+
+
+def test_the_data_in_the_page_is_the_state(tmp_path: Path) -> None:
+    state = loop(HOSTILE)
+    html = html_of(tmp_path, state, HOSTILE)
+    data = html.partition('id="state">')[2].partition("</script>")[0]
+    assert json.loads(data) == state.model_dump(mode="json", exclude_none=True)
 
 
 @pytest.mark.parametrize("form", ["html", "md"])
@@ -99,70 +84,140 @@ def test_hostile_text_adds_no_element_and_the_page_asks_for_nothing(
     tmp_path: Path, form: str
 ) -> None:
     state = loop(HOSTILE)
-    document = ReportData(folder_of(tmp_path, state, HOSTILE), state, None).document()
+    document = page_of(tmp_path, state, HOSTILE).document()
     if form == "md":
         text = render(document, "md")
         assert "\u202e" not in text
         assert "<img" not in text.replace("`", "")
         return
-    tame, page = Page(page_of(tmp_path / "tame", loop())), Page(render(document, "html"))
-    assert [tag for tag, _ in page.elements] == [tag for tag, _ in tame.elements]
-    assert {key for _, attrs in page.elements for key in attrs} == {
+    same_shape = "x" * (len(HOSTILE) - 40)
+    tame, page = (
+        Page(html_of(tmp_path / "tame", loop(), same_shape)),
+        Page(render(document, "html")),
+    )
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in tame.elements}
+    assert {key for _, attrs in page.elements for key in attrs} <= {
         key for _, attrs in tame.elements for key in attrs
     }
     for _, attrs in page.elements:
-        for name in URLS & attrs.keys():
-            assert (attrs[name] or "").startswith("#")
+        assert not URLS & attrs.keys()
+        assert (attrs.get("href") or "#").startswith(("#", "https://"))
+    assert len(page.all("script")) == 1
     assert "\u202e" not in page.words
+    assert "\x1b" not in page.words
+
+
+def test_a_link_is_made_only_of_the_address_of_a_pull_request(tmp_path: Path) -> None:
+    state = loop().model_copy(update={"pull_request": 7, "pull_request_url": "javascript:alert(1)"})
+    assert "javascript" not in html_of(tmp_path / "a", state).partition("<script")[0]
+    linked = state.model_copy(update={"pull_request_url": "https://github.com/octo/calc/pull/7"})
+    hrefs = [attrs["href"] for attrs in Page(html_of(tmp_path / "b", linked)).all("a")]
+    assert "https://github.com/octo/calc/pull/7" in hrefs
+
+
+def test_the_change_of_a_round_has_its_findings_at_their_lines(tmp_path: Path) -> None:
+    repository, shas = committed(tmp_path / "repo", ["a = 1\n", "a = 1\nb = 3\n", "a = 1\nb = 2\n"])
+    state = loop()
+    ends = zip(state.history, shas, shas[1:], strict=False)
+    history = [r.model_copy(update={"parent_sha": p, "head_sha": h}) for r, p, h in ends]
+    state = state.model_copy(update={"history": tuple(history)})
+    folder = folder_of(tmp_path, state)
+    first = ReportPage(sources(folder, state, repository)).document()["rounds"][-1]
+    blocks = [(block["kind"], (block["finding"] or {}).get("id")) for block in first["patch"]]
+    changed = [("hunk", None), ("same", None), ("added", None), ("finding", "F1")]
+    assert blocks[:5] == [("file", None), *changed]
+    assert first["raised"] == []
+    assert "+b = 3" in first["patch"][3]["text"]
+
+
+def test_a_finding_without_a_line_in_the_change_is_above_it(tmp_path: Path) -> None:
+    document = page_of(tmp_path, loop()).document()
+    assert [found["id"] for found in document["rounds"][-1]["raised"]] == ["F1"]
+
+
+def test_what_people_did_is_in_the_round_in_which_they_did_it(tmp_path: Path) -> None:
+    rounds = page_of(tmp_path, long_loop(20, "look here")).document()["rounds"]
+    told = {round_["number"]: " ".join(round_["people"]) for round_ in rounds}
+    assert "mona raised F6: look here (6)" in told[16]
+    assert "mona about F6: look here" in told[16]
+    assert "F2 was waived" in told[6]
+
+
+def test_a_card_that_was_edited_since_shows_the_difference(tmp_path: Path) -> None:
+    state = loop()
+    folder = folder_of(tmp_path, state)
+    (folder / "task_card.json").write_bytes(b.card(acceptance_criteria=["add is fast"]).to_json())
+    html = write_report(ReportRequest(tmp_path, {})).read_text("utf-8")
+    words = " ".join(Page(html).words.split())
+    assert "It has changed since" in words
+    assert '- "add works hello"' in words
+    assert '+ "add is fast"' in words
 
 
 def test_very_much_text_is_cut_and_says_so(tmp_path: Path) -> None:
-    html = page_of(tmp_path, loop(), "x" * 3_000_000)
+    html = html_of(tmp_path, loop(), "x" * 3_000_000)
     assert len(html) < 2_000_000
-    assert "the rest is in the file" in html
+    assert "are left out here" in html
+    assert "more characters" in html
 
 
-def test_a_transcript_of_50_mb_is_shown_from_its_beginning(tmp_path: Path) -> None:
+def test_a_transcript_of_50_mb_is_shown_from_both_ends_in_little_memory(tmp_path: Path) -> None:
     state = loop()
     folder = folder_of(tmp_path, state)
-    with (folder / "runs" / RUN / "r1_worker_2/output.log").open("wb") as stream:
-        stream.write(b"the beginning\n")
-        stream.truncate(50 * 1024 * 1024)
-    html = render(ReportData(folder, state, None).document(), "html")
+    size = 50 * 1024 * 1024
+    for name in ("transcript.txt", "output.log"):
+        with (folder / "runs" / RUN / "r2_worker_1" / name).open("r+b") as stream:
+            stream.write(b"the beginning\n")
+            stream.truncate(size)
+            stream.seek(size)
+            stream.write(b"\nthe end\n")
+    tracemalloc.start()
+    html = render(ReportPage(sources(folder, state)).document(), "html")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert "the beginning" in html
-    assert len(html) < 1_000_000
+    assert "the end" in html
+    assert "bytes of transcript.txt are left out here" in html
+    assert len(html) < 2_000_000
+    assert peak < 20_000_000
+
+
+BOMB = "\x1b[3{}m\x1b[1mx\x1b[0m"
+
+
+def test_a_text_of_colours_and_brackets_makes_no_larger_page_than_any_other(tmp_path: Path) -> None:
+    bombs = {
+        "colours": "".join(BOMB.format(n % 8) for n in range(20_000)),
+        "brackets": "<>\"'&" * 20_000,
+        "lines": "\n" * 100_000,
+        "steps": f"{b.AT} Running: x\n" * 4_000,
+    }
+    for name, text in bombs.items():
+        assert len(html_of(tmp_path / name, loop(), text)) < 8_000_000, name
 
 
 def test_a_loop_of_many_rounds_fits_on_the_page(tmp_path: Path) -> None:
-    state = b.awaiting_work()
-    for number in range(1, 61):
-        state = state.model_copy(
-            update={"limits": state.limits.model_copy(update={"max_rounds": 500})}
-        )
-        worked = b.after(state, b.attempted(Role.WORKER), b.work_reported(number, number))
-        state = b.after(worked, b.attempted(Role.REVIEWER), b.rejected(number))
-        if not state.is_running:
-            state = b.after(state, b.resumed(state.limits))
-    html = render(ReportData(tmp_path, state, None).document(), "html")
-    assert html.count("<strong>Round ") == len(state.history) == 60
-    assert len(html) < 8_000_000
+    state = long_loop(60)
+    html = html_of(tmp_path, state)
+    assert html.count('<details class="round"') == len(state.history) == 60
+    assert len(html) < 1_500_000
 
 
 def test_a_loop_without_record_archive_or_card_has_a_page(tmp_path: Path) -> None:
     state = b.awaiting_work()
-    html = render(ReportData(tmp_path, state, None).document(), "html")
+    html = render(ReportPage(sources(tmp_path, state)).document(), "html")
     assert "T-001" in html
 
 
 def test_the_report_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     folder_of(tmp_path, loop())
-    path = write_report(tmp_path, {}, ".loop", "", "html", "")
+    path = write_report(ReportRequest(tmp_path, {}))
     assert path == tmp_path / ".loop/runtime/report-T-001.html"
     assert path.read_text("utf-8").startswith("<!doctype html>")
-    path = write_report(tmp_path, {}, ".loop", "T-001", "md", "out/r.md")
+    path = write_report(ReportRequest(tmp_path, {}, "T-001", "md", "out/r.md"))
     assert path == tmp_path / "out/r.md"
     assert "| 1 | worker | 2 |" in path.read_text("utf-8")
     with pytest.raises(LoopError, match="not T-9"):
-        write_report(tmp_path, {}, ".loop", "T-9", "html", "")
+        write_report(ReportRequest(tmp_path, {}, "T-9"))
     with pytest.raises(LoopError, match="There is no loop"):
-        write_report(tmp_path / "out", {}, ".other", "", "html", "")
+        write_report(ReportRequest(tmp_path / "out", {}, loop_dir=".other"))

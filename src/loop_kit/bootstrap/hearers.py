@@ -21,7 +21,8 @@ def record_of(
     """What is kept of each attempt; of one in another job that job keeps it."""
     usual: Level = "full" if site.is_private else "reports"
     level: Level = "off" if replays else settings.record or usual
-    return RunRecord(site.runs, level, run_options.secrets, clock)
+    known = settings.effective()
+    return RunRecord(site.runs, level, run_options.secrets, clock, known)
 
 
 def hearers_of(

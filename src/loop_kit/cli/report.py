@@ -26,13 +26,15 @@ def report(
         ReportFormat, typer.Option("--format", help="One HTML page, or Markdown.")
     ] = ReportFormat.HTML,
     output: str = typer.Option("", metavar="FILE", help="Default: in .loop/runtime."),
+    is_remote: bool = typer.Option(False, "--remote", help="A loop of the git server."),
     opens: bool = typer.Option(False, "--open", help="Show it in the browser."),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Write one page about the loop: rounds, findings, costs, transcripts, diffs."""
-    from loop_kit.usecases.report import write_report
+    from loop_kit.usecases.report import ReportRequest, write_report
 
-    path = write_report(Path.cwd(), os.environ, loop_dir, task.strip(), form.value, output)
+    place = (Path.cwd(), os.environ, task.strip())
+    path = write_report(ReportRequest(*place, form.value, output, loop_dir, is_remote))
     typer.echo(str(path))
     if opens:
         import webbrowser

@@ -78,7 +78,7 @@ _SPELLED: Mapping[str, Callable[[str], str]] = {
 
 def _validated(values: Values, origin: Mapping[str, str]) -> Settings:
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values).with_sources(origin)
     except ValidationError as error:
         key = str(error.errors(include_url=False)[0]["loc"][0])
         sentence, remedy = explain(error, Settings)

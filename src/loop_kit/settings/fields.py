@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr
 
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Limits
@@ -148,6 +148,21 @@ class Settings(Record):
     allow_dirty: bool = False
     apply: Literal["approved", "never"] = "approved"
     verbose: bool = False
+
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def with_sources(self, sources: Mapping[str, str]) -> "Settings":
+        """These settings, and which source each comes from that is no default."""
+        self._sources = dict(sources)
+        return self
+
+    def effective(self) -> dict[str, dict[str, Any]]:
+        """The value and the source of every setting, for people; no secret is among the values."""
+        found = self.model_dump(mode="json", by_alias=True)
+        return {
+            name: {"value": value, "source": self._sources.get(name, "default")}
+            for name, value in found.items()
+        }
 
     def limits(self, *, ci: bool) -> Limits:
         """The operator's limits for the loop; no conversation outlives a CI job."""

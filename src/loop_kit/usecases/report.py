@@ -1,50 +1,83 @@
-"""The report of a local loop: one page that needs nothing but a browser, or Markdown."""
+"""The report of a loop: one page that needs nothing but a browser, or Markdown.
+
+It is made from the loop's folder here, or from what the git server has: then nothing here changes,
+and nothing is checked out.
+"""
 
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.repository import GitRepository
+from loop_kit.adapters.git.fetched_loop import borrow_objects
+from loop_kit.adapters.git.remote_loops import scratch_repository
+from loop_kit.adapters.git.repository import GitRepository, locate
 from loop_kit.adapters.loop_dir.loop_folder import (
     BusFileUnreadable,
+    exclude_generated,
     loop_folder,
+    path_in_repository,
     read_plain,
     repository_root,
     write_atomically,
 )
+from loop_kit.core.card.task import TaskCard, check_task_id
+from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.defaults import text
-from loop_kit.errors import LoopError
-from loop_kit.usecases.report_data import Document, ReportData
+from loop_kit.errors import BadSetting, LoopError
+from loop_kit.frozen import frozen
+from loop_kit.settings import for_laptop
+from loop_kit.usecases.local_files import find_card, load_card, read_config
+from loop_kit.usecases.next_steps import read_next_steps
+from loop_kit.usecases.remote import remote_place
+from loop_kit.usecases.remote_loop import read_remote_loop
+from loop_kit.usecases.report_files import ReportFiles, read_file
+from loop_kit.usecases.report_page import ReportPage, Sources
+from loop_kit.usecases.report_rounds import Document
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MAX_STATE = 64 * 1024 * 1024
+_REMOTE = "origin"
 
 Format = Literal["html", "md"]
 
 
-def write_report(
-    cwd: Path,
-    environ: Mapping[str, str],
-    loop_dir: str,
-    task_id: str,
-    form: Format,
-    output: str,
-) -> Path:
+@frozen
+class ReportRequest:
+    """What the command line was asked; with `is_remote` the loop of the git server."""
+
+    cwd: Path
+    environ: Mapping[str, str]
+    task_id: str = ""
+    form: Format = "html"
+    output: str = ""
+    loop_dir: str = LOOP_DIR
+    is_remote: bool = False
+
+
+def write_report(request: ReportRequest) -> Path:
     """Write the report of the loop, and return where it is.
 
     Raises:
         LoopError: there is no loop, it is another task's, or its state cannot be read.
     """
-    root = repository_root(cwd)
-    folder = loop_folder(root, loop_dir)
-    state = _load(folder, task_id)
-    repository = GitRepository(Git(root, environ))
-    document = ReportData(folder, state, repository).document()
-    page = render(document, form)
-    path = cwd / output if output else folder / "runtime" / f"report-{state.task_id}.{form}"
+    root = repository_root(request.cwd)
+    folder = loop_folder(root, request.loop_dir)
+    with ExitStack() as stack:
+        if request.is_remote:
+            sources = _remote_sources(request, folder, stack)
+        else:
+            sources = _local_sources(request, root, folder)
+        page = render(ReportPage(sources).document(), request.form)
+    name = f"report-{sources.state.task_id}.{request.form}"
+    path = request.cwd / request.output if request.output else folder / "runtime" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, page.encode(errors="replace"), durable=False)
     return path
@@ -52,18 +85,48 @@ def write_report(
 
 def render(document: Document, form: Format) -> str:
     """The report as text; whatever others wrote is escaped in HTML."""
-    from jinja2 import Environment, StrictUndefined
+    return _environment().get_template(f"report.{form}.j2").render(document)
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     from loop_kit.core.text.harmless import cell, inline
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(lambda name: text(f"report/{name}")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     harmless = {"inline": inline, "cell": cell}
     for name, make in harmless.items():
         environment.filters[name] = lambda value, limit, make=make: Markup(make(value, limit))  # noqa: S704
-    return environment.from_string(text(f"report/report.{form}.j2")).render(document)
+    return environment
+
+
+# --- the loop here ----------------------------------------------------------------------------
+
+
+def _local_sources(request: ReportRequest, root: Path, folder: Path) -> Sources:
+    state = _load(folder, request.task_id)
+    git = Git(root, request.environ)
+    page = ""
+    if state.state_branch:
+        with suppress(LoopError):
+            page = _page(git, request.environ)
+    card = read_file(folder / "runtime" / bus.TASK_CARD) or b""
+    return Sources(
+        state,
+        ReportFiles(state, lambda name: read_file(folder / name), folder / "runs"),
+        GitRepository(git),
+        card=card,
+        card_now=_card_now(root, folder, state, card),
+        page=page,
+        next_steps=read_next_steps(folder, state.seq),
+    )
 
 
 def _load(folder: Path, task_id: str) -> LoopState:
@@ -79,13 +142,87 @@ def _load(folder: Path, task_id: str) -> LoopState:
     if state is None or not state.task_id:
         raise LoopError(
             f"There is no loop in {folder}.",
-            "Start one with `loop run --auto-dispatch`, or get one of CI with `loop fetch TASK`.",
+            "Start one with `loop run --auto-dispatch`, or read one of CI with"
+            " `loop report TASK --remote`.",
             anchor="loop-not-found",
         )
     if task_id and task_id != state.task_id:
         raise LoopError(
             f"The loop in {folder} is {state.task_id}, not {one_line(task_id, 80)}.",
-            f"Leave the task out, or get the other one: loop fetch {one_line(task_id, 80)}",
+            "Leave the task out, or read the other one from CI:"
+            f" loop report {one_line(task_id, 80)} --remote",
             anchor="state-of-another-task",
         )
     return state
+
+
+def _card_now(root: Path, folder: Path, state: LoopState, frozen_card: bytes) -> bytes | None:
+    """The card of a loop in the user's tree; as it is frozen where nothing differs."""
+    if state.source.kind != "file":
+        return None
+    for place in dict.fromkeys((state.source.ref, state.task_id, "")):
+        card = _loaded(find_card(root, folder, place))
+        if card is not None and card.task_id == state.task_id:
+            return frozen_card if card.sha256 == state.card_sha256 else card.to_json()
+    return None
+
+
+def _loaded(path: Path) -> TaskCard | None:
+    try:
+        return load_card(path)
+    except LoopError:
+        return None
+
+
+# --- the loop on the git server -----------------------------------------------------------------
+
+
+def _remote_sources(request: ReportRequest, folder: Path, stack: ExitStack) -> Sources:
+    """The loop of the server; its commits are fetched into a repository that ends with `stack`."""
+    git = Git(request.cwd, request.environ)
+    place = locate(git)
+    git = git.at(place.root)
+    task_id = _remote_task_id(request, folder)
+    prefix = for_laptop(request.environ).resolve(read_config(folder).layer).branch_prefix
+    server = remote_place(git, request.environ, _REMOTE)
+    inside = None if request.output else path_in_repository(folder, place.root)
+    if inside is not None:
+        exclude_generated(place.git_dir, inside, run=False)
+    scratch = stack.enter_context(scratch_repository(git))
+    borrow_objects(scratch, place.git_dir)
+    loop = read_remote_loop(scratch, server.remote, _REMOTE, Branches(prefix, task_id))
+    card = loop.files.get(bus.TASK_CARD, b"")
+    return Sources(
+        loop.state,
+        ReportFiles(loop.state, loop.files.get, folder / "runs"),
+        GitRepository(scratch),
+        card=card,
+        card_now=_card_now(place.root, folder, loop.state, card),
+        page=_page(git, request.environ),
+    )
+
+
+def _remote_task_id(request: ReportRequest, folder: Path) -> str:
+    """The task that was named, else that of the loop here."""
+    if not request.task_id:
+        with suppress(LoopError):
+            return _load(folder, "").task_id
+        raise BadSetting(
+            "No task is named, and there is no loop here.",
+            "Name one that `loop status --remote` lists: loop report TASK --remote",
+            anchor="loop-not-found",
+        )
+    try:
+        return check_task_id(request.task_id)
+    except ValueError as error:
+        raise BadSetting(
+            f"The task id {request.task_id[:80]!r} {error}.",
+            "Give a plain task id.",
+            anchor="task-id-invalid",
+        ) from None
+
+
+def _page(git: Git, environ: Mapping[str, str]) -> str:
+    """The page of the repository on its forge."""
+    server = remote_place(git, environ, _REMOTE)
+    return f"{server.server_url}/{server.repository}" if server.repository else ""

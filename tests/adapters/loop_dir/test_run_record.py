@@ -13,6 +13,7 @@ from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop.run_record import Level
 from loop_kit.core.loop.state import Role
 from loop_kit.core.secrets.forms import Forms, unnamed
+from loop_kit.settings import resolve
 
 KEY = "sk-proj-0123456789abcdefghij"
 STATE = b.after(b.awaiting_work(), b.attempted(Role.WORKER))
@@ -54,6 +55,19 @@ def test_an_attempt_leaves_what_it_was_told_did_and_left_without_secrets(tmp_pat
         f"{RUN}/r1_worker_1/prompt.md": "Use ***.",
         f"{RUN}/r1_worker_1/report.json": "{}",
     }
+
+
+def test_the_settings_are_kept_with_their_sources_and_without_secrets(tmp_path: Path) -> None:
+    given = ("inputs", {"openai_api_key": KEY, "worker_command": f"agent --key {KEY}"})
+    settings = resolve([("defaults", {"evidence": "strict"}), given])
+    forms = Forms(unnamed((KEY,)))
+    record = RunRecord(tmp_path / "runs", "reports", forms, FakeClock(), settings.effective())
+    record.keep(STATE, Role.WORKER, 1, 1, "report.json", b"{}")
+    found = json.loads(kept(tmp_path)[f"{RUN}/settings.json"])
+    assert found["openai_api_key"] == {"value": "**********", "source": "inputs"}
+    assert found["worker_command"] == {"value": ["agent", "--key", "***"], "source": "inputs"}
+    assert found["evidence"] == {"value": "strict", "source": "defaults"}
+    assert found["max_rounds"] == {"value": 3, "source": "default"}
 
 
 @pytest.mark.parametrize(

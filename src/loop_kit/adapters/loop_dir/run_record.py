@@ -18,7 +18,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 )
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.loop import run_names, run_record
-from loop_kit.core.loop.run_names import OF_AGENTS, RUN, TRANSCRIPT
+from loop_kit.core.loop.run_names import OF_AGENTS, RUN, SETTINGS, TRANSCRIPT
 from loop_kit.core.loop.run_record import Level
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.record import encode_json
@@ -33,13 +33,21 @@ MAX_RUNS = 20
 class RunRecord:
     """The record of one run in a folder; it also listens to what happens, as a reporter."""
 
-    def __init__(self, folder: Path, level: Level, secrets: Forms, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        level: Level,
+        secrets: Forms,
+        clock: Clock,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         """`folder` is that of all runs; with `level` "off" nothing is kept."""
         self._folder = folder
         self._level = level
         self._secrets = secrets
         self._redact = Redactor(secrets)
         self._clock = clock
+        self._settings = settings or {}
         self._run: Path | None = None
         self._known: set[str] = set()
         self._before: list[tuple[str, bytes]] = []
@@ -111,6 +119,9 @@ class RunRecord:
                     "level": self._level,
                 }
                 write_atomically(run / RUN, encode_json(about), durable=False)
+                if self._settings:
+                    known = self._redact.clean(encode_json(self._settings))
+                    write_atomically(run / SETTINGS, known, durable=False)
                 self._remove_old()
             except OSError:
                 return None

@@ -27,11 +27,16 @@ def review_of_merge(state: LoopState, event: ReviewReported) -> LoopState | None
     if merged is None or base_moves.keeps_verdict(state, merged):
         return None
     taken = base_moves.take_merge(state, merged)
-    moved = {"head_sha": merged.sha, "diff_base": taken.diff_base}
-    passed = merged.verification.passed if merged.verification else None
+    done = merged.verification
+    moved = {
+        "head_sha": merged.sha,
+        "diff_base": taken.diff_base,
+        "verified": done.passed if done else None,
+        "verify_seconds": done.seconds if done else None,
+    }
     return update(
         taken,
-        history=update_round(taken.history, taken.round, **moved, verified=passed),
+        history=update_round(taken.history, taken.round, **moved),
         attempt=None,
         second=None,
     )

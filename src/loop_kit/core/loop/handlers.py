@@ -139,8 +139,8 @@ def _expect(state: LoopState, role: Role) -> None:
 
 def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState:
     """Record whether the head that a person pushed verifies."""
-    passed = event.verification.passed
-    history = update_round(state.history, state.round, verified=passed)
+    passed, took = event.verification.passed, event.verification.seconds
+    history = update_round(state.history, state.round, verified=passed, verify_seconds=took)
     findings = close_verified(state.findings, state.round) if passed else state.findings
     return update(state, verification=event.verification, history=history, findings=findings)
 
@@ -238,6 +238,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         lines_deleted=work.lines_deleted,
         files=work.files,
         verified=verification.passed if verification else None,
+        verify_seconds=verification.seconds if verification else None,
         notes=work.notes,
         growth=work.growth,
         restores=work.restores,

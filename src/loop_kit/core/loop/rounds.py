@@ -54,6 +54,8 @@ class RoundRecord(ExtensibleRecord):
     lines_deleted: int = 0
     files: int = 0
     verified: bool | None = None
+    verify_seconds: float | None = None
+    """How long the verify commands took at its head; None where none were run."""
     decision: Decision | None = None
     reviews: tuple[ReviewerVerdict, ...] = ()
     new_findings: tuple[str, ...] = ()

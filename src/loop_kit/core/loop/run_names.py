@@ -1,6 +1,7 @@
 """What a run of a loop leaves for a person: the names of its folders and files.
 
 runs/<when round 1 began>/run.json                     whose it is
+runs/<when round 1 began>/settings.json                the settings and where each is from
 runs/<when round 1 began>/r2_reviewer_1/prompt.md      one folder for each attempt
 transcript.txt what it did, to read
 output.log     what it printed, as it was
@@ -15,6 +16,7 @@ import re
 from collections.abc import Sequence
 
 RUN = "run.json"
+SETTINGS = "settings.json"
 PROMPT = "prompt.md"
 TRANSCRIPT = "transcript.txt"
 OUTPUT = "output.log"
@@ -35,6 +37,6 @@ _VERIFY = re.compile(r"verify_[0-9a-f]{10}\.txt")
 def is_record(parts: Sequence[str]) -> bool:
     """Whether this is the path of a file in the folder of a run."""
     if len(parts) == 1:
-        return parts[0] == RUN or _VERIFY.fullmatch(parts[0]) is not None
+        return parts[0] in {RUN, SETTINGS} or _VERIFY.fullmatch(parts[0]) is not None
     known = {*OF_AGENTS, REPORT, RESULT, FAILURE}
     return len(parts) == 2 and ATTEMPT.fullmatch(parts[0]) is not None and parts[1] in known

@@ -31,6 +31,11 @@ class Verification(ExtensibleRecord):
         return all(result.exit_code == 0 for result in self.results)
 
     @property
+    def seconds(self) -> float:
+        """How long all of it took."""
+        return round(sum(result.seconds for result in self.results), 3)
+
+    @property
     def unavailable(self) -> CommandResult | None:
         """The first command that could not even be started (exit 126 or 127), if any."""
         return next((r for r in self.results if r.exit_code in {126, 127}), None)
