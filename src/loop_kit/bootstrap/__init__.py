@@ -25,7 +25,7 @@ from loop_kit.adapters.git.work_tree import read_status
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.loop_dir.run_record import RunRecord
 from loop_kit.adapters.modules import import_everything
-from loop_kit.adapters.process.room.rooms import Rooms
+from loop_kit.adapters.process.room.rooms import Rooms, remove_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
@@ -277,6 +277,7 @@ def _ports(
         return _replay_ports(site, store, replay)
     if site.is_ci:
         import_everything()
+    remove_leftovers()
     site.space.select(settings.workspace_root, card.task_id)
     cloner = Cloner(site.git, site.place.git_dir, site.space, site.supply, base_sha)
     identity = _identity(site, settings)

@@ -8,13 +8,12 @@ whoever looks for the real home finds it, but no later program reads its configu
 """
 
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 
-from loop_kit.adapters.files.removal import remove
+from loop_kit.adapters.files.owned_folder import OwnedFolder
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.room.mounts import OF_A_HOME
 
@@ -69,7 +68,8 @@ class FreshHome(Bare):
 
     def __init__(self, box: Bare, view: HomeView) -> None:
         self._box = box
-        self._home = Path(tempfile.mkdtemp(prefix="loop-kit-home-"))
+        self._folder = OwnedFolder()
+        self._home = self._folder.path
         view.build(self._home)
 
     def argv(self, argv: Sequence[str]) -> list[str]:
@@ -95,7 +95,7 @@ class FreshHome(Bare):
     def close(self) -> None:
         """Remove the home, and what the box has opened."""
         self._box.close()
-        remove(self._home)
+        self._folder.remove()
 
 
 def _entries(folder: Path, below: str) -> Iterator[tuple[str, Path]]:

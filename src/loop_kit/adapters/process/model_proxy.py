@@ -1,15 +1,14 @@
 """Starts the program that holds a model key while an agent works in a room without a network."""
 
 import json
-import shutil
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from loop_kit.adapters.files.owned_folder import OwnedFolder
 from loop_kit.adapters.process.dialogue import DialogueEnded, read_line
 from loop_kit.adapters.process.process import start_dialogue
 from loop_kit.adapters.process.room.box import isolated
@@ -54,7 +53,8 @@ def model_proxy(upstream: Upstream, environ: Mapping[str, str]) -> Iterator[Mode
     Raises:
         OSError: it cannot be started.
     """
-    folder = Path(tempfile.mkdtemp(prefix="loop-kit-"))
+    owned = OwnedFolder()
+    folder = owned.path
     env = {name: environ[name] for name in _PASSED if name in environ}
     try:
         dialogue = start_dialogue(
@@ -70,7 +70,7 @@ def model_proxy(upstream: Upstream, environ: Mapping[str, str]) -> Iterator[Mode
         finally:
             dialogue.close()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        owned.remove()
 
 
 def company_proxy(url: str, environ: Mapping[str, str]) -> str:

@@ -18,9 +18,9 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+
+from loop_kit.adapters.files.owned_folder import OwnedFolder
 
 _PLACES = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"
 _UNSHARE = ("--pid", "--fork", "--kill-child", "--mount-proc", "--")
@@ -68,7 +68,8 @@ class Namespace(Bare):
     """A process namespace for one program."""
 
     def __init__(self) -> None:
-        self._pipes = Path(tempfile.mkdtemp(prefix="loop-kit-"))
+        self._folder = OwnedFolder()
+        self._pipes = self._folder.path
         for name in ("exit-code", "release"):
             os.mkfifo(self._pipes / name)
         self._exit_pipe = os.open(self._pipes / "exit-code", os.O_RDONLY | os.O_NONBLOCK)
@@ -116,7 +117,7 @@ class Namespace(Bare):
     def close(self) -> None:
         """Remove the pipes."""
         os.close(self._exit_pipe)
-        shutil.rmtree(self._pipes, ignore_errors=True)
+        self._folder.remove()
 
 
 def _fewer_rights() -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.process.test_namespace import marked
 
+from loop_kit.adapters.files.owned_folder import PREFIX
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.room.plan import RoomPlan
@@ -43,18 +44,14 @@ class Place:
         (self.home / ".config" / "gh" / "hosts.yml").write_text("oauth_token: secret\n")
         self.secret.write_text("secret\n")
         self.folder = folder
-        self.rooms = 0
 
     def plan(self, **changes: object) -> RoomPlan:
-        self.rooms += 1
-        scratch = self.folder / f"scratch-{self.rooms}"
-        scratch.mkdir()
         plan = RoomPlan(
             writable=(str(self.workspace),),
             shown=(sys.prefix, sys.base_prefix, str(Path(process.__file__).parents[3])),
             layered=(str(self.home),),
             hidden=(str(self.secret),),
-            scratch=str(scratch),
+            disk=str(self.folder),
         )
         return plan.changed(**changes)
 
@@ -197,7 +194,7 @@ def test_nothing_of_a_room_is_left(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "outside"))
     place.sh(rung, "mkdir -p ~/a/b && chmod 0 ~/a && echo x > /tmp/x; true")
     assert list((tmp_path / "outside").iterdir()) == []
-    assert list(tmp_path.glob("scratch-*")) == []
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
 
 
 def test_a_program_may_make_a_file_where_a_credential_was(place: Place, rung: Rung) -> None:
@@ -225,7 +222,7 @@ def test_a_room_ends_with_us_even_by_sigkill(tmp_path: Path, rung: Rung) -> None
         time.sleep(0.05)
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
-    while marked(workspace) or list(workspace.parent.glob("scratch-*/*")):
+    while marked(workspace) or list(workspace.parent.glob(f"{PREFIX}*/*")):
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -249,4 +246,4 @@ def test_a_room_ends_when_its_caller_is_interrupted(place: Place, rung: Rung) ->
             box=box_of(rung, place.plan()),
         )
     assert marked(place.workspace) == []
-    assert list(place.folder.glob("scratch-*")) == []
+    assert list(place.folder.glob(f"{PREFIX}*")) == []

@@ -3,15 +3,13 @@
 import contextlib
 import marshal
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import loop_kit
-from loop_kit.adapters.files.removal import remove
+from loop_kit.adapters.files.owned_folder import OwnedFolder
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.programs import find_program, trusted_path
 from loop_kit.adapters.process.room.plan import ENVIRONMENT, PLAN, RoomPlan
@@ -28,7 +26,7 @@ class Room(Namespace):
 
     def __init__(self, plan: RoomPlan) -> None:
         super().__init__()
-        self._scratch = plan.scratch
+        plan, self._scratch = _with_scratch(plan)
         own = (str(self._pipes), *((plan.scratch,) if plan.scratch else ()))
         plan = plan.changed(hidden=(*plan.hidden, *own))
         (self._pipes / PLAN).write_bytes(plan.to_bytes())
@@ -46,7 +44,8 @@ class Room(Namespace):
     def close(self) -> None:
         """Remove the pipes, and what the room left."""
         super().close()
-        _remove(self._scratch)
+        if self._scratch is not None:
+            self._scratch.remove()
 
 
 class SudoRoom(Room):
@@ -101,20 +100,24 @@ class Confined(Bare):
     """A room of Landlock: the program is the direct child."""
 
     def __init__(self, plan: RoomPlan) -> None:
-        self._scratch = plan.scratch
-        self._folder = Path(tempfile.mkdtemp(prefix="loop-kit-"))
-        (self._folder / PLAN).write_bytes(plan.to_bytes())
+        plan, self._scratch = _with_scratch(plan)
+        self._folder = OwnedFolder()
+        (self._folder.path / PLAN).write_bytes(plan.to_bytes())
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The command line that confines itself and becomes `argv`."""
-        return super().argv([*isolated("confined"), str(self._folder), *argv])
+        return super().argv([*isolated("confined"), str(self._folder.path), *argv])
 
     def close(self) -> None:
         """Remove the plan, and what the room left."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        _remove(self._scratch)
+        self._folder.remove()
+        if self._scratch is not None:
+            self._scratch.remove()
 
 
-def _remove(scratch: str | None) -> None:
-    if scratch is not None:
-        remove(Path(scratch))
+def _with_scratch(plan: RoomPlan) -> tuple[RoomPlan, OwnedFolder | None]:
+    """The plan with a fresh folder on disk, where it says in which one that may be."""
+    if plan.disk is None:
+        return plan, None
+    folder = OwnedFolder(plan.disk)
+    return plan.changed(scratch=str(folder.path)), folder

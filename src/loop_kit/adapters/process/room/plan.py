@@ -29,6 +29,7 @@ class RoomPlan:
         shown: What is seen as it is, read-only, also below a folder that is emptied.
         layered: Folders over which changes are thrown away with the room.
         hidden: Files and folders that are seen empty.
+        disk: Where the box that starts the program makes `scratch`.
         scratch: A fresh folder on disk for /tmp and for the layers; they are in memory without one,
             and where its file system cannot hold a layer.
         network: Whether the room has the machine's network, or none but its own loopback.
@@ -44,6 +45,7 @@ class RoomPlan:
         shown: tuple[str, ...] = (),
         layered: tuple[str, ...] = (),
         hidden: tuple[str, ...] = (),
+        disk: str | None = None,
         scratch: str | None = None,
         network: Network = "open",
         user: tuple[int, int] | None = None,
@@ -53,6 +55,7 @@ class RoomPlan:
         self.shown = shown
         self.layered = layered
         self.hidden = hidden
+        self.disk = disk
         self.scratch = scratch
         self.network: Network = network
         self.user = user

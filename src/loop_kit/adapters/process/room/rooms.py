@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from loop_kit.adapters.files.owned_folder import remove_abandoned
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.fresh_home import FreshHome, HomeView
 from loop_kit.adapters.process.namespace import Bare
@@ -29,6 +30,7 @@ from loop_kit.adapters.process.room.selftest import Promises
 from loop_kit.frozen import frozen
 from loop_kit.ports import Confinement, SandboxUnavailable
 
+_DISK = "/var/tmp"  # noqa: S108
 _REMEDY_IN_JOB = (
     "Run the job on a hosted runner or as root with `--cap-add SYS_ADMIN`, or use three jobs;"
     " `sandbox: off` does without."
@@ -189,7 +191,7 @@ class Rooms:
             shown=tuple(dict.fromkeys(seen)),
             layered=self._layered,
             hidden=tuple(dict.fromkeys(hidden)),
-            scratch=self._make_scratch(),
+            disk=self._disk,
             network=network,
         )
 
@@ -197,16 +199,22 @@ class Rooms:
         """Whether hiding `path` would hide a home, or a cache."""
         return any(f"{layer}/".startswith(f"{path.rstrip('/')}/") for layer in self._layered)
 
-    def _make_scratch(self) -> str:
-        """A fresh folder on disk that is in no folder with a layer, or one for temporary files."""
+    @property
+    def _disk(self) -> str:
+        """A folder on disk that is in no folder with a layer, or that for temporary files."""
         own = self._wishes.scratch
-        for place in ([str(own)] if own else []) + ["/var/tmp"]:  # noqa: S108
+        for place in ([str(own)] if own else []) + [_DISK]:
             real = os.path.realpath(place)
             if any(real.startswith(f"{os.path.realpath(path)}/") for path in self._layered):
                 continue
             if os.path.isdir(place) and os.access(place, os.W_OK):
-                return tempfile.mkdtemp(prefix="loop-kit-", dir=place)
-        return tempfile.mkdtemp(prefix="loop-kit-")
+                return place
+        return tempfile.gettempdir()
+
+
+def remove_leftovers() -> None:
+    """Remove what the rooms of runs that were killed have left on the disk."""
+    remove_abandoned((_DISK, tempfile.gettempdir()))
 
 
 class _Output(process.Listener):
