@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 from tests.cli.harness import CARD, SENT_BACK, Repo, Steps, ended_by, eventually, is_alive
@@ -101,6 +102,27 @@ def test_what_an_agent_of_a_killed_run_left_running_is_ended_by_the_next(repo: R
     assert repo.run("--resume").code == 0
     assert not is_alive(daemon)
     assert not list((repo.folder / "runtime" / "mailbox").glob("*"))
+
+
+def test_what_the_room_of_a_killed_run_left_on_the_disk_is_removed_by_the_next(
+    repo: Repo, tmp_path: Path
+) -> None:
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    repo.extra = {
+        "LOOP_SANDBOX": "auto",
+        "LOOP_SHARED_CACHES": str(repo.fake),
+        "TMPDIR": str(temp),
+    }
+    repo.plan({"worker/1/1": [{"gate": "stuck"}]})
+    process = repo.start()
+    repo.reached("stuck")
+    ended_by(process, signal.SIGKILL)
+    assert list(temp.glob("loop-kit-room-*"))
+
+    assert repo.run("--resume").code == 0
+
+    assert not list(temp.glob("loop-kit-room-*"))
 
 
 @pytest.mark.parametrize("name", ["calc.py", "new.py"])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import signal
 import sysconfig
+import threading
+import time
 import venv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +53,36 @@ def test_a_worker_that_writes_to_a_command_file_fails_its_round_and_reads_no_cre
     assert "s3cret" not in seen.read_text()
     assert "s3cret" in (job.checkout / ".git" / "config").read_text()
     assert b"a + b" not in (hub.bare.file("loop/T-001/work", "calc.py") or b"")
+
+
+def kill_when(hub: Hub, started: Path) -> None:
+    """Kill the job as soon as the worker has made a file."""
+    end = time.monotonic() + 60
+    while not started.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    for job in hub.running:
+        os.kill(job.pid, signal.SIGKILL)
+
+
+def test_in_a_room_a_credential_is_out_of_sight_and_a_killed_job_leaves_it_where_it_was(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    script: dict[str, Any] = copy.deepcopy(TWO_ROUNDS)
+    shared = tmp_path / "shared"
+    read = f'git config -f "$(git config remote.origin.url)/config" --list > {shared}/seen'
+    wait = f"{read}; touch {shared}/started; sleep 60"
+    script["scenes"][0]["steps"].insert(0, {"run": ["sh", "-c", wait]})
+    hub = make_hub(script)
+    hub.on_start = lambda: leave_a_credential(hub)
+    killer = threading.Thread(target=kill_when, args=(hub, shared / "started"))
+    killer.start()
+
+    job = hub.job(env={"LOOP_SANDBOX": "required", "LOOP_SHARED_CACHES": str(shared)})
+    killer.join()
+
+    assert job.code == -signal.SIGKILL, job.log
+    assert (shared / "seen").read_text() == ""
+    assert "s3cret" in (job.checkout / ".git" / "config").read_text()
 
 
 def test_a_verify_command_that_writes_to_a_command_file_stops_the_loop(

@@ -316,10 +316,10 @@ def _watch(
     if not site.is_ci:
         return OwnRepository(site.place.git_dir).kept
     repository = OwnRepository(site.place.git_dir, site.place.head, site.supply.refetch)
-    watch = Watch(site.environ, site.place.git_dir)
+    watch = Watch(site.environ, site.place.git_dir, has_room=lambda: rooms.has_room)
     for path in watch.credentials():
         reporter.warn(
-            f"{path} holds a credential; it is taken out while agents run."
+            f"{path} holds a credential; it is hidden while agents run."
             " Add `persist-credentials: false` to actions/checkout."
         )
 

@@ -10,6 +10,7 @@ from loop_kit.adapters.agents.own_home import HOMES
 from loop_kit.adapters.process.programs import expand_home
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
 from loop_kit.adapters.workspaces.root import job_roots, laptop_roots, named_root
+from loop_kit.adapters.workspaces.watch import Watch
 from loop_kit.bootstrap.site import Site
 from loop_kit.errors import BadSetting
 from loop_kit.settings import Settings
@@ -39,6 +40,7 @@ def rooms_of(site: Site, settings: Settings) -> Rooms:
                 *(*named, *roots, *own),
                 *_kept_homes(site.environ),
                 *_configuration(site.place.git_dir),
+                *(Watch(site.environ, site.place.git_dir).credentials() if site.is_ci else ()),
             ),
             readable=tuple(_objects(site.place.git_dir)),
             shared=tuple(_shared(settings.shared_caches, site)),

@@ -54,9 +54,7 @@ def test_what_is_not_a_folder_of_that_name_is_left(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_folder_of_another_user_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_another_user_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / f"{PREFIX}theirs").mkdir()
     monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
     remove_abandoned([str(tmp_path)])

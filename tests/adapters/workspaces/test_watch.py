@@ -131,6 +131,15 @@ def test_no_credential_of_the_checkout_is_on_disk_while_a_program_runs(
     assert all("basic" in path.read_text() for path in everything)
 
 
+def test_in_a_room_that_hides_them_credentials_stay_where_they_are(
+    environ: dict[str, str], git_dir: Path
+) -> None:
+    watch = Watch(environ, git_dir, has_room=lambda: True)
+
+    with watch.kept():
+        assert (git_dir / "config").read_text() == CONFIG
+
+
 def test_what_git_is_configured_by_is_put_back_and_is_no_reason_to_stop(
     environ: dict[str, str], git_dir: Path
 ) -> None:

@@ -7,16 +7,18 @@ when it has ended; a change of the runner's files, of our own texts or of the gi
 the round, since it cannot be an accident.
 
 `actions/checkout` leaves the token in the configuration of the repository, or in a file that is
-included there, unless it is told not to. It is taken out while such a program runs. No copy is on
-disk meanwhile, so after a SIGKILL of this process it stays out, and the job is over then anyway.
+included there, unless its `persist-credentials` is false. In a room (`adapters.process.room`) such
+a file is out of sight and stays as it is, also if this process is killed. Without a room the token
+is taken out while such a program runs. No copy is on disk then, where that program could read it
+too; so after a SIGKILL it stays out, and whoever needs it checks out again.
 
-In a room (`adapters.process.room`) most of these files are out of reach; this holds without one.
+In a room the other files are out of reach too; all of this holds without one.
 """
 
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -43,7 +45,14 @@ _IRREGULAR = b"\0irregular"
 class Watch:
     """Remembers files of a job, hides the credentials in them, and puts them back."""
 
-    def __init__(self, environ: Mapping[str, str], git_dir: Path) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        git_dir: Path,
+        *,
+        has_room: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._has_room = has_room
         self._git_dir = git_dir
         self._environ = environ
         self._named = {
@@ -67,8 +76,9 @@ class Watch:
         found = ((path, _content(path)) for path in (*self._named, *self._configurations()))
         before = {path: content for path, content in found if content != _IRREGULAR}
         git = _identity(self._git)
+        seen = before if self._has_room() else self._named
         meanwhile = {
-            path: content if path in self._named else _without_credentials(content)
+            path: content if path in seen else _without_credentials(content)
             for path, content in before.items()
         }
         for path, content in meanwhile.items():
