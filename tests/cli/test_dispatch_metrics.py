@@ -183,3 +183,49 @@ def test_another_folder_of_a_loop_can_be_named_from_a_subfolder(repo: Repo) -> N
     shown = repo.loop("dispatch-metrics", "--loop-dir", ".other", cwd=repo.root / "sub")
     assert ["total_ms", "1", "0", "1.0", "1.0", "1.0"] in cells(shown.out)
     assert f"Feed: {repo.root / '.other' / 'logs' / 'feed.jsonl'}" in shown.out
+
+
+def attempt(role: str, **fields: object) -> dict[str, object]:
+    return {"role": role, "number": 1, "backend": "claude", **fields}
+
+
+def write_state(repo: Repo) -> None:
+    """A loop in its second round: the first cost money, of the second one nothing is known yet."""
+    first = [
+        attempt("worker", seconds=65.0, tokens_in=900, tokens_out=100, cost_usd=0.5),
+        attempt("worker", seconds=5.0, cost_usd=0.25),
+        attempt("reviewer", seconds=30.0, backend="codex", estimated_cost_usd=0.1),
+    ]
+    state = {
+        "task_id": "T-001",
+        "round": 2,
+        "history": [{"round": 1, "attempts": first}],
+        "attempts": [attempt("worker", seconds=None, backend="evil\x1b[31m")],
+    }
+    (repo.folder / "state.json").parent.mkdir(exist_ok=True)
+    (repo.folder / "state.json").write_text(json.dumps(state))
+
+
+def test_each_round_is_shown_with_time_tokens_and_money_by_role(repo: Repo) -> None:
+    write_state(repo)
+    shown = repo.loop("dispatch-metrics")
+    rows = cells(shown.out)
+
+    assert rows[:4] == [
+        ["round", "role", "backend", "attempts", "time", "tokens", "cost"],
+        ["1", "worker", "claude", "2", "1 min", "1k", "0.75 USD"],
+        ["1", "reviewer", "codex", "1", "30 s", "unknown", "~0.10 USD"],
+        ["2", "worker", rows[3][2], "1", "unknown", "unknown", "unknown"],
+    ]
+    assert "\x1b" not in shown.out
+
+
+def test_the_rounds_are_in_the_json_and_follow_task_and_role(repo: Repo) -> None:
+    write_state(repo)
+    rounds = counted(repo, "--role", "reviewer")["rounds"]
+    assert [(each["round"], each["seconds"]) for each in rounds] == [(1, 30.0)]
+    assert rounds[0]["estimated_cost_usd"] == 0.1
+    assert len(counted(repo, "--task-id", "T-001")["rounds"]) == 3
+    assert counted(repo, "--task-id", "T-002")["rounds"] == []
+    (repo.folder / "state.json").write_text('{"history": [1, {"attempts": 7}], "attempts": [{}]}')
+    assert counted(repo)["rounds"][0]["role"] == "None"

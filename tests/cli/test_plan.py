@@ -284,8 +284,23 @@ def test_without_a_remote_the_remedy_is_to_add_one(team: Team) -> None:
     team.card("A")
     assert_refused(team.repo.loop("plan", "--remote", "nope"), 3, "git remote add nope <url>")
     assert_refused(team.repo.loop("plan", "--remote=--all"), 3, "no remote named '--all'")
+
+
+def test_where_no_remote_is_at_all_the_local_cards_are_planned(team: Team) -> None:
+    team.card("A")
+    team.card("B", "A")
+    (team.repo.folder / "tasks" / "broken.json").write_text("{")
     team.repo.git("remote", "remove", "origin")
-    assert_refused(team.repo.loop("plan"), 3, "There is no remote named 'origin'")
+
+    done = team.repo.loop("plan", "--json")
+    body = parsed(done)
+    assert (done.code, ready(body), waits(body)) == (0, ["A"], {"B": "waits for A"})
+    assert "broken.json" in body["refused"][0]["why"]
+    assert "no server was asked" in done.err
+
+    assert_refused(team.repo.loop("plan", "--remote", "origin"), 3, "no remote named 'origin'")
+    in_job = {"GITHUB_ACTIONS": "true"}
+    assert_refused(team.repo.loop("plan", env=in_job), 3, "There is no remote named 'origin'")
 
 
 def test_outside_a_repository_it_says_so(team: Team, tmp_path: Path) -> None:
@@ -311,10 +326,10 @@ def test_an_api_that_refuses_is_exit_code_6(team: Team) -> None:
     team.api.set_permissions("bot", {"contents": "read"})
     done = team.repo.loop("plan", env=team.token)
     assert (done.code, done.out) == (6, "")
-    assert done.err.endswith(
+    assert (
         "Error: GitHub answered 403: Resource not accessible by integration\n"
         "  Add to the job: `permissions: pull-requests: read`.\n"
-    )
+    ) in done.err
 
 
 def job(team: Team, tmp_path: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""`loop dispatch-metrics`: where the time of the agents' attempts went, from the feed.
+"""`loop dispatch-metrics`: what each round took, and where the time of the attempts went.
 
 What it counts with is imported when it runs: `loop --help` loads this file and must start fast.
 """
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +17,10 @@ from loop_kit.core.loop_dir import LOOP_DIR
 
 if TYPE_CHECKING:
     from loop_kit.core.agent.timing import MetricSummary
+    from loop_kit.core.loop.overview import Spending
     from loop_kit.usecases.feed_attempts import FeedAttempts
 
+_SPENT = ("round", "role", "backend", "attempts", "time", "tokens", "cost")
 _COLUMNS = ("metric", "count", "missing", "avg_ms", "p50_ms", "p95_ms")
 
 
@@ -38,16 +41,20 @@ def dispatch_metrics(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
-    """Show how long agents took to start, to act and to report."""
+    """Show what each round cost, and how long agents took to start, act and report."""
     from loop_kit.core.agent.timing import summaries
-    from loop_kit.usecases.feed_attempts import feed_attempts
+    from loop_kit.usecases.feed_attempts import feed_attempts, spending_by_round
 
-    rows = feed_attempts(Path.cwd(), loop_dir, task_id.strip(), role.value)
+    asked = (Path.cwd(), loop_dir, task_id.strip(), role.value)
+    rows, spent = feed_attempts(*asked), spending_by_round(*asked)
     found = summaries(rows)
     if as_json:
-        typer.echo(json.dumps(_body(rows, found), indent=2))
-    else:
-        _print(rows, found)
+        rounds = [asdict(each) for each in spent]
+        typer.echo(json.dumps({**_body(rows, found), "rounds": rounds}, indent=2))
+        return
+    if spent:
+        typer.echo(f"{_table(map(_spending_row, spent), _SPENT)}\n")
+    _print(rows, found)
 
 
 def _body(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> dict[str, object]:
@@ -91,9 +98,25 @@ def _print(rows: "FeedAttempts", found: Mapping[str, "MetricSummary"]) -> None:
         typer.echo(f"\nThe feed has no {ATTEMPT_EVENT} event that matches.")
 
 
-def _table(body: Iterable[tuple[str, ...]]) -> str:
-    rows = [_COLUMNS, *body]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+def _spending_row(spent: "Spending") -> tuple[str, ...]:
+    from loop_kit.core.text.numbers import duration, money, short
+    from loop_kit.core.text.sanitize import one_line
+
+    known = [count for count in (spent.tokens_in, spent.tokens_out) if count is not None]
+    return (
+        str(spent.round),
+        spent.role,
+        one_line(", ".join(spent.backends), 40) or "unknown",
+        str(spent.attempts),
+        "unknown" if spent.seconds is None else duration(spent.seconds),
+        short(sum(known)) if known else "unknown",
+        money(spent.cost_usd, spent.estimated_cost_usd) or "unknown",
+    )
+
+
+def _table(body: Iterable[tuple[str, ...]], columns: tuple[str, ...] = _COLUMNS) -> str:
+    rows = [columns, *body]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(columns))]
     lines = [
         " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -21,13 +21,13 @@ def plan(
         False, "--matrix", help="Print a matrix of jobs; in a job also set `matrix` and `any`."
     ),
     strict: bool = typer.Option(False, "--strict", help="Exit 3 when a card is refused."),
-    remote: str = typer.Option("origin", help="The git remote that the loops are on."),
+    remote: str = typer.Option("", help="The git remote that the loops are on.  [origin]"),
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
     """Show which task cards are ready to be started, and what the others wait for."""
     from loop_kit.usecases.plan import PlanRequest, make_plan
 
-    found, notes = make_plan(PlanRequest(Path.cwd(), os.environ, loop_dir, remote))
+    found, notes = make_plan(PlanRequest(Path.cwd(), os.environ, loop_dir, remote or None))
     for note in notes:
         typer.echo(f"Note: {note}", err=True)
     if matrix:

@@ -34,16 +34,17 @@ from loop_kit.usecases.remote import RemotePlace, remote_place
 
 _SUFFIXES = (".json", ".yml", ".yaml")
 _MAX_CARDS = 1000
+_NO_REMOTE = "There is no remote, so that no server was asked: no card can have begun in CI."
 
 
 @frozen
 class PlanRequest:
-    """What the command line was asked."""
+    """What the command line was asked; without a named `remote` it is `origin`."""
 
     cwd: Path
     environ: Mapping[str, str]
     loop_dir: str
-    remote: str
+    remote: str | None
 
 
 def make_plan(request: PlanRequest) -> tuple[Plan, list[str]]:
@@ -61,7 +62,9 @@ def make_plan(request: PlanRequest) -> tuple[Plan, list[str]]:
     cards, refused = _read_cards(folder, git.directory)
     if not cards:
         return replace(plan_cards([], {}, ()), refused=tuple(refused)), []
-    place = remote_place(git, environ, request.remote)
+    if request.remote is None and not in_job and not git.text("remote"):
+        return replace(plan_cards(cards, {}, ()), refused=tuple(refused)), [_NO_REMOTE]
+    place = remote_place(git, environ, request.remote or "origin")
     loops = _read_loops(git, place, prefix, cards).statuses()
     asked = task_ids_to_look_up(cards, loops)
     merged = _merged_tasks(place, prefix, asked)

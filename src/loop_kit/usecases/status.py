@@ -66,7 +66,7 @@ class LoopStatus:
 def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
     """The status of the loop whose folder is `loop_dir`."""
     folder = loop_folder(repository_root(cwd), loop_dir)
-    state, warning = _read_state(folder / "state.json")
+    state, warning = read_state_fields(folder / "state.json")
     is_running = is_held(folder / "lock")
     return LoopStatus(
         fields=_fields(state),
@@ -86,7 +86,7 @@ def _overview(folder: Path, state: Mapping[str, Any]) -> Mapping[str, Sequence[s
     if not state.get("task_id"):
         return {}
     used = usage_line(state)
-    card, _ = _read_state(folder / "task_card.json")
+    card, _ = read_state_fields(folder / "task_card.json")
     is_its_card = card.get("task_id") == state["task_id"] and card.get("goal")
     return {
         "Goal": [one_line(str(card["goal"]))] if is_its_card else [],
@@ -108,8 +108,8 @@ def _next_steps(folder: Path, state: Mapping[str, Any], *, is_running: bool) -> 
     return ["Continue with:", "  loop run --auto-dispatch --resume"]
 
 
-def _read_state(path: Path) -> tuple[Mapping[str, Any], str | None]:
-    """The state, or an empty one and the reason."""
+def read_state_fields(path: Path) -> tuple[Mapping[str, Any], str | None]:
+    """The state as plain JSON, or an empty one and the reason."""
     try:
         raw = read_plain(path, _MAX_STATE)
         if raw is None:

@@ -9,11 +9,59 @@ from typing import Any
 
 from loop_kit.core.text.numbers import counted, duration, money, short
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.frozen import frozen
 
 _MAX_TEXT = 100
 _MAX_ROWS = 10
 _MOST = 1e15
 Values = Mapping[str, Any]
+
+
+@frozen
+class Spending:
+    """What the attempts of one role in one round took; None where it is not known."""
+
+    round: int
+    role: str
+    backends: Sequence[str]
+    attempts: int
+    seconds: float | None
+    tokens_in: int | None
+    tokens_out: int | None
+    cost_usd: float | None
+    estimated_cost_usd: float | None
+
+
+def spending(state: Values) -> list[Spending]:
+    """What each round took by role, in the order in which they came."""
+    rounds = [
+        (_whole(record.get("round")), list(_mappings(record.get("attempts"))))
+        for record in _mappings(state.get("history"))
+    ]
+    rounds.append((_whole(state.get("round")), list(_mappings(state.get("attempts")))))
+    of_role: dict[tuple[int, str], list[Values]] = {}
+    for number, attempts in rounds:
+        for attempt in attempts:
+            of_role.setdefault((number, str(attempt.get("role"))), []).append(attempt)
+    return [_spending(*place, attempts) for place, attempts in of_role.items()]
+
+
+def _spending(number: int, role: str, attempts: Sequence[Values]) -> Spending:
+    def count(key: str) -> int | None:
+        total = _total(attempts, key)
+        return None if total is None else int(total)
+
+    return Spending(
+        round=number,
+        role=one_line(role, _MAX_TEXT),
+        backends=list(dict.fromkeys(str(a["backend"]) for a in attempts if a.get("backend"))),
+        attempts=len(attempts),
+        seconds=_total(attempts, "seconds"),
+        tokens_in=count("tokens_in"),
+        tokens_out=count("tokens_out"),
+        cost_usd=_total(attempts, "cost_usd"),
+        estimated_cost_usd=_total(attempts, "estimated_cost_usd"),
+    )
 
 
 def usage_line(state: Values) -> str | None:
@@ -104,12 +152,13 @@ def _money(spent: Values) -> str | None:
     return money(_number(spent.get("cost_usd")), _number(spent.get("estimated_cost_usd")))
 
 
-def _sum_of_money(attempts: Sequence[Values]) -> str | None:
-    def total(key: str) -> float | None:
-        known = [value for a in attempts if (value := _number(a.get(key))) is not None]
-        return sum(known) if known else None
+def _total(attempts: Sequence[Values], key: str) -> float | None:
+    known = [value for each in attempts if (value := _number(each.get(key))) is not None]
+    return sum(known) if known else None
 
-    return money(total("cost_usd"), total("estimated_cost_usd"))
+
+def _sum_of_money(attempts: Sequence[Values]) -> str | None:
+    return money(_total(attempts, "cost_usd"), _total(attempts, "estimated_cost_usd"))
 
 
 def _tokens(usage: Values) -> int | None:
