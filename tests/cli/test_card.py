@@ -232,7 +232,7 @@ def card_on_its_page() -> dict[str, Any]:
     "card",
     [
         card_on_its_page(),
-        json.loads(text("examples/task_card.json")),
+        {**json.loads(text("examples/task_card.json")), "goal": "add is right"},
         CARD,
         {**CARD, "limits": {"max_rounds": 1, "max_cost_usd": None}, "depends_on": ["T-1"]},
         {**CARD, "worker": {"backend": "codex", "model": "m"}, "status": "todo"},

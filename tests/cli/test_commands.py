@@ -59,10 +59,17 @@ def test_init_follows_no_link_that_leads_nowhere(repo: Repo) -> None:
     assert not (repo.home / "planted").exists()
 
 
-def test_the_example_card_of_init_can_be_run(repo: Repo) -> None:
+def test_the_example_card_of_init_can_be_run_once_it_has_a_goal(repo: Repo) -> None:
     assert repo.loop("init").code == 0
     repo.plan({"worker": [{"write": {"src/x.py": "A = 1\n"}}, {"report": {}}]})
-    result = repo.run("--task", ".loop/examples/task_card.json", "--max-rounds", "1")
+    example = (repo.folder / "examples/task_card.json").read_text()
+    (repo.folder / "mine.json").write_text(example.replace("Say in one or two", "A in two"))
+
+    refused = repo.run("--task", ".loop/examples/task_card.json", "--max-rounds", "1")
+    assert refused.code == 3
+    assert "the goal is still that of the example" in refused.err
+    assert not repo.names
+    result = repo.run("--task", ".loop/mine.json", "--max-rounds", "1")
     assert result.code in {0, 7}, result.text
     assert repo.names
 

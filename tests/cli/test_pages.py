@@ -50,7 +50,12 @@ def test_every_command_for_the_laptop_works_in_the_order_it_is_written(repo: Rep
     repo.plan(TWO_ROUNDS)
     (block,) = pages.blocks("docs/laptop.md", "sh")
     commands = [line.split("  #")[0].strip() for line in block.splitlines()]
-    printed = {command: typed(command, repo, on_path(repo)) for command in commands}
+    edit = "sed -i 's/Say in one or two/What I want in two/' .loop/task_card.json"
+    printed = {}
+    for command in commands:
+        printed[command] = typed(command, repo, on_path(repo))
+        if command.startswith("cp "):
+            typed(edit, repo, on_path(repo))
 
     assert "Outcome: approved" in printed["loop status"]
     assert "r2_review_report" in printed["loop archive --task-id T-001"]

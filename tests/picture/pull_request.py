@@ -20,7 +20,7 @@ from tests.pages import ROOT
 from loop_kit.core.forge.render import pull_request_title
 
 PLACE = ROOT / "docs" / "images"
-WIDTH, HEIGHT = 900, 1200
+WIDTH, HEIGHT = 900, 1220
 THEMES = {
     "light": {
         "page": "#ffffff",

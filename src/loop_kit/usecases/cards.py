@@ -14,7 +14,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import changed_files
 from loop_kit.adapters.github.attachments import fetch_attachment
 from loop_kit.adapters.github.forge import GitHubForge
-from loop_kit.core.card.enforced import refuse_unenforced
+from loop_kit.core.card.enforced import accept_card
 from loop_kit.core.card.issue import (
     attachment_links,
     card_in_attachment,
@@ -168,7 +168,7 @@ class Cards:
             raise missing_card(origin, looked, pull.body)
         if closed is not None and card.task_id == closed.task_id:
             own = card.model_copy(update={"task_id": origin.task_id})
-            return refuse_unenforced(own, closed.name)
+            return accept_card(own, closed.name)
         return _with_own_id(card, closed.name if closed else origin.name, origin.task_id)
 
     def tip(self, branch: str) -> str:
@@ -285,7 +285,7 @@ def _with_own_id(card: TaskCard, place: str, own: str = "") -> TaskCard:
             f"{instead} one of another form.",
             anchor="card-id-taken",
         )
-    return refuse_unenforced(card, place)
+    return accept_card(card, place)
 
 
 def changed_cards(git: Git, before: str, after: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.terminal.console import ConsoleReporter, console
 from loop_kit.bootstrap import Site
 from loop_kit.core.briefing.knowledge import Lesson
-from loop_kit.core.card.enforced import refuse_unenforced
+from loop_kit.core.card.enforced import accept_card
 from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.forge.figures import usage_text
 from loop_kit.core.forge.render import headline
@@ -211,7 +211,7 @@ class _LocalRun:
         given = load_card(path)
         if kept is not None and kept.task_id == given.task_id:
             return kept
-        return refuse_unenforced(given, str(path))
+        return accept_card(given, str(path))
 
     def _load_recorded(self) -> LoopState | None:
         """What an earlier run has left; what cannot be read is moved aside for a new loop."""

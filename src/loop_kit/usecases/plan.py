@@ -14,7 +14,7 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote_loops import RemoteLoops, StateRecord, Tips, scratch_repository
 from loop_kit.adapters.git.repository import locate
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, loop_folder, read_plain
-from loop_kit.core.card.enforced import refuse_unenforced
+from loop_kit.core.card.enforced import accept_card
 from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, parse_card
 from loop_kit.core.ci.planning import (
     CardAt,
@@ -161,4 +161,4 @@ def _read_card(path: Path, name: str) -> TaskCard | None:
         raise BadCard(
             f"{name}: {error}.", "Write a plain file there.", anchor="card-unreadable"
         ) from None
-    return None if raw is None else refuse_unenforced(parse_card(raw, name), name)
+    return None if raw is None else accept_card(parse_card(raw, name), name)

@@ -11,7 +11,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     read_plain,
     repository_root,
 )
-from loop_kit.core.card.enforced import refuse_unenforced
+from loop_kit.core.card.enforced import accept_card
 from loop_kit.core.card.issue import card_in_issue
 from loop_kit.core.card.scope import patterns
 from loop_kit.core.card.task import MAX_CARD_BYTES, TaskCard, parse_card
@@ -76,11 +76,11 @@ def read_card(path: str, read_stdin: Callable[[int], bytes]) -> TaskCard:
         BadCard: it is missing, unreadable or wrong.
     """
     if path != _STANDARD_INPUT:
-        return refuse_unenforced(load_card(Path(path)), path)
+        return accept_card(load_card(Path(path)), path)
     raw = read_stdin(_MAX_BYTES)
     is_json = raw.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
     name = "stdin.json" if is_json else "stdin.yaml"
-    return refuse_unenforced(parse_card(raw, name), name)
+    return accept_card(parse_card(raw, name), name)
 
 
 def read_issue_card(path: str, read_stdin: Callable[[int], bytes]) -> TaskCard:
@@ -93,7 +93,7 @@ def read_issue_card(path: str, read_stdin: Callable[[int], bytes]) -> TaskCard:
     raw = _read_text_file(Path(path)) if is_file else read_stdin(_MAX_BYTES)
     name = path if is_file else "stdin"
     try:
-        return refuse_unenforced(card_in_issue(raw.decode("utf-8-sig"), 0), "the issue")
+        return accept_card(card_in_issue(raw.decode("utf-8-sig"), 0), "the issue")
     except UnicodeDecodeError as error:
         raise BadCard(
             f"{name}: not UTF-8 at byte {error.start}.",

@@ -1,10 +1,13 @@
-"""An entry that could never match a path is refused before its loop begins."""
+"""An entry that could never match a path, or an example's goal, is refused before a loop begins."""
+
+import json
 
 import pytest
 
-from loop_kit.core.card.enforced import refuse_unenforced, why_unenforced
+from loop_kit import defaults
+from loop_kit.core.card.enforced import accept_card, why_unenforced
 from loop_kit.core.card.scope import Change, Commit, ScopeRules, judge, patterns
-from loop_kit.core.card.task import TaskCard
+from loop_kit.core.card.task import MINIMAL_CARD, TaskCard
 from loop_kit.errors import BadCard
 
 
@@ -45,7 +48,7 @@ from loop_kit.errors import BadCard
 def test_what_would_protect_nothing_is_refused_with_the_reason(entry: str, why: str) -> None:
     card = TaskCard(task_id="T-1", goal="g", out_of_scope=(entry,))
     with pytest.raises(BadCard) as refused:
-        refuse_unenforced(card, "card.json")
+        accept_card(card, "card.json")
     assert why in refused.value.sentence
     assert refused.value.sentence.startswith("card.json: the entry ")
     assert refused.value.remedy
@@ -74,7 +77,7 @@ def test_what_can_match_and_what_is_only_advice_is_taken(entry: str) -> None:
 
 def test_an_exception_to_an_entry_before_it_is_taken() -> None:
     card = TaskCard(task_id="T-1", goal="g", out_of_scope=("src/*", "!src/a.py"))
-    assert refuse_unenforced(card, "card.json") is card
+    assert accept_card(card, "card.json") is card
 
 
 def test_a_path_that_begins_at_the_root_with_a_dot_is_enforced() -> None:
@@ -82,3 +85,13 @@ def test_a_path_that_begins_at_the_root_with_a_dot_is_enforced() -> None:
     changes = (Change(path="src/a.py"), Change(path="lib/src/a.py"))
     found = judge([Commit(sha="a" * 40, changes=changes)], rules)
     assert [violation.path for violation in found] == ["src/a.py"]
+
+
+@pytest.mark.parametrize("example", [MINIMAL_CARD, defaults.text("examples/task_card.json")])
+def test_a_card_whose_goal_is_still_that_of_an_example_begins_no_loop(example: str) -> None:
+    card = TaskCard.model_validate(json.loads(example))
+
+    with pytest.raises(BadCard, match="the goal is still that of the example") as refused:
+        accept_card(card, "card.json")
+    assert refused.value.anchor == "card-example"
+    assert accept_card(card.model_copy(update={"goal": "add is right"}), "card.json")

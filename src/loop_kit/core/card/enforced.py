@@ -1,4 +1,4 @@
-"""Entries of a card that seem to be enforced and could never match a path.
+"""What a card must not hold when its loop begins: an example's goal, entries that protect nothing.
 
 An entry with a remark (`src/  # only the parser`) is a pattern that no path has: it would protect
 nothing, and nobody would hear of it. So a card is refused before its loop begins; one that a loop
@@ -8,7 +8,7 @@ has already is left as it is.
 import re
 
 from loop_kit.core.card.scope import is_pattern
-from loop_kit.core.card.task import TaskCard
+from loop_kit.core.card.task import EXAMPLE_GOALS, TaskCard
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard
 
@@ -32,12 +32,20 @@ _REMARK = re.compile(r"(?P<path>\S+?)(?:[:,;]|\s+[#(\[-]|\s+[\u2013\u2014]).*", 
 """A path without a slash, and what a person wrote after it."""
 
 
-def refuse_unenforced(card: TaskCard, place: str) -> TaskCard:
-    """The card, where each path that it puts out of scope can be enforced.
+def accept_card(card: TaskCard, place: str) -> TaskCard:
+    """The card, where a loop can begin with it.
 
     Raises:
-        BadCard: one of them cannot; `place` is how the card is called.
+        BadCard: its goal is that of an example, or a path that it puts out of scope cannot be
+            enforced; `place` is how the card is called.
     """
+    if card.goal.strip() in EXAMPLE_GOALS:
+        raise BadCard(
+            f"{place}: the goal is still that of the example.",
+            "Say in 'goal' what should be true when the work is done, and fit the other fields to"
+            " it.",
+            anchor="card-example",
+        )
     for number, entry in enumerate(card.out_of_scope):
         why = why_unenforced(entry, is_first=number == 0)
         if why is not None:

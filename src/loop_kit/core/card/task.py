@@ -28,6 +28,15 @@ MINIMAL_CARD = """{
 }"""
 
 
+EXAMPLE_GOALS = frozenset(
+    {
+        "What should be true when the work is done.",
+        "Say in one or two sentences what should be true when the work is done.",
+    }
+)
+"""Of the minimal card and of the one that `loop init` writes: nobody's own words."""
+
+
 def check_task_id(task_id: str) -> str:
     """`task_id` itself: it becomes part of paths and branch names, so its grammar is narrow.
 
