@@ -20,6 +20,8 @@ from loop_kit import defaults
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.core.card.task import parse_card
 from loop_kit.core.forge.status import LABELS
+from loop_kit.core.loop.trailers import Origin, own_trailers
+from loop_kit.core.text.plain_words import commit_message
 from loop_kit.settings import INPUTS, Settings
 from loop_kit.usecases.github_files import TRIGGER_LABEL, AgentChoice, Layout, files
 
@@ -300,6 +302,18 @@ def test_the_label_that_the_workflow_waits_for_is_the_trigger_of_the_settings(
 
     assert Settings().trigger_label == TRIGGER_LABEL[0]
     assert f"github.event.label.name == '{TRIGGER_LABEL[0]}'" in first["if"]
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_the_commits_that_the_workflow_waits_for_are_those_that_the_loop_makes(
+    layout: Layout,
+) -> None:
+    first = next(iter(_workflow(layout, AgentChoice.CODEX)["jobs"].values()))
+    sought = "contains(github.event.workflow_run.head_commit.message, 'Loop-Id: ')"
+
+    assert sought in first["if"]
+    for trailers in (own_trailers("T-001", 1), Origin("T-001", 1, "codex").trailers()):
+        assert "Loop-Id: " in commit_message("Work", trailers)
 
 
 def test_labels_keep_within_githubs_limits() -> None:

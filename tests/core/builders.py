@@ -10,6 +10,7 @@ from loop_kit.core.agent.reports import (
     WorkReport,
 )
 from loop_kit.core.card.task import TaskCard
+from loop_kit.core.loop.checks_read import ChecksRead
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import (
     AttemptFailed,
@@ -38,6 +39,8 @@ from loop_kit.core.loop.state import (
 )
 
 AT = "2025-01-02T03:04:05Z"
+PEOPLE_READ = ChecksRead(AT, ignored=True)
+"""What an approval waits for where checks are ignored: people were read, and want nothing."""
 LATER = "2025-01-02T04:00:00Z"
 TASK = "T-001"
 START = "0" * 40

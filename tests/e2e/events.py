@@ -77,11 +77,11 @@ def pushed(before: str, after: str, sender: str = "mona", ref: str = "refs/heads
     return Event("push", document | {"ref": ref, "before": before, "after": after})
 
 
-def workflow_ended(branch: str, sha: str, repository: str = "octo/demo") -> Event:
-    """A workflow has ended on a commit of a branch."""
+def workflow_ended(branch: str, sha: str, repository: str = "octo/demo", *pulls: int) -> Event:
+    """A workflow has ended on a commit of a branch, the head of these pull requests."""
     document = _real("workflow-run-completed", "mona")
     run = document["workflow_run"]
-    run |= {"head_branch": branch, "head_sha": sha, "pull_requests": []}
+    run |= {"head_branch": branch, "head_sha": sha, "pull_requests": [{"number": n} for n in pulls]}
     run["head_repository"]["full_name"] = repository
     return Event("workflow_run", document)
 

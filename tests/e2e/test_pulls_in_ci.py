@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.conftest import BOT, CALC, CARD, REPOSITORY, Hub
-from tests.e2e.events import Event, commented, pull_labelled
+from tests.e2e.events import Event, commented, pull_labelled, workflow_ended
 from tests.e2e.test_issues_in_ci import FORM
 
 if TYPE_CHECKING:
+    from tests.support.git_server import Push
     from tests.support.github_state import Pull
 
 BRANCH = "feature/sums"
@@ -60,6 +61,29 @@ def test_the_loop_grows_the_pull_requests_own_branch_to_approval(hub: Hub, pull:
     assert hub.bare.resolve(f"refs/heads/loop/{task}/work") is None
     (comment,) = pull.issue.comments
     assert "Approved in round 2" in comment.body
+
+
+def test_the_end_of_a_workflow_decides_an_approval_on_a_pull_requests_own_branch(
+    hub: Hub, pull: Pull
+) -> None:
+    assert hub.job(event=event(hub, pull)).code == 0
+    shown = hub.api.repository(REPOSITORY)
+
+    def pend(push: Push) -> None:
+        head = str(hub.bare.head(BRANCH))
+        if not shown.statuses_of(head):
+            hub.api.set_status(REPOSITORY, head, "external", "pending")
+
+    hub.git.after_push.append(pend)
+    waiting = hub.continued()
+    head = str(hub.bare.head(BRANCH))
+    assert hub.state(f"pr-{pull.issue.number}")["waiting_for"] == ["external"], waiting.log
+    hub.api.set_status(REPOSITORY, head, "external", "success")
+
+    ended = hub.job(event=workflow_ended(BRANCH, head, REPOSITORY, pull.issue.number))
+
+    assert ended.outputs["outcome"] == "approved", ended.log
+    assert "Loop-Id: " in hub.bare.git("log", "-1", "--format=%B", head)
 
 
 def test_a_loop_that_fails_at_once_says_so_on_the_pull_request(hub: Hub, pull: Pull) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.engine.memory_repository import MemoryCommit
@@ -369,3 +370,115 @@ def test_an_approval_that_waits_for_checks_does_not_count_once_it_conflicts(
     last = world.job()
     assert (last.outcome, last.round, last.waiting_for) == (None, 2, ())
     assert last.base.conflicts == ("a.py",)
+
+
+def only_the_first_file(job: Assignment) -> Act:
+    """A worker that does its work in one round, of which there is one file to approve."""
+    act = approving(job)
+    return replace(act, report={**act.report, "files_examined": ["a1.py"]})
+
+
+def waiting_for_checks(world: World) -> None:
+    """Approvals wait for checks, of which each commit has one."""
+    world.limits = Limits(evidence="strict", checks="findings", max_rounds=3)
+    world.forge.me = "loop-app[bot]"
+    world.forge.every_commit = (Check("test", "pending"),)
+
+
+def behind_while_waiting(world: World, theirs: str = "theirs.py") -> LoopState:
+    """Approved work that others have left behind while it waited; its checks are green now."""
+    branch = Moving(world, theirs=theirs, moves=2)
+    world.script, world.base_branch = only_the_first_file, branch
+    world.forge.current.add("main")
+    waiting_for_checks(world)
+    held = world.job()
+    assert held.waiting_for == ("test",)
+    branch.move()
+    world.forge.commit_checks[held.head_sha] = (Check("test", "passed"),)
+    return held
+
+
+def test_an_approval_that_falls_behind_while_it_waits_is_merged_and_waits_again(
+    world: World,
+) -> None:
+    world.verify = ("ok",)
+    held = behind_while_waiting(world)
+
+    again = world.job()
+
+    assert (again.state, again.round, again.waiting_for) == ("awaiting_review", 1, ("test",))
+    merged = world.repository.commits[again.head_sha]
+    assert merged.parent == held.head_sha
+    assert world.server.work_tip == again.head_sha == world.verifier.verified[-1]
+    world.forge.commit_checks[again.head_sha] = (Check("test", "passed"),)
+    last = world.job()
+    assert (last.outcome, last.head_sha) == (Outcome.APPROVED, again.head_sha)
+    assert world.asked(Role.REVIEWER) == [1]
+    assert world.forge.statuses[-1][0] == last.head_sha
+
+
+def test_a_merge_of_what_was_reviewed_gets_a_round_for_the_reviewer_alone(world: World) -> None:
+    held = behind_while_waiting(world, theirs="a1.py")
+
+    again = world.job()
+    assert (again.state, again.round, again.continue_to) == ("awaiting_review", 2, 2)
+    assert world.repository.commits[again.head_sha].parent == held.head_sha
+    world.forge.commit_checks[again.head_sha] = (Check("test", "passed"),)
+
+    last = world.to_the_end()
+    assert (last.outcome, last.head_sha, last.round) == (Outcome.APPROVED, again.head_sha, 2)
+    assert (world.asked(Role.WORKER), world.asked(Role.REVIEWER)) == ([1], [1, 2])
+
+
+@pytest.mark.parametrize("theirs", ["a1.py", "theirs.py"])
+def test_without_a_round_or_anything_to_verify_with_the_approval_is_behind(
+    world: World, theirs: str
+) -> None:
+    world.verify = ("ok",)
+    held = behind_while_waiting(world, theirs=theirs)
+    world.limits = world.limits.model_copy(update={"max_rounds": 1})
+    world.options = replace(world.options, runs_code=False)
+
+    last = world.job()
+
+    assert (last.outcome, last.head_sha, last.round) == (Outcome.APPROVED, held.head_sha, 1)
+    assert last.base.behind
+    assert [note.text for note in last.history[0].rules if "behind main" in note.text]
+    (comment,) = (post.body for post in world.forge.pulls[0].comments)
+    assert "behind main" in comment
+
+
+@pytest.mark.parametrize("theirs", ["a1.py", "theirs.py"])
+def test_an_approval_is_held_again_where_the_server_refuses_its_merge(
+    world: World, theirs: str
+) -> None:
+    """A rule against merges, say: what was reviewed stays approved, and no agent is paid again."""
+    held = behind_while_waiting(world, theirs=theirs)
+    takes_no_work(world)
+
+    after = world.job()
+    assert (after.round, after.head_sha) == (1, held.head_sha)
+    assert (after.lease, after.continue_to) == (None, None)
+
+    last = world.to_the_end()
+    assert (last.outcome, last.head_sha) == (Outcome.APPROVED, held.head_sha)
+    assert last.base.behind
+    assert world.server.work_tip == held.head_sha
+    assert (world.asked(Role.WORKER), world.asked(Role.REVIEWER)) == ([1], [1])
+
+
+def test_a_merge_to_be_reviewed_that_the_server_refuses_is_left_out(world: World) -> None:
+    script = moving(world, Moving(world, theirs="a1.py"))
+
+    def during_review(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER:
+            takes_no_work(world)
+        return script(job)
+
+    world.script = during_review
+    last = world.to_the_end()
+
+    assert (last.outcome, last.round) == (Outcome.APPROVED, 1)
+    assert last.head_sha == world.server.work_tip == last.history[0].head_sha
+    assert last.base.behind
+    assert (world.asked(Role.WORKER), world.asked(Role.REVIEWER)) == ([1], [1, 1])

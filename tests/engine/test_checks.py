@@ -471,3 +471,23 @@ def test_a_process_may_die_at_any_call_of_a_wait_and_posts_nothing_twice(tmp_pat
         posts = Counter([*world.posted(), *world.commented()])
         assert set(posts.values()) == {1}, where
         assert not world.forge.pulls[0].draft, where
+
+
+def test_people_are_read_before_an_approval_counts_where_checks_are_ignored(
+    checked: World,
+) -> None:
+    checked.limits = checked.limits.model_copy(update={"checks": "ignore"})
+
+    def meanwhile(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER and job.round == 2:
+            checked.forge.review(1, "mona", "Not yet", "changes_requested")
+        return at_once(job) if job.round == 3 else two_rounds(job)
+
+    checked.script = meanwhile
+    checked.forge.writers.add("mona")
+    checked.job()
+    state = checked.job()
+
+    assert (state.state, state.round, state.outcome) == ("awaiting_work", 3, None)
+    assert [(f.by, f.status) for f in state.findings] == [("", "fixed"), ("mona", "open")]
+    assert checked.forge.readings == []

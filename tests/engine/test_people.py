@@ -164,11 +164,12 @@ def test_a_permission_that_an_older_workflow_lacks_is_named_once_and_asked_for_n
 
 
 def test_one_request_reads_it_all(begun: World) -> None:
+    """At the start of the round, and once more before its approval counts."""
     begun.forge.review(1, "mona", comments=[("a.py", 1, f"Remark {n}") for n in range(5)])
     begun.watched, fuse = True, Fuse()
     begun.job(fuse)
     asked = [name for name in fuse.passed if name.startswith("before forge.")]
-    assert asked.count("before forge.read_pull") == 1
+    assert asked.count("before forge.read_pull") == 2
     assert asked.count("before forge.open_status") == 1
 
 

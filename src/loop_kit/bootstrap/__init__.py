@@ -216,6 +216,7 @@ def options(site: Site, settings: Settings, card: TaskCard, *, replays: bool = F
         draft=settings.draft,
         sign_off=str(_identity(site, settings)) if settings.sign_off else "",
         models=models(settings) if not replays else {},
+        runs_code=settings.phase != "claim",
         keeps_record=settings.record != "off",
         estimate=add_estimate,
     )

@@ -4,25 +4,20 @@ A forge that refuses is a missing permission: the loop does without checks and s
 does not answer says nothing about them: an approval stays held until somebody reads them.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from loop_kit.core.checks.messages import ChecksRead, ReadChecks
 from loop_kit.core.checks.reading import Check, Summary, counted, summarize
+from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.checks_read import ChecksRead, ReadChecks
 from loop_kit.core.loop.machine import Step, transition
-from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.conclusion import conclude_checks
 from loop_kit.engine.journal import Journal
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import Clock, Forge, Reporter, Store
-
-if TYPE_CHECKING:
-    from loop_kit.core.loop.messages import (
-        Event,
-    )
 
 MAX_LOGS = 5
 """The failed checks whose logs are fetched: one request each."""
@@ -51,6 +46,8 @@ class ChecksReader:
     def read(self, state: LoopState, effect: ReadChecks, *, logs: bool = True) -> ChecksRead | None:
         """The checks of the head with the logs of what failed; None if the forge is down."""
         self._read = _key(state)
+        if state.limits.checks == "ignore":
+            return ChecksRead(self._clock.now(), ignored=True)
         try:
             return self._ask(state, effect, logs=logs)
         except ForgeRefused as error:
@@ -109,17 +106,27 @@ def record_checks(
     reviewer: ReviewerPass,
     store: Store,
     cancellation: CancellationCheck | None,
+    look: Callable[[LoopState], BaseCompared | None],
 ) -> None:
-    """Read the checks and record what follows; a wait whose pull request was closed ends."""
+    """Read the checks and record what follows; a wait whose pull request was closed ends.
+
+    `look` compares what they approve with the base branch.
+    """
     before, now = journal.state, reader.now()
-    event: Event | None = reader.read(before, effect)
+    event = reader.read(before, effect)
     stop = cancellation.find(before) if cancellation and before.waiting_for else None
     if stop is not None:
         journal.stop(stop)
     elif event is not None:
-        event = journal.clean(event)
-        step = Step(event, transition(before, event))
+        after = transition(before, event)
+        base = look(before) if after.outcome is Outcome.APPROVED else None
+        step = _step(journal, replace(event, base=base))
         journal.record(step, conclude_checks(reviewer, store, before, step.after, now))
+
+
+def _step(journal: Journal, event: ChecksRead) -> Step:
+    clean = journal.clean(event)
+    return Step(clean, transition(journal.state, clean))
 
 
 def _key(state: LoopState) -> tuple[object, ...]:

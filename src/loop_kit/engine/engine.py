@@ -15,11 +15,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.checks.messages import ReadChecks
 from loop_kit.core.ci.next_run import resume_inputs
 from loop_kit.core.loop import bus, outbox, second_review
 from loop_kit.core.loop.base_branch import CompareBase
 from loop_kit.core.loop.checking import is_approval_held, reading_due
+from loop_kit.core.loop.checks_read import ReadChecks
 from loop_kit.core.loop.effects import (
     Claim,
     Effect,
@@ -284,7 +284,7 @@ class Engine:
         elif isinstance(effect, ReadChecks):
             if self._checks:
                 after = (self._journal, self._reviewer, self._store, self.cancellation)
-                record_checks(self._checks, effect, *after)
+                record_checks(self._checks, effect, *after, self._groundwork.look_again)
         elif isinstance(effect, Claim):
             self._start_worker(effect.attempt, self._worker.briefing(self.state, self.card))
         elif isinstance(effect, Prepare | CompareBase | Verify):

@@ -108,6 +108,24 @@ class Groundwork:
         merged = self._merge(state, compared, self._base_branch) if merges else None
         return replace(compared, is_required=True, merged=merged)
 
+    def look_again(self, state: LoopState) -> BaseCompared | None:
+        """The base branch, where work that waited for its checks is behind what a rule asks for.
+
+        It is merged where that costs no review, or takes one: not where nobody could verify it.
+        """
+        base, tip = self._base_branch, state.base.tip
+        if base is None or tip in {"", state.diff_base} or state.base.conflicts:
+            return None
+        if not self._requires_current(state.base_branch):
+            return None
+        compared = BaseCompared(state.head_sha, tip, state.diff_base, is_required=True)
+        merges = may_merge(state, Role.SECOND_REVIEWER)
+        merged = self._merge(state, compared, base) if merges else None
+        is_unknown = merged is not None and state.verify and merged.verification is None
+        if merged is None or (is_unknown and not merged.changes_diff):
+            return compared
+        return replace(compared, merged=merged)
+
     def _requires_current(self, branch: str) -> bool:
         """Whether a rule asks for the tip of the base branch; a forge that refuses has no say."""
         try:
@@ -135,7 +153,7 @@ class Groundwork:
 
     def _verification(self, state: LoopState, sha: str) -> Verification | None:
         """What the verify commands say of a merge; None if they could not be run."""
-        if not state.verify:
+        if not (state.verify and self._options.runs_code):
             return None
         try:
             return self._verifier.verify(sha, state.verify, self._options.verify_timeout)

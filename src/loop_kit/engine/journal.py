@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.clean import clean_event
 from loop_kit.core.loop.effects import (
     Stop,
@@ -227,7 +228,7 @@ class Journal:
 
     def _report_review(self, after: LoopState) -> None:
         """Report the verdict on a round, or that its reviewer is asked again."""
-        if after.state is Phase.AWAITING_REVIEW:
+        if after.state is Phase.AWAITING_REVIEW and not is_approval_held(after):
             asked = after.attempt
             if asked is not None:
                 why = one_line(asked.feedback, _MAX_REASON)
@@ -237,7 +238,7 @@ class Journal:
         kept = [
             finding
             for finding in later_findings(after.findings)
-            if after.outcome is not None or finding.round == record.round
+            if record.decision == "approve" or after.outcome or finding.round == record.round
         ]
         data = {
             "decision": record.decision,

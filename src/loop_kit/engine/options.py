@@ -15,7 +15,8 @@ from loop_kit.frozen import frozen
 class Options:
     """Times are seconds; None is no limit. `secrets` are what must never leave.
 
-    `sign_off` is who signs the worker's commits off, as `Name <address>`.
+    `sign_off` is who signs the worker's commits off, as `Name <address>`. Without `runs_code` no
+    verify command is run for an approval that waits.
     """
 
     dispatch_timeout: float | None = 600
@@ -29,6 +30,7 @@ class Options:
     redact: Redactor = field(default_factory=lambda: Redactor(()))
     draft: bool = True
     sign_off: str = ""
+    runs_code: bool = True
     models: Mapping[Role, str] = field(default_factory=dict)
     keeps_record: bool = True
     estimate: Callable[[Spent], Spent] = lambda spent: spent

@@ -49,7 +49,7 @@ class PeopleReader:
                 state.source.issue,
                 outbox.posted_reviews(state),
                 state.seen_posts,
-                state.head_sha if is_approval_held(state) else "",
+                state.head_sha if _asks_for_checks(state) else "",
             )
         except ForgeRefused as error:
             engine.reporter.warn(f"The reviews of people are not read in this loop: {error}")
@@ -85,3 +85,8 @@ class PeopleReader:
         before = engine.state
         engine.record(Commanded(prepared, self._now(), self._limits))
         return command_answer(prepared, before, engine.state)
+
+
+def _asks_for_checks(state: LoopState) -> bool:
+    """Whether the checks of the head are read next."""
+    return is_approval_held(state) and state.limits.checks == "findings"

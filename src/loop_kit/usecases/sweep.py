@@ -67,8 +67,9 @@ from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved_work
 _NO_AGENTS: Values = {
     "worker_backend": "codex",
     "reviewer_backend": "codex",
+    "phase": "claim",
 }
-"""No agent is run, so the loop's own backends are not needed."""
+"""No agent is run, nor any code of the repository; the loop's own backends are not needed."""
 
 _DONE = {*Action} - {Action.DELETED, Action.LEFT, Action.FAILED}
 

@@ -26,6 +26,7 @@ from loop_kit.core.forge.review import finding_comment, review_body
 from loop_kit.core.forge.status import status_comment, status_reply
 from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop.base_branch import BaseView
+from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.commands import Command, read_command
 from loop_kit.core.loop.machine import transition
@@ -144,6 +145,8 @@ def reviewed(
         provenance=("pre-existing",) * len(issues),
     )
     after = transition(state, event)
+    if is_approval_held(after):
+        after = transition(after, b.PEOPLE_READ)
     post = OutboxItem(key=review_key(state.round), status="done", ref=f"90{state.round}")
     opened = OutboxItem(key="pull-request", status="done", ref="8", by="github-actions[bot]")
     kept = tuple(item for item in after.outbox if item.key not in {post.key, opened.key})

@@ -248,7 +248,7 @@ def test_posts_come_before_the_next_agent_and_are_made_once_per_key() -> None:
     state = b.after(state, *map(Published, posted))
     assert (state.pull_request, state.pull_request_url) == (12, "https://example.test/pull/12")
     assert outstanding(state) == RunAgent(Role.WORKER, round=2, attempt=1)
-    state = b.after(state, b.work_reported(2, 2), b.approved(2))
+    state = b.after(state, b.work_reported(2, 2), b.approved(2), b.PEOPLE_READ)
     keys = [item.key for item in pending(state)]
     assert keys == [review_key(2), "ready", "labels", "commit-status", "status-comment"]
 

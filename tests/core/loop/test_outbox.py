@@ -63,7 +63,8 @@ def after_round_one(*issues: ReportedIssue) -> LoopState:
 
 
 def test_a_finding_that_is_settled_is_marked_where_it_was_shown() -> None:
-    state = b.after(after_round_one(ON_A_LINE), b.work_reported(2, 2), b.approved(2))
+    reviewed = (b.work_reported(2, 2), b.approved(2), b.PEOPLE_READ)
+    state = b.after(after_round_one(ON_A_LINE), *reviewed)
     assert keys(state) == [review_key(2), marks_key(2), "ready", "labels", *STANDING]
 
 

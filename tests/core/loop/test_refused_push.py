@@ -170,7 +170,7 @@ def test_a_push_that_is_refused_after_a_retry_goes_back_to_the_worker_once_more(
 
 def test_the_posts_quote_the_server_and_the_docs_have_the_command() -> None:
     after = refused(RULE)
-    page = (Path(__file__).parents[3] / "docs" / "action.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text("utf-8")
 
     assert "GH013: no" in acknowledgement(after)
     assert "GH013: no" in status_comment(after)

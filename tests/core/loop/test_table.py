@@ -9,10 +9,10 @@ import pytest
 from tests.core import builders as b
 from tests.core.loop import state_diagram
 
-from loop_kit.core.checks.messages import ChecksRead
 from loop_kit.core.checks.reading import Check
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.checking import is_approval_held
+from loop_kit.core.loop.checks_read import ChecksRead
 from loop_kit.core.loop.commands import DECISIONS, VERBS, Command
 from loop_kit.core.loop.conversation import PeopleRead, PersonPost
 from loop_kit.core.loop.handlers import awaited_role

@@ -17,6 +17,8 @@ class BaseView(ExtensibleRecord):
     conflicts: tuple[str, ...] = ()
     merges: int = 0
     """How often the loop itself has merged it since the last work of a worker."""
+    onto: Sha = ""
+    """The commit that the last of these merges was made onto."""
     behind: bool = False
     """Whether a rule asks for its tip, which the work does not hold."""
 

@@ -76,9 +76,14 @@ def may_merge(state: LoopState, role: Role) -> bool:
 
 def has_merge_to_review(before: LoopState, state: LoopState) -> bool:
     """Whether the loop has merged the base branch since `before`, and that is to be reviewed."""
-    merges = state.base.merges and state.base.head_sha == state.head_sha != before.head_sha
+    return is_unreviewed_merge(state) and state.head_sha != before.head_sha
+
+
+def is_unreviewed_merge(state: LoopState) -> bool:
+    """Whether what is to be reviewed is a merge that the loop has made."""
+    is_merge = bool(state.base.merges) and state.base.head_sha == state.head_sha
     is_open = bool(state.history) and state.history[-1].decision is None
-    return bool(merges) and state.state is Phase.AWAITING_REVIEW and is_open
+    return is_merge and is_open and state.state is Phase.AWAITING_REVIEW
 
 
 def keeps_verdict(state: LoopState, merged: BaseMerged) -> bool:
@@ -89,7 +94,8 @@ def keeps_verdict(state: LoopState, merged: BaseMerged) -> bool:
 
 def take_merge(state: LoopState, merged: BaseMerged) -> LoopState:
     """The state after the merge of the base branch into the work."""
-    seen = state.base.model_copy(update={"head_sha": merged.sha, "merges": state.base.merges + 1})
+    changes = {"head_sha": merged.sha, "merges": state.base.merges + 1, "onto": state.head_sha}
+    seen = state.base.model_copy(update=changes)
     return state.model_copy(
         update={
             "head_sha": merged.sha,
@@ -155,6 +161,7 @@ def record_comparison(state: LoopState, event: BaseCompared) -> LoopState:
         tip=event.tip,
         conflicts=event.conflicts,
         merges=state.base.merges,
+        onto=state.base.onto,
         behind=event.is_required and event.merged is None,
     )
     return state.model_copy(update={"base": seen, "diff_base": event.merge_base or state.diff_base})

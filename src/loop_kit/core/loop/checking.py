@@ -12,9 +12,9 @@ started them, whoever reads them later.
 from collections.abc import Iterable, Mapping
 
 from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
-from loop_kit.core.checks.messages import ChecksRead, ReadChecks
 from loop_kit.core.checks.reading import MAX_NAMES, Check, Summary, summarize
 from loop_kit.core.loop import sessions
+from loop_kit.core.loop.checks_read import ChecksRead, ReadChecks
 from loop_kit.core.loop.findings import (
     CHECKS,
     Ledger,
@@ -47,14 +47,16 @@ def is_approval_held(state: LoopState) -> bool:
     return state.state is Phase.AWAITING_REVIEW and approved
 
 
-def holds_approvals(state: LoopState) -> bool:
-    """Whether an approval of this loop waits for checks: only a forge has some."""
-    return state.limits.checks == "findings" and state.publishes and state.lease is not None
+def _has_forge(state: LoopState) -> bool:
+    """Whether there is a forge on which people and checks have a say."""
+    return state.publishes and state.lease is not None
 
 
 def hold_or_approve(state: LoopState, at: str) -> LoopState:
-    """The loop after an approval that counts: it waits for checks, or it is over."""
-    return state if holds_approvals(state) else end_loop(state, Outcome.APPROVED, "", at)
+    """The loop after an approval that counts: it waits for checks and people, or it is over."""
+    asks_people = state.pull_request is not None and "reviews" not in state.left_out
+    waits = _has_forge(state) and (state.limits.checks == "findings" or asks_people)
+    return state if waits else end_loop(state, Outcome.APPROVED, "", at)
 
 
 def reading_due(state: LoopState) -> ReadChecks | None:
@@ -63,8 +65,8 @@ def reading_due(state: LoopState) -> ReadChecks | None:
         return ReadChecks(state.head_sha, is_approval=True)
     unclaimed = state.attempt is None or not state.attempt.claimed
     before_worker = state.state is Phase.AWAITING_WORK and bool(state.history) and unclaimed
-    known = state.head_sha and "checks" not in state.left_out
-    if not (before_worker and known and holds_approvals(state)):
+    asks = state.limits.checks == "findings" and "checks" not in state.left_out
+    if not (before_worker and asks and state.head_sha and _has_forge(state)):
         return None
     return ReadChecks(state.head_sha, is_approval=False)
 
@@ -80,6 +82,10 @@ def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
     held = is_approval_held(state)
     if not held and state.state is not Phase.AWAITING_WORK:
         raise IllegalTransition(f"checks read while {state.state}")
+    if held and event.ignored:
+        if open_findings(state.findings):
+            return _send_back(state, event, state.findings)
+        return end_loop(state, Outcome.APPROVED, "", event.at)
     if event.unread is not None:
         left_out = tuple(dict.fromkeys((*state.left_out, "checks")))
         unread = event.unread

@@ -1,7 +1,7 @@
 """What to do next: the effects that a state asks for, in the imperative."""
 
-from loop_kit.core.checks.messages import ReadChecks
 from loop_kit.core.loop.base_branch import CompareBase
+from loop_kit.core.loop.checks_read import ReadChecks
 from loop_kit.core.loop.state import OutboxItem, Outcome, Reason, Role, Session
 from loop_kit.frozen import frozen
 

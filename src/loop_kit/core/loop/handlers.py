@@ -322,7 +322,7 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
     if decision == "approve" and base_moves.commit_to_merge(reviewed):
         return resolve_conflicts(reviewed, event.at)
     if decision == "approve":
-        return checking.hold_or_approve(with_base(reviewed, event), event.at)
+        return checking.hold_or_approve(with_base(reviewed, event.base), event.at)
     stop = verdict.stop
     if stop is None:
         return end_if_rounds_used_up(_next_round(reviewed, verdict), event.at)

@@ -22,7 +22,6 @@ raises `IllegalTransition`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loop_kit.core.checks.messages import ChecksRead
 from loop_kit.core.loop import (
     approving,
     base_moves,
@@ -33,6 +32,7 @@ from loop_kit.core.loop import (
     sessions,
 )
 from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.checks_read import ChecksRead
 from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.effects import (
     Claim,
@@ -96,7 +96,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         BaseCompared: (approving.record_comparison, {_WORK, _REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_WORK, _DONE}),
         WorkReported: (handlers.accept_work, {_REVIEW}),
-        ChecksRead: (checking.accept_checks, {_WORK, _REVIEW}),
+        ChecksRead: (approving.accept_checks, {_WORK, _REVIEW}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_WORK, _REVIEW, _PAUSED, _DONE}),
         PeopleRead: (record_people, {_WORK, _REVIEW}),
@@ -115,7 +115,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),
         ReviewReported: (handlers.accept_review, {_REVIEW, _WORK, _DONE}),
         SecondReviewSkipped: (handlers.skip_second_review, {_REVIEW, _WORK, _DONE}),
-        ChecksRead: (checking.accept_checks, {_REVIEW, _WORK, _DONE}),
+        ChecksRead: (approving.accept_checks, {_REVIEW, _WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
         PeopleRead: (record_people, {_REVIEW}),

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.checks.messages import ChecksRead
 from loop_kit.core.loop.base_branch import BaseCompared
+from loop_kit.core.loop.checks_read import ChecksRead
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal

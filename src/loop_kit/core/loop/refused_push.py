@@ -8,8 +8,8 @@ those with a secret in them are not, and their round is done again.
 
 from typing import Any
 
-from loop_kit.core.loop import outbox
-from loop_kit.core.loop.approving import leave_out_merge
+from loop_kit.core.loop import approving, outbox
+from loop_kit.core.loop.base_moves import is_unreviewed_merge
 from loop_kit.core.loop.messages import (
     MergeLeftOut,
     PushWasRefused,
@@ -44,9 +44,13 @@ def refuse_push(state: LoopState, event: PushWasRefused) -> LoopState:
     refused = event.refusal.model_copy(update={"round": state.round})
     phase = state.resume_phase or state.state
     sha = unpushed_work(state, event.onto)
-    if phase not in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}:
-        without = leave_out_merge(state, MergeLeftOut(refused.sentence))
+    is_begun = phase in {Phase.AWAITING_WORK, Phase.AWAITING_REVIEW}
+    if not is_begun or approving.is_approved_by_merge(state):
+        without = approving.leave_out_merge(state, MergeLeftOut(refused.sentence))
         return update(without, refusal=refused)
+    if is_unreviewed_merge(state) and sha == state.head_sha:
+        without = update(state, attempt=_unstarted(state.attempt))
+        return update(approving.leave_out_unreviewed_merge(without), refusal=refused)
     may_return = refused.kind.is_about_content and not refused.of_state
     if sha and may_return and state.is_running and not _was_returned(state):
         refused = refused.model_copy(update={"returned": True})

@@ -1,6 +1,7 @@
 """What is asked about the checks of a commit, and what was answered."""
 
 from loop_kit.core.checks.reading import Check
+from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.frozen import frozen
 
 
@@ -22,6 +23,8 @@ class ChecksRead:
         start_by: Until when an expected check may be started, if the wait for it begins now.
         deadline: Until when an approval may wait for checks, if the wait begins now.
         unread: Why the checks cannot be read, in words; None where they were.
+        ignored: Whether this loop does not ask for them.
+        base: The base branch, where a rule asks for its tip and the work does not hold it.
     """
 
     at: str
@@ -31,3 +34,5 @@ class ChecksRead:
     start_by: str = ""
     deadline: str = ""
     unread: str | None = None
+    ignored: bool = False
+    base: BaseCompared | None = None
