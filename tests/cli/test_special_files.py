@@ -48,6 +48,32 @@ def test_a_socket_and_a_device_are_refused_too(repo: Repo, monkeypatch: pytest.M
     assert "git would wait for it" in repo.run().text
 
 
+AGAIN = (".gitattributes", "sub/.gitignore", "AGENTS.md", ".loop/archive")
+WITHOUT_HARM = ("README.md", ".loop/runtime/write_ahead", ".loop/state.json", ".loop/lock")
+
+
+@pytest.mark.parametrize("name", [*AGAIN, *WITHOUT_HARM])
+def test_a_pipe_that_an_agent_leaves_in_the_users_tree_neither_blocks_nor_loses_the_loop(
+    repo: Repo, name: str
+) -> None:
+    path = repo.root / name
+    pipe = f"mkdir -p {path.parent}; rm -rf {path}; mkfifo {path}"
+    work = [{"write": {"calc.py": "VALUE = 2\n"}}, {"commit": "Value"}, {"sh": pipe}]
+    repo.plan({"worker/1/1": [*work, {"report": {}}]})
+
+    done = repo.run()
+
+    assert "bug" not in done.text
+    if name in AGAIN:
+        assert done.code in {1, 3}, done.text
+        assert name in done.text
+        path.unlink()
+        done = repo.run("--resume")
+    assert done.code == 0, done.text
+    assert repo.ended == ("done", "approved")
+    assert repo.names.count("worker/1/1") == 1
+
+
 def test_what_a_person_links_to_nowhere_is_no_special_file(repo: Repo) -> None:
     (repo.root / ".git" / "info" / "attributes").symlink_to(os.devnull)
 

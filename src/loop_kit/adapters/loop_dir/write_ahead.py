@@ -106,7 +106,7 @@ class WriteAhead:
 
     def _write(self, record: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.is_symlink():
+        if self._path.is_symlink() or not self._path.is_file():  # a pipe would be waited for
             self.discard()
         self._is_new |= not self._path.exists()
         with naming_file(self._path), self._path.open("ab", buffering=0) as stream:
