@@ -6,7 +6,7 @@ commands people type most often (`status`, `--help`) must not wait for schemas t
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -64,6 +64,42 @@ def encode_json(document: object) -> bytes:
 
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         return text.encode(errors="replace")
+
+
+class RowEncoder:
+    """Encodes one version of a record after another, as `encode_json` does, without what is empty.
+
+    The rows in its fields `names` become more and more, and most stay the same objects: of those
+    that the last version had nothing is encoded again.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._known: dict[int, tuple[BaseModel, bytes]] = {}
+
+    def encode(self, record: BaseModel) -> bytes:
+        """The record as JSON."""
+        rows: dict[str, tuple[BaseModel, ...]] = {n: getattr(record, n) for n in self._names}
+        rest = record.model_copy(update=dict.fromkeys(rows, ()))
+        document = rest.model_dump(mode="json", exclude_none=True)
+        every = [row for each in rows.values() for row in each]
+        self._known = {id(row): self._known.get(id(row)) or (row, _row(row)) for row in every}
+        pieces = []
+        for name, value in document.items():
+            if rows.get(name):
+                encoded = b",\n    ".join([self._known[id(row)][1] for row in rows[name]])
+                pieces.append(b"%s: [\n    %s\n  ]" % (_indented(name, 2), encoded))
+            elif value not in ("", [], {}, ()):
+                pieces.append(b"%s: %s" % (_indented(name, 2), _indented(value, 2)))
+        return b"{\n  %s\n}\n" % b",\n  ".join(pieces)
+
+
+def _row(row: BaseModel) -> bytes:
+    return _indented(row.model_dump(mode="json", exclude_none=True), 4)
+
+
+def _indented(document: object, spaces: int) -> bytes:
+    return encode_json(document)[:-1].replace(b"\n", b"\n" + b" " * spaces)
 
 
 def _as_json(value: object) -> str:

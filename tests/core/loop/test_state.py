@@ -18,7 +18,9 @@ from loop_kit.core.loop.state import (
     Usage,
     Verification,
     parse_state,
+    state_encoder,
 )
+from loop_kit.core.record import encode_json
 
 BEFORE_RENAMES = Path(__file__).parent / "state_before_renames.json"
 
@@ -54,6 +56,16 @@ def test_what_is_written_is_short_utf_8_json_under_the_names_of_agent_task_runne
         "review_decision": "changes_required",
     }
     assert not [key for key, value in document.items() if value in (None, "", [], {})]
+
+
+def test_one_version_after_another_is_written_as_each_would_be_alone() -> None:
+    encoder, state = state_encoder(), b.awaiting_work(publishes=True)
+    for event in (b.work_reported(1, 1), b.rejected(1), b.work_reported(2, 2), b.approved(2)):
+        state = b.after(state, event)
+        written = state.to_json(encoder)
+        body = state.model_dump(mode="json", exclude_none=True)
+        slim = {key: value for key, value in body.items() if value not in ("", [], {})}
+        assert written == encode_json(slim) == state.to_json()
 
 
 def test_unknown_keys_survive_a_round_trip_and_a_transition() -> None:

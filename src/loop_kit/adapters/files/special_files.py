@@ -93,21 +93,20 @@ def _special(
         except OSError:  # may not be read, by git neither
             continue
         with entries:
-            for entry in entries:
-                seen += 1
-                if entry.is_dir(follow_symlinks=False):
-                    if len(entry.path) > _LONGEST:
-                        yield Path(entry.path)
-                    else:
-                        waiting.append((entry.path, inside or entry.name == ".git"))
-                elif (inside or entry.name in _READ_BY_GIT) and _is_special(entry):
+            found = list(entries)
+        seen += len(found)
+        for entry in [each for each in found if not each.is_file(follow_symlinks=False)]:
+            if entry.is_dir(follow_symlinks=False):
+                if len(entry.path) > _LONGEST:
                     yield Path(entry.path)
+                else:
+                    waiting.append((entry.path, inside or entry.name == ".git"))
+            elif (inside or entry.name in _READ_BY_GIT) and _is_special(entry):
+                yield Path(entry.path)
 
 
 def _is_special(entry: "os.DirEntry[str]") -> bool:
     """Whether it, or what it links to, is neither a file nor a folder."""
-    if entry.is_file(follow_symlinks=False):
-        return False
     try:
         mode = entry.stat().st_mode
     except OSError:  # a link that leads nowhere

@@ -24,6 +24,7 @@ from loop_kit.core.loop.state import (
     StateCorrupt,
     StateTooNew,
     parse_state,
+    state_encoder,
 )
 from loop_kit.core.loop.withholding import Texts
 from loop_kit.errors import BadCard, StateRefused
@@ -47,6 +48,8 @@ class FileStore:
         self._log = WriteAhead(folder)
         self._keep_card = keep_card
         self._keep_work = keep_work
+        self._encoder = state_encoder()
+        self._saved: LoopState | None = None
 
     @property
     def work_tip(self) -> str:
@@ -93,6 +96,7 @@ class FileStore:
             if path.is_symlink() or path.is_file():
                 path.unlink()
         self._log.discard()
+        self._saved = None
 
     def read(self, name: str) -> bytes | None:
         """A bus file, or None; for the card, the frozen copy.
@@ -118,13 +122,18 @@ class FileStore:
         changed = dict(files or {})
         if isinstance(event, AttemptStarted) and event.role is Role.WORKER:
             name = bus.archive_path(state.task_id, state.round, bus.STATE)
-            changed[name] = seed_state.archived_state(self._read_regular(bus.STATE))
+            changed[name] = seed_state.archived_state(self._recorded())
         if isinstance(event, TaskStarted):
             self._move_archive(state)
         card = changed.pop(bus.TASK_CARD, None) or self._marked_card(state)
         strays = [self._stray(name, state) for name, content in changed.items() if content is None]
         copies = {} if card is None else self._card_copies(card)
-        written = {**dict(filter(None, strays)), **copies, **changed, bus.STATE: state.to_json()}
+        written = {
+            **dict(filter(None, strays)),
+            **copies,
+            **changed,
+            bus.STATE: state.to_json(self._encoder),
+        }
         self._log.append({k: v for k, v in written.items() if not k.startswith(_DERIVED)})
         for name, content in written.items():
             path = self._folder / name
@@ -132,6 +141,15 @@ class FileStore:
                 write_atomically(path, content, durable=False)
             elif path.is_file() or path.is_symlink():
                 path.unlink()
+        self._saved = state
+
+    def _recorded(self) -> bytes | None:
+        """The state on the disk; of one that was saved here without what no archive has."""
+        if self._saved is None:
+            return self._read_regular(bus.STATE)
+        details = self._saved.round_details[-1:]
+        slim = {"round_details": details, "history": (), "findings": (), "outbox": ()}
+        return self._saved.model_copy(update=slim).to_json()
 
     def _move_archive(self, state: LoopState) -> None:
         """Move the archive of an earlier run of this task id out of the way."""

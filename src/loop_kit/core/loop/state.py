@@ -29,7 +29,7 @@ from loop_kit.core.loop.state_version import (
 )
 from loop_kit.core.loop.usage import AttemptRecord, Spent, Usage
 from loop_kit.core.loop.verification import CommandResult, Sha, Verification
-from loop_kit.core.record import ExtensibleRecord, encode_json, explain
+from loop_kit.core.record import ExtensibleRecord, RowEncoder, explain
 from loop_kit.errors import ExitCode
 
 __all__ = [
@@ -334,11 +334,17 @@ class LoopState(ExtensibleRecord):
             return f"{phase} without the work of round {self.round}"
         return None
 
-    def to_json(self) -> bytes:
-        """The snapshot as it is written, without what is not set."""
-        body = self.model_dump(mode="json", exclude_none=True)
-        slim = {key: value for key, value in body.items() if value not in ("", [], {}, ())}
-        return encode_json(slim)
+    def to_json(self, encoder: RowEncoder | None = None) -> bytes:
+        """The snapshot as it is written, without what is not set.
+
+        Whoever writes one after another gives the same `encoder` each time.
+        """
+        return (encoder or state_encoder()).encode(self)
+
+
+def state_encoder() -> RowEncoder:
+    """What encodes the snapshots of one loop."""
+    return RowEncoder(("findings", "round_details", "history", "outbox"))
 
 
 _AFTER_REVIEW = {"stalled", "contested", "diff_growth", "bar"}
