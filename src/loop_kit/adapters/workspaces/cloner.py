@@ -10,6 +10,7 @@ Git never runs inside an agent's clone with that clone's configuration: where a 
 its `.git` folder is written again first.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -224,6 +225,12 @@ def copy_index(source: Path, target: Path) -> None:
     shutil.copyfile(source, target, follow_symlinks=False)
     about = source.lstat()
     os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), follow_symlinks=False)
+
+
+def digest_of(path: Path) -> bytes:
+    """The SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _lines(words: Iterable[str]) -> bytes:

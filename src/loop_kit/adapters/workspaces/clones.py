@@ -16,6 +16,7 @@ from loop_kit.adapters.git.merging import Preview, preview_merge
 from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
+from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.merge_in_progress import (
     MESSAGE,
     begin_merge,
@@ -57,6 +58,7 @@ class CloneWorkspace:
         limit: int = 0,
         suspects: Iterable[str] = (),
         merge: Preview | None = None,
+        inventory: Inventory | None = None,
     ) -> None:
         self.path = path
         self.environment: Mapping[str, str] = {}
@@ -72,7 +74,9 @@ class CloneWorkspace:
         self._incoming = incoming_ref(path)
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
-        self._fingerprints = Fingerprints(cloner.git, cloner.git_dir, path, self._index)
+        self._fingerprints = Fingerprints(
+            *(cloner.git, cloner.git_dir, path, self._index), inventory
+        )
 
     def collect(
         self, message: str, named: str | None = None, trailers: Sequence[str] = ()
@@ -271,6 +275,7 @@ class Clones:
                 begin_merge(git, path, merge, with_stages=left is None)
         else:
             path, release = place.open_fresh(sha), place.close_fresh
+        inventory = None if role is Role.WORKER else place.inventory
         suspects = self._last.unresolved if self._last is not None and work_sha else ()
         suspects = (*suspects, *(merge.conflicts if merge else ()))
         workspace = CloneWorkspace(
@@ -279,6 +284,7 @@ class Clones:
             limit=self._limit,
             suspects=suspects,
             merge=merge,
+            inventory=inventory,
         )
         workspace.environment = place.preparation.environment(
             path, sha, trusts_work=role is Role.WORKER

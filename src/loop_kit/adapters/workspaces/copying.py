@@ -84,11 +84,16 @@ class Copier:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((old / entry.name, inside))
                     else:
-                        self._copy_entry(old / entry.name, inside)
+                        self.copy_entry(old / entry.name, inside)
         for old, new in reversed(folders):
             shutil.copystat(old, new)
 
-    def _copy_entry(self, source: Path, target: Path) -> None:
+    def copy_entry(self, source: Path, target: Path) -> None:
+        """Copy a file or a link.
+
+        Raises:
+            OSError: it cannot be read, or the disk is full.
+        """
         about = source.lstat()
         if stat.S_ISLNK(about.st_mode):
             target.symlink_to(source.readlink())

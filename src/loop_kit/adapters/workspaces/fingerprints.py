@@ -19,11 +19,14 @@ from pathlib import Path
 from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.ports import Fingerprint
 
 _ID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
 _BRANCH = re.compile(rb"ref: (refs/heads/[^\s\0]+)\n")
 _MAX_REFS = 100
+_MAX_ASKED = 200
+"""Names that fit a command line, however long they are."""
 _MAX_REF = 1024
 _MAX_INDEX = 512 * 1024 * 1024
 
@@ -31,8 +34,11 @@ _MAX_INDEX = 512 * 1024 * 1024
 class Fingerprints:
     """The fingerprints of the workspace at `path`; `index` is one that its agent never had."""
 
-    def __init__(self, git: Git, git_dir: Path, path: Path, index: Path) -> None:
+    def __init__(
+        self, git: Git, git_dir: Path, path: Path, index: Path, inventory: Inventory | None = None
+    ) -> None:
         self._git = git
+        self._inventory = inventory
         self._path = path
         base = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(path)}
         self._trusted = {**base, "GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
@@ -76,12 +82,17 @@ class Fingerprints:
 
     def _changed_files(self) -> bytes:
         """The tracked files that differ from the index that only git has written."""
+        asked = self._touched()
+        if asked is not None and not asked:
+            return b""
+        refresh = "true" if asked is None else "false"
         listing = (
             self._git.at(self._path)
             .run(
-                *("-c", "diff.autoRefreshIndex=true", "diff", "--raw", "--no-abbrev", "-z"),
+                *("-c", f"diff.autoRefreshIndex={refresh}", "diff", "--raw", "--no-abbrev", "-z"),
                 *("--no-ext-diff", "--no-renames", "--no-relative", "--ignore-submodules=all"),
-                env=self._trusted,
+                *("--", *(asked or ())),
+                env={**self._trusted, "GIT_LITERAL_PATHSPECS": "1"},
                 timeout=600,
             )
             .out
@@ -92,6 +103,14 @@ class Fingerprints:
         rows = dict(zip(fields[1::2], fields[::2], strict=False))
         same = self._as_git_writes(path for path, row in rows.items() if row.endswith(b" M"))
         return b"".join(b"%s\0%s\0" % (row, path) for path, row in rows.items() if path not in same)
+
+    def _touched(self) -> list[str] | None:
+        """The entries that may differ from how they were made; None if git has to look at all."""
+        try:
+            found = self._inventory.changed(self._path) if self._inventory else None
+        except OSError:
+            return None
+        return None if found is None or len(found) > _MAX_ASKED else found
 
     def _as_git_writes(self, paths: Iterable[bytes]) -> set[bytes]:
         """Those of `paths` that hold the bytes, and the mode, that git writes at a checkout."""

@@ -6,7 +6,8 @@ the manifests and lock files, at the very path where workspaces are opened, for 
 absolute paths; then it is moved aside, updated to the wanted commit (only files that differ) and
 copied. What its set-up commands did to tracked files and to `.git` is undone.
 
-`place` is the one door: an overlay can take the place of the copy behind it.
+`place` is the one door: an overlay can take the place of the copy behind it. What is used once is
+made from what was used before, where nobody has written to it; see `spare`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from loop_kit.adapters.workspaces.copying import (
     require_space,
     size_of,
 )
+from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
 
@@ -100,6 +103,12 @@ class Snapshots:
         self._free = free
         self._copier = Copier()
         self._snapshots: dict[str, _Snapshot] = {}
+        self._spare = Spare(cloner)
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """What the workspace held that was placed for one use, before it was used."""
+        return self._spare.inventory
 
     def prepare(self, path: Path, sha: str) -> None:
         """Make sure that workspaces for `sha` can be placed at `path`: nobody is paid before.
@@ -141,6 +150,22 @@ class Snapshots:
         except BaseException:
             remove(path)
             raise
+
+    def place_once(self, path: Path, sha: str) -> None:
+        """A new workspace at `path` that is used once; made from the last, where that is safe.
+
+        Raises:
+            LoopError: it cannot be placed; see `place`.
+        """
+        key = self.preparation.key(sha)
+        prepared = None if key is None else self._snapshot(key, path, sha).path
+        if not self._spare.reopen(path, sha, key, prepared):
+            self.place(path, sha)
+        self._spare.note(path, key)
+
+    def put_away(self, path: Path) -> None:
+        """Keep what was placed for one use for the next, or remove it."""
+        self._spare.keep(path)
 
     def _snapshot(self, key: str, path: Path, sha: str) -> _Snapshot:
         """The snapshot for `key`, at `sha`."""

@@ -9,13 +9,14 @@ it. Files that cannot be cleaned are given up, and the worker begins with new on
 """
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.files.special_files import remove_special_files
+from loop_kit.adapters.workspaces.cloner import digest_of
+from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.errors import GitFailed
 
@@ -47,6 +48,11 @@ class Workplace:
         return self.cloner.folder / OPENED
 
     @property
+    def inventory(self) -> Inventory | None:
+        """What the workspace held that was opened for one use, before it was used."""
+        return self._snapshots.inventory
+
+    @property
     def _parked(self) -> Path:
         return self.cloner.folder / PARKED
 
@@ -73,7 +79,7 @@ class Workplace:
         """Keep the worker's files for its next attempt; their index is at the commit `index_at`."""
         self._has_worker = False
         try:
-            self._left = index_at, _digest(_index(self.path))
+            self._left = index_at, digest_of(_index(self.path))
             _prepared(self._parked).write_text(self.preparation.settings, "utf-8")
             self.path.rename(make_room(self._parked))
             _index(self.path).rename(_index(self._parked))
@@ -87,12 +93,13 @@ class Workplace:
         Raises:
             LoopError: it cannot be placed; see `Snapshots.place`.
         """
-        self._snapshots.place(make_room(self.path), sha)
+        self._snapshots.place_once(make_room(self.path), sha)
         return self.path
 
     def close_fresh(self, index_at: str | None = None) -> None:
-        """Remove a workspace that is used once."""
+        """Give back a workspace that is used once."""
         del index_at
+        self._snapshots.put_away(self.path)
         self._discard(self.path)
 
     @contextlib.contextmanager
@@ -108,7 +115,7 @@ class Workplace:
         try:
             yield self.open_fresh(sha)
         finally:
-            remove(self.path)
+            self._snapshots.put_away(self.path)
             if aside is not None and aside.is_dir():
                 aside.rename(make_room(self.path))
 
@@ -125,7 +132,7 @@ class Workplace:
             index.replace(_index(self.path))
             remove_special_files(self.path)
             self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
-            is_known = self._left == (tree or sha, _digest(_index(self.path)))
+            is_known = self._left == (tree or sha, digest_of(_index(self.path)))
             if not (is_known and self._remove_untracked()):
                 self.cloner.check_out(self.path, tree or sha)
                 self._remove_untracked()
@@ -176,11 +183,6 @@ def _folders(names: Iterable[str]) -> set[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _index(path: Path) -> Path:

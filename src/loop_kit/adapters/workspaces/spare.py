@@ -1,0 +1,104 @@
+"""Keeps a workspace that is used once, so that the next one costs only what differs.
+
+Of what its agent or its commands left nothing reaches the next: every entry that is not certainly
+as it was made is removed, `.git` is a new folder, and git writes what is missing or differs. What
+remains are files that nobody has written to since git, or the preparation, made them; see
+`inventory`. If anything is not as it has to be the workspace is given up, and a new one is made.
+"""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from loop_kit.adapters.files.removal import make_room, remove
+from loop_kit.adapters.workspaces.cloner import Cloner, copy_index, digest_of
+from loop_kit.adapters.workspaces.copying import Copier
+from loop_kit.adapters.workspaces.inventory import Inventory, can_tell
+from loop_kit.errors import GitFailed
+
+_NAME = "spare"
+_INDEX = ".index"
+"""Beside the workspace: the index as git wrote it, out of sight of the agent's git."""
+
+
+class Spare:
+    """The workspace that was used last, and what it held before it was used."""
+
+    def __init__(self, cloner: Cloner) -> None:
+        self._cloner = cloner
+        self._copier = Copier()
+        self._key: str | None = None
+        self._index = b""
+        self.inventory: Inventory | None = None
+
+    @property
+    def _path(self) -> Path:
+        return self._cloner.folder / _NAME
+
+    @property
+    def _index_path(self) -> Path:
+        return self._cloner.folder / f"{_NAME}{_INDEX}"
+
+    def note(self, path: Path, key: str | None) -> None:
+        """Note what a workspace that was just made holds; `key` says how it was prepared."""
+        self.inventory = None
+        if not can_tell():
+            return
+        try:
+            self._index = digest_of(path / ".git" / "index")
+            copy_index(path / ".git" / "index", _cleared(self._index_path))
+            self.inventory, self._key = Inventory(path), key
+        except OSError:
+            self.inventory = None
+
+    def keep(self, path: Path) -> None:
+        """Keep of a workspace what it held when it was noted; without a note remove it."""
+        if self.inventory is not None:
+            with contextlib.suppress(OSError):
+                self.inventory.restore(path)
+                path.rename(make_room(self._path))
+                remove(self._path / ".git")
+                return
+        remove(path)
+
+    def reopen(self, path: Path, sha: str, key: str | None, prepared: Path | None) -> bool:
+        """Whether the workspace that was kept is at `path` now, like a new one at `sha`.
+
+        What is missing of a preparation is copied from the folder `prepared`.
+        """
+        inventory, self.inventory = self.inventory, None
+        if inventory is not None and self._key == key:
+            with contextlib.suppress(GitFailed, OSError):
+                self._renew(path, sha, inventory, prepared)
+                return True
+            remove(path)
+        remove(self._path)
+        return False
+
+    def _renew(self, path: Path, sha: str, inventory: Inventory, prepared: Path | None) -> None:
+        kept, index = self._path, self._index_path
+        if kept.is_symlink() or not kept.is_dir() or digest_of(index) != self._index:
+            raise GitFailed(f"{kept} is not as it was left.", "Run the round again.")
+        kept.rename(make_room(path))
+        missing = inventory.restore(path)
+        if prepared is not None:
+            self._complete(path, prepared, missing)
+        self._cloner.write_git_folder(path, sha, index=index)
+        self._cloner.check_out(path, sha)
+
+    def _complete(self, path: Path, prepared: Path, missing: list[str]) -> None:
+        for name in missing:
+            source, target = prepared / name, path / name
+            if not os.path.lexists(source):
+                continue
+            if source.is_symlink() or not source.is_dir():
+                self._copier.copy_entry(source, target)
+            else:
+                self._copier.copy(source, target)
+            shutil.copystat(source.parent, target.parent)
+
+
+def _cleared(path: Path) -> Path:
+    remove(path)
+    return path

@@ -1,0 +1,245 @@
+"""A workspace that was used once hands on the files that nobody has written to, and no more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.adapters.conftest import Local
+from tests.adapters.workspaces.stand_ins import Scratch
+from tests.adapters.workspaces.test_clones import agent_git
+
+from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.fingerprints import Fingerprints
+from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.spare import Spare
+
+FILES = {
+    "src/a.py": "a\n",
+    "src/b.py": "b\n",
+    "src/deep/c.py": "c\n",
+    ".gitignore": "cache/\n*.pyc\n",
+    ".gitattributes": "* text\n",
+    "README": "read\n",
+}
+SETTLED = 0.07
+"""Seconds after which a later write has another time for certain."""
+
+
+class Used:
+    """A workspace that was made long enough ago to be trusted, and is used now."""
+
+    def __init__(self, local: Local, folder: Path) -> None:
+        self.cloner = Cloner(local.git, local.root / ".git", Scratch(folder))
+        self.spare = Spare(self.cloner)
+        self.local = local
+        self.sha = local.commit(FILES)
+        self.path = self.cloner.clone("workspace", self.sha)
+        time.sleep(SETTLED)
+        self.spare.note(self.path, None)
+        self.before = self.changes()
+
+    def changes(self) -> dict[str, int]:
+        """When each file was last written to, or changed otherwise."""
+        return {name: (self.path / name).lstat().st_ctime_ns for name in (*FILES, "a.py", "run.sh")}
+
+    def reopen(self, sha: str, meanwhile: Callable[[Path], object] = lambda kept: None) -> bool:
+        self.spare.keep(self.path)
+        meanwhile(self.path.with_name("spare"))
+        return self.spare.reopen(self.path, sha, None, None)
+
+    def require_new(self, sha: str) -> None:
+        """The workspace is as a new clone of `sha` is."""
+        new = self.cloner.clone("new", sha)
+        names = {str(p.relative_to(new)) for p in new.rglob("*") if ".git/" not in f"{p}/"}
+        found = {
+            str(p.relative_to(self.path))
+            for p in self.path.rglob("*")
+            if ".git/" not in f"{p.relative_to(self.path)}/"
+        }
+        assert found == names
+        for name in names:
+            ours, theirs = self.path / name, new / name
+            assert (ours.is_symlink(), ours.is_dir()) == (theirs.is_symlink(), theirs.is_dir())
+            assert ours.lstat().st_mode == theirs.lstat().st_mode
+            assert ours.is_dir() or ours.read_bytes() == theirs.read_bytes()
+            assert ours.is_dir() or ours.lstat().st_nlink == 1
+        git = agent_git(self.path)
+        assert git.text("status", "--porcelain", "--ignored", "--untracked-files=all") == ""
+        assert git.text("rev-parse", "HEAD") == sha
+
+
+@pytest.fixture
+def used(local: Local, tmp_path: Path) -> Used:
+    return Used(local, tmp_path / "scratch")
+
+
+def test_only_what_differs_between_two_commits_is_written(used: Used) -> None:
+    later = used.local.commit({"src/b.py": "changed\n"})
+    assert used.reopen(later)
+    used.require_new(later)
+    now = used.changes()
+    assert {name for name in now if now[name] != used.before[name]} == {"src/b.py"}
+
+
+def same_size_and_time(path: Path) -> None:
+    about = (path / "src/a.py").stat()
+    (path / "src/a.py").write_text("z\n")
+    os.utime(path / "src/a.py", ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def swap(path: Path) -> None:
+    (path / "src/a.py").rename(path / "x")
+    (path / "src/b.py").rename(path / "src/a.py")
+    (path / "x").rename(path / "src/b.py")
+
+
+def link_folder(path: Path) -> None:
+    shutil.copytree(path / "src", path.with_name("elsewhere"), dirs_exist_ok=True)
+    shutil.rmtree(path / "src")
+    (path / "src").symlink_to(path.with_name("elsewhere"))
+
+
+def plant_files(path: Path) -> None:
+    (path / "cache").mkdir()
+    (path / "cache" / "built").write_text("x")
+    (path / "src" / "a.pyc").write_text("x")
+    (path / "src" / "new.py").write_text("x")
+    (path / "src" / "empty").mkdir()
+    os.mkfifo(path / "src" / ".gitignore")
+    (path / "src" / "deep" / ".git").mkdir()
+    (path / "src" / "deep" / ".git" / "HEAD").write_text("ref: refs/heads/x\n")
+
+
+def lock_folder(path: Path) -> None:
+    (path / "src" / "deep").chmod(0o000)
+
+
+def link_file(path: Path) -> None:
+    (path.with_name("held")).unlink(missing_ok=True)
+    os.link(path / "src/a.py", path.with_name("held"))
+
+
+def set_attribute(path: Path) -> None:
+    os.setxattr(path / "src" / "deep", "user.x", b"1")
+
+
+SPOILS: dict[str, Callable[[Path], object]] = {
+    "written, time and size as before": same_size_and_time,
+    "two files swapped": swap,
+    "a folder is a link": link_folder,
+    "new files": plant_files,
+    "a locked folder": lock_folder,
+    "a second name": link_file,
+    "an attribute of a folder": set_attribute,
+    "another mode": lambda path: (path / "src/a.py").chmod(0o777),
+    "gone": lambda path: shutil.rmtree(path / "src"),
+    "hidden by git": lambda path: (path / ".git" / "info" / "exclude").write_text("*\n"),
+    "its git gone": lambda path: shutil.rmtree(path / ".git", ignore_errors=True),
+}
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_nothing_of_what_an_agent_left_is_in_the_next(used: Used, name: str) -> None:
+    if name == "hidden by git":
+        (used.path / "new.py").write_text("x")
+    SPOILS[name](used.path)
+    later = used.local.commit({"README": "changed\n"})
+    assert used.reopen(later)
+    used.require_new(later)
+
+
+@pytest.mark.parametrize("name", [name for name in SPOILS if "git" not in name])
+def test_nor_is_what_was_done_to_it_while_it_was_kept(used: Used, name: str) -> None:
+    later = used.local.commit({"README": "changed\n"})
+    assert used.reopen(later, SPOILS[name])
+    used.require_new(later)
+
+
+def replace_folder(kept: Path) -> None:
+    kept.rename(kept.with_name("aside"))
+    shutil.copytree(kept.with_name("aside"), kept)
+
+
+def link_whole(kept: Path) -> None:
+    kept.rename(kept.with_name("aside"))
+    kept.symlink_to(kept.with_name("aside"))
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        shutil.rmtree,
+        replace_folder,
+        link_whole,
+        lambda kept: kept.chmod(0o777),
+        lambda kept: kept.with_name("spare.index").write_bytes(b"DIRC"),
+        lambda kept: kept.with_name("spare.index").unlink(),
+    ],
+)
+def test_one_that_is_not_what_was_kept_is_given_up(
+    used: Used, meanwhile: Callable[[Path], object]
+) -> None:
+    assert not used.reopen(used.sha, meanwhile)
+    assert not os.path.lexists(used.path)
+    assert not os.path.lexists(used.path.with_name("spare"))
+
+
+def test_files_that_were_written_a_moment_before_are_written_again(
+    local: Local, tmp_path: Path
+) -> None:
+    cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
+    spare = Spare(cloner)
+    path = cloner.clone("workspace", local.head)
+    about = (path / "a.py").lstat()
+    spare.note(path, None)
+    spare.keep(path)
+    assert spare.reopen(path, local.head, None, None)
+    assert (path / "a.py").lstat().st_ctime_ns > about.st_ctime_ns
+
+
+def test_one_that_was_prepared_otherwise_is_not_used(used: Used) -> None:
+    used.spare.keep(used.path)
+    assert not used.spare.reopen(used.path, used.sha, "another key", None)
+    assert not used.path.exists()
+
+
+def test_what_is_missing_of_a_preparation_is_copied_again(used: Used, tmp_path: Path) -> None:
+    prepared = tmp_path / "prepared"
+    for root in (prepared, used.path):
+        (root / "cache" / "deep").mkdir(parents=True)
+        (root / "cache" / "deep" / "x").write_text("x\n")
+        (root / "cache" / "y").write_text("y\n")
+    time.sleep(SETTLED)
+    used.spare.note(used.path, "key")
+    (used.path / "cache" / "y").write_text("spoilt\n")
+    shutil.rmtree(used.path / "cache" / "deep")
+    (used.path / "cache" / "new").write_text("new\n")
+    used.spare.keep(used.path)
+    assert used.spare.reopen(used.path, used.sha, "key", prepared)
+    assert {path.name for path in (used.path / "cache").iterdir()} == {"deep", "y"}
+    assert (used.path / "cache" / "y").read_text() == "y\n"
+    assert (used.path / "cache" / "deep" / "x").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("name", [name for name in SPOILS if "file" in name or "written" in name])
+def test_a_fingerprint_asks_git_only_about_what_was_touched(used: Used, name: str) -> None:
+    prints = [
+        Fingerprints(
+            used.local.git,
+            used.local.root / ".git",
+            used.path,
+            used.path.with_name("spare.index"),
+            inventory,
+        )
+        for inventory in (Inventory(used.path), None)
+    ]
+    for each in prints:
+        each.take()
+    SPOILS[name](used.path)
+    found, as_git_says = (each.take() for each in prints)
+    assert found == as_git_says
