@@ -28,6 +28,7 @@ SLOW = (
     "cli/test_bad_state.py",
     "cli/test_base_moves.py",
     "cli/test_begun_in_place.py",
+    "cli/test_confined_agents.py",
     "cli/test_dispatch.py",
     "cli/test_fetch.py",
     "cli/test_full_disks.py",

@@ -287,6 +287,13 @@ def test_an_agent_that_cannot_write_in_its_sandbox_is_told_which_settings_help()
         assert setting in hint
 
 
+def test_what_landlock_closes_is_denied_and_not_read_only() -> None:
+    denied = "touch: cannot touch '/usr/x': Permission denied"
+
+    assert sandbox_hint(1, denied, "Landlock; network: open") is not None
+    assert sandbox_hint(1, denied, "namespaces; network: open") is None
+
+
 @pytest.mark.parametrize(
     ("code", "stderr", "sandbox"),
     [

@@ -349,12 +349,14 @@ def remedy(kind: ProblemKind, backend: str, role: str, *, in_ci: bool = False) -
 
 
 _READ_ONLY = ("Read-only file system", "EROFS", "os error 30")
+_CLOSED_BY_LANDLOCK = ("Permission denied", "EACCES", "os error 13")
 
 
 def sandbox_hint(exit_code: int | None, stderr: str, sandbox: str) -> str | None:
     """Which settings help an agent that could not write in its sandbox; None if that is not it."""
     is_confined = bool(sandbox) and not sandbox.startswith(("off", "none"))
-    if not (is_confined and exit_code and any(words in stderr for words in _READ_ONLY)):
+    closed = (*_READ_ONLY, *(_CLOSED_BY_LANDLOCK if sandbox.startswith("Landlock") else ()))
+    if not (is_confined and exit_code and any(words in stderr for words in closed)):
         return None
     return (
         "The agent failed where it could not write: in the sandbox only its workspace, its own home"
