@@ -9,11 +9,12 @@ from loop_kit import __version__
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.core.forge.advice import ways
 from loop_kit.core.forge.context import PostContext
+from loop_kit.core.forge.figures import spent
 from loop_kit.core.forge.heading import heading
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.attempts import all_attempts, total
 from loop_kit.core.loop.findings import open_findings
-from loop_kit.core.loop.state import LoopState, Role, RoundRecord
+from loop_kit.core.loop.state import LoopState, Outcome, Role, RoundRecord
 from loop_kit.core.report.changes import changed_blocks
 from loop_kit.core.report.grid import finding_runs, runs, verify_runs
 from loop_kit.core.report.plots import plots
@@ -104,12 +105,13 @@ class ReportPage:
     def _banner(self) -> Document:
         state, head = self._state, heading(self._state)
         card, steps = self._raw_card, self._sources.next_steps
+        proofs = head.facts if state.outcome is Outcome.APPROVED else ()
         return {
             "task_id": state.task_id,
             "icon": head.icon,
             "tone": _TONES.get(head.icon, "idle"),
             "outcome": head.words,
-            "facts": list(head.facts),
+            "facts": [fact for fact in proofs if fact not in spent(state.usage)],
             "title": visible(str(card.get("title") or card.get("goal") or ""))[:300],
             "why": self._room.take(state.error, 3_000),
             "next_steps": [visible(line) for line in steps],
@@ -299,5 +301,6 @@ def _met(answer: Mapping[str, Any] | None) -> str:
 
 def _with_code(text: str) -> Sequence[tuple[bool, str]]:
     """A sentence of a post in pieces: whether each is code, and its text."""
-    parts = visible(text).replace("**", "").split("`")
+    words = visible(text).replace("**", "")
+    parts = f"{words[:1].upper()}{words[1:]}".split("`")
     return [(number % 2 == 1, part) for number, part in enumerate(parts) if part]

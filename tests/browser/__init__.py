@@ -1,0 +1,1 @@
+"""Pages of `loop report` that a browser opens in `.ci/pages`."""
