@@ -66,6 +66,7 @@ SLOW = (
     "seed",
     "simulation",
     "storms",
+    "systems/test_other_systems.py",
     "test_patterns.py",
 )
 STORMS = (

@@ -20,6 +20,7 @@ from loop_kit.config_file import NAMES
 from loop_kit.core.agent import environment
 from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
 from loop_kit.core.agent.role import Role
+from loop_kit.core.agent.systems import system_name, system_text
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import LoopError, NotARepository
@@ -56,7 +57,7 @@ def examine(
     root = repository_root(cwd)
     folder = loop_folder(root, loop_dir)
     git = Git(cwd, environ)
-    checks = [_python(), *_git(git), _folder(folder)]
+    checks = [*_system(), _python(), *_git(git), _folder(folder)]
     found, settings = _settings(folder, environ, flags)
     checks += found
     roles: Mapping[str, str] = {}
@@ -83,6 +84,14 @@ def _exported_secrets(environ: Mapping[str, str]) -> list[str]:
     endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
     named = [value for name, value in environ.items() if name.upper().endswith(endings)]
     return [value for value in named if not os.path.lexists(value)]
+
+
+def _system() -> Iterator[Check]:
+    """What differs on another system than Linux."""
+    name = system_name(sys.platform)
+    if name is not None:
+        fix = "for all that Linux has, use a container or WSL: docs/laptop.md"
+        yield Check("system", CheckState.WARN, system_text(name), fix, needed=False)
 
 
 def _python() -> Check:

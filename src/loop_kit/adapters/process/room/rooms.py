@@ -6,6 +6,7 @@ namespace, and so do agents in a job, if that is allowed: what they start ends w
 """
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -36,6 +37,7 @@ _REMEDY_IN_JOB = (
     " `sandbox: off` does without."
 )
 _REMEDY_ON_LAPTOP = "Allow user namespaces on this machine, or pass --sandbox off to do without."
+_REMEDY_ELSEWHERE = "Use a container or WSL where it matters, or pass --sandbox off to do without."
 
 
 @frozen
@@ -88,7 +90,7 @@ class Rooms:
         if rung is not Rung.NONE:
             return Confinement(f"{rung}; network: {wishes.network}{network}")
         why = "; ".join(refused) or "it needs Linux"
-        remedy = _REMEDY_IN_JOB if wishes.in_job else _REMEDY_ON_LAPTOP
+        remedy = _remedy(in_job=wishes.in_job)
         asked = [
             *(["sandbox: required"] if wishes.sandbox == "required" else []),
             *([f"network: {wishes.network}"] if wishes.network != "open" else []),
@@ -243,3 +245,10 @@ def _run(box: Bare, argv: Sequence[str]) -> tuple[int, str]:
     except OSError as error:
         return 126, str(error)
     return ended.exit_code, output.text
+
+
+def _remedy(*, in_job: bool) -> str:
+    """What to do where no room can be built."""
+    if not sys.platform.startswith("linux"):
+        return _REMEDY_ELSEWHERE
+    return _REMEDY_IN_JOB if in_job else _REMEDY_ON_LAPTOP

@@ -1,0 +1,1 @@
+"""What differs where loop-kit does not run on Linux."""

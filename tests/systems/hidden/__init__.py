@@ -1,0 +1,1 @@
+"""What Python loads at its start in the tests of other systems."""
