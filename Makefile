@@ -7,7 +7,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 WORKERS = auto
 TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
-.PHONY: demo test test-slow test-all storm hostile bench simulate scale schemas reference troubleshooting picture site dist release check clean
+.PHONY: demo test test-slow test-all storm hostile bench simulate scale schemas reference picture site dist release check clean
 
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
@@ -47,14 +47,12 @@ schemas: .venv/dev  ## Write docs/schemas/: cards, reports, state and configurat
 	for kind in card work-report review-report state config; do \
 	  $(BIN)/loop schema $$kind > docs/schemas/$$kind.json || exit 1; done
 
-reference: .venv/dev  ## Write docs/reference.md: inputs, outputs, settings, commands, outcomes, exit codes
+reference: .venv/dev  ## Write docs/reference.md and docs/troubleshooting.md (every message) from the code
 	$(BIN)/python -m tests.reference
+	$(BIN)/python -m tests.troubleshooting
 
 picture: .venv/dev  ## Draw the README's picture of a pull request from tests/core/forge/posts
 	$(BIN)/python -m tests.picture
-
-troubleshooting: .venv/dev  ## Write docs/troubleshooting.md: every message, why it comes and what helps
-	$(BIN)/python -m tests.troubleshooting
 
 site: .venv/site  ## Build the documentation as a site into site/; a link that leads nowhere fails
 	NO_MKDOCS_2_WARNING=1 .venv/site/bin/mkdocs build --clean

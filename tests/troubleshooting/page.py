@@ -1,7 +1,7 @@
 """Writes docs/troubleshooting.md: every message with its reason and what helps.
 
 The messages are read from the places in the code that raise them, so the page cannot miss one.
-What to say about them is in `entries.yml`. Run by `make troubleshooting`.
+What to say about them is in `entries.yml`. Run by `make reference`.
 """
 
 import ast
@@ -28,7 +28,7 @@ Each entry has the messages that lead to it (`…` is for names and numbers), wh
 helps. How a loop ended is [at the end](#how-a-loop-ended). What looks different from these is a
 bug: please report it with the lines that were printed.
 
-<!-- `make troubleshooting` writes this page, by the code and tests/troubleshooting/entries.yml -->
+<!-- `make reference` writes this page, by the code and tests/troubleshooting/entries.yml -->
 """
 
 

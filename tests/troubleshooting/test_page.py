@@ -24,7 +24,7 @@ def entries() -> dict[str, dict[str, str]]:
     }
 
 
-def test_the_page_is_what_make_troubleshooting_writes() -> None:
+def test_the_page_is_what_make_reference_writes() -> None:
     assert pages.text(NAME) == page()
 
 
