@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests import pages
 from tests.e2e.conftest import BOT, CARD, REPOSITORY, Hub, MakeHub
 from tests.e2e.conftest import make_hub as make_hub  # noqa: PLC0414
 from tests.e2e.events import Event, commented, dispatched, labelled
@@ -28,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 USED = "uses: loop-kit/action@v0"
 INSTALLED = "pipx run --spec git+https://github.com/loop-kit/action@v0 loop"
 TOKEN = "bot-token-0123456789"
+REUSABLE = ".github/workflows/loop-reusable.yml"
+PUBLISHED = ("action.yml", "src", "requirements.lock", "requirements-uv.lock", REUSABLE)
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,15 @@ def hub(make_hub: MakeHub) -> Hub:
     names = [path.name for path in (ROOT / "examples").glob("*.yml") if USED in path.read_text()]
     assert len(names) >= 4
     hub = make_hub(files={f".github/workflows/{name}": workflow(name) for name in names})
+    permit(hub, yaml.safe_load(workflow())["jobs"]["round"]["permissions"])
+    return hub
+
+
+def permit(hub: Hub, declared: dict[str, str]) -> None:
+    """Give the job's token the permissions that its workflow declares."""
     hub.git.add_token(TOKEN, BOT)
-    declared = yaml.safe_load(workflow())["jobs"]["round"]["permissions"]
     granted = {name.replace("-", "_"): level for name, level in declared.items()}
     hub.api.set_permissions(TOKEN, granted)
-    return hub
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +100,7 @@ def published(tmp_path: Path, cache: Path) -> Action:
     """The files that git tracks, and no others."""
     target = tmp_path / "action"
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "action.yml", "src", "requirements.lock", "requirements-uv.lock"],
+        ["git", "ls-files", "-z", *PUBLISHED],
         cwd=ROOT,
         capture_output=True,
         check=True,
@@ -104,16 +111,17 @@ def published(tmp_path: Path, cache: Path) -> Action:
     return Action(target, cache)
 
 
-def artifacts(store: Path) -> list[str]:
-    """Stand-ins for the actions that keep artifacts: what is in a folder, or one file."""
+def stand_ins(store: Path) -> list[str]:
+    """For the actions that keep artifacts, a folder or one file, and those that no test runs."""
     steps = {
         "upload-artifact": f"""
             into="{store}/$NAME"; mkdir -p "$into"
             if [ -d "$KEPT" ]; then cp -r "$KEPT/." "$into"; else cp "$KEPT" "$into"; fi
         """,
         "download-artifact": f'mkdir -p "$KEPT" && cp -r "{store}/$NAME/." "$KEPT"',
+        **dict.fromkeys(("create-github-app-token", "setup-node", "setup-python"), "false"),
     }
-    used = (ROOT / "examples" / "loop-three-jobs.yml", ROOT / "action.yml")
+    used = (ROOT / "examples" / "loop-three-jobs.yml", ROOT / "action.yml", ROOT / REUSABLE)
     text = "".join(file.read_text() for file in used)
     found = []
     for name, script in steps.items():
@@ -155,7 +163,7 @@ def run_workflow(
         "GITHUB_RUN_ID": str(2000 + len(hub.git.pushes)),
         "GITHUB_WORKFLOW_REF": f"{REPOSITORY}/.github/workflows/{name}@refs/heads/main",
     }
-    stand_ins = artifacts(folder / "artifacts")
+    replaced = stand_ins(folder / "artifacts")
     argv = [
         os.environ["ACT"],
         asked.name,
@@ -164,7 +172,7 @@ def run_workflow(
         *("-e", str(event)),
         *("--secret-file", str(secrets)),
         *("--local-repository", f"loop-kit/action@v0={published.folder}"),
-        *(part for one in stand_ins for part in ("--local-repository", one)),
+        *(part for one in replaced for part in ("--local-repository", one)),
         *("--no-cache-server", "--rm", "--json", "--defaultbranch", "main"),
         *("--env-file", os.devnull, "--var-file", os.devnull, "--input-file", os.devnull),
         *(part for name, value in variables.items() for part in ("--env", f"{name}={value}")),
@@ -274,6 +282,28 @@ def test_the_example_of_three_jobs_takes_an_issue_to_approval(
     (dispatch,) = hub.api.dispatches
     assert (dispatch.workflow, len(hub.git.pushes)) == (name, 4)
     second = run_workflow(hub, published, tmp_path / "two", dict(dispatch.inputs), name)
+    assert second.code == 0, second.log
+    assert hub.state("issue-1")["outcome"] == "approved"
+
+
+@pytest.mark.timeout(600)
+def test_the_first_workflow_of_the_readme_takes_an_issue_to_approval(
+    make_hub: MakeHub, published: Action, tmp_path: Path
+) -> None:
+    (shown,) = pages.blocks("README.md", "yaml")
+    document = yaml.safe_load(shown)
+    document["jobs"]["loop"]["with"] = {"backend": "scripted"}  # neither Node.js nor a model here
+    on_actions = {"on": document.pop(True), **document}
+    hub = make_hub(files={".github/workflows/loop.yml": yaml.safe_dump(on_actions)})
+    permit(hub, document["jobs"]["loop"]["permissions"])
+    issue = hub.api.open_issue(REPOSITORY, "Two bugs", FORM, "mona", ("loop",))
+
+    first = run_workflow(hub, published, tmp_path / "one", labelled(issue))
+
+    assert first.code == 0, first.log
+    (dispatch,) = hub.api.dispatches
+    assert (dispatch.workflow, len(hub.git.pushes)) == ("loop.yml", 4)
+    second = run_workflow(hub, published, tmp_path / "two", dict(dispatch.inputs))
     assert second.code == 0, second.log
     assert hub.state("issue-1")["outcome"] == "approved"
 
