@@ -94,7 +94,8 @@ class _Fields:
     """The fields as `dataclasses` wants them, made when it first asks."""
 
     def __init__(self, kinds: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-        self._members = {"__annotations__": dict(kinds), "__doc__": "", **defaults}
+        # Of a class without a docstring `dataclass` makes one, which takes most of its time.
+        self._members = {"__annotations__": dict(kinds), "__doc__": "Fields.", **defaults}
 
     def __get__(self, instance: object, owner: type) -> Mapping[str, Any]:
         bare: type = dataclass(init=False, repr=False, eq=False)(type("_", (), self._members))

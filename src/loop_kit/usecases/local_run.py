@@ -99,7 +99,9 @@ def run_local(request: Request) -> ExitCode:
 
 
 _ROUNDS_UNTIL_CLEANED = 10
-"""Python looks for unused cycles rarely here (`cli.main`), and each round makes some."""
+"""Python looks for unused cycles rarely here (`cli.main`), and each round makes some. It leaves a
+pack in the repository too, and without one index of them all git looks through one after another.
+"""
 
 
 class _LocalRun:
@@ -165,6 +167,7 @@ class _LocalRun:
                 break
             if state.round % _ROUNDS_UNTIL_CLEANED == 0:
                 gc.collect()
+                self._git.run("multi-pack-index", "write", "--no-progress", ok=range(256))
         self._is_over = state.outcome is not None and state.resume_phase is None
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)

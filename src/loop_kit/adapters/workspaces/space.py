@@ -17,7 +17,7 @@ import os
 import shlex
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import remove
@@ -238,7 +238,7 @@ def remove_refs(git: Git, refs: Iterable[str]) -> None:
 
 
 def _write_marker(folder: Path, marker: Marker) -> None:
-    (folder / _MARKER).write_text(json.dumps(asdict(marker)), "utf-8")
+    (folder / _MARKER).write_text(json.dumps(vars(marker)), "utf-8")
 
 
 def _clear(folder: Path, keeps: frozenset[str] = _KEPT) -> bool:

@@ -5,7 +5,6 @@ the commit that the round starts from, from the card, and from the open findings
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 
 from loop_kit.core.briefing.module_map import exports
 from loop_kit.core.card.task import TaskCard
@@ -43,7 +42,7 @@ class TaskPacket:
 
     def document(self) -> Document:
         """The packet as it is written."""
-        return {name: list(items) for name, items in asdict(self).items()}
+        return {name: list(items) for name, items in vars(self).items()}
 
     def section(self) -> str:
         """What the packet adds to the task card in a prompt, or ''."""

@@ -6,7 +6,7 @@ are: they are compared later, and nothing that an agent writes is taken for one 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -82,6 +82,4 @@ def _clean_member(name: str, value: T, redact: Redactor) -> T:
 def _members(value: Any) -> Mapping[str, Any]:
     if isinstance(value, BaseModel):
         return dict(value)
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return {}
+    return {name: getattr(value, name) for name in getattr(value, "__match_args__", ())}
