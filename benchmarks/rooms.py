@@ -56,7 +56,7 @@ def _box(rung: Rung | None, scratch: Path, workspace: Path) -> Bare:
         writable=(str(workspace),),
         shown=(sys.prefix, sys.base_prefix, str(package)),
         layered=(str(Path.home()),),
-        scratch=str(scratch / "layer"),
+        disk=str(scratch / "layer"),
     )
     return box_of(rung, plan)
 

@@ -1,12 +1,15 @@
 """What a run is told about the rooms of its programs."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import loop_kit
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.fresh_home import FreshHome
 from loop_kit.adapters.process.namespace import Bare, Namespace
@@ -117,3 +120,19 @@ def test_a_cache_is_filled_for_good_only_where_it_is_shared(
     made = rooms(Choice(candidates(in_job=False)[0]), environ=environ, shared=shared)
     assert exit_code(made.verify, workspace, f"touch {cache}/wheel") == 0
     assert (cache / "wheel").exists() == is_shared
+
+
+SLOW_TO_IMPORT = "enum functools collections contextlib dataclasses json pathlib re signal typing"
+
+
+@pytest.mark.parametrize("module", ["builder", "confined"])
+def test_a_room_starts_without_the_modules_that_take_long_to_import(module: str) -> None:
+    packages = str(Path(loop_kit.__file__).parents[1])
+    code = (
+        f"import sys; sys.path.append({packages!r});"
+        f" import loop_kit.adapters.process.room.{module}; print(*sys.modules)"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    assert set(SLOW_TO_IMPORT.split()) & set(done.stdout.split()) == set()

@@ -15,9 +15,11 @@ from loop_kit.adapters.process.programs import find_program, trusted_path
 from loop_kit.adapters.process.room.plan import ENVIRONMENT, PLAN, RoomPlan
 
 _CODE = (
-    "import sys; sys.path.append(sys.argv.pop(1));"
-    " from loop_kit.adapters.process.room.{} import main; sys.exit(main(sys.argv[1:]))"
+    "import os, sys; sys.path.append(sys.argv.pop(1));"
+    " from loop_kit.adapters.process.room.{} import main; code = main(sys.argv[1:]);"
+    " sys.stdout.flush(); os._exit(code)"
 )
+"""Ends at once: taking an interpreter apart would be a part of what each room costs."""
 _PIPE_SIZE = 1024 * 1024
 
 

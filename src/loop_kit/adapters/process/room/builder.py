@@ -8,16 +8,21 @@ running may still have to write its report; that pipe closes too when loop-kit i
 When the first process of the room ends, the kernel ends everything in it.
 """
 
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # without enums, to start faster
 import marshal
 import os
 import select
-import signal
 import sys
-from collections.abc import Mapping, Sequence
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.mounts import Mounts
 from loop_kit.adapters.process.room.plan import ENVIRONMENT, RoomPlan, read_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 NO_ROOM = 125
 """The exit code when the room cannot be built; the reason is on standard error."""

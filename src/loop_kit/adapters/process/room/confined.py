@@ -1,12 +1,17 @@
 """The program that confines itself by Landlock and becomes the program it is given."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Sequence
 
 from loop_kit.adapters.process.room import kernel, landlock
 from loop_kit.adapters.process.room.builder import NO_ROOM, execute
 from loop_kit.adapters.process.room.plan import read_plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str]) -> int:

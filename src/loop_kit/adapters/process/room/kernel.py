@@ -7,7 +7,6 @@ import ctypes
 import os
 import stat
 import struct
-from functools import cache
 
 NEW_MOUNTS = 0x0002_0000
 NEW_IPC = 0x0800_0000
@@ -152,11 +151,20 @@ def _check(what: str, result: int) -> None:
         raise KernelRefused(f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-@cache
-def _libc() -> ctypes.CDLL:
-    library = ctypes.CDLL(None, use_errno=True)
-    library.syscall.restype = ctypes.c_long
-    return library
+class _Library:
+    """The C library, opened at its first use."""
+
+    def __init__(self) -> None:
+        self._opened: ctypes.CDLL | None = None
+
+    def __call__(self) -> ctypes.CDLL:
+        if self._opened is None:
+            self._opened = ctypes.CDLL(None, use_errno=True)
+            self._opened.syscall.restype = ctypes.c_long
+        return self._opened
+
+
+_libc = _Library()
 
 
 EXECUTE, READ_FILE, READ_FOLDER = 1 << 0, 1 << 2, 1 << 3

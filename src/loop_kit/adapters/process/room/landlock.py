@@ -8,14 +8,20 @@ connected to, which the self-test finds.
 Source: landlock(7) and Documentation/userspace-api/landlock.rst of the kernel.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.mounts import DEVICES, OF_A_HOME
-from loop_kit.adapters.process.room.plan import RoomPlan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from loop_kit.adapters.process.room.plan import RoomPlan
 
 _READ = kernel.EXECUTE | kernel.READ_FILE | kernel.READ_FOLDER
 _DEVICES = (*DEVICES, "ptmx", "pts", "shm")

@@ -10,12 +10,20 @@ Of the devices only the harmless ones are there: without a capability, root may 
 disk. For the same reason nothing can be set in /proc, as which program handles a crash.
 """
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
 
 from loop_kit.adapters.process.room import kernel
-from loop_kit.adapters.process.room.plan import RoomPlan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from loop_kit.adapters.process.room.plan import RoomPlan
+
+    Step = tuple[str, int, Callable[..., None], tuple[object, ...]]
 
 _EMPTIED = (("/tmp", "tmp"), ("/var/tmp", "var-tmp"))  # noqa: S108
 _EMPTIED_IN_MEMORY = ("/run", "/dev/shm")  # noqa: S108
@@ -33,7 +41,6 @@ _FIXED_IN_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 _SECRETS = (b"_auth", b"_password", b"_secret", b"token")
 _MAY_BE_PLAIN = ".npmrc"
 _RESOLVER = "/etc/resolv.conf"
-Step = tuple[str, int, Callable[..., None], tuple[object, ...]]
 
 
 class Mounts:
