@@ -131,7 +131,7 @@ def test_a_loop_without_progress_gets_a_job_on_the_default_branch(team: Team) ->
     }
     assert state["usage"]["dispatches"] == 1
     assert done.out == (
-        "A  round 1, awaiting_work: its job was lost. dispatched: Round 1 is dispatched.\n"
+        "A  Round 1 of 3 · worker is next: its job was lost. dispatched: Round 1 is dispatched.\n"
         "2 loops: 1 dispatched, 1 need nothing.\n"
     )
 

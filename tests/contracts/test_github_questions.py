@@ -261,3 +261,16 @@ def test_what_does_not_exist_costs_no_second_question(
     )
     assert forge.pull(2**40) is None
     assert hub.count() == 1
+
+
+def test_what_classic_protection_requires_is_read_along_with_the_pull_request(
+    hub: GitHubServer, demo: HostedRepository, forge: GitHubForge
+) -> None:
+    """A job's token may read that, and nothing else of it; rulesets count as well."""
+    demo.protection["main"] = ("build", "lint")
+    demo.require_checks("test", "lint")
+    head = next(iter(demo.pulls.values())).head_sha
+
+    forge.read_pull(2, None, (), (), head)
+    assert (forge.required_checks("main"), hub.count()) == (("test", "lint", "build"), 2)
+    assert forge.required_checks("release") == ("test", "lint")

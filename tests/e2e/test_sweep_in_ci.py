@@ -353,8 +353,8 @@ def test_a_loop_that_cannot_be_read_is_reported_and_keeps_no_other_from_continui
 
     assert swept.code == 5
     assert "state.json on loop/A/state cannot be read" in swept.log
-    assert "B: round 0, awaiting_work: its job was lost. failed: " in swept.log
-    assert "D: approved: 1 post(s) outstanding. failed: D cannot be continued" in swept.log
+    assert "worker is next: its job was lost. failed: " in swept.log
+    assert "1 post outstanding. failed: D cannot be continued" in swept.log
     assert [d.inputs["task-id"] for d in hub.api.dispatches[1:]] == ["C", "T-001"]
     assert "Traceback" not in swept.log
 

@@ -564,6 +564,24 @@ def test_a_scope_that_matches_no_file_is_warned_of(world: World) -> None:
     assert warning.startswith("'docz/' in out_of_scope matches no file")
 
 
+def test_where_the_scope_is_strict_what_allows_nothing_is_warned_of_as_well(world: World) -> None:
+    rules = ScopeRules(in_scope=("a*.py", "srcz/"), strict=True)
+    world.options = Options(rules=rules)
+    world.job()
+    (warning,) = world.reporter.warnings
+    assert warning.startswith("'srcz/' in in_scope matches no file: check how it is written.")
+
+
+def test_a_strict_scope_in_which_nothing_is_a_place_says_that_it_restricts_nothing(
+    world: World,
+) -> None:
+    world.card = world.card.model_copy(update={"in_scope": ("the parser",)})
+    world.options = Options(rules=ScopeRules(strict=True))
+    world.job()
+    (warning,) = world.reporter.warnings
+    assert warning.startswith("`scope: strict` restricts nothing here")
+
+
 def test_verify_that_cannot_start_at_base_stops_the_loop_unspent(world: World) -> None:
     world.verify = ("missing",)
 

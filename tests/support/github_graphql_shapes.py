@@ -53,12 +53,19 @@ class GraphShapes:
             "headRefOid": pull.head_sha,
             "headRepository": {"nameWithOwner": source} if source else None,
             "baseRefName": pull.base,
-            "baseRef": {"refUpdateRule": None},
+            "baseRef": {"refUpdateRule": self.protection(pull.base)},
             "closingIssuesReferences": self.closing(pull),
             "reviewThreads": self.threads(pull),
             "reviews": self.reviews(pull),
             "latestOpinionatedReviews": self.opinions(pull),
         }
+
+    def protection(self, branch: str) -> Json | None:
+        """What classic protection of a branch says to who may only read."""
+        names = self.repository.protection.get(branch)
+        if names is None:
+            return None
+        return {"requiredApprovingReviewCount": None, "requiredStatusCheckContexts": list(names)}
 
     def may_push(self, login: str) -> bool:
         return self.repository.role(login) in {"admin", "maintain", "write"}

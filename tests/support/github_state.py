@@ -251,6 +251,7 @@ class HostedRepository:
     actions_may_open_pulls: bool = True
     auto_merge_allowed: bool = False
     rules: list[dict[str, Any]] = field(default_factory=list)
+    protection: dict[str, tuple[str, ...]] = field(default_factory=dict)
     disabled_workflows: set[str] = field(default_factory=set)
     roles: dict[str, Role] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)

@@ -324,7 +324,7 @@ class Engine:
         """Start an attempt of the worker; whether its agent may run right away."""
         if effect.attempt == 1:
             self.reporter.event("round_start", self.state, {})
-            self._worker.warn_of_unmatched_scope(self.state)
+            self._worker.warn_of_unmatched_scope(self.state, self.card)
         packet = {bus.TASK_PACKET: bus.encode(briefing.packet.document())}
         return self._start(effect, {**dict.fromkeys(bus.REPORTS.values()), **packet})
 

@@ -9,7 +9,7 @@ are open comes with the answer; where a worker is claimed next, it is not asked 
 from collections.abc import Callable
 from dataclasses import replace
 
-from loop_kit.core.forge.render import headline
+from loop_kit.core.forge.heading import heading
 from loop_kit.core.forge.replies import command_answer
 from loop_kit.core.loop import outbox, people
 from loop_kit.core.loop.checking import is_approval_held
@@ -17,7 +17,6 @@ from loop_kit.core.loop.commands import Command, Misspelt
 from loop_kit.core.loop.conversation import PeopleRead
 from loop_kit.core.loop.messages import Commanded
 from loop_kit.core.loop.state import Limits, LoopState, Phase
-from loop_kit.core.text.harmless import inline
 from loop_kit.engine.engine import Engine
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import Forge
@@ -78,7 +77,7 @@ class PeopleReader:
         if isinstance(command, Misspelt):
             return command.sentence
         if command.verb == "status":
-            return inline(headline(engine.state), 500)
+            return heading(engine.state).text
         prepared = self._prepare(command, engine.state)
         if isinstance(prepared, str):
             return prepared

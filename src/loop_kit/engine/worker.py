@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from loop_kit.core.agent.reports import (
     ReportInvalid,
@@ -10,6 +11,7 @@ from loop_kit.core.agent.reports import (
     report_document,
 )
 from loop_kit.core.briefing.prompts import Context, Paths, worker_prompt
+from loop_kit.core.card.enforced import scope_warnings
 from loop_kit.core.card.scope import Violation, judge
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
@@ -27,7 +29,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.refused_secrets import explain_secrets
 from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
-from loop_kit.core.text.sanitize import one_line, truncate
+from loop_kit.core.text.sanitize import truncate
 from loop_kit.engine.attempt import (
     AttemptResult,
     Dispatcher,
@@ -80,14 +82,12 @@ class WorkerPass:
         """What the worker gets besides its task."""
         return self._briefer.worker(state, card)
 
-    def warn_of_unmatched_scope(self, state: LoopState) -> None:
-        """Warn in round 1 of what is out of scope and protects no file: it may be misspelt."""
-        for pattern in self._options.rules.out_of_scope if state.round == 1 else ():
-            if not self._repository.matching_files(state.start_sha, (pattern,), 1):
-                self._dispatcher.warn(
-                    f"{one_line(pattern)!r} in out_of_scope matches no file: check how it is"
-                    " written. It holds for new files."
-                )
+    def warn_of_unmatched_scope(self, state: LoopState, card: TaskCard) -> None:
+        """Warn in round 1 of what is enforced and matches no file: it may be misspelt."""
+        if state.round == 1:
+            matches = partial(self._repository.matching_files, state.start_sha, limit=1)
+            for sentence in scope_warnings(card, self._options.rules, matches):
+                self._dispatcher.warn(sentence)
 
     def run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, context: Context

@@ -7,7 +7,7 @@ about the same time, and only a reading that decides something is worth a push.
 
 from loop_kit import bootstrap
 from loop_kit.core.ci.requests import ChecksEnded
-from loop_kit.core.forge.render import headline
+from loop_kit.core.forge.heading import state_words
 from loop_kit.core.loop.checking import ends_wait, is_approval_held, reading_due
 from loop_kit.core.loop.state import LoopState
 from loop_kit.usecases.job import LoopJob
@@ -36,7 +36,7 @@ def continue_after_checks(job: LoopJob, request: ChecksEnded) -> LoopState | Non
         log.note(f"busy: another run is working on {task_id}.")
         return None
     if not is_wait_over(job.context, recorded):
-        log.note(headline(recorded))
+        log.note(f"{state_words(recorded)}.")
         return None
     job.authority.require((recorded.starter,))
     return job.round(loop, retries=False)

@@ -15,7 +15,13 @@ from loop_kit.adapters.loop_dir.loop_folder import loop_folder, read_plain, repo
 from loop_kit.adapters.loop_dir.loop_lock import is_held
 from loop_kit.core.briefing.knowledge import HIGH_CONFIDENCE, KINDS, Kind, is_stale
 from loop_kit.core.loop.approval_text import approval_text
-from loop_kit.core.loop.overview import finding_lines, round_lines, running_line, usage_line
+from loop_kit.core.loop.overview import (
+    finding_lines,
+    round_lines,
+    running_line,
+    usage_line,
+    waiting_lines,
+)
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.frozen import frozen
 from loop_kit.usecases.next_steps import read_next_steps
@@ -91,6 +97,7 @@ def _overview(folder: Path, state: Mapping[str, Any]) -> Mapping[str, Sequence[s
     return {
         "Goal": [one_line(str(card["goal"]))] if is_its_card else [],
         "Used": [used] if used else [],
+        "Waiting for": waiting_lines(state),
         "Rounds": round_lines(state),
         "Open findings": finding_lines(state),
     }

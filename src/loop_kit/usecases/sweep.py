@@ -35,7 +35,7 @@ from loop_kit.core.ci.sweeping import (
     summary,
     totals,
 )
-from loop_kit.core.forge.render import headline
+from loop_kit.core.forge.heading import state_words
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.commands import INBOX
@@ -235,7 +235,7 @@ class _Sweep:
         if recorded is None or recorded.seq != glance.state.seq:
             return "It was written meanwhile."
         if need(glance) is Need.CHECKS and not is_wait_over(self._context, recorded):
-            return headline(recorded)
+            return f"{state_words(recorded)}."
         return self._unsaved(recorded) or loop
 
     def _unsaved(self, recorded: LoopState) -> str | None:

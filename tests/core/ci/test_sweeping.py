@@ -103,12 +103,13 @@ def test_only_what_is_over_for_a_month_may_be_deleted() -> None:
 
 def test_the_situation_names_the_run_that_has_the_loop() -> None:
     held = loop(lease=Lease(holder="h", run_id="77"))
-    assert situation(glance(held)) == "round 1, awaiting_work: run 77 has it"
-    assert situation(glance(awaiting_work())) == "round 1, awaiting_work: its job was lost"
+    assert situation(glance(held)) == "Round 1 of 3 · worker is next: run 77 has it"
+    assert situation(glance(awaiting_work())).endswith("worker is next: its job was lost")
     done = loop(**{**WAITS, "outbox": PENDING})
-    assert situation(glance(done)) == "worker_timeout: 1 post(s) outstanding"
+    late = "Failed in round 1: the worker ran out of time"
+    assert situation(glance(done)) == f"{late}: 1 post outstanding"
     assert situation(glance(loop(**WAITS), inbox=True)).endswith("something is in its inbox")
-    assert situation(glance(loop(**WAITS))) == "worker_timeout"
+    assert situation(glance(loop(**WAITS))) == late
 
 
 @pytest.mark.parametrize(

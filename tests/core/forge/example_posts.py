@@ -26,7 +26,7 @@ from loop_kit.core.forge.review import finding_comment, review_body
 from loop_kit.core.forge.status import status_comment, status_reply
 from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop.base_branch import BaseView
-from loop_kit.core.loop.checking import is_approval_held
+from loop_kit.core.loop.checking import NOT_STARTED, is_approval_held
 from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.commands import Command, read_command
 from loop_kit.core.loop.machine import transition
@@ -206,7 +206,7 @@ WAITING = APPROVED.model_copy(
 )
 UNCHECKED = APPROVED.model_copy(
     update={
-        "checks": ChecksStatus(note="checks did not run: click Approve and run (build, lint)"),
+        "checks": ChecksStatus(note=f"{NOT_STARTED} (build, lint)"),
         "base": BaseView(behind=True),
         "base_branch": "main",
     }

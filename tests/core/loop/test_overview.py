@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop_kit.core.loop.overview import finding_lines, round_lines, running_line, usage_line
+from loop_kit.core.loop.overview import (
+    finding_lines,
+    round_lines,
+    running_line,
+    usage_line,
+    waiting_lines,
+)
 
 STATE: dict[str, Any] = {
     "round": 2,
@@ -104,9 +110,15 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(list(STATE)), JSON))
+def test_the_checks_that_an_approval_waits_for_are_listed() -> None:
+    assert waiting_lines({**STATE, "waiting_for": ["build", "li\nnt"]}) == ["build", "li nt"]
+    assert waiting_lines({**STATE, "waiting_for": ["x"] * 12})[-1] == "... 2 more"
+
+
+@given(st.dictionaries(st.sampled_from([*STATE, "waiting_for"]), JSON))
 def test_a_damaged_state_is_shown_as_far_as_it_can_be_read(state: dict[str, Any]) -> None:
-    lines = [*finding_lines(state), *round_lines(state), usage_line(state), running_line(state, 0)]
+    lines = [*finding_lines(state), *round_lines(state), *waiting_lines(state)]
+    lines += [usage_line(state), running_line(state, 0)]
 
     assert [line for line in lines if line is not None and "\n" in line] == []
 

@@ -52,8 +52,12 @@ class CheckReader:
         return read_checks(self._api, sha, self._conversations.take_checks(sha))
 
     def required_checks(self, branch: str) -> tuple[str, ...]:
-        """The names of the checks that the active rules of `branch` require."""
-        return required_checks(self._api, branch)
+        """The names of the checks that rules or classic protection of `branch` require.
+
+        Of the latter those that were read with the pull request.
+        """
+        classic = (one_line(name, _MAX_NAME) for name in self._conversations.required_on(branch))
+        return tuple(dict.fromkeys((*required_checks(self._api, branch), *classic)))
 
     def requires_current(self, branch: str) -> bool:
         """Whether a rule of `branch` asks that what is merged into it holds its tip."""

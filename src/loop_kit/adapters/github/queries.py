@@ -45,6 +45,8 @@ MERGE_FACTS = (
     " { requiredApprovingReviewCount requiredStatusCheckContexts } } } } }"
 )
 
+_PROTECTION = "baseRefName baseRef { refUpdateRule { requiredStatusCheckContexts } }"
+
 _ON_PULL = "query($owner: String!, $name: String!, $number: Int!, $after: String)"
 
 THREADS = (
@@ -67,11 +69,11 @@ _REVIEW = (
 )
 
 _CONVERSATION = (
-    f"pullRequest(number: $number) {{ id isDraft state merged {_LABELS}"
+    f"id isDraft state merged {_LABELS}"
     f" reviews(last: 50, {_REVIEW_STATES}) {{ {_EARLIER} nodes {{ {_REVIEW} }} }}"
     f" latestOpinionatedReviews(first: 50, writersOnly: true) {{ nodes {{ {_REVIEW} }} }}"
     " reviewThreads(last: 100) { totalCount nodes { id isResolved comments(first: 1) { nodes {"
-    " id fullDatabaseId body pullRequestReview { fullDatabaseId } } } } } }"
+    " id fullDatabaseId body pullRequestReview { fullDatabaseId } } } } }"
 )
 """The newest reviews with their comments, what is in force, and what began each conversation."""
 
@@ -98,7 +100,9 @@ def conversation(
 ) -> tuple[str, dict[str, int | str | None]]:
     """The query for a pull request and what people wrote there, and how an issue stands.
 
-    With a `commit` also for the first page of its checks.
+    With a `commit` also for the first page of its checks, and for those that classic protection of
+    the base branch requires: GitHub shows them to who may read, its other settings to
+    administrators alone.
     """
     declared = "" if issue is None else ", $issue: Int!"
     declared += ", $oid: GitObjectID!, $after: String" if commit else ""
@@ -106,7 +110,8 @@ def conversation(
     query = (
         f"query($owner: String!, $name: String!, $number: Int!{declared})"
         f" {{ viewer {{ login }} repository(owner: $owner, name: $name)"
-        f" {{ {_CONVERSATION}{of_issue} {_CHECKS if commit else ''} }} }}"
+        f" {{ pullRequest(number: $number) {{ {_CONVERSATION} {_PROTECTION if commit else ''} }}"
+        f"{of_issue} {_CHECKS if commit else ''} }} }}"
     )
     variables: dict[str, int | str | None] = {"number": number}
     variables |= {} if issue is None else {"issue": issue}

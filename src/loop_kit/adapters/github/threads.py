@@ -57,10 +57,15 @@ class Conversations:
         self._api = api
         self._read: dict[int, _Read] = {}
         self._checks: dict[str, Mapping[str, Any]] = {}
+        self._required: dict[str, tuple[str, ...]] = {}
 
     def take_checks(self, sha: str) -> Mapping[str, Any] | None:
         """What was asked along about the checks of a commit; it is given once."""
         return self._checks.pop(sha, None)
+
+    def required_on(self, branch: str) -> tuple[str, ...]:
+        """The checks that classic protection of a base branch requires, as far as it was read."""
+        return self._required.get(branch, ())
 
     def _ask(self, number: int, issue: int | None, commit: str) -> Mapping[str, Any]:
         """The answer; a token that may not read checks is asked about the rest alone."""
@@ -69,8 +74,15 @@ class Conversations:
                 asked = queries.conversation(number, issue, commit)
                 answer = self._api.query_repository(*asked)
                 self._checks[commit] = answer
+                self._learn_required(answer["pullRequest"] or {})
                 return answer
         return self._api.query_repository(*queries.conversation(number, issue))
+
+    def _learn_required(self, pull: Mapping[str, Any]) -> None:
+        rule = (pull.get("baseRef") or {}).get("refUpdateRule") or {}
+        names = filter(None, rule.get("requiredStatusCheckContexts") or ())
+        if pull:
+            self._required[str(pull["baseRefName"])] = tuple(names)
 
     def read(
         self,

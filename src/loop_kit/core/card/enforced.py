@@ -6,8 +6,9 @@ has already is left as it is.
 """
 
 import re
+from collections.abc import Callable, Sequence
 
-from loop_kit.core.card.scope import is_pattern
+from loop_kit.core.card.scope import ScopeRules, is_pattern
 from loop_kit.core.card.task import EXAMPLE_GOALS, TaskCard
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard
@@ -57,6 +58,32 @@ def accept_card(card: TaskCard, place: str) -> TaskCard:
                 anchor="card-scope",
             )
     return card
+
+
+def scope_warnings(
+    card: TaskCard, rules: ScopeRules, matches: Callable[[Sequence[str]], object]
+) -> list[str]:
+    """What the enforced scope of a card says in vain: it may be misspelt.
+
+    `matches` says whether patterns match a file.
+    """
+    enforced = [
+        ("out_of_scope", pattern, "It holds for new files.") for pattern in rules.out_of_scope
+    ]
+    if rules.strict:
+        allows = "With `scope: strict` it allows new files alone."
+        enforced += [("in_scope", pattern, allows) for pattern in rules.in_scope]
+    found = [
+        f"{one_line(pattern)!r} in {name} matches no file: check how it is written. {so}"
+        for name, pattern, so in enforced
+        if not matches((pattern,))
+    ]
+    if rules.strict and card.in_scope and not rules.in_scope:
+        found.append(
+            "`scope: strict` restricts nothing here: no entry of in_scope is a path or a pattern."
+            " Name files or folders there."
+        )
+    return found
 
 
 def why_unenforced(entry: str, *, is_first: bool = False) -> tuple[str, str] | None:

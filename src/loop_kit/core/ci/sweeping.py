@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from loop_kit.core.forge.render import headline
+from loop_kit.core.forge.heading import state_words
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.text.harmless import cell, cut, size_in_bytes
+from loop_kit.core.text.numbers import counted
 from loop_kit.core.text.sanitize import MAX_SUMMARY
 from loop_kit.frozen import frozen
 
@@ -158,16 +159,14 @@ def is_old_enough_to_delete(snapshot: LoopSnapshot) -> bool:
 def situation(snapshot: LoopSnapshot) -> str:
     """The loop's situation in a few words."""
     state, wants = snapshot.state, need(snapshot)
-    where = state.outcome.value if state.outcome else state.state.value
+    where = state_words(state)
     if wants is Need.JOB:
         gone = "its job was lost" if state.lease is None else f"run {state.lease.run_id} has it"
-        return f"round {state.last_round}, {where}: {gone}"
+        return f"{where}: {gone}"
     if wants is Need.RUN_END and state.interrupted_run is not None:
-        return f"round {state.last_round}, {where}: run {state.interrupted_run.run_id}"
-    if wants is Need.CHECKS:
-        return f"round {state.round}: {headline(state)}"
+        return f"{where}: run {state.interrupted_run.run_id}"
     if wants is Need.POSTS:
-        return f"{where}: {len(outbox.pending(state))} post(s) outstanding"
+        return f"{where}: {counted(len(outbox.pending(state)), 'post')} outstanding"
     seen = {Need.COMMANDS: "something is in its inbox", Need.REVIEWS: "a person has reviewed it"}
     return f"{where}: {seen[wants]}" if wants in seen else where
 
@@ -175,7 +174,7 @@ def situation(snapshot: LoopSnapshot) -> str:
 def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow:
     """The row of a loop that was continued."""
     if is_approval_held(after):
-        return SweepRow(task_id, found, Action.LEFT, headline(after))
+        return SweepRow(task_id, found, Action.LEFT, f"{state_words(after)}.")
     if after.is_running:
         return SweepRow(task_id, found, Action.DISPATCHED, f"Round {after.round} is dispatched.")
     if outbox.pending(after):
@@ -187,7 +186,8 @@ def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow
         Need.REVIEWS: Action.READ,
     }
     did = done.get(wanted, Action.HANDED)
-    return SweepRow(task_id, found, did, headline(after))
+    why = f" {after.error}" if after.error and after.outcome else ""
+    return SweepRow(task_id, found, did, f"{state_words(after)}.{why}")
 
 
 def totals(report: SweepReport) -> str:

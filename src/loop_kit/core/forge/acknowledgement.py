@@ -5,7 +5,8 @@ Once the loop has stopped it asks what the status comment asks, for people may r
 
 from loop_kit.core.agent.role import Role
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.forge.context import PostContext
+from loop_kit.core.forge.context import PostContext, link
+from loop_kit.core.forge.figures import clock_time
 from loop_kit.core.forge.findings import folded
 from loop_kit.core.forge.heading import heading
 from loop_kit.core.forge.render import branch, marker
@@ -52,9 +53,18 @@ def _running(state: LoopState, context: PostContext) -> list[str]:
     label = state.source.label
     take_off = f"take the label {code(label)} off, or comment" if label else "comment"
     return [
+        *_begun(state, context),
         *_who(state, context),
         f"Stop: {take_off} `/loop stop`. Edits of this issue count after `/loop refresh`.",
     ]
+
+
+def _begun(state: LoopState, context: PostContext) -> list[str]:
+    """When the loop began, and where its first round can be watched."""
+    at = clock_time(state.started_at)
+    run = context.run(state.lease.run_id) if state.lease and not state.history else None
+    log = [link("log of round 1", run)] if run else []
+    return [f"{' · '.join([f'Began at {at}', *log])}.", ""] if at else []
 
 
 def _who(state: LoopState, context: PostContext) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from loop_kit.core.forge.choices import choices
 from loop_kit.core.loop import outbox
-from loop_kit.core.loop.checking import is_approval_held
+from loop_kit.core.loop.checking import DID_NOT_RUN, is_approval_held
 from loop_kit.core.loop.policy import budget_to_continue, exceeded_budget
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.state import LoopState, Outcome, Phase
@@ -73,14 +73,25 @@ def _ways(state: LoopState) -> str | tuple[str, ...]:
         click = ready is not None and ready.status == "refused"
         merge = outbox.item_of(state, outbox.AUTO_MERGE)
         merges = merge is not None and merge.status == "done" and not merge.why
-        reads = _MERGES if merges else "read it and merge it; the loop never does."
-        return _CLICK if click else reads
+        return _CLICK if click else _MERGES if merges else _merge_it(state)
     if state.outcome is Outcome.CANCELLED:
         return _after_cancellation(state)
     if state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED:
         return _after_rounds(state)
     by_reason = state.outcome is Outcome.NEEDS_HUMAN and state.reasons
     return _after_needs_human(state) if by_reason else _after_failure(state)
+
+
+def _merge_it(state: LoopState) -> str:
+    """What a person does with approved work, what it lacks first."""
+    base = state.base
+    lacks = {
+        f"resolve its conflicts with {code(state.base_branch)}": base.conflicts,
+        "update its branch": base.behind and not base.conflicts,
+        "start its checks": state.checks.note.startswith(DID_NOT_RUN),
+    }
+    first = [words for words, is_so in lacks.items() if is_so]
+    return f"{', '.join([*first, 'read it'])} and merge it; the loop never does."
 
 
 def _while_running(state: LoopState) -> str:

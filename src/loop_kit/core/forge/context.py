@@ -58,6 +58,11 @@ class PostContext(NamedTuple):
         known = self.page and run_id and run_id.isdigit()
         return f"{self.page}/actions/runs/{run_id}" if known else None
 
+    @property
+    def runs(self) -> str | None:
+        """The runs of all workflows."""
+        return f"{self.page}/actions" if self.page else None
+
     def run_links(self, run_id: str | None) -> list[str]:
         """Links to the log of a run, and to the record of its attempts."""
         run = self.run(run_id)

@@ -1,7 +1,11 @@
 """What a loop, a round or an agent has used, as posts have it."""
 
+import re
+
 from loop_kit.core.loop.usage import Spent, Usage, cost_text
 from loop_kit.core.text.numbers import counted, duration, money, short
+
+_RECORDED = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d)")
 
 
 def spent(used: Usage | Spent) -> list[str]:
@@ -11,6 +15,12 @@ def spent(used: Usage | Spent) -> list[str]:
         cost = f"{short(used.tokens_in + (used.tokens_out or 0))} tokens"
     time = duration(used.agent_seconds) if used.agent_seconds else None
     return [each for each in (cost, time) if each]
+
+
+def clock_time(at: str | None) -> str | None:
+    """The hour and the minute of a recorded time."""
+    found = _RECORDED.match(at or "")
+    return f"{found[1]} UTC" if found else None
 
 
 def usage_text(usage: Usage) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from loop_kit.core.forge.choices import asked
 from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.figures import spent
-from loop_kit.core.loop.checking import is_approval_held
+from loop_kit.core.loop.checking import DID_NOT_RUN, is_approval_held
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.second_review import is_second_review_awaited
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
@@ -139,7 +139,8 @@ def _proofs(state: LoopState) -> tuple[str, ...]:
     facts = {
         "verify passed": verified,
         f"{counted(checks.passed, 'check')} passed": checks.passed,
-        "checks did not run": checks.note,
+        "checks did not run": checks.note.startswith(DID_NOT_RUN),
+        "checks were not read": checks.note and not checks.note.startswith(DID_NOT_RUN),
         f"conflicts with {branch}": base.conflicts,
         f"behind {branch}": base.behind and not base.conflicts,
     }

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from loop_kit.core.forge.findings import folded
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.base_moves import named_files
+from loop_kit.core.loop.checking import DID_NOT_RUN
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.core.text.plain_words import title
 
@@ -19,6 +20,7 @@ _START_CHECKS = (
     " `github-token` makes them start by themselves."
 )
 
+_NOT_READ = "The loop has approved without them: look at the checks before you merge."
 _LEFT_ALONE = (
     "The loop was not to update its branch. Merge the base branch and resolve the conflicts before"
     " you merge the pull request."
@@ -63,7 +65,10 @@ def _notes_on_checks(state: LoopState) -> tuple[Note, ...]:
     """Why an approval counts without checks, or how those of this loop are started."""
     if state.outcome is Outcome.APPROVED and state.checks.note:
         said = state.checks.note
-        return (Note(f"{said[0].upper()}{said[1:]}", _START_CHECKS),)
+        text = _START_CHECKS if said.startswith(DID_NOT_RUN) else _NOT_READ
+        return (Note(f"{said[0].upper()}{said[1:]}", text),)
+    if state.waiting_for:
+        return ()
     opened = outbox.item_of(state, outbox.PULL_REQUEST)
     by_job = opened is not None and opened.by == _JOB_TOKEN
     return (Note("Checks do not start by themselves: how to start them", _START_CHECKS),) * by_job

@@ -8,7 +8,7 @@ from typing import Literal
 
 from loop_kit.core.forge.advice import next_step
 from loop_kit.core.forge.context import PostContext, link
-from loop_kit.core.forge.figures import usage_text
+from loop_kit.core.forge.figures import clock_time, usage_text
 from loop_kit.core.forge.findings import final_sections, folded, open_table
 from loop_kit.core.forge.heading import doing, heading
 from loop_kit.core.forge.notes import status_notes
@@ -112,12 +112,26 @@ def _next(state: LoopState, context: PostContext) -> list[str]:
     if asked:
         return asked
     if state.outcome is None and state.state is not Phase.PAUSED:
-        log = context.run(state.lease.run_id) if state.lease and doing(state, context) else None
-        links = [f"[Log]({log})"] if log else []
         held = [next_step(state).capitalize(), ""] if is_approval_held(state) else []
-        return [*held, " · ".join([*links, *_COMMANDS])]
+        return [*held, " · ".join([*_progress(state, context), *_COMMANDS])]
     links = _links(state, context) if state.outcome is Outcome.APPROVED else []
     return [" ".join([f"**Next:** {next_step(state)}", " · ".join(links)]).rstrip()]
+
+
+def _progress(state: LoopState, context: PostContext) -> list[str]:
+    """Since when somebody works, or has to, and where that can be watched.
+
+    The next job is dispatched right after the round, and nothing is posted when it begins.
+    """
+    if is_approval_held(state):
+        return []
+    works = doing(state, context) is not None
+    url = context.run(state.lease.run_id) if works and state.lease else context.runs
+    words = "Log" if works else "Runs"
+    attempts = state.history[-1].attempts if state.history else ()
+    ended = attempts[-1].ended_at if attempts else state.started_at
+    at = clock_time(state.attempt.started_at if works and state.attempt else ended)
+    return [*([f"Since {at}"] if at else []), *([f"[{words}]({url})"] if url else [])]
 
 
 def _links(state: LoopState, context: PostContext) -> list[str]:

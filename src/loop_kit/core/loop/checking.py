@@ -36,7 +36,8 @@ from loop_kit.core.loop.rules import stalled
 from loop_kit.core.loop.rules.judgement import Judgement, listed
 from loop_kit.core.loop.state import ChecksStatus, LoopState, Outcome, Phase, Role, RuleNote
 
-NOT_STARTED = "checks did not run: click Approve and run, or use an App token"
+DID_NOT_RUN = "checks did not run"
+NOT_STARTED = f"{DID_NOT_RUN}: click Approve and run, or use an App token"
 MAX_FINDINGS = 20
 
 

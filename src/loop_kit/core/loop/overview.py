@@ -102,6 +102,14 @@ def finding_lines(state: Values) -> list[str]:
     ]
 
 
+def waiting_lines(state: Values) -> list[str]:
+    """The checks that an approval of this loop waits for, one line each."""
+    names = state.get("waiting_for")
+    found = [one_line(str(n), _MAX_TEXT) for n in names] if isinstance(names, list) else []
+    more = len(found) - _MAX_ROWS
+    return [*found[:_MAX_ROWS], *([f"... {more} more"] if more > 0 else [])]
+
+
 def round_lines(state: Values) -> list[str]:
     """One line for each of the last rounds."""
     records = list(_mappings(state.get("history")))
