@@ -68,6 +68,7 @@ SLOW = (
     "storms",
     "systems/test_other_systems.py",
     "test_patterns.py",
+    "usecases/test_large_reports.py",
 )
 STORMS = (
     "e2e/test_cancelled_jobs.py",

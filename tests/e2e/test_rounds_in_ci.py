@@ -28,12 +28,16 @@ def test_second_job_finds_the_state_on_the_branch_and_runs_round_two_to_approval
     assert first.code == 0, first.log
     assert first.outputs["continue"] == "true"
     assert first.outputs["decision"] == "changes_required"
-    (run,) = Path(first.outputs["record-path"]).iterdir()
+    report, run = sorted(Path(first.outputs["record-path"]).iterdir(), reverse=True)
     assert ":" not in run.name
+    page = report.read_text("utf-8")
+    assert "Change of round 1" in page
+    assert "What the reviewer reported" in page
     kept = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     reports = {f"r1_{role}_1/report.json" for role in ("worker", "reviewer")}
     results = {f"r1_{role}_1/result.json" for role in ("worker", "reviewer")}
-    assert {name for name in kept if "verify" not in name} == {"run.json", *reports, *results}
+    about = {"run.json", "settings.json"}
+    assert {name for name in kept if "verify" not in name} == {*about, *reports, *results}
     assert sum("verify" in name for name in kept) == 2
     assert hub.state()["state"] == "awaiting_work"
     assert hub.state()["continue_to"] == 2

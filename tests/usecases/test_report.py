@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from tests.core import builders as b
 from tests.usecases.report_loops import (
     HOSTILE,
-    RUN,
     committed,
     folder_of,
     long_loop,
@@ -159,41 +157,6 @@ def test_very_much_text_is_cut_and_says_so(tmp_path: Path) -> None:
     assert len(html) < 2_000_000
     assert "are left out here" in html
     assert "more characters" in html
-
-
-def test_a_transcript_of_50_mb_is_shown_from_both_ends_in_little_memory(tmp_path: Path) -> None:
-    state = loop()
-    folder = folder_of(tmp_path, state)
-    size = 50 * 1024 * 1024
-    for name in ("transcript.txt", "output.log"):
-        with (folder / "runs" / RUN / "r2_worker_1" / name).open("r+b") as stream:
-            stream.write(b"the beginning\n")
-            stream.truncate(size)
-            stream.seek(size)
-            stream.write(b"\nthe end\n")
-    tracemalloc.start()
-    html = render(ReportPage(sources(folder, state)).document(), "html")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert "the beginning" in html
-    assert "the end" in html
-    assert "bytes of transcript.txt are left out here" in html
-    assert len(html) < 2_000_000
-    assert peak < 20_000_000
-
-
-BOMB = "\x1b[3{}m\x1b[1mx\x1b[0m"
-
-
-def test_a_text_of_colours_and_brackets_makes_no_larger_page_than_any_other(tmp_path: Path) -> None:
-    bombs = {
-        "colours": "".join(BOMB.format(n % 8) for n in range(20_000)),
-        "brackets": "<>\"'&" * 20_000,
-        "lines": "\n" * 100_000,
-        "steps": f"{b.AT} Running: x\n" * 4_000,
-    }
-    for name, text in bombs.items():
-        assert len(html_of(tmp_path / name, loop(), text)) < 8_000_000, name
 
 
 def test_a_loop_of_many_rounds_fits_on_the_page(tmp_path: Path) -> None:

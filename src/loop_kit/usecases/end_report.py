@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.loop_dir.run_record import export_record
 from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
@@ -54,7 +55,7 @@ def report_end(
     files |= {"bundle-path": str(bundle)} if bundle else {}
     context.log.note(text)
     secrets = known_secrets(settings, environ)
-    record = _write_record(context, secrets)
+    record = _write_record(context, state, store, secrets)
     files |= {"record-path": str(record)} if record else {}
     redact = Redactor(secrets.values())
     summary = redact(
@@ -76,11 +77,18 @@ def report_end(
     return refused[-1] if refused else None
 
 
-def _write_record(context: JobContext, secrets: Mapping[str, str]) -> Path | None:
-    """The record of the attempts, for the step that keeps it as an artifact; None without one."""
-    target = context.folder / "record"
+def _write_record(
+    context: JobContext, state: LoopState, store: GitStore, secrets: Mapping[str, str]
+) -> Path | None:
+    """The record of the attempts and the report, for the step that keeps them; None without."""
+    target, forms = context.folder / "record", Forms(secrets)
     try:
-        export_record(context.site.runs, target, Forms(secrets))
+        export_record(context.site.runs, target, forms)
+        if target.is_dir():
+            from loop_kit.usecases.job_report import write_job_report
+
+            place = (GitRepository(context.site.git), context.forge.page)
+            write_job_report(target, state, store.read, *place, Redactor(forms))
     except OSError as error:
         context.log.warn(f"The record of the attempts is not kept: {error.strerror}.")
     return target if target.is_dir() else None

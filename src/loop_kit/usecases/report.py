@@ -7,7 +7,6 @@ and nothing is checked out.
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import borrow_objects
@@ -28,7 +27,6 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
-from loop_kit.defaults import text
 from loop_kit.errors import BadSetting, LoopError
 from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
@@ -38,15 +36,10 @@ from loop_kit.usecases.remote import remote_place
 from loop_kit.usecases.remote_loop import read_remote_loop
 from loop_kit.usecases.report_files import ReportFiles, read_file
 from loop_kit.usecases.report_page import ReportPage, Sources
-from loop_kit.usecases.report_rounds import Document
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from loop_kit.usecases.report_render import Format, render
 
 _MAX_STATE = 64 * 1024 * 1024
 _REMOTE = "origin"
-
-Format = Literal["html", "md"]
 
 
 @frozen
@@ -81,30 +74,6 @@ def write_report(request: ReportRequest) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, page.encode(errors="replace"), durable=False)
     return path
-
-
-def render(document: Document, form: Format) -> str:
-    """The report as text; whatever others wrote is escaped in HTML."""
-    return _environment().get_template(f"report.{form}.j2").render(document)
-
-
-def _environment() -> "Environment":
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
-
-    from loop_kit.core.text.harmless import cell, inline
-
-    environment = Environment(
-        loader=FunctionLoader(lambda name: text(f"report/{name}")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    harmless = {"inline": inline, "cell": cell}
-    for name, make in harmless.items():
-        environment.filters[name] = lambda value, limit, make=make: Markup(make(value, limit))  # noqa: S704
-    return environment
 
 
 # --- the loop here ----------------------------------------------------------------------------

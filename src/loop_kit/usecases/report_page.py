@@ -42,6 +42,7 @@ class Sources:
         card_now: The same card as a person has it now, None where that is not known.
         page: The repository's page on the forge, "" where it is unknown.
         next_steps: What the last run here said about how to continue.
+        detailed: Of how many of the newest rounds change and review are read; None for all.
     """
 
     state: LoopState
@@ -51,6 +52,7 @@ class Sources:
     card_now: bytes | None = None
     page: str = ""
     next_steps: Sequence[str] = ()
+    detailed: int | None = None
 
 
 class ReportPage:
@@ -58,16 +60,17 @@ class ReportPage:
 
     def __init__(self, sources: Sources) -> None:
         state = sources.state
-        known = _PULL.fullmatch(state.pull_request_url)
+        pull = _PULL.fullmatch(state.pull_request_url)
         self._sources = sources
-        self._links = PostContext(sources.page or (known[1] if known else ""))
+        self._links = PostContext(sources.page or (pull[1] if pull else ""))
         self._state = state
         self._files = sources.files
         self._raw_card = parse_json(sources.card)
         self._room = Room()
-        repository = sources.repository
-        self._rounds = Rounds(state, sources.files, repository, self._room, self._links)
         self._numbers = [record.round for record in state.history]
+        self._detailed = self._numbers[-sources.detailed :] if sources.detailed else self._numbers
+        known = (sources.files, sources.repository, frozenset(self._detailed))
+        self._rounds = Rounds(state, *known, self._room, self._links)
 
     def document(self) -> Document:
         """Everything that the page shows; what is newest is taken first, while there is room."""
@@ -97,6 +100,7 @@ class ReportPage:
             "state": self._data(),
             "is_cut": self._room.is_full or not self._room.has_any,
             "redacted": self._room.redacted,
+            "detailed": len(self._detailed) if len(self._detailed) < len(self._numbers) else None,
             "version": __version__,
         }
 
@@ -209,7 +213,7 @@ class ReportPage:
         texts = self._raw_card.get("acceptance_criteria")
         listed = [str(text) for text in texts][:100] if isinstance(texts, list) else []
         said: dict[str, dict[int, Mapping[str, Any]]] = {}
-        for number in self._numbers:
+        for number in self._detailed:
             for answer in answers(self._files.archived(number, bus.REVIEW_REPORT)):
                 said.setdefault(str(answer.get("id")), {})[number] = answer
         return [

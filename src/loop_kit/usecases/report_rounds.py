@@ -1,7 +1,7 @@
 """The sections of a report about single rounds: what was asked, done, found, and what it cost."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +33,25 @@ _PROGRAMS = {"", "second", VERIFICATION, CHECKS}
 
 
 class Rounds:
-    """Makes the section of each round of a loop; `repository` is None where its commits are not."""
+    """Makes the section of each round of a loop.
+
+    `repository` is None where its commits are not; change and review are read of the rounds
+    `detailed` alone.
+    """
 
     def __init__(
         self,
         state: LoopState,
         files: ReportFiles,
         repository: GitRepository | None,
+        detailed: Collection[int],
         room: Room,
         links: PostContext,
     ) -> None:
         self._state = state
         self._files = files
         self._repository = repository
+        self._detailed = detailed
         self._room = room
         self._links = links
         self._records = {record.round: record for record in state.history}
@@ -57,7 +63,10 @@ class Rounds:
         used = total(attempts)
         raised = [f for f in self._state.findings if f.round == number]
         patch = self._patch(record, raised)
-        review = self._files.archived(number, bus.REVIEW_REPORT)
+        is_detailed = number in self._detailed
+        review = self._files.archived(number, bus.REVIEW_REPORT) if is_detailed else {}
+        has_second = any(one.role is Role.SECOND_REVIEWER for one in attempts)
+        second = self._files.archived(number, bus.SECOND_REVIEW_REPORT) if has_second else {}
         return {
             "number": number,
             "decision": ((record.decision if record else None) or "no verdict").replace("_", " "),
@@ -71,6 +80,7 @@ class Rounds:
             "rules": [(note.rule, visible(note.text)) for note in record.rules] if record else [],
             "worker_notes": self._worker_notes(number),
             "summary": self._room.take(str(review.get("summary") or ""), _MAX_NOTE),
+            "second_summary": self._room.take(str(second.get("summary") or ""), _MAX_NOTE),
             "criteria": self._criteria(review),
             "people": self._people(number),
             "raised": [self.finding(f) for f in raised if f.id not in patch.placed],
@@ -128,6 +138,8 @@ class Rounds:
         """The change of a round; nothing where it cannot be had, or the page is full."""
         repository = self._repository
         if repository is None or record is None or not self._room.has_any:
+            return AnnotatedPatch()
+        if record.round not in self._detailed:
             return AnnotatedPatch()
         parent, head = record.parent_sha, record.head_sha
         if parent == head:

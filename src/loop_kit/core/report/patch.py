@@ -59,7 +59,7 @@ class _Reader:
         hunk = _HUNK.match(line)
         if line.startswith("diff --git "):
             self._in_hunk = False
-            self._add("file", line.removeprefix("diff --git "))
+            self._add("file", _names(line.removeprefix("diff --git ")))
         elif hunk:
             self._in_hunk, self._number = True, int(hunk[1])
             self._add("hunk", line)
@@ -85,3 +85,9 @@ class _Reader:
         if not self._blocks or self._blocks[-1][0] != kind:
             self._blocks.append((kind, [], None))
         self._blocks[-1][1].append(cut_line(line))
+
+
+def _names(header: str) -> str:
+    """The name of a file in a diff's header, both where the file was renamed."""
+    old, new = header[: len(header) // 2], header[len(header) // 2 + 1 :]
+    return old[2:] if old[2:] == new[2:] else header
