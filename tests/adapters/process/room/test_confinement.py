@@ -1,6 +1,7 @@
 """What a run is told about the rooms of its programs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.adapters.process.room.test_rooms import RUNGS
 
 import loop_kit
 from loop_kit.adapters.process import process
@@ -15,6 +17,7 @@ from loop_kit.adapters.process.fresh_home import FreshHome
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
 from loop_kit.adapters.process.room.rungs import Choice, Rung, candidates
+from loop_kit.adapters.process.room.surroundings import sockets
 from loop_kit.adapters.workspaces.shell import Box, run_shell
 from loop_kit.ports import SandboxUnavailable
 
@@ -120,6 +123,48 @@ def test_a_cache_is_filled_for_good_only_where_it_is_shared(
     made = rooms(Choice(candidates(in_job=False)[0]), environ=environ, shared=shared)
     assert exit_code(made.verify, workspace, f"touch {cache}/wheel") == 0
     assert (cache / "wheel").exists() == is_shared
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=str)
+def test_what_a_runner_is_registered_by_cannot_be_read(tmp_path: Path, rung: Rung) -> None:
+    workspace, runner = tmp_path / "workspace", tmp_path / "home" / "actions-runner"
+    temp = runner / "_work" / "_temp"
+    for folder in (workspace, temp, runner / "_diag"):
+        folder.mkdir(parents=True)
+    for name in (".credentials", ".credentials_rsaparams", "_diag/Worker.log"):
+        (runner / name).write_text("secret\n")
+    environ = {**os.environ, "HOME": str(runner.parent), "RUNNER_TEMP": str(temp)}
+    made = rooms(Choice(rung), environ=environ)
+
+    command = f"! cat {runner}/.cred* {runner}/_diag/* 2>/dev/null | grep secret"
+    assert exit_code(made.verify, workspace, command) == 0
+
+
+def test_a_runner_is_found_by_its_program_where_its_folders_are_elsewhere(tmp_path: Path) -> None:
+    worker = tmp_path / "runner" / "bin" / "Runner.Worker"
+    worker.parent.mkdir(parents=True)
+    shutil.copy(shutil.which("sh") or "/bin/sh", worker)
+    code = (
+        "from loop_kit.adapters.process.room.surroundings import secret;"
+        " print(*secret({'RUNNER_TEMP': '/elsewhere/work/_temp'}, ()))"
+    )
+    argv = [str(worker), "-c", f'{sys.executable} -c "{code}"; exit $?']
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    assert f"{tmp_path}/runner/.credentials" in done.stdout.split()
+    assert "/elsewhere/.credentials" in done.stdout.split()
+
+
+def test_sockets_that_start_programs_outside_are_known(tmp_path: Path) -> None:
+    (tmp_path / f"tmux-{os.getuid()}").mkdir()
+    (tmp_path / f"tmux-{os.getuid()}" / "default").touch()
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMUX": "/elsewhere/tmux,1,0"}
+
+    found = set(sockets(environ))
+
+    assert {"/run/docker.sock", f"/run/user/{os.getuid()}/bus", "/elsewhere/tmux"} <= found
+    named = ("bus", "docker.sock", "systemd/private", f"tmux-{os.getuid()}/default")
+    assert {f"{tmp_path}/{name}" for name in named} <= found
 
 
 SLOW_TO_IMPORT = "enum functools collections contextlib dataclasses json pathlib re signal typing"

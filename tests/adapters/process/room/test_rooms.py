@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -124,8 +125,6 @@ def test_no_environment_of_another_process_can_be_read(place: Place, rung: Rung)
 def test_without_a_network_only_the_rooms_own_programs_reach_each_other(
     place: Place, rung: Rung
 ) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         code = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
@@ -162,6 +161,47 @@ def test_a_rung_that_breaks_a_promise_is_not_taken_and_the_reason_is_given(place
     assert choice.rung is Rung.NONE
     assert choice.refused == (f"{RUNGS[0]}: {place.workspace} can be written",)
     assert list(place.workspace.iterdir()) == []
+
+
+def test_a_room_that_keeps_nothing_is_refused_with_every_reason(place: Place) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path := str(place.folder / "socket"))
+        server.listen()
+        promises = Promises(
+            orchestrator=orchestrator(),
+            unreadable=(str(place.secret),),
+            unwritable=(str(place.outside),),
+            sockets=(path,),
+        )
+        temp = str(place.folder)
+        plan = place.plan(network="none")
+        choice = choose([Rung.NONE], lambda: plan, promises, place.run, temp)
+
+    (refused,) = choice.refused
+    for reason in (
+        "the environment of loop-kit can be read",
+        f"{place.secret} can be read",
+        "/canary can be read",
+        f"{path} can be reached",
+        "the network can be reached",
+        f"{place.outside} can be written",
+    ):
+        assert reason in refused
+    assert list(place.outside.iterdir()) == []
+
+
+def test_a_program_has_no_right_that_its_user_has_not(place: Place, rung: Rung) -> None:
+    _, printed = place.sh(
+        rung, "grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Groups):' /proc/$$/status"
+    )
+    found = dict(line.split(":", 1) for line in printed.splitlines())
+    rights = {name: int(value.strip() or "0", 16) for name, value in found.items() if "Cap" in name}
+
+    assert (rights["CapPrm"], rights["CapEff"], rights["CapAmb"]) == (0, 0, 0)
+    assert found["NoNewPrivs"].strip() == "1"
+    if rung in {Rung.ROOT, Rung.SUDO}:
+        assert rights["CapBnd"] == 0
+        assert found["Groups"].strip() == ""
 
 
 def test_no_program_reads_a_disk_or_sets_what_the_kernel_starts(place: Place, rung: Rung) -> None:

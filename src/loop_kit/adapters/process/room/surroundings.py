@@ -1,5 +1,6 @@
 """What an environment says about the machine: where caches, tools, secrets and sockets are."""
 
+import glob
 import os
 import re
 import sys
@@ -31,6 +32,12 @@ _CLOUDS = {
     "CLAUDE_CODE_USE_FOUNDRY": ".azure",
 }
 _SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
+_SOCKETS_OF_USERS = ("docker.sock", "podman/podman.sock", "bus", "systemd/private", "tmux-{user}/*")
+"""Below the folder that a session has for such; who reaches one has programs started outside."""
+_TERMINALS_AND_SCREENS = ("/tmp/tmux-{user}/*", "/run/screen/S-*/*", "/tmp/.X11-unix/*")  # noqa: S108
+_RUNNER = "Runner."
+_OF_A_RUNNER = (".credentials", ".credentials_rsaparams", ".credentials_migrated", "_diag")
+"""What a runner is registered by, with which one takes its place, and its logs."""
 _NOT_SHOWN = ("HOME", "TMPDIR", "TEMP", "TMP", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "GIT_ASKPASS")
 _COVERED = ("/tmp", "/var/tmp", "/run", "/dev/shm")  # noqa: S108
 _CLOSED_BY_LANDLOCK = ("/home", "/root", "/mnt", "/media", "/srv")
@@ -63,7 +70,25 @@ def secret(environ: Mapping[str, str], seen: Iterable[str]) -> Iterator[str]:
     if _is_below_root(home):
         yield from (f"{home}/{name}" for name in _LOGINS)
     yield from (f"{environ[name]}/{file}" for name, file in _LOGINS_ELSEWHERE if name in environ)
+    yield from (f"{folder}/{name}" for folder in _runners(environ) for name in _OF_A_RUNNER)
     yield from sockets(environ)
+
+
+def _runners(environ: Mapping[str, str]) -> Iterator[str]:
+    """Where the runner of this job may be installed: above its folders, or as our ancestor says."""
+    temp = environ.get("RUNNER_TEMP", "")
+    if _is_below_root(temp):
+        yield os.path.dirname(os.path.dirname(os.path.normpath(temp)))
+    pid = os.getpid()
+    while pid > 1:
+        try:
+            program = os.readlink(f"/proc/{pid}/exe")
+            status = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            return
+        if os.path.basename(program).startswith(_RUNNER):
+            yield os.path.dirname(os.path.dirname(program))
+        pid = int(status.rpartition(b")")[2].split()[1])
 
 
 def steering(environ: Mapping[str, str]) -> Iterator[str]:
@@ -76,9 +101,14 @@ def steering(environ: Mapping[str, str]) -> Iterator[str]:
 def sockets(environ: Mapping[str, str]) -> Iterator[str]:
     """Sockets through which one gets the rights of others."""
     yield from _SOCKETS
-    runtime, home = environ.get("XDG_RUNTIME_DIR"), environ.get("HOME")
-    if runtime:
-        yield from (f"{runtime}/{name}" for name in ("docker.sock", "podman/podman.sock", "bus"))
+    user = str(os.getuid()) if hasattr(os, "getuid") else ""
+    home = environ.get("HOME")
+    runtimes = dict.fromkeys((environ.get("XDG_RUNTIME_DIR"), f"/run/user/{user}"))
+    named = [f"{runtime}/{name}" for runtime in runtimes if runtime for name in _SOCKETS_OF_USERS]
+    for pattern in (*named, *_TERMINALS_AND_SCREENS):
+        path = pattern.replace("{user}", user)
+        yield from sorted(glob.glob(path)) if path.endswith("*") else (path,)
+    yield environ.get("TMUX", "").partition(",")[0]
     if home:
         yield f"{home}/.docker/run/docker.sock"
     yield environ.get("DOCKER_HOST", "").removeprefix("unix://")
