@@ -98,11 +98,12 @@ def test_a_verify_command_that_fails_at_the_base_is_reported(repo: Repo) -> None
     assert "It fails: test -e proof (exit code 1)" in repo.run("--max-rounds", "1").out
 
 
-def test_two_fresh_commands_after_init_lead_to_a_card(repo: Repo) -> None:
+def test_two_fresh_commands_after_init_and_an_edit_lead_to_a_card(repo: Repo) -> None:
     subprocess.run(["rm", "-r", str(repo.folder)], check=True)
     repo.loop("init")
     example = repo.folder / "examples" / "task_card.json"
-    (repo.folder / "task_card.json").write_bytes(example.read_bytes())
+    edited = example.read_text().replace("Say in one or two", "What I want in two")
+    (repo.folder / "task_card.json").write_text(edited)
 
     assert repo.run().code == 0
 
@@ -185,3 +186,15 @@ def test_init_says_what_to_commit_and_what_to_type_next(repo: Repo) -> None:
     copy = next(line for line in lines if line.startswith("  cp "))
     subprocess.run(copy, shell=True, cwd=repo.root, check=True)
     assert (repo.folder / "task_card.json").exists()
+
+
+def test_a_run_without_an_agent_says_what_installs_one_and_names_no_transcripts(
+    repo: Repo,
+) -> None:
+    (repo.bin / "codex").unlink()
+    repo.extra = {"PATH": f"{repo.bin}:/usr/bin:/bin"}
+    result = repo.run()
+
+    assert result.code == 2, result.text
+    assert "Install codex (`npm install --global @openai/codex@0.169.0`)" in result.text
+    assert "Transcripts" not in result.text

@@ -195,7 +195,10 @@ class _LocalRun:
         """Say where the work is and how the loop is continued; `loop status` says it again."""
         lines = branch.deliver(state)
         if state.outcome is not None and state.resume_phase is not None:
-            lines += [f"Transcripts are in {self._folder / 'logs'}.", *before_resuming(state)]
+            logs = self._folder / "logs"
+            if any(logs.glob("*_dispatch.log")):
+                lines.append(f"Transcripts are in {logs}.")
+            lines += before_resuming(state)
             for means, options in ways_to_resume(state):
                 words = resume_words(self._request.argv or ["run"], options)
                 lines += [means, f"  {shlex.join(['loop', *words])}"]

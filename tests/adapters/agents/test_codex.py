@@ -141,7 +141,8 @@ def test_the_transcript_holds_the_call_the_output_and_the_end(tmp_path: Path) ->
 def test_a_backend_that_is_not_installed_says_so_and_costs_nothing(tmp_path: Path) -> None:
     cli = install(tmp_path, "other")
     agent = codex(type(cli.setup)(environment={"PATH": "", "HOME": ""}, logs=tmp_path))
-    assert "Install codex and put it on PATH" in agent.check()
+    install_command = "`npm install --global @openai/codex@0.169.0`"
+    assert f"Install codex ({install_command}) and put it on PATH" in agent.check()
     assert codex(install(tmp_path / "there", "codex").setup).check() == ""
 
 

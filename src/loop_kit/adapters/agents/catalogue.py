@@ -150,3 +150,12 @@ _OPENCODE = KnownProgram(
 KNOWN: Mapping[str, KnownProgram] = MappingProxyType(
     {program.name: program for program in (_CODEX, _CLAUDE, _OPENCODE)}
 )
+
+
+def explain_missing(backend: str, program: str) -> str:
+    """That the program of a backend is not there, and what puts it there."""
+    command = f" (`{KNOWN[backend].install}`)" if backend in KNOWN else ""
+    return (
+        f"Cannot find executable for backend={backend}. Install {program}{command} and put it on"
+        " PATH, or choose another backend: `loop doctor` says which can run here."
+    )

@@ -14,6 +14,7 @@ from errno import ENOEXEC
 from pathlib import Path
 from typing import Any, Protocol
 
+from loop_kit.adapters.agents.catalogue import explain_missing
 from loop_kit.adapters.agents.own_home import Homes
 from loop_kit.adapters.agents.transcript import Transcript
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
@@ -178,10 +179,7 @@ class CommandLineAgent:
             return self._setup.refusal
         if self._executable():
             return ""
-        return (
-            f"Cannot find executable for backend={self.name}."
-            f" Install {self._missing} and put it on PATH, or choose another backend."
-        )
+        return explain_missing(self.name, self._missing)
 
     def run(self, assignment: Assignment, reporter: Reporter) -> AgentExit:
         """Run one attempt to its end; nothing it started is alive afterwards."""
