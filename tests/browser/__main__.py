@@ -1,4 +1,4 @@
-"""Writes pages of `loop report`: of a demo, of 200 rounds, of hostile text, and a bad page.
+"""Writes pages of `loop report`: a usual one, of a demo, of 200 rounds, of hostile text, a bad one.
 
 python -m tests.browser FOLDER
 """
@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.browser.usual import usual_page
 from tests.usecases.report_loops import HOSTILE, RUN, folder_of, long_loop, loop, page_of, sources
 
 from loop_kit.usecases.report import ReportRequest, render, write_report
@@ -30,6 +31,7 @@ def write_pages(target: Path, scratch: Path) -> None:
     command = (sys.executable, "-P", "-m", "loop_kit", "demo", "--dir", str(demo))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     write_report(ReportRequest(demo, os.environ, output=str(target / "demo.html")))
+    (target / "usual.html").write_text(render(usual_page(scratch / "usual"), "html"), "utf-8")
     long = page_of(scratch / "long", long_loop(ROUNDS, "the median of an even list is still wrong"))
     (target / "long.html").write_text(render(long.document(), "html"), "utf-8")
     (target / "hostile.html").write_text(_hostile(scratch / "hostile"), "utf-8", "replace")

@@ -141,6 +141,12 @@ def test_what_people_did_is_in_the_round_in_which_they_did_it(tmp_path: Path) ->
     assert "F2 was waived" in told[6]
 
 
+def test_a_round_whose_record_is_elsewhere_names_the_command_that_gets_it(tmp_path: Path) -> None:
+    rounds = page_of(tmp_path, long_loop(3)).document()["rounds"]
+    command = "gh run download 1003 --name loop-T-001-r3 --dir .loop/runs"
+    assert [round_["download"] for round_ in rounds] == [command, None, None]
+
+
 def test_a_card_that_was_edited_since_shows_the_difference(tmp_path: Path) -> None:
     state = loop()
     folder = folder_of(tmp_path, state)

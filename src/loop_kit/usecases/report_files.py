@@ -6,7 +6,7 @@ neither its size nor the memory for it grows with what agents have printed.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, open_plain, read_plain
 from loop_kit.core.loop import bus, run_names, run_record
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.loop.usage import AttemptRecord
 from loop_kit.core.text.sanitize import visible
 
 MAX_TEXT = 100_000
@@ -73,6 +74,12 @@ class ReportFiles:
         if self.run is None:
             return ""
         return read_ends(self.run / run_record.attempt_folder(round_, role, number) / name)
+
+    def has_attempt(self, round_: int, attempts: Iterable[AttemptRecord]) -> bool:
+        """Whether the record has one of these attempts of a round."""
+        names = (run_record.attempt_folder(round_, one.role, one.number) for one in attempts)
+        run = self.run
+        return run is not None and any((run / name).is_dir() for name in names)
 
     def verify_output(self, sha: str) -> str:
         """What the verify commands printed at a commit."""

@@ -212,22 +212,22 @@ class ReportPage:
         """Each criterion by round as the reviewers answered, with the newest evidence."""
         texts = self._raw_card.get("acceptance_criteria")
         listed = [str(text) for text in texts][:100] if isinstance(texts, list) else []
-        said: dict[str, dict[int, Mapping[str, Any]]] = {}
+        known: dict[str, dict[int, Mapping[str, Any]]] = {}
         for number in self._detailed:
             for answer in answers(self._files.archived(number, bus.REVIEW_REPORT)):
-                said.setdefault(str(answer.get("id")), {})[number] = answer
+                known.setdefault(str(answer.get("id")), {})[number] = answer
         return [
-            self._criterion(f"C{n}", text, said.get(f"C{n}", {}))
+            self._criterion(f"C{n}", text, known.get(f"C{n}", {}))
             for n, text in enumerate(listed, 1)
         ]
 
-    def _criterion(self, id_: str, text: str, said: Mapping[int, Mapping[str, Any]]) -> Document:
-        last = max(said, default=None)
-        evidence = "" if last is None else str(said[last].get("evidence") or "")
+    def _criterion(self, id_: str, text: str, known: Mapping[int, Mapping[str, Any]]) -> Document:
+        last = max(known, default=None)
+        evidence = "" if last is None else str(known[last].get("evidence") or "")
         return {
             "id": id_,
             "text": self._room.take(text, 1_000),
-            "runs": runs(self._numbers, lambda number: _met(said.get(number))),
+            "runs": runs(self._numbers, lambda number: _met(known.get(number))),
             "evidence": self._room.take(evidence, 1_000),
             "round": last,
         }

@@ -14,6 +14,7 @@ from loop_kit.core.loop.rounds import RoundRecord
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.loop.usage import AttemptRecord, Spent, cost_text
 from loop_kit.core.loop.wording import provenance_words, raised_by_words
+from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.report.changes import changed_blocks
 from loop_kit.core.report.colours import coloured
 from loop_kit.core.report.patch import AnnotatedPatch, Block, annotated
@@ -87,6 +88,7 @@ class Rounds:
             "patch": [self.block(block) for block in patch.blocks],
             "verify": self._coloured(self._files.verify_output(record.head_sha if record else "")),
             "links": self._round_links(record),
+            "download": self._download(record, attempts),
             "attempts": [self._attempt(number, one) for one in attempts],
         }
 
@@ -124,15 +126,15 @@ class Rounds:
 
     def _people(self, number: int) -> list[str]:
         """What people raised, wrote and decided in a round."""
-        told = []
+        lines = []
         for finding in self._state.findings:
             if finding.round == number and finding.by not in _PROGRAMS:
-                told.append(f"{finding.by} raised {finding.id}: {finding.reason}")
+                lines.append(f"{finding.by} raised {finding.id}: {finding.reason}")
             if finding.closed_round == number and finding.status in {"waived", "dismissed"}:
-                told.append(f"{finding.id} was {finding.status}: {finding.closed_why}")
+                lines.append(f"{finding.id} was {finding.status}: {finding.closed_why}")
             if finding.round == number:
-                told += [f"{r.by} about {finding.id}: {r.text}" for r in finding.remarks]
-        return [self._room.take(line, 1_000) for line in told[:50]]
+                lines += [f"{r.by} about {finding.id}: {r.text}" for r in finding.remarks]
+        return [self._room.take(line, 1_000) for line in lines[:50]]
 
     def _patch(self, record: RoundRecord | None, findings: Sequence[Finding]) -> AnnotatedPatch:
         """The change of a round; nothing where it cannot be had, or the page is full."""
@@ -172,6 +174,17 @@ class Rounds:
             ("record of the job", f"{run}#artifacts" if run else None),
         )
         return [(words, url) for words, url in named if url]
+
+    def _download(
+        self, record: RoundRecord | None, attempts: Sequence[AttemptRecord]
+    ) -> str | None:
+        """The command that gets the record of a round's job, where it is not here."""
+        if record is None or self._files.has_attempt(record.round, attempts):
+            return None
+        if not (self._links.page and record.run_id.isdigit()):
+            return None
+        name = f"loop-{self._state.task_id}-r{record.round}"
+        return f"gh run download {record.run_id} --name {name} --dir {LOOP_DIR}/runs"
 
     # --- attempts ------------------------------------------------------------------------------
 

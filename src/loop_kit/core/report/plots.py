@@ -98,11 +98,11 @@ def _plot(
             label = f"Round {number}, {series.replace('_', ' ')}: {words(value)}"
             x, wide = round((place + 0.1) * width, 3), round(width * 0.8, 3)
             bars.append(Bar(series, x, round(top, 2), wide, round(height, 2), label))
-    said = ", ".join(f"round {n} {words(value)}" for n, value in sums.items())
+    listed = ", ".join(f"round {n} {words(value)}" for n, value in sums.items())
     if len(sums) > _MAX_WORDS:
-        said = f"{len(sums)} rounds, at most {words(most)} each"
+        listed = f"{len(sums)} rounds, at most {words(most)} each"
     whole = (
         f"{words(sum(sums.values()))} in all" if adds_up else f"{words([*sums.values()][-1])} now"
     )
     shown = list(dict.fromkeys(bar.series for bar in bars))
-    return Plot(title, f"{title}: {said}; {whole}", words(most), whole, shown, bars, len(rounds))
+    return Plot(title, f"{title}: {listed}; {whole}", words(most), whole, shown, bars, len(rounds))
