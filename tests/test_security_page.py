@@ -6,6 +6,7 @@ import ast
 
 import pytest
 from tests.hostile import page, rows
+from tests.hostile.__main__ import lines
 from tests.hostile.scene import modes
 from tests.pages import ROOT, section
 
@@ -34,6 +35,16 @@ def test_every_cell_names_a_test_that_is_there() -> None:
 @pytest.mark.parametrize("path", sorted(set(page.FURTHER.values())))
 def test_the_tests_in_detail_are_there(path: str) -> None:
     assert [name for name in functions_in(path) if name.startswith("test_")]
+
+
+def test_a_row_that_breaks_where_it_is_not_promised_is_no_failure() -> None:
+    verdicts = [rows.Verdict(13, False, "home is open"), rows.Verdict(14, False, "a hook ran")]
+
+    first, second, last = lines({"none": verdicts})
+
+    assert first.endswith("cannot be read (not promised here): home is open")
+    assert second.endswith("are never run: a hook ran")
+    assert last == "30 of 31 rows hold in every mode in which they are promised."
 
 
 def test_every_row_is_tried() -> None:

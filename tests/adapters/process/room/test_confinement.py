@@ -17,7 +17,7 @@ from loop_kit.adapters.process.fresh_home import FreshHome
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.room.rooms import Rooms, Wishes
 from loop_kit.adapters.process.room.rungs import Choice, Rung, candidates
-from loop_kit.adapters.process.room.surroundings import sockets
+from loop_kit.adapters.process.room.surroundings import secret, sockets
 from loop_kit.adapters.workspaces.shell import Box, run_shell
 from loop_kit.ports import SandboxUnavailable
 
@@ -153,6 +153,13 @@ def test_a_runner_is_found_by_its_program_where_its_folders_are_elsewhere(tmp_pa
 
     assert f"{tmp_path}/runner/.credentials" in done.stdout.split()
     assert "/elsewhere/.credentials" in done.stdout.split()
+
+
+def test_secrets_of_a_pod_are_hidden_unless_the_agent_is_meant_to_have_them() -> None:
+    environ = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/eks/token"}
+
+    assert {"/var/run/secrets", "/eks/token"} <= {*secret(environ, ())}
+    assert "/eks/token" not in {*secret(environ, environ)}
 
 
 def test_sockets_that_start_programs_outside_are_known(tmp_path: Path) -> None:

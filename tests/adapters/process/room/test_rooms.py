@@ -15,6 +15,7 @@ from tests.adapters.process.test_namespace import marked
 from loop_kit.adapters.files.owned_folder import PREFIX
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.namespace import Bare
+from loop_kit.adapters.process.room.mounts import OF_A_HOME
 from loop_kit.adapters.process.room.plan import RoomPlan
 from loop_kit.adapters.process.room.rungs import Rung, box_of, candidates, choose, orchestrator
 from loop_kit.adapters.process.room.selftest import Promises
@@ -109,6 +110,19 @@ def test_credentials_in_a_home_and_what_is_hidden_cannot_be_read(place: Place, r
     secret = f"cat ~/.gitconfig {place.home}/.config/gh/hosts.yml {place.secret}"
     assert "secret" not in place.sh(rung, f"{secret} 2>/dev/null")[1]
     assert "alias" not in place.sh(rung, f"{secret} 2>/dev/null")[1]
+
+
+def test_whatever_programs_keep_credentials_in_cannot_be_read(place: Place, rung: Rung) -> None:
+    files = [place.home / name for name in OF_A_HOME]
+    files = [path / "file" if path.is_dir() else path for path in files]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("_auth = s3cret\n")
+
+    _, printed = place.sh(rung, f"cat {' '.join(map(str, files))} 2>/dev/null")
+
+    assert "s3cret" not in printed
+    assert all(path.read_text() == "_auth = s3cret\n" for path in files)
 
 
 def test_nothing_outside_can_be_written(place: Place, rung: Rung) -> None:

@@ -31,6 +31,16 @@ OF_A_HOME = (
     *(".netrc", ".docker", ".ssh", ".aws", ".azure", ".kube", ".gnupg", ".npmrc", ".pypirc"),
     *(".git-credentials", ".gitconfig", ".config/git", ".config/gh", ".config/gcloud"),
     *(".local/share/keyrings", ".terraform.d", ".cargo/credentials.toml", ".m2/settings.xml"),
+    *(
+        ".cargo/credentials",
+        ".gem/credentials",
+        ".composer/auth.json",
+        ".config/composer/auth.json",
+    ),
+    *(".config/containers/auth.json", ".config/github-copilot", ".config/glab-cli", ".config/hub"),
+    *(".config/rclone", ".config/op", ".config/doctl", ".fly", ".boto", ".s3cfg", ".vault-token"),
+    *(".pgpass", ".my.cnf", ".password-store", ".gemini/oauth_creds.json", ".Xauthority"),
+    *(".mozilla", ".config/google-chrome", ".config/chromium", ".bash_history", ".zsh_history"),
 )
 """Where programs keep credentials, and where git is told which programs to run."""
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "kvm", "dri")
@@ -73,7 +83,9 @@ class Mounts:
         layered = [path for path in _real(plan.layered) if os.path.isdir(path)]
         for path in layered:
             yield path, 0, self._layer, (path, _open(path), scratch)
-            yield from ((f"{path}/{name}", 2, self._remove, (path, name)) for name in OF_A_HOME)
+            for name in OF_A_HOME:
+                if os.path.lexists(f"{path}/{name}"):
+                    yield f"{path}/{name}", 2, self._remove, (path, name)
         for path in _mounted_below(layered):
             if (opened := _try(path)) is not None:
                 yield path, 0, _bind_if_allowed, (opened, path)

@@ -19,7 +19,9 @@ _CACHES = (
 """Variables with the folders in which tools expect to write, outside the home too."""
 _COMMAND_FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE")
 _RUNNER_FILES = (*_COMMAND_FILES, "GITHUB_STEP_SUMMARY", "GITHUB_EVENT_PATH")
+_OF_A_POD = ("/run/secrets", "/var/run/secrets")
 _CREDENTIAL_FILES = (
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE", "PGPASSFILE", "XAUTHORITY"),
     *("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"),
     *("KUBECONFIG", "NETRC", "DOCKER_CONFIG", "GIT_CONFIG_GLOBAL", "NPM_CONFIG_USERCONFIG"),
     *("AZURE_CONFIG_DIR", "CLOUDSDK_CONFIG", "GH_CONFIG_DIR", "GNUPGHOME", "SSH_AUTH_SOCK"),
@@ -63,6 +65,7 @@ def secret(environ: Mapping[str, str], seen: Iterable[str]) -> Iterator[str]:
     for name in _RUNNER_FILES:
         if environ.get(name):
             yield from (os.path.dirname(environ[name]), environ[name])
+    yield from _OF_A_POD
     for name in _CREDENTIAL_FILES:
         if environ.get(name) and name not in seen:
             yield environ[name]
