@@ -36,6 +36,7 @@ SLOW = (
     "cli/test_leaks.py",
     "cli/test_migration.py",
     "cli/test_migration_page.py",
+    "cli/test_mistakes.py",
     "cli/test_output.py",
     "cli/test_own_code.py",
     "cli/test_pages.py",

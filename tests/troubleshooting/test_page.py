@@ -11,8 +11,8 @@ from loop_kit.core.loop.outcomes import Outcome, Reason
 from loop_kit.errors import TROUBLESHOOTING, LoopError, explanation
 
 CANCELLED = ("label_removed", "issue_closed", "pull_request_closed", "pull_request_merged")
-WITHOUT_ENTRY = {"approved", "needs_human", *CANCELLED, "run_cancelled", "run_unknown"}
-"""No failure, or explained by its outcome; of `needs_human` each reason has an entry."""
+WITHOUT_ENTRY = {"approved", *CANCELLED, "run_cancelled", "run_unknown"}
+"""No failure, or explained by its outcome."""
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def report_end(
     }
     refusals.append(try_write(write_outputs, environ.get("GITHUB_OUTPUT", ""), values))
     if state.outcome is not None and state.exit_code:
-        context.log.fail(text)
+        context.log.fail(f"{text} {state.explanation}")
     refused = [refusal for refusal in refusals if refusal is not None]
     for refusal in refused[:-1]:
         context.log.fail(str(refusal))

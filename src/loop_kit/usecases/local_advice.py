@@ -21,6 +21,10 @@ _FIRST: Mapping[Outcome | None, str] = {
     Outcome.SETUP_FAILED: (
         "Correct --workspace-setup, or workspace_setup in config.yaml, or what it needs."
     ),
+    **dict.fromkeys(
+        (Outcome.INVALID_WORK_REPORT, Outcome.INVALID_REVIEW_REPORT),
+        "`loop logs` shows the report and why it was refused.",
+    ),
     Outcome.SANDBOX_UNAVAILABLE: "Change what it names, or use another --sandbox.",
     Outcome.WORKER_NOOP: "To say more in the task card first, edit it and add --refresh-card.",
 }

@@ -198,7 +198,7 @@ class _LocalRun:
             logs = self._folder / "logs"
             if any(logs.glob("*_dispatch.log")):
                 lines.append(f"Transcripts are in {logs}.")
-            lines += before_resuming(state)
+            lines += [f"What it means: {state.explanation}", *before_resuming(state)]
             for means, options in ways_to_resume(state):
                 words = resume_words(self._request.argv or ["run"], options)
                 lines += [means, f"  {shlex.join(['loop', *words])}"]

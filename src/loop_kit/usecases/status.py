@@ -71,8 +71,11 @@ class LoopStatus:
 
 def loop_status(cwd: Path, loop_dir: str) -> LoopStatus:
     """The status of the loop whose folder is `loop_dir`."""
-    folder = loop_folder(repository_root(cwd), loop_dir)
+    root = repository_root(cwd)
+    folder = loop_folder(root, loop_dir)
     state, warning = read_state_fields(folder / "state.json")
+    if not folder.is_dir() and not (root / ".git").exists():
+        warning = f"{cwd} is in no git repository. Change to yours, or: git init"
     is_running = is_held(folder / "lock")
     return LoopStatus(
         fields=_fields(state),

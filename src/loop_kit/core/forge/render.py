@@ -107,7 +107,8 @@ def headline(state: LoopState) -> str:
         return f"Approved in round {state.round}{f' by {who}' if who else ''}".rstrip(".") + "."
     if state.outcome is not None:
         reasons = f" ({', '.join(state.reasons)})" if state.reasons else ""
-        return f"Stopped in round {state.last_round}: {state.outcome.value}{reasons}. {state.error}"
+        error = re.sub("^the ", "The ", state.error or "")
+        return f"Stopped in round {state.last_round}: {state.outcome.value}{reasons}. {error}"
     if is_approval_held(state):
         return f"Approved in round {state.round}, waiting for {waiting_words(state)}."
     still = len(open_findings(state.findings))

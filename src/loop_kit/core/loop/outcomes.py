@@ -1,6 +1,6 @@
 """The words for where a loop is, who works in it, and how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -89,3 +89,9 @@ Reason = Literal[
 ]
 """Why, within an outcome: those from `label_removed` on belong to `cancelled`, those of a run to
 `interrupted`, the others to `needs_human`."""
+
+
+def outcome_anchor(outcome: Outcome, reasons: Sequence[str]) -> str:
+    """Where the page about messages explains how a loop ended."""
+    is_reason_known = outcome is Outcome.NEEDS_HUMAN and bool(reasons)
+    return (reasons[0] if is_reason_known else outcome.value).replace("_", "-")

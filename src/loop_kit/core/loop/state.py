@@ -16,7 +16,7 @@ from loop_kit.core.loop.base_branch import BaseView
 from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.findings import Finding
-from loop_kit.core.loop.outcomes import EXIT_CODES, Feature, Outcome, Phase, Reason
+from loop_kit.core.loop.outcomes import EXIT_CODES, Feature, Outcome, Phase, Reason, outcome_anchor
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.reviewers import SecondReview
 from loop_kit.core.loop.rounds import Growth, RoundDetail, RoundRecord, RuleNote
@@ -30,7 +30,7 @@ from loop_kit.core.loop.state_version import (
 from loop_kit.core.loop.usage import AttemptRecord, Spent, Usage
 from loop_kit.core.loop.verification import CommandResult, Sha, Verification
 from loop_kit.core.record import ExtensibleRecord, RowEncoder, explain
-from loop_kit.errors import ExitCode
+from loop_kit.errors import ExitCode, explanation
 
 __all__ = [
     "EXIT_CODES",
@@ -315,6 +315,13 @@ class LoopState(ExtensibleRecord):
     def exit_code(self) -> ExitCode:
         """The exit code for the outcome; a loop that is not done has none but 0."""
         return EXIT_CODES[self.outcome] if self.outcome else ExitCode.OK
+
+    @property
+    def explanation(self) -> str:
+        """The address of the explanation of its outcome; that of an approval is empty."""
+        if self.outcome is None or self.outcome is Outcome.APPROVED:
+            return ""
+        return explanation(outcome_anchor(self.outcome, self.reasons))
 
     @property
     def contradiction(self) -> str | None:
