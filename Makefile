@@ -58,8 +58,10 @@ site: .venv/site  ## Build the documentation as a site into site/; a link that l
 	NO_MKDOCS_2_WARNING=1 .venv/site/bin/mkdocs build --clean
 
 dist: .venv/dev  ## Build the wheel and the source distribution into dist/
-	rm -rf dist
-	$(BIN)/python -m hatchling build --directory dist
+	rm -rf build dist && mkdir build
+	git archive HEAD | tar -x -C build
+	$(BIN)/python .ci/release.py readme > build/README.md
+	cd build && ../$(BIN)/python -m hatchling build --directory ../dist
 
 VERSION =
 release: .venv/dev  ## Commit and tag a release, and say how to publish it: make release VERSION=0.2.0

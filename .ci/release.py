@@ -2,6 +2,7 @@
 
     make release VERSION=0.2.0               on the branch that is released
     python .ci/release.py notes v0.2.0       what the changelog says of it
+    python .ci/release.py readme             the README for where no file is beside it
 
 Nothing is pushed: the command that does it is printed, and the pushed tag is what publishes
 (`.github/workflows/release.yml`).
@@ -21,6 +22,8 @@ VERSION = Path("src/loop_kit/__init__.py")
 CHANGELOG = Path("CHANGELOG.md")
 _ASSIGNED = re.compile(r'^__version__ = "(?P<version>[^"]+)"$', re.MULTILINE)
 _NUMBERS = re.compile(r"^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})$")
+_LINK = re.compile(r"\]\((?!https?:|#)(?P<target>[^)\s]+)")
+_PICTURE = re.compile(r' (?P<name>src|srcset)="(?!https?:)(?P<target>[^"]+)"')
 _SECTION = re.compile(
     r"^## \[(?P<name>[^\]]+)\][^\n]*\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL
 )
@@ -36,12 +39,15 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("make", help="commit and tag it").add_argument("version")
     commands.add_parser("notes", help="print its changelog").add_argument("tag")
+    commands.add_parser("readme", help="print it with links that lead somewhere from anywhere")
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "make":
             make(ROOT, asked.version, datetime.now(UTC).date().isoformat())
-        else:
+        elif asked.command == "notes":
             print(notes(ROOT, asked.tag))
+        else:
+            print(readme(ROOT), end="")
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
@@ -90,6 +96,15 @@ def notes(root: Path, tag: str) -> str:
     if not text:
         raise Refused(f"{CHANGELOG} has no section [{version}]. Release with make release.")
     return text
+
+
+def readme(root: Path) -> str:
+    """The README with its links and pictures as addresses of this version."""
+    tag = f"v{current(root)}"
+    text = (root / "README.md").read_text("utf-8")
+    text = _LINK.sub(rf"](https://github.com/loop-kit/action/blob/{tag}/\g<target>", text)
+    place = f"https://raw.githubusercontent.com/loop-kit/action/{tag}"
+    return _PICTURE.sub(rf' \g<name>="{place}/\g<target>"', text)
 
 
 def current(root: Path) -> str:

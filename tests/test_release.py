@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -113,6 +114,19 @@ def test_a_tag_that_is_not_the_version_of_the_source_is_not_published(project: P
 def test_the_changelog_and_the_version_of_this_project_can_be_released() -> None:
     assert release.current(ROOT)
     assert "\n## [Unreleased]\n" in (ROOT / release.CHANGELOG).read_text("utf-8")
+
+
+def test_no_link_and_no_picture_of_a_published_readme_needs_a_file_beside_it() -> None:
+    text = release.readme(ROOT)
+    place = f"loop-kit/action/{{}}v{release.current(ROOT)}/"
+
+    assert f"](https://github.com/{place.format('blob/')}docs/card.md)" in text
+    pictures = re.findall(r'src(?:set)?="([^"]*)"', text)
+    assert len(pictures) == 2
+    for address in pictures:
+        assert address.startswith(f"https://raw.githubusercontent.com/{place.format('')}docs/")
+    targets = re.findall(r"\]\(([^)\s]+)", text)
+    assert [target for target in targets if not target.startswith("https://")] == []
 
 
 def test_v0_moves_only_after_all_places_have_the_release() -> None:
