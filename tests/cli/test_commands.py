@@ -319,3 +319,15 @@ def test_a_second_task_starts_afresh(repo: Repo) -> None:
     assert len(repo.state["round_details"]) == 1
     assert repo.json("archive/T-001/r1_work_report.json")["task_id"] == "T-001"
     assert "T-001" not in repo.calls[2].stdin
+
+
+def test_status_names_the_checks_that_an_approval_waits_for_and_what_to_type(repo: Repo) -> None:
+    waits = {"task_id": "T-001", "seq": 9, "state": "awaiting_review", "round": 1}
+    state = {**waits, "waiting_for": ["unit \x1b[31mtests", "lint"]}
+    (repo.folder / "state.json").write_text(json.dumps(state))
+    shown = repo.loop("status").out
+    assert "Waiting for:\n" in shown
+    assert "lint" in shown
+    assert "CI continues it. To see it then:\n    loop fetch T-001 --force\n" in shown
+    assert "--resume" not in shown
+    assert "\x1b" not in shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.support.programs import LOOP
@@ -46,9 +48,17 @@ def test_every_option_of_run_is_in_a_group() -> None:
     ]
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("status",), ("card",), ("sweep",)])
-def test_no_line_is_wider_than_a_terminal(words: tuple[str, ...]) -> None:
-    assert [line for line in _help(*words).splitlines() if len(line) > 80] == []
+def _commands(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from _commands(sub, *words, name)
+
+
+@pytest.mark.parametrize("words", [*_commands(get_command(APP))], ids=" ".join)
+def test_no_line_is_wider_than_a_terminal_and_no_sentence_is_cut(words: tuple[str, ...]) -> None:
+    text = _help(*words)
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert [line for line in text.splitlines()[1:] if line.endswith("...")] == []
 
 
 @pytest.mark.parametrize(
@@ -66,3 +76,36 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: str) -> N
     )
 
     assert done.stdout.split() == [offered]
+
+
+def _completed(**variables: str) -> str:
+    environ = {**os.environ, **variables}
+    return subprocess.run(
+        [LOOP], env=environ, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+
+
+def test_bash_completes_with_the_script_that_is_installed() -> None:
+    typed = "COMP_WORDS=(loop dispatch-m) COMP_CWORD=1; _loop_completion loop"
+    program = f'eval "$(_LOOP_COMPLETE=source_bash loop)"; {typed}; echo "${{COMPREPLY[@]}}"'
+    path = f"{LOOP.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", program],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("dispatch-metrics", "")
+
+
+def test_zsh_and_fish_get_a_script_for_loop_and_what_it_asks_for() -> None:
+    assert "compdef _loop_completion loop" in _completed(_LOOP_COMPLETE="source_zsh")
+    asked = _completed(_LOOP_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="loop dispatch-m")
+    assert asked.startswith('_arguments \'*: :(("dispatch-metrics":')
+
+    assert "complete --command loop " in _completed(_LOOP_COMPLETE="source_fish")
+    fish = {"_LOOP_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    asked = _completed(**fish, _TYPER_COMPLETE_ARGS="loop status --wa")
+    assert asked.split("\t")[0] == "--watch"

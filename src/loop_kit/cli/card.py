@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loop_kit.cli.flags import LoopDir
+from loop_kit.cli.grouped_help import WholeSentences
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadCard, ExitCode
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 card = typer.Typer(
     rich_markup_mode=None,
+    cls=WholeSentences,
     add_completion=False,
     help="Check and show task cards.",
 )

@@ -39,15 +39,25 @@ RUN: Mapping[str, Sequence[str]] = {
 }
 
 
-class GroupedCommands(TyperGroup):
-    """A group whose help has its commands under titles, each with its whole sentence."""
+class WholeSentences(TyperGroup):
+    """A group whose help has each of its commands with its whole sentence."""
+
+    groups: Mapping[str, Sequence[str]] = {}
+    others = "Commands"
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each group of commands."""
         found = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        for title, rows in _grouped(COMMANDS, found, "Other commands"):
+        for title, rows in _grouped(self.groups, found, self.others):
             with formatter.section(title):
                 formatter.write_dl([(name, _sentence(command)) for name, command in rows])
+
+
+class GroupedCommands(WholeSentences):
+    """The group of all commands, under titles."""
+
+    groups = COMMANDS
+    others = "Other commands"
 
 
 class GroupedOptions(TyperCommand):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from loop_kit.cli.flags import LoopDir
+from loop_kit.cli.grouped_help import WholeSentences
 from loop_kit.core.loop_dir import LOOP_DIR
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _COLUMNS = ("type", "category", "text", "confidence", "source", "source_version"
 
 knowledge = typer.Typer(
     rich_markup_mode=None,
+    cls=WholeSentences,
     add_completion=False,
     help="Show and maintain what the loops of this repository have learned.",
 )

@@ -4,6 +4,7 @@ A command that must start fast uses it: it reads the state as plain JSON and imp
 """
 
 import json
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -112,6 +113,10 @@ def _next_steps(folder: Path, state: Mapping[str, Any], *, is_running: bool) -> 
         who = running_line(state, time.time())
         return [f"Nothing: it is running. {who or 'Between two agents'}.", "  loop status --watch"]
     said = read_next_steps(folder, state.get("seq"))
+    if not said and state.get("waiting_for"):
+        task_id = shlex.quote(one_line(str(state.get("task_id")), 80))
+        sees = "Nothing: the checks decide it, and CI continues it. To see it then:"
+        return [sees, f"  loop fetch {task_id} --force"]
     is_due = state.get("state") in {"awaiting_work", "awaiting_review"} or state.get("resume_phase")
     if said or not state.get("task_id") or not is_due:
         return said
