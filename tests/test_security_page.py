@@ -40,7 +40,7 @@ def test_the_tests_in_detail_are_there(path: str) -> None:
 def test_a_row_that_breaks_where_it_is_not_promised_is_no_failure() -> None:
     verdicts = [rows.Verdict(13, False, "home is open"), rows.Verdict(14, False, "a hook ran")]
 
-    first, second, last = lines({"none": verdicts})
+    first, second, last = lines({"none as root": verdicts})
 
     assert first.endswith("cannot be read (not promised here): home is open")
     assert second.endswith("are never run: a hook ran")

@@ -6,7 +6,7 @@ from tests.hostile.rows import BY_EVENTS, ROWS, promised
 
 COLUMNS = (
     *("namespaces", "namespaces by sudo", "user namespace", "Landlock as root"),
-    *("Landlock as a user", "none", "three jobs"),
+    *("Landlock as a user", "none as root", "none as a user", "three jobs"),
 )
 SUITE = "tests/hostile/test_hostile.py"
 AGENTS = "test_hostile_agents_break_nothing_that_is_promised"

@@ -42,7 +42,11 @@ ROWS = {
 BY_EVENTS = frozenset({1, 3, 4, 5, 6, 7, 8, 19, 22, 24, 30, 31})
 """The rows that events and cards try; no agent has a part in them."""
 
-NOT_HELD_IN = {"none": frozenset({12, 13, 23, 26}), "three jobs": frozenset({13, 23, 26})}
+NOT_HELD_IN = {
+    "none as root": frozenset({12, 13, 23, 26}),
+    "none as a user": frozenset({12, 13, 23, 26}),
+    "three jobs": frozenset({13, 23, 26}),
+}
 """The rows that are not promised without a room; in three jobs the token is in another job."""
 
 

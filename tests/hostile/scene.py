@@ -44,17 +44,17 @@ CREDENTIALS = {
 }
 
 
-NO_ROOM, THREE_JOBS = "none", "three jobs"
-
-WITHOUT_ROOM = (NO_ROOM, THREE_JOBS)
+NO_ROOM, NO_ROOM_AS_USER, THREE_JOBS = "none as root", "none as a user", "three jobs"
+WITHOUT_ROOM = (NO_ROOM, NO_ROOM_AS_USER, THREE_JOBS)
 
 
 def modes() -> tuple[str, ...]:
     """How agents can be confined here, in the words of `sandbox` in a state, with who is.
 
-    The last two are without any room: in one job, and in the three that divide the rights.
+    The last are without any room: in one job, and in the three that divide the rights.
     """
-    return (*rungs(), NO_ROOM, THREE_JOBS)
+    alone = (NO_ROOM, NO_ROOM_AS_USER) if os.geteuid() == 0 else (NO_ROOM_AS_USER,)
+    return (*rungs(), *alone, THREE_JOBS)
 
 
 @dataclass
@@ -144,9 +144,15 @@ def scene(loop: Path, folder: Path, mode: str) -> Iterator[Scene]:
         made.command_file.touch()
         if mode == "namespaces by sudo":
             make_sudo(hub.root / "bin")
-        hub.command = command_for("namespaces" if mode in WITHOUT_ROOM else mode, loop)
+        hub.command = _command(mode, loop)
         hub.on_start = lambda: _set_the_scene(hub)
         yield made
+
+
+def _command(mode: str, loop: Path) -> tuple[str | Path, ...]:
+    if mode in {NO_ROOM, THREE_JOBS}:
+        return command_for("namespaces", loop)
+    return command_for("user namespace" if mode == NO_ROOM_AS_USER else mode, loop)
 
 
 def _set_the_scene(hub: Hub) -> None:
