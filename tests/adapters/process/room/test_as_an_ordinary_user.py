@@ -39,7 +39,9 @@ def test_rooms_keep_their_promises_for_an_ordinary_user(folder: Path) -> None:
     home.mkdir()
     os.chown(home, USER, USER)
     done = subprocess.run(
-        as_ordinary_user([*PYTEST, "-k", "sudo or reason or Landlock", f"--basetemp={home}/tmp", str(ROOMS)]),
+        as_ordinary_user(
+            [*PYTEST, "-k", "sudo or reason or Landlock", f"--basetemp={home}/tmp", str(ROOMS)]
+        ),
         env={"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(home)},
         cwd=ROOMS.parents[4],
         capture_output=True,
