@@ -137,8 +137,8 @@ def test_the_rules_of_convergence_are_settings_of_the_configuration_file() -> No
 
 
 def test_the_setting_that_the_docs_name_asks_for_an_issue_with_what_is_for_later() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "action.md").read_text("utf-8")
-    block = page.partition("### Findings for later")[2].partition("```yaml\n")[2]
+    page = (Path(__file__).parents[1] / "docs" / "rounds.md").read_text("utf-8")
+    block = page.partition("## Findings for later")[2].partition("```yaml\n")[2]
     document = read_yaml(block.partition("```")[0])
     limits = resolve([("config", config_values(document, "config"))]).limits(ci=True)
     assert limits.rules.later.follow_up == "issue"

@@ -49,6 +49,7 @@ from loop_kit.usecases.local_advice import (
 from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 from loop_kit.usecases.next_steps import write_next_steps
+from loop_kit.usecases.other_backend import for_fresh_round
 from loop_kit.usecases.remote import supply_of
 from loop_kit.usecases.resume_command import resume_words
 
@@ -104,6 +105,26 @@ pack in the repository too, and without one index of them all git looks through 
 """
 
 
+class _Engines:
+    """The engine of each round: the usual one, or one whose worker a rule names."""
+
+    def __init__(self, site: Site, settings: Settings, card: TaskCard, usual: Engine) -> None:
+        self._site, self._settings, self._card = site, settings, card
+        self.usual = usual
+
+    def of_round(self, state: LoopState, store: FetchedStore, shown: Reporter) -> Engine:
+        """The engine that runs the next round of `state`."""
+        settings = for_fresh_round(self._site, self._settings, state, shown.warn)
+        other = settings != self._settings
+        engine = (
+            bootstrap.open_loop(self._site, settings, self._card, store, shown)
+            if other
+            else self.usual
+        )
+        engine.join(state, self._card)
+        return engine
+
+
 class _LocalRun:
     """One run, from settings to exit code, by the holder of the lock."""
 
@@ -135,18 +156,19 @@ class _LocalRun:
                 engine = bootstrap.open_loop(site, settings, card, self._store, shown)
                 site.space.check()
                 self._check_clean(settings, shown)
-                return self._rounds(engine, settings, card)
+                return self._rounds(_Engines(site, settings, card, engine), settings, card)
             finally:
                 left = site.space.close(resumable=not self._is_over)
                 if left:
                     shown.warn(left)
 
-    def _rounds(self, engine: Engine, settings: Settings, card: TaskCard) -> ExitCode:
+    def _rounds(self, engines: "_Engines", settings: Settings, card: TaskCard) -> ExitCode:
         """Run round after round.
 
         What a round recorded is durable before the next attempt starts; without one, or before the
         user's own files follow it, here.
         """
+        engine = engines.usual
         shown, recorded = engine.reporter, self._load_recorded()
         fresh = self._is_fresh(card, recorded)
         branch = self._open_branch(settings, card, None if fresh else recorded, shown)
@@ -158,7 +180,7 @@ class _LocalRun:
             return ExitCode.OK
         gc.freeze()  # What is loaded by now stays.
         while state.is_running:
-            state = engine.run(last_round=state.round)
+            state = engines.of_round(state, self._store, shown).run(last_round=state.round)
             is_last = not state.is_running or self._request.single_round is not None
             if is_last or branch.in_user_tree:
                 self._store.sync(state.branch_tip)

@@ -32,7 +32,7 @@ def backends_after(recorded: LoopState, commands: Iterable[Command]) -> dict[str
 def for_fresh_round(
     site: Site, settings: Settings, recorded: LoopState, warn: Callable[[str], None]
 ) -> Settings:
-    """The settings of a job, with the worker of a fresh round where a rule names one.
+    """The settings, with the worker of a fresh round where a rule names one.
 
     One that cannot run here is no reason to lose the round: it is done by the usual worker.
     """
@@ -61,11 +61,13 @@ def with_backends(settings: Settings, backends: Mapping[str, str]) -> Settings:
 
 
 def backend_problem(site: Site, settings: Settings, role: Role, name: str) -> str | None:
-    """Why the backend `name` cannot play `role` in this job, harmless in a comment."""
+    """Why the backend `name` cannot play `role` here, harmless in a comment."""
+    where = "in this job" if site.job else "here"
     known = tuple(each for each in REGISTRY.names() if each != MANUAL)
     listed = ", ".join(f"`{each}`" for each in known)
     if name not in known:
-        return f"{code(name)} is no backend of this job. Known are {listed}."
+        unknown = "of this job" if site.job else "that is known here"
+        return f"{code(name)} is no backend {unknown}. Known are {listed}."
     if role is Role.SECOND_REVIEWER and not settings.second_reviewer:
         return "This loop has no second reviewer: set the input `second-reviewer` first."
     other = with_backends(settings, {role.value: name})
@@ -74,8 +76,8 @@ def backend_problem(site: Site, settings: Settings, role: Role, name: str) -> st
     except LoopError as error:
         missing = str(error)
     if missing:
-        return f"{code(name)} cannot run in this job: {inline(missing)}"
-    keys = _missing_keys(site, other, name)
+        return f"{code(name)} cannot run {where}: {inline(missing)}"
+    keys = _missing_keys(site, other, name) if site.job else ()
     if keys:
         inputs = " or ".join(f"`{key}`" for key in keys)
         return f"{code(name)} has no key in this job: pass {inputs} in the workflow first."

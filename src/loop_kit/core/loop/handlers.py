@@ -305,7 +305,7 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
     recorded = {
         "decision": decision,
         "new_findings": tuple(f.id for f in verdict.findings if f.id not in known),
-        "rules": verdict.notes,
+        "rules": (*state.rule_notes, *verdict.notes),
         "reviews": second_review.verdicts(state, event),
     }
     reviewed = update(
@@ -316,6 +316,7 @@ def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
         second=None,
         round_details=update_round(state.round_details, state.round, review_decision=decision),
         history=update_round(state.history, state.round, **recorded),
+        rule_notes=(),
         fresh_round=False,
         simplify=False,
     )

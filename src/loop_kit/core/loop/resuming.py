@@ -25,7 +25,16 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.second_review import record_missed
-from loop_kit.core.loop.state import Attempt, Growth, Limits, LoopState, Outcome, Phase, Role
+from loop_kit.core.loop.state import (
+    Attempt,
+    Growth,
+    Limits,
+    LoopState,
+    Outcome,
+    Phase,
+    Role,
+    RuleNote,
+)
 
 _MAX_LOST = 2
 _MAX_HANDLED = 200
@@ -132,6 +141,8 @@ def continue_loop(
         base=look_again(state.base),
         baseline=None if state.outcome is Outcome.VERIFY_UNAVAILABLE else state.baseline,
     )
+    if attempt is not None and run_lost:
+        again = update(again, rule_notes=(*again.rule_notes, _note_of_lost_runs(again, attempt)))
     if attempt is not None and attempt.lost >= _MAX_LOST:
         return _end_after_lost_runs(again, attempt, at)
     return end_if_rounds_used_up(skip_worker(again), at)
@@ -149,6 +160,15 @@ def _accepted_growth(state: LoopState) -> Growth | None:
         return state.accepted_growth
     sizes = [record.growth for record in state.history if record.growth is not None]
     return sizes[-1] if sizes else state.accepted_growth
+
+
+def _note_of_lost_runs(state: LoopState, attempt: Attempt) -> RuleNote:
+    """What the rule saw that ends a loop whose runs die again and again at the same place."""
+    is_last = attempt.lost >= _MAX_LOST
+    ends = ", which ends the loop" if is_last else f"; {_MAX_LOST} end the loop"
+    where = f"while the {attempt.role.words} was running at {state.tip[:7]}"
+    text = f"Runs that died {where}, without an error of loop-kit: {attempt.lost}{ends}."
+    return RuleNote(rule="lost_runs", text=text)
 
 
 def _end_after_lost_runs(state: LoopState, attempt: Attempt, at: str) -> LoopState:

@@ -256,6 +256,8 @@ class LoopState(ExtensibleRecord):
     sessions: dict[str, Session] = Field(default_factory=dict)
     round_details: tuple[RoundDetail, ...] = ()
     history: tuple[RoundRecord, ...] = ()
+    rule_notes: tuple[RuleNote, ...] = ()
+    """What rules saw in this round before its review, which records them in `history`."""
     outbox: tuple[OutboxItem, ...] = ()
     lease: Lease | None = None
     interrupted_run: Lease | None = None
