@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.core import builders as b
+from tests.engine.memory_forge import MemoryForge, MemoryIssue, MemoryPull
 from tests.usecases.report_loops import (
     HOSTILE,
     committed,
@@ -18,9 +19,10 @@ from tests.usecases.report_loops import (
     sources,
 )
 
-from loop_kit.core.loop.state import LoopState
+from loop_kit.core.loop.state import LoopState, Source
 from loop_kit.errors import LoopError
 from loop_kit.usecases.report import ReportRequest, render, write_report
+from loop_kit.usecases.report_card import card_now, cards_on_forge
 from loop_kit.usecases.report_page import ReportPage
 
 URLS = {"src", "action", "data", "srcset", "xlink:href"}
@@ -156,6 +158,29 @@ def test_a_card_that_was_edited_since_shows_the_difference(tmp_path: Path) -> No
     assert "It has changed since" in words
     assert '- "add works hello"' in words
     assert '+ "add is fast"' in words
+
+
+def in_issue(goal: str) -> str:
+    return f"```json\n{json.dumps({'task_id': 'T-001', 'goal': goal})}\n```"
+
+
+@pytest.mark.parametrize("kind", ["issue", "pull_request"])
+def test_a_card_in_an_issue_or_a_pull_request_is_read_there(kind: str) -> None:
+    forge, frozen = MemoryForge(), b.card().to_json()
+    pull = MemoryPull(1, "feature", "main", "", in_issue("add is right"), draft=False)
+    forge.pulls.append(pull)
+    forge.issues[1] = MemoryIssue(1, "", in_issue("add is right"))
+    source = Source.model_validate({"kind": kind, "ref": "1"})
+    state = loop().model_copy(update={"source": source, "card_sha256": b.card().sha256})
+    assert card_now(state, frozen, cards_on_forge(state, forge)) == frozen
+    pull.body = forge.issues[1].body = in_issue("add is fast")
+    edited = card_now(state, frozen, cards_on_forge(state, forge))
+    assert edited is not None
+    assert b"add is fast" in edited
+    pull.body = forge.issues[1].body = "```json\n{]\n```"
+    assert card_now(state, frozen, cards_on_forge(state, forge)) is None
+    other = state.model_copy(update={"source": Source(kind="file")})
+    assert list(cards_on_forge(other, forge)) == []
 
 
 def test_very_much_text_is_cut_and_says_so(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ and nothing is checked out.
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from itertools import chain
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
@@ -21,7 +22,7 @@ from loop_kit.adapters.loop_dir.loop_folder import (
     repository_root,
     write_atomically,
 )
-from loop_kit.core.card.task import TaskCard, check_task_id
+from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
@@ -30,10 +31,11 @@ from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting, LoopError
 from loop_kit.frozen import frozen
 from loop_kit.settings import for_laptop
-from loop_kit.usecases.local_files import find_card, load_card, read_config
+from loop_kit.usecases.local_files import read_config
 from loop_kit.usecases.next_steps import read_next_steps
 from loop_kit.usecases.remote import remote_place
 from loop_kit.usecases.remote_loop import read_remote_loop
+from loop_kit.usecases.report_card import card_now, cards_in_tree, cards_on_forge
 from loop_kit.usecases.report_files import ReportFiles, read_file
 from loop_kit.usecases.report_page import ReportPage, Sources
 from loop_kit.usecases.report_render import Format, render
@@ -92,7 +94,7 @@ def _local_sources(request: ReportRequest, root: Path, folder: Path) -> Sources:
         ReportFiles(state, lambda name: read_file(folder / name), folder / "runs"),
         GitRepository(git),
         card=card,
-        card_now=_card_now(root, folder, state, card),
+        card_now=card_now(state, card, cards_in_tree(state, root, folder)),
         page=page,
         next_steps=read_next_steps(folder, state.seq),
     )
@@ -125,24 +127,6 @@ def _load(folder: Path, task_id: str) -> LoopState:
     return state
 
 
-def _card_now(root: Path, folder: Path, state: LoopState, frozen_card: bytes) -> bytes | None:
-    """The card of a loop in the user's tree; as it is frozen where nothing differs."""
-    if state.source.kind != "file":
-        return None
-    for place in dict.fromkeys((state.source.ref, state.task_id, "")):
-        card = _loaded(find_card(root, folder, place))
-        if card is not None and card.task_id == state.task_id:
-            return frozen_card if card.sha256 == state.card_sha256 else card.to_json()
-    return None
-
-
-def _loaded(path: Path) -> TaskCard | None:
-    try:
-        return load_card(path)
-    except LoopError:
-        return None
-
-
 # --- the loop on the git server -----------------------------------------------------------------
 
 
@@ -161,12 +145,17 @@ def _remote_sources(request: ReportRequest, folder: Path, stack: ExitStack) -> S
     borrow_objects(scratch, place.git_dir)
     loop = read_remote_loop(scratch, server.remote, _REMOTE, Branches(prefix, task_id))
     card = loop.files.get(bus.TASK_CARD, b"")
+    cards = cards_in_tree(loop.state, place.root, folder)
+    forge = server.forge()
+    if forge is not None:
+        stack.callback(forge.close)
+        cards = chain(cards, cards_on_forge(loop.state, forge))
     return Sources(
         loop.state,
         ReportFiles(loop.state, loop.files.get, folder / "runs"),
         GitRepository(scratch),
         card=card,
-        card_now=_card_now(place.root, folder, loop.state, card),
+        card_now=card_now(loop.state, card, cards),
         page=_page(git, request.environ),
     )
 
