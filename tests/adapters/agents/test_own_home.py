@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,27 @@ def test_where_it_does_not_apply_the_users_own_home_is_used(codex: OwnHome, tmp_
     with unused.filled():
         assert unused.variables() == {}
         assert unused.writable() == (tmp_path / ".codex",)
+
+
+@pytest.mark.parametrize("link", ["inside", "around"])
+def test_a_program_that_links_its_home_to_another_folder_has_nothing_read_written_or_removed_there(
+    tmp_path: Path, link: str
+) -> None:
+    name, login, _ = LOGINS["opencode"]
+    source, victim = tmp_path / name, tmp_path / "victim"
+    for path in (source, victim / "auth.json", victim / "opencode" / "auth.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(login if path == source else {"precious": "x"}))
+    before = sorted((path, path.read_bytes()) for path in victim.rglob("*") if path.is_file())
+    home = OwnHome("opencode", tmp_path / "homes" / "worker", {"HOME": str(tmp_path)})
+
+    for _ in range(2):
+        with home.filled():
+            own = inside(home)
+            replaced = own if link == "inside" else own.parent
+            shutil.rmtree(replaced)
+            replaced.symlink_to(victim)
+
+    after = sorted((path, path.read_bytes()) for path in victim.rglob("*") if path.is_file())
+    assert after == before
+    assert json.loads(source.read_text()) == login

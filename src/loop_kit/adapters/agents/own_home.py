@@ -47,7 +47,7 @@ class OwnHome:
         """The variables that lead the program to its own homes, whose folders exist now."""
         places = {own.variable: self.folder / own.variable.lower() for own in self._folders}
         for place in places.values():
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_plain(place)
         return {name: str(place) for name, place in places.items()}
 
     @contextmanager
@@ -87,7 +87,7 @@ class OwnHome:
     def _copy_settings(self, own: OwnFolder, source: Path | None) -> None:
         """Give the program the user's settings, whatever an earlier attempt has made of them."""
         inside = self._inside(own)
-        inside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_plain(inside)
         for name in own.settings:
             content = _read(_real(source / name)) if source else None
             remove(inside / name)
@@ -114,6 +114,8 @@ class OwnHome:
     def _take_back(self, own: OwnFolder, source: Path, before: bytes | None) -> None:
         """Copy a renewed login back, unless the user's was changed meanwhile; remove the copy."""
         copy = self._inside(own) / own.login
+        if _is_led_elsewhere(copy.parent, self.folder):
+            return
         after = _read(copy)
         with suppress(OSError):
             remove(copy)
@@ -176,6 +178,18 @@ class Homes:
             return
         with self.own.filled():
             yield
+
+
+def _make_plain(folder: Path) -> None:
+    """Have a folder there, and no link by which the program has led it to what is not its own."""
+    if folder.is_symlink() or not folder.is_dir():
+        make_room(folder).mkdir(parents=True, mode=0o700)
+
+
+def _is_led_elsewhere(folder: Path, top: Path) -> bool:
+    """Whether a link between `top` and `folder` leads out of the program's own home."""
+    between = (folder, *folder.parents)
+    return any(path.is_symlink() for path in between if path.is_relative_to(top))
 
 
 def _link(link: Path, target: Path | None) -> None:
