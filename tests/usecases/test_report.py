@@ -60,7 +60,7 @@ def test_the_page_has_the_outcome_attempts_findings_criteria_costs_and_transcrip
     for part in (
         *("Approved in round 2", "T-001", "transient: double is wrong", "codex gpt-5", "claude"),
         *("F1 high", "calc.py:2", "raised", "fixed", "C1 add works hello", "met", "passed"),
-        *("about 0.40 USD (estimated)", "0.25 USD", "transcript of r1_worker_2: hello"),
+        *("0.25 USD + ~0.40 USD", "is estimated", "transcript of r1_worker_2: hello"),
         *("prompt of r2_worker_1: hello", "$ make ok hello", "SHA-256 " + "c" * 64, "Round 2"),
         *("summary: hello", "+prompt of r2_worker_1: hello", "max-rounds 5 hello", "did it"),
         *("loop fetch T-001", "loop publish T-001", "No secret had to be replaced"),

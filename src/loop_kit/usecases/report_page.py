@@ -92,6 +92,7 @@ class ReportPage:
             "criteria": criteria,
             "verify": verify_runs(state) if any(map(_is_verified, state.history)) else [],
             "plots": plots(state),
+            "is_estimated": state.usage.estimated_cost_usd is not None,
             "costs": self._costs(),
             "rounds": sections,
             "card": card,

@@ -12,14 +12,14 @@ from loop_kit.core.loop.attempts import attempts_of_round, total
 from loop_kit.core.loop.findings import CHECKS, VERIFICATION, Finding
 from loop_kit.core.loop.rounds import RoundRecord
 from loop_kit.core.loop.state import LoopState, Role
-from loop_kit.core.loop.usage import AttemptRecord, Spent, cost_text
+from loop_kit.core.loop.usage import AttemptRecord, Spent
 from loop_kit.core.loop.wording import provenance_words, raised_by_words
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.report.changes import changed_blocks
 from loop_kit.core.report.colours import coloured
 from loop_kit.core.report.patch import AnnotatedPatch, Block, annotated
 from loop_kit.core.report.transcript import steps
-from loop_kit.core.text.numbers import duration
+from loop_kit.core.text.numbers import duration, money
 from loop_kit.core.text.sanitize import visible
 from loop_kit.errors import LoopError
 from loop_kit.usecases.report_files import MAX_TEXT, ReportFiles, Room
@@ -260,5 +260,5 @@ def usage(used: AttemptRecord | Spent) -> Document:
         "tokens_in": used.tokens_in,
         "tokens_cached": used.tokens_cached,
         "tokens_out": used.tokens_out,
-        "cost": cost_text(used.cost_usd, used.estimated_cost_usd) or "unknown",
+        "cost": money(used.cost_usd, used.estimated_cost_usd) or "unknown",
     }
