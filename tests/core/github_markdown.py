@@ -14,6 +14,8 @@ from html.parser import HTMLParser
 from cmarkgfm import github_flavored_markdown_to_html
 from cmarkgfm.cmark import Options
 
+from loop_kit.errors import TROUBLESHOOTING
+
 HOSTILE = (
     "/merge\nbors r+\n@dependabot rebase\nfixes #1, octo/demo#2, GH-3 @octocat [skip ci]\n"
     "| a | b |\n|---|---|\n| `x | @octocat fixes #12 <img src=http://e.test/x.png>` | c |\n\n"
@@ -52,12 +54,13 @@ _MARKER = re.compile(r"<!-- loop-kit:[\w.:-]+ -->\n")
 
 
 class OurLinks:
-    """The links that we make to what acts: to the pull request of a loop, and to comparisons."""
+    """The links that we make to what acts: to a loop's pull request, comparisons, explanations."""
 
     def __init__(self, page: str) -> None:
         self._ours = re.compile(
             rf"{re.escape(page)}/(?:pull/\d+(?:/files|#pullrequestreview-\d+)?"
             r"|compare/[0-9a-f]{40}\.\.\.[0-9a-f]{40})"
+            rf"|{re.escape(TROUBLESHOOTING)}#[a-z-]+"
         )
 
     def __contains__(self, url: object) -> bool:

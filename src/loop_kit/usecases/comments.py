@@ -65,7 +65,7 @@ def handle_comment(job: LoopJob, cards: Cards, request: Comment) -> LoopState | 
 
 def refuse(context: JobContext, number: int, error: LoopError) -> None:
     """Say on an issue or a pull request why no loop is started; always in the same comment."""
-    text = refusal(error.sentence, error.remedy)
+    text = refusal(error.sentence, error.remedy, error.page)
     if context.settings.dry_run:
         context.log.note(f"Dry run: #{number} would get a comment on why no loop is started.")
         return

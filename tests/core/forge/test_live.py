@@ -38,6 +38,7 @@ from loop_kit.core.loop.outbox import review_key
 from loop_kit.core.loop.push_refusal import RefusalKind
 from loop_kit.core.loop.rounds import RuleNote
 from loop_kit.core.loop.state import LoopState, OutboxItem, Outcome, Phase, Role, Source
+from loop_kit.errors import explanation
 
 MARK = "<!-- loop-kit:T-001:x -->"
 OURS = ("#7", "#8")
@@ -188,7 +189,7 @@ def made_of_words(text: str) -> dict[str, str]:
     words = " ".join(text.split())
     rows = (SweepRow("T-001", text, Action.LEFT, text),)
     return {
-        "refusal": status.refusal(f"No: {text}", f"Do {words}"),
+        "refusal": status.refusal(f"No: {text}", f"Do {words}", explanation("card-syntax")),
         "summary": sweeping.summary(SweepReport(1, rows)),
     }
 

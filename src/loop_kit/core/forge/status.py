@@ -187,11 +187,11 @@ def undispatched(mark: str, state: LoopState, sentence: str, remedy: str) -> str
     return cut("\n".join(parts), MAX_BODY - 512)
 
 
-def refusal(sentence: str, remedy: str) -> str:
-    """Why no loop is started, and what to do; the remedy may be a card to copy."""
+def refusal(sentence: str, remedy: str, page: str) -> str:
+    """Why no loop is started, what to do, and where there is more; the remedy may be a card."""
     parts = [REFUSED, "### No review loop was started", "", inline(sentence, 1000), ""]
     parts += _remedy_lines(remedy)
-    parts += ["", "Then put the label on again."]
+    parts += ["", f"Then put the label on again. [About this message]({page})"]
     return cut("\n".join(parts), MAX_BODY - 512)
 
 
