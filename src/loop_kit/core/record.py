@@ -6,7 +6,7 @@ commands people type most often (`status`, `--help`) must not wait for schemas t
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -70,28 +70,32 @@ class RowEncoder:
     """Encodes one version of a record after another, as `encode_json` does, without what is empty.
 
     The rows in its fields `names` become more and more, and most stay the same objects: of those
-    that the last version had nothing is encoded again.
+    that the last version had in the same place nothing is encoded again.
     """
 
-    def __init__(self, names: Collection[str]) -> None:
-        self._names = names
-        self._known: dict[int, tuple[BaseModel, bytes]] = {}
+    def __init__(self, names: Iterable[str]) -> None:
+        self._rows: dict[str, tuple[BaseModel, ...]] = dict.fromkeys(names, ())
+        self._encoded: dict[str, list[bytes]] = {name: [] for name in self._rows}
 
     def encode(self, record: BaseModel) -> bytes:
         """The record as JSON."""
-        rows: dict[str, tuple[BaseModel, ...]] = {n: getattr(record, n) for n in self._names}
-        rest = record.model_copy(update=dict.fromkeys(rows, ()))
-        document = rest.model_dump(mode="json", exclude_none=True)
-        every = [row for each in rows.values() for row in each]
-        self._known = {id(row): self._known.get(id(row)) or (row, _row(row)) for row in every}
+        rest = record.model_copy(update=dict.fromkeys(self._rows, ()))
         pieces = []
-        for name, value in document.items():
-            if rows.get(name):
-                encoded = b",\n    ".join([self._known[id(row)][1] for row in rows[name]])
-                pieces.append(b"%s: [\n    %s\n  ]" % (_indented(name, 2), encoded))
+        for name, value in rest.model_dump(mode="json", exclude_none=True).items():
+            rows = self._encode_rows(name, getattr(record, name)) if name in self._rows else None
+            if rows:
+                joined = b",\n    ".join(rows)
+                pieces.append(b"%s: [\n    %s\n  ]" % (_indented(name, 2), joined))
             elif value not in ("", [], {}, ()):
                 pieces.append(b"%s: %s" % (_indented(name, 2), _indented(value, 2)))
         return b"{\n  %s\n}\n" % b",\n  ".join(pieces)
+
+    def _encode_rows(self, name: str, rows: tuple[BaseModel, ...]) -> list[bytes]:
+        last = zip(rows, self._rows[name], self._encoded[name], strict=False)
+        encoded = [known if row is before else _row(row) for row, before, known in last]
+        encoded += map(_row, rows[len(encoded) :])
+        self._rows[name], self._encoded[name] = rows, encoded
+        return encoded
 
 
 def _row(row: BaseModel) -> bytes:

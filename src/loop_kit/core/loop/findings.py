@@ -276,15 +276,13 @@ def _without_id(
 
 def _same_finding(ledger: Ledger, raised: _Raised, taken: set[str]) -> Finding | None:
     """The finding of the ledger that is raised again without its id, an open one before others."""
-    issue, found = raised.issue, None
+    place, found = Place(raised.issue.file, raised.issue.line, raised.issue.reason), None
     best = (False, 0.0)
     for finding in ledger:
         if finding.id in taken:
             continue
         alike = likeness(
-            Place(finding.file, finding.line, finding.reason),
-            Place(issue.file, issue.line, issue.reason),
-            raised.context.rules.join,
+            Place(finding.file, finding.line, finding.reason), place, raised.context.rules.join
         )
         if alike is not None and (finding.status == "open", alike) > best:
             found, best = finding, (finding.status == "open", alike)
