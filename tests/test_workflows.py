@@ -214,6 +214,7 @@ def test_the_reusable_workflow_gives_the_action_what_a_dispatch_of_the_shim_decl
     jobs = reusable["jobs"]
     claim = _ours({"jobs": {"claim": jobs["claim"]}})[0]["with"]
 
+    assert len(SHIM.read_text("utf-8").splitlines()) <= 15
     assert call["uses"] == "loop-kit/action/.github/workflows/loop-reusable.yml@v0"
     assert call["permissions"] == jobs["claim"]["permissions"] == POSTS
     assert jobs["agents"]["permissions"] == {"contents": "read"}
