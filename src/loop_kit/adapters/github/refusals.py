@@ -54,7 +54,8 @@ def error_message(data: Any, message: str = "") -> str:
         for part in _details(data)
     ]
     whole = data.get("message") if isinstance(data, dict) else ""
-    return " ".join(f"{whole or message or ''} {'; '.join(parts)}".split())[:400]
+    once = "; ".join(dict.fromkeys(parts))
+    return " ".join(f"{whole or message or ''} {once}".split())[:400]
 
 
 def refusal(status: int, message: str, permissions: Iterable[str]) -> Refused:
