@@ -105,6 +105,7 @@ async function narrow(page) {
 
 async function picture(page, path, name) {
   if (!values.screenshots) return;
+  await page.evaluate(() => document.activeElement?.blur());
   await page.screenshot({path: `${values.screenshots}/${basename(path, ".html")}-${name}.png`});
 }
 

@@ -20,9 +20,12 @@ from tests.usecases.report_loops import (
 )
 
 from loop_kit.core.loop.state import LoopState, Source
+from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError
+from loop_kit.usecases.job_report import write_job_report
 from loop_kit.usecases.report import ReportRequest, render, write_report
 from loop_kit.usecases.report_card import card_now, cards_on_forge
+from loop_kit.usecases.report_files import read_file
 from loop_kit.usecases.report_page import ReportPage
 
 URLS = {"src", "action", "data", "srcset", "xlink:href"}
@@ -188,6 +191,26 @@ def test_very_much_text_is_cut_and_says_so(tmp_path: Path) -> None:
     assert len(html) < 2_000_000
     assert "are left out here" in html
     assert "more characters" in html
+
+
+def test_the_report_of_a_job_has_its_newest_rounds_and_no_secret(tmp_path: Path) -> None:
+    state, key = long_loop(9), "sk-proj-0123456789abcdefghij"
+    folder = folder_of(tmp_path, state, f"use {key} for it")
+    repository, _ = committed(tmp_path / "repo", ["a = 1\n"])
+    asked: list[str] = []
+
+    def read(name: str) -> bytes | None:
+        asked.append(name)
+        return read_file(folder / name)
+
+    record = folder / "runs"
+    write_job_report(record, state, read, repository, "", Redactor([key]))
+    page = (record / "report.html").read_text("utf-8")
+    assert key not in page
+    assert "prompt of r2_worker_1: use *** for it" in page
+    assert "those of the newest 3 rounds" in " ".join(Page(page).words.split())
+    reviews = {f"archive/T-001/r{number}_review_report.json" for number in (7, 8, 9)}
+    assert {*asked} == {"task_card.json", *reviews}
 
 
 def test_a_loop_of_many_rounds_fits_on_the_page(tmp_path: Path) -> None:

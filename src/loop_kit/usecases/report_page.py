@@ -295,7 +295,7 @@ def _is_verified(record: RoundRecord) -> bool:
 
 
 def _usd(limit: float | None) -> str:
-    return "" if limit is None else f"{limit:.2f} USD"
+    return "" if limit is None else f"{limit:.2f}"
 
 
 def _met(answer: Mapping[str, Any] | None) -> str:
