@@ -40,7 +40,7 @@ class Used:
         self.sha = local.commit(FILES)
         self.path = self.cloner.clone("workspace", self.sha)
         time.sleep(SETTLED)
-        self.spare.note(self.path, None)
+        self.spare.note(self.path, self.sha, None)
         self.before = self.changes()
 
     def changes(self) -> dict[str, int]:
@@ -84,6 +84,17 @@ def test_only_what_differs_between_two_commits_is_written(used: Used) -> None:
     used.require_new(later)
     now = used.changes()
     assert {name for name in now if now[name] != used.before[name]} == {"src/b.py"}
+
+
+def test_folders_come_and_go_between_two_commits(used: Used) -> None:
+    used.local.git.run("rm", "--quiet", "-r", "src/deep", "README")
+    new = {"README/inside": "x\n", "new/deep/x": "x\n"}
+    later = used.local.commit(new)
+    assert used.reopen(later)
+    used.require_new(later)
+    used.path.joinpath("new", "deep", "y").write_text("left\n")
+    assert used.reopen(used.sha)
+    used.require_new(used.sha)
 
 
 def same_size_and_time(path: Path) -> None:
@@ -196,7 +207,7 @@ def test_files_that_were_written_a_moment_before_are_written_again(
     spare = Spare(cloner)
     path = cloner.clone("workspace", local.head)
     about = (path / "a.py").lstat()
-    spare.note(path, None)
+    spare.note(path, local.head, None)
     spare.keep(path)
     assert spare.reopen(path, local.head, None, None)
     assert (path / "a.py").lstat().st_ctime_ns > about.st_ctime_ns
@@ -215,7 +226,7 @@ def test_what_is_missing_of_a_preparation_is_copied_again(used: Used, tmp_path: 
         (root / "cache" / "deep" / "x").write_text("x\n")
         (root / "cache" / "y").write_text("y\n")
     time.sleep(SETTLED)
-    used.spare.note(used.path, "key")
+    used.spare.note(used.path, used.sha, "key")
     (used.path / "cache" / "y").write_text("spoilt\n")
     shutil.rmtree(used.path / "cache" / "deep")
     (used.path / "cache" / "new").write_text("new\n")

@@ -50,7 +50,9 @@ def test_work_is_collected_whatever_pipes_are_beside_it(workspace: Workspace, lo
     (workspace.path / "left.py").write_text("left\n")
     for name in OPENED:
         put_pipe(workspace.path / name)
-    (workspace.path / ".git" / "objects" / "0a").symlink_to(workspace.path.parent)
+    objects = workspace.path / ".git" / "objects"
+    unused = next(path for n in range(256) if not (path := objects / f"{n:02x}").exists())
+    unused.symlink_to(workspace.path.parent)
     (workspace.path / ".git" / "logs" / "HEAD").unlink()
     (workspace.path / ".git" / "logs" / "HEAD").symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as server:

@@ -187,6 +187,15 @@ class Cloner:
         command = ("-c", "checkout.workers=0", "read-tree", "--reset", "-u", tree)
         self.git.at(path).run(*command, timeout=600)
 
+    def check_out_difference(self, path: Path, old: str, new: str) -> None:
+        """Write the files that differ between two commits; all others are certainly those of `old`.
+
+        Raises:
+            GitFailed: a commit is not here, a file is not of `old`, or the disk is full.
+        """
+        command = ("-c", "checkout.workers=0", "read-tree", "-m", "-u", old, new)
+        self.git.at(path).run(*command, timeout=600)
+
     def _configuration(self, path: Path, sha: str) -> bytes:
         """What git itself would configure on this file system, our remote, and LFS."""
         if self._config is None:

@@ -26,7 +26,11 @@ _Names = dict[str, int]
 
 
 class Inventory:
-    """The entries below a folder, but for its `.git`, as they were when it was made."""
+    """The entries below a folder, but for its `.git`, as they were when it was made.
+
+    Attributes:
+        is_clean: Whether it was compared since it was noted, and nothing was new or different.
+    """
 
     def __init__(self, root: Path) -> None:
         """Note everything below `root`.
@@ -34,18 +38,36 @@ class Inventory:
         Raises:
             OSError: a folder cannot be read.
         """
-        about = root.lstat()
-        self._root = _folder_mark(about)
-        latest = _now(root) - _CLOCK_STEP
+        self._root = _folder_mark(root.lstat())
         self._folders: dict[str, _Names] = {}
-        waiting = [""]
+        self._times: dict[str, int] = {}
+        self.renew(root)
+
+    def renew(self, root: Path) -> None:
+        """Note what has changed since all was as noted: only folders that changed are listed.
+
+        Raises:
+            OSError: a folder cannot be read.
+        """
+        latest = _now(root) - _CLOCK_STEP
+        self.is_clean = False
+        for folder in {"", *self._folders}:
+            changed = _changed_at(root / folder)
+            if changed is None:
+                del self._folders[folder]
+            elif changed != self._times.get(folder) or changed > latest:
+                self._list(root, folder, changed, latest)
+
+    def _list(self, root: Path, folder: str, changed: int, latest: int) -> None:
+        waiting = [(folder, changed)]
         while waiting:
-            folder = waiting.pop()
+            folder, self._times[folder] = waiting.pop()
             names = self._folders[folder] = {}
             for entry, seen in _entries(root, folder):
                 names[entry.name] = _mark(seen, latest)
-                if stat.S_ISDIR(seen.st_mode):
-                    waiting.append(f"{folder}{entry.name}/")
+                inside = f"{folder}{entry.name}/"
+                if stat.S_ISDIR(seen.st_mode) and inside not in self._folders:
+                    waiting.append((inside, seen.st_ctime_ns))
 
     def changed(self, root: Path) -> list[str]:
         """The entries that are gone or not certainly as they were; what is new does not count.
@@ -69,26 +91,39 @@ class Inventory:
         about = root.lstat()
         if _folder_mark(about) != self._root or not _is_open(str(root)):
             raise OSError(f"{root} is not the folder that it was")
-        waiting = [""]
+        self.is_clean = True
+        waiting = [("", about.st_ctime_ns)]
         while waiting:
-            folder = waiting.pop()
+            folder, self._times[folder] = waiting.pop()
             missing = dict(self._folders[folder])
             for entry, seen in list(_entries(root, folder)):
                 was = missing.get(entry.name)
                 if was is not None and _is_same(was, seen, entry.path):
                     del missing[entry.name]
                     if stat.S_ISDIR(seen.st_mode):
-                        waiting.append(f"{folder}{entry.name}/")
-                elif removes:
+                        waiting.append((f"{folder}{entry.name}/", seen.st_ctime_ns))
+                    continue
+                self.is_clean = False
+                if removes:
                     remove(Path(entry.path))
                     if os.path.lexists(entry.path):
                         raise OSError(f"{entry.path} cannot be removed")
+            self.is_clean = self.is_clean and not missing
             yield from (folder + name for name in missing)
 
 
 def can_tell() -> bool:
     """Whether this system says of a file that nobody has written to it."""
     return _CAN_TELL
+
+
+def _changed_at(folder: Path) -> int | None:
+    """When a folder was last changed; None where there is none."""
+    try:
+        about = folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return about.st_ctime_ns if stat.S_ISDIR(about.st_mode) else None
 
 
 def _entries(root: Path, folder: str) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:

@@ -144,8 +144,7 @@ class Snapshots:
             self._copier.copy(snapshot.path, path, {".git"})
             self.cloner.write_git_folder(path, sha, tree, index=snapshot.index)
             if tree not in {None, sha}:
-                inside = self.cloner.git.at(path)
-                inside.run("update-index", "-q", "--refresh", ok=(0, 1), timeout=600)
+                self._refresh(path)
                 self.cloner.check_out(path, tree or sha)
         except BaseException:
             remove(path)
@@ -161,7 +160,9 @@ class Snapshots:
         prepared = None if key is None else self._snapshot(key, path, sha).path
         if not self._spare.reopen(path, sha, key, prepared):
             self.place(path, sha)
-        self._spare.note(path, key)
+            if key is not None:
+                self._refresh(path)
+            self._spare.note(path, sha, key)
 
     def put_away(self, path: Path) -> None:
         """Keep what was placed for one use for the next, or remove it."""
@@ -199,6 +200,10 @@ class Snapshots:
         self.cloner.write_git_folder(path, sha, index=index)
         self.cloner.check_out(path, sha)
         copy_index(path / ".git" / "index", index)
+
+    def _refresh(self, path: Path) -> None:
+        """Let git see that the files of a copy are those of its index."""
+        self.cloner.git.at(path).run("update-index", "-q", "--refresh", ok=(0, 1), timeout=600)
 
     def _visible(self, path: Path) -> Iterator[str]:
         """Patterns for what the preparation left that git does not ignore."""

@@ -29,6 +29,7 @@ class Spare:
         self._cloner = cloner
         self._copier = Copier()
         self._key: str | None = None
+        self._sha = ""
         self._index = b""
         self.inventory: Inventory | None = None
 
@@ -40,30 +41,32 @@ class Spare:
     def _index_path(self) -> Path:
         return self._cloner.folder / f"{_NAME}{_INDEX}"
 
-    def note(self, path: Path, key: str | None) -> None:
-        """Note what a workspace that was just made holds; `key` says how it was prepared."""
+    def note(self, path: Path, sha: str, key: str | None) -> None:
+        """Note what a workspace holds that was just made at `sha`, prepared as `key` says."""
         self.inventory = None
-        if not can_tell():
-            return
-        try:
-            self._index = digest_of(path / ".git" / "index")
-            copy_index(path / ".git" / "index", _cleared(self._index_path))
-            self.inventory, self._key = Inventory(path), key
-        except OSError:
-            self.inventory = None
+        if can_tell():
+            with contextlib.suppress(OSError):
+                self._note_index(path)
+                self.inventory, self._sha, self._key = Inventory(path), sha, key
+
+    def _note_index(self, path: Path) -> None:
+        index = path / ".git" / "index"
+        self._index = digest_of(index)
+        copy_index(index, _cleared(self._index_path))
 
     def keep(self, path: Path) -> None:
         """Keep of a workspace what it held when it was noted; without a note remove it."""
         if self.inventory is not None:
             with contextlib.suppress(OSError):
-                self.inventory.restore(path)
+                if not self.inventory.is_clean:
+                    self.inventory.restore(path)
                 path.rename(make_room(self._path))
                 remove(self._path / ".git")
                 return
         remove(path)
 
     def reopen(self, path: Path, sha: str, key: str | None, prepared: Path | None) -> bool:
-        """Whether the workspace that was kept is at `path` now, like a new one at `sha`.
+        """Whether the workspace that was kept is at `path` now and noted, like a new one at `sha`.
 
         What is missing of a preparation is copied from the folder `prepared`.
         """
@@ -71,6 +74,7 @@ class Spare:
         if inventory is not None and self._key == key:
             with contextlib.suppress(GitFailed, OSError):
                 self._renew(path, sha, inventory, prepared)
+                self.inventory, self._sha = inventory, sha
                 return True
             remove(path)
         remove(self._path)
@@ -85,7 +89,12 @@ class Spare:
         if prepared is not None:
             self._complete(path, prepared, missing)
         self._cloner.write_git_folder(path, sha, index=index)
-        self._cloner.check_out(path, sha)
+        if missing:
+            self._cloner.check_out(path, sha)
+        elif sha != self._sha:
+            self._cloner.check_out_difference(path, self._sha, sha)
+        self._note_index(path)
+        inventory.renew(path)
 
     def _complete(self, path: Path, prepared: Path, missing: list[str]) -> None:
         for name in missing:
