@@ -92,3 +92,14 @@ def test_files_of_the_kernel_are_read_on_linux_alone() -> None:
         "adapters/process/own_process.py",
         "adapters/process/tree.py",
     }
+
+
+def test_what_is_written_by_descriptor_keeps_its_line_ends_on_windows() -> None:
+    texts = {name: ast.unparse(tree) for name, tree in trees()}
+    writers = {name for name, text in texts.items() if "os.O_WRONLY" in text}
+    assert len(writers) >= 4
+    assert [
+        name
+        for name in writers
+        if texts[name].count("os.O_WRONLY") > texts[name].count("'O_BINARY'")
+    ] == []

@@ -22,6 +22,7 @@ class BoundedFile:
         self._left -= len(data)
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            flags |= getattr(os, "O_BINARY", 0)
             with os.fdopen(os.open(self._path, flags, 0o644), "ab") as stream:
                 stream.write(kept)
         except OSError:
