@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import functools
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -133,16 +132,15 @@ def adapters() -> Iterator[type]:
 
 def wrap_renames(points: Points) -> None:
     """Between a draft and the file that it becomes."""
-    replace = pathlib.Path.replace
+    replace = os.replace
 
-    def renamed(self: Path, target: Any) -> Any:
+    def renamed(draft: Any, target: Any) -> None:
         name = Path(target).name
         points.reach(points.within(f"the draft of {name} is written"))
-        answer = replace(self, target)
+        replace(draft, target)
         points.reach(points.within(f"{name} is written"))
-        return answer
 
-    pathlib.Path.replace = renamed  # type: ignore[method-assign]
+    os.replace = renamed  # type: ignore[assignment]
 
 
 def wrap_programs(points: Points) -> None:

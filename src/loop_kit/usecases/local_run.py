@@ -4,6 +4,7 @@ import gc
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.engine import Engine
-from loop_kit.errors import BadBusFile, BadSetting, ExitCode, StateRefused
+from loop_kit.errors import BadBusFile, BadSetting, ExitCode, GitFailed, StateRefused
 from loop_kit.frozen import frozen
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
@@ -189,7 +190,8 @@ class _LocalRun:
                 break
             if state.round % _ROUNDS_UNTIL_CLEANED == 0:
                 gc.collect()
-                self._git.run("multi-pack-index", "write", "--no-progress", ok=range(256))
+                with suppress(GitFailed):
+                    self._git.run("multi-pack-index", "write", "--no-progress")
         self._is_over = state.outcome is not None and state.resume_phase is None
         if state.outcome is Outcome.APPROVED:
             self._learn(state, shown)
