@@ -19,6 +19,7 @@ from tests.usecases.report_loops import (
     sources,
 )
 
+from loop_kit.core.loop.budget import Budget
 from loop_kit.core.loop.state import LoopState, Source
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError
@@ -144,6 +145,14 @@ def test_what_people_did_is_in_the_round_in_which_they_did_it(tmp_path: Path) ->
     assert "mona raised F6: look here (6)" in told[16]
     assert "mona about F6: look here" in told[16]
     assert "F2 was waived" in told[6]
+
+
+def test_what_people_added_to_the_limits_is_among_the_facts(tmp_path: Path) -> None:
+    added = {"added_rounds": 2, "added_budget": Budget(cost_usd=1.5, minutes=30)}
+    about = dict(page_of(tmp_path, loop().model_copy(update=added)).document()["about"])
+    assert about["Rounds that people added"] == "2"
+    assert about["Budget that people added"] == "1.5 USD, 30 minutes"
+    assert "Continued by people with" not in about
 
 
 def test_a_round_whose_record_is_elsewhere_names_the_command_that_gets_it(tmp_path: Path) -> None:

@@ -187,6 +187,9 @@ class ReportPage:
             ("Head", state.head_sha),
             ("Work branch", state.work_branch),
             ("Sandbox", state.sandbox),
+            ("Rounds that people added", str(state.added_rounds or "")),
+            ("Budget that people added", _budget(state)),
+            ("Continued by people with", ", ".join(sorted(state.retry_with.values()))),
         )
         return [(name, visible(value)) for name, value in rows if value]
 
@@ -292,6 +295,12 @@ def _text(card: bytes | None) -> str:
 
 def _is_verified(record: RoundRecord) -> bool:
     return record.verified is not None
+
+
+def _budget(state: LoopState) -> str:
+    added = state.added_budget
+    amounts = {"USD": added.cost_usd, "minutes": added.minutes, "tokens": added.tokens}
+    return ", ".join(f"{amount:g} {unit}" for unit, amount in amounts.items() if amount)
 
 
 def _usd(limit: float | None) -> str:
