@@ -1,9 +1,9 @@
 """One invocation of the action: reads what the event asks, and calls the use case that does it."""
 
-import shutil
 from collections.abc import Mapping
 
 from loop_kit.actions.events import read_request
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.runner.job import Job, read_job, read_payload
 from loop_kit.adapters.runner.log import ActionsLog
 from loop_kit.core.ci.requests import (
@@ -55,7 +55,7 @@ def run_round(environ: Mapping[str, str], log: ActionsLog) -> LoopState | None:
         left = context.site.space.close()
         if left:
             log.warn(left)
-        shutil.rmtree(context.folder / "scratch", ignore_errors=True)
+        remove(context.folder / "scratch")
 
 
 def _perform(request: Request, job: Job, context: JobContext) -> LoopState | None:

@@ -9,7 +9,6 @@ replaced at the end, so that a cancelled job's signals reach the loop and not a 
 
 import hashlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ _PYTHON = str(getattr(sys, "_base_executable", sys.executable))
 def main() -> None:
     """Install once per job, and again where an agent has changed it; then run `loop action`."""
     sys.path.insert(0, str(_SOURCE))
+    from loop_kit.adapters.files.removal import remove
     from loop_kit.adapters.runner.installing import ENVIRONMENT, READY
 
     parent = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
@@ -34,7 +34,7 @@ def main() -> None:
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (folder / READY).exists():
         try:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             _install(folder, python, lock)
             (folder / READY).touch()
         except OSError as error:

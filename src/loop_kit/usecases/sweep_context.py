@@ -4,12 +4,12 @@ On a laptop git goes to the server with the user's own credentials, and fetches 
 repository.
 """
 
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.remote import default_branch
 from loop_kit.adapters.git.remote_loops import scratch_repository
@@ -49,7 +49,7 @@ def open_in_job(environ: Mapping[str, str], flags: Values) -> Iterator[JobContex
         yield context
     finally:
         context.forge.close()
-        shutil.rmtree(context.folder, ignore_errors=True)
+        remove(context.folder)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
+from loop_kit.adapters.loop_dir.mailbox import FolderMailbox, kill_leftovers
 from loop_kit.core.agent.reports import ReportInvalid
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role
@@ -50,6 +52,22 @@ def test_what_is_no_plain_file_of_a_sane_size_is_refused_at_once(
     with pytest.raises(ReportInvalid, match=r"work_report\.json"):
         mailbox.collect(delivery)
     mailbox.discard(delivery)
+    assert not delivery.folder.exists()
+
+
+@pytest.mark.parametrize("ends", ["discarded", "left by a run that was killed"])
+def test_folders_deeper_than_a_program_can_follow_are_removed(tmp_path: Path, ends: str) -> None:
+    root = tmp_path / "mailboxes"
+    mailbox = FolderMailbox(root)
+    delivery = mailbox.post(Role.WORKER, 1, 1, {})
+    deepen = "import os, sys; os.chdir(sys.argv[1]); [(os.mkdir('d'), os.chdir('d')) for _ in range(1500)]"
+    subprocess.run([sys.executable, "-c", deepen, str(delivery.folder)], check=True)
+
+    if ends == "discarded":
+        mailbox.discard(delivery)
+    else:
+        kill_leftovers(root)
+
     assert not delivery.folder.exists()
 
 

@@ -7,12 +7,12 @@ when it fetches from a bundle.)
 """
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.git.command import (
     CHECK_OBJECTS,
     FETCH,
@@ -75,7 +75,7 @@ def discard_bundle(folder: Path) -> None:
     """Remove a bundle, or whatever is in its place."""
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
 
 
 def read_record(folder: Path) -> bytes | None:

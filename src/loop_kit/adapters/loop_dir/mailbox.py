@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.loop_dir.workspace_bus import WorkspaceBus, lay_out
 from loop_kit.core.agent.reports import ReportInvalid
@@ -26,7 +27,7 @@ def kill_leftovers(root: Path) -> int:
     from loop_kit.adapters.process import tree as process_tree
 
     found = process_tree.kill_leftovers("LOOP_MAILBOX", f"{root.absolute()}{os.sep}")
-    shutil.rmtree(root, ignore_errors=True)
+    remove(root)
     return found
 
 
@@ -83,4 +84,4 @@ class FolderMailbox:
             laid_out.discard()
         if delivery.folder.is_symlink():
             delivery.folder.unlink()
-        shutil.rmtree(delivery.folder, ignore_errors=True)
+        remove(delivery.folder)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import Role
@@ -123,7 +124,7 @@ def _write(path: Path, content: bytes | Path) -> None:
 def _remove(path: Path) -> None:
     """Remove whatever is at `path`, if it can be removed; a link itself, never its target."""
     if _is_folder(path):
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
         return
     with suppress(OSError):
         path.unlink()
