@@ -60,7 +60,9 @@ def test_folders_deeper_than_a_program_can_follow_are_removed(tmp_path: Path, en
     root = tmp_path / "mailboxes"
     mailbox = FolderMailbox(root)
     delivery = mailbox.post(Role.WORKER, 1, 1, {})
-    deepen = "import os, sys; os.chdir(sys.argv[1]); [(os.mkdir('d'), os.chdir('d')) for _ in range(1500)]"
+    deepen = (
+        "import os, sys; os.chdir(sys.argv[1])\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+    )
     subprocess.run([sys.executable, "-c", deepen, str(delivery.folder)], check=True)
 
     if ends == "discarded":

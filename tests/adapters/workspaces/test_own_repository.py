@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.conftest import Hosted, Local
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
@@ -171,6 +172,24 @@ def test_in_a_job_what_is_lost_is_fetched_again(
     assert git.text("rev-parse", "HEAD", STATE).split() == [head, head]
     assert git.text("status", "--porcelain", "--untracked-files=no") == ""
     git.run("fsck", "--strict")
+
+
+@pytest.mark.parametrize("name", ["heads", "loop-kit"])
+def test_folders_deeper_than_a_program_can_follow_end_nothing(
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    git, repository = repository_of_job(hosted)
+    with repository.kept():
+        monkeypatch.chdir(git.directory / ".git" / "refs" / name)
+        for _ in range(1500):
+            os.mkdir("d")  # noqa: PTH102
+            os.chdir("d")
+        monkeypatch.undo()
+
+    with repository.kept():
+        assert git.text("rev-parse", STATE) == git.text("rev-parse", "HEAD")
+        assert STATE in git.text("for-each-ref")
+    remove(git.directory / ".git" / "refs" / name)
 
 
 def test_what_the_server_does_not_give_back_is_named_as_lost(hosted: Hosted) -> None:

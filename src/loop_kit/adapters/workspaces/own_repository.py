@@ -13,7 +13,7 @@ is checked out and those of the loop, without history. What happened can be reco
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room
@@ -95,7 +95,9 @@ class OwnRepository:
         if self._refetch is None:
             return {}
         own = (self._git_dir / "refs").glob("loop-kit*")
-        files = islice((path for each in own for path in (each, *each.rglob("*"))), _MAX_BRANCHES)
+        files = islice(
+            (path for each in own for path in chain([each], each.rglob("*"))), _MAX_BRANCHES
+        )
         found = ((path.relative_to(self._git_dir).as_posix(), _content(path)) for path in files)
         refs = {name: content for name, content in found if content and _HEAD.fullmatch(content)}
         return {"HEAD": self._head, **{ref: refs[ref].decode().strip() for ref in sorted(refs)}}
