@@ -22,6 +22,8 @@ from loop_kit.ports import AgentExit, Assignment
 
 NOWHERE = "gone.py"
 """A file that is not there."""
+FORM = "form.py"
+"""What every fix changes; one that reverses the last fix restores what it was before."""
 MALFORMED = b'{"decision": '
 
 
@@ -101,8 +103,7 @@ class Cast:
         files: dict[str, bytes | None] = {}
         if self.change.lines[-1]:
             files[place(job.round)] = _code(job.round, self.change.lines[-1])
-        if fixer.toggles:
-            files["toggle.py"] = b"b = 1\n" if job.round % 2 else b"a = 1\n"
+            files[FORM] = self.change.next_form(back=fixer.reverses)
         return files, responses
 
     def _simplify(self, round_: int) -> dict[str, bytes | None]:
@@ -138,7 +139,7 @@ class Fixer:
         self.fresh = fresh
         self.each = self.traits.lines
         self.fixes = 0
-        self.toggles = False
+        self.reverses = False
         self.tried: set[int] = set()
 
     def answer(self, finding: Mapping[str, Any]) -> dict[str, str]:
@@ -147,13 +148,18 @@ class Fixer:
         if defect is None:
             self.fix_tests()
             return _answers([finding], "fixed")[0]
-        disputes = self.traits.disputes_false if defect.false else self.traits.disputes_real
-        if self.change.dice.chance(disputes, "dispute", defect.number) and not finding.get(
-            "required"
-        ):
+        if self._disputes(defect) and not finding.get("required"):
+            defect.disputed += 1
             return _answers([finding], "disputed")[0]
         self.fix(defect)
         return _answers([finding], "fixed")[0]
+
+    def _disputes(self, defect: Defect) -> bool:
+        """Whether it says that this is wrong; what was upheld, it often fixes then."""
+        chance, traits = self.change.dice.chance, self.traits
+        disputes = traits.disputes_false if defect.false else traits.disputes_real
+        again = not defect.disputed or chance(traits.repeats, "repeats", defect.number, self.round)
+        return again and chance(disputes, "dispute", defect.number)
 
     def fix_tests(self) -> None:
         """Fix what the verify commands find, once in a round: their output is in the prompt."""
@@ -164,7 +170,7 @@ class Fixer:
     def fix(self, defect: Defect) -> None:
         self.tried.add(defect.number)
         self.fixes += 1
-        self.toggles |= defect.reversal
+        self.reverses |= defect.reversal
         if self.fresh:
             defect.attempts = 0
         likely = self.traits.fixes * self.traits.decay**defect.attempts
@@ -304,11 +310,11 @@ class Review:
         most = self.traits.verdict_first if self.cast.prompted else 1
         if self.chance(min(self.traits.false, most), "false"):
             rng = self.change.dice.of("false place", self.second, self.round)
-            where = rng.choices((self.round, 1, 0), (0.5, 0.4, 0.1))[0]
+            where = rng.choices((self.change.last_changed(), 1, 0), (0.5, 0.4, 0.1))[0]
             nowhere = NOWHERE if rng.random() < self.traits.nowhere else ""
             made.append(self.change.add(where, false=True, file=nowhere))
         if self.round > 1 and self.chance(self.traits.reverses, "reverses"):
-            made.append(self.change.add(self.round, false=True))
+            made.append(self.change.add(self.change.last_changed(), false=True))
             made[-1].reversal = True
         return made
 

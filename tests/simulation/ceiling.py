@@ -51,7 +51,7 @@ def first_right_round(population: Population, seed: int, rounds: int) -> int:
     change.lines.append(1)
     change.first_work()
     sent: list[Defect] = []
-    for round_ in range(1, (1 if population.cannot else rounds) + 1):
+    for round_ in range(1, (1 if population.satisfied_once else rounds) + 1):
         if round_ > 1:
             fixer = Fixer(population, change, round_, fresh=False)
             for bug in sent:

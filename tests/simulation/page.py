@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.simulation import traits
@@ -13,6 +13,7 @@ from tests.simulation.outcomes import Outcomes, of_population
 from tests.simulation.populations import FIELD, POPULATIONS
 from tests.simulation.report import QUICK, ROUNDS, Compared, Report
 from tests.simulation.statistics import Estimate, resampled
+from tests.simulation.toy import ToyOutcomes
 
 QUICK_BEGIN, QUICK_END = "<!-- quick -->", "<!-- end -->"
 TEXT = Path(__file__).with_name("page.md")
@@ -27,6 +28,7 @@ def write(page: Path, report: Report, quick: Compared) -> None:
         "calibration": calibration(report),
         "targets": targets(report),
         "ceiling": ceilings(report),
+        "toy": toys(report),
         **{f"policies_{n}": policies(report.policies[n]) for n in ROUNDS},
         "populations": populations(report),
         **{f"ablation_{n}": policies(report.ablation[n]) for n in ROUNDS},
@@ -153,6 +155,62 @@ def ceilings(report: Report) -> str:
     mixture = [cell for n in ROUNDS for cell in _under_ceiling(report, n)]
     head = (f"{what}, {n} rounds" for n in ROUNDS for what in ("max-rounds", "ours", "ceiling"))
     return table(("right approvals", *head), [*rows, ["all", *mixture]])
+
+
+def toys(report: Report) -> str:
+    """The engine beside the toy, in what the targets are about."""
+    rows = [
+        [name, *(cell for n in ROUNDS for cell in (of_toy(report.toy[n]), of_engine(report, n)))]
+        for name, of_toy, of_engine in _MEASURES
+    ]
+    return table(
+        ("measure", *(f"{what}, {n} rounds" for n in ROUNDS for what in ("toy", "engine"))), rows
+    )
+
+
+def _ratio(after: Estimate, before: Estimate) -> str:
+    return f"{after.value / before.value:.2f} x"
+
+
+_MEASURES: tuple[
+    tuple[str, Callable[[tuple[ToyOutcomes, ...]], str], Callable[[Report, int], str]], ...
+] = (
+    (
+        "right approvals, max-rounds",
+        lambda toy: _short(toy[0].right_approvals),
+        lambda report, n: _short(report.policies[n][0].right_approvals),
+    ),
+    (
+        "right approvals, rules",
+        lambda toy: _short(toy[1].right_approvals),
+        lambda report, n: _short(report.policies[n][2].right_approvals),
+    ),
+    (
+        "right approvals, beside max-rounds",
+        lambda toy: _ratio(toy[1].right_approvals, toy[0].right_approvals),
+        lambda report, n: _ratio(*(report.policies[n][k].right_approvals for k in (2, 0))),
+    ),
+    (
+        "a careful review finds a blocker, rules",
+        lambda toy: _ratio(toy[1].audited, toy[0].audited),
+        lambda report, n: _ratio(*(report.policies[n][k].audited for k in (2, 0))),
+    ),
+    (
+        "the same, with a second reviewer",
+        lambda toy: _ratio(toy[2].audited, toy[0].audited),
+        lambda report, n: _ratio(*(report.policies[n][k].audited for k in (3, 0))),
+    ),
+    (
+        "false stops",
+        lambda toy: _short(toy[1].wrong_stops),
+        lambda report, n: _short(report.policies[n][2].wrong_stops),
+    ),
+    (
+        "calls where nothing can succeed",
+        lambda toy: _ratio(toy[1].wasted_calls, toy[0].wasted_calls),
+        lambda report, n: _ratio(*(report.policies[n][k].wasted_calls for k in (2, 0))),
+    ),
+)
 
 
 def _under_ceiling(

@@ -38,9 +38,9 @@ def changed(settings: Mapping[str, Mapping[str, Any]]) -> Rules:
 
 
 def max_rounds(rounds: int) -> Policy:
-    """No rule but the number of rounds: the reviewer's word is an approval."""
+    """No rule but the number of rounds: the reviewer's word is an approval, tested or not."""
     off = limits(rounds, rules_without(*RULES))
-    return Policy(f"max-rounds {rounds}", off, on_word=True, prompted=False)
+    return Policy(f"max-rounds {rounds}", off, on_word=True, prompted=False, verifies=False)
 
 
 def on_word(rounds: int) -> Policy:
@@ -64,6 +64,11 @@ def with_second(rounds: int) -> Policy:
 def unprompted(rounds: int) -> Policy:
     """The default rules, with the prompts of agent-task-runner."""
     return replace(ours(rounds), name="without our prompts", prompted=False)
+
+
+def unverified(rounds: int) -> Policy:
+    """The default rules, but no verify command is run."""
+    return replace(ours(rounds), name="without verify commands", verifies=False)
 
 
 def without(rounds: int, rule: str) -> Policy:

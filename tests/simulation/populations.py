@@ -40,7 +40,7 @@ POPULATIONS = (
         "ping-pong",
         SHARE,
         "each round orders the reversal of the last fix",
-        cannot=True,
+        satisfied_once=True,
         reviewer=ReviewerTraits(reverses=1.0, agrees=0.0, complies=0.0),
     ),
     Population(

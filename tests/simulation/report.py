@@ -17,11 +17,13 @@ from tests.simulation.policies import (
     on_word,
     ours,
     unprompted,
+    unverified,
     with_second,
     without,
 )
 from tests.simulation.populations import FIELD, POPULATIONS
 from tests.simulation.runner import Policy, Result
+from tests.simulation.toy import ToyOutcomes, ToyPolicy, observe_toy
 from tests.simulation.traits import Population
 
 ROUNDS = (3, 10)
@@ -40,7 +42,7 @@ class Scale:
     @classmethod
     def of(cls, loops: int) -> Scale:
         """The parts by the loops that each policy is compared on."""
-        return cls(loops, loops + loops // 2, loops // 2, loops // 10)
+        return cls(loops, loops + loops // 2, loops // 2, loops // 5)
 
 
 QUICK = 20
@@ -61,6 +63,8 @@ class Report:
     settings: Compared
     """Max-rounds alone, the defaults, and each other setting, on the same loops."""
     ceiling: Ceiling
+    toy: Mapping[int, tuple[ToyOutcomes, ...]]
+    """Max-rounds alone, the rules, and the rules with a second reviewer, by the most rounds."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "`bar.nowhere: [any]`": {"bar": {"nowhere": ("any",)}},
     "`stalled.rounds: 3`": {"stalled": {"rounds": 3}},
     "`contested.upheld: 3`": {"contested": {"upheld": 3}},
+    "`oscillation.rounds: 0`": {"oscillation": {"rounds": 0}},
+    "`oscillation.rounds: 1`": {"oscillation": {"rounds": 1}},
     "`diff_growth.limit: 2`": {"diff_growth": {"limit": 2}},
     "`diff_growth.limit: 8`": {"diff_growth": {"limit": 8}},
 }
@@ -169,7 +175,8 @@ def compute(scale: Scale, pool: Executor | None, say: Callable[[str], None]) -> 
     ablation = {}
     for rounds in ROUNDS:
         say(f"without each rule, {rounds} rounds")
-        less = (ours(rounds), *(without(rounds, rule) for rule in RULES))
+        rules = (without(rounds, rule) for rule in RULES)
+        less = (ours(rounds), unverified(rounds), *rules)
         ablation[rounds] = tuple(mixture(each, scale.ablation) for each in less)
     say("other settings")
     settings = {
@@ -188,4 +195,12 @@ def compute(scale: Scale, pool: Executor | None, say: Callable[[str], None]) -> 
         sweep.append((assumption, before, after))
     say("the ceiling")
     most = ceiling(POPULATIONS, ROUNDS, scale.policies)
-    return Report(scale, tuple(field), policies, ablation, tuple(sweep), settings, most)
+    toys = {n: toy(n, scale.policies) for n in ROUNDS}
+    return Report(scale, tuple(field), policies, ablation, tuple(sweep), settings, most, toys)
+
+
+def toy(rounds: int, loops: int) -> tuple[ToyOutcomes, ...]:
+    """The toy model of the same populations under the policies that the targets are about."""
+    alone = ToyPolicy(rounds)
+    judged = (alone, replace(alone, rules=True), replace(alone, rules=True, second=True))
+    return tuple(observe_toy(POPULATIONS, policy, loops) for policy in judged)

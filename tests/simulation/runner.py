@@ -13,7 +13,7 @@ from tests.fakes import (
     MemoryWorkspaces,
     ScriptedFakeAgent,
 )
-from tests.simulation.agents import Cast
+from tests.simulation.agents import Cast, Review
 from tests.simulation.ports import QuickRepository, QuickStore, Silence, StoppedClock, Tests
 from tests.simulation.traits import Population
 from tests.simulation.world import Change, Dice
@@ -46,6 +46,8 @@ class Policy:
     """An approval closes what it does not mention, as agent-task-runner took it."""
     prompted: bool = True
     """The reviewer gets our prompts, and not those of agent-task-runner."""
+    verifies: bool = True
+    """The verify commands of a card are run."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def run(population: Population, policy: Policy, seed: int) -> Result:
     change = change_of(population, seed)
     mailbox = MemoryMailbox()
     cast = Cast(population, change, mailbox, on_word=policy.on_word, prompted=policy.prompted)
-    state = _play(cast, policy.limits)
+    state = _play(cast, policy)
     approved = state.outcome is Outcome.APPROVED
     return Result(
         population=population.name,
@@ -97,7 +99,7 @@ def run(population: Population, policy: Policy, seed: int) -> Result:
         calls=sum(cast.calls.values()),
         is_right=not change.hides_blocker(),
         fails_audit=change.fails_audit(),
-        cannot=population.cannot or any(bug.hopeless for bug in change.defects),
+        cannot=cannot_succeed(population, seed),
         growth=sum(change.lines) / max(1, change.lines[0]) if change.lines else 1,
         ignored=(len(open_findings(state.findings)) + len(cast.undisposed)) if approved else 0,
         reported=tuple(cast.reported),
@@ -116,11 +118,28 @@ def change_of(population: Population, seed: int) -> Change:
     )
 
 
-def _play(cast: Cast, limits: Limits) -> LoopState:
+def cannot_succeed(population: Population, seed: int) -> bool:
+    """Whether no policy could approve this loop rightly, with these agents.
+
+    Where the reviewer is never satisfied after round 1, only a first work can be approved.
+    """
+    change = change_of(population, seed)
+    change.lines.append(1)
+    change.first_work()
+    if any(bug.hopeless for bug in change.defects):
+        return True
+    if not population.satisfied_once:
+        return False
+    review = Review(Cast(population, change, MemoryMailbox()), 1, {}).report()
+    return change.hides_blocker() or review["decision"] != "approve"
+
+
+def _play(cast: Cast, policy: Policy) -> LoopState:
     """The state in which the loop ends."""
+    limits = policy.limits
     repository, store = QuickRepository(), QuickStore()
     base = repository.commit("", {"old.py": b"old\n" * 90}, "Base")
-    verify = ("make test",) if cast.change.verified else ()
+    verify = ("make test",) if policy.verifies and cast.change.verified else ()
     begin: Callable[[bool], Start] = lambda fresh: Start(  # noqa: E731
         card=CARD, base_sha=base, start_sha=base, limits=limits, verify=verify, fresh=fresh
     )

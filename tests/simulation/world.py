@@ -86,6 +86,9 @@ class Change:
     """What findings said, and what they were about."""
     lines: list[int] = field(default_factory=list)
     """Lines of source that each round added."""
+    forms: tuple[int, int] = (0, 1)
+    """What the last fix replaced, and what it is now; there was never more than `max_form`."""
+    max_form: int = 1
 
     def __post_init__(self) -> None:
         for _ in range(poisson(self.dice.of("old"), self.task.old_defects)):
@@ -125,6 +128,16 @@ class Change:
             bug = self.add(1)
             bug.production = bug.hopeless = True
             bug.seen_by = (True, True)
+
+    def last_changed(self) -> int:
+        """The last round that added lines."""
+        return max((n for n, lines in enumerate(self.lines, 1) if lines), default=1)
+
+    def next_form(self, *, back: bool) -> bytes:
+        """The form after one more fix: a new one, or the one before the last fix."""
+        self.max_form += not back
+        self.forms = (self.forms[1], self.forms[0] if back else self.max_form)
+        return b"the form of the whole is %d\n" % self.forms[1]
 
     def _seen(self, rng: random.Random) -> tuple[bool, bool]:
         """Two vendors miss much of the same: what one sees, the other sees more often."""

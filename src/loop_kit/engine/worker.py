@@ -309,23 +309,24 @@ class WorkerPass:
 
         What others changed on the base branch in between, and one of the two merged, is left out.
         """
-        last = state.history[-1] if state.history else None
+        fixed = (r for r in reversed(state.history) if r.parent_sha != r.head_sha)
+        last = next(fixed, None)
         if last is None or last.round <= 1 or last.round == state.round:
             return ()
         fixes = ((last.parent_sha, last.head_sha), (state.tip, head))
         try:
             then, now = (self._repository.net_change(*fix) for fix in fixes)
             changed = {change.path for change in then.changes if change.size <= MAX_BYTES}
-            changed -= self._changed_by_others(state, diff_base)
+            changed -= self._changed_by_others(state, last.round, diff_base)
             both = [c.path for c in now.changes if c.path in changed and c.size <= MAX_BYTES]
             return tuple(path for path in both[:MAX_FILES] if self._takes_back(path, *fixes))
         except LoopError:
             return ()
 
-    def _changed_by_others(self, state: LoopState, diff_base: str) -> set[str]:
-        """What the base branch brought in with this fix, or with the one before."""
-        compared = [record.diff_base for record in state.history[-2:-1] if record.diff_base]
-        before = (*compared, state.base_sha)[0]
+    def _changed_by_others(self, state: LoopState, last_fix: int, diff_base: str) -> set[str]:
+        """What the base branch brought in with this fix, with the last one, or in between."""
+        earlier = [record.diff_base for record in state.history if record.round < last_fix]
+        before = earlier[-1] if earlier and earlier[-1] else state.base_sha
         if before == diff_base:
             return set()
         return {c.path for c in self._repository.net_change(before, diff_base).changes}

@@ -344,10 +344,21 @@ def test_a_finding_that_is_not_fixed_twice_gets_a_fresh_conversation_and_then_a_
     assert (state.last_round, state.resume_phase) == (4, Phase.AWAITING_WORK)
 
 
-def test_no_count_falls_by_a_retry() -> None:
+@pytest.mark.parametrize("pushed", ["", b.sha(77)])
+def test_no_count_falls_by_a_retry_or_by_a_commit_of_a_person(pushed: str) -> None:
     stalled = sent_back(with_finding(), 3)
-    again = sent_back(b.after(stalled, b.resumed(MANY)), 1)
+    again = sent_back(b.after(stalled, b.resumed(MANY, pushed)), 1)
     assert (again.reasons, again.findings[0].not_fixed) == (("stalled",), 4)
+
+
+def test_a_round_to_simplify_goes_before_the_fresh_one_and_does_not_replace_it() -> None:
+    state = with_finding()
+    for n, lines in ((2, 100), (3, 900)):
+        state = b.after(state, grown(n, lines), settled(n, b.said("F1", "not_fixed")))
+    assert (state.simplify, state.fresh_round) == (True, False)
+    state = b.after(state, grown(4, 90), settled(4, b.said("F1", "not_fixed")))
+    assert (state.simplify, state.fresh_round, state.is_running) == (False, True, True)
+    assert sent_back(state, 1).reasons == ("stalled",)
 
 
 def test_a_finding_that_was_fixed_in_between_is_not_stalled() -> None:
@@ -436,6 +447,35 @@ def test_a_fix_that_takes_back_the_last_one_is_reported_and_no_stop() -> None:
     state = b.after(state, grown(2, 1, restores=("a.py",)), not_fixed)
     assert notes(state, "oscillation") == ["The fix takes back what the last one did in a.py."]
     assert state.is_running
+
+
+def taking_back(state: LoopState, *rounds: int) -> LoopState:
+    """`state` after rounds whose fixes take back what the one before them did."""
+    for n in rounds:
+        not_fixed = settled(n, b.said("F1", "not_fixed"))
+        state = b.after(state, grown(n, 1, restores=("a.py",)), not_fixed)
+    return state
+
+
+def test_two_fixes_running_that_take_each_other_back_leave_it_to_a_person() -> None:
+    state = taking_back(with_finding(limits(stalled={"enabled": False})), 2, 3)
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("stalled",))
+    assert state.error == (
+        "The fix takes back what the last one did in a.py, as 2 fixes running have done:"
+        " a person has to decide which is right."
+    )
+
+
+@pytest.mark.parametrize("rule", [{"rounds": 0}, {"rounds": 3}])
+def test_how_many_fixes_may_take_each_other_back_is_a_setting(rule: dict[str, Any]) -> None:
+    rules = limits(stalled={"enabled": False}, oscillation=rule)
+    assert taking_back(with_finding(rules), 2, 3).is_running
+
+
+def test_a_fix_in_between_that_takes_nothing_back_ends_the_oscillation() -> None:
+    state = taking_back(with_finding(limits(stalled={"enabled": False})), 2)
+    state = b.after(state, grown(3, 1), settled(3, b.said("F1", "not_fixed")))
+    assert taking_back(state, 4).is_running
 
 
 def test_of_many_files_that_are_taken_back_ten_are_named() -> None:

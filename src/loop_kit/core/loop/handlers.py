@@ -348,7 +348,7 @@ def _ask_again(state: LoopState, event: ReviewReported, verdict: Verdict) -> Loo
 def _next_round(reviewed: LoopState, verdict: Verdict) -> LoopState:
     """The next round, in a fresh conversation or to simplify where a rule asks for that."""
     again = begin_round(reviewed)
-    if verdict.asks_for("fresh"):
+    if verdict.asks_for("fresh") and not verdict.asks_for("simplify"):
         left = sessions.drop_session(again, Role.WORKER)
         again = update(again, fresh_round=True, sessions=left)
     return update(again, simplify=verdict.asks_for("simplify"))

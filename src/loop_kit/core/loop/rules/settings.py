@@ -76,9 +76,13 @@ class DiffGrowth(ExtensibleRecord):
 
 
 class Oscillation(ExtensibleRecord):
-    """A fix that restores what the last fix removed: it is reported, and never a stop."""
+    """A fix that restores what the last one removed is reported; `rounds` such fixes running stop.
+
+    0 means that none do.
+    """
 
     enabled: bool = True
+    rounds: Annotated[int, Field(ge=0)] = 2
 
 
 class Checks(ExtensibleRecord):

@@ -2,7 +2,7 @@
 
 Most of the power to repair is gone after two or three attempts, and a fresh start restores it. So
 the next worker starts a new conversation and is given what failed; if that does not fix it either,
-more rounds of the same kind will not.
+more rounds of the same kind will not. A round to simplify the change goes before the fresh one.
 """
 
 from loop_kit.core.loop.findings import open_findings
@@ -19,9 +19,16 @@ def judge(before: LoopState, after: LoopState) -> Judgement | None:
     stuck = [
         f
         for f in open_findings(after.findings)
-        if f.running >= rule.rounds and f.not_fixed > counted.get(f.id, 0)
+        if f.running >= rule.rounds and (before.simplify or f.not_fixed > counted.get(f.id, 0))
     ]
-    tried = [f for f in stuck if f.running > rule.rounds or not rule.fresh_round]
+    fresh = [record.round for record in after.history if record.kind == "fresh"]
+    since = {f.id: after.history[-1].round - f.running for f in stuck}
+    tried = [
+        f
+        for f in stuck
+        if not rule.fresh_round
+        or (f.running > rule.rounds and any(round_ > since[f.id] for round_ in fresh))
+    ]
     if tried:
         ended = ", the last time in a fresh conversation" if rule.fresh_round else ""
         text = (
@@ -31,7 +38,8 @@ def judge(before: LoopState, after: LoopState) -> Judgement | None:
         return Judgement("stalled", text, stop="stalled")
     if stuck:
         text = (
-            f"{listed([f.id for f in stuck])} was not fixed in {rule.rounds} rounds running:"
+            f"{listed([f.id for f in stuck])} was not fixed in"
+            f" {max(f.running for f in stuck)} rounds running:"
             f" the next worker{_named(rule.backend)} starts a fresh conversation and is given what"
             " failed."
         )
