@@ -16,8 +16,9 @@ from loop_kit.adapters.files.removal import remove
 
 _CAN_TELL = hasattr(os, "listxattr")
 """Linux: elsewhere there is no such time, or no way to ask for the rules of a folder."""
-_CLOCK_STEP = 50_000_000
-"""Nanoseconds by which two writes must be apart to have different times for certain."""
+_CLOCK_STEP = 20_000_000
+"""Nanoseconds by which two writes must be apart to have different times for certain: two of the
+longest ticks by which Linux counts."""
 _SECOND = 1_000_000_000
 _UNTRUSTED = 0
 _GIT = ".git"
