@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.engine.test_base_moves import Moving, approving, conflict, moving
+from tests.engine.test_base_moves import Moving, approving, behind_while_waiting, conflict, moving
 from tests.engine.world import Died, Fuse, World
 from tests.fakes import Act
 
+from loop_kit.core.checks.reading import Check
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
 from loop_kit.ports import Assignment
 
@@ -43,6 +44,19 @@ def resolved(folder: Path) -> World:
     return world
 
 
+def merged_while_it_waited(folder: Path, theirs: str = "theirs.py") -> World:
+    """An approval that others have left behind while it waited; its checks are green now."""
+    world = World(folder, verify=("ok",))
+    behind_while_waiting(world, theirs)
+    world.forge.every_commit = (Check("test", "passed"),)
+    return world
+
+
+def reviewed_while_it_waited(folder: Path) -> World:
+    """The same, where others have changed what was reviewed."""
+    return merged_while_it_waited(folder, "a1.py")
+
+
 def ending(world: World, state: LoopState) -> object:
     """What must be the same however often a process died."""
     tree = world.repository.commits[state.head_sha].tree
@@ -51,7 +65,9 @@ def ending(world: World, state: LoopState) -> object:
     return state.outcome, tree, state.diff_base, verified == state.head_sha, len(posted)
 
 
-@pytest.mark.parametrize("make", [merged, resolved])
+@pytest.mark.parametrize(
+    "make", [merged, resolved, merged_while_it_waited, reviewed_while_it_waited]
+)
 def test_whenever_a_process_dies_the_next_one_ends_the_loop_as_if_it_had_not(
     tmp_path: Path, make: Callable[[Path], World]
 ) -> None:
