@@ -12,8 +12,8 @@ from tests.fakes import Act, FakeVerifier, MemoryBaseBranch
 
 from loop_kit.core.checks.reading import Check
 from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind
-from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
-from loop_kit.ports import Assignment, Comparison
+from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role, Spent
+from loop_kit.ports import AgentExit, Assignment, Comparison
 
 
 @pytest.fixture
@@ -482,3 +482,19 @@ def test_a_merge_to_be_reviewed_that_the_server_refuses_is_left_out(world: World
     assert last.head_sha == world.server.work_tip == last.history[0].head_sha
     assert last.base.behind
     assert (world.asked(Role.WORKER), world.asked(Role.REVIEWER)) == ([1], [1, 1])
+
+
+def test_a_merge_that_no_budget_is_left_to_review_is_left_out(world: World) -> None:
+    script = moving(world, Moving(world, theirs="a1.py"))
+
+    def costly(job: Assignment) -> Act:
+        return replace(script(job), ended=AgentExit(spent=Spent(cost_usd=1.0)))
+
+    world.script = costly
+    world.limits = world.limits.model_copy(update={"max_cost_usd": 2.0})
+    last = world.to_the_end()
+
+    assert (last.outcome, last.round) == (Outcome.APPROVED, 1)
+    assert last.head_sha == world.server.work_tip == last.history[0].head_sha
+    assert last.base.behind
+    assert world.asked(Role.REVIEWER) == [1]

@@ -6,6 +6,7 @@ from loop_kit.core.loop import base_moves, checking
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.checks_read import ChecksRead
 from loop_kit.core.loop.messages import MergeLeftOut, ReviewReported
+from loop_kit.core.loop.policy import exceeded_budget
 from loop_kit.core.loop.resuming import begin_round, end_if_rounds_used_up, update, update_round
 from loop_kit.core.loop.review_only import skip_worker
 from loop_kit.core.loop.state import LoopState, Outcome, RuleNote
@@ -27,7 +28,7 @@ def review_of_merge(state: LoopState, event: ReviewReported) -> LoopState | None
     Called with what is approved; the ledger is that of the first review.
     """
     merged = event.base.merged if event.base else None
-    if merged is None or base_moves.keeps_verdict(state, merged):
+    if merged is None or base_moves.keeps_verdict(state, merged) or _is_spent(state):
         return None
     taken = base_moves.take_merge(state, merged)
     done = merged.verification
@@ -48,7 +49,9 @@ def review_of_merge(state: LoopState, event: ReviewReported) -> LoopState | None
 def with_base(approved: LoopState, base: BaseCompared | None) -> LoopState:
     """Approved work with the merge that keeps its verdict, and what is to be said of the base."""
     merged = base.merged if base else None
-    if merged is None:
+    if merged is None or not base_moves.keeps_verdict(approved, merged):
+        seen = approved.base.model_copy(update={"behind": approved.base.behind or bool(merged)})
+        approved = update(approved, base=seen)
         text = base_moves.note_on_base(approved)
         return _with_note(approved, text) if text else approved
     return _with_note(
@@ -63,6 +66,11 @@ def _with_note(state: LoopState, text: str) -> LoopState:
     notes = tuple(note for note in state.history[-1].rules if note.rule != _RULE)
     noted = (*notes, RuleNote(rule=_RULE, text=text))
     return update(state, history=update_round(state.history, state.history[-1].round, rules=noted))
+
+
+def _is_spent(state: LoopState) -> bool:
+    """Whether no budget is left for another review: what is approved is then behind."""
+    return exceeded_budget(state.limits, state.usage) is not None
 
 
 def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
@@ -82,7 +90,7 @@ def accept_checks(state: LoopState, event: ChecksRead) -> LoopState:
             return with_base(held, base)
         taken = base_moves.take_merge(held, base.merged)
         again = end_if_rounds_used_up(begin_round(taken), event.at)
-        if again.is_running:
+        if again.is_running and not _is_spent(again):
             return skip_worker(again)
     behind = update(after, base=seen.base.model_copy(update={"behind": True}))
     return _with_note(behind, base_moves.note_on_base(behind))
