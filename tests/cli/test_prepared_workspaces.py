@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import Repo, Result, Steps, agents_of, assert_refused
+from tests.cli.harness import (
+    Repo,
+    Result,
+    Steps,
+    agents_of,
+    assert_refused,
+    ended_by,
+    eventually,
+    is_alive,
+)
 
 BACKEND = '''\
 """A build backend without any dependency: an editable install is a path in a `.pth` file."""
@@ -193,6 +203,27 @@ def test_setup_that_fails_stops_unpaid_with_its_output_and_is_continued(repo: Re
 
     assert repo.ended == ("done", "approved"), again.text
     assert "failed_setup" not in repo.state
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_ended_while_a_prepared_reviewer_read_is_continued(
+    repo: Repo, number: int
+) -> None:
+    setup = ("--workspace-setup", "mkdir made && echo x > made/x")
+    commit(repo, {".gitignore": "made/\n"})
+    repo.card(verify=["test -f made/x && ! test -e made/left && touch made/left"])
+    repo.plan({"reviewer/1/1": [{"write": {"made/x": "spoilt", "made/y": ""}}, {"gate": "stuck"}]})
+    process = repo.start(*setup)
+    agent = repo.reached("stuck")
+    ended_by(process, number)
+    eventually(lambda: not is_alive(agent), "the end of the agent")
+
+    repo.plan({})
+    again = repo.run(*setup, "--resume")
+
+    assert repo.ended == ("done", "approved"), again.text
+    assert repo.names == ["worker/1/1", "reviewer/1/1", "reviewer/1/2"]
+    assert repo.git("status", "--porcelain", "--untracked-files=no") == ""
 
 
 def test_no_agent_and_no_verify_command_sees_the_secrets_of_setup(repo: Repo) -> None:
