@@ -50,6 +50,7 @@ SLOW = (
     "cli/test_run_options.py",
     "cli/test_second_reviewer.py",
     "cli/test_special_files.py",
+    "cli/test_stalled_backend.py",
     "cli/test_started_by_python.py",
     "cli/test_sweep.py",
     "cli/test_tampered.py",
