@@ -18,6 +18,7 @@ from loop_kit.adapters.replay import (
 from loop_kit.core.ci.bundle import Bundle, BundledWork, VerifyResult, VerifyResults
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.state import CommandResult, Outcome, Role, Spent
+from loop_kit.errors import GitFailed
 from loop_kit.ports import Assignment, Confinement, SandboxUnavailable, SetupFailed, WorkMoved
 
 
@@ -98,14 +99,16 @@ def test_how_the_agents_were_confined_is_what_their_own_job_recorded() -> None:
         ReplayedSandbox(bundle().model_copy(update=stopped)).confinement()
 
 
-def test_what_was_not_verified_is_failed() -> None:
+def test_what_a_job_owes_and_has_not_verified_is_failed_and_another_commit_waits() -> None:
     reported = VerifyResults(sha=sha(1), results=(VerifyResult(command="make", exit_code=0),))
-    verifier = ReplayedVerifier(bundle(reported))
+    verifier = ReplayedVerifier(bundle(reported), [sha(2)])
 
     assert verifier.verify(sha(1), ["make"], 1).passed
     assert not verifier.verify(sha(2), ["make"], 1).passed
     assert not verifier.verify(sha(1), ["make", "make test"], 1).passed
     assert verifier.verify(sha(2), [], 1).passed
+    with pytest.raises(GitFailed, match="Nobody has verified"):
+        verifier.verify(sha(3), ["make"], 1)
 
 
 def saved(server: MemoryServer) -> LateStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loop_kit.core.loop.overview import (
@@ -115,6 +115,13 @@ def test_the_checks_that_an_approval_waits_for_are_listed() -> None:
     assert waiting_lines({**STATE, "waiting_for": ["x"] * 12})[-1] == "... 2 more"
 
 
+@settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(st.dictionaries(st.sampled_from([*STATE, "waiting_for"]), JSON))
 def test_a_damaged_state_is_shown_as_far_as_it_can_be_read(state: dict[str, Any]) -> None:
     lines = [*finding_lines(state), *round_lines(state), *waiting_lines(state)]
