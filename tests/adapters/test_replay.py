@@ -101,7 +101,7 @@ def test_how_the_agents_were_confined_is_what_their_own_job_recorded() -> None:
 
 def test_what_a_job_owes_and_has_not_verified_is_failed_and_another_commit_waits() -> None:
     reported = VerifyResults(sha=sha(1), results=(VerifyResult(command="make", exit_code=0),))
-    verifier = ReplayedVerifier(bundle(reported), [sha(2)])
+    verifier = ReplayedVerifier(bundle(reported), [sha(1), sha(2)])
 
     assert verifier.verify(sha(1), ["make"], 1).passed
     assert not verifier.verify(sha(2), ["make"], 1).passed
