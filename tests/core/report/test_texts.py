@@ -74,7 +74,7 @@ def test_a_diff_has_each_finding_below_its_line_and_no_noise() -> None:
 
 def test_a_diff_may_be_cut_anywhere() -> None:
     for end in range(len(DIFF)):
-        annotated(DIFF[:end], [])
+        assert annotated(DIFF[:end], []).placed == set()
 
 
 def test_what_is_new_in_a_prompt_is_shown_with_a_little_around_it() -> None:

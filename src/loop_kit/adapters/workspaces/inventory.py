@@ -1,7 +1,7 @@
 """What a workspace held before an agent had it, so that only what differs afterwards costs work.
 
 A file counts as untouched if it is the same inode with the same time of its last change: no program
-can set that time, and every write, rename, link, mode or attribute sets it anew. Where a file
+can set that time, and every write, rename, link, mode or attribute sets it. Where a file
 changed so shortly before it was noted that a later write could have the same time, it is not
 trusted. A folder counts as untouched if it is the same one with the same mode and no rules of
 access that new files inherit; what is in it is looked at by itself.
