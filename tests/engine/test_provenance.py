@@ -144,3 +144,27 @@ def test_a_fix_that_takes_back_the_last_one_is_recorded_from_round_3_on(
 ) -> None:
     history = world(tmp_path, repository).to_the_end().history
     assert [record.restores for record in history] == [(), (), ("a.py",)]
+
+
+def to_and_fro(job: Assignment) -> Act:
+    """Each round adds the line of round 2 to the file, or removes it again."""
+    if job.role is Role.WORKER:
+        tree = {"a.py": TREES[3 if job.round % 2 else 2].encode()}
+        return Act({"notes": "done"}, tree, commit=f"Round {job.round}")
+    words = ("overflow", "rounding", "naming", "locking")[job.round - 1]
+    return Act(
+        {"decision": "changes_required", "blocking_issues": [{**FOUND[1][1], "reason": words}]}
+    )
+
+
+def test_fixes_to_and_fro_in_the_same_lines_are_recorded_and_end_as_a_question(
+    tmp_path: Path, repository: AskedRepository
+) -> None:
+    loop = world(tmp_path, repository, to_and_fro)
+    loop.limits = Limits(max_rounds=9)
+    state = loop.to_the_end()
+
+    assert [record.restores for record in state.history] == [(), (), ("a.py",), ("a.py",)]
+    assert [record.restores_again for record in state.history] == [(), (), (), ("a.py",)]
+    assert (state.outcome, state.reasons) == (Outcome.NEEDS_HUMAN, ("stalled",))
+    assert "as 2 fixes running have done" in state.error

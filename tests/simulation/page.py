@@ -29,6 +29,7 @@ def write(page: Path, report: Report, quick: Compared) -> None:
         "targets": targets(report),
         "ceiling": ceilings(report),
         "toy": toys(report),
+        "behind": behind(_toy_rows(report)),
         **{f"policies_{n}": policies(report.policies[n]) for n in ROUNDS},
         "populations": populations(report),
         **{f"ablation_{n}": policies(report.ablation[n]) for n in ROUNDS},
@@ -159,13 +160,37 @@ def ceilings(report: Report) -> str:
 
 def toys(report: Report) -> str:
     """The engine beside the toy, in what the targets are about."""
-    rows = [
+    head = (f"{what}, {n} rounds" for n in ROUNDS for what in ("toy", "engine"))
+    return table(("measure", *head), _toy_rows(report))
+
+
+def _toy_rows(report: Report) -> list[list[str]]:
+    return [
         [name, *(cell for n in ROUNDS for cell in (of_toy(report.toy[n]), of_engine(report, n)))]
         for name, of_toy, of_engine in _MEASURES
     ]
-    return table(
-        ("measure", *(f"{what}, {n} rounds" for n in ROUNDS for what in ("toy", "engine"))), rows
-    )
+
+
+def behind(rows: Iterable[Sequence[str]]) -> str:
+    """In what the engine does worse than the toy, given the rows of their table."""
+    lines = []
+    for name, *cells in rows:
+        pairs = zip(ROUNDS, cells[::2], cells[1::2], strict=True)
+        worse = [
+            f"{engine} instead of {toy} at {n} rounds"
+            for n, toy, engine in pairs
+            if _is_worse(name, _number(toy), _number(engine))
+        ]
+        lines += [f"- {name}: {', '.join(worse)}"] if worse else []
+    return "\n".join(lines)
+
+
+def _is_worse(name: str, toy: float, engine: float) -> bool:
+    return engine < toy if name.startswith("right approvals") else engine > toy
+
+
+def _number(cell: str) -> float:
+    return float(cell.split(maxsplit=1)[0])
 
 
 def _ratio(after: Estimate, before: Estimate) -> str:
@@ -270,6 +295,11 @@ def _calls(report: Report, rounds: int) -> tuple[bool, str]:
     return _verdict(f"{after / before:.2f} x", after <= 0.5 * before)
 
 
+def _half_of_all_hidden(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = (report.policies[rounds][n].hidden for n in (0, 3))
+    return _verdict(f"{_short(after)} after {_short(before)}", after.value <= before.value / 2)
+
+
 def _half_hidden(report: Report, rounds: int) -> tuple[bool, str]:
     before, after = (report.policies[rounds][n].audited for n in (0, 3))
     return _verdict(f"{_short(after)} after {_short(before)}", after.value <= before.value / 2)
@@ -279,6 +309,7 @@ _TARGETS = (
     ("no approval with a recorded open finding", _no_open),
     ("right approvals at least 1.5 x", _half_again),
     ("approvals that hide a blocker not more frequent", _not_higher),
+    ("at most half as frequent with a second reviewer", _half_of_all_hidden),
     ("such that a careful review finds at most half with a second reviewer", _half_hidden),
     ("false stops under 2 % of all loops", _false_stops),
     ("calls on loops that cannot succeed at most 0.5 x", _calls),

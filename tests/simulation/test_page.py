@@ -6,7 +6,15 @@ import re
 
 import pytest
 from tests import pages
-from tests.simulation.page import QUICK_BEGIN, QUICK_END, TEXT, parameters, people, quick_table
+from tests.simulation.page import (
+    QUICK_BEGIN,
+    QUICK_END,
+    TEXT,
+    behind,
+    parameters,
+    people,
+    quick_table,
+)
 from tests.simulation.policies import RULES
 from tests.simulation.report import ASSUMPTIONS, QUICK, ROUNDS, SETTINGS, compare, compared
 
@@ -26,6 +34,15 @@ def test_the_page_has_every_part_of_its_text_and_every_table() -> None:
     assert [part for part in parts if part not in page] == []
     assert parameters() in page
     assert people() in page
+
+
+def test_the_page_says_in_what_the_engine_does_worse_than_the_toy() -> None:
+    page = pages.text(NAME)
+    of_toy = page.split("\n| measure |")[1].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in of_toy]
+
+    assert f"The engine does worse in:\n\n{behind(rows)}\n\n" in page
+    assert behind(rows).count("\n- ") >= 3
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)

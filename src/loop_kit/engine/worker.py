@@ -27,7 +27,6 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.refused_secrets import explain_secrets
-from loop_kit.core.loop.restored import MAX_BYTES, MAX_FILES, Versions, takes_back
 from loop_kit.core.loop.state import LoopState, Role, Verification, Wip
 from loop_kit.core.text.sanitize import truncate
 from loop_kit.engine.attempt import (
@@ -38,7 +37,8 @@ from loop_kit.engine.attempt import (
 from loop_kit.engine.briefing import Briefer, Briefing
 from loop_kit.engine.delivered import Delivered, document_of, named_head, report_files
 from loop_kit.engine.options import Options
-from loop_kit.errors import GitFailed, LoopError
+from loop_kit.engine.taking_back import taken_back
+from loop_kit.errors import GitFailed
 from loop_kit.ports import (
     AgentExit,
     AgentInterrupted,
@@ -290,7 +290,7 @@ class WorkerPass:
 
     def _measure(self, state: LoopState, collected: Collected, span: Span) -> Work:
         diff_base = span.merged or state.compared_with
-        restores = self._restores(state, collected.head, diff_base)
+        back = taken_back(self._repository, state, collected.head, diff_base)
         diff = self._diff(state, diff_base, collected.head)
         return Work(
             head_sha=collected.head,
@@ -300,40 +300,9 @@ class WorkerPass:
             lines_deleted=diff.lines_deleted,
             notes=collected.notes,
             growth=growth(zip(diff.paths, diff.changed_lines, strict=False)),
-            restores=restores,
+            restores=back.files,
+            restores_again=back.again,
             diff_base=diff_base,
-        )
-
-    def _restores(self, state: LoopState, head: str, diff_base: str) -> tuple[str, ...]:
-        """The files in which this fix takes back what the fix before it did.
-
-        What others changed on the base branch in between, and one of the two merged, is left out.
-        """
-        fixed = (r for r in reversed(state.history) if r.parent_sha != r.head_sha)
-        last = next(fixed, None)
-        if last is None or last.round <= 1 or last.round == state.round:
-            return ()
-        fixes = ((last.parent_sha, last.head_sha), (state.tip, head))
-        try:
-            then, now = (self._repository.net_change(*fix) for fix in fixes)
-            changed = {change.path for change in then.changes if change.size <= MAX_BYTES}
-            changed -= self._changed_by_others(state, last.round, diff_base)
-            both = [c.path for c in now.changes if c.path in changed and c.size <= MAX_BYTES]
-            return tuple(path for path in both[:MAX_FILES] if self._takes_back(path, *fixes))
-        except LoopError:
-            return ()
-
-    def _changed_by_others(self, state: LoopState, last_fix: int, diff_base: str) -> set[str]:
-        """What the base branch brought in with this fix, with the last one, or in between."""
-        earlier = [record.diff_base for record in state.history if record.round < last_fix]
-        before = earlier[-1] if earlier and earlier[-1] else state.base_sha
-        if before == diff_base:
-            return set()
-        return {c.path for c in self._repository.net_change(before, diff_base).changes}
-
-    def _takes_back(self, path: str, *fixes: tuple[str, str]) -> bool:
-        return takes_back(
-            *(Versions(*(self._repository.read(sha, path) or b"" for sha in fix)) for fix in fixes)
         )
 
     def _verify(self, state: LoopState, head: str) -> Verification | None:

@@ -55,9 +55,16 @@ def with_finding(limits: Limits = MANY, issue: ReportedIssue = ISSUE) -> LoopSta
     return b.after(b.awaiting_review(limits), b.rejected(1, issue))
 
 
-def grown(round_: int, source: int, tests: int = 0, restores: tuple[str, ...] = ()) -> WorkReported:
+def grown(
+    round_: int,
+    source: int,
+    tests: int = 0,
+    restores: tuple[str, ...] = (),
+    again: tuple[str, ...] = (),
+) -> WorkReported:
     event = b.work_reported(round_, round_)
-    work = replace(event.work, growth=Growth(source=source, tests=tests), restores=restores)
+    size = Growth(source=source, tests=tests)
+    work = replace(event.work, growth=size, restores=restores, restores_again=again)
     return replace(event, work=work)
 
 
@@ -449,11 +456,15 @@ def test_a_fix_that_takes_back_the_last_one_is_reported_and_no_stop() -> None:
     assert state.is_running
 
 
-def taking_back(state: LoopState, *rounds: int) -> LoopState:
-    """`state` after rounds whose fixes take back what the one before them did."""
+def taking_back(state: LoopState, *rounds: int, same: bool = True) -> LoopState:
+    """`state` after rounds whose fixes take back what the one before them did.
+
+    All but the first do so with the same lines, where `same` is true.
+    """
     for n in rounds:
         not_fixed = settled(n, b.said("F1", "not_fixed"))
-        state = b.after(state, grown(n, 1, restores=("a.py",)), not_fixed)
+        again = ("a.py",) if same and n > rounds[0] else ()
+        state = b.after(state, grown(n, 1, restores=("a.py",), again=again), not_fixed)
     return state
 
 
@@ -464,6 +475,35 @@ def test_two_fixes_running_that_take_each_other_back_leave_it_to_a_person() -> N
         "The fix takes back what the last one did in a.py, as 2 fixes running have done:"
         " a person has to decide which is right."
     )
+
+
+def test_two_fixes_that_take_back_different_lines_are_only_reported() -> None:
+    state = with_finding(limits(stalled={"enabled": False}))
+    state = taking_back(state, 2, 3, 4, same=False)
+    assert state.is_running
+    assert notes(state, "oscillation") == ["The fix takes back what the last one did in a.py."]
+
+
+def test_a_fix_that_a_person_required_may_take_back_what_it_likes() -> None:
+    state = with_finding(limits(stalled={"enabled": False}))
+    required = state.findings[0].model_copy(update={"required": True})
+    state = taking_back(state.model_copy(update={"findings": (required,)}), 2, 3)
+    assert state.is_running
+    assert notes(state, "oscillation") == [
+        "The fix takes back what the last one did in a.py,"
+        " in a round for which a person required a fix."
+    ]
+
+
+def test_after_a_person_has_decided_the_next_fix_may_take_the_last_one_back() -> None:
+    state = taking_back(with_finding(limits(stalled={"enabled": False})), 2, 3)
+    state = b.after(state, b.resumed(state.limits))
+    fourth = grown(4, 1, restores=("a.py",), again=("a.py",))
+    state = b.after(state, fourth, settled(4, b.said("F1", "not_fixed")))
+    assert state.is_running
+    fifth = grown(5, 1, restores=("a.py",), again=("a.py",))
+    state = b.after(state, fifth, settled(5, b.said("F1", "not_fixed")))
+    assert "as 4 fixes running have done" in state.error
 
 
 @pytest.mark.parametrize("rule", [{"rounds": 0}, {"rounds": 3}])

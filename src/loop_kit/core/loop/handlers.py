@@ -242,6 +242,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         notes=work.notes,
         growth=work.growth,
         restores=work.restores,
+        restores_again=work.restores_again,
         diff_base=work.diff_base or state.compared_with,
         disputed=tuple(r.id for r in event.report.responses if r.action == "disputed"),
         kind="simplify" if state.simplify else "fresh" if state.fresh_round else "",

@@ -57,7 +57,8 @@ class Work:
     """What git says that the worker did: `commits` are one-line subjects, newest first.
 
     `notes` are sentences about what it left that is not in them. `growth` is of the whole change up
-    to this head; `restores` are the files where this fix takes back what the last one did.
+    to this head; `restores` are the files where this fix takes back what the last one did,
+    and `restores_again` those where it does so with the lines with which the last one did.
     `diff_base` is the commit that it was compared with.
     """
 
@@ -69,6 +70,7 @@ class Work:
     notes: tuple[str, ...] = ()
     growth: Growth | None = None
     restores: tuple[str, ...] = ()
+    restores_again: tuple[str, ...] = ()
     diff_base: str = ""
 
 

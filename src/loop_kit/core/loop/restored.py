@@ -28,6 +28,13 @@ def takes_back(last_fix: Versions, fix: Versions) -> bool:
     return bool(added & removed_then or (not added and removed & added_then))
 
 
+def takes_back_again(before_last: Versions, last_fix: Versions, fix: Versions) -> bool:
+    """Whether most lines that `fix` changes in a file are changed to and fro by all three."""
+    (gone1, new1), (gone2, new2), (gone3, new3) = map(_changed, (before_last, last_fix, fix))
+    same = (gone1 & new2 & gone3) | (new1 & gone2 & new3)
+    return 2 * len(same) > len(gone3 | new3)
+
+
 def _changed(versions: Versions) -> tuple[set[str], set[str]]:
     """The lines that there are fewer of, and those that there are more of."""
     before, after = (_lines(content) for content in versions)

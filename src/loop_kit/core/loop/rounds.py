@@ -65,6 +65,8 @@ class RoundRecord(ExtensibleRecord):
     """The commit that its whole change was compared with; '' in loops of older versions."""
     restores: tuple[str, ...] = ()
     """Files where the fix restores what the last one removed, or removes what it added."""
+    restores_again: tuple[str, ...] = ()
+    """Those of them where it does so with the lines with which the last one did."""
     rules: tuple[RuleNote, ...] = ()
     disputed: tuple[str, ...] = ()
     kind: Literal["", "fresh", "simplify", "review"] = ""

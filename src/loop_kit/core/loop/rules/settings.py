@@ -76,9 +76,9 @@ class DiffGrowth(ExtensibleRecord):
 
 
 class Oscillation(ExtensibleRecord):
-    """A fix that restores what the last one removed is reported; `rounds` such fixes running stop.
+    """A fix that restores what the last one removed is reported.
 
-    0 means that none do.
+    `rounds` such fixes running, to and fro in the same lines, stop the loop; 0 means that none do.
     """
 
     enabled: bool = True
