@@ -60,6 +60,13 @@ def test_every_setting_and_every_assumption_has_a_line() -> None:
     assert [line for line in lines if f"\n| {line} |" not in page] == []
 
 
+def test_every_parameter_that_nobody_has_published_is_at_other_values_too() -> None:
+    ours = re.findall(r"^\| \w+ \| `(\w+)` \|.*\[ours\] \|$", parameters(), re.MULTILINE)
+
+    assert len(ours) > 20
+    assert sorted({*ours} - {each.name for each in ASSUMPTIONS}) == []
+
+
 def test_the_plots_are_beside_the_page() -> None:
     plots = re.findall(r'(?:src|srcset)="([\w-]+\.svg)"', pages.text(NAME))
 

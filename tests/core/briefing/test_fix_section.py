@@ -88,7 +88,7 @@ def test_a_round_that_simplifies_gets_the_numbers() -> None:
     assert "F1" in text.partition("### Open findings: not for this round")[2]
     assert (
         "The limit is 4 times the first work, of which fewer than 50 lines count as that many."
-        " Source: 60 net lines in round 1, 300 now. Tests: 20 net lines in round 1, 25 now."
+        " Source: 60 changed lines in round 1, 300 now. Tests: 20 changed lines in round 1, 25 now."
     ) in text.replace("4.0", "4")
 
 

@@ -114,6 +114,18 @@ def below_the_bar() -> LoopState:
     return reviewed(worked(sent_back(MANY)), "fixed", old, provenance=("pre-existing",))
 
 
+def to_and_fro() -> LoopState:
+    """Two fixes took each other back: each review asks for what the one before did not want."""
+    state = sent_back(MANY)
+    for again, words in (((), "a guard is missing"), (("calc.py",), "the guard is too strict")):
+        head = b.sha(state.round)
+        report = WorkReport(task_id=b.TASK, round=state.round, head_sha=head)
+        work = Work(head_sha=head, restores=("calc.py",), restores_again=again)
+        new = ReportedIssue(reason=words, file="calc.py", line=6, severity="high")
+        state = reviewed(transition(state, WorkReported(report, work, b.AT)), "fixed", new)
+    return state
+
+
 def without_evidence() -> LoopState:
     """An approval that shows nothing of what was judged."""
     state = worked(sent_back(Limits(max_rounds=9, evidence="strict"), scenario="double(2)"))
@@ -126,6 +138,7 @@ STOPS: dict[str, LoopState] = {
     "bar": below_the_bar(),
     "bar without findings": without_evidence(),
     "growth": grown(),
+    "to and fro": to_and_fro(),
     "rounds": sent_back(ONE_ROUND),
 }
 FOLLOWED = [(name, choice) for name, state in STOPS.items() for choice in choices(state)]
@@ -153,7 +166,8 @@ def test_every_choice_continues_the_loop_as_it_says(name: str, choice: Choice) -
 
 def test_the_stops_are_those_of_the_rules() -> None:
     reasons = [state.reasons for state in STOPS.values()]
-    assert reasons == [("contested",), ("stalled",), ("bar",), ("bar",), ("diff_growth",), ()]
+    by_rule = [("contested",), ("stalled",), ("bar",), ("bar",), ("diff_growth",), ("stalled",)]
+    assert reasons == [*by_rule, ()]
     assert all(state.state is Phase.DONE for state in STOPS.values())
 
 
@@ -167,6 +181,13 @@ def test_a_stop_over_findings_offers_two_or_three_answers(name: str) -> None:
         assert "**Next:**" not in post
         for answer in asked.answers:
             assert f"\n- {answer}\n" in f"{post}\n"
+
+
+def test_where_fixes_took_each_other_back_a_person_says_which_finding_is_right() -> None:
+    acts = [(choice.act, choice.ids) for choice in choices(STOPS["to and fro"])]
+    both = ("F2", "F3")
+    assert acts == [("require", both), ("dismiss", both), ("waive", both)]
+    assert next(choice.act for choice in choices(STOPS["stalled"])) == "retry"
 
 
 def test_who_disagrees_about_what_is_in_the_question_and_harmless() -> None:

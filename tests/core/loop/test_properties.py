@@ -33,6 +33,7 @@ CARD = b.card(acceptance_criteria=("it adds", "it is tested"))
 PLACES = ("", "pre-existing", "first-work", "nowhere", "fix-of-round-1", "fix-of-round-2")
 WORDS = ("the sum is wrong", "the cache is stale", "no test covers it", "it leaks")
 VERIFY = ("check 1",)
+TAKEN = ("a.py",)
 
 quick = settings(
     max_examples=30,
@@ -123,7 +124,10 @@ def steps(draw: st.DrawFn, state: LoopState, number: int) -> Event:
     checked = b.verified(number, draw(st.sampled_from((0, 0, 1))))
     event = b.work_reported(state.round, number, verification=checked if state.verify else None)
     size = Growth(source=draw(st.integers(0, 900)), tests=draw(st.integers(0, 300)))
-    return replace(event, work=replace(event.work, growth=draw(st.sampled_from((None, size)))))
+    restores, again = draw(st.sampled_from((((), ()), (TAKEN, ()), (TAKEN, TAKEN))))
+    grown = draw(st.sampled_from((None, size)))
+    work = replace(event.work, growth=grown, restores=restores, restores_again=again)
+    return replace(event, work=work)
 
 
 @st.composite

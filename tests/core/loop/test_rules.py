@@ -219,6 +219,22 @@ def test_a_finding_rises_only_by_something_new() -> None:
     assert "F2 was kept for later and blocks from now on." in notes(risen, "bar")
 
 
+def test_a_reviewer_of_the_seed_works_with_lenient_evidence() -> None:
+    """It sends no scenario, no criterion, no line and no dispositions."""
+    state = b.awaiting_review(MANY)
+    for round_, words in enumerate(("double triples", "the cache is stale", "no test"), 1):
+        issue = ReportedIssue(file="a.py", reason=words)
+        origin = "first-work" if round_ == 1 else f"fix-of-round-{round_}"
+        state = b.after(state, reviewed(round_, issue, provenance=origin))
+        assert state.is_running
+        assert [f.id for f in open_findings(state.findings)] == [f"F{n + 1}" for n in range(round_)]
+        state = b.after(state, b.work_reported(round_ + 1, round_ + 1))
+    old = ReportedIssue(file="b.py", reason="a name could be better")
+    kept = b.after(state, reviewed(4, old, provenance="pre-existing"))
+    assert (kept.is_running, [f.id for f in later_findings(kept.findings)]) == (True, ["F4"])
+    assert b.after(state, b.approved(4)).outcome is Outcome.APPROVED
+
+
 # --- joining --------------------------------------------------------------------------------------
 
 

@@ -70,7 +70,7 @@ def _simplify(fix_list: Document | None) -> list[str]:
 
 def _growth(sizes: Mapping[str, Any]) -> str:
     grown = [
-        f"{name}: {size.get('first')} net lines in round 1, {size.get('now')} now"
+        f"{name}: {size.get('first')} changed lines in round 1, {size.get('now')} now"
         for name, size in (("source", sizes.get("source")), ("tests", sizes.get("tests")))
         if isinstance(size, Mapping)
     ]

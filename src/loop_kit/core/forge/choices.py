@@ -6,7 +6,7 @@ not a person's to waive, and a finding that nobody named needs no decision.
 
 from typing import Literal
 
-from loop_kit.core.loop.decisions import asked_findings
+from loop_kit.core.loop.decisions import asked_findings, named_findings
 from loop_kit.core.loop.findings import VERIFICATION, Ledger
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.frozen import frozen
@@ -53,11 +53,11 @@ def choices(state: LoopState) -> tuple[Choice, ...]:
     out_of_rounds = state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
     if out_of_rounds:
         first = Choice("It has to be fixed", "two more rounds", "extend", rest="2")
-    elif "stalled" in reasons:
+    elif "stalled" in reasons and (named_findings(state) or not ids):
         first = ANOTHER
     elif "diff_growth" in reasons:
         first = Choice("It may be as large as it is", "the size is right", "retry")
-    elif not reasons & {"contested", "bar"}:
+    elif not reasons & {"contested", "bar", "stalled"}:
         return ()
     elif not ids:
         return (

@@ -64,7 +64,7 @@ def asked_findings(state: LoopState) -> Ledger:
     """The findings that a stop asks a person about: those of its rule, or all that block."""
     if "bar" in state.reasons:
         return open_findings(state.findings) or later_findings(state.findings)
-    return _named_findings(state) or open_findings(state.findings)
+    return named_findings(state) or open_findings(state.findings)
 
 
 def is_answered(state: LoopState) -> bool:
@@ -79,12 +79,12 @@ def is_answered(state: LoopState) -> bool:
         return False
     if "bar" in reasons:
         return bool(blocking) or not later_findings(state.findings)
-    undecided = not all(finding.required for finding in _named_findings(state))
+    undecided = not all(finding.required for finding in named_findings(state))
     return not blocking or (reasons <= _BY_FINDING and not undecided)
 
 
-def _named_findings(state: LoopState) -> Ledger:
-    """The findings for which the loop stopped."""
+def named_findings(state: LoopState) -> Ledger:
+    """The findings for which the loop stopped; none where it was for the fixes themselves."""
     blocking, rules = open_findings(state.findings), state.limits.rules
     if "contested" in state.reasons:
         return tuple(f for f in blocking if f.upheld >= rules.contested.upheld)
