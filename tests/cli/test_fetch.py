@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 from tests.cli.ci_loop import PULL_SOURCE, REVIEWER_FAILS, STATE, WORK, WORKER_FAILS, Ci, stamps
 from tests.cli.harness import Repo, assert_refused
+from tests.support.git_server import GitServer
+from tests.support.github_server import GitHubServer
 
 
 @pytest.fixture
@@ -46,6 +50,51 @@ def test_a_report_of_a_loop_in_ci_needs_no_fetch_and_changes_nothing_here(ci: Ci
     assert_refused(other, 5, "There is no loop T-9 on origin")
     unnamed = ci.laptop.loop("report", "--remote")
     assert_refused(unnamed, 3, "No task is named", "loop status --remote")
+
+
+def zipped(runs: Path, attempts: str) -> bytes:
+    """The record of some attempts as a job uploads it, with names among it that lead elsewhere."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in [*runs.glob("*/*.json"), *runs.glob(f"*/{attempts}/*")]:
+            archive.write(path, path.relative_to(runs).as_posix())
+        (run,) = (path.name for path in runs.iterdir())
+        for name in (
+            "../out.txt",
+            f"{run}/../../out.txt",
+            "/out.txt",
+            f"{run}/r1_worker_1/out.txt",
+        ):
+            archive.writestr(name, "elsewhere")
+    return packed.getvalue()
+
+
+def test_a_report_of_a_loop_in_ci_has_what_its_jobs_kept_as_artifacts(
+    ci: Ci, tmp_path: Path
+) -> None:
+    runs = ci.runner.folder / "runs"
+    with GitServer(tmp_path / "hosted") as git, GitHubServer(git) as api:
+        git.create_repository("octo/demo")
+        git.add_token("mona-token", "mona")
+        for number, attempts in enumerate(("r1_*", "r2_*")):
+            api.set_run("octo/demo", 77 + number, "completed", "success")
+            api.add_artifact("octo/demo", 77 + number, "loop-T-001-r1", zipped(runs, attempts))
+        api.add_artifact("octo/demo", 77, "loop-T-001-r2", b"no archive")
+        hosted = {"GITHUB_SERVER_URL": git.url, "GITHUB_API_URL": api.url}
+        named = {**hosted, "GITHUB_REPOSITORY": "octo/demo"}
+        done = ci.laptop.loop(
+            "report", "T-001", "--remote", env={**named, "GITHUB_TOKEN": "mona-token"}
+        )
+        page = Path(done.out.strip()).read_text("utf-8")
+        without = ci.laptop.loop("report", "T-001", "--remote", env=named)
+
+    assert done.code == without.code == 0, done.text
+    for round_ in (1, 2):
+        told = f"Current task_id: T-001, round: {round_}."
+        assert told in page
+        assert told not in Path(without.out.strip()).read_text("utf-8")
+    assert "elsewhere" not in page
+    assert not (ci.laptop.folder / "runs").exists()
 
 
 def test_a_full_clone_stays_a_full_one(ci: Ci) -> None:

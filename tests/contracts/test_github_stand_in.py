@@ -99,6 +99,9 @@ def visit_actions(hub: GitHubServer, repository: Repository) -> None:
     run = repository.get_workflow_run(77)
     assert run.conclusion == "success"
     assert [artifact.name for artifact in run.get_artifacts()] == ["work"]
+    (kept,) = repository.get_artifacts(name="work")
+    where, _ = repository.requester.requestBlobAndCheck("GET", kept.archive_download_url)
+    assert where["location"].startswith(f"{hub.url}/stored-artifacts/")
 
 
 def visit_checks(hub: GitHubServer, repository: Repository) -> None:

@@ -19,6 +19,8 @@ def action_routes() -> list[Route]:
         Route("POST", f"{actions}/workflows/{{file}}/dispatches", dispatch),
         Route("GET", f"{actions}/runs/{{id}}", get_run),
         Route("GET", f"{actions}/runs/{{id}}/artifacts", list_artifacts),
+        Route("GET", f"{actions}/artifacts", list_artifacts),
+        Route("GET", f"{actions}/artifacts/{{id}}/{{form}}", get_artifact),
         Route("GET", f"{actions}/jobs/{{id}}/logs", get_log),
         Route("POST", f"{actions}/runs/{{id}}/rerun-failed-jobs", rerun_failed_jobs),
     ]
@@ -40,17 +42,31 @@ def get_run(call: Call) -> Reply:
 
 
 def list_artifacts(call: Call) -> Reply:
+    """Those of one run, or of the repository with the newest first."""
     call.require("read", "actions")
-    run = call.repository.runs.get(int(call.parameters["id"]))
-    if run is None:
+    runs, one = call.repository.runs, call.parameters.get("id")
+    if one is not None and int(one) not in runs:
         raise Refusal(404, "Not Found")
     wanted = call.query.get("name")
     found = [
-        call.shapes.artifact(call.repository, run, one)
-        for one in call.repository.artifacts
-        if one.run == run.id and wanted in {None, one.name}
+        call.shapes.artifact(call.repository, runs[each.run], each)
+        for each in reversed(call.repository.artifacts)
+        if one in {None, str(each.run)} and wanted in {None, each.name}
     ]
     return Reply(200, {"total_count": len(found), "artifacts": found})
+
+
+def get_artifact(call: Call) -> Reply:
+    """Redirect to where the archive is stored; the link needs no token."""
+    call.require("read", "actions")
+    number = int(call.parameters["id"])
+    found = next((one for one in call.repository.artifacts if one.id == number), None)
+    if found is None or call.parameters["form"] != "zip":
+        raise Refusal(404, "Not Found")
+    if found.expired:
+        raise Refusal(410, "Artifact has expired")
+    link = f"{call.shapes.base}/stored-artifacts/{call.repository.name}/{number}"
+    return Reply(302, None, {"Location": link})
 
 
 def get_log(call: Call) -> Reply:

@@ -200,10 +200,10 @@ class _ApiHandler(LoopbackHandler):
             self._send(Reply(404, {"message": "Not Found"}))
             return
         path = urlsplit(target).path
-        log = self.service.stored_log(path)
-        if log is not None:
+        stored = self.service.stored_log(path), self.service.stored_artifact(path)
+        for body in filter(lambda body: body is not None, stored):
             whose = self.headers.get("Authorization")
-            self.send_whole(400 if whose else 200, {"Content-Type": "text/plain"}, log)
+            self.send_whole(400 if whose else 200, {"Content-Type": "text/plain"}, body)
             return
         fault = self.service.take_fault(self.command, path)
         if fault is not None and not (fault.drop_after or fault.cut):

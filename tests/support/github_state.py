@@ -234,6 +234,7 @@ class Artifact:
     id: int
     name: str
     run: int
+    content: bytes = b""
     expired: bool = False
     created_at: dt.datetime = field(default_factory=utc_now)
 

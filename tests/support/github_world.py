@@ -240,11 +240,22 @@ class GitHubWorld:
             checks = self.repository(found[1]).check_runs
             return next((c.log.encode() for c in checks if c.id == int(found[2])), None)
 
-    def add_artifact(self, repository: str, run_id: int, name: str) -> Artifact:
+    def stored_artifact(self, path: str) -> bytes | None:
+        """An artifact, where GitHub stores it; None for any other path."""
+        found = re.fullmatch(r"/stored-artifacts/([^/]+/[^/]+)/(\d+)", path)
+        if found is None:
+            return None
+        with self._guard:
+            kept = self.repository(found[1]).artifacts
+            return next((one.content for one in kept if one.id == int(found[2])), None)
+
+    def add_artifact(
+        self, repository: str, run_id: int, name: str, content: bytes = b""
+    ) -> Artifact:
         """Let a run have uploaded an artifact."""
         with self._guard:
             hosted = self.repository(repository)
-            hosted.artifacts.append(Artifact(next(hosted.ids), name, run_id))
+            hosted.artifacts.append(Artifact(next(hosted.ids), name, run_id, content))
             return hosted.artifacts[-1]
 
     def caller(self, authorization: str) -> tuple[str, Caller]:

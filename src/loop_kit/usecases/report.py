@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import borrow_objects
@@ -24,7 +26,8 @@ from loop_kit.adapters.loop_dir.loop_folder import (
 )
 from loop_kit.core.card.task import check_task_id
 from loop_kit.core.ci.branches import Branches
-from loop_kit.core.loop import bus
+from loop_kit.core.loop import bus, run_record
+from loop_kit.core.loop.attempts import attempts_of_round
 from loop_kit.core.loop.state import LoopState, StateCorrupt, StateTooNew, parse_state
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.text.sanitize import one_line
@@ -40,8 +43,13 @@ from loop_kit.usecases.report_files import ReportFiles, read_file
 from loop_kit.usecases.report_page import ReportPage, Sources
 from loop_kit.usecases.report_render import Format, render
 
+if TYPE_CHECKING:
+    from loop_kit.adapters.github.forge import GitHubForge
+
 _MAX_STATE = 64 * 1024 * 1024
 _REMOTE = "origin"
+_MAX_FETCHED = 20
+"""The rounds whose record is fetched: of more a page has no room."""
 
 
 @frozen
@@ -146,18 +154,41 @@ def _remote_sources(request: ReportRequest, folder: Path, stack: ExitStack) -> S
     loop = read_remote_loop(scratch, server.remote, _REMOTE, Branches(prefix, task_id))
     card = loop.files.get(bus.TASK_CARD, b"")
     cards = cards_in_tree(loop.state, place.root, folder)
+    files = ReportFiles(loop.state, loop.files.get, folder / "runs")
     forge = server.forge()
     if forge is not None:
         stack.callback(forge.close)
         cards = chain(cards, cards_on_forge(loop.state, forge))
+        fetched = Path(stack.enter_context(TemporaryDirectory(prefix="loop-kit-")))
+        with suppress(LoopError):
+            _fetch_record(loop.state, files, forge, fetched)
+        files = ReportFiles(loop.state, loop.files.get, folder / "runs", fetched)
     return Sources(
         loop.state,
-        ReportFiles(loop.state, loop.files.get, folder / "runs"),
+        files,
         GitRepository(scratch),
         card=card,
         card_now=card_now(loop.state, card, cards),
         page=_page(git, request.environ),
     )
+
+
+def _fetch_record(state: LoopState, files: ReportFiles, forge: "GitHubForge", target: Path) -> None:
+    """Fetch the record of the newest rounds that is not here, as far as the jobs kept it.
+
+    A job that fails has its record under the name of the last round that ended.
+
+    Raises:
+        LoopError: the forge refuses, or does not answer.
+    """
+    run = run_record.run_folder(state)
+    newest = range(max(state.round - _MAX_FETCHED, 0) + 1, state.round + 1)
+    missing = [n for n in newest if not files.has_attempt(n, attempts_of_round(state, n))]
+    if run is None or not missing:
+        return
+    ended = [record.round for record in state.history[-1:]]
+    for number in sorted({*missing, *ended}, reverse=True):
+        forge.fetch_record(f"loop-{state.task_id}-r{number}", run, target)
 
 
 def _remote_task_id(request: ReportRequest, folder: Path) -> str:

@@ -61,29 +61,33 @@ class Room:
 
 
 class ReportFiles:
-    """The files of the loop `state`: `read` gives those on its bus, its record is below `runs`."""
+    """The files of the loop `state`: `read` gives those on its bus, its record is below `runs`.
 
-    def __init__(self, state: LoopState, read: Callable[[str], bytes | None], runs: Path) -> None:
+    Of a file that is in the record of several of these folders the first one counts.
+    """
+
+    def __init__(self, state: LoopState, read: Callable[[str], bytes | None], *runs: Path) -> None:
         self._read = read
         self._task_id = state.task_id
         name = run_record.run_folder(state)
-        self.run = runs / name if name else None
+        self._runs = [folder / name for folder in runs] if name else []
 
     def of_attempt(self, round_: int, role: Role, number: int, name: str) -> str:
         """A file of an attempt."""
-        if self.run is None:
-            return ""
-        return read_ends(self.run / run_record.attempt_folder(round_, role, number) / name)
+        return self._kept(f"{run_record.attempt_folder(round_, role, number)}/{name}")
 
     def has_attempt(self, round_: int, attempts: Iterable[AttemptRecord]) -> bool:
         """Whether the record has one of these attempts of a round."""
-        names = (run_record.attempt_folder(round_, one.role, one.number) for one in attempts)
-        run = self.run
-        return run is not None and any((run / name).is_dir() for name in names)
+        names = [run_record.attempt_folder(round_, one.role, one.number) for one in attempts]
+        return any((run / name).is_dir() for run in self._runs for name in names)
 
     def verify_output(self, sha: str) -> str:
         """What the verify commands printed at a commit."""
-        return read_ends(self.run / run_record.verify_file(sha)) if self.run and sha else ""
+        return self._kept(run_record.verify_file(sha)) if sha else ""
+
+    def _kept(self, name: str) -> str:
+        """A file of the record."""
+        return next(filter(None, (read_ends(run / name) for run in self._runs)), "")
 
     def archived(self, round_: int, name: str) -> Mapping[str, Any]:
         """A document on the bus of a round."""
@@ -91,7 +95,8 @@ class ReportFiles:
 
     def settings(self) -> Mapping[str, Any]:
         """The settings of the run, and where each is from."""
-        return parse_json(read_file(self.run / run_names.SETTINGS)) if self.run else {}
+        kept = (parse_json(read_file(run / run_names.SETTINGS)) for run in self._runs)
+        return next(filter(None, kept), {})
 
 
 def read_ends(path: Path, limit: int = MAX_TEXT) -> str:

@@ -21,6 +21,7 @@ from loop_kit.adapters.github.answers import (
 )
 from loop_kit.adapters.github.api import Access, GitHubApi, ReviewComment, review_comment
 from loop_kit.adapters.github.checks import CheckReader, rerun_failed
+from loop_kit.adapters.github.records import RecordReader
 from loop_kit.adapters.github.refusals import Refused
 from loop_kit.adapters.spare_token import CHECKS_NOT_STARTED
 from loop_kit.core.ci.requests import PullFacts
@@ -37,7 +38,7 @@ from loop_kit.ports.forge import Issue, OpenStatus, Reaction, ThreadUpdate
 __all__ = ["Access", "GitHubForge"]
 
 
-class GitHubForge(CheckReader):
+class GitHubForge(CheckReader, RecordReader):
     """One repository on GitHub."""
 
     def __init__(
