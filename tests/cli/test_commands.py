@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import ISSUE, Repo, assert_refused, ended_by, eventually
+from tests.cli.harness import ISSUE, Repo, assert_refused, ended_by, eventually, read_until
+from tests.support.programs import LOOP
 
 CORRUPT = {
     "truncated": b'{"state": "awaiting_w',
@@ -188,6 +189,27 @@ def test_a_second_run_at_once_is_refused_and_touches_nothing(repo: Repo) -> None
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert repo.names == ["worker/1/1", "reviewer/1/1"]
+
+
+def test_a_running_loop_can_be_watched_and_its_logs_followed_until_it_is_over(repo: Repo) -> None:
+    repo.plan({"worker/1/1": [{"gate": "middle"}, {"write": {"calc.py": "1"}}, {"report": {}}]})
+    process = repo.start()
+    repo.reached("middle")
+    watched = repo.launch([LOOP, "status", "--watch"])
+    followed = repo.launch([LOOP, "logs", "--follow"])
+    seen = [read_until(watched, "State: awaiting_work"), read_until(followed, "worker, attempt 1")]
+    repo.open("middle")
+    process.communicate(timeout=60)
+    rest = [each.communicate(timeout=60)[0] for each in (watched, followed)]
+
+    assert (process.returncode, watched.returncode, followed.returncode) == (0, 0, 0)
+    status, logs = (first + later for first, later in zip(seen, rest, strict=True))
+    states = [line for line in status.splitlines() if line.startswith("State: ")]
+    assert (states[0], states[-1]) == ("State: awaiting_work", "State: done")
+    assert [line for line in logs.splitlines() if line.startswith("==")] == [
+        "== round 1, worker, attempt 1 ==",
+        "== round 1, reviewer, attempt 1 ==",
+    ]
 
 
 def test_the_lock_goes_with_a_process_that_is_killed(repo: Repo) -> None:

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import pytest
 from tests import pages
@@ -105,23 +105,36 @@ def test_the_command_sees_the_operators_variables_and_no_token_or_key() -> None:
     assert seen == {"PATH": "/bin", "WEBHOOK": "https://hooks.example/x"}
 
 
-def test_the_recipe_of_the_page_posts_how_a_loop_ended(tmp_path: Path) -> None:
-    (recipe,) = pages.blocks("docs/events.md", "python")
-    script = tmp_path / "notify.py"
+def posted(recipe: str, folder: Path) -> list[dict[str, Any]]:
+    """What the recipe posts when a round starts and the loop ends."""
+    script = folder / "notify.py"
     script.write_text(recipe, "utf-8")
     with Webhook() as webhook:
         shown = RecordingReporter()
         environment = {"PATH": "/usr/bin:/bin", "WEBHOOK": webhook.url}
         command = f"{PYTHON} {shlex.quote(str(script))}"
-        hearer = EventCommand(command, tmp_path, environment, FakeClock(), shown)
+        hearer = EventCommand(command, folder, environment, FakeClock(), shown)
         hearer.event("round_start", STATE, {})
         ended = STATE.model_copy(
             update={"outcome": Outcome.APPROVED, "usage": Usage(cost_usd=1.22), "round": 2}
         )
         moved = {"from_state": "awaiting_review", "to_state": "done"}
         hearer.event("state_transition", ended, moved)
-
     assert shown.warnings == []
-    assert [json.loads(body)["text"] for body in webhook.bodies] == [
-        "Loop T-1: approved in round 2. 1.22 USD."
-    ]
+    return [json.loads(body) for body in webhook.bodies]
+
+
+def test_the_recipes_of_the_page_post_how_a_loop_ended_to_slack_and_teams(tmp_path: Path) -> None:
+    slack, body = pages.blocks("docs/events.md", "python")
+    text = "Loop T-1: approved in round 2. 1.22 USD."
+    plain = '    body = json.dumps({"text": text}).encode()\n'
+    assert slack.count(plain) == 1
+
+    assert posted(slack, tmp_path) == [{"text": text}]
+    (message,) = posted(slack.replace(plain, f"{body.rstrip()}\n"), tmp_path)
+
+    assert message["type"] == "message"
+    (card,) = message["attachments"]
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    assert (card["content"]["type"], card["content"]["version"]) == ("AdaptiveCard", "1.4")
+    assert card["content"]["body"] == [{"type": "TextBlock", "text": text, "wrap": True}]

@@ -15,7 +15,7 @@ from loop_kit.core.forge.notes import status_notes
 from loop_kit.core.forge.question import findings_table, question, question_lines, take_over
 from loop_kit.core.forge.render import branch, marker
 from loop_kit.core.forge.rounds import review_link, rounds_table, usage_table
-from loop_kit.core.forge.stops import refused_report, stop_sections
+from loop_kit.core.forge.stops import refused_report, stop_links, stop_sections
 from loop_kit.core.forge.verdict import verdict_lines
 from loop_kit.core.loop import outbox
 from loop_kit.core.loop.checking import is_approval_held
@@ -96,7 +96,8 @@ def status_comment(state: LoopState, context: PostContext | None = None) -> str:
 def lead(state: LoopState, context: PostContext) -> list[str]:
     """Why the loop stopped, and what a person does next."""
     why = [inline(state.error, 1000), ""] if state.error and state.outcome else []
-    return [*why, *_approvers(state), *_next(state, context), *refused_report(state, context)]
+    said = [*why, *_approvers(state), *_next(state, context)]
+    return [*said, *refused_report(state, context), *stop_links(state, context)]
 
 
 def _approvers(state: LoopState) -> list[str]:

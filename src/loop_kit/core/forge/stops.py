@@ -3,6 +3,7 @@
 from loop_kit.core.forge.context import PostContext, link
 from loop_kit.core.forge.findings import folded
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.outcomes import Outcome
 from loop_kit.core.loop.state import LoopState
 from loop_kit.core.text.harmless import code, quote
 
@@ -20,6 +21,14 @@ def refused_report(state: LoopState, context: PostContext) -> list[str]:
     path = bus.refused_path(state.task_id, state.round, last.role, last.number)
     name = link(code(path), context.file(state.state_branch, path))
     return ["", f"The refused report is {name} on the branch {code(state.state_branch)}."]
+
+
+def stop_links(state: LoopState, context: PostContext) -> list[str]:
+    """Where a stop is explained; and, from the job that made it, its log and record."""
+    if not state.explanation or state.outcome is Outcome.CANCELLED:
+        return []
+    run = context.run_links(state.lease.run_id if state.lease else None)
+    return ["", " · ".join([link("What this means", state.explanation), *run])]
 
 
 def _refused_change(state: LoopState) -> list[str]:
