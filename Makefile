@@ -12,7 +12,7 @@ TESTS = $(BIN)/python -m pytest --ignore=tests/runner --ignore=tests/real --nump
 demo: .venv/runtime  ## Watch a two-round loop with the embedded agent: no key, no network
 	$(BIN)/python -P -m loop_kit demo
 
-test: .venv/dev  ## Run the fast tests: an answer in under two minutes
+test: .venv/dev  ## Run the fast tests: an answer in about two minutes
 	$(TESTS) --tier=fast
 
 test-slow: .venv/dev  ## Run the others

@@ -131,19 +131,39 @@ def test_a_log_that_cannot_show_a_character_shows_its_code() -> None:
     assert raw.getvalue() == b"\\xfcmlaut\n"
 
 
+def wait_for(line: str, out: io.StringIO) -> None:
+    deadline = time.monotonic() + 20
+    while line not in out.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert f"{line}\n" in out.getvalue()
+
+
 def test_an_agent_that_is_quiet_gets_a_line_and_none_after_its_end() -> None:
     out = io.StringIO()
     log = ActionsLog(out, quiet_seconds=0.02)
     log.start_attempt(Role.WORKER, 1, 1, "codex")
-    deadline = time.monotonic() + 20
-    while "[worker] running for 0 s" not in out.getvalue() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for("[worker] running for 0 s", out)
     log.end_attempt(Role.WORKER, 1.0, "ended")
     at_the_end = out.getvalue()
+    wait_for("The job is running for 0 s", out)
+    log.close()
+    closed = out.getvalue()
     time.sleep(0.1)
 
-    assert "[worker] running for 0 s\n" in at_the_end
-    assert out.getvalue() == at_the_end
+    assert "[worker]" not in out.getvalue().removeprefix(at_the_end)
+    assert out.getvalue() == closed
+
+
+def test_what_takes_long_without_an_agent_gets_lines_too() -> None:
+    out = io.StringIO()
+    log = ActionsLog(out, quiet_seconds=0.02)
+    log.note("Running the verify commands at 0123456789.")
+    wait_for("The job is running for 0 s", out)
+    log.close()
+
+
+def test_a_minute_of_silence_is_long() -> None:
+    assert ActionsLog(io.StringIO())._quiet_seconds == 60
 
 
 def test_an_agent_that_talks_gets_no_line_of_ours() -> None:

@@ -18,7 +18,7 @@ from loop_kit.core.text.sanitize import command_data, one_line
 
 _MAX_LINE = 400
 _QUIET_SECONDS = 60.0
-"""After so long without a line of its own, a running agent gets one that says that it runs."""
+"""After so long without a line, there is one that says what runs: the agent, or the job."""
 
 
 class ActionsLog:
@@ -50,6 +50,8 @@ class ActionsLog:
         """One line that is worth reading."""
         for line in message.splitlines():
             self._write(_plain(line))
+        if not self._token:
+            self._watch_silence("The job is")
 
     def warn(self, message: str) -> None:
         """A warning annotation."""
@@ -73,9 +75,7 @@ class ActionsLog:
         self._write(f"::group::{command_data(title)}")
         self._token = secrets.token_hex(16)
         self._write(f"::stop-commands::{self._token}")
-        self._ended = threading.Event()
-        pulse = (role, time.monotonic(), self._ended)
-        threading.Thread(target=self._report_quiet, args=pulse, daemon=True).start()
+        self._watch_silence(f"[{role.value}]")
 
     def activity(self, role: Role, activity: Activity) -> None:
         """One activity of the agent; repeats are written once."""
@@ -94,13 +94,21 @@ class ActionsLog:
         self.close()
         self._last = ""
         self._write(_plain(f"[{role.value}] {note} after {seconds:.1f} s"))
+        self._watch_silence("The job is")
 
-    def _report_quiet(self, role: Role, began: float, ended: threading.Event) -> None:
-        """Write a line whenever the agent has been quiet for long, until it has ended."""
+    def _watch_silence(self, who: str) -> None:
+        """Begin to report that `who` runs on, in place of who did before."""
+        self._ended.set()
+        self._ended = threading.Event()
+        pulse = (who, time.monotonic(), self._ended)
+        threading.Thread(target=self._report_quiet, args=pulse, daemon=True).start()
+
+    def _report_quiet(self, who: str, began: float, ended: threading.Event) -> None:
+        """Write a line whenever there was none for long, until this has ended."""
         while not ended.wait(self._quiet_seconds / 4):
             now = time.monotonic()
             if now - self._written_at >= self._quiet_seconds:
-                self._write(f"[{role.value}] running for {duration(now - began)}", unless=ended)
+                self._write(f"{who} running for {duration(now - began)}", unless=ended)
 
     def _annotate(self, kind: str, message: str) -> None:
         self.close()
