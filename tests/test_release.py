@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -143,3 +144,37 @@ def test_v0_moves_only_after_all_places_have_the_release() -> None:
         for name, job in jobs.items()
         if "contents" in str(job["permissions"]) and (job["permissions"].get("contents") == "write")
     ] == ["release"]
+
+
+def test_the_marketplace_and_contributors_find_what_they_look_for() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    assert action["branding"] == {"icon": "repeat", "color": "purple"}
+    assert len(action["description"]) < 125
+
+    github = ROOT / ".github"
+    assert "@" in (github / "CODEOWNERS").read_text("utf-8")
+    assert "- [ ] " in (github / "PULL_REQUEST_TEMPLATE.md").read_text("utf-8")
+    updates = yaml.safe_load((github / "dependabot.yml").read_text("utf-8"))["updates"]
+    assert {"github-actions", "pip", "docker"} <= {one["package-ecosystem"] for one in updates}
+
+
+def test_the_release_attests_files_and_image_and_needs_no_key_of_pypi() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text("utf-8"))
+    used = {
+        name: [step.get("uses", "").partition("@")[0] for step in job["steps"]]
+        for name, job in workflow["jobs"].items()
+    }
+
+    assert "actions/attest" in used["build"]
+    assert "actions/attest" in used["image"]
+    assert "pypa/gh-action-pypi-publish" in used["pypi"]
+    assert workflow["jobs"]["pypi"]["permissions"] == {"id-token": "write"}
+    assert "secrets." not in (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+
+
+def test_the_distribution_has_a_script_of_its_own_name_and_leads_to_its_places() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    assert set(project["scripts"]) == {"loop", project["name"]}
+    assert {"Homepage", "Documentation", "Changelog", "Issues"} <= set(project["urls"])
+    assert any(each.startswith("Development Status") for each in project["classifiers"])

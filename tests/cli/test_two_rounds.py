@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.harness import ISSUE, TWO_ROUNDS, Repo, Steps
+from tests.cli.harness import ISSUE, TWO_ROUNDS, Repo, Steps, eventually
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 REPORTED = {
@@ -212,6 +212,25 @@ def test_rules_that_are_too_long_are_reported_once_in_a_run(repo: Repo) -> None:
     assert result.code == 0, result.text
     assert result.text.count("Warning: AGENTS.md has 73728 bytes: agents get the first") == 1
     assert "Whistle." in repo.calls[0].stdin
+
+
+def test_the_report_is_one_page_that_the_browser_is_asked_to_show(
+    approved: Repo, tmp_path: Path
+) -> None:
+    shown, browser = tmp_path / "shown", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {shown}\n', "utf-8")
+    browser.chmod(0o755)
+    asked = {"BROWSER": f"{browser} %s"}
+
+    quiet = approved.loop("report", env=asked)
+    assert (quiet.code, shown.exists()) == (0, False)
+    done = approved.loop("report", "T-001", "--open", env=asked)
+
+    assert done.code == 0, done.text
+    page = Path(done.out.strip())
+    eventually(shown.is_file, "the browser")
+    eventually(lambda: shown.read_text() == f"{page.as_uri()}\n", "the page in the browser")
+    assert "Approved in round 2" in page.read_text("utf-8")
 
 
 def test_every_attempt_leaves_its_record(approved: Repo) -> None:

@@ -53,6 +53,7 @@ def test_a_report_in_the_loops_folder_is_taken(tmp_path: Path, role: Role) -> No
     ended, person, taken = wait(tmp_path, report(), role=role)
     assert (ended, taken) == (AgentExit(), report())
     assert f"Tell the {role.job.value.title()}: round 2 of T-001 is yours." in person.notes[0]
+    assert "Nobody is started for you; `--auto-dispatch` starts agents." in person.notes[0]
 
 
 def test_a_report_for_another_round_or_task_is_passed_over(tmp_path: Path) -> None:
