@@ -37,6 +37,17 @@ def test_folders_deeper_than_a_program_can_follow_are_removed(tmp_path: Path, na
     assert not deep.exists()
 
 
+def test_no_name_that_somebody_chose_keeps_deep_folders(tmp_path: Path) -> None:
+    deep = tmp_path / "deep"
+    nest(deep, 1500, "folder")
+    for number in range(1, 40):
+        nest(deep / f"{number}.flat", 3, f"{number}.flat")
+
+    remove(deep)
+
+    assert not deep.exists()
+
+
 def test_folders_that_no_path_reaches_are_taken_out_of_a_workspace(tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     nest(workspace, 300, LONG)

@@ -1,6 +1,7 @@
 """Removes folders that programs have filled, whatever their modes, depth and names."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import stat
@@ -61,7 +62,8 @@ def _retry_writable(function: Callable[..., object], name: str, error: object) -
 
 def _flatten(path: Path) -> None:
     """Move deep folders up until none is too deep, a few names at a time: paths have limits."""
-    number = 0
+    names = (path / f"{number}.flat" for number in itertools.count(1))
+    unused = (name for name in names if not os.path.lexists(name))
     waiting = [path]
     while waiting:
         folder, depth = waiting.pop(), 0
@@ -70,17 +72,10 @@ def _flatten(path: Path) -> None:
             if not folders:
                 break
             *others, first = folders
-            for other in others:
-                number += 1
-                other_path = path / f"{number}.flat"
-                Path(other.path).rename(other_path)
-                waiting.append(other_path)
+            waiting += [Path(other.path).rename(next(unused)) for other in others]
             folder, depth = Path(first.path), depth + 1
         else:
-            number += 1
-            deep = path / f"{number}.flat"
-            folder.rename(deep)
-            waiting.append(deep)
+            waiting.append(folder.rename(next(unused)))
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
