@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def leave_a_credential(hub: Hub) -> None:
     """What actions/checkout does unless it is told not to."""
-    (checkout,) = hub.root.glob("1*/checkout")
+    checkout = max(hub.root.glob("1*/checkout"))
     with (checkout / ".git" / "config").open("a") as config:
         config.write('[http "https://github.com/"]\n\textraheader = AUTHORIZATION: basic s3cret\n')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import select
 import socket
@@ -11,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.e2e.conftest import APPROVED, CARD, Hub, MakeHub, hosting
+from tests.e2e.conftest import APPROVED, BOT, CARD, TWO_ROUNDS, Hub, MakeHub, hosting
 from tests.e2e.events import Event
+from tests.e2e.test_files_of_the_job_in_ci import leave_a_credential
 from tests.support.ordinary_user import (
     USER,
     as_ordinary_user,
@@ -151,10 +154,13 @@ def make_runner() -> Iterator[MakeHub]:
         Path(name).chmod(0o755)
         with hosting(Path(name)) as make:
 
-            def runner(command: tuple[str | Path, ...]) -> Runner:
+            def runner(
+                command: tuple[str | Path, ...],
+                script: Mapping[str, Any] = SCRIPT,
+                attack: str = ATTACK.replace("VENV", sys.prefix),
+            ) -> Runner:
                 card = {**CARD, "verify": [*CARD["verify"], "sh attack.sh"]}
-                attack = ATTACK.replace("VENV", sys.prefix)
-                hub = make(SCRIPT, card, {"attack.sh": attack})
+                hub = make(script, card, {"attack.sh": attack})
                 made = Runner(hub.git, hub.api, hub.root, command=command)
                 opened.callback(lambda: [server.close() for server in made.servers])
                 return made
@@ -168,10 +174,11 @@ def command_for(rung: str, loop: Path = LOOP) -> tuple[str | Path, ...]:
         return (loop, "action")
     if rung == "Landlock as root":
         return (*WITHOUT_ADMIN, loop, "action")
-    argv = [str(loop), "action"]
+    program = loop.resolve()  # a link may be in a folder that is closed to others
+    argv = [str(program), "action"]
     if rung == LANDLOCK_AS_USER:
         argv = without_namespaces(argv, USER if os.geteuid() == 0 else None)
-    return tuple(as_ordinary_user(argv) if os.geteuid() == 0 else argv)
+    return tuple(as_ordinary_user(argv, program) if os.geteuid() == 0 else argv)
 
 
 def rungs() -> tuple[str, ...]:
@@ -230,3 +237,42 @@ def test_without_a_room_the_same_program_gets_out(make_runner: MakeHub) -> None:
     assert job.outputs["outcome"] != "approved"
     assert runner.visits() == 2
     (Path(sys.prefix) / "planted").unlink()
+
+
+LOOK = r"""
+found() { echo "$1" >> FOUND; }
+[ "$(git config --global diff.external)" ] && found "the settings of another program"
+[ -e ~/.planted ] && found "the home of another program"
+cat ~/.netrc ~/.docker/config.json ~/.config/gh/hosts.yml 2>/dev/null && found "a login"
+cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -q 'TOKEN=only-in-this-job' &&
+    found "an environment"
+git config -f "$(git config remote.origin.url)/config" --get-regexp extraheader &&
+    found "the credential of the checkout"
+git config --global diff.external /bin/false; touch ~/.planted; echo tried >> FOUND
+"""
+
+
+def test_a_job_without_a_room_says_so_in_red_once_and_does_what_can_be_done_without(
+    make_runner: MakeHub, tmp_path: Path
+) -> None:
+    """The socket of Docker is in reach, so Landlock is not taken either."""
+    script, found = copy.deepcopy(TWO_ROUNDS), tmp_path / "found"
+    for scene in script["scenes"]:
+        scene["steps"].insert(0, {"run": ["sh", "attack.sh"]})
+    without = command_for("Landlock as root" if os.geteuid() == 0 else LANDLOCK_AS_USER)
+    runner = make_runner(without, script, LOOK.replace("FOUND", str(found)))
+    runner.has_sockets = True
+    runner.on_start = lambda: leave_a_credential(runner)
+    env = {"SOME_TOKEN": "only-in-this-job-0123456789"}
+
+    first = runner.job(env=env)
+    asked = {k.replace("-", "_"): v for k, v in runner.api.dispatches[-1].inputs.items()}
+    second = runner.job(sender=BOT, env=env, **asked)
+
+    assert second.outputs["outcome"] == "approved", first.log + second.log
+    assert runner.state()["sandbox"] == "none"
+    lines = [line for job in (first, second) for line in job.log.splitlines()]
+    (red,) = [line for line in lines if line.startswith("::error")]
+    assert "docker.sock can be reached" in red
+    assert "--cap-add SYS_ADMIN" in red
+    assert found.read_text().splitlines() == ["tried"] * 5, "by four agents and one verify command"

@@ -9,23 +9,27 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 USER = 12345
 _NEEDED = (sys.base_prefix, sys.prefix, str(Path(__file__).parents[2]))
-_ENTER = """
-closed=$1; shift
-exec 3<"$1" 4<"$2" 5<"$3"
+_ENTER = r"""
+closed=$1 last=$2; shift 2
+each=3; while [ $each -le $last ]; do
+    eval "exec $each<\"\$1\"; path$each=\$1"; shift; each=$((each + 1))
+done
 if [ "$closed" ]; then
-    mount -t tmpfs -o mode=755 tmpfs "$closed"
-    for each in "3$1" "4$2" "5$3"; do
-        path=/${each#*/} opened=/proc/self/fd/${each%%/*}
-        [ -e "$path" ] || { mkdir -p "$path"; mount --no-canonicalize --bind "$opened" "$path"; }
+    IFS=:; for each in $closed; do mount -t tmpfs -o mode=755 tmpfs "$each"; done; unset IFS
+    each=3; while [ $each -le $last ]; do
+        eval "path=\$path$each"
+        [ -e "$path" ] || {
+            mkdir -p "$path"; mount --no-canonicalize --bind "/proc/self/fd/$each" "$path"
+        }
+        each=$((each + 1))
     done
 fi
-exec 3<&- 4<&- 5<&-
-shift 3
+each=3; while [ $each -le $last ]; do eval "exec $each<&-"; each=$((each + 1)); done
 exec setpriv --reuid=12345 --regid=12345 --clear-groups -- "$@"
 """
 _WITHOUT_NAMESPACES = """
@@ -41,10 +45,23 @@ exec {as_root} --reuid=0 --regid=0 --clear-groups -- \\
 """
 
 
-def as_ordinary_user(argv: Sequence[str]) -> list[str]:
-    """The command line that runs `argv` as an ordinary user, who can read what tests need."""
+def as_ordinary_user(argv: Sequence[str], program: Path | None = None) -> list[str]:
+    """The command line that runs `argv` as an ordinary user, who can read what tests need.
+
+    And what a Python `program` belongs to that is installed elsewhere.
+    """
+    needed = tuple(dict.fromkeys((*_NEEDED, *(_folders_of(program) if program else ()))))
     script = ("unshare", "--mount", "/bin/sh", "-c", _ENTER, "sh")
-    return [*script, _closed_folder(), *_NEEDED, *argv]
+    return [*script, _closed_folders(needed), str(len(needed) + 2), *needed, *argv]
+
+
+def _folders_of(program: Path) -> Iterator[str]:
+    """The environment that a program is in, and the Python that this is made from."""
+    environment = program.resolve().parents[1]
+    yield str(environment)
+    python = environment / "bin" / "python"
+    if python.exists():
+        yield str(python.resolve().parents[1])
 
 
 def without_namespaces(argv: Sequence[str], user: int | None = None) -> list[str]:
@@ -71,7 +88,8 @@ def make_sudo(folder: Path) -> None:
     script.chmod(0o755)
 
 
-def _closed_folder() -> str:
-    """The folder above what tests need that only its owner may enter, or ''."""
-    above = {parent for path in _NEEDED for parent in Path(os.path.realpath(path)).parents}
-    return next((str(each) for each in sorted(above) if not each.stat().st_mode & 1), "")
+def _closed_folders(needed: Sequence[str]) -> str:
+    """The folders above what tests need that only their owner may enter, between colons."""
+    above = {parent for path in needed for parent in Path(os.path.realpath(path)).parents}
+    closed = {each for each in above if not each.stat().st_mode & 1}
+    return ":".join(str(each) for each in closed if closed.isdisjoint(each.parents))

@@ -50,3 +50,20 @@ def test_rooms_keep_their_promises_for_an_ordinary_user(folder: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def test_what_root_installed_in_a_closed_folder_is_run_by_an_ordinary_user(tmp_path: Path) -> None:
+    """As `python -m tests.hostile --loop` does with a copy in the home of root."""
+    if os.geteuid() != 0:
+        return
+    program, link = tmp_path / "tool" / "bin" / "tool", tmp_path / "link"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nid -u; cat $(dirname $0)/../about\n")
+    program.chmod(0o755)
+    (tmp_path / "tool" / "about").write_text("all of it\n")
+    link.symlink_to(program)
+    tmp_path.chmod(0o700)
+    done = subprocess.run(
+        as_ordinary_user([str(program)], link), capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{USER}\nall of it\n", "")
