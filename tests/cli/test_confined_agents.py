@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -29,6 +30,26 @@ def test_an_agent_that_may_not_write_somewhere_says_which_settings_help(confined
     assert not outside.exists()
 
 
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        ("none", "network: none leaves codex without its model."),
+        ("model-only", "network: model-only works for claude with an API key alone"),
+    ],
+)
+def test_a_network_with_which_an_agent_cannot_work_is_refused_before_one_starts(
+    confined: Repo, network: str, why: str
+) -> None:
+    key = {"CODEX_API_KEY": KEYS["CODEX_API_KEY"]}
+    confined.extra |= {**key, "LOOP_NETWORK": network}
+
+    done = confined.run("--worker-backend", "codex", "--reviewer-backend", "claude")
+
+    assert done.code == 2, done.text
+    assert why in done.text
+    assert confined.calls == []
+
+
 def test_an_agent_whose_model_proxy_ends_is_ended_with_a_sentence_and_tried_again(
     confined: Repo,
 ) -> None:
@@ -38,9 +59,9 @@ def test_an_agent_whose_model_proxy_ends_is_ended_with_a_sentence_and_tried_agai
     confined.reached("stuck")
     below = psutil.Process(process.pid).children(recursive=True)
     for each in below:
-        words = each.cmdline()
-        if words and words[-1].endswith("/model"):
-            each.kill()
+        with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "".join(each.cmdline()[-1:]).endswith("/model"):
+                each.kill()
 
     text, _ = process.communicate(timeout=60)
 

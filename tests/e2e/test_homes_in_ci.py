@@ -53,8 +53,9 @@ def test_what_a_worker_writes_into_its_home_is_not_the_reviewers(
     assert (fake / "reviewer").read_text() == "", done.log
 
 
+@pytest.mark.parametrize("sandbox", ["off", "required"])
 def test_a_login_in_the_home_that_a_job_names_is_lent_and_its_new_tokens_are_kept(
-    make_hub: MakeHub, tmp_path: Path
+    make_hub: MakeHub, tmp_path: Path, sandbox: str
 ) -> None:
     fake, programs, named = tmp_path / "fake", tmp_path / "programs", tmp_path / "named"
     for folder in (fake, programs, named):
@@ -75,6 +76,8 @@ def test_a_login_in_the_home_that_a_job_names_is_lent_and_its_new_tokens_are_kep
             "PATH": f"{programs}:{os.environ['PATH']}",
             "FAKE_DIR": str(fake),
             "CODEX_HOME": str(named),
+            "LOOP_SANDBOX": sandbox,
+            "LOOP_SHARED_CACHES": str(fake),
         },
         task=".loop/task_card.json",
         worker_backend="codex",

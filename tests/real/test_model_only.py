@@ -53,6 +53,7 @@ def test_two_rounds_are_approved_and_no_key_is_seen(
     assert result.code == 0, result.text
     assert bench.ended == ("done", "approved")
     assert "network: model-only" in result.text
+    assert bench.resumed() == ["resume_miss", "resume_miss", "resume_hit", "resume_hit"]
     assert bench.served.keys <= {*KEYS.values()}
     assert len(bench.served.keys) == len({*pair})
     for role in ("worker", "reviewer"):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,11 @@ def rooms(choice: Choice, **wishes: Any) -> Rooms:
     made = Rooms(Wishes(**{"sandbox": "auto", "environ": dict(os.environ), **wishes}))
     made.__dict__["_choice"] = choice
     return made
+
+
+def _agent_of(made: Rooms) -> Box:
+    """What makes the box of an agent that writes into its workspace alone."""
+    return lambda workspace, argv, environment: made.agent([workspace], argv, environment)
 
 
 def exit_code(make_box: Box, workspace: Path, command: str) -> int:
@@ -74,15 +80,23 @@ def test_a_closed_network_needs_a_room() -> None:
         rooms(NONE, sandbox="off", verify_network="none").confinement()
 
 
-def test_without_a_room_programs_run_as_before() -> None:
+def test_without_a_room_programs_of_a_laptop_run_as_before() -> None:
     for off in (rooms(NONE), rooms(Choice(Rung.ROOT), sandbox="off")):
         box = off.agent([], ["/bin/true"], {})
         assert type(box) is Bare
-    if os.geteuid() == 0:
-        box = rooms(NONE, in_job=True, sandbox="off").agent([], ["/bin/true"], {})
-        assert type(box) is Namespace
-        box.release()
-        box.close()
+
+
+@pytest.mark.parametrize("program", ["agent", "verify", "setup"])
+def test_without_a_room_root_gives_programs_a_process_namespace(
+    tmp_path: Path, program: str
+) -> None:
+    made = rooms(NONE, in_job=True, sandbox="off")
+    argv = ["/bin/true"]
+    boxes = {"verify": made.verify, "setup": made.setup, "agent": _agent_of(made)}
+    box = boxes[program](tmp_path, argv, {})
+    assert type(box) is (Namespace if process.is_namespace_allowed() else Bare)
+    box.release()
+    box.close()
 
 
 def test_without_a_room_each_program_of_a_job_gets_a_home() -> None:
@@ -123,6 +137,28 @@ def test_a_cache_is_filled_for_good_only_where_it_is_shared(
     made = rooms(Choice(candidates(in_job=False)[0]), environ=environ, shared=shared)
     assert exit_code(made.verify, workspace, f"touch {cache}/wheel") == 0
     assert (cache / "wheel").exists() == is_shared
+
+
+@pytest.mark.parametrize(
+    ("wishes", "reached"),
+    [
+        ({}, [True, True, True]),
+        ({"network": "model-only", "verify_network": "open"}, [False, True, True]),
+        ({"network": "open", "verify_network": "none"}, [True, False, True]),
+    ],
+)
+def test_the_network_is_closed_to_those_for_whom_it_is_asked(
+    tmp_path: Path, wishes: dict[str, str], reached: list[bool]
+) -> None:
+    made = rooms(Choice(candidates(in_job=False)[0]), **wishes)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))"
+        command = f'"{sys.executable}" -c "{code}" 2>/dev/null'
+        codes = [
+            exit_code(box, tmp_path, command) for box in (_agent_of(made), made.verify, made.setup)
+        ]
+
+    assert [code == 0 for code in codes] == reached
 
 
 @pytest.mark.parametrize("rung", RUNGS, ids=str)

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.support.git_tls import TlsRefs, company_certificate
+from tests.support.ordinary_user import as_ordinary_user
 
 from loop_kit.adapters.process.model_proxy import ADDRESS, ModelProxy, company_proxy, model_proxy
 from loop_kit.adapters.process.room.upstream import Upstream
@@ -225,11 +226,39 @@ def test_a_proxy_that_has_ended_has_a_sentence_of_its_own(
             made.check()
 
 
-def test_nobody_of_the_same_user_can_read_the_key_from_the_proxy(proxy: ModelProxy) -> None:
+def test_the_key_is_neither_in_the_environment_nor_in_the_arguments(proxy: ModelProxy) -> None:
     pid = proxy_pid(proxy)
     assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     assert KEY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
-    assert Path(f"/proc/{pid}/mem").stat().st_uid == 0
+
+
+LOOK = """
+import os
+from tests.adapters.process.room.test_model_proxy import KEY, proxy_pid
+from loop_kit.adapters.process.model_proxy import model_proxy
+from loop_kit.adapters.process.room.upstream import Upstream
+for file in ("mem", "environ"):
+    open(f"/proc/{os.getpid()}/{file}", "rb").close()
+    with model_proxy(Upstream("http://127.0.0.1:9", KEY), os.environ) as made:
+        try:
+            open(f"/proc/{proxy_pid(made)}/{file}", "rb").close()
+        except PermissionError:
+            print("closed")
+"""
+
+
+def test_nobody_of_the_same_user_can_read_the_key_from_the_proxy(tmp_path: Path) -> None:
+    """Root can, so it is an ordinary user who tries."""
+    argv = [sys.executable, "-c", LOOK]
+    done = subprocess.run(
+        as_ordinary_user(argv) if os.geteuid() == 0 else argv,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[4],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("closed\nclosed\n", "")
 
 
 class Tunnel(BaseHTTPRequestHandler):

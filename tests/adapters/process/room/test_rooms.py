@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from tests.adapters.process.test_namespace import marked
@@ -15,6 +17,7 @@ from tests.adapters.process.test_namespace import marked
 from loop_kit.adapters.files.owned_folder import PREFIX
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.namespace import Bare
+from loop_kit.adapters.process.room.box import find_sudo
 from loop_kit.adapters.process.room.mounts import OF_A_HOME
 from loop_kit.adapters.process.room.plan import RoomPlan
 from loop_kit.adapters.process.room.rungs import Rung, box_of, candidates, choose, orchestrator
@@ -134,6 +137,41 @@ def test_nothing_outside_can_be_written(place: Place, rung: Rung) -> None:
 def test_no_environment_of_another_process_can_be_read(place: Place, rung: Rung) -> None:
     read = f"cat /proc/{os.getpid()}/environ /proc/{os.getppid()}/environ"
     assert place.sh(rung, f"{read} 2>/dev/null | wc -c")[1].strip() == "0"
+
+
+SHARED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+
+
+@pytest.mark.parametrize("rung", NAMESPACES, ids=str)
+def test_folders_that_programs_share_are_fresh_and_the_user_is_the_same(
+    place: Place, rung: Rung
+) -> None:
+    with ExitStack() as left:
+        for folder in SHARED:
+            if os.access(folder, os.W_OK):
+                left.enter_context(NamedTemporaryFile(prefix="loop-kit-canary-", dir=folder))
+        look = f"ls -d {' '.join(f'{folder}/loop-kit-canary-*' for folder in SHARED)} 2>/dev/null"
+        write = "echo x > /tmp/x && echo x > /var/tmp/x && echo x > /dev/shm/x && cat /tmp/x; id -u"
+        code, printed = place.sh(rung, f"{look}; {write}")
+
+    assert (code, printed) == (0, f"x\n{os.geteuid()}\n")
+
+
+@pytest.mark.parametrize("rung", NAMESPACES, ids=str)
+def test_processes_shared_memory_and_mounts_are_the_rooms_own(place: Place, rung: Rung) -> None:
+    kinds = ("mnt", "pid", "ipc", "net")
+    read = " && ".join(f"readlink /proc/self/ns/{kind}" for kind in kinds)
+    outside = [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in kinds]
+    for network, own in (("open", 3), ("none", 4)):
+        inside = place.sh(rung, read, network=network)[1].split()
+        same = [here == there for here, there in zip(inside, outside, strict=True)]
+        assert same == [False] * own + [True] * (4 - own)
+
+
+def test_sudo_is_tried_in_a_job_and_never_on_a_laptop() -> None:
+    """As root nobody needs it; `test_as_an_ordinary_user` runs this again."""
+    assert Rung.SUDO not in candidates(in_job=False)
+    assert (Rung.SUDO in candidates(in_job=True)) is bool(os.geteuid() and find_sudo())
 
 
 def test_without_a_network_only_the_rooms_own_programs_reach_each_other(
