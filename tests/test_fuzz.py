@@ -25,6 +25,9 @@ from loop_kit.adapters.agents.codex import CodexReader
 from loop_kit.adapters.agents.opencode import Reader as OpencodeReader
 from loop_kit.adapters.agents.script import parse_script
 from loop_kit.config_file import parse_config
+from loop_kit.core.agent.checkup import version_in
+from loop_kit.core.agent.diagnosis import api_error, from_exit, from_stderr, retry_after
+from loop_kit.core.agent.login_file import renewed_login
 from loop_kit.core.agent.places import possible_paths
 from loop_kit.core.agent.reports import (
     ReportInvalid,
@@ -33,13 +36,20 @@ from loop_kit.core.agent.reports import (
     read_report,
 )
 from loop_kit.core.briefing.knowledge import read_knowledge
+from loop_kit.core.briefing.module_map import parse_modules
 from loop_kit.core.card.issue import attachment_links, card_in_issue
 from loop_kit.core.card.task import parse_card
+from loop_kit.core.checks.junit import failing_tests, report_paths
+from loop_kit.core.checks.log_excerpt import MAX_CHARACTERS, excerpt
 from loop_kit.core.ci.bundle import BundleInvalid, parse_bundle, parse_header
 from loop_kit.core.ci.fetched import parse_fetched
 from loop_kit.core.forge.inline_comments import positions
+from loop_kit.core.forge.render import read_marker
+from loop_kit.core.loop.budget import parse_budget
 from loop_kit.core.loop.commands import parse_inbox_file, read_command
 from loop_kit.core.loop.state import Finding, StateCorrupt, StateTooNew, parse_state
+from loop_kit.core.report.patch import annotated
+from loop_kit.core.report.transcript import steps
 from loop_kit.errors import LoopError
 from loop_kit.ports import Assignment
 
@@ -306,6 +316,57 @@ def test_patches_and_places(patch: str, place: str) -> None:
     finding = Finding(id="F1", file="a.py", line=3, reason="r", round=1)
     positions([finding], patch)
     assert all(isinstance(path, str) for path in possible_paths(place))
+
+
+reports_of_tests = st.lists(
+    st.sampled_from(
+        (
+            *(
+                "<?xml version='1.0' encoding='x'?>",
+                "<!DOCTYPE a [<!ENTITY b 'c'>]>",
+                "<testsuite>",
+            ),
+            *("<testcase name='a' classname='b'>", "<failure/>", "<error>", "</testcase>", "&b;"),
+            *("]]>", "<![CDATA[", "&#0;", "<testcase name='\u202e'/>", "\ufeff"),
+        )
+    ),
+    max_size=12,
+).map("".join)
+
+
+@tries
+@given(st.one_of(raw, reports_of_tests.map(str.encode)), texts)
+def test_what_verify_commands_and_checks_leave(report: bytes, log: str) -> None:
+    assert all(name.isprintable() for name in failing_tests(report))
+    assert not [path for path in report_paths(log) if ".." in path.split("/")]
+    assert len(excerpt(f"##[error]{log}\n{log}")) <= MAX_CHARACTERS
+
+
+LOGIN = {"tokens": {"access_token": "a", "refresh_token": "r", "account_id": "me"}, "url": "mine"}
+
+
+@tries
+@given(st.one_of(raw, changed([LOGIN]).map(lambda value: json.dumps(value).encode())))
+def test_logins_that_agents_leave(after: bytes) -> None:
+    renewed = renewed_login(json.dumps(LOGIN).encode(), after)
+    found = LOGIN if renewed is None else json.loads(renewed)
+    assert (found["url"], found["tokens"]["account_id"]) == ("mine", "me")
+
+
+@tries
+@given(texts, values)
+def test_what_agents_and_people_say(text: str, value: Any) -> None:
+    read_marker(text)
+    parse_budget(text)
+    parse_modules(json.dumps({"files": [value, {"path": value, "exports": [value]}]}))
+    version_in(text)
+    api_error(text)
+    api_error(json.dumps({"error": value}))
+    retry_after({"retry-after": text})
+    for read in (from_exit, from_stderr):
+        assert read("codex", 1, text).kind
+    assert isinstance(steps(text), list)
+    annotated(text, [Finding(id="F1", file="a.py", line=3, reason="r", round=1)])
 
 
 def test_every_recorded_stream_is_drawn_from() -> None:

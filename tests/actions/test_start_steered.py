@@ -145,6 +145,21 @@ def test_only_wheels_are_installed(environ: dict[str, str], tmp_path: Path, tool
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_a_wheel_that_is_not_the_one_of_the_lock_is_not_installed(
+    environ: dict[str, str], tmp_path: Path, tool: str
+) -> None:
+    add_wheel(Path(environ["WHEELS"]), "tiny", "tiny.py", "evil = True")
+    if tool == "uv":
+        environ["PATH"] = f"{TOOLS}{os.pathsep}{environ['PATH']}"
+
+    done = run_step(tmp_path, environ)
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error title=loop-kit::Installing loop-kit failed")
+    assert not list(Path(environ["RUNNER_TEMP"]).rglob("tiny.py"))
+
+
 def test_installers_get_what_the_operator_set_and_no_secret_of_the_inputs(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     taken = {
