@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.actions.test_start_certificates import add_wheel
 from tests.adapters.process.room.test_rooms import RUNGS, Output
 
 from loop_kit.adapters.process import process
@@ -16,7 +17,8 @@ from loop_kit.core.agent.environment import agent_environment
 COMMIT = "git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm x"
 PROJECTS = {
     "python3": (
-        "python3 -m venv .venv && echo 'import json, ssl, sqlite3' > test_it.py"
+        "python3 -m venv .venv && .venv/bin/pip install -q --no-index ./dep-1.0-py3-none-any.whl"
+        " && echo 'import dep, json, ssl, sqlite3' > test_it.py"
         " && .venv/bin/python -m unittest -q test_it 2>&1 && mktemp"
     ),
     "npm": (
@@ -25,11 +27,18 @@ PROJECTS = {
         ' && echo \'require("node:test")("x", () => {})\' > x.test.js && node --test'
     ),
     "go": (
-        "go mod init example.org/x && printf 'package x\\nimport _ \"sort\"\\n' > x.go"
-        " && printf 'package x\\nimport \"testing\"\\nfunc TestX(*testing.T) {}\\n' > x_test.go"
+        "mkdir dep && (cd dep && go mod init example.org/dep && echo 'package dep' > dep.go)"
+        " && go mod init example.org/x && go mod edit -require example.org/dep@v0.0.0"
+        " -replace example.org/dep=./dep"
+        ' && printf \'package x\nimport (\n_ "example.org/dep"\n_ "sort"\n)\n\' > x.go'
+        " && printf 'package x\nimport \"testing\"\nfunc TestX(*testing.T) {}\n' > x_test.go"
         " && go build -v ./... && go vet ./... && go test ./..."
     ),
-    "cargo": "cargo init --offline --vcs none --name x . && cargo build --offline",
+    "cargo": (
+        "cargo init -q --vcs none --lib dep && cargo init -q --vcs none --name x ."
+        " && cargo add -q --offline --path dep && echo 'use dep as _;' >> src/main.rs"
+        " && cargo build -q --offline && cargo test -q --offline --workspace"
+    ),
 }
 
 
@@ -50,6 +59,7 @@ def test_a_project_is_installed_built_tested_and_committed(
     workspace, mailbox = tmp_path / "root" / "workspace", tmp_path / "mailbox"
     workspace.mkdir(parents=True)
     mailbox.mkdir()
+    add_wheel(workspace, "dep", "dep.py", "")
     environment = agent_environment(os.environ)
     rooms = Rooms(Wishes("required", os.environ, private=(tmp_path / "root",)))
     rooms.__dict__["_choice"] = Choice(rung)
