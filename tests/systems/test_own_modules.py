@@ -13,7 +13,11 @@ OWNERS = {
         "adapters/loop_dir/loop_lock.py",
         "adapters/workspaces/copying.py",
     },
-    "ctypes": {"adapters/process/own_process.py", "adapters/process/tree.py"},
+    "ctypes": {
+        "adapters/process/own_process.py",
+        "adapters/process/tree.py",
+        "adapters/workspaces/writes.py",
+    },
     "msvcrt": {"adapters/loop_dir/loop_lock.py"},
 }
 """Whose lock, and whose call of the kernel it is: each has another way, or does without it."""
@@ -30,6 +34,7 @@ USED = {
     "adapters/workspaces/inventory.py": {"listxattr"},
     "adapters/workspaces/root.py": {"geteuid", "getuid"},
     "adapters/workspaces/space.py": {"O_DIRECTORY"},
+    "adapters/workspaces/writes.py": {"O_CLOEXEC", "O_NONBLOCK"},
 }
 """What these ask for before they use it, or use on such a system alone."""
 
@@ -91,6 +96,7 @@ def test_files_of_the_kernel_are_read_on_linux_alone() -> None:
         "adapters/loop_dir/write_ahead.py",
         "adapters/process/own_process.py",
         "adapters/process/tree.py",
+        "adapters/workspaces/writes.py",
     }
 
 

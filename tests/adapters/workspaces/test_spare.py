@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import mmap
 import os
 import shutil
+import struct
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import Local
-from tests.adapters.workspaces.stand_ins import Scratch
+from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.adapters.workspaces.test_clones import agent_git
 
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.spare import Spare
+from loop_kit.adapters.workspaces.workplace import Workplace
 
 FILES = {
     "src/a.py": "a\n",
@@ -26,6 +33,8 @@ FILES = {
     ".gitattributes": "* text\n",
     "README": "read\n",
 }
+MOMENT = 15_000_000
+"""Nanoseconds after which a file that was noted is still not trusted."""
 SETTLED = 0.07
 """Seconds after which a later write has another time for certain."""
 
@@ -71,6 +80,11 @@ class Used:
         git = agent_git(self.path)
         assert git.text("status", "--porcelain", "--ignored", "--untracked-files=all") == ""
         assert git.text("rev-parse", "HEAD") == sha
+
+    def require_like_new(self, sha: str, before: dict[str, int]) -> None:
+        """It is as a new clone is, and what was not to be trusted is written again."""
+        self.require_new(sha)
+        assert self.changes()["src/a.py"] > before["src/a.py"]
 
 
 @pytest.fixture
@@ -171,6 +185,141 @@ def test_nor_is_what_was_done_to_it_while_it_was_kept(used: Used, name: str) -> 
     used.require_new(later)
 
 
+def test_what_was_only_open_for_writing_is_written_again(used: Used) -> None:
+    with (used.path / "src/a.py").open("r+b"):
+        pass
+    assert used.changes() == used.before
+    assert used.reopen(used.sha)
+    used.require_like_new(used.sha, used.before)
+    now = used.changes()
+    assert {name for name in now if now[name] != used.before[name]} == {"src/a.py"}
+
+
+def map_memory(path: Path) -> None:
+    with (path / "src/a.py").open("r+b") as stream, mmap.mmap(stream.fileno(), 2) as memory:
+        memory[:1] = bytes([memory[0] + 1])
+
+
+def swap_blocks(path: Path) -> None:
+    """As the owner of two files can on ext4; nowhere else."""
+    other = path / "other"
+    other.write_text("z\n")
+    with other.open("r+b") as stream, (path / "src/a.py").open("r+b") as victim:
+        os.fsync(stream.fileno())
+        os.fsync(victim.fileno())
+        about = struct.pack("IIQQQQ", 0, victim.fileno(), 0, 0, 1, 0)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(stream.fileno(), 0xC028660F, about)
+
+
+@pytest.fixture(params=["/dev/shm", ""])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is such a file system, and one on the disk."""
+    where = request.param if os.access(request.param, os.W_OK) else tmp_path
+    with tempfile.TemporaryDirectory(dir=where) as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize("write", [map_memory, swap_blocks])
+def test_a_write_that_sets_no_time_is_undone(
+    local: Local, folder: Path, write: Callable[[Path], None]
+) -> None:
+    used = Used(local, folder / "scratch")
+    write(used.path)
+    assert used.reopen(used.sha)
+    used.require_like_new(used.sha, used.before)
+
+
+def test_one_in_which_more_was_written_than_is_known_is_given_up(used: Used) -> None:
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    names = [used.path / "src" / name for name in ("a.py", "b.py")]
+    for number in range(queue + 1):
+        os.close(os.open(names[number % 2], os.O_WRONLY))
+    assert not used.reopen(used.sha)
+    assert not used.path.exists()
+
+
+def test_attributes_that_change_make_a_new_one(used: Used) -> None:
+    later = used.local.commit({".gitattributes": "* text eol=crlf\n"})
+    assert not used.reopen(later)
+    assert not used.path.exists()
+
+
+def test_the_time_of_a_folder_is_set_back(used: Used) -> None:
+    folder = used.path / "src" / "deep"
+    before = folder.stat().st_mtime_ns
+    (folder / "x").write_text("x\n")
+    os.utime(folder, ns=(1, 1))
+    assert used.reopen(used.sha)
+    assert folder.stat().st_mtime_ns == before
+
+
+def flag_index(path: Path) -> None:
+    agent_git(path).run("update-index", "--assume-unchanged", "src/a.py")
+    agent_git(path).run("update-index", "--skip-worktree", "src/b.py")
+    for name in ("src/a.py", "src/b.py"):
+        (path / name).write_text("z\n")
+
+
+def steer_git(path: Path) -> None:
+    inside = path / ".git"
+    (inside / "info" / "attributes").write_text("* filter=evil eol=crlf\n")
+    (inside / "info" / "sparse-checkout").write_text("/README\n")
+    (inside / "hooks").mkdir()
+    (inside / "hooks" / "post-checkout").write_text("#!/bin/sh\ntouch hooked\n")
+    (inside / "hooks" / "post-checkout").chmod(0o755)
+    config = '[filter "evil"]\n\tsmudge = echo evil\n[core]\n\tsparseCheckout = true\n'
+    (inside / "config").write_text(config)
+    (path / "src" / "a.py").unlink()
+
+
+def nest_repository(path: Path) -> None:
+    agent_git(path).run("init", "--quiet", "src/deep")
+    agent_git(path).run("init", "--quiet", "module")
+
+
+def sink_folders(path: Path) -> None:
+    """Folders deeper than a path may be long."""
+    below = os.open(path / "src", os.O_RDONLY)
+    for _ in range(60):
+        os.mkdir("d" * 200, dir_fd=below)
+        deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=below)
+        os.close(below)
+        below = deeper
+    os.close(below)
+
+
+def move_folder_out_and_in(path: Path) -> None:
+    aside = path.with_name("moved")
+    (path / "src").rename(aside)
+    (aside / "a.py").rename(path.with_name("a.py"))
+    path.with_name("a.py").rename(aside / "a.py")
+    aside.rename(path / "src")
+
+
+def set_file_attribute(path: Path) -> None:
+    os.setxattr(path / "src/a.py", "user.x", b"1")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        flag_index,
+        steer_git,
+        nest_repository,
+        sink_folders,
+        move_folder_out_and_in,
+        set_file_attribute,
+    ],
+)
+def test_no_trick_reaches_the_next(used: Used, spoil: Callable[[Path], None]) -> None:
+    spoil(used.path)
+    later = used.local.commit({"README": "changed\n"})
+    assert used.reopen(later)
+    used.require_new(later)
+    assert not os.listxattr(used.path / "src/a.py")
+
+
 def replace_folder(kept: Path) -> None:
     kept.rename(kept.with_name("aside"))
     shutil.copytree(kept.with_name("aside"), kept)
@@ -206,10 +355,16 @@ def test_files_that_were_written_a_moment_before_are_written_again(
     cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
     spare = Spare(cloner)
     path = cloner.clone("workspace", local.head)
-    about = (path / "a.py").lstat()
-    spare.note(path, local.head, None)
-    spare.keep(path)
-    assert spare.reopen(path, local.head, None, None)
+    deadline = time.monotonic() + 30
+    while True:
+        (path / "a.py").chmod(0o644)
+        about = (path / "a.py").lstat()
+        spare.note(path, local.head, None)
+        took = time.time_ns() - about.st_ctime_ns
+        spare.keep(path)
+        assert spare.reopen(path, local.head, None, None)
+        if took < MOMENT or time.monotonic() > deadline:
+            break
     assert (path / "a.py").lstat().st_ctime_ns > about.st_ctime_ns
 
 
@@ -254,3 +409,27 @@ def test_a_fingerprint_asks_git_only_about_what_was_touched(used: Used, name: st
     SPOILS[name](used.path)
     found, as_git_says = (each.take() for each in prints)
     assert found == as_git_says
+
+
+def test_nothing_is_noted_for_a_reviewer_that_may_be_the_last_to_need_a_workspace(
+    local: Local, tmp_path: Path
+) -> None:
+    cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
+    place = Workplace(Snapshots(cloner, Unprepared()))
+    kept = cloner.folder / "spare"
+    for is_later in (False, True):
+        place.open_fresh(local.head)
+        assert (place.inventory is not None) is is_later
+        place.close_fresh()
+        assert kept.exists() is is_later
+        assert not place.path.exists()
+
+
+def test_what_verify_used_is_kept_for_the_reviewer(local: Local, tmp_path: Path) -> None:
+    cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
+    place = Workplace(Snapshots(cloner, Unprepared()))
+    with place.fresh(local.head):
+        pass
+    assert (cloner.folder / "spare").exists()
+    place.open_fresh(local.head)
+    assert place.inventory is not None

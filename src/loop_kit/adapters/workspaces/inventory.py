@@ -1,10 +1,11 @@
 """What a workspace held before an agent had it, so that only what differs afterwards costs work.
 
 A file counts as untouched if it is the same inode with the same time of its last change: no program
-can set that time, and every write, rename, link, mode or attribute sets it. Where a file
-changed so shortly before it was noted that a later write could have the same time, it is not
-trusted. A folder counts as untouched if it is the same one with the same mode and no rules of
-access that new files inherit; what is in it is looked at by itself.
+can set that time, and a write, rename, link, mode or attribute sets it. Not every write does, so a
+file that a program had open for writing does not count either; see `writes`. Where a file changed
+so shortly before it was noted that a later write could have the same time, it is not trusted. A
+folder counts as untouched if it is the same one with the same mode and no rules of access that new
+files inherit; what is in it is looked at by itself, and its own time is set back.
 """
 
 import os
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import remove
+from loop_kit.adapters.workspaces.writes import Writes
 
 _CAN_TELL = hasattr(os, "listxattr")
 """Linux: elsewhere there is no such time, or no way to ask for the rules of a folder."""
@@ -24,6 +26,8 @@ _UNTRUSTED = 0
 _GIT = ".git"
 
 _Names = dict[str, int]
+_Times = tuple[int, int]
+"""When a folder was last changed, and when its list of names was."""
 
 
 class Inventory:
@@ -37,38 +41,45 @@ class Inventory:
         """Note everything below `root`.
 
         Raises:
-            OSError: a folder cannot be read.
+            OSError: a folder cannot be read, or writes to it are not reported.
         """
         self._root = _folder_mark(root.lstat())
         self._folders: dict[str, _Names] = {}
-        self._times: dict[str, int] = {}
+        self._times: dict[str, _Times] = {}
+        self._writes = Writes()
         self.renew(root)
 
     def renew(self, root: Path) -> None:
         """Note what has changed since all was as noted: only folders that changed are listed.
 
         Raises:
-            OSError: a folder cannot be read.
+            OSError: a folder cannot be read, or writes to it are not reported.
         """
+        self._writes.forget()
         latest = _now(root) - _CLOCK_STEP
         self.is_clean = False
         for folder in {"", *self._folders}:
-            changed = _changed_at(root / folder)
-            if changed is None:
+            times = _times_at(root / folder)
+            if times is None:
                 del self._folders[folder]
-            elif changed != self._times.get(folder) or changed > latest:
-                self._list(root, folder, changed, latest)
+            elif times != self._times.get(folder) or times[0] > latest:
+                self._list(root, folder, times, latest)
 
-    def _list(self, root: Path, folder: str, changed: int, latest: int) -> None:
-        waiting = [(folder, changed)]
+    def _list(self, root: Path, folder: str, times: _Times, latest: int) -> None:
+        waiting = [(folder, times)]
         while waiting:
             folder, self._times[folder] = waiting.pop()
+            self._writes.watch(f"{root}/{folder}", folder)
             names = self._folders[folder] = {}
             for entry, seen in _entries(root, folder):
                 names[entry.name] = _mark(seen, latest)
                 inside = f"{folder}{entry.name}/"
                 if stat.S_ISDIR(seen.st_mode) and inside not in self._folders:
-                    waiting.append((inside, seen.st_ctime_ns))
+                    waiting.append((inside, _times(seen)))
+
+    def folders_with(self, name: str) -> Iterator[str]:
+        """The folders in which this name was noted, each as the start of a path."""
+        return (folder for folder, names in self._folders.items() if name in names)
 
     def changed(self, root: Path) -> list[str]:
         """The entries that are gone or not certainly as they were; what is new does not count.
@@ -92,17 +103,18 @@ class Inventory:
         about = root.lstat()
         if _folder_mark(about) != self._root or not _is_open(str(root)):
             raise OSError(f"{root} is not the folder that it was")
+        self._distrust_written()
         self.is_clean = True
-        waiting = [("", about.st_ctime_ns)]
+        waiting = [("", _times(about))]
         while waiting:
-            folder, self._times[folder] = waiting.pop()
+            folder, times = waiting.pop()
             missing = dict(self._folders[folder])
             for entry, seen in list(_entries(root, folder)):
                 was = missing.get(entry.name)
                 if was is not None and _is_same(was, seen, entry.path):
                     del missing[entry.name]
                     if stat.S_ISDIR(seen.st_mode):
-                        waiting.append((f"{folder}{entry.name}/", seen.st_ctime_ns))
+                        waiting.append((f"{folder}{entry.name}/", _times(seen)))
                     continue
                 self.is_clean = False
                 if removes:
@@ -110,7 +122,20 @@ class Inventory:
                     if os.path.lexists(entry.path):
                         raise OSError(f"{entry.path} cannot be removed")
             self.is_clean = self.is_clean and not missing
+            if removes:
+                self._set_back(root, folder, times)
             yield from (folder + name for name in missing)
+
+    def _distrust_written(self) -> None:
+        for folder, name in self._writes.taken():
+            if name in self._folders.get(folder, ()):
+                self._folders[folder][name] = _UNTRUSTED
+
+    def _set_back(self, root: Path, folder: str, times: _Times) -> None:
+        """Give a folder that was changed its time again, which anybody could have set."""
+        if times != self._times[folder]:
+            listed = self._times[folder][1]
+            os.utime(f"{root}/{folder}", ns=(listed, listed), follow_symlinks=False)
 
 
 def can_tell() -> bool:
@@ -118,13 +143,17 @@ def can_tell() -> bool:
     return _CAN_TELL
 
 
-def _changed_at(folder: Path) -> int | None:
+def _times_at(folder: Path) -> _Times | None:
     """When a folder was last changed; None where there is none."""
     try:
         about = folder.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return about.st_ctime_ns if stat.S_ISDIR(about.st_mode) else None
+    return _times(about) if stat.S_ISDIR(about.st_mode) else None
+
+
+def _times(about: os.stat_result) -> _Times:
+    return about.st_ctime_ns, about.st_mtime_ns
 
 
 def _entries(root: Path, folder: str) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:
@@ -156,11 +185,12 @@ def _mark(about: os.stat_result, latest: int) -> int:
 
 
 def _file_mark(about: os.stat_result) -> int:
-    return (about.st_ctime_ns << 64 | about.st_ino) << 16 | about.st_mode
+    return ((about.st_dev << 64 | about.st_ctime_ns) << 64 | about.st_ino) << 16 | about.st_mode
 
 
 def _folder_mark(about: os.stat_result) -> int:
-    return (about.st_uid << 96 | about.st_gid << 64 | about.st_ino) << 16 | about.st_mode
+    owner = about.st_dev << 64 | about.st_uid << 32 | about.st_gid
+    return (owner << 64 | about.st_ino) << 16 | about.st_mode
 
 
 def _is_same(was: int, about: os.stat_result, path: str) -> bool:

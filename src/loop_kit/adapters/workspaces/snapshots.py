@@ -104,6 +104,7 @@ class Snapshots:
         self._copier = Copier()
         self._snapshots: dict[str, _Snapshot] = {}
         self._spare = Spare(cloner)
+        self._is_used = False
 
     @property
     def inventory(self) -> Inventory | None:
@@ -150,8 +151,11 @@ class Snapshots:
             remove(path)
             raise
 
-    def place_once(self, path: Path, sha: str) -> None:
+    def place_once(self, path: Path, sha: str, *, is_first: bool) -> None:
         """A new workspace at `path` that is used once; made from the last, where that is safe.
+
+        What it holds is noted only where a next use is certain, as it is if this one `is_first`, or
+        likely, as it is from the second use on: a run of one round has nothing of it.
 
         Raises:
             LoopError: it cannot be placed; see `place`.
@@ -162,7 +166,9 @@ class Snapshots:
             self.place(path, sha)
             if key is not None:
                 self._refresh(path)
-            self._spare.note(path, sha, key)
+            if is_first or self._is_used:
+                self._spare.note(path, sha, key)
+        self._is_used = True
 
     def put_away(self, path: Path) -> None:
         """Keep what was placed for one use for the next, or remove it."""

@@ -3,12 +3,14 @@
 Of what its agent or its commands left nothing reaches the next: every entry that is not certainly
 as it was made is removed, `.git` is a new folder, and git writes what is missing or differs. What
 remains are files that nobody has written to since git, or the preparation, made them; see
-`inventory`. If anything is not as it has to be the workspace is given up, and a new one is made.
+`inventory`. If anything is not as it has to be the workspace is given up, and a new one is made;
+so it is where the attributes of git changed, by which it would write the same content otherwise.
 """
 
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
@@ -18,6 +20,7 @@ from loop_kit.adapters.workspaces.inventory import Inventory, can_tell
 from loop_kit.errors import GitFailed
 
 _NAME = "spare"
+_ATTRIBUTES = ".gitattributes"
 _INDEX = ".index"
 """Beside the workspace: the index as git wrote it, out of sight of the agent's git."""
 
@@ -31,6 +34,7 @@ class Spare:
         self._key: str | None = None
         self._sha = ""
         self._index = b""
+        self._attributes: Mapping[str, bytes] = {}
         self.inventory: Inventory | None = None
 
     @property
@@ -47,7 +51,9 @@ class Spare:
         if can_tell():
             with contextlib.suppress(OSError):
                 self._note_index(path)
-                self.inventory, self._sha, self._key = Inventory(path), sha, key
+                inventory = Inventory(path)
+                self._attributes = _attributes(path, inventory)
+                self.inventory, self._sha, self._key = inventory, sha, key
 
     def _note_index(self, path: Path) -> None:
         index = path / ".git" / "index"
@@ -95,6 +101,8 @@ class Spare:
             self._cloner.check_out_difference(path, self._sha, sha)
         self._note_index(path)
         inventory.renew(path)
+        if _attributes(path, inventory) != self._attributes:
+            raise GitFailed(f"{_ATTRIBUTES} is another.", "Run the round again.")
 
     def _complete(self, path: Path, prepared: Path, missing: list[str]) -> None:
         for name in missing:
@@ -106,6 +114,16 @@ class Spare:
             else:
                 self._copier.copy(source, target)
             shutil.copystat(source.parent, target.parent)
+
+
+def _attributes(path: Path, inventory: Inventory) -> Mapping[str, bytes]:
+    """The digests of the files by which git decides how to write others, by their folders."""
+    files = {folder: path / folder / _ATTRIBUTES for folder in inventory.folders_with(_ATTRIBUTES)}
+    return {
+        folder: digest_of(file)
+        for folder, file in files.items()
+        if file.is_file() and not file.is_symlink()
+    }
 
 
 def _cleared(path: Path) -> Path:

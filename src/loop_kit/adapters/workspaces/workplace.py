@@ -87,13 +87,13 @@ class Workplace:
             self._discard(self._parked)
             self._discard(self.path)
 
-    def open_fresh(self, sha: str) -> Path:
-        """A workspace that no agent's code has written to.
+    def open_fresh(self, sha: str, *, is_first: bool = False) -> Path:
+        """A workspace that no agent's code has written to; `is_first` if another is to follow.
 
         Raises:
             LoopError: it cannot be placed; see `Snapshots.place`.
         """
-        self._snapshots.place_once(make_room(self.path), sha)
+        self._snapshots.place_once(make_room(self.path), sha, is_first=is_first)
         return self.path
 
     def close_fresh(self, index_at: str | None = None) -> None:
@@ -104,7 +104,7 @@ class Workplace:
 
     @contextlib.contextmanager
     def fresh(self, sha: str) -> Iterator[Path]:
-        """A workspace for commands, while the worker's is open or not; removed afterwards.
+        """A workspace for commands, while the worker's is open or not; given back afterwards.
 
         Raises:
             LoopError: it cannot be placed; see `Snapshots.place`.
@@ -113,7 +113,7 @@ class Workplace:
         if aside is not None:
             self.path.rename(make_room(aside))
         try:
-            yield self.open_fresh(sha)
+            yield self.open_fresh(sha, is_first=True)
         finally:
             self._snapshots.put_away(self.path)
             if aside is not None and aside.is_dir():
