@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,9 +29,11 @@ MOVE = {"from_state": "idle", "to_state": "awaiting_work", "from_round": 0, "to_
 
 
 @pytest.fixture(params=list(MAKERS.values()), ids=list(MAKERS))
-def reporter(request: pytest.FixtureRequest, tmp_path: Path) -> Reporter:
+def reporter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reporter]:
     made: Reporter = request.param(tmp_path)
-    return made
+    yield made
+    if isinstance(made, ActionsLog):
+        made.close()
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))

@@ -128,6 +128,7 @@ def test_a_log_that_cannot_show_a_character_shows_its_code() -> None:
     raw = io.BytesIO()
     log = ActionsLog(io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     log.note("ümlaut")
+    log.close()
     assert raw.getvalue() == b"\\xfcmlaut\n"
 
 
@@ -172,5 +173,6 @@ def test_an_agent_that_talks_gets_no_line_of_ours() -> None:
     log.start_attempt(Role.WORKER, 1, 1, "codex")
     log.activity(Role.WORKER, Activity("Running", "ls"))
     log.end_attempt(Role.WORKER, 1.0, "ended")
+    log.close()
 
     assert "running for" not in out.getvalue()
