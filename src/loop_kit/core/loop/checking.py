@@ -122,7 +122,8 @@ def _judge_approval(state: LoopState, event: ChecksRead, found: Summary) -> Loop
     elif found.blocked:
         unstarted = []
     names = tuple(dict.fromkeys(awaited))
-    if names and event.at < status.deadline:
+    waits = event.at < status.deadline and not open_findings(state.findings)
+    if names and waits:
         counts = {"reruns": status.reruns + len(again), "rerun": again}
         return update(state, waiting_for=names, checks=status.model_copy(update=counts))
     findings = _raise(state, found.failed)

@@ -173,6 +173,9 @@ def plan_posts(before: LoopState, after: LoopState) -> tuple[OutboxItem, ...]:
     approved = after.outcome is Outcome.APPROVED and before.outcome is None
     if reviewed or approved:
         _intend_review(items, after, min(reviewed, default=after.round))
+    for key in map(review_key, reviewed):
+        if key in items and items[key].status == "done":
+            items[key] = _make_pending(items[key], after)
     for run in after.checks.rerun if after.checks.reruns > before.checks.reruns else ():
         key = rerun_key(run)
         items[key] = _make_pending(items.get(key, OutboxItem(key=key)), after)

@@ -33,6 +33,7 @@ from loop_kit.core.loop.state import (
     Outcome,
     Phase,
     Role,
+    RoundRecord,
     RuleNote,
 )
 
@@ -314,7 +315,10 @@ def _refresh(state: LoopState, event: Commanded) -> LoopState:
 
 
 def _take_card(state: LoopState, card: TaskCard, verify: tuple[str, ...]) -> LoopState:
-    """Let another card count from now on, and its verify commands."""
+    """Let another card count from now on, and its verify commands.
+
+    An approval that waits for its checks was one of the other card: it is reviewed again.
+    """
     same = verify == state.verify
     attempt = state.attempt
     if attempt is not None:
@@ -328,7 +332,18 @@ def _take_card(state: LoopState, card: TaskCard, verify: tuple[str, ...]) -> Loo
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,
         simplify=state.simplify or "diff_growth" in state.reasons,
+        history=_without_approval(state),
+        waiting_for=(),
     )
+
+
+def _without_approval(state: LoopState) -> tuple[RoundRecord, ...]:
+    """The rounds, the last one undecided where its approval does not count yet."""
+    last = state.history[-1] if state.history else None
+    is_held = last is not None and (last.round, last.decision) == (state.round, "approve")
+    if not is_held or state.outcome is Outcome.APPROVED:
+        return state.history
+    return update_round(state.history, state.round, decision=None)
 
 
 _Rule = Callable[[LoopState, Commanded], LoopState]
