@@ -55,7 +55,7 @@ def pend_status(hub: Hub) -> None:
 def test_a_red_check_is_a_finding_and_the_end_of_a_workflow_decides_an_approval_that_waits(
     make_hub: MakeHub,
 ) -> None:
-    hub = make_hub(both_fixed())
+    hub = make_hub(both_fixed(), files={".github/workflows/ci.yml": "name: CI\non: [push]\n"})
     check_pushed_work(hub, "unit", "failure", RED)
     assert hub.job().code == 0
     hub.git.after_push.pop()
@@ -74,12 +74,15 @@ def test_a_red_check_is_a_finding_and_the_end_of_a_workflow_decides_an_approval_
     assert len(hub.api.dispatches) == 1
     assert "waiting for 1 check: unit" in waiting.log
     assert hub.api.count() - before <= 14
+    unseen = ".github/workflows/loop.yml does not start at the end of CI: only the sweep does"
+    assert waiting.log.count(unseen) == 1, waiting.log
 
     (first, second) = hub.api.repository(REPOSITORY).check_runs
     pushes = len(hub.git.pushes)
     early = hub.job(event=workflow_ended(WORK, second.sha))
     stale = hub.job(event=workflow_ended(WORK, first.sha))
     assert (early.code, stale.code, len(hub.git.pushes)) == (0, 0, pushes), early.log
+    assert unseen not in early.log
     hub.api.end_check(second, "success")
     ended = hub.job(event=workflow_ended(WORK, second.sha))
 

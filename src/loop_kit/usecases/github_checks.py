@@ -47,9 +47,9 @@ def with_checks(workflows: Sequence[str], workflow: str) -> str:
     return workflow.replace(_PLACE, _PLACE + lines, 1)
 
 
-def check_waits(root: Path) -> Iterator[Check]:
+def check_waits(root: Path, workflow: str = LOOP) -> Iterator[Check]:
     """Whether the end of every workflow that checks pull requests starts the loop's own."""
-    document = _document(root / LOOP)
+    document = _document(root / workflow)
     if not document:
         return
     run = _triggers(document).get("workflow_run")
@@ -61,7 +61,7 @@ def check_waits(root: Path) -> Iterator[Check]:
         return
     names = ", ".join(json.dumps(name, ensure_ascii=False) for name in missing)
     fix = f"add to its `on:` workflow_run: {{workflows: [{names}], types: [completed]}}"
-    detail = f"{LOOP} does not start at the end of {', '.join(missing)}: only the sweep does"
+    detail = f"{workflow} does not start at the end of {', '.join(missing)}: only the sweep does"
     yield Check("checks", CheckState.WARN, detail, fix, needed=False)
 
 

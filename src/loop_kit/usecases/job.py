@@ -297,6 +297,8 @@ class LoopJob:
                 stays outstanding.
         """
         state = entered.engine.state
+        if state.waiting_for and not (entered.loop.recorded and entered.loop.recorded.waiting_for):
+            self._warn_of_unseen_ends()
         unsaved = isinstance(undispatched, PushRefused)
         store = entered.loop.store
         refused = report_end(self.context, entered.settings, state, store, unsaved=unsaved)
@@ -307,6 +309,16 @@ class LoopJob:
             raise failed
         if entered.engine.is_interrupted and state.outcome is not Outcome.INTERRUPTED:
             raise KeyboardInterrupt
+
+    def _warn_of_unseen_ends(self) -> None:
+        """Say of which workflows the end does not continue the loop, when it begins to wait."""
+        from loop_kit.usecases.github_checks import FOLDER, check_waits
+
+        context = self.context
+        workflow = f"{FOLDER}/{context.invocation.workflow}"
+        for check in check_waits(context.checkout.place.root, workflow):
+            if check.fix:
+                context.log.warn(f"The approval waits for checks. {check.detail}; {check.fix}.")
 
     def continuation(self, settings: Settings) -> Continuation | None:
         """How the next round is started, or None when somebody else chains the jobs."""
