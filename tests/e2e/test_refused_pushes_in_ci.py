@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.e2e.conftest import BOT, REPOSITORY, SENT_BACK, Hub, JobResult, MakeHub, _work
 from tests.e2e.events import Event, commented, labelled, pull_labelled
 from tests.e2e.test_issues_in_ci import FORM, opened
@@ -175,12 +176,13 @@ def test_a_token_that_expires_during_the_round_is_named_and_the_bundle_brings_th
     assert hub.state(TASK)["history"][0]["decision"] == "changes_required"
 
 
-def test_an_apps_token_that_expires_leaves_the_rest_to_the_jobs_own(hub: Hub) -> None:
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_an_apps_token_that_expires_leaves_the_rest_to_the_jobs_own(hub: Hub, last: int) -> None:
     issue = opened(hub)
     hub.git.add_token("app", "worker[bot]")
     scopes = ("contents", "pull_requests", "issues", "statuses", "actions")
     hub.api.set_permissions("app", dict.fromkeys(scopes, "write"))
-    hub.git.after_push.append(lambda _: hub.git.revoke("app"))
+    hub.git.after_push.append(lambda _: len(hub.git.pushes) == last and hub.git.revoke("app"))
 
     job = hub.job(env={"LOOP_JOB_TOKEN": "bot", "INPUT_GITHUB_TOKEN": "app"}, event=labelled(issue))
 

@@ -8,8 +8,9 @@ import pytest
 from tests.engine.test_checks import at_once, state_of
 from tests.engine.world import World
 
-from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.commands import Command, Verb
 from loop_kit.core.loop.state import LoopState, Outcome, Role, Source
+from loop_kit.ports import PushRejected
 
 
 def hold(world: World) -> None:
@@ -119,3 +120,38 @@ def test_what_a_person_wants_changed_does_not_wait_for_the_checks(held: World) -
 
     assert (state.state, state.round, state.waiting_for) == ("awaiting_work", 2, ())
     assert len(held.forge.dispatches) == 1
+
+
+@pytest.mark.parametrize(("verb", "again"), [("pause", "resume"), ("stop", "retry")])
+def test_a_command_while_it_waits_keeps_the_approval_and_what_continues_it_decides(
+    held: World, verb: Verb, again: Verb
+) -> None:
+    start = held.start
+
+    def command(verb: Verb, number: int) -> LoopState:
+        asked = Command(verb=verb, by="mona", comment=number)
+        held.start = lambda: replace(start(), command=asked)  # type: ignore[method-assign]
+        return pass_checks(held)
+
+    stopped = command(verb, 5)
+    assert (stopped.is_running, held.forge.pulls[0].draft) == (False, True)
+    ended = command(again, 6)
+
+    assert (ended.outcome, len(held.jobs)) == (Outcome.APPROVED, 2)
+    assert not held.forge.pulls[0].draft
+
+
+def test_two_runs_that_end_a_wait_at_once_approve_and_post_once(held: World) -> None:
+    held.forge.every_commit = (state_of("lint", "passed"),)
+    first, second = held.engine(), held.engine()
+    loaded = [(held.start(), first._store.load()), (held.start(), second._store.load())]
+    first.begin(*loaded[0])
+    second.begin(*loaded[1])
+    first.run(last_round=1)
+    first.hand_over(held.forge, None)
+
+    with pytest.raises(PushRejected):
+        second.run(last_round=1)
+
+    assert held.posted() == ["<!-- loop-kit:T-001:review-r1 -->"]
+    assert len(held.commented()) == 1
