@@ -227,8 +227,14 @@ def test_a_merge_that_the_agents_job_has_not_verified_waits_for_the_next(
     assert state["head_sha"] == state["verification"]["sha"] == work
 
 
-def test_what_a_person_merges_into_the_work_is_not_the_loops_own(make_hub: MakeHub) -> None:
-    """As "Update branch" does it, in a shallow checkout: accepted by who starts the loop again."""
+@pytest.mark.parametrize("parents", [2, 1], ids=["merge", "rebase"])
+def test_what_a_person_merges_into_the_work_is_not_the_loops_own(
+    make_hub: MakeHub, parents: int
+) -> None:
+    """As "Update branch" does it, in a shallow checkout: accepted by who starts the loop again.
+
+    After a rebase the commit that the loop had left there is on no branch any more.
+    """
     hub = make_hub()
     hub.depth = 1
     assert hub.job().code == 0
@@ -236,9 +242,9 @@ def test_what_a_person_merges_into_the_work_is_not_the_loops_own(make_hub: MakeH
         hub.bare.commit_files("main", {f"theirs{number}.py": "theirs = 1\n"}, "Others")
     branch, tip = "loop/T-001/work", hub.bare.head("main")
     tree = hub.bare.git("merge-tree", "--write-tree", branch, "main").strip()
-    both = ("-p", branch, "-p", "main")
+    onto = ("-p", branch, "-p", "main")[-2 * parents :]
     mona = ("-c", "user.name=Mona", "-c", "user.email=mona@example.org")
-    merged = hub.bare.git(*mona, "commit-tree", tree, *both, "-m", "Merge main").strip()
+    merged = hub.bare.git(*mona, "commit-tree", tree, *onto, "-m", "Merge main").strip()
     hub.bare.git("update-ref", f"refs/heads/{branch}", merged)
     assert hub.continued().code == 0
     assert hub.state()["reasons"] == ["human_push"]
