@@ -112,6 +112,23 @@ def test_the_sweep_decides_an_approval_that_waits_for_a_commit_status(hub: Hub) 
     assert "decided by its checks" in swept.summary
 
 
+def test_the_sweep_says_that_somebody_pushed_and_waits_for_no_check_of_the_commit_before(
+    hub: Hub,
+) -> None:
+    hub.job()
+    pend_status(hub)
+    hub.continued()
+    hub.git.after_push.pop()
+    hub.bare.commit_files(WORK, {"theirs.py": "theirs = 1\n"}, "Theirs")
+    grow_old(hub)
+
+    swept = sweep(hub)
+
+    assert swept.code == 0, swept.log
+    assert hub.state()["reasons"] == ["human_push"]
+    assert "handed to a person" in swept.summary, swept.summary
+
+
 def test_the_sweep_approves_nothing_that_a_person_wants_changed(hub: Hub) -> None:
     hub.job()
     pend_status(hub)

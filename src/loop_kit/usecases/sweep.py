@@ -234,7 +234,9 @@ class _Sweep:
         recorded = loop.recorded
         if recorded is None or recorded.seq != glance.state.seq:
             return "It was written meanwhile."
-        if need(glance) is Need.CHECKS and not is_wait_over(self._context, recorded):
+        is_at_tip = loop.store.work_tip == recorded.branch_tip
+        waits = need(glance) is Need.CHECKS and is_at_tip
+        if waits and not is_wait_over(self._context, recorded):
             return f"{state_words(recorded)}."
         return self._unsaved(recorded) or loop
 

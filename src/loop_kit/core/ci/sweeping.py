@@ -185,7 +185,8 @@ def result(task_id: str, found: str, wanted: Need, after: LoopState) -> SweepRow
         Need.COMMANDS: Action.COMMANDED,
         Need.REVIEWS: Action.READ,
     }
-    did = done.get(wanted, Action.HANDED)
+    is_pushed_to = "human_push" in after.reasons
+    did = Action.HANDED if is_pushed_to else done.get(wanted, Action.HANDED)
     why = f" {after.error}" if after.error and after.outcome else ""
     return SweepRow(task_id, found, did, f"{state_words(after)}.{why}")
 
