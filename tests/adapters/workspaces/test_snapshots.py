@@ -154,6 +154,19 @@ def test_the_work_of_a_failed_attempt_lies_over_a_prepared_workspace(
     assert (workspace.path / "modules" / "link").read_text() == "1\n"
 
 
+def test_files_are_written_as_the_attributes_of_their_own_commit_say(
+    clones: Clones, local: Local, base: str
+) -> None:
+    clones.open(Role.REVIEWER, base).close()
+    later = local.commit({".gitattributes": "*.py text eol=crlf\n"})
+    for sha, content in ((later, b"b\r\n"), (base, b"b\n"), (later, b"b\r\n")):
+        workspace = clones.open(Role.REVIEWER, sha)
+        assert (workspace.path / "src" / "b.py").read_bytes() == content
+        assert (workspace.path / "modules" / "link").read_text() == "1\n"
+        assert status(workspace.path) == []
+        workspace.close()
+
+
 def test_a_preparation_that_fails_leaves_nothing(
     clones: Clones, place: Workplace, installed: Installed, base: str
 ) -> None:

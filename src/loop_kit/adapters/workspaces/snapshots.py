@@ -181,6 +181,8 @@ class Snapshots:
             snapshot = self._make(key, path, self.preparation.source(sha))
         if snapshot.sha != sha:
             self._check_out(snapshot.path, sha, snapshot.index)
+            if self._changes_attributes(snapshot.sha, sha):
+                self._check_out(snapshot.path, sha, snapshot.index, rewrites=True)
             snapshot = replace(snapshot, sha=sha)
         self._snapshots[key] = snapshot
         return snapshot
@@ -201,9 +203,17 @@ class Snapshots:
             raise
         return _Snapshot(target, index, sha, size_of(target))
 
-    def _check_out(self, path: Path, sha: str, index: Path) -> None:
-        """Give a snapshot its tracked files at `sha`, with a `.git` that set-up never had."""
-        self.cloner.write_git_folder(path, sha, index=index)
+    def _changes_attributes(self, old: str, new: str) -> bool:
+        """Whether git may write a file otherwise at another commit although its content is same."""
+        query = ("diff-tree", "-r", "--name-only", "-z", old, new)
+        return b".gitattributes\0" in self.cloner.git.run(*query, timeout=120).out
+
+    def _check_out(self, path: Path, sha: str, index: Path, *, rewrites: bool = False) -> None:
+        """Give a snapshot its tracked files at `sha`, with a `.git` that set-up never had.
+
+        With `rewrites` all are written, not only those that differ.
+        """
+        self.cloner.write_git_folder(path, sha, index=None if rewrites else index)
         self.cloner.check_out(path, sha)
         copy_index(path / ".git" / "index", index)
 
