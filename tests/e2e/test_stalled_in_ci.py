@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import TWO_ROUNDS, MakeHub
+from tests.e2e.conftest import REPOSITORY, TWO_ROUNDS, MakeHub
 
 STUCK = {
     "decision": "changes_required",
@@ -59,3 +59,7 @@ def test_the_fresh_round_is_done_by_the_backend_that_the_rule_names(
 
     assert result.outputs["outcome"] == outcome, result.log
     assert log in result.log
+    (pull,) = hub.api.repository(REPOSITORY).pulls.values()
+    page = f"{hub.git.url}/{REPOSITORY}/actions/runs/{result.checkout.parent.name}"
+    links = f"#worker-dispatch-failed) · [log]({page}) · [record]({page}#artifacts)"
+    assert any(links in each.body for each in pull.issue.comments) == (outcome != "approved")
