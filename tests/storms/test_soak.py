@@ -73,9 +73,13 @@ def test_no_round_of_many_costs_or_leaves_more_than_an_early_one(soaked: Soaked)
 
 
 def assert_flat(soaked: Soaked) -> None:
-    """As many programs in each round, and no more memory and archive in the later ones."""
+    """No more programs, memory and archive in the later rounds than in the early ones.
+
+    Each tenth round indexes the packs, and git writes again what was written a moment ago.
+    """
     programs = [after - before for before, after in pairwise(soaked.programs)]
-    assert set(programs[1:]) == {programs[1]}
+    early, later = programs[1:11], programs[11:]
+    assert max(later) <= max(early) <= min(early) + 2
     assert soaked.pages[-1] < 1.15 * soaked.pages[FULL]
     archived = [soaked.archived(number) for number in range(FULL, ROUNDS, 10)]
     assert max(archived) < 1.05 * min(archived)

@@ -33,6 +33,7 @@ from loop_kit.usecases.leases import is_live
 from loop_kit.usecases.merged import is_task_merged
 from loop_kit.usecases.other_backend import backends_after, for_fresh_round, with_backends
 from loop_kit.usecases.people import read_people
+from loop_kit.usecases.report_render import compile_templates
 from loop_kit.usecases.unsaved import has_unsaved_work, post_unsaved, post_unsaved_work
 
 
@@ -145,6 +146,8 @@ class LoopJob:
                 entered.engine.claim()
                 undispatched = None
             else:
+                if entered.settings.record != "off":
+                    compile_templates()
                 entered.engine.run(
                     last_round=entered.engine.state.round,
                     on_approval=partial(self.read_people, entered),

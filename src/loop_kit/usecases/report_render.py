@@ -1,5 +1,10 @@
-"""Writes what a report says as one HTML page, or as Markdown."""
+"""Writes what a report says as one HTML page, or as Markdown.
 
+A template is a program. A job compiles all of them before its first agent, which might write to
+where they are installed.
+"""
+
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from loop_kit.defaults import text
@@ -9,6 +14,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 Format = Literal["html", "md"]
+_TEMPLATES = ("report.html.j2", "round.html.j2", "parts.html.j2", "report.css")
 
 
 def render(document: Document, form: Format) -> str:
@@ -16,6 +22,13 @@ def render(document: Document, form: Format) -> str:
     return _environment().get_template(f"report.{form}.j2").render(document)
 
 
+def compile_templates() -> None:
+    """Compile what `render` may use for a page, so that it reads no file from here on."""
+    for name in _TEMPLATES:
+        _environment().get_template(name)
+
+
+@cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
