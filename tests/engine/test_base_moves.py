@@ -275,19 +275,26 @@ def takes_no_work(world: World) -> None:
     world.server.refuses = lambda work, _files: refused if work else None
 
 
+def reviewing(
+    script: Callable[[Assignment], Act], happens: Callable[[], None]
+) -> Callable[[Assignment], Act]:
+    """The same script, but that something happens whenever a reviewer starts."""
+
+    def during_review(job: Assignment) -> Act:
+        if job.role is Role.REVIEWER:
+            happens()
+        return script(job)
+
+    return during_review
+
+
 @pytest.mark.parametrize("happens", [moves_on, takes_no_work])
 def test_an_approval_is_kept_where_the_branch_cannot_take_the_merge(
     world: World, happens: Callable[[World], None]
 ) -> None:
     """What was reviewed is approved then, and behind."""
     script = moving(world, Moving(world))
-
-    def during_review(job: Assignment) -> Act:
-        if job.role is Role.REVIEWER:
-            happens(world)
-        return script(job)
-
-    world.script = during_review
+    world.script = reviewing(script, lambda: happens(world))
     last = world.to_the_end()
 
     assert (last.outcome, last.lease, last.base.behind) == (Outcome.APPROVED, None, True)
@@ -469,13 +476,7 @@ def test_an_approval_is_held_again_where_the_server_refuses_its_merge(
 
 def test_a_merge_to_be_reviewed_that_the_server_refuses_is_left_out(world: World) -> None:
     script = moving(world, Moving(world, theirs="a1.py"))
-
-    def during_review(job: Assignment) -> Act:
-        if job.role is Role.REVIEWER:
-            takes_no_work(world)
-        return script(job)
-
-    world.script = during_review
+    world.script = reviewing(script, lambda: takes_no_work(world))
     last = world.to_the_end()
 
     assert (last.outcome, last.round) == (Outcome.APPROVED, 1)

@@ -162,6 +162,8 @@ def test_what_takes_long_without_an_agent_gets_lines_too() -> None:
     wait_for("The job is running for 0 s", out)
     log.close()
 
+    assert "[worker]" not in out.getvalue()
+
 
 def test_a_minute_of_silence_is_long() -> None:
     assert ActionsLog(io.StringIO())._quiet_seconds == 60
