@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 from tests.cli.harness import Repo
+from tests.support.unix_sockets import bound
 
 IN_THE_TREE = (".gitignore", ".gitattributes", ".gitmodules")
 INSIDE = ("info/exclude", "info/attributes", "packed-refs", "shallow", "HEAD", "config")
@@ -39,8 +39,7 @@ def test_a_pipe_is_refused_at_once_with_a_sentence(repo: Repo, name: str) -> Non
 
 def test_a_socket_and_a_device_are_refused_too(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo.root)
-    with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(".gitignore")
+    with bound(repo.root / ".gitignore"):
         assert "git would wait for it" in repo.run().text
     (repo.root / ".gitignore").unlink()
     (repo.root / ".git" / "info" / "exclude").unlink()

@@ -26,6 +26,7 @@ from tests.support.ordinary_user import (
     without_namespaces,
 )
 from tests.support.programs import LOOP
+from tests.support.unix_sockets import bound
 
 SECRET = "s3kret-value"
 ATTACK = r"""
@@ -33,7 +34,8 @@ mark=s3k; mark=${mark}ret-value; broken=0
 open() { echo "OPEN: $1"; broken=1; }
 leaks() { tr '\0' '\n' | grep -aq "$mark"; }
 connects() { VENV/bin/python -I -c "$connect" "$1" 2>/dev/null; }
-connect="import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+connect="import os, socket, sys; os.chdir(os.path.dirname(sys.argv[1]))
+socket.socket(socket.AF_UNIX).connect(os.path.basename(sys.argv[1]))"
 connects ~/.docker/run/docker.sock && open "the socket of Docker"
 
 [ -e ~/.planted ] && open "the home of an earlier program"
@@ -127,8 +129,7 @@ class Runner(Hub):
         sockets = (home / ".docker" / "run" / "docker.sock", folder / "agent.sock")
         for path in sockets if self.has_sockets else ():
             path.parent.mkdir(exist_ok=True)
-            self.servers.append(socket.socket(socket.AF_UNIX))
-            self.servers[-1].bind(str(path))
+            self.servers.append(bound(path))
             self.servers[-1].listen()
         if os.geteuid() == 0 and self.command[0] == "unshare":
             for path in (folder, *folder.rglob("*")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.adapters.conftest import IDENTITY, Local
 from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.adapters.workspaces.test_clones import agent_git, files_at
 from tests.adapters.workspaces.test_workplace import status
+from tests.support.unix_sockets import bound
 
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
@@ -211,8 +211,7 @@ def test_a_copy_keeps_links_modes_and_times_and_leaves_out_what_is_no_file(
     os.utime(source / "locked" / "file", ns=(1, 1_234_567_891_000_000_000))
     (source / "broken").symlink_to("/nowhere")
     os.mkfifo(source / "pipe")
-    with socket.socket(socket.AF_UNIX) as unused:
-        unused.bind(os.path.relpath(source / "socket"))
+    bound(source / "socket").close()
     (source / "locked").chmod(0o550)
 
     Copier().copy(source, tmp_path / "copy", {".git"})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import IDENTITY, Local, environment, workplace
+from tests.support.unix_sockets import bound
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.cloner import Cloner
@@ -55,8 +55,7 @@ def test_work_is_collected_whatever_pipes_are_beside_it(workspace: Workspace, lo
     unused.symlink_to(workspace.path.parent)
     (workspace.path / ".git" / "logs" / "HEAD").unlink()
     (workspace.path / ".git" / "logs" / "HEAD").symlink_to("/dev/zero")
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.relpath(workspace.path / ".git" / "ipc"))
+    bound(workspace.path / ".git" / "ipc").close()
 
     head = workspace.collect("Leftovers").head
 

@@ -1,7 +1,6 @@
 """Starts the program that holds a model key while an agent works in a room without a network."""
 
 import json
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from loop_kit.adapters.files.owned_folder import OwnedFolder
 from loop_kit.adapters.process.dialogue import DialogueEnded, read_line
 from loop_kit.adapters.process.process import start_dialogue
 from loop_kit.adapters.process.room.box import isolated
+from loop_kit.adapters.process.room.unix_socket import connected
 from loop_kit.adapters.process.room.upstream import PORT, Upstream
 from loop_kit.frozen import frozen
 
@@ -34,12 +34,12 @@ class ModelProxy:
         Raises:
             OSError: nobody answers at its socket any more.
         """
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_START_SECONDS)
-            if connection.connect_ex(str(self.folder / _SOCKET)):
-                raise OSError(
-                    "The proxy that holds the model key has ended, so the agent had no model."
-                )
+        try:
+            connected(str(self.folder / _SOCKET), _START_SECONDS).close()
+        except OSError:
+            raise OSError(
+                "The proxy that holds the model key has ended, so the agent had no model."
+            ) from None
 
     def bridged(self, argv: Sequence[str]) -> list[str]:
         """The command line that starts `argv` so that it finds the proxy at `ADDRESS`."""
@@ -57,9 +57,7 @@ def model_proxy(upstream: Upstream, environ: Mapping[str, str]) -> Iterator[Mode
     folder = owned.path
     env = {name: environ[name] for name in _PASSED if name in environ}
     try:
-        dialogue = start_dialogue(
-            [*isolated("proxy"), str(folder / _SOCKET)], cwd=folder, env={**env}
-        )
+        dialogue = start_dialogue([*isolated("proxy"), _SOCKET], cwd=folder, env={**env})
         try:
             given = json.dumps(asdict(upstream)).encode() + b"\n"
             with dialogue.ask(given, _START_SECONDS) as answers:

@@ -7,8 +7,10 @@ import http.client
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from tests.support.git_tls import TlsRefs, company_certificate
 from tests.support.ordinary_user import as_ordinary_user
 
 from loop_kit.adapters.process.model_proxy import ADDRESS, ModelProxy, company_proxy, model_proxy
+from loop_kit.adapters.process.room.unix_socket import connected
 from loop_kit.adapters.process.room.upstream import Upstream
 
 KEY = "sk-real-key"
@@ -82,17 +85,16 @@ def proxy(server: ThreadingHTTPServer) -> Iterator[ModelProxy]:
 
 
 @contextmanager
-def connected(proxy: ModelProxy) -> Iterator[http.client.HTTPConnection]:
+def opened(proxy: ModelProxy) -> Iterator[http.client.HTTPConnection]:
     """A connection by the proxy's socket."""
     connection = http.client.HTTPConnection("model", timeout=20)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(proxy.folder / "model"))
+    connection.sock = connected(str(proxy.folder / "model"))
     yield connection
     connection.close()
 
 
 def ask(proxy: ModelProxy, method: str, path: str, **more: Any) -> tuple[int, bytes]:
-    with connected(proxy) as connection:
+    with opened(proxy) as connection:
         connection.request(method, path, **more)
         answer = connection.getresponse()
         return answer.status, answer.read()
@@ -127,7 +129,7 @@ def test_the_key_is_put_in_and_what_names_another_account_is_left_out(
 
 
 def test_an_answer_streams(proxy: ModelProxy) -> None:
-    with connected(proxy) as connection:
+    with opened(proxy) as connection:
         connection.request("POST", "/v1/messages", body=b"{}")
         answer = connection.getresponse()
         assert answer.read(9) == b"data: 0\n\n"
@@ -178,8 +180,7 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused(proxy: ModelProxy, he
 
 
 def raw(proxy: ModelProxy, text: str) -> bytes:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(proxy.folder / "model"))
+    with connected(str(proxy.folder / "model")) as connection:
         connection.sendall(text.encode())
         answer = b""
         while piece := connection.recv(4096):
@@ -206,11 +207,25 @@ def test_a_program_finds_the_model_at_its_own_loopback_and_ends_with_the_proxy(
     assert not made.folder.exists()
 
 
+def test_it_is_found_in_a_temporary_folder_deeper_than_an_address_is_long(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (deep := tmp_path / ("d" * 108)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    code = f"import urllib.request as u; print(u.urlopen('{ADDRESS}/v1/models').status)"
+    with model_proxy(Upstream(f"http://127.0.0.1:{server.server_port}", KEY), os.environ) as made:
+        made.check()
+        argv = made.bridged([sys.executable, "-c", code])
+        assert deep in made.folder.parents
+        assert subprocess.run(argv, capture_output=True, check=True).stdout == b"200\n"
+
+
 def proxy_pid(made: ModelProxy) -> int:
     """The process that serves this proxy's socket."""
-    wanted = str(made.folder / "model")
-    living = (p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE)
-    return next(p.pid for p in living if wanted in p.cmdline()[-1:])
+    with connected(str(made.folder / "model")) as connection:
+        about = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", about)[0]
+    return pid
 
 
 def test_a_proxy_that_has_ended_has_a_sentence_of_its_own(

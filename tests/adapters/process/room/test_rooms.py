@@ -13,6 +13,7 @@ from tempfile import NamedTemporaryFile
 
 import pytest
 from tests.adapters.process.test_namespace import marked
+from tests.support.unix_sockets import bound
 
 from loop_kit.adapters.files.owned_folder import PREFIX
 from loop_kit.adapters.process import process
@@ -216,8 +217,8 @@ def test_a_rung_that_breaks_a_promise_is_not_taken_and_the_reason_is_given(place
 
 
 def test_a_room_that_keeps_nothing_is_refused_with_every_reason(place: Place) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(path := str(place.folder / "socket"))
+    path = str(place.folder / "socket")
+    with bound(Path(path)) as server:
         server.listen()
         promises = Promises(
             orchestrator=orchestrator(),

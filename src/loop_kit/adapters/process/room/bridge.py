@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from loop_kit.adapters.process.room import kernel
 from loop_kit.adapters.process.room.builder import execute
+from loop_kit.adapters.process.room.unix_socket import connected
 from loop_kit.adapters.process.room.upstream import PORT, WATCH
 
 _NO_PROXY = 125
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     path, *program = arguments
     try:
         listener = socket.create_server(("127.0.0.1", PORT), backlog=128)
-        watch = _connect(path)
+        watch = connected(path)
         watch.sendall(WATCH + b"\r\n\r\n")
     except OSError as error:
         print(f"loop-kit: the model proxy cannot be reached: {error}", file=sys.stderr)
@@ -60,7 +61,7 @@ def _accept(listener: socket.socket, path: str) -> None:
     while True:
         with suppress(OSError):
             theirs, _ = listener.accept()
-            ours = _connect(path)
+            ours = connected(path)
             for pair in ((theirs, ours), (ours, theirs)):
                 threading.Thread(target=_copy, args=pair, daemon=True).start()
 
@@ -72,9 +73,3 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(piece)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-
-
-def _connect(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)
-    return connection

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from loop_kit.adapters.process.room.plan import Network
+from loop_kit.adapters.process.room.unix_socket import connected
 from loop_kit.frozen import frozen
 
 TRIED = "tried"
@@ -94,11 +95,10 @@ def _leave(path: str) -> None:
 
 
 def _can_connect(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        try:
-            client.connect(path)
-        except OSError:
-            return False
+    try:
+        connected(path).close()
+    except OSError:
+        return False
     return True
 
 
