@@ -29,6 +29,7 @@ SLOW = (
     "cli/test_base_moves.py",
     "cli/test_begun_in_place.py",
     "cli/test_confined_agents.py",
+    "cli/test_cost_of_rounds.py",
     "cli/test_dispatch.py",
     "cli/test_fetch.py",
     "cli/test_full_disks.py",

@@ -97,3 +97,10 @@ def test_a_name_that_is_no_text_is_a_name(local: Local, repository: GitRepositor
     head = local.commit({"b.py": ""})
     (name,) = repository.matching_files(head, ["caf*"], 9)
     assert repository.read_many(head, [name]) == {name: b"x\n"}
+
+
+def test_files_in_very_many_folders_are_found_too(local: Local, repository: GitRepository) -> None:
+    names = [f"d{n:03}/f.py" for n in range(99)]
+    head = local.commit(dict.fromkeys(names, "x\n"))
+    assert repository.matching_files(head, ["d*/*.py"], 200) == tuple(names)
+    assert repository.read_many(head, names) == dict.fromkeys(names, b"x\n")

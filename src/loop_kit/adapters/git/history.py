@@ -12,7 +12,7 @@ from loop_kit.frozen import frozen
 _MAX_COMMITS = 20
 _MAX_TREES = 200
 _MAX_COMMIT = 1024 * 1024
-_TREE = "040000"
+TREE = "040000"
 _NOTHING = TreeEntry("000000", "")
 _SPACE = b" \t\r\n"
 
@@ -91,7 +91,7 @@ class History:
         entries = self._objects.tree(oid) if oid else {}
         if entries is None or self._trees > _MAX_TREES:
             raise NotPlain
-        return {f"{n}/" if e.mode == _TREE else n: e for n, e in entries.items()}
+        return {f"{n}/" if e.mode == TREE else n: e for n, e in entries.items()}
 
 
 def _subject(message: bytes) -> str:

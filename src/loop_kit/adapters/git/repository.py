@@ -3,7 +3,7 @@
 import contextlib
 import shlex
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
 from pathlib import Path
@@ -15,6 +15,7 @@ from loop_kit.adapters.git.merging import find_base_merges, is_ancestor, merge_b
 from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.patches import Patches
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log, read_log
+from loop_kit.adapters.git.tree_files import TreeFiles, literal_folder
 from loop_kit.core.card.globs import match_rules
 from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.loop.provenance import Spot
@@ -131,11 +132,13 @@ class GitRepository:
         return done.out if done.code == 0 else None
 
     def read_many(self, sha: str, paths: Sequence[str]) -> Mapping[str, bytes]:
-        """Those of the files `paths` that there are at commit `sha`, by one git process.
+        """Those of the files `paths` that there are at commit `sha`, by one git process or none.
 
         A link is followed as long as it stays inside the commit.
         """
         paths = [path for path in paths if "\n" not in path]
+        with contextlib.suppress(NotPlain):
+            return TreeFiles(self._git.objects, sha).read(paths, _MAX_FILE)
         stdin = "".join(f"{sha}:{path}\n" for path in paths).encode(errors="surrogateescape")
         limit = _MAX_FILE * 4
         try:
@@ -165,11 +168,15 @@ class GitRepository:
 
         Only the folders that the patterns begin with are listed.
         """
-        folders = {_literal_folder(pattern) for pattern in patterns}
+        folders = {literal_folder(pattern) for pattern in patterns}
         below = () if "" in folders else tuple(sorted(folders))
+        rules = match_rules(patterns)
+        with contextlib.suppress(NotPlain):
+            names: Iterable[str] = TreeFiles(self._git.objects, sha).names(below)
+            return tuple(islice(rules.match_files(names), limit))
         command = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
         names = _names(self._git.run(*command).out)
-        return tuple(islice(match_rules(patterns).match_files(names), limit))
+        return tuple(islice(rules.match_files(names), limit))
 
     def resolve(self, revision: str) -> str | None:
         """The full id of the commit that `revision` names; None if there is no such commit."""
@@ -370,14 +377,6 @@ def _raw_path(line: bytes) -> str:
 
 def _names(raw: bytes) -> tuple[str, ...]:
     return tuple(raw.decode("utf-8", "surrogateescape").split("\0")[:-1])
-
-
-def _literal_folder(pattern: str) -> str:
-    """The folder or file that holds every match of `pattern`; '' for the whole tree."""
-    rooted = "/" in pattern.rstrip("/")
-    parts = pattern.strip("/").split("/") if rooted else []
-    literal = list(takewhile(lambda part: part and not set(part) & set("*?[\\"), parts))
-    return "/".join(literal) if not pattern.startswith("!") and ".." not in literal else ""
 
 
 def _parse_batch(paths: Sequence[str], raw: bytes) -> Iterator[tuple[str, bytes]]:

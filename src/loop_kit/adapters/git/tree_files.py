@@ -1,0 +1,83 @@
+"""Lists and reads the files of a commit through the git process that stays.
+
+A round asks for a few files in a few folders, and a program of git for each question costs more
+than all answers. What would take many questions is left to git, and so are links.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
+
+from loop_kit.adapters.git.history import TREE, NotPlain
+from loop_kit.adapters.git.objects import Objects, TreeEntry
+from loop_kit.adapters.git.origins import is_tree_path
+
+_MAX_TREES = 64
+_LINK = "120000"
+_NOTHING = TreeEntry("000000", "")
+
+
+class TreeFiles:
+    """The files of one commit."""
+
+    def __init__(self, objects: Objects, sha: str) -> None:
+        self._objects = objects
+        self._root = f"{sha}^{{tree}}"
+        self._trees: dict[str, Mapping[str, TreeEntry]] = {}
+
+    def names(self, below: Collection[str]) -> Iterator[str]:
+        """The paths of all files, in git's order; if given only those in or at the paths `below`.
+
+        Raises:
+            NotPlain: there are too many folders, or one is not here.
+        """
+        return self._names(self._root, "", below)
+
+    def read(self, paths: Sequence[str], limit: int) -> Mapping[str, bytes]:
+        """The contents of those of `paths` that are files of at most `limit` bytes.
+
+        Raises:
+            NotPlain: there is a link on the way to one of them, or an object is not here.
+        """
+        entries = {path: self._entry(path) for path in paths}
+        oids = {path: entry.oid for path, entry in entries.items() if entry.mode[:2] == "10"}
+        if None in self._objects.info(list(oids.values())):
+            raise NotPlain
+        found = {path: self._objects.read(oid, "blob", limit) for path, oid in oids.items()}
+        return {path: content for path, content in found.items() if content is not None}
+
+    def _names(self, tree: str, prefix: str, below: Collection[str]) -> Iterator[str]:
+        for name, entry in self._tree(tree).items():
+            path = prefix + name
+            is_inside = not below or any(f"{path}/".startswith(f"{each}/") for each in below)
+            if entry.mode != TREE:
+                if is_inside:
+                    yield path
+            elif is_inside or any(each.startswith(f"{path}/") for each in below):
+                yield from self._names(entry.oid, f"{path}/", below)
+
+    def _entry(self, path: str) -> TreeEntry:
+        if not is_tree_path(path):
+            raise NotPlain
+        entry = TreeEntry(TREE, self._root)
+        for name in path.split("/"):
+            entry = self._tree(entry.oid).get(name, _NOTHING) if entry.mode == TREE else _NOTHING
+            if entry.mode == _LINK:
+                raise NotPlain
+        return entry
+
+    def _tree(self, name: str) -> Mapping[str, TreeEntry]:
+        found = self._trees.get(name)
+        if found is None:
+            found = self._objects.tree(name) if len(self._trees) < _MAX_TREES else None
+            if found is None:
+                raise NotPlain
+            self._trees[name] = found
+        return found
+
+
+def literal_folder(pattern: str) -> str:
+    """The folder or file that holds every match of `pattern`; '' for the whole tree."""
+    rooted = "/" in pattern.rstrip("/")
+    parts = pattern.strip("/").split("/") if rooted else []
+    literal = list(takewhile(lambda part: part and not set(part) & set("*?[\\"), parts))
+    return "/".join(literal) if not pattern.startswith("!") and ".." not in literal else ""

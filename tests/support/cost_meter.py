@@ -1,0 +1,65 @@
+"""Counts what a `loop` process starts and syncs, from outside and without strace.
+
+The fork server runs `install` in the process that is about to become `loop`. Each of its fsyncs is
+written down when it is asked for. git says itself what each of its processes did (trace2), those
+that it starts in turn included; the git of agents is not among them, for `loop` makes their
+environment.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+METER = "COST_METER"
+_TRACE = "GIT_TRACE2_EVENT"
+
+
+def install() -> None:
+    """Count from here on, into the folder that `METER` names."""
+    folder = Path(os.environ.pop(METER))
+    traces = folder / "git"
+    traces.mkdir(parents=True)
+    start, sync = subprocess.Popen.__init__, os.fsync
+
+    @functools.wraps(start)
+    def started(child: Any, argv: Any, *args: Any, **named: Any) -> None:
+        if Path(str(argv[0])).name == "git":
+            named["env"] = {**(named.get("env") or os.environ), _TRACE: str(traces)}
+        start(child, argv, *args, **named)
+
+    @functools.wraps(sync)
+    def synced(descriptor: Any) -> None:
+        with (folder / "syncs").open("a", encoding="utf-8") as stream:
+            stream.write("sync\n")
+        sync(descriptor)
+
+    subprocess.Popen.__init__ = started  # type: ignore[method-assign]
+    os.fsync = synced
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The programs of git that one process started, by their commands, and the fsyncs."""
+
+    git: Mapping[str, int]
+    syncs: int
+
+
+def read(folder: Path) -> Costs:
+    """What was counted into a folder."""
+    files = sorted((folder / "git").iterdir())
+    lines = [line for file in files for line in file.read_text("utf-8", "replace").splitlines()]
+    events = [json.loads(line) for line in lines]
+    names = (event["name"] for event in events if event["event"] == "cmd_name")
+    waits = (event for event in events if event.get("category") == "fsync")
+    flushes = sum(int(event.get("value") or event["count"]) for event in waits)
+    own = (folder / "syncs").read_text("utf-8").count("\n")
+    return Costs(Counter(names), own + flushes)
