@@ -51,7 +51,7 @@ reference: .venv/dev  ## Write docs/reference.md and docs/troubleshooting.md (ev
 	$(BIN)/python -m tests.reference
 	$(BIN)/python -m tests.troubleshooting
 
-picture: .venv/dev  ## Draw the README's picture of a pull request from tests/core/forge/posts
+picture: .venv/dev  ## Draw what docs/images/ holds: the pull request of the README from tests/core/forge/posts, and the diagrams
 	$(BIN)/python -m tests.picture
 
 site: .venv/site  ## Build the documentation as a site into site/; a link that leads nowhere fails

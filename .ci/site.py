@@ -3,7 +3,8 @@
 The README is the first page, and what GitHub shows to contributors is a page too.
 
 The pages are written to be read on GitHub, where most people meet them. So their links to files
-outside docs/ stay as they are there, and are changed for the site alone.
+outside docs/ stay as they are there, and are changed for the site alone. So are pictures of two
+themes: GitHub shows the one of the reader's system, the site the one that is chosen on it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ ELSEWHERE = {"README.md": "index.md", ".github/CONTRIBUTING.md": "contributing.m
 """Files outside docs/ that are pages, by their names on the site."""
 _LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s]+)(?P<after>[^)]*\))")
 _PICTURE = re.compile(r'(?P<before> (?:src|srcset)=")docs/')
+_THEMES = re.compile(
+    r'<picture>\n<source media="\(prefers-color-scheme: dark\)" srcset="(?P<dark>[^"]+)">\n'
+    r'<img alt="(?P<alt>[^"]*)" src="(?P<light>[^"]+)">\n</picture>'
+)
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -62,5 +67,12 @@ def _relinked(markdown: str, folder: str, config: MkDocsConfig) -> str:
 
     if not folder:
         markdown = _PICTURE.sub(r"\g<before>", markdown)
+    markdown = _THEMES.sub(_both_themes, markdown)
     parts = _FENCED.split(markdown)  # each other one is a block of code
     return "".join(_LINK.sub(relink, part) if not n % 2 else part for n, part in enumerate(parts))
+
+
+def _both_themes(found: re.Match[str]) -> str:
+    """The pictures of both themes, of which the site hides one."""
+    pictures = (f'<img alt="{found["alt"]}" src="{found[t]}#only-{t}">' for t in ("light", "dark"))
+    return f"<p>{' '.join(pictures)}</p>"
