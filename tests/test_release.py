@@ -155,7 +155,9 @@ def test_the_marketplace_and_contributors_find_what_they_look_for() -> None:
     assert "@" in (github / "CODEOWNERS").read_text("utf-8")
     assert "- [ ] " in (github / "PULL_REQUEST_TEMPLATE.md").read_text("utf-8")
     updates = yaml.safe_load((github / "dependabot.yml").read_text("utf-8"))["updates"]
-    assert {"github-actions", "pip", "docker"} <= {one["package-ecosystem"] for one in updates}
+    watched = {(one["package-ecosystem"], one.get("directory")) for one in updates}
+    assert {("pip", "/"), ("docker", "/"), ("npm", "/.ci/browser")} <= watched
+    assert "github-actions" in {one["package-ecosystem"] for one in updates}
 
 
 def test_the_release_attests_files_and_image_and_needs_no_key_of_pypi() -> None:

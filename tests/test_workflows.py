@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.pages import blocks
+from tests.reference.words import NOT_OF_THE_REUSABLE
 
 from loop_kit import defaults
 from loop_kit.adapters.agents.catalogue import KNOWN
@@ -230,6 +231,27 @@ def test_the_reusable_workflow_gives_the_action_what_a_dispatch_of_the_shim_decl
     assert set(call["secrets"]) <= set(reusable[True]["workflow_call"]["secrets"])
     installed = [step["run"] for step in jobs["agents"]["steps"] if "run" in step]
     assert installed == [KNOWN[agent].install for agent in AgentChoice]
+
+
+def test_every_input_of_the_action_is_one_of_the_reusable_workflow_or_left_out_for_a_reason() -> (
+    None
+):
+    document = yaml.safe_load(REUSABLE.read_text("utf-8"))
+    inputs = document[True]["workflow_call"]["inputs"]
+    left_out = {name for group in NOT_OF_THE_REUSABLE for name in group}
+    agents = _ours({"jobs": {"agents": document["jobs"]["agents"]}})[0]
+    given = {**document["env"], "LOOP_AGENT_ENV": agents["env"]["LOOP_AGENT_ENV"]}
+    keys = {name for name in agents["with"] if name not in {"phase", "task-id"}}
+
+    assert set(ACTION["inputs"]) - set(inputs) == left_out
+    assert not left_out & set(inputs)
+    for name in set(ACTION["inputs"]) & set(inputs):
+        variable = f"LOOP_{name.upper().replace('-', '_')}"
+        assert f"inputs.{name}" in given[variable], name
+    assert {name.removeprefix("LOOP_").lower() for name in given} <= set(INPUTS)
+    assert keys | {"webhook", "app-private-key", "reviewer-app-private-key"} == set(
+        document[True]["workflow_call"]["secrets"]
+    )
 
 
 def _recipes() -> list[dict[str, Any]]:

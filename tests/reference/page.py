@@ -10,7 +10,14 @@ import typer.main
 import yaml
 from pydantic import SecretStr
 from tests.pages import ROOT
-from tests.reference.words import GROUPS, NO_INPUT, OUTCOMES, REASONS, exit_meaning
+from tests.reference.words import (
+    GROUPS,
+    NO_INPUT,
+    NOT_OF_THE_REUSABLE,
+    OUTCOMES,
+    REASONS,
+    exit_meaning,
+)
 from typer.core import TyperGroup
 
 from loop_kit.cli.program import program
@@ -32,7 +39,12 @@ def text() -> str:
     parts = {
         "inputs": _inputs(),
         "reusable": _table(("input", "meaning", "default"), _reusable()),
+        "passed-on": ", ".join(_passed_on()),
         "secrets": ", ".join(_code(name) for name in _called()["secrets"]),
+        "left-out": _table(
+            ("not an input of it", "because"),
+            ((", ".join(map(_code, group)), why) for group, why in NOT_OF_THE_REUSABLE.items()),
+        ),
         "outputs": _table(("output", "meaning"), _outputs()),
         "settings": _table(
             ("setting", "flag of `loop run`", "input", "variable", "key in the file", "default"),
@@ -88,10 +100,18 @@ def _called() -> dict[str, Any]:
 
 
 def _reusable() -> Iterable[tuple[str, ...]]:
-    """Inputs of the reusable workflow; one without words of its own is the action's."""
+    """Inputs of the reusable workflow that have words or a default of their own."""
     for name, about in _called()["inputs"].items():
-        meaning = about.get("description") or ACTION["inputs"][name]["description"]
-        yield _code(name), f"{meaning.removesuffix('.')}.", _code(about.get("default", ""))
+        if about.keys() & {"description", "default"}:
+            meaning = about.get("description") or ACTION["inputs"][name]["description"]
+            yield _code(name), f"{meaning.removesuffix('.')}.", _code(about.get("default", ""))
+
+
+def _passed_on() -> Iterable[str]:
+    """Inputs of the reusable workflow that are the action's, word for word."""
+    for name, about in _called()["inputs"].items():
+        if not about.keys() & {"description", "default"}:
+            yield _code(name)
 
 
 def _outputs() -> Iterable[tuple[str, ...]]:

@@ -39,6 +39,22 @@ GROUPS = {
     ),
 }
 
+NOT_OF_THE_REUSABLE = {
+    ("task", "task-id", "issue", "pull-request", "round", "expected-state"): "what started the"
+    " calling workflow has them",
+    ("worker-backend",): "it is named `backend`",
+    ("openai-api-key", "anthropic-api-key", "claude-code-oauth-token"): "they are secrets of those"
+    " names",
+    ("github-token", "reviewer-token"): "give the ids and keys of Apps instead, as tokens end"
+    " within the hour",
+    ("phase", "continue", "continue-workflow"): "its three jobs are the phases, and a next round is"
+    " always a dispatch of the calling file",
+    ("trigger-label", "branch-prefix"): "the condition of its first job names `loop`",
+    ("round-timeout-minutes",): "the time limits of its jobs are made for 90 minutes",
+    ("isolation",): "it is deprecated",
+}
+"""The action's inputs that the reusable workflow does not take, and why."""
+
 NO_INPUT = {
     "allow_dirty": "Run from HEAD although there are uncommitted changes; agents do not see them.",
     "apply": "approved or never: fast-forward your branch to approved work.",

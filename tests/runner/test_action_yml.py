@@ -292,7 +292,12 @@ def test_the_first_workflow_of_the_readme_takes_an_issue_to_approval(
 ) -> None:
     (shown,) = pages.blocks("README.md", "yaml")
     document = yaml.safe_load(shown)
-    document["jobs"]["loop"]["with"] = {"backend": "scripted"}  # neither Node.js nor a model here
+    heard, webhook = tmp_path / "heard", "https://hooks.example"
+    document["jobs"]["loop"]["with"] = {
+        "backend": "scripted",  # neither Node.js nor a model here
+        "on-event": f'cat >> {heard}; echo " $WEBHOOK" >> {heard}',
+    }
+    document["jobs"]["loop"]["secrets"] = {"webhook": webhook}
     on_actions = {"on": document.pop(True), **document}
     hub = make_hub(files={".github/workflows/loop.yml": yaml.safe_dump(on_actions)})
     permit(hub, document["jobs"]["loop"]["permissions"])
@@ -306,6 +311,13 @@ def test_the_first_workflow_of_the_readme_takes_an_issue_to_approval(
     second = run_workflow(hub, published, tmp_path / "two", dict(dispatch.inputs))
     assert second.code == 0, second.log
     assert hub.state("issue-1")["outcome"] == "approved"
+    lines = heard.read_text("utf-8").splitlines()
+    one_round = ["round.started", *["attempt.started", "attempt.ended"] * 2, "review.reported"]
+    assert [json.loads(line.removesuffix(f" {webhook}"))["event"] for line in lines] == [
+        "loop.started",
+        *one_round * 2,
+        "loop.ended",
+    ]
 
 
 def test_the_example_of_the_sweep_carries_on_a_loop_whose_job_was_lost(

@@ -38,10 +38,12 @@ def hearers_of(
     hearers: list[Reporter] = [reporter, feed, record]
     if settings.on_event.strip():
         from loop_kit.adapters.loop_dir.event_command import EventCommand
+        from loop_kit.core.loop.lifecycle import events_of
 
         secrets = frozenset(known_secrets(settings, site.environ).values())
         seen = environment.operator_environment(site.environ, secrets)
-        hearers.append(EventCommand(settings.on_event, site.place.root, seen, clock, reporter))
+        where, kinds = site.place.root, events_of(settings.phase)
+        hearers.append(EventCommand(settings.on_event, where, seen, clock, reporter, kinds))
     tee = Tee(*hearers, redact=run_options.redact)
     _report_deprecated(settings, tee)
     return tee

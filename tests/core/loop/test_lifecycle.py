@@ -9,7 +9,7 @@ import pytest
 from tests import pages
 
 from loop_kit.core.loop.findings import Finding
-from loop_kit.core.loop.lifecycle import EVENTS, lifecycle_event
+from loop_kit.core.loop.lifecycle import EVENTS, events_of, lifecycle_event
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Usage
 
 AT = "2026-11-28T14:00:00Z"
@@ -114,3 +114,11 @@ def test_the_page_lists_every_event_and_every_field() -> None:
 
     assert rows == EVENTS
     assert [name for name in (*attempt, *ended, *review) if f"`{name}`" not in page] == []
+
+
+def test_of_the_jobs_of_a_round_one_reports_each_event() -> None:
+    agents, publish = events_of("agents"), events_of("publish")
+
+    assert agents == {"round.started", "attempt.started", "attempt.ended"}
+    assert not agents & publish
+    assert agents | publish == events_of("all") == events_of("claim") == set(EVENTS)

@@ -4,13 +4,13 @@ It is a courtesy: a command that fails or hangs is reported once, and never hold
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.programs import shell_argv
 from loop_kit.core.agent.activity import Activity
-from loop_kit.core.loop.lifecycle import lifecycle_event
+from loop_kit.core.loop.lifecycle import EVENTS, lifecycle_event
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.ports import Clock, Reporter
@@ -29,8 +29,10 @@ class EventCommand:
         environment: Mapping[str, str],
         clock: Clock,
         reporter: Reporter,
+        kinds: Collection[str] = EVENTS,
     ) -> None:
         self._command = command
+        self._kinds = kinds
         self._folder = folder
         self._environment = environment
         self._clock = clock
@@ -40,7 +42,7 @@ class EventCommand:
     def event(self, name: str, state: LoopState, data: Mapping[str, object]) -> None:
         """Run the command if this is an event for it."""
         event = lifecycle_event(name, state, data, self._clock.now())
-        if event is None:
+        if event is None or event["event"] not in self._kinds:
             return
         kind = str(event["event"])
         try:

@@ -22,6 +22,7 @@ EVENTS = {
     "loop.paused": "a person has paused the loop",
     "loop.ended": "the loop is approved, or stops",
 }
+_OF_AGENTS = frozenset({"round.started", "attempt.started", "attempt.ended"})
 _PROVIDERS = {"codex": "openai", "claude": "anthropic"}
 _USAGE = {
     "tokens_in": "gen_ai.usage.input_tokens",
@@ -32,6 +33,16 @@ _USAGE = {
     "agent_seconds": "loop.seconds",
     "model": "gen_ai.request.model",
 }
+
+
+def events_of(phase: str) -> frozenset[str]:
+    """The events that a job of this phase reports, so that of several jobs one reports each.
+
+    The job `publish` does again, on paper, what the job `agents` did; only then is it saved.
+    """
+    if phase == "agents":
+        return _OF_AGENTS
+    return frozenset(EVENTS) - _OF_AGENTS if phase == "publish" else frozenset(EVENTS)
 
 
 def lifecycle_event(
