@@ -215,7 +215,7 @@ def test_status_says_why_a_loop_stopped_what_it_cost_and_what_to_type(repo: Repo
 
     lines = repo.loop("status").out.splitlines()
 
-    assert "Why: All 1 rounds are used and 1 finding(s) are open." in lines
+    assert "Why: The only round is used and 1 finding is open." in lines
     assert "Goal: Make VALUE right." in lines
     assert any(line.startswith("Used: 1 of 1 round, ") for line in lines)
     assert any(line.startswith("  1: changes required, ") for line in lines)

@@ -48,7 +48,7 @@ def test_state_and_work_are_published_and_the_posts_left_to_a_job(ci: Ci) -> Non
     done = ci.laptop.loop("publish", "T-001")
     assert done.code == 0, done.text
     assert "Published T-001: Approved in round 2." in done.out
-    assert "outstanding: the next job makes them, or the sweep" in done.out
+    assert "outstanding, for the next job or the sweep" in done.out
     assert "Post them now with: gh workflow run loop.yml -f task-id=T-001\n" in done.out
     assert ci.state == ci.laptop.state
     assert (ci.state["outcome"], ci.state["seq"] > before) == ("approved", True)
@@ -245,7 +245,7 @@ def test_commits_that_are_not_the_loops_stay_here_and_are_reported(ci: Ci) -> No
     ci.laptop.git("commit", "--quiet", "-m", "Mine")
     done = ci.laptop.loop("publish")
     assert done.code == 0, done.text
-    assert "1 commit(s) on the local branch are not the loop's" in done.out
+    assert "1 commit on the local branch that the loop did not make" in done.out
     assert ci.bare.head(WORK) == head
 
 

@@ -85,7 +85,7 @@ def test_an_edit_that_is_saved_while_an_agent_works_survives(repo: Repo, role: s
     assert (repo.root / ".env").read_text() == "TOKEN=x\n"
     assert repo.head == base
     assert repo.git("diff", "--name-only", base, WORK) == "calc.py"
-    assert "Your branch main stays as it is: 1 file(s) have uncommitted changes." in text
+    assert "Your branch main stays as it is: it has uncommitted changes in 1 file." in text
     repo.git(*printed(text)[1:])
     assert has_work(repo)
     assert (repo.root / "README.md").read_text() == "two hours of my work\n"

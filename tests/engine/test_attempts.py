@@ -200,7 +200,7 @@ def test_an_approval_that_lists_blockers_is_sent_back(world: World) -> None:
 
     world.job()
 
-    assert "approves and lists 1 blocking issue(s)" in world.jobs[-1].prompt
+    assert "approves and lists 1 blocking issue" in world.jobs[-1].prompt
 
 
 @pytest.mark.parametrize(

@@ -298,4 +298,4 @@ def test_the_rounds_are_capped_and_the_open_findings_counted(world: World) -> No
 
     assert state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
     assert world.asked(Role.WORKER) == [1, 2, 3]
-    assert "3 finding(s) are open" in state.error
+    assert "3 findings are open" in state.error

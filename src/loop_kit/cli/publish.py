@@ -81,6 +81,7 @@ def _refusal(published: "Published") -> str:
 
 def _summary(published: "Published", workflow: str) -> list[str]:
     from loop_kit.core.forge.render import headline
+    from loop_kit.core.text.numbers import counted
     from loop_kit.core.text.sanitize import one_line
 
     state = published.state
@@ -91,8 +92,8 @@ def _summary(published: "Published", workflow: str) -> list[str]:
         lines.append(f"Pull request: {one_line(state.pull_request_url, 300)}")
     if published.ahead:
         lines.append(
-            f"Warning: {published.ahead} commit(s) on the local branch are not the loop's and were"
-            " not pushed."
+            f"Warning: {counted(published.ahead, 'commit')} on the local branch that the loop did"
+            " not make: not pushed."
         )
     return [*lines, *_next_steps(published, workflow)]
 
@@ -100,14 +101,16 @@ def _summary(published: "Published", workflow: str) -> list[str]:
 def _next_steps(published: "Published", workflow: str) -> list[str]:
     """What follows in CI, and how to start it now."""
     from loop_kit.core.loop.state import Phase
+    from loop_kit.core.text.numbers import counted_with_verb
 
     state, count = published.state, len(published.outstanding)
+    waiting = f"{counted_with_verb(count, 'post')} outstanding"
     next_job = shlex.join(("gh", "workflow", "run", workflow, "-f", f"task-id={state.task_id}"))
     lines: list[str] = []
     if count and state.state is Phase.PAUSED:
-        return [f"{count} post(s) are outstanding: they are made after the comment /loop resume."]
+        return [f"{waiting}, until the comment /loop resume."]
     if count:
-        lines.append(f"{count} post(s) are outstanding: the next job makes them, or the sweep.")
+        lines.append(f"{waiting}, for the next job or the sweep.")
     if published.dispatched:
         return [*lines, f"Round {state.round} is started in CI."]
     if state.is_running and published.hint:

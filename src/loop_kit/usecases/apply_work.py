@@ -11,6 +11,7 @@ import time
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import builds_on, tip_of
 from loop_kit.adapters.git.work_tree import Status, read_status
+from loop_kit.core.text.numbers import counted
 from loop_kit.errors import GitFailed
 from loop_kit.frozen import frozen
 
@@ -82,7 +83,7 @@ def _obstacle(now: Status, target: Target, head: str) -> str | None:
     if now.head not in {target.head, head} or now.head not in target.known:
         return f"{now.branch} has moved since the loop started"
     if now.tracked:
-        return f"{len(now.tracked)} file(s) have uncommitted changes"
+        return f"it has uncommitted changes in {counted(len(now.tracked), 'file')}"
     return None
 
 

@@ -20,7 +20,7 @@ def test_uncommitted_changes_are_listed_and_untracked_files_do_not_count(local: 
     local.git.run("add", "--all")
     with pytest.raises(DirtyWorktree, match="and 6 more") as refused:
         require_clean(read_status(local.git, ".loop"))
-    assert "26 tracked file(s)" in refused.value.sentence
+    assert "26 tracked files" in refused.value.sentence
     assert refused.value.exit_code == 4
 
 

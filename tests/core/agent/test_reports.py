@@ -83,7 +83,7 @@ def test_a_work_report_that_does_not_fit_says_how(change: dict[str, Any], fault:
         ),
         ({"task_id": "T-002"}, "field 'task_id' mismatch: expected T-001, got T-002"),
         ({"round": 1}, "field 'round' mismatch: expected 2, got 1"),
-        ({"blocking_issues": [{"reason": "x"}, "y"]}, "approves and lists 2 blocking issue(s)"),
+        ({"blocking_issues": [{"reason": "x"}, "y"]}, "approves and lists 2 blocking issues"),
     ],
 )
 def test_a_review_report_that_does_not_fit_says_how(change: dict[str, Any], fault: str) -> None:

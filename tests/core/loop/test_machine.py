@@ -123,7 +123,7 @@ def test_third_rejection_exhausts_the_rounds() -> None:
         state = b.after(state, b.work_reported(n, n), b.rejected(n))
     assert (state.outcome, state.exit_code, state.round) == ("max_rounds_exhausted", 7, 4)
     assert (state.resume_phase, state.usage.rounds) == ("awaiting_work", 3)
-    assert "3 finding(s) are open" in state.error
+    assert "3 findings are open" in state.error
 
 
 @pytest.mark.parametrize("rounds", [0, -1])

@@ -199,4 +199,4 @@ def test_an_approval_in_the_last_round_that_does_not_verify_exhausts_the_rounds(
     state = b.awaiting_review(Limits(max_rounds=1), verification=b.verified(1, 1))
     state = transition(state, b.approved(1))
     assert state.outcome is Outcome.MAX_ROUNDS_EXHAUSTED
-    assert "1 finding(s) are open" in state.error
+    assert "1 finding is open" in state.error

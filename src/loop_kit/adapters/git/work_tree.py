@@ -7,6 +7,7 @@ untracked files in it, as they do not count anywhere else.
 from collections.abc import Sequence
 
 from loop_kit.adapters.git.command import Git, GitTooSlow
+from loop_kit.core.text.numbers import counted
 from loop_kit.errors import DirtyWorktree
 from loop_kit.frozen import frozen
 
@@ -70,8 +71,9 @@ def require_clean(status: Status) -> None:
     more = len(status.tracked) - 20
     if more > 0:
         paths += f"\n  and {more} more"
+    files = counted(len(status.tracked), "tracked file")
     raise DirtyWorktree(
-        f"{len(status.tracked)} tracked file(s) have uncommitted changes:{paths}\n",
+        f"There are uncommitted changes in {files}:{paths}\n",
         "Commit or stash them, or run with --allow-dirty.",
     )
 

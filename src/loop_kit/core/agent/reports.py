@@ -25,6 +25,7 @@ from loop_kit.core.agent.report_values import (
     word,
 )
 from loop_kit.core.record import Record, Text, clean_text
+from loop_kit.core.text.numbers import counted
 
 MAX_ITEMS = 200
 MAX_TEXT = 20_000
@@ -194,7 +195,7 @@ def parse_review_report(document: object, task_id: str, round_: int) -> ReviewRe
     listed = blocking if isinstance(blocking, list) else [blocking]
     issues = tuple(_issue(item) for item in _items(listed) if item and word(item) not in NOTHING)
     if decision == "approve" and issues:
-        raise ReportInvalid(f"{name} approves and lists {len(issues)} blocking issue(s)")
+        raise ReportInvalid(f"{name} approves and lists {counted(len(issues), 'blocking issue')}")
     return ReviewReport(
         task_id=task_id,
         round=round_,

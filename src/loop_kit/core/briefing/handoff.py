@@ -10,6 +10,7 @@ from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.state import LoopState, Role
+from loop_kit.core.text.numbers import counted
 from loop_kit.core.text.sanitize import one_line
 
 _LISTS = ("done", "open_questions", "next_actions", "evidence", "must_read_files")
@@ -27,7 +28,7 @@ def worker_handoff(state: LoopState, report: WorkReport, at: str) -> Document:
     record = state.history[-1]
     tests = report.tests_summary
     disputed = [r for r in report.responses if r.action == "disputed"]
-    changed = f"{record.files} file(s), +{record.lines_added} -{record.lines_deleted}"
+    changed = f"{counted(record.files, 'file')}, +{record.lines_added} -{record.lines_deleted}"
     checked = (
         "" if record.verified is None else f"verify {'passed' if record.verified else 'fails'}"
     )

@@ -36,6 +36,7 @@ from loop_kit.core.loop.state import (
     RoundRecord,
     RuleNote,
 )
+from loop_kit.core.text.numbers import counted_with_verb
 
 _MAX_LOST = 2
 _MAX_HANDLED = 200
@@ -72,8 +73,10 @@ def end_if_rounds_used_up(state: LoopState, at: str) -> LoopState:
     """`state`, or its end when it is in a round that it may not have."""
     if state.round <= state.limits.max_rounds:
         return state
-    still = len(open_findings(state.findings))
-    error = f"All {state.limits.max_rounds} rounds are used and {still} finding(s) are open."
+    rounds = state.limits.max_rounds
+    used = "The only round is used" if rounds == 1 else f"All {rounds} rounds are used"
+    still = counted_with_verb(len(open_findings(state.findings)), "finding")
+    error = f"{used} and {still} open."
     return end_loop(state, Outcome.MAX_ROUNDS_EXHAUSTED, error, at)
 
 

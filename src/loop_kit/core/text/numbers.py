@@ -9,6 +9,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def counted_with_verb(number: int, noun: str) -> str:
+    """`1 finding is`, `2 findings are`."""
+    return f"{counted(number, noun)} {'is' if number == 1 else 'are'}"
+
+
 def duration(seconds: float) -> str:
     """`40 s`, `3 min`, `1 h 5 min`."""
     if seconds < 59.5:
