@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.cli.harness import SENT_BACK, Repo, Result, Steps, assert_refused
-from tests.support.git_log import GitLog
 
 DONE: Steps = [{"write": {"calc.py": "VALUE = 1\n"}}, {"commit": "Value"}, {"report": {}}]
 WORK = "loop/T-001/work"
@@ -270,35 +268,3 @@ def test_another_loop_folder_takes_every_file(repo: Repo, where: str) -> None:
     assert "State: done" in repo.loop("status", "--loop-dir", given).out
     if where != "my-loop":
         assert str(folder) in repo.calls[0].stdin
-
-
-def programs_of_git(repo: Repo, log: GitLog, rounds: int, last: Steps) -> int:
-    """How many programs of git a run of that many rounds starts, those of agents left out."""
-    plan: dict[str, Steps] = {f"reviewer/{number}": SENT_BACK for number in range(1, rounds)}
-    for number in range(1, rounds + 1):
-        write = {"write": {"calc.py": f"VALUE = {number}\n", f"new{number}.py": "A = 1\n"}}
-        plan[f"worker/{number}"] = [write, *last, {"report": {}}]
-    repo.plan(plan)
-    log.environment()
-    result = repo.run(env={"PATH": f"{repo.bin}:{log.folder}:{repo.environ['PATH']}"})
-    assert result.code == 0, result.text
-    return sum("core.hooksPath" in call for call in log.calls)
-
-
-@pytest.mark.parametrize(
-    ("last", "most"),
-    [([], 13)],
-    ids=["left to us"],
-)
-def test_a_run_and_each_of_its_rounds_start_few_programs_of_git(
-    make_repo: Callable[[Path], Repo], tmp_path: Path, last: Steps, most: int
-) -> None:
-    found = {}
-    for rounds in (1, 3):
-        folder = tmp_path / f"rounds-{rounds}"
-        folder.mkdir()
-        repo = make_repo(folder)
-        found[rounds] = programs_of_git(repo, GitLog(folder / "log"), rounds, last)
-        repo.close()
-    assert (found[3] - found[1]) / 2 <= most
-    assert found[1] <= 17 + most

@@ -59,7 +59,7 @@ def read(folder: Path) -> Costs:
     lines = [line for file in files for line in file.read_text("utf-8", "replace").splitlines()]
     events = [json.loads(line) for line in lines]
     names = (event["name"] for event in events if event["event"] == "cmd_name")
-    waits = (event for event in events if event.get("category") == "fsync")
+    waits = (e for e in events if e.get("key", e.get("name", "")).endswith("hardware-flush"))
     flushes = sum(int(event.get("value") or event["count"]) for event in waits)
     own = (folder / "syncs").read_text("utf-8").count("\n")
     return Costs(Counter(names), own + flushes)

@@ -191,3 +191,21 @@ def test_a_new_file_with_an_odd_name_is_work(workspace: Workspace, local: Local,
     (workspace.path / name).write_text("odd\n")
     head = workspace.collect("Leftovers").head
     assert local.git.text("cat-file", "blob", f"{head}:{name}") == "odd"
+
+
+def test_work_is_found_although_the_user_likes_a_quiet_reset(local: Local, cloner: Cloner) -> None:
+    local.git.run("config", "reset.quiet", "true")
+    workspace = opened(local, cloner)
+    write(workspace.path, "a.py")
+    collected = workspace.collect("Leftovers")
+    assert files_at(local, collected.head)["a.py"] == "a.py"
+
+
+def test_tracked_files_with_odd_names_are_work(local: Local, cloner: Cloner) -> None:
+    names = ('q"uote', "tab\tx", "line\nend", "ü", "*", "a")
+    local.commit(dict.fromkeys(names, "old\n"))
+    workspace = opened(local, cloner)
+    write(workspace.path, *names)
+    head = workspace.collect("Leftovers").head
+    found = [local.git.text("cat-file", "blob", f"{head}:{name}") for name in names]
+    assert found == list(names)

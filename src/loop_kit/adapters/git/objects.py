@@ -21,11 +21,12 @@ from loop_kit.frozen import frozen
 
 _INFO = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
 _CONTENT = ("cat-file", "--batch=%(objectsize)")
-_WRITE = (
-    *("-c", "core.fsync=committed", "-c", "core.fsyncObjectFiles=true"),
-    *("hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"),
+DURABLE = (
+    *("-c", "core.fsync=committed", "-c", "core.fsyncMethod=batch"),
+    *("-c", "core.fsyncObjectFiles=true"),
 )
-"""What is written is on the disk before its id is answered: git alone would not wait for that."""
+"""What is written is on the disk before git answers or ends: alone it would not wait for that."""
+_WRITE = (*DURABLE, "hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
 T = TypeVar("T")
 _PIPE = 4096
 """A pipe takes so many bytes at least: git can stop to read while it answers."""

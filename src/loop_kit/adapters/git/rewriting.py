@@ -12,6 +12,7 @@ rewriting that was interrupted is repeated with the same ids.
 import hashlib
 import re
 import tempfile
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -61,6 +62,16 @@ class Rewriter:
         self._ids: dict[str, str] = {}
         self._new: dict[str, bytes] = {}
 
+    def add(self, tree: str, message: str, parents: Sequence[str]) -> str:
+        """Make a commit, of which only what it becomes is written; its id until then."""
+        when = f" {self._now:.0f} {time.strftime('%z', time.localtime(self._now))}".encode()
+        lines = [b"tree " + tree.encode(), *(b"parent " + parent.encode() for parent in parents)]
+        lines += [b"author " + self._who + when, b"committer " + self._who + when]
+        raw = b"\n".join(lines) + b"\n\n" + message.encode() + b"\n"
+        sha = _id(raw, len(tree))
+        self._new[sha] = raw
+        return sha
+
     def rewrite(self, head: str, known: Collection[str]) -> str:
         """The commit that `head` becomes, with all that is below it, written.
 
@@ -99,6 +110,7 @@ class Rewriter:
 
     def _listed(self, head: str, known: Collection[str]) -> list[str]:
         """The same as git lists them; what a merge brings in that a branch has is not new."""
+        self._write()
         inside = (("merge-base", "--is-ancestor", sha, head) for sha in known)
         if all(self._git.run(*query, ok=(0, 1, 128)).code for query in inside):
             return []
@@ -133,6 +145,7 @@ class Rewriter:
         self._ids[sha] = sha
         if raw != old.raw:
             new = self._ids[sha] = _id(raw, len(sha))
+            self._new.pop(sha, None)
             self._new[new] = raw
 
     def _sane(self, who: bytes, before: int) -> bytes:

@@ -71,6 +71,7 @@ class CloneWorkspace:
         self._release = release
         self._limit = limit
         self._index_at: str | None = None
+        self._taken = start
         self._incoming = incoming_ref(path)
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
@@ -89,15 +90,17 @@ class CloneWorkspace:
             GitFailed: the clone's `.git` is no plain folder, or has no commit at HEAD; or its
                 commits are too many or too large.
         """
-        left = self._gather(message, named)
         rewriter = Rewriter(self._cloner.git, self._identity, time.time(), lambda _: trailers)
+        left = self._gather(message, named, rewriter)
         head, own = (rewriter.rewrite(sha, self._known) for sha in (left.head, left.own))
-        if head != left.head:
+        if head != self._taken:
             self._cloner.git.set_ref(self._incoming, head)
-            self._index_at = head if self._index_at == left.head else self._index_at
+            self._taken = head
+        if self._index_at == left.head:
+            self._index_at = head
         return replace(left, head=head, own=own)
 
-    def _gather(self, message: str, named: str | None) -> Collected:
+    def _gather(self, message: str, named: str | None, rewriter: Rewriter) -> Collected:
         """The worker's commits as it wrote them, and on top what it left uncommitted."""
         self._check_git_folder()
         self._cloner.restore_steering()
@@ -133,10 +136,10 @@ class CloneWorkspace:
         if merge:
             tree = uncommitted.tree(staged_on, staged_on, staged.changes)
             parents = (base,) if unfinished else (base, merge.theirs)
-            base = self._index_at = self._commit(tree, MESSAGE, *parents)
+            base = self._index_at = rewriter.add(tree, MESSAGE, parents)
         elif staged.changes:
             tree = uncommitted.tree(head, base, staged.changes)
-            base = self._index_at = self._commit(tree, message, base)
+            base = self._index_at = rewriter.add(tree, message, (base,))
         elif staged.is_clean:
             self._index_at = head
         return Collected(base, own, notes, unfinished)
@@ -145,6 +148,7 @@ class CloneWorkspace:
         """Take a commit of the clone over into the loop's repository; its id."""
         if commit != self._start:
             take_over(self._cloner.git, self.path, commit, self._known, self._incoming)
+            self._taken = commit
         return commit
 
     def _merge_in_progress(self) -> Preview | None:
@@ -158,14 +162,6 @@ class CloneWorkspace:
         if merge is None or in_progress or self._is_ancestor(merge.theirs, base):
             return None
         return leftovers.explain_merge_given_up(merge.theirs)
-
-    def _commit(self, tree: str, message: str, *parents: str) -> str:
-        """Commit a tree; on a ref, for whoever prunes the repository before it is kept."""
-        on_top = (word for parent in parents for word in ("-p", parent))
-        command = ("commit-tree", tree, *on_top, "-m", message)
-        sha = self._cloner.git.text(*command, env=self._identity.environment())
-        self._cloner.git.set_ref(self._incoming, sha)
-        return sha
 
     def _choose(self, head: str, named: str | None) -> tuple[str, tuple[str, ...]]:
         """The commit that counts, and a note where that is not plain.

@@ -5,22 +5,31 @@ own index as a list of names. A path that git refuses is reported, and the other
 """
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+from loop_kit.adapters.git.objects import DURABLE
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, open_plain, read_plain
 from loop_kit.adapters.workspaces.agent_index import has_resolved, holds_tree, index_content
 from loop_kit.core.card.leftovers import Leftovers, has_conflict, sort_leftovers
 from loop_kit.core.card.scope import GITLINK
 from loop_kit.errors import GitFailed
 from loop_kit.frozen import frozen
 
-_PLAIN = ("-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false")
-"""A clone has all files, and the user's warnings about line ends do not stop the loop."""
+_PLAIN = (
+    *("-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false"),
+    *("-c", "reset.quiet=false"),
+)
+"""A clone has all files, the user's warnings about line ends do not stop the loop, and what differs
+is listed."""
 
 _FILE = "100"
+_MODIFIED = "M\t"
+_SHA1_LENGTH = 40
+_CHUNK = 1024 * 1024
 _MAX_FILE = 8 * 1024 * 1024
 
 
@@ -109,19 +118,19 @@ class Uncommitted:
         are staged although they are too many. Where it `merges`, a file without conflict markers is
         resolved, whatever the agent's own index says.
         """
-        if self._is_clean(head) and not suspects:
+        differing, has_staged = self._reset(head), self._has_staged(head)
+        if not (differing or has_staged or suspects or self._has_new()):
             return Staged((), Leftovers(), (), (), is_clean=True)
         tracked, new = self._listing()
-        staged = self._staged_by_agent(head)
+        staged = self._staged_by_agent(head) if has_staged else []
         own = [c for c in staged if c.status == "A" and c.path not in tracked]
         new += [f"{c.path}/" for c in own if c.mode == GITLINK and (self._path / c.path).is_dir()]
         new += [c.path for c in own if _is_file(self._path / c.path)]
         removed = self._count_removed() if self._limit and len(new) > self._limit else 0
         leftovers = sort_leftovers(new, tracked, removed=removed, limit=self._limit)
         wanted = (*leftovers.taken, *(leftovers.excess if takes_all else ()))
-        differs, refused = self._add_changed(tracked)
-        self._add_new(wanted)
-        changes = self._changes(head) if differs or wanted else ()
+        refused = self._add(differing, wanted, tracked)
+        changes = self._changes(head) if differing or wanted else ()
         present = {change.path for change in changes}
         refused += [path for path in wanted if path not in present]
         unmerged = [change.path for change in staged if change.status == "U"]
@@ -141,17 +150,22 @@ class Uncommitted:
             entries = b"".join(change.entry for change in changes)
             command = ("update-index", "--replace", "-z", "--index-info")
             self._git.run(*command, stdin=entries, env=self._env)
-        return self._git.text("write-tree", env=self._env)
+        return self._git.text(*DURABLE, "write-tree", env=self._env)
 
-    def _is_clean(self, head: str) -> bool:
-        """Whether the files are those of `head`, which the index holds from here on."""
+    def _reset(self, head: str) -> list[str]:
+        """Let the index hold `head`; for each tracked file that differs a letter and its path."""
         reset = ("reset", head, "--", ".")
-        differs = self._inside.run(*_PLAIN, *reset, env=self._env, timeout=600).out
+        out = self._inside.run(*_PLAIN, *reset, env=self._env, timeout=600).out
+        return out.decode("utf-8", "surrogateescape").split("\n")[1:-1]
+
+    def _has_staged(self, head: str) -> bool:
+        """Whether the agent's own index may hold anything else than `head`."""
         (tree,) = self._objects.info([f"{head}^{{tree}}"])
-        if differs or tree is None or not holds_tree(self._their_index(), tree.oid):
-            return False
+        return tree is None or not holds_tree(self._their_index(), tree.oid)
+
+    def _has_new(self) -> bool:
         new = ("ls-files", "-z", "--others", "--exclude-standard", *self._hidden)
-        return not self._inside.run(*_PLAIN, *new, env=self._env, timeout=120).out
+        return bool(self._inside.run(*_PLAIN, *new, env=self._env, timeout=120).out)
 
     def _their_index(self) -> bytes:
         return index_content(self._path / ".git" / "index")
@@ -182,33 +196,51 @@ class Uncommitted:
         command = ("ls-files", "--deleted", "-z")
         return self._inside.run(*command, env=self._env, timeout=120).out.count(b"\0")
 
-    def _add_changed(self, tracked: Mapping[str, str]) -> tuple[bool, list[str]]:
-        """Stage what is changed or gone; whether there was any, and what git refuses.
+    def _add(
+        self, differing: Sequence[str], new: Sequence[str], tracked: Mapping[str, str]
+    ) -> list[str]:
+        """Stage the tracked files that differ, and the new ones; those tracked that git refuses.
 
-        With `--verbose` git names each path that it stages. Submodules are left out: git
-        would look into them with *their* configuration.
+        One command does it where all that differ are files still. Else another looks what became
+        of them.
         """
-        inner = [f":(exclude,top,literal){p}" for p, mode in tracked.items() if mode == GITLINK]
-        command = ("add", "--update", "--verbose", "--ignore-errors", "--", ".", *inner)
-        added = self._inside.run(*_PLAIN, *command, env=self._env, ok=(0, 1), timeout=600)
-        if added.code == 0:
-            return bool(added.out), []
+        changed = [line.removeprefix(_MODIFIED) for line in differing]
+        is_plain = all(tracked.get(path, "").startswith(_FILE) for path in changed)
+        is_plain = is_plain and all(line.startswith(_MODIFIED) for line in differing)
+        if is_plain and not any("\n" in path for path in tracked):
+            is_whole = self._add_named((*changed, *new))
+        else:
+            is_whole = self._add_tracked(tracked)
+            self._add_named(new)
+        if is_whole or not differing:
+            return []
         query = ("diff-files", "--name-only", "-z", "--ignore-submodules=all")
         left = self._inside.run(*query, env=self._env, timeout=120).out
-        return True, left.decode("utf-8", "surrogateescape").split("\0")[:-1]
+        return left.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
-    def _add_new(self, paths: Iterable[str]) -> None:
-        listing = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
-        if not listing:
-            return
-        self._inside.run(
-            *(*_PLAIN, "add", "--force", "--ignore-errors"),
-            *("--pathspec-from-file=-", "--pathspec-file-nul"),
-            stdin=listing,
+    def _add_tracked(self, tracked: Mapping[str, str]) -> bool:
+        """Stage what is changed or gone; whether git took all of it.
+
+        Submodules are left out: git would look into them with *their* configuration.
+        """
+        inner = [f":(exclude,top,literal){p}" for p, mode in tracked.items() if mode == GITLINK]
+        command = ("add", "--update", "--ignore-errors", "--", ".", *inner)
+        words = (*DURABLE, *_PLAIN, *command)
+        return self._inside.run(*words, env=self._env, ok=(0, 1), timeout=600).code == 0
+
+    def _add_named(self, paths: Sequence[str]) -> bool:
+        """Stage files, also ignored ones; whether git took all of them."""
+        if not paths:
+            return True
+        command = ("add", "--force", "--ignore-errors", "--pathspec-from-file=-")
+        done = self._inside.run(
+            *(*DURABLE, *_PLAIN, *command, "--pathspec-file-nul"),
+            stdin="".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape"),
             env={**self._env, "GIT_LITERAL_PATHSPECS": "1"},
             ok=(0, 1),
             timeout=600,
         )
+        return done.code == 0
 
     def _changes(self, head: str) -> tuple[Change, ...]:
         """What the index has other than `head`, once files that nobody touched are restored.
@@ -219,25 +251,26 @@ class Uncommitted:
         command = ("diff-index", "--cached", *_RAW, head)
         rows = list(_parse(self._inside.run(*command, env=self._env, timeout=120).out))
         candidates = [
-            row
-            for row in rows
-            if row.old_mode == row.mode and row.mode.startswith(_FILE) and _is_one_line(row.path)
+            row for row in rows if row.old_mode == row.mode and row.mode.startswith(_FILE)
         ]
-        if not candidates:
-            return tuple(rows)
-        listing = "".join(f"{row.path}\n" for row in candidates)
-        hashed = self._inside.run(
-            *("hash-object", "--no-filters", "--stdin-paths"),
-            stdin=listing.encode("utf-8", "surrogateescape"),
-            env=self._env,
-            timeout=600,
-        ).out.split()
-        pairs = zip(candidates, hashed, strict=True)
-        same = {row for row, oid in pairs if row.old_oid == oid.decode()}
+        same = {row for row in candidates if self._blob_id(row.path, len(row.oid)) == row.old_oid}
         entries = b"".join(row.old_entry for row in same)
         if entries:
             self._inside.run("update-index", "-z", "--index-info", stdin=entries, env=self._env)
         return tuple(row for row in rows if row not in same)
+
+    def _blob_id(self, path: str, length: int) -> str | None:
+        """The id, which has that length, of a file as it is; None if it is no plain file."""
+        with contextlib.suppress(BusFileUnreadable, OSError):
+            stream = open_plain(self._path / path)
+            if stream is not None:
+                with stream:
+                    kind = hashlib.sha1 if length == _SHA1_LENGTH else hashlib.sha256
+                    whole = kind(b"blob %d\0" % os.fstat(stream.fileno()).st_size)
+                    while piece := stream.read(_CHUNK):
+                        whole.update(piece)
+                    return whole.hexdigest()
+        return None
 
     def _resolved(self) -> list[str]:
         """The files that were unmerged until the agent called them resolved."""
@@ -278,8 +311,3 @@ def _parse(raw: bytes) -> Iterator[Change]:
 
 def _is_file(path: Path) -> bool:
     return os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
-
-
-def _is_one_line(path: str) -> bool:
-    """Whether `--stdin-paths` can take this path; another one is left as it was added."""
-    return "\n" not in path and not path.startswith('"')
