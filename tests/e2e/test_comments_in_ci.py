@@ -160,6 +160,24 @@ def test_a_misspelt_command_is_answered_with_what_was_meant(hub: Hub, begun: Iss
     assert reactions(begun) == ["confused"]
 
 
+def test_a_thumb_alone_never_means_understood(hub: Hub, begun: Issue) -> None:
+    """Each command has one answer in words where it was written, and a thumb only if it helped."""
+    commands = {
+        "/loop status": ([], "Round 2 of 3 · worker"),
+        "/loop waive F9": (["confused"], "changes nothing: F9 is no finding of this loop"),
+        "/loop pause": (["+1"], "`/loop pause`: "),
+    }
+    for text, (signs, words) in commands.items():
+        before = len(begun.comments)
+        say(hub, begun, text)
+        asked, *answers = begun.comments[before:]
+        named = f"loop-kit:issue-1:command-{asked.id} "
+        answered = [each for each in answers if named in each.body]
+
+        assert [reaction.content for reaction in asked.reactions] == signs
+        assert [words in each.body for each in answered] == [True], answers
+
+
 def test_talk_about_the_loop_costs_no_request(hub: Hub, begun: Issue) -> None:
     before = len(hub.api.requests)
     result = say(hub, begun, "I would /loop stop it")
