@@ -18,12 +18,14 @@ from tests.adapters.conftest import Local
 from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.adapters.workspaces.test_clones import agent_git
 
+from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.adapters.workspaces.workplace import Workplace
+from loop_kit.adapters.workspaces.writes import has_mounts
 
 FILES = {
     "src/a.py": "a\n",
@@ -42,14 +44,16 @@ SETTLED = 0.07
 class Used:
     """A workspace that was made long enough ago to be trusted, and is used now."""
 
-    def __init__(self, local: Local, folder: Path) -> None:
+    def __init__(self, local: Local, folder: Path, *, in_files: bool = True) -> None:
         self.cloner = Cloner(local.git, local.root / ".git", Scratch(folder))
-        self.spare = Spare(self.cloner)
+        self.spare = Spare(self.cloner, in_files=in_files)
         self.local = local
         self.sha = local.commit(FILES)
         self.path = self.cloner.clone("workspace", self.sha)
         time.sleep(SETTLED)
         self.spare.note(self.path, self.sha, None)
+        assert self.spare.inventory is not None
+        assert self.spare.inventory.watches_files is in_files
         self.before = self.changes()
 
     def changes(self) -> dict[str, int]:
@@ -90,6 +94,12 @@ class Used:
 @pytest.fixture
 def used(local: Local, tmp_path: Path) -> Used:
     return Used(local, tmp_path / "scratch")
+
+
+@pytest.fixture
+def walked(local: Local, tmp_path: Path) -> Used:
+    """One where the system does not report what is done to each file."""
+    return Used(local, tmp_path / "scratch", in_files=False)
 
 
 def test_only_what_differs_between_two_commits_is_written(used: Used) -> None:
@@ -178,6 +188,11 @@ def test_nothing_of_what_an_agent_left_is_in_the_next(used: Used, name: str) -> 
     used.require_new(later)
 
 
+@pytest.mark.parametrize("name", SPOILS)
+def test_nor_where_each_file_has_to_be_looked_at(walked: Used, name: str) -> None:
+    test_nothing_of_what_an_agent_left_is_in_the_next(walked, name)
+
+
 @pytest.mark.parametrize("name", [name for name in SPOILS if "git" not in name])
 def test_nor_is_what_was_done_to_it_while_it_was_kept(used: Used, name: str) -> None:
     later = used.local.commit({"README": "changed\n"})
@@ -220,14 +235,106 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.parametrize("in_files", [True, False])
 @pytest.mark.parametrize("write", [map_memory, swap_blocks])
 def test_a_write_that_sets_no_time_is_undone(
-    local: Local, folder: Path, write: Callable[[Path], None]
+    local: Local, folder: Path, write: Callable[[Path], None], in_files: bool
 ) -> None:
-    used = Used(local, folder / "scratch")
+    used = Used(local, folder / "scratch", in_files=in_files)
     write(used.path)
     assert used.reopen(used.sha)
     used.require_like_new(used.sha, used.before)
+
+
+def map_by_another_name(path: Path) -> None:
+    """Through a link that is elsewhere, and gone before anybody looks."""
+    other = path.with_name("other")
+    os.link(path / "src/a.py", other)
+    with other.open("r+b") as stream, mmap.mmap(stream.fileno(), 2) as memory:
+        memory[:1] = b"z"
+    other.unlink()
+
+
+def truncate_by_another_name(path: Path) -> None:
+    """Which opens no file."""
+    other = path.with_name("other")
+    os.link(path / "src/a.py", other)
+    os.truncate(other, 0)
+    other.unlink()
+
+
+def write_in_a_folder_that_is_elsewhere(path: Path) -> None:
+    aside = path.with_name("moved")
+    (path / "src").rename(aside)
+    with (aside / "a.py").open("r+b") as stream, mmap.mmap(stream.fileno(), 2) as memory:
+        memory[:1] = b"z"
+    aside.rename(path / "src")
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+@pytest.mark.parametrize(
+    "write", [map_by_another_name, truncate_by_another_name, write_in_a_folder_that_is_elsewhere]
+)
+def test_a_write_by_another_name_is_undone(
+    local: Local, folder: Path, write: Callable[[Path], None], in_files: bool
+) -> None:
+    used = Used(local, folder / "scratch", in_files=in_files)
+    write(used.path)
+    assert used.reopen(used.sha)
+    used.require_like_new(used.sha, used.before)
+
+
+def test_a_file_whose_earlier_self_ends_now_is_written_again(local: Local, folder: Path) -> None:
+    used = Used(local, folder / "scratch")
+    other = used.path.with_name("other")
+    os.link(used.path / "src/a.py", other)
+    assert used.reopen(used.sha)
+    before = used.changes()
+    map_memory(used.path)
+    other.unlink()
+    assert used.reopen(used.sha)
+    used.require_like_new(used.sha, before)
+
+
+def test_nothing_is_removed_through_a_link_that_a_commit_puts_in_place_of_a_folder(
+    used: Used,
+) -> None:
+    outside = used.path.with_name("outside")
+    shutil.copytree(used.path / "src", outside)
+    used.local.git.run("rm", "--quiet", "-r", "src")
+    (used.local.root / "src").symlink_to(outside)
+    later = used.local.commit({})
+    assert used.reopen(later)
+    (outside / "deep" / "new").write_text("x\n")
+    (used.path / "README").write_text("z\n")
+    assert used.reopen(later)
+    assert {path.name for path in (outside / "deep").iterdir()} == {"c.py", "new"}
+    assert (used.path / "README").read_text() == FILES["README"]
+
+
+def test_a_file_system_in_the_place_of_a_folder_is_noticed(tmp_path: Path) -> None:
+    assert has_mounts(Path("/dev"))
+    assert not has_mounts(tmp_path)
+
+
+def test_only_what_was_touched_is_looked_at(used: Used) -> None:
+    assert used.spare.inventory is not None
+    (used.path / "src" / "b.py").write_text("z\n")
+    (used.path / "src" / "deep").chmod(0o000)
+    looked_at = used.spare.inventory.strange(used.path, {".gitattributes"})
+    assert looked_at is not None
+    assert {*looked_at} == {"src/b.py", "src/deep"}
+
+
+def test_a_pipe_behind_a_link_that_was_committed_is_found(used: Used) -> None:
+    (used.local.root / ".gitignore").unlink()
+    (used.local.root / ".gitignore").symlink_to("README")
+    assert used.reopen(used.local.commit({}))
+    assert used.spare.inventory is not None
+    (used.path / "README").unlink()
+    os.mkfifo(used.path / "README")
+    remove_special_files(used.path, used.spare.inventory.strange(used.path, READ_BY_GIT))
+    assert not os.path.lexists(used.path / ".gitignore")
 
 
 def test_one_in_which_more_was_written_than_is_known_is_given_up(used: Used) -> None:
@@ -353,7 +460,7 @@ def test_files_that_were_written_a_moment_before_are_written_again(
     local: Local, tmp_path: Path
 ) -> None:
     cloner = Cloner(local.git, local.root / ".git", Scratch(tmp_path / "scratch"))
-    spare = Spare(cloner)
+    spare = Spare(cloner, in_files=False)
     path = cloner.clone("workspace", local.head)
     deadline = time.monotonic() + 30
     while True:

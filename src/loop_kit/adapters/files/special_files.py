@@ -11,13 +11,13 @@ git; all of it, within bounds, when a command did not end.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.errors import GitFailed
 
-_READ_BY_GIT = frozenset({".gitattributes", ".gitignore", ".gitmodules", ".git"})
+READ_BY_GIT = frozenset({".gitattributes", ".gitignore", ".gitmodules", ".git"})
 _READ_FIRST = (
     *(".gitattributes", ".gitignore", ".gitmodules", ".git/HEAD", ".git/config", ".git/index"),
     *(".git/config.worktree", ".git/packed-refs", ".git/shallow", ".git/info/attributes"),
@@ -28,9 +28,13 @@ _LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
 
 
-def remove_special_files(workspace: Path) -> None:
-    """Remove from a workspace what git would wait for, and folders too deep for any program."""
-    for path in list(_special(workspace)):
+def remove_special_files(workspace: Path, strange: Iterable[str] | None = None) -> None:
+    """Remove from a workspace what git would wait for, and folders too deep for any program.
+
+    Only its own `.git` and the entries `strange` are looked at, where those are known.
+    """
+    found = _special(workspace) if strange is None else _special_among(workspace, strange)
+    for path in list(found):
         is_deep = len(str(path)) > _LONGEST
         aside = workspace.with_name(f"{workspace.name}.deep")
         remove(path.rename(make_room(aside)) if is_deep else path)
@@ -101,14 +105,27 @@ def _special(
                     yield Path(entry.path)
                 else:
                     waiting.append((entry.path, inside or entry.name == ".git"))
-            elif (inside or entry.name in _READ_BY_GIT) and _is_special(entry):
+            elif (inside or entry.name in READ_BY_GIT) and _is_special(entry):
                 yield Path(entry.path)
 
 
-def _is_special(entry: "os.DirEntry[str]") -> bool:
+def _special_among(workspace: Path, names: Iterable[str]) -> Iterator[Path]:
+    yield from _special(workspace / ".git", is_git=True)
+    for name in names:
+        path, inside = workspace / name, ".git" in name.split("/")
+        if path.is_symlink() or not path.is_dir():
+            if (inside or path.name in READ_BY_GIT) and _is_special(path):
+                yield path
+        elif len(str(path)) > _LONGEST:
+            yield path
+        else:
+            yield from _special(path, is_git=inside)
+
+
+def _is_special(entry: "os.DirEntry[str] | Path") -> bool:
     """Whether it, or what it links to, is neither a file nor a folder."""
     try:
-        mode = entry.stat().st_mode
+        mode = os.stat(entry).st_mode
     except OSError:  # a link that leads nowhere
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

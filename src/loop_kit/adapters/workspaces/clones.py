@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from loop_kit.adapters.files.special_files import remove_special_files
+from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.git.merging import Preview, preview_merge
 from loop_kit.adapters.git.rewriting import Rewriter
@@ -70,6 +70,7 @@ class CloneWorkspace:
         self._known = {start, tip or start, *((merge.theirs,) if merge else ())}
         self._release = release
         self._limit = limit
+        self._inventory = inventory
         self._index_at: str | None = None
         self._taken = start
         self._incoming = incoming_ref(path)
@@ -227,7 +228,9 @@ class CloneWorkspace:
                 "Run the round again.",
                 anchor="workspace-damaged",
             )
-        remove_special_files(self.path)
+        inventory = self._inventory
+        strange = inventory.strange(self.path, READ_BY_GIT) if inventory is not None else None
+        remove_special_files(self.path, strange)
 
 
 class Clones:

@@ -1,20 +1,22 @@
 """What a workspace held before an agent had it, so that only what differs afterwards costs work.
 
-A file counts as untouched if it is the same inode with the same time of its last change: no program
-can set that time, and a write, rename, link, mode or attribute sets it. Not every write does, so a
-file that a program had open for writing does not count either; see `writes`. Where a file changed
-so shortly before it was noted that a later write could have the same time, it is not trusted. A
-folder counts as untouched if it is the same one with the same mode and no rules of access that new
-files inherit; what is in it is looked at by itself, and its own time is set back.
+Where every file and folder can be watched (see `writes`), only folders that something was done to,
+or to a file in them, are looked at: of the others nothing can differ. Elsewhere all are. A file
+counts as untouched if nothing was reported of it and it is the same inode with the same time of its
+last change: no program can set that time, and a write, rename, link, mode or attribute sets it.
+Where files are not watched and one changed so shortly before it was noted that a later write could
+have the same time, it is not trusted. A folder counts as untouched if it is the same one with the
+same mode and no rules of access that new files inherit; its own time is set back.
 """
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import remove
-from loop_kit.adapters.workspaces.writes import Writes
+from loop_kit.adapters.workspaces.writes import Writes, has_mounts, parent, require_reports
 
 _CAN_TELL = hasattr(os, "listxattr")
 """Linux: elsewhere there is no such time, or no way to ask for the rules of a folder."""
@@ -23,6 +25,8 @@ _CLOCK_STEP = 20_000_000
 longest ticks by which Linux counts."""
 _SECOND = 1_000_000_000
 _UNTRUSTED = 0
+_EVER = 1 << 63
+_MODE = 0xFFFF
 _GIT = ".git"
 
 _Names = dict[str, int]
@@ -34,20 +38,36 @@ class Inventory:
     """The entries below a folder, but for its `.git`, as they were when it was made.
 
     Attributes:
+        watches_files: Whether all is reported that is done to a file, and others need no look.
         is_clean: Whether it was compared since it was noted, and nothing was new or different.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Note everything below `root`.
+    def __init__(self, root: Path, *, in_files: bool = True) -> None:
+        """Note everything below `root`; without `in_files` no file is watched by itself.
 
         Raises:
             OSError: a folder cannot be read, or writes to it are not reported.
         """
         self._root = _folder_mark(root.lstat())
+        self._may_watch_files = in_files
+        self._note(root)
+
+    def _note(self, root: Path) -> None:
+        if self._may_watch_files:
+            with contextlib.suppress(OSError):
+                require_reports(root.with_name(f"{root.name}.trial"))
+                self._begin(root, in_files=True)
+                return
+        self._begin(root, in_files=False)
+
+    def _begin(self, root: Path, *, in_files: bool) -> None:
         self._folders: dict[str, _Names] = {}
         self._times: dict[str, _Times] = {}
-        self._writes = Writes()
-        self.renew(root)
+        self._suspects: set[str] = set()
+        self.watches_files = in_files
+        self._writes = Writes(in_files=in_files)
+        self.is_clean = False
+        self._list(root, "", self._latest(root))
 
     def renew(self, root: Path) -> None:
         """Note what has changed since all was as noted: only folders that changed are listed.
@@ -55,27 +75,64 @@ class Inventory:
         Raises:
             OSError: a folder cannot be read, or writes to it are not reported.
         """
-        self._writes.forget()
-        latest = _now(root) - _CLOCK_STEP
         self.is_clean = False
-        for folder in {"", *self._folders}:
+        if not self.watches_files:
+            self._renew_changed(root)
+            return
+        try:
+            touched = self._writes.taken()
+        except OSError:
+            self._note(root)
+            return
+        suspects, self._suspects = self._suspects | touched.folders, set()
+        for folder in sorted(suspects):
+            if folder in self._folders:
+                self._list(root, folder, self._latest(root))
+        self._distrust(touched.files)
+
+    def _renew_changed(self, root: Path) -> None:
+        self._writes.forget()
+        latest = self._latest(root)
+        for folder in sorted(self._folders):
             times = _times_at(root / folder)
             if times is None:
-                del self._folders[folder]
+                self._drop(folder)
+            elif folder not in self._folders:
+                continue
             elif times != self._times.get(folder) or times[0] > latest:
-                self._list(root, folder, times, latest)
+                self._list(root, folder, latest)
 
-    def _list(self, root: Path, folder: str, times: _Times, latest: int) -> None:
-        waiting = [(folder, times)]
+    def _latest(self, root: Path) -> int:
+        """When a file may have changed last so that any later change of it is noticed."""
+        return _EVER if self.watches_files else _now(root) - _CLOCK_STEP
+
+    def _list(self, root: Path, folder: str, latest: int) -> None:
+        waiting = [folder]
         while waiting:
-            folder, self._times[folder] = waiting.pop()
-            self._writes.watch(f"{root}/{folder}", folder)
+            folder = waiting.pop()
+            self._writes.watch_folder(f"{root}/{folder}", folder)
+            self._times[folder] = _times(os.lstat(f"{root}/{folder}"))
+            before = self._folders.get(folder, {})
             names = self._folders[folder] = {}
-            for entry, seen in _entries(root, folder):
+            for entry in _entries(root, folder):
+                if self.watches_files and entry.is_file(follow_symlinks=False):
+                    self._writes.watch_file(entry.path, folder + entry.name)
+                seen = entry.stat(follow_symlinks=False)
                 names[entry.name] = _mark(seen, latest)
-                inside = f"{folder}{entry.name}/"
-                if stat.S_ISDIR(seen.st_mode) and inside not in self._folders:
-                    waiting.append((inside, _times(seen)))
+                if stat.S_ISDIR(seen.st_mode) and names[entry.name] != before.get(entry.name):
+                    waiting.append(f"{folder}{entry.name}/")
+            for name, mark in before.items():
+                if names.get(name) != mark:
+                    self._drop(f"{folder}{name}/")
+            if _UNTRUSTED in names.values():
+                self._suspects.add(folder)
+
+    def _drop(self, folder: str) -> None:
+        """Note nothing of a folder, and of those inside, any more."""
+        waiting = [folder]
+        while waiting:
+            folder = waiting.pop()
+            waiting += (f"{folder}{name}/" for name in self._folders.pop(folder, ()))
 
     def folders_with(self, name: str) -> Iterator[str]:
         """The folders in which this name was noted, each as the start of a path."""
@@ -91,6 +148,30 @@ class Inventory:
         """
         return list(self._differences(root, removes=False))
 
+    def strange(self, root: Path, linked: Collection[str]) -> list[str] | None:
+        """The entries that are new or others than noted; None if all have to be looked at.
+
+        Links of the names `linked` count, too: what they lead to may be another.
+        """
+        if not self.watches_files:
+            return None
+        try:
+            self._take_reports(root)
+            found = [
+                folder + entry.name
+                for folder in self._suspects
+                if self._is_in_place(root, folder)
+                for entry in self._compare(root, folder)[1]
+            ]
+        except OSError:
+            return None
+        return found + [
+            folder + name
+            for name in linked
+            for folder in self.folders_with(name)
+            if stat.S_ISLNK(self._folders[folder][name] & _MODE)
+        ]
+
     def restore(self, root: Path) -> list[str]:
         """Remove all that is not certainly as it was; the names that are missing since.
 
@@ -100,36 +181,72 @@ class Inventory:
         return list(self._differences(root, removes=True))
 
     def _differences(self, root: Path, *, removes: bool) -> Iterator[str]:
-        about = root.lstat()
-        if _folder_mark(about) != self._root or not _is_open(str(root)):
-            raise OSError(f"{root} is not the folder that it was")
-        self._distrust_written()
+        self._take_reports(root)
         self.is_clean = True
-        waiting = [("", _times(about))]
+        waiting = sorted(self._suspects, reverse=True) if self.watches_files else [""]
         while waiting:
-            folder, times = waiting.pop()
-            missing = dict(self._folders[folder])
-            for entry, seen in list(_entries(root, folder)):
-                was = missing.get(entry.name)
-                if was is not None and _is_same(was, seen, entry.path):
-                    del missing[entry.name]
-                    if stat.S_ISDIR(seen.st_mode):
-                        waiting.append((f"{folder}{entry.name}/", _times(seen)))
-                    continue
-                self.is_clean = False
-                if removes:
-                    remove(Path(entry.path))
-                    if os.path.lexists(entry.path):
-                        raise OSError(f"{entry.path} cannot be removed")
-            self.is_clean = self.is_clean and not missing
+            folder = waiting.pop()
+            if self.watches_files and not self._is_in_place(root, folder):
+                continue
+            times = _times(os.lstat(f"{root}/{folder}"))
+            missing, others, folders = self._compare(root, folder)
+            if not self.watches_files:
+                waiting += folders
+            for entry in others if removes else ():
+                remove(Path(entry.path))
+                if os.path.lexists(entry.path):
+                    raise OSError(f"{entry.path} cannot be removed")
+            self.is_clean = self.is_clean and not missing and not others
             if removes:
                 self._set_back(root, folder, times)
             yield from (folder + name for name in missing)
 
-    def _distrust_written(self) -> None:
-        for folder, name in self._writes.taken():
+    def _compare(
+        self, root: Path, folder: str
+    ) -> tuple[Iterable[str], list["os.DirEntry[str]"], list[str]]:
+        """What is missing in a folder, what is new or another there, and the folders inside."""
+        missing, others, folders = {**self._folders[folder]}, [], []
+        for entry in _entries(root, folder):
+            seen = entry.stat(follow_symlinks=False)
+            was = missing.get(entry.name)
+            if was is None or not _is_same(was, seen, entry.path):
+                others.append(entry)
+                continue
+            del missing[entry.name]
+            if stat.S_ISDIR(seen.st_mode):
+                folders.append(f"{folder}{entry.name}/")
+        return missing, others, folders
+
+    def _take_reports(self, root: Path) -> None:
+        if _folder_mark(root.lstat()) != self._root or not _is_open(str(root)):
+            raise OSError(f"{root} is not the folder that it was")
+        if self.watches_files and has_mounts(root):
+            raise OSError(f"something is mounted in {root}")
+        touched = self._writes.taken()
+        self._suspects |= touched.folders
+        self._distrust(touched.files)
+
+    def _distrust(self, files: Iterable[str]) -> None:
+        for file in files:
+            folder = parent(file)
+            name = file[len(folder) :]
             if name in self._folders.get(folder, ()):
                 self._folders[folder][name] = _UNTRUSTED
+                self._suspects.add(folder)
+
+    def _is_in_place(self, root: Path, folder: str) -> bool:
+        """Whether a folder, and each that it is in, is the noted one and no link elsewhere."""
+        while folder:
+            outer = parent(folder)
+            name = folder[len(outer) : -1]
+            try:
+                about = os.lstat(f"{root}/{folder}".removesuffix("/"))
+            except OSError:
+                return False
+            if self._folders.get(outer, {}).get(name) != _folder_mark(about):
+                return False
+            folder = outer
+        return True
 
     def _set_back(self, root: Path, folder: str, times: _Times) -> None:
         """Give a folder that was changed its time again, which anybody could have set."""
@@ -156,11 +273,11 @@ def _times(about: os.stat_result) -> _Times:
     return about.st_ctime_ns, about.st_mtime_ns
 
 
-def _entries(root: Path, folder: str) -> Iterator[tuple["os.DirEntry[str]", os.stat_result]]:
+def _entries(root: Path, folder: str) -> Iterator["os.DirEntry[str]"]:
     with os.scandir(f"{root}/{folder}") as entries:
         for entry in entries:
             if folder or entry.name != _GIT:
-                yield entry, entry.stat(follow_symlinks=False)
+                yield entry
 
 
 def _now(root: Path) -> int:

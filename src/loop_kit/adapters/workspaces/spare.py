@@ -28,7 +28,9 @@ _INDEX = ".index"
 class Spare:
     """The workspace that was used last, and what it held before it was used."""
 
-    def __init__(self, cloner: Cloner) -> None:
+    def __init__(self, cloner: Cloner, *, in_files: bool = True) -> None:
+        """Without `in_files` no file is watched by itself; see `Inventory`."""
+        self._in_files = in_files
         self._cloner = cloner
         self._copier = Copier()
         self._key: str | None = None
@@ -51,7 +53,7 @@ class Spare:
         if can_tell():
             with contextlib.suppress(OSError):
                 self._note_index(path)
-                inventory = Inventory(path)
+                inventory = Inventory(path, in_files=self._in_files)
                 self._attributes = _attributes(path, inventory)
                 self.inventory, self._sha, self._key = inventory, sha, key
 

@@ -1,9 +1,14 @@
-"""Reports the files in watched folders that a program had open for writing (inotify of Linux).
+"""Reports what programs did to watched files and folders (inotify of Linux).
 
 The time of a file's last change does not tell of every write: on tmpfs nothing sets it where a
 program writes through a mapping, and on ext4 a file's owner can swap its blocks for those of
 another. For both the file has to be open for writing. The kernel reports the end of that, which is
 no later than the end of the program.
+
+A watched folder reports that of the files in it, unless it is done through a link elsewhere. A
+watched file reports whatever is done to it by any name: a write, a link, another mode; and a folder
+which names come and go. So where all files and folders are watched, nothing was done to those that
+reported nothing. Not every system that knows inotify reports so much: that is tried first.
 """
 
 import os
@@ -12,19 +17,37 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-_CLOSED_AFTER_WRITING = 0x8
-_ONLY_FOLDERS = 0x03000000
-_OVERFLOW = 0x4000
+from loop_kit.adapters.files.removal import make_room, remove
+from loop_kit.frozen import frozen
+
+_WRITTEN, _MODE, _CLOSED_AFTER_WRITING = 0x2, 0x4, 0x8
+_MOVED_OUT, _MOVED_IN, _CREATED, _REMOVED = 0x40, 0x80, 0x100, 0x200
+_UNMOUNTED, _OVERFLOW, _ENDED = 0x2000, 0x4000, 0x8000
+_NO_LINK, _ONLY_FOLDERS = 0x02000000, 0x03000000
+_IN_FILE = _WRITTEN | _MODE | _CLOSED_AFTER_WRITING
+_IN_FOLDER = _MODE | _MOVED_OUT | _MOVED_IN | _CREATED | _REMOVED
 _EVENT = struct.Struct("iIII")
 _BUFFER = 1 << 16
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+@frozen
+class Touched:
+    """What was reported: folders that may be others than before, and files, each a whole path."""
+
+    folders: frozenset[str]
+    files: frozenset[str]
 
 
 class Writes:
-    """The files that were open for writing in watched folders and were not asked for yet."""
+    """What was done to watched files and folders and was not asked for yet.
 
-    def __init__(self) -> None:
-        """Watch nothing yet.
+    A folder is named by a path that ends with a slash; the root's is empty.
+    """
+
+    def __init__(self, *, in_files: bool) -> None:
+        """Watch nothing yet; then folders, and with `in_files` each file, too.
 
         Raises:
             OSError: the system reports no writes, or has too many that ask for them.
@@ -38,37 +61,64 @@ class Writes:
         self._errno = ctypes.get_errno
         self._left = int(_LIMIT.read_text("ascii")) // 2
         self._stream = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
-        self._folders: dict[int, str] = {}
+        self._of_folder = _ONLY_FOLDERS | (_IN_FOLDER if in_files else _CLOSED_AFTER_WRITING)
+        self._names: dict[int, str] = {}
         self._is_incomplete = False
         weakref.finalize(self, os.close, self._stream)
 
-    def watch(self, path: str, folder: str) -> None:
-        """Watch the folder at `path`, which is called `folder` from here on.
+    def watch_folder(self, path: str, name: str) -> None:
+        """Watch the folder at `path`, which is called `name` from here on.
 
         Raises:
             OSError: it cannot be watched, or half of what a user may watch is in use here.
         """
-        mask = _CLOSED_AFTER_WRITING | _ONLY_FOLDERS
-        number = self._libc.inotify_add_watch(self._stream, os.fsencode(path), mask)
-        self._folders[self._checked(number)] = folder
-        if len(self._folders) > self._left:
-            raise OSError("too many folders to watch")
+        self._watch(path, name, self._of_folder)
 
-    def taken(self) -> Iterator[tuple[str, str]]:
-        """Folder and name of each file that was open for writing since this was last asked.
+    def watch_file(self, path: str, name: str) -> None:
+        """Watch the file at `path`, which is called `name` from here on.
 
         Raises:
-            OSError: there were so many, now or earlier, that some are not known.
+            OSError: it cannot be watched, has another name here, or there are too many.
         """
+        self._watch(path, name, _IN_FILE | _NO_LINK)
+
+    def _watch(self, path: str, name: str, mask: int) -> None:
+        number = self._checked(self._libc.inotify_add_watch(self._stream, os.fsencode(path), mask))
+        if self._names.setdefault(number, name) != name:
+            raise OSError(f"{path} is {self._names[number]}, too")
+        if len(self._names) > self._left:
+            raise OSError("too much to watch")
+
+    def taken(self) -> Touched:
+        """What was done since this was last asked; of a file that is no more, only its folder.
+
+        Raises:
+            OSError: there was so much, now or earlier, that some is not known.
+        """
+        folders: set[str] = set()
+        inside: set[str] = set()
+        files: dict[int, str] = {}
         for number, mask, name in self._events():
-            self._is_incomplete |= bool(mask & _OVERFLOW)
-            if mask & _CLOSED_AFTER_WRITING:
-                yield self._folders[number], os.fsdecode(name)
+            self._is_incomplete |= bool(mask & (_OVERFLOW | _UNMOUNTED))
+            watched = self._names.get(number)
+            if watched is None:
+                continue
+            if mask & _ENDED:
+                del self._names[number]
+                files.pop(number, None)
+                folders.add(parent(watched))
+            elif watched and not watched.endswith("/"):
+                files[number] = watched
+            elif mask & _CLOSED_AFTER_WRITING:
+                inside.add(watched + os.fsdecode(name))
+            else:
+                folders |= {watched} if name else {watched, parent(watched)}
         if self._is_incomplete:
-            raise OSError("too many files were written")
+            raise OSError("more was done than is known")
+        return Touched(frozenset(folders), frozenset({*inside, *files.values()}))
 
     def forget(self) -> None:
-        """Forget what was written until now."""
+        """Forget what was done until now."""
         for _ in self._events():
             pass
 
@@ -88,3 +138,39 @@ class Writes:
         if number < 0:
             raise OSError(self._errno(), "the system reports no writes")
         return number
+
+
+def parent(name: str) -> str:
+    """The folder that a file or folder is in."""
+    head, _, _ = name.removesuffix("/").rpartition("/")
+    return f"{head}/" if head else ""
+
+
+def has_mounts(root: Path) -> bool:
+    """Whether another file system is in the place of a folder below `root`: no event reports it."""
+    path = os.fsencode(os.path.realpath(root))
+    for character in b"\\ \t\n":
+        path = path.replace(bytes([character]), b"\\%03o" % character)
+    return b" %s/" % path in _MOUNTS.read_bytes()
+
+
+def require_reports(folder: Path) -> None:
+    """Require that what is done to a file by another name is reported where `folder` is.
+
+    Raises:
+        OSError: it is not.
+    """
+    trial = make_room(folder)
+    try:
+        for name in ("", "one", "two"):
+            (trial / name).mkdir()
+        file, other = trial / "one" / "file", trial / "two" / "file"
+        file.touch()
+        writes = Writes(in_files=True)
+        for act in (lambda: os.link(file, other), lambda: other.write_bytes(b"x")):
+            writes.watch_file(str(file), "file")
+            act()
+            if writes.taken().files != {"file"}:
+                raise OSError(f"not every write is reported at {folder}")
+    finally:
+        remove(trial)
