@@ -13,7 +13,6 @@ A test may name a script in `PRELUDE`, whose `install` changes the process befor
 is how storms kill one at a named point, without a word about it in the product.
 """
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -26,9 +25,8 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 USED_LATER = (
     "ctypes",
@@ -148,26 +146,11 @@ def become(channel: int) -> None:
         runpy.run_path(prelude)["install"]()
 
 
-def run() -> int:
-    """Run the command; its exit code."""
+def run() -> NoReturn:
+    """Run the command, which ends this process."""
     from loop_kit.cli.main import main
 
-    try:
-        main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
-
-
-def end(code: int) -> None:
-    """End as Python does, but for taking its modules apart, which costs more than most commands."""
-    for thread in threading.enumerate():
-        if not thread.daemon and thread is not threading.current_thread():
-            thread.join()
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+    main()
 
 
 if __name__ == "__main__":
@@ -177,4 +160,4 @@ if __name__ == "__main__":
     mine = serve(socket.socket(fileno=0))
     if mine is not None:
         become(mine)
-        end(run())
+        run()
