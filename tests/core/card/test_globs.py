@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
-from loop_kit.core.card.globs import match_rules
+from loop_kit.core.card.globs import Patterns, match_rules
 from loop_kit.core.card.scope import Change, Commit, ScopeRules, judge
 from loop_kit.core.card.task import parse_card
 from loop_kit.errors import BadCard
@@ -40,8 +40,20 @@ def test_a_pattern_matches_what_pathspec_says(
         with pytest.raises(ValueError, match="Invalid git pattern"):
             match_rules(lines)
         return
-    ours = match_rules(lines)
-    assert [ours.match_file(file) for file in files] == [theirs.match_file(file) for file in files]
+    expected = [theirs.match_file(file) for file in files]
+    for ours in (match_rules(lines), Patterns(tuple(lines))):
+        assert [ours.match_file(file) for file in files] == expected
+
+
+def test_patterns_are_compiled_for_a_path_that_holds_a_word_of_one() -> None:
+    no_pattern = Patterns(("src/[z-a]*", "docs/"))
+    with pytest.raises(ValueError, match="Invalid git pattern"):
+        no_pattern.match_file("a.py")
+    late = Patterns(("docs/\\", "!a.py"))
+
+    assert not late.match_file("a.py")
+    with pytest.raises(ValueError, match="Invalid git pattern"):
+        late.match_file("docs/a.py")
 
 
 PATTERNS = (

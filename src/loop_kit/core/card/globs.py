@@ -5,11 +5,14 @@ agent. As a plain regular expression `[a-z]*[a-z]*[a-z]*Z` tries every way to sp
 takes hours for a long one. None of that is needed: between two stars the first place that fits is
 as good as any later one. So the expression that pathspec makes is taken apart, and each star that
 another follows keeps the first place it finds. A folder may have any name, with a line end too.
+
+To load pathspec and to compile its expressions is a twentieth of a short run. Most paths hold no
+word of any pattern, so that nothing has to be compiled to know that none matches.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -25,7 +28,33 @@ _TOKEN = re.compile(
     r"|\[\^/\][*+]?|\\.|\[\^?\]?[^\]]*(?:\]|\Z)|.",
     re.DOTALL,
 )
+_SPECIAL = re.compile(r"[*?/\\\s]+")
 _ENDS = frozenset({"(?:(?P<ps_d>/)|$)", "(?P<ps_d>/)"})
+
+
+class Patterns:
+    """What `match_rules` matches, compiled when a path could be matched."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        self._lines = lines
+        self._words = {_word(line) for line in lines if not line.startswith("!")}
+
+    def match_file(self, path: str) -> bool:
+        """Whether they match a path.
+
+        Raises:
+            ValueError: one of them is no pattern.
+        """
+        return any(word in path for word in self._words) and self._compiled.match_file(path)
+
+    @cached_property
+    def _compiled(self) -> "GitIgnoreSpec":
+        return match_rules(self._lines)
+
+
+def _word(line: str) -> str:
+    """What is in every path that the pattern matches; a bracket stands for several characters."""
+    return "" if "[" in line else max(_SPECIAL.split(line), key=len)
 
 
 def match_rules(lines: Iterable[str]) -> "GitIgnoreSpec":

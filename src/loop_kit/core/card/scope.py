@@ -7,14 +7,11 @@ case, because on some disks `.LOOP` is `.loop`.
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from loop_kit.core.card.globs import match_rules
+from loop_kit.core.card.globs import Patterns, match_rules
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.core.record import Record
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 GITLINK = "160000"
 SYMLINK = "120000"
@@ -115,8 +112,8 @@ def is_pattern(entry: str) -> bool:
 
 def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]:
     """Every reason why these commits may not be pushed, in the order of the commits."""
-    protected = _spec(tuple(line.lower() for line in rules.protected))
-    out_of_scope, in_scope = _spec(rules.out_of_scope), _spec(rules.in_scope)
+    protected = _patterns(tuple(line.lower() for line in rules.protected))
+    out_of_scope, in_scope = _patterns(rules.out_of_scope), _patterns(rules.in_scope)
     found: dict[tuple[str, str], Violation] = {}
 
     def add(kind: Literal["protected_path", "scope"], path: str, why: str) -> None:
@@ -141,9 +138,9 @@ def judge(commits: Iterable[Commit], rules: ScopeRules) -> tuple[Violation, ...]
 
 
 @lru_cache
-def _spec(lines: tuple[str, ...]) -> "GitIgnoreSpec":
+def _patterns(lines: tuple[str, ...]) -> Patterns:
     """The patterns of one card, or of the protected paths: every round asks for the same."""
-    return match_rules(lines)
+    return Patterns(lines)
 
 
 def _is_replacement(change: Change, path: str, rules: ScopeRules) -> bool:
