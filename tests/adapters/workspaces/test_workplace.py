@@ -282,6 +282,21 @@ def nest_repositories(path: Path) -> None:
         agent_git(inside).run("commit", "--quiet", "--allow-empty", "-m", "Inside")
 
 
+def test_of_repositories_inside_only_those_in_folders_that_git_ignores_stay(
+    clones: Clones, base: str
+) -> None:
+    first = clones.open(Role.WORKER, base)
+    for folder in ("src", "cache"):
+        inside = first.path / folder / ".git"
+        inside.mkdir(parents=True)
+        (inside / "HEAD").write_text("ref: refs/heads/main\n")
+    first.collect("Work")
+    first.close()
+    again = clones.open(Role.WORKER, base).path
+    assert not (again / "src" / ".git").exists()
+    assert (again / "cache" / ".git" / "HEAD").exists()
+
+
 def lock_folders(path: Path) -> None:
     (path / "src" / "b.py").write_text("changed\n")
     for folder in (path / "src", path / ".git", path):

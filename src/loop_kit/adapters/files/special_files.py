@@ -28,16 +28,23 @@ _LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
 
 
-def remove_special_files(workspace: Path, strange: Iterable[str] | None = None) -> None:
+def remove_special_files(workspace: Path, strange: Iterable[str] | None = None) -> list[str]:
     """Remove from a workspace what git would wait for, and folders too deep for any program.
 
-    Only its own `.git` and the entries `strange` are looked at, where those are known.
+    Only its own `.git` and the entries `strange` are looked at, where those are known. What is
+    returned are the other entries called `.git` that were seen.
     """
-    found = _special(workspace) if strange is None else _special_among(workspace, strange)
+    inner: list[str] = []
+    if strange is None:
+        found = _special(workspace, inner=inner)
+    else:
+        found = _special_among(workspace, strange, inner)
     for path in list(found):
         is_deep = len(str(path)) > _LONGEST
         aside = workspace.with_name(f"{workspace.name}.deep")
         remove(path.rename(make_room(aside)) if is_deep else path)
+    own = f"{workspace}/.git"
+    return [path for path in inner if path != own]
 
 
 def special_files(git_dir: Path) -> frozenset[Path]:
@@ -87,8 +94,13 @@ def _is_waited_for(path: str) -> bool:
 
 
 def _special(
-    folder: Path | str, *, is_git: bool = False, most: int | None = None
+    folder: Path | str,
+    *,
+    is_git: bool = False,
+    most: int | None = None,
+    inner: list[str] | None = None,
 ) -> Iterator[Path]:
+    """What git would wait for below a folder; `inner` gets the entries called `.git`."""
     waiting, seen = [(str(folder), is_git)], 0
     while waiting and (most is None or seen < most):
         name, inside = waiting.pop()
@@ -99,6 +111,8 @@ def _special(
         with entries:
             found = list(entries)
         seen += len(found)
+        if inner is not None:
+            inner += [entry.path for entry in found if entry.name == ".git"]
         for entry in [each for each in found if not each.is_file(follow_symlinks=False)]:
             if entry.is_dir(follow_symlinks=False):
                 if len(entry.path) > _LONGEST:
@@ -109,17 +123,19 @@ def _special(
                 yield Path(entry.path)
 
 
-def _special_among(workspace: Path, names: Iterable[str]) -> Iterator[Path]:
+def _special_among(workspace: Path, names: Iterable[str], inner: list[str]) -> Iterator[Path]:
     yield from _special(workspace / ".git", is_git=True)
     for name in names:
         path, inside = workspace / name, ".git" in name.split("/")
+        if path.name == ".git":
+            inner.append(str(path))
         if path.is_symlink() or not path.is_dir():
             if (inside or path.name in READ_BY_GIT) and _is_special(path):
                 yield path
         elif len(str(path)) > _LONGEST:
             yield path
         else:
-            yield from _special(path, is_git=inside)
+            yield from _special(path, is_git=inside, inner=inner)
 
 
 def _is_special(entry: "os.DirEntry[str] | Path") -> bool:

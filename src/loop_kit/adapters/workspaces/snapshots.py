@@ -32,6 +32,9 @@ from loop_kit.ports import SetupFailed
 _AT_ONCE = 3
 """How many workspaces a round has on the disk: the worker's, one beside it, and a snapshot."""
 
+_LARGE_INDEX = 1_000_000
+"""Bytes of the index of about ten thousand files."""
+
 _SPECIAL = frozenset("\\*?[#! ")
 
 
@@ -155,7 +158,8 @@ class Snapshots:
         """A new workspace at `path` that is used once; made from the last, where that is safe.
 
         What it holds is noted only where a next use is certain, as it is if this one `is_first`, or
-        likely, as it is from the second use on: a run of one round has nothing of it.
+        likely, as it is from the second use on: a run of one round has nothing of it. In a large
+        repository that would write all files twice, so there it is noted at once.
 
         Raises:
             LoopError: it cannot be placed; see `place`.
@@ -166,7 +170,7 @@ class Snapshots:
             self.place(path, sha)
             if key is not None:
                 self._refresh(path)
-            if is_first or self._is_used:
+            if is_first or self._is_used or _is_large(path):
                 self._spare.note(path, sha, key)
         self._is_used = True
 
@@ -240,6 +244,10 @@ class Snapshots:
         listing = self.cloner.git.run("ls-tree", "-r", "-l", "-z", sha, timeout=120).out
         rows = (line.partition(b"\t")[0].split() for line in listing.split(b"\0")[:-1])
         return sum(int(row[3]) for row in rows if row[3] != b"-")
+
+
+def _is_large(path: Path) -> bool:
+    return (path / ".git" / "index").stat().st_size > _LARGE_INDEX
 
 
 def _require_folder(path: Path) -> None:

@@ -10,7 +10,7 @@ it. Files that cannot be cleaned are given up, and the worker begins with new on
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
@@ -130,23 +130,24 @@ class Workplace:
         try:
             parked.rename(make_room(self.path))
             index.replace(_index(self.path))
-            remove_special_files(self.path)
+            inner = remove_special_files(self.path)
             self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
             is_known = self._left == (tree or sha, digest_of(_index(self.path)))
-            if not (is_known and self._remove_untracked()):
+            if not (is_known and self._remove_untracked(inner)):
                 self.cloner.check_out(self.path, tree or sha)
-                self._remove_untracked()
+                self._remove_untracked(inner)
         except (GitFailed, OSError):
             self._discard(self.path)
             return False
         return True
 
-    def _remove_untracked(self) -> bool:
+    def _remove_untracked(self, inner: Collection[str]) -> bool:
         """Remove what is neither tracked nor ignored, and repositories inside the work tree.
 
-        True if the tracked files are those of the index.
+        `inner` are all entries called `.git`. True if the tracked files are those of the index.
         """
-        query = ("ls-files", "-t", "-z", "--cached", "--modified", "--deleted", "--others")
+        tracked = ("--cached",) if inner else ()
+        query = ("ls-files", "-t", "-z", *tracked, "--modified", "--deleted", "--others")
         options = ("--exclude-standard", "--directory")
         output = self.cloner.git.at(self.path).run(*query, *options, timeout=120).out
         rows: dict[str, list[str]] = {}
@@ -154,11 +155,10 @@ class Workplace:
             rows.setdefault(line[:2], []).append(line[2:])
         for name in rows.pop("? ", ()):
             _remove_whole(self.path / name)
-        tracked = rows.pop("H ", [])
-        for folder in _folders(tracked):
-            inside = f"{self.path}/{folder}/.git"
-            if os.path.lexists(inside):
-                _remove_whole(Path(inside))
+        folders = _folders(rows.pop("H ", ()))
+        for path in inner:
+            if path.removeprefix(f"{self.path}/").removesuffix("/.git") in folders:
+                _remove_whole(Path(path))
         return not rows
 
     def _discard(self, path: Path) -> None:
