@@ -115,11 +115,10 @@ def test_nothing_is_tried_where_no_room_is_wanted() -> None:
 def test_a_program_that_a_shell_command_names_is_seen_and_a_secret_is_not(tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
-    (tmp_path / "tool").mkdir()
-    (tmp_path / "secret").mkdir()
-    for name in ("tool/run", "secret/key"):
-        (tmp_path / name).write_text("exit 0\n")
-    command = f"sh '{tmp_path}/tool/run' && ! cat {tmp_path}/secret/key"
+    for name in ("tool", "my tools", "secret"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run").write_text("exit 0\n")
+    command = f"sh {tmp_path}/tool/run && sh '{tmp_path}/my tools/run'&&! cat {tmp_path}/secret/run"
     made = rooms(Choice(candidates(in_job=False)[0]), private=(tmp_path / "secret",))
     assert exit_code(made.setup, workspace, command) == 0
 

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import loop_kit
@@ -144,10 +145,21 @@ def named(argv: Sequence[str], hidden: Iterable[str]) -> Iterator[str]:
     if tuple(argv[:2]) != _SHELL:
         return
     secrets = {os.path.realpath(path) for path in hidden}
-    for word in _WORD_END.split(argv[-1]):
+    for word in dict.fromkeys((*_WORD_END.split(argv[-1]), *_unquoted(argv[-1]))):
         real = os.path.realpath(word) if word.startswith("/") else ""
         if real and not any(f"{real}/".startswith(f"{path}/") for path in secrets):
             yield word
+
+
+def _unquoted(command: str) -> list[str]:
+    """The words of a shell's command without their quotes, or none where these do not match."""
+    import shlex
+
+    words = shlex.shlex(command, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    with suppress(ValueError):
+        return list(words)
+    return []
 
 
 def _needed(path: str, covered: set[str]) -> Iterator[str]:
