@@ -6,7 +6,7 @@ commands people type most often (`status`, `--help`) must not wait for schemas t
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -80,15 +80,15 @@ class RowEncoder:
     def encode(self, record: BaseModel) -> bytes:
         """The record as JSON."""
         rest = record.model_copy(update=dict.fromkeys(self._rows, ()))
-        pieces = []
+        parts = [b"{"]
         for name, value in rest.model_dump(mode="json", exclude_none=True).items():
             rows = self._encode_rows(name, getattr(record, name)) if name in self._rows else None
             if rows:
-                joined = b",\n    ".join(rows)
-                pieces.append(b"%s: [\n    %s\n  ]" % (_indented(name, 2), joined))
+                parts += b"\n  ", _indented(name, 2), b": [\n    ", *_joined(rows), b"\n  ]", b","
             elif value not in ("", [], {}, ()):
-                pieces.append(b"%s: %s" % (_indented(name, 2), _indented(value, 2)))
-        return b"{\n  %s\n}\n" % b",\n  ".join(pieces)
+                parts += b"\n  ", _indented(name, 2), b": ", _indented(value, 2), b","
+        parts[-1:] = [b"\n}\n"] if len(parts) > 1 else [b"{\n  \n}\n"]
+        return b"".join(parts)
 
     def _encode_rows(self, name: str, rows: tuple[BaseModel, ...]) -> list[bytes]:
         last = zip(rows, self._rows[name], self._encoded[name], strict=False)
@@ -96,6 +96,13 @@ class RowEncoder:
         encoded += map(_row, rows[len(encoded) :])
         self._rows[name], self._encoded[name] = rows, encoded
         return encoded
+
+
+def _joined(rows: Sequence[bytes]) -> list[bytes]:
+    """Rows with what is between them: a long state is copied once, when all of it is joined."""
+    parts = [b",\n    "] * (2 * len(rows) - 1)
+    parts[::2] = rows
+    return parts
 
 
 def _row(row: BaseModel) -> bytes:

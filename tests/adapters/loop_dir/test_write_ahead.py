@@ -126,10 +126,19 @@ def test_what_two_files_hold_is_logged_once(tmp_path: Path) -> None:
 
 
 def test_the_log_does_not_grow_over_its_limit(tmp_path: Path) -> None:
-    log = opened(tmp_path, "now", limit=1000)
+    log = WriteAhead(tmp_path, lambda: Boot("now", time.time), limit=1000, transitions=1)
     for _ in range(20):
         log.append({"state.json": b"x" * 200})
     assert (tmp_path / NAME).stat().st_size <= 1000
+
+
+def test_the_log_has_room_for_some_transitions_of_a_long_loop(tmp_path: Path) -> None:
+    log = WriteAhead(tmp_path, lambda: Boot("now", time.time), limit=1000, transitions=4)
+    sizes = []
+    for _ in range(9):
+        log.append({"state.json": b"x" * 2000})
+        sizes.append((tmp_path / NAME).stat().st_size // 2000)
+    assert sizes == [1, 2, 3, 4, 1, 2, 3, 4, 1]
 
 
 def test_a_machine_names_its_boot_the_same_way_twice() -> None:

@@ -18,7 +18,7 @@ from loop_kit.core.loop.messages import (
     WorkReported,
 )
 from loop_kit.core.loop.rules.bar import why_below
-from loop_kit.core.loop.rules.joining import Place, likeness
+from loop_kit.core.loop.rules.joining import Likeness, Place
 from loop_kit.core.loop.rules.settings import Bar, Join, Rules
 from loop_kit.core.loop.state import Growth, Limits, LoopState, Outcome, Phase, Role, Session
 
@@ -239,7 +239,7 @@ def test_a_reviewer_of_the_seed_works_with_lenient_evidence() -> None:
 
 
 def alike(text: str, other: str, line: int | None = 9, file: str = "a.py") -> bool:
-    return likeness(Place("a.py", 7, text), Place(file, line, other), Join()) is not None
+    return Likeness(Place(file, line, other), Join()).of("a.py", 7, text) is not None
 
 
 def test_the_same_complaint_in_another_order_nearby_is_one_finding() -> None:
@@ -257,9 +257,9 @@ def test_other_numbers_make_another_finding() -> None:
 
 def test_without_a_file_only_the_same_words_are_the_same_finding() -> None:
     one = Place("", None, "no test covers zero")
-    assert likeness(one, Place("", None, "No test covers zero."), Join()) == 1.0
-    assert likeness(one, Place("", None, "no test covers zeros"), Join()) is None
-    assert likeness(one, one, Join(enabled=False)) is None
+    assert Likeness(one, Join()).of("", None, "No test covers zero.") == 1.0
+    assert Likeness(one, Join()).of("", None, "no test covers zeros") is None
+    assert Likeness(one, Join(enabled=False)).of("", None, one.text) is None
 
 
 def test_a_repeat_without_its_id_is_joined_shown_and_counted() -> None:

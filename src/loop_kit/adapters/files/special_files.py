@@ -24,7 +24,7 @@ _READ_FIRST = (
     *(".git/info/exclude", ".git/info/grafts", ".git/objects/info/alternates"),
 )
 _MAX_SEEN = 200_000
-_LONGEST = 3800
+LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
 
 
@@ -40,16 +40,11 @@ def remove_special_files(workspace: Path, strange: Iterable[str] | None = None) 
     else:
         found = _special_among(workspace, strange, inner)
     for path in list(found):
-        is_deep = len(str(path)) > _LONGEST
+        is_deep = len(str(path)) > LONGEST
         aside = workspace.with_name(f"{workspace.name}.deep")
         remove(path.rename(make_room(aside)) if is_deep else path)
     own = f"{workspace}/.git"
     return [path for path in inner if path != own]
-
-
-def special_files(git_dir: Path) -> frozenset[Path]:
-    """What git would wait for in a repository; the folders of objects and refs are part of it."""
-    return frozenset(_special(git_dir, is_git=True))
 
 
 def refuse_special_file(directory: Path, *, everywhere: bool = False) -> None:
@@ -115,11 +110,11 @@ def _special(
             inner += [entry.path for entry in found if entry.name == ".git"]
         for entry in [each for each in found if not each.is_file(follow_symlinks=False)]:
             if entry.is_dir(follow_symlinks=False):
-                if len(entry.path) > _LONGEST:
+                if len(entry.path) > LONGEST:
                     yield Path(entry.path)
                 else:
                     waiting.append((entry.path, inside or entry.name == ".git"))
-            elif (inside or entry.name in READ_BY_GIT) and _is_special(entry):
+            elif (inside or entry.name in READ_BY_GIT) and is_special(entry):
                 yield Path(entry.path)
 
 
@@ -130,15 +125,15 @@ def _special_among(workspace: Path, names: Iterable[str], inner: list[str]) -> I
         if path.name == ".git":
             inner.append(str(path))
         if path.is_symlink() or not path.is_dir():
-            if (inside or path.name in READ_BY_GIT) and _is_special(path):
+            if (inside or path.name in READ_BY_GIT) and is_special(path):
                 yield path
-        elif len(str(path)) > _LONGEST:
+        elif len(str(path)) > LONGEST:
             yield path
         else:
             yield from _special(path, is_git=inside, inner=inner)
 
 
-def _is_special(entry: "os.DirEntry[str] | Path") -> bool:
+def is_special(entry: "os.DirEntry[str] | Path") -> bool:
     """Whether it, or what it links to, is neither a file nor a folder."""
     try:
         mode = os.stat(entry).st_mode

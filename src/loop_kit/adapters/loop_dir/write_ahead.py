@@ -11,7 +11,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
 from loop_kit.adapters.files.append import append_whole
@@ -28,6 +28,9 @@ Contents = Mapping[str, bytes | None]
 
 NAME = "runtime/write_ahead"
 MAX_LOG = 4 * 1024 * 1024
+_TRANSITIONS = 16
+"""So many transitions fit into the log, however large the state of a long loop is: each time that
+it begins again all its files have to be waited for."""
 _MAX_HEADER = 64 * 1024
 _MAX_READ = 128 * 1024 * 1024
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -59,13 +62,19 @@ class WriteAhead:
     """The log of one loop's folder; call it under the loop's lock."""
 
     def __init__(
-        self, folder: Path, boot: Callable[[], Boot] = current_boot, limit: int = MAX_LOG
+        self,
+        folder: Path,
+        boot: Callable[[], Boot] = current_boot,
+        limit: int = MAX_LOG,
+        transitions: int = _TRANSITIONS,
     ) -> None:
         self._folder = folder
         self._path = folder / NAME
         self._find_boot = boot
         self._boot: Boot | None = None
         self._limit = limit
+        self._transitions = transitions
+        self._names: set[str] = set()
         self._recovered = False
         self._unsynced = False
         self._is_new = False
@@ -75,13 +84,17 @@ class WriteAhead:
         if self._recovered:
             return
         self._recovered = True
-        records = list(self._records())
-        if not records:
+        records = self._records()
+        last = next(records, None)
+        if last is None:
             self.discard()
-        elif records[0].boot == self._current().name:
-            self._cut_at(records[-1].end)
+        elif last.boot == self._current().name:
+            self._names.update(last.files)
+            for last in records:
+                self._names.update(last.files)
+            self._cut_at(last.end)
         else:
-            self._restore_all(records)
+            self._restore_all(chain([last], records))
             self.discard()
 
     def _cut_at(self, end: int) -> None:
@@ -94,7 +107,8 @@ class WriteAhead:
         self.recover()
         record = _record(self._current().name, files)
         size = self._path.stat().st_size if self._path.exists() else 0
-        if size + len(record) > self._limit:
+        needed = sum(map(len, record))
+        if size + needed > max(self._limit, self._transitions * needed):
             self._begin_again()
         try:
             self._write(record)
@@ -103,14 +117,15 @@ class WriteAhead:
                 raise
             self._begin_again()
             self._write(record)
+        self._names.update(files)
 
-    def _write(self, record: bytes) -> None:
+    def _write(self, record: Iterable[bytes]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.is_symlink() or not self._path.is_file():  # a pipe would be waited for
             self.discard()
         self._is_new |= not self._path.exists()
         with naming_file(self._path), self._path.open("ab", buffering=0) as stream:
-            append_whole(stream, record)
+            append_whole(stream, *record)
         self._unsynced = True
 
     def _begin_again(self) -> None:
@@ -130,11 +145,12 @@ class WriteAhead:
     def discard(self) -> None:
         """Forget what was logged."""
         self._path.unlink(missing_ok=True)
+        self._names.clear()
 
     def _settle(self) -> None:
         """Make the files themselves durable."""
         folders = set()
-        for name in {name for record in self._records() for name in record.files}:
+        for name in self._names:
             path = self._folder / name
             folders.add(path.parent)
             _sync_file(path)
@@ -188,18 +204,19 @@ class _Record:
     end: int
 
 
-def _record(boot: str, files: Contents) -> bytes:
+def _record(boot: str, files: Contents) -> list[bytes]:
     """A line that describes it, then its contents; two files with the same have it once."""
-    contents = list(dict.fromkeys(raw for raw in files.values() if raw is not None))
-    body = b"".join(contents)
-    places = {name: None if raw is None else contents.index(raw) for name, raw in files.items()}
-    header = {
-        "boot": boot,
-        "sum": zlib.crc32(body),
-        "sizes": [len(raw) for raw in contents],
-        "files": places,
-    }
-    return json.dumps(header).encode() + b"\n" + body
+    contents: list[bytes] = []
+    places: dict[str, int | None] = {}
+    total = 0
+    for name, raw in files.items():
+        if raw is not None and raw not in contents:
+            contents.append(raw)
+            total = zlib.crc32(raw, total)
+        places[name] = None if raw is None else contents.index(raw)
+    sizes = [len(raw) for raw in contents]
+    header = {"boot": boot, "sum": total, "sizes": sizes, "files": places}
+    return [json.dumps(header).encode() + b"\n", *contents]
 
 
 def _parse(raw: bytes, at: int) -> _Record | None:

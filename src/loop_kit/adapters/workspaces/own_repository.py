@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room
-from loop_kit.adapters.files.special_files import special_files
+from loop_kit.adapters.files.searched_repository import SpecialFiles
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.workspaces.object_files import ObjectFiles, are_damaged, object_files
 from loop_kit.frozen import frozen
@@ -57,6 +57,7 @@ class OwnRepository:
         self._git_dir = git_dir
         self._head = head
         self._refetch = refetch
+        self._special = SpecialFiles(git_dir)
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -78,7 +79,7 @@ class OwnRepository:
         return _Before(
             {path: content for path in files if (content := _content(path)) is not None},
             self._branches(),
-            special_files(self._git_dir),
+            self._special.find(),
             object_files(self._git_dir) if self._refetch else {},
             self._own_refs(),
             self._git_dir.is_symlink(),
@@ -105,7 +106,7 @@ class OwnRepository:
     def _repair(self, before: _Before) -> list[str]:
         if not self._git_dir.is_dir() or self._git_dir.is_symlink() != before.is_link:
             make_room(self._git_dir)
-        special = sorted(special_files(self._git_dir) - before.special)
+        special = sorted(self._special.find() - before.special)
         for path in special:
             make_room(path)
         if self._refetch is not None and self._is_lost(before):

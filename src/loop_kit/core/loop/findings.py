@@ -17,7 +17,7 @@ from typing import Literal
 from loop_kit.core.agent.report_values import Severity
 from loop_kit.core.agent.reports import Disposition, ReportedIssue, Response, ReviewReport
 from loop_kit.core.loop.rules.bar import why_below
-from loop_kit.core.loop.rules.joining import Place, likeness
+from loop_kit.core.loop.rules.joining import Likeness, Place
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.record import ExtensibleRecord
 from loop_kit.frozen import frozen
@@ -276,14 +276,13 @@ def _without_id(
 
 def _same_finding(ledger: Ledger, raised: _Raised, taken: set[str]) -> Finding | None:
     """The finding of the ledger that is raised again without its id, an open one before others."""
-    place, found = Place(raised.issue.file, raised.issue.line, raised.issue.reason), None
+    issue, found = raised.issue, None
+    likeness = Likeness(Place(issue.file, issue.line, issue.reason), raised.context.rules.join)
     best = (False, 0.0)
     for finding in ledger:
         if finding.id in taken:
             continue
-        alike = likeness(
-            Place(finding.file, finding.line, finding.reason), place, raised.context.rules.join
-        )
+        alike = likeness.of(finding.file, finding.line, finding.reason)
         if alike is not None and (finding.status == "open", alike) > best:
             found, best = finding, (finding.status == "open", alike)
     return found

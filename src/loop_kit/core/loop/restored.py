@@ -36,12 +36,15 @@ def takes_back_again(before_last: Versions, last_fix: Versions, fix: Versions) -
 
 
 def _changed(versions: Versions) -> tuple[set[str], set[str]]:
-    """The lines that there are fewer of, and those that there are more of."""
-    before, after = (_lines(content) for content in versions)
-    return set(before - after), set(after - before)
+    """The lines that there are fewer of, and those that there are more of.
 
-
-def _lines(content: bytes) -> Counter[str]:
-    """The lines that say something, white space aside."""
-    texts = (" ".join(line.split()) for line in content.decode("utf-8", "replace").splitlines())
-    return Counter(text for text in texts if sum(map(str.isalnum, text)) >= _MIN_CHARACTERS)
+    Only those that say something count, white space aside. What both versions have as often adds
+    nothing to any count, so it is not looked at.
+    """
+    before, after = (Counter(raw.decode("utf-8", "replace").splitlines()) for raw in versions)
+    more: Counter[str] = Counter()
+    for line in {line for line, _ in before.items() ^ after.items()}:
+        if sum(map(str.isalnum, line)) >= _MIN_CHARACTERS:
+            more[" ".join(line.split())] += after[line] - before[line]
+    fewer = {text for text, count in more.items() if count < 0}
+    return fewer, {text for text, count in more.items() if count > 0}

@@ -26,22 +26,37 @@ class Place:
     text: str
 
 
-def likeness(one: Place, other: Place, settings: Join) -> float | None:
-    """How alike the two are, from 0 to 1; None when they are not the same finding."""
-    if not settings.enabled or one.file != other.file:
-        return None
-    if one.line and other.line and abs(one.line - other.line) > settings.lines:
-        return None
-    first, second = _sorted_words(one.text), _sorted_words(other.text)
-    if not first or not second or _differ_in_numbers(first, second):
-        return None
-    if not one.file:
-        return 1.0 if first == second else None
-    compared = difflib.SequenceMatcher(None, " ".join(first), " ".join(second), autojunk=False)
-    if compared.quick_ratio() < settings.similarity:
-        return None
-    ratio = compared.ratio()
-    return ratio if ratio >= settings.similarity else None
+class Likeness:
+    """Compares findings with one; a late round has hundreds, of which few are near it."""
+
+    def __init__(self, place: Place, settings: Join) -> None:
+        self._place = place
+        self._settings = settings
+        self._words = _sorted_words(place.text)
+        self._compared = difflib.SequenceMatcher(None, "", " ".join(self._words), autojunk=False)
+
+    def of(self, file: str, line: int | None, text: str) -> float | None:
+        """How alike another finding is, from 0 to 1; None when it is not the same one."""
+        place = self._place
+        if not self._settings.enabled or file != place.file:
+            return None
+        if line and place.line and abs(line - place.line) > self._settings.lines:
+            return None
+        words = _sorted_words(text)
+        if not words or not self._words or _differ_in_numbers(words, self._words):
+            return None
+        if not file:
+            return 1.0 if words == self._words else None
+        return self._ratio(" ".join(words))
+
+    def _ratio(self, text: str) -> float | None:
+        """How alike the texts are; what they have at most in common is computed first."""
+        enough, compared = self._settings.similarity, self._compared
+        compared.set_seq1(text)
+        if compared.real_quick_ratio() < enough or compared.quick_ratio() < enough:
+            return None
+        ratio = compared.ratio()
+        return ratio if ratio >= enough else None
 
 
 def _sorted_words(text: str) -> list[str]:
