@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from tests.support.programs import LOOP
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from loop_kit.cli.grouped_help import COMMANDS, RUN
+from loop_kit.cli.grouped_help import COMMANDS, RUN, completion_help
 from loop_kit.cli.program import program
 
 APP = program()
@@ -83,6 +84,27 @@ def _completed(**variables: str) -> str:
     return subprocess.run(
         [LOOP], env=environ, capture_output=True, text=True, timeout=60, check=True
     ).stdout
+
+
+@pytest.mark.parametrize("group", ["", "card ", "knowledge "])
+def test_what_the_shell_shows_beside_each_command_is_whole_and_fits_on_80_columns(
+    group: str,
+) -> None:
+    words = {"_LOOP_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": f"loop {group}"}
+    offered = dict(re.findall(r'"([\w-]+)":"([^"]+)"', _completed(**words)))
+    inner = vars(get_command(APP))["commands"]
+    if group:
+        inner = inner[group.strip()].commands
+    visible = {name: str(each.help) for name, each in inner.items() if not each.hidden}
+
+    assert offered.keys() == visible.keys()
+    for name, text in visible.items():
+        shown = completion_help(inner[name])
+        assert len(shown) <= 58
+        assert text.startswith(shown)
+        unquoted = re.sub(r"[\\`]", "", offered[name].replace("''", "'"))
+        assert unquoted == shown.replace("`", "")
+    assert [text for text in offered.values() if text.endswith("...")] == []
 
 
 def test_bash_completes_with_the_script_that_is_installed() -> None:

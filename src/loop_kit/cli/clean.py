@@ -16,7 +16,7 @@ def clean(
     workspace_root: flags.WorkspaceRoot = None,
     loop_dir: flags.LoopDir = LOOP_DIR,
 ) -> None:
-    """Remove the workspaces of finished loops and of crashed runs of this repository."""
+    """Remove the workspaces of finished loops and crashed runs."""
     from loop_kit.usecases.clean import clean_workspaces, refuse_left
 
     given = {} if workspace_root is None else {"workspace_root": workspace_root}

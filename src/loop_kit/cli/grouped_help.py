@@ -38,6 +38,9 @@ RUN: Mapping[str, Sequence[str]] = {
     "What confines programs": ("sandbox", "network", "verify_network"),
 }
 
+COMPLETION_WIDTH = 58
+"""What 80 columns leave beside the longest name of a command."""
+
 
 class WholeSentences(TyperGroup):
     """A group whose help has each of its commands with its whole sentence."""
@@ -51,6 +54,15 @@ class WholeSentences(TyperGroup):
         for title, rows in _grouped(self.groups, found, self.others):
             with formatter.section(title):
                 formatter.write_dl([(name, _sentence(command)) for name, command in rows])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """What completes a word: of commands with their sentence, which click would cut."""
+        found = super().shell_complete(ctx, incomplete)
+        for item in found:
+            command = self.get_command(ctx, item.value)
+            if command is not None:
+                item.help = completion_help(command)
+        return found
 
 
 class GroupedCommands(WholeSentences):
@@ -88,6 +100,13 @@ def _grouped(
     known = {name for names in groups.values() for name in names}
     titled.append((others, [(name, each) for name, each in found.items() if name not in known]))
     return [(title, rows) for title, rows in titled if rows]
+
+
+def completion_help(command: Any) -> str:
+    """What the shell shows beside a command: its sentence, or the part that fits on its line."""
+    sentence = _sentence(command)
+    parts = (sentence, *(sentence.partition(mark)[0] for mark in ":;,"))
+    return next((part for part in parts if len(part) <= COMPLETION_WIDTH), sentence)
 
 
 def _sentence(command: Any) -> str:

@@ -15,7 +15,7 @@ _PROGRESS_STEP = 250
 def index(
     loop_dir: LoopDir = LOOP_DIR,
 ) -> None:
-    """Index the Python files that git tracks into context/module_map.json."""
+    """List the Python files of git in context/module_map.json."""
     from loop_kit.usecases.index import index_modules
 
     found = index_modules(Path.cwd(), os.environ, loop_dir, _print_progress)

@@ -29,7 +29,7 @@ def init(
         "", help="With --github: the agent to install: codex (the default), claude or opencode."
     ),
 ) -> None:
-    """Make the folder .loop/ with templates and an example task card."""
+    """Make .loop/ with templates and an example task card."""
     from loop_kit.usecases.github_files import AgentChoice, Layout, parse_choice
     from loop_kit.usecases.init import initialize
 

@@ -21,13 +21,13 @@ knowledge = typer.Typer(
     rich_markup_mode=None,
     cls=WholeSentences,
     add_completion=False,
-    help="Show and maintain what the loops of this repository have learned.",
+    help="Show and maintain what the loops here have learned.",
 )
 
 
 @knowledge.callback(invoke_without_command=True)
 def knowledge_group(context: typer.Context, loop_dir: LoopDir = LOOP_DIR) -> None:
-    """Show and maintain what the loops of this repository have learned."""
+    """Show and maintain what the loops here have learned."""
     context.obj = loop_dir
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
