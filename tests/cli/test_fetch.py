@@ -76,9 +76,11 @@ def test_a_report_of_a_loop_in_ci_has_what_its_jobs_kept_as_artifacts(
     with GitServer(tmp_path / "hosted") as git, GitHubServer(git) as api:
         git.create_repository("octo/demo")
         git.add_token("mona-token", "mona")
-        for number, attempts in enumerate(("r1_*", "r2_*")):
+        for number, attempts in enumerate(("r1_worker_*", "r2_*")):
             api.set_run("octo/demo", 77 + number, "completed", "success")
             api.add_artifact("octo/demo", 77 + number, "loop-T-001-r1", zipped(runs, attempts))
+        again = zipped(runs, "r1_reviewer_*")
+        api.add_artifact("octo/demo", 77, "loop-T-001-r1-try2", again)
         api.add_artifact("octo/demo", 77, "loop-T-001-r2", b"no archive")
         hosted = {"GITHUB_SERVER_URL": git.url, "GITHUB_API_URL": api.url}
         named = {**hosted, "GITHUB_REPOSITORY": "octo/demo"}
@@ -92,6 +94,7 @@ def test_a_report_of_a_loop_in_ci_has_what_its_jobs_kept_as_artifacts(
     for round_ in (1, 2):
         told = f"Current task_id: T-001, round: {round_}."
         assert told in page
+        assert page.count(told) >= 2, "of the worker and of the reviewer"
         assert told not in Path(without.out.strip()).read_text("utf-8")
     assert "elsewhere" not in page
     assert not (ci.laptop.folder / "runs").exists()

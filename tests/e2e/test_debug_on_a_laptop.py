@@ -33,6 +33,8 @@ def stuck(make_hub: MakeHub) -> Hub:
     hub.job()
     second = hub.continued()
     assert second.outputs["outcome"] == "worker_dispatch_failed", second.log
+    assert second.outputs["record-name"] == f"loop-T-001-r{second.outputs['round']}"
+    assert second.outputs["round"] == "2"
     return hub
 
 

@@ -80,6 +80,7 @@ def test_a_push_job_that_died_continues_when_it_is_run_again(hub: Hub) -> None:
     again = hub.rerun(event, died)
 
     assert again.outputs["continue"] == "true", again.log
+    assert again.outputs["record-name"] == "loop-A-r1-try2"
     assert hub.state("A")["usage"]["rounds"] == 1
 
 

@@ -47,6 +47,12 @@ def test_two_rounds_in_three_jobs_each_lead_to_approval_with_four_pushes_each(hu
 
     second = three_jobs.continued(hub)
 
+    assert second.agents is not None
+    for number, run in ((1, first), (2, second)):
+        jobs = (run.claim, run.agents, run.published)
+        names = [job.outputs.get("record-name") for job in jobs if job is not None]
+        assert names == [None, f"loop-T-001-r{number}", None]
+        assert {job.outputs["round"] for job in jobs if job is not None} == {str(number)}
     assert second.published.outputs["outcome"] == "approved", second.published.log
     assert len(hub.git.pushes) == 8
     (pull,) = hub.api.repository(REPOSITORY).pulls.values()

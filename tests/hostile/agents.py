@@ -157,7 +157,7 @@ class _Found:
     def row_11(self) -> Iterator[str]:
         action: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
         for name in self._first.outputs:
-            if name not in {*action["outputs"], "bundle-path", "record-path"}:
+            if name not in {*action["outputs"], "bundle-path", "record-path", "record-name"}:
                 yield f"an output {name!r} was forged"
         if self._first.outputs.get("outcome"):
             yield "the outcome was forged"

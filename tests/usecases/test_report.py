@@ -20,7 +20,10 @@ from tests.usecases.report_loops import (
 )
 
 from loop_kit.core.loop.budget import Budget
-from loop_kit.core.loop.state import LoopState, Source
+from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.machine import transition
+from loop_kit.core.loop.messages import Commanded
+from loop_kit.core.loop.state import LoopState, Source, parse_state
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.errors import LoopError
 from loop_kit.usecases.job_report import write_job_report
@@ -145,6 +148,26 @@ def test_what_people_did_is_in_the_round_in_which_they_did_it(tmp_path: Path) ->
     assert "mona raised F6: look here (6)" in told[16]
     assert "mona about F6: look here" in told[16]
     assert "F2 was waived" in told[6]
+
+
+def test_each_command_of_a_person_is_in_its_round_with_who_when_and_the_answer(
+    tmp_path: Path,
+) -> None:
+    state = long_loop(3)
+    at = "2026-11-28T14:00:00Z"
+    decided = Command(comment=1, verb="waive", by="mona", at=at, findings=("F1",), because="fine")
+    for command in (decided, Command(comment=2, verb="extend", by="hubot", rounds=2), decided):
+        state = transition(state, Commanded(command, "2026-11-28T15:00:00Z"))
+
+    told = page_of(tmp_path, state).document()["rounds"][0]["people"]
+    assert told[:2] == [
+        "mona, 2026-11-28 14:00:00: /loop waive F1 because fine. Answer: F1 is waived: real, but"
+        " not blocking. It is still stopped.",
+        "hubot, 2026-11-28 15:00:00: /loop extend 2. Answer: 5 rounds are allowed now. It is still"
+        " stopped.",
+    ]
+    assert not any("F1 was waived" in line for line in told)
+    assert parse_state(state.to_json()).commands == state.commands
 
 
 def test_what_people_added_to_the_limits_is_among_the_facts(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import TypeVar
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.git.state_branch import GitStore
 from loop_kit.adapters.loop_dir.run_record import export_record
-from loop_kit.adapters.runner.outputs import outputs, write_outputs, write_summary
+from loop_kit.adapters.runner.outputs import last_round, outputs, write_outputs, write_summary
 from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.render import branch, headline, marker
 from loop_kit.core.forge.status import UNDISPATCHED, undispatched
 from loop_kit.core.forge.summary import job_summary
 from loop_kit.core.loop import bus, outbox
 from loop_kit.core.loop.refused_push import BUNDLE
+from loop_kit.core.loop.run_record import artifact_name
 from loop_kit.core.loop.state import LoopState
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.secrets.redaction import Redactor
@@ -38,13 +39,15 @@ def report_end(
     settings: Settings,
     state: LoopState,
     store: GitStore,
+    round_: int | None,
     *,
     unsaved: bool = False,
 ) -> DiskRefused | None:
     """Write what this job has to say about a loop; a stop becomes an annotation.
 
-    A file that cannot be written keeps nothing else from being written. With `unsaved` the server
-    has not taken the state, which goes into the bundle then.
+    `round_` is the round that the job ran, if it did. A file that cannot be written keeps nothing
+    else from being written. With `unsaved` the server has not taken the state, which goes into the
+    bundle then.
 
     Returns:
         Why the last of the files that could not be written was not, if one was not.
@@ -56,7 +59,10 @@ def report_end(
     context.log.note(text)
     secrets = known_secrets(settings, environ)
     record = _write_record(context, state, store, secrets)
-    files |= {"record-path": str(record)} if record else {}
+    if record:
+        attempt = context.invocation.attempt
+        name = artifact_name(state.task_id, round_ or last_round(state), attempt)
+        files |= {"record-path": str(record), "record-name": name}
     redact = Redactor(secrets.values())
     summary = redact(
         job_summary(state, PostContext(context.forge.page, keeps_record=settings.record != "off"))
@@ -66,7 +72,7 @@ def report_end(
     values = {
         "report-path": "",
         "state-path": "",
-        **outputs(state, branch(state), files, claimed=claimed),
+        **outputs(state, branch(state), files, round_, claimed=claimed),
     }
     refusals.append(try_write(write_outputs, environ.get("GITHUB_OUTPUT", ""), values))
     if state.outcome is not None and state.exit_code:

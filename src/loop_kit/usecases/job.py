@@ -135,6 +135,7 @@ class LoopJob:
         if self.context.settings.dry_run:
             self._rehearse(loop, found, command)
             return None
+        ran = None
         try:
             entered = self.enter(loop, found, command, retries=retries)
             if answer is not None:
@@ -142,6 +143,7 @@ class LoopJob:
             if entered.engine.state.is_running:
                 self.read_people(entered)
             runs = awaited_role(entered.engine.state) is not None
+            ran = entered.engine.state.round if runs else None
             if self.context.settings.phase == "claim" and runs:
                 entered.engine.claim()
                 undispatched = None
@@ -157,7 +159,7 @@ class LoopJob:
             undispatched = self.end_unsaved(entered, error)
         finally:
             self.context.log.close()
-        self.report(entered, undispatched)
+        self.report(entered, undispatched, ran)
         return entered.engine.state
 
     def read_people(self, entered: Entered) -> None:
@@ -290,8 +292,10 @@ class LoopJob:
         self.report(entered, None)
         return loop.recorded
 
-    def report(self, entered: Entered, undispatched: LoopError | None) -> None:
-        """Outputs, summary and annotations.
+    def report(
+        self, entered: Entered, undispatched: LoopError | None, ran: int | None = None
+    ) -> None:
+        """Outputs, summary and annotations; `ran` is the round that this job ran, if it did.
 
         Raises:
             LoopError: `undispatched`, or that a file could not be written, after everything else
@@ -304,7 +308,7 @@ class LoopJob:
             self._warn_of_unseen_ends()
         unsaved = isinstance(undispatched, PushRefused)
         store = entered.loop.store
-        refused = report_end(self.context, entered.settings, state, store, unsaved=unsaved)
+        refused = report_end(self.context, entered.settings, state, store, ran, unsaved=unsaved)
         if refused is not None and undispatched is not None:
             self.context.log.fail(str(refused))
         failed = undispatched or refused

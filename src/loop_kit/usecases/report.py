@@ -6,7 +6,7 @@ and nothing is checked out.
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -176,7 +176,7 @@ def _remote_sources(request: ReportRequest, folder: Path, stack: ExitStack) -> S
 def _fetch_record(state: LoopState, files: ReportFiles, forge: "GitHubForge", target: Path) -> None:
     """Fetch the record of the newest rounds that is not here, as far as the jobs kept it.
 
-    A job that fails has its record under the name of the last round that ended.
+    A job of an older version that failed named its record after the last round that had ended.
 
     Raises:
         LoopError: the forge refuses, or does not answer.
@@ -186,9 +186,12 @@ def _fetch_record(state: LoopState, files: ReportFiles, forge: "GitHubForge", ta
     missing = [n for n in newest if not files.has_attempt(n, attempts_of_round(state, n))]
     if run is None or not missing:
         return
-    ended = [record.round for record in state.history[-1:]]
-    for number in sorted({*missing, *ended}, reverse=True):
-        forge.fetch_record(f"loop-{state.task_id}-r{number}", run, target)
+    ended = {record.round: record.run_attempt for record in state.history}
+    for number in sorted({*missing, *list(ended)[-1:]}, reverse=True):
+        for again in count(1):
+            name = run_record.artifact_name(state.task_id, number, again)
+            if not forge.fetch_record(name, run, target) and again >= ended.get(number, 1):
+                break
 
 
 def _remote_task_id(request: ReportRequest, folder: Path) -> str:

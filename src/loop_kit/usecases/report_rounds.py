@@ -7,8 +7,9 @@ from typing import Any
 
 from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.core.forge.context import PostContext
-from loop_kit.core.loop import bus, run_names
-from loop_kit.core.loop.attempts import attempts_of_round, total
+from loop_kit.core.loop import bus, run_names, run_record
+from loop_kit.core.loop.answers import MAX_GIVEN
+from loop_kit.core.loop.attempts import all_attempts, attempts_of_round, total
 from loop_kit.core.loop.findings import CHECKS, VERIFICATION, Finding
 from loop_kit.core.loop.rounds import RoundRecord
 from loop_kit.core.loop.state import LoopState, Role
@@ -125,16 +126,29 @@ class Rounds:
         ]
 
     def _people(self, number: int) -> list[str]:
-        """What people raised, wrote and decided in a round."""
-        lines = []
-        for finding in self._state.findings:
+        """What people raised, wrote, asked for and decided in a round."""
+        state, lines = self._state, []
+        commanded = {word for given in state.commands for word in given.asked.split()}
+        for given in state.commands:
+            if self._shown_in(given.round) == number:
+                when = given.at.replace("T", " ").removesuffix("Z")
+                who = ", ".join(filter(None, (given.by or "a person", when)))
+                answer = given.answer.replace("`", "")
+                lines.append(f"{who}: {given.asked}. Answer: {answer[:1].upper()}{answer[1:]}")
+        for finding in state.findings:
             if finding.round == number and finding.by not in _PROGRAMS:
                 lines.append(f"{finding.by} raised {finding.id}: {finding.reason}")
-            if finding.closed_round == number and finding.status in {"waived", "dismissed"}:
+            decided = finding.status in {"waived", "dismissed"} and finding.id not in commanded
+            if finding.closed_round == number and decided:
                 lines.append(f"{finding.id} was {finding.status}: {finding.closed_why}")
             if finding.round == number:
                 lines += [f"{r.by} about {finding.id}: {r.text}" for r in finding.remarks]
-        return [self._room.take(line, 1_000) for line in lines[:50]]
+        return [self._room.take(line, 1_500) for line in lines[:MAX_GIVEN]]
+
+    def _shown_in(self, number: int) -> int:
+        """The round on the page in which something of the round `number` is shown."""
+        shown = {*self._records, *all_attempts(self._state)}
+        return max((n for n in shown if n <= number), default=min(shown, default=number))
 
     def _patch(self, record: RoundRecord | None, findings: Sequence[Finding]) -> AnnotatedPatch:
         """The change of a round; nothing where it cannot be had, or the page is full."""
@@ -183,7 +197,7 @@ class Rounds:
             return None
         if not (self._links.page and record.run_id.isdigit()):
             return None
-        name = f"loop-{self._state.task_id}-r{record.round}"
+        name = run_record.artifact_name(self._state.task_id, record.round, record.run_attempt)
         return f"gh run download {record.run_id} --name {name} --dir {LOOP_DIR}/runs"
 
     # --- attempts ------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     spans = (recorded.tip, head, bundle.base_tip)
     write_bundle(job.context.checkout.git, folder, bundle.to_json(), *spans)
     log.note(f"What the agents did is in {folder}; the phase publish checks and publishes it.")
-    job.report(entered, None)
+    job.report(entered, None, recorded.round)
 
 
 def _stops(commands: Iterable[Command]) -> bool:
@@ -163,8 +163,9 @@ def _publish(job: LoopJob, claimed: Claimed) -> LoopState:
     except GitFailed as error:
         entered.engine.stop(_outcome_of_lost_job(entered.engine.state), str(error))
     except PushRefused as error:
-        job.report(entered, job.end_unsaved(entered, error))
-    return _hand_over(job, entered, _spent_in_vain(bundle, recorded, entered.engine.state))
+        job.report(entered, job.end_unsaved(entered, error), recorded.round)
+    spent = _spent_in_vain(bundle, recorded, entered.engine.state)
+    return _hand_over(job, entered, recorded.round, spent)
 
 
 def _is_for_the_next_run(recorded: LoopState, state: LoopState) -> bool:
@@ -270,15 +271,17 @@ def _stop(job: LoopJob, claimed: Claimed, outcome: Outcome, why: str) -> LoopSta
         entered.engine.run()
     elif not _stops(store.waiting()):
         entered.engine.stop(outcome, why)
-    return _hand_over(job, entered)
+    return _hand_over(job, entered, recorded.round)
 
 
-def _hand_over(job: LoopJob, entered: Entered, spent: Spent | None = None) -> LoopState:
+def _hand_over(
+    job: LoopJob, entered: Entered, round_: int, spent: Spent | None = None
+) -> LoopState:
     undispatched: LoopError | None
     try:
         undispatched = job.hand_over(entered, spent)
     except PushRefused as error:
         undispatched = job.end_unsaved(entered, error)
     job.context.log.close()
-    job.report(entered, undispatched)
+    job.report(entered, undispatched, round_)
     return entered.engine.state

@@ -33,8 +33,11 @@ class RecordReader:
 
     _api: GitHubApi
 
-    def fetch_record(self, name: str, run: str, target: Path) -> None:
+    def fetch_record(self, name: str, run: str, target: Path) -> bool:
         """Unpack what the artifacts called `name` have of the folder `run` into that of `target`.
+
+        Returns:
+            Whether there is such an artifact.
 
         Raises:
             LoopError: the API or the storage refuses, or does not answer.
@@ -47,6 +50,7 @@ class RecordReader:
             if link:
                 with _downloaded(link) as archive:
                     unpack_record(archive, run, target)
+        return bool(found)
 
 
 def unpack_record(archive: IO[bytes], run: str, target: Path) -> None:

@@ -13,18 +13,24 @@ _MAX_VALUE = 100_000
 
 
 def outputs(
-    state: LoopState, state_branch: str, files: Mapping[str, str], *, claimed: bool = False
+    state: LoopState,
+    state_branch: str,
+    files: Mapping[str, str],
+    round_: int | None = None,
+    *,
+    claimed: bool = False,
 ) -> dict[str, str]:
     """The action's outputs; `files` holds `report-path` and `state-path`.
 
-    With `claimed` the agents run in a later job of the same run.
+    `round_` is the round that ran, if one did. With `claimed` the agents run in a later job of the
+    same run.
     """
     usage = state.usage
     tokens = (usage.tokens_in or 0) + (usage.tokens_out or 0)
     decisions = [record.decision for record in state.history if record.decision]
     return {
         "task-id": state.task_id,
-        "round": str(state.history[-1].round if state.history else state.round),
+        "round": str(round_ or last_round(state)),
         "decision": decisions[-1] if decisions else "",
         "state": state.state.value,
         "outcome": state.outcome.value if state.outcome else "",
@@ -40,6 +46,11 @@ def outputs(
         "cost-usd": "unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f}",
         **files,
     }
+
+
+def last_round(state: LoopState) -> int:
+    """The last round that ended, or the first one."""
+    return state.history[-1].round if state.history else state.round
 
 
 def write_outputs(path: str, values: Mapping[str, str]) -> None:

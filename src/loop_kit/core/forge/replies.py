@@ -1,20 +1,15 @@
 """The one line that answers a command, where it was written."""
 
 from loop_kit.core.forge.advice import next_step
-from loop_kit.core.loop.budget import Budget
+from loop_kit.core.loop.answers import change, consequence, left_ids
 from loop_kit.core.loop.commands import DECISIONS, Command
 from loop_kit.core.loop.decisions import sort_ids
-from loop_kit.core.loop.findings import Finding, open_findings
+from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.resuming import retried_role
-from loop_kit.core.loop.state import Limits, LoopState, Phase
+from loop_kit.core.loop.state import LoopState, Phase
 from loop_kit.core.text.harmless import code
 
 MAX_REPLY = 1_000
-_DECIDED = {
-    "waive": "waived: real, but not blocking",
-    "dismiss": "dismissed: wrong",
-    "require": "required: right, and not to be disputed again",
-}
 _CHANGED = (
     *("state", "round", "outcome", "limits", "findings", "retry_with", "card_sha256", "verify"),
 )
@@ -27,8 +22,8 @@ def command_reply(mark: str, command: Command, before: LoopState, after: LoopSta
 
 def command_answer(command: Command, before: LoopState, after: LoopState) -> str:
     """What the command has changed, and what is next, in one line."""
-    changed = _change(command, before, after)
-    return f"`/loop {command.verb}`: {changed}{_consequence(command, before, after)}"
+    changed = f"{change(command, before, after)}{consequence(command, before, after)}"
+    return f"`/loop {command.verb}`: {changed}{_next_of_stopped(after)}"
 
 
 def post_answer(state: LoopState, post: int) -> str:
@@ -63,7 +58,7 @@ def queued_reply(mark: str, command: Command, recorded: LoopState, run_id: str) 
             f"run {run_id} records it, and the {role} is {code(command.backend)} after that run."
         )
     if command.verb in DECISIONS:
-        left = _left_ids(command, recorded)
+        left = left_ids(command, recorded)
         reads = " ".join([reads, *left])
     return f"{mark}\n`/loop {command.verb}`: {reads}"
 
@@ -72,7 +67,7 @@ def decision_problem(command: Command, recorded: LoopState) -> str | None:
     """Why the decision changes nothing at all, if it does not."""
     if command.verb not in DECISIONS or sort_ids(recorded.findings, command).applies:
         return None
-    return f"`/loop {command.verb}` changes nothing: {' '.join(_left_ids(command, recorded))}"
+    return f"`/loop {command.verb}` changes nothing: {' '.join(left_ids(command, recorded))}"
 
 
 def has_effect(before: LoopState, after: LoopState) -> bool:
@@ -85,91 +80,6 @@ def declined_reply(mark: str, sentence: str) -> str:
     return f"{mark}\n{sentence}"
 
 
-def _change(command: Command, before: LoopState, after: LoopState) -> str:
-    if command.verb == "extend":
-        return f"{after.limits.max_rounds} rounds are allowed now. "
-    if command.verb == "budget" and command.budget is not None:
-        return _budget_change(command.budget, before.limits, after.limits)
-    if command.verb == "refresh":
-        return "the card counts as it is now. "
-    if command.backend:
-        role = retried_role(before, command).words
-        since = "the next job" if before.is_running else "now"
-        return f"the {role} is {code(command.backend)} from {since} on. "
-    if command.verb in DECISIONS:
-        return " ".join([*_decided_ids(command, before), *_left_ids(command, before), ""])
-    return ""
-
-
-def _decided_ids(command: Command, before: LoopState) -> list[str]:
-    ids = sort_ids(before.findings, command).applies
-    if not ids:
-        return []
-    verb = "is" if len(ids) == 1 else "are"
-    return [f"{', '.join(ids)} {verb} {_DECIDED[command.verb]}."]
-
-
-def _left_ids(command: Command, before: LoopState) -> list[str]:
-    """Why the other ids that a decision names are left as they were."""
-    ids = sort_ids(before.findings, command)
-    left = []
-    if ids.unknown:
-        still = ", ".join(f.id for f in before.findings if f.status == "open")
-        known = f"open are {still}" if still else "none is open"
-        left.append(f"{_listed(ids.unknown)} no finding of this loop: {known}.")
-    left += [f"{finding.id} was {_how_closed(finding)} already." for finding in ids.closed]
-    if ids.verified:
-        left.append(
-            f"{_listed(ids.verified)} what the verify commands found, and an approval needs them to"
-            " pass: correct them in the card and comment `/loop refresh`, or have them fixed."
-        )
-    if ids.same:
-        left.append(f"{_listed(ids.same)} {_DECIDED[command.verb].partition(':')[0]} already.")
-    return left
-
-
-def _listed(ids: tuple[str, ...]) -> str:
-    return f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'}"
-
-
-def _how_closed(finding: Finding) -> str:
-    return f"{finding.status} in round {finding.closed_round}"
-
-
-def _budget_change(asked: Budget, before: Limits, after: Limits) -> str:
-    name, unit, old, new = _limit(asked, before, after)
-    if new is None:
-        return f"this loop has no limit of {unit}. "
-    if new == old:
-        return f"the limit stays at {new:g} {unit}: that is its ceiling (`{name}-ceiling`). "
-    return f"the limit is {new:g} {unit} now. "
-
-
-def _limit(
-    asked: Budget, before: Limits, after: Limits
-) -> tuple[str, str, float | None, float | None]:
-    if asked.cost_usd:
-        return "max-cost-usd", "USD", before.max_cost_usd, after.max_cost_usd
-    if asked.minutes:
-        return "max-minutes", "agent minutes", before.max_minutes, after.max_minutes
-    return "max-tokens", "tokens", before.max_tokens, after.max_tokens
-
-
-def _consequence(command: Command, before: LoopState, after: LoopState) -> str:
-    if after.is_running and _is_reviewed_again(before, after):
-        return f"Round {after.round} is a review of the same commit: nothing is left that blocks."
-    if after.is_running:
-        continues = "continues" if before.is_running else "continues again"
-        return f"Round {after.round} {continues}."
-    if after.state is Phase.PAUSED:
-        return "It is paused until somebody comments `/loop resume`."
-    if command.verb == "stop" and before.outcome is None:
-        return f"It is stopped. Next: {next_step(after)}"
-    return f"It is still stopped. Next: {next_step(after)}"
-
-
-def _is_reviewed_again(before: LoopState, after: LoopState) -> bool:
-    """Whether the command has left the worker of the round that is next without work."""
-    awaited = before.resume_phase or before.state
-    skipped = awaited is Phase.AWAITING_WORK and after.state is Phase.AWAITING_REVIEW
-    return skipped and not open_findings(after.findings)
+def _next_of_stopped(after: LoopState) -> str:
+    """What a person can do about a loop that does not run."""
+    return f" Next: {next_step(after)}" if after.state is Phase.DONE else ""

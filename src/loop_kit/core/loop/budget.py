@@ -27,6 +27,12 @@ class Budget(Record):
     minutes: Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)] = 0
     tokens: Annotated[int, Field(ge=0, le=MAX_AMOUNT)] = 0
 
+    @property
+    def words(self) -> str:
+        """The amounts, as a command gives them."""
+        amounts = {"USD": self.cost_usd, "min": self.minutes, "tokens": self.tokens}
+        return ", ".join(f"{amount:g} {unit}" for unit, amount in amounts.items() if amount)
+
     def plus(self, more: "Budget") -> "Budget":
         """Both together, within what one record can hold."""
         return Budget(

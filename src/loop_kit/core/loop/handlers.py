@@ -220,9 +220,8 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
     """Record the work of the round, and wait for the reviewer."""
     state = record_attempt(state, Role.WORKER, event.at, event.spent)
     work, verification = event.work, event.verification
-    findings = record_responses(state.findings, event.report.responses)
-    if verification is not None and verification.passed:
-        findings = close_verified(findings, state.round)
+    answered = record_responses(state.findings, event.report.responses)
+    passed = verification is not None and verification.passed
     detail = RoundDetail(
         round=state.round,
         started_at=state.started_at,
@@ -248,6 +247,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         kind="simplify" if state.simplify else "fresh" if state.fresh_round else "",
         attempts=recorded_earlier(state),
         run_id=state.lease.run_id if state.lease else "",
+        run_attempt=state.lease.run_attempt if state.lease else 1,
     )
     return update(
         state,
@@ -257,7 +257,7 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         base=base_moves.after_work(state.base, work.head_sha),
         usage=state.usage.plus(event.spent),
         verification=verification,
-        findings=findings,
+        findings=close_verified(answered, state.round) if passed else answered,
         attempt=None,
         attempts=(),
         second=None,

@@ -31,6 +31,7 @@ from loop_kit.core.loop import (
     second_review,
     sessions,
 )
+from loop_kit.core.loop.answers import carry_out
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.checks_read import ChecksRead
 from loop_kit.core.loop.conversation import PeopleRead
@@ -70,7 +71,7 @@ from loop_kit.core.loop.messages import (
 from loop_kit.core.loop.people import record_people
 from loop_kit.core.loop.policy import exceeded_budget, pause
 from loop_kit.core.loop.refused_push import refuse_push
-from loop_kit.core.loop.resuming import IllegalTransition, handle_command, resume_loop
+from loop_kit.core.loop.resuming import IllegalTransition, resume_loop
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
 from loop_kit.frozen import frozen
 
@@ -98,7 +99,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         WorkReported: (handlers.accept_work, {_REVIEW}),
         ChecksRead: (approving.accept_checks, {_WORK, _REVIEW}),
         Halted: (handlers.halt, {_DONE}),
-        Commanded: (handle_command, {_WORK, _REVIEW, _PAUSED, _DONE}),
+        Commanded: (carry_out, {_WORK, _REVIEW, _PAUSED, _DONE}),
         PeopleRead: (record_people, {_WORK, _REVIEW}),
         PushWasRefused: (refuse_push, {_WORK, _DONE}),
         Published: (handlers.record_post, {_WORK}),
@@ -117,7 +118,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         SecondReviewSkipped: (handlers.skip_second_review, {_REVIEW, _WORK, _DONE}),
         ChecksRead: (approving.accept_checks, {_REVIEW, _WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
-        Commanded: (handle_command, {_REVIEW, _PAUSED, _DONE}),
+        Commanded: (carry_out, {_REVIEW, _PAUSED, _DONE}),
         PeopleRead: (record_people, {_REVIEW}),
         PushWasRefused: (refuse_push, {_WORK, _DONE}),
         Published: (handlers.record_post, {_REVIEW}),
@@ -126,7 +127,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
     _PAUSED: {
         LeaseTaken: (handlers.take_lease, {_PAUSED}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
-        Commanded: (handle_command, {_PAUSED, _WORK, _REVIEW, _DONE}),
+        Commanded: (carry_out, {_PAUSED, _WORK, _REVIEW, _DONE}),
         PeopleRead: (record_people, {_PAUSED}),
         PushWasRefused: (refuse_push, {_DONE}),
         Published: (handlers.record_post, {_PAUSED}),
@@ -135,7 +136,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
     _DONE: {
         LeaseTaken: (handlers.take_lease, {_DONE}),
         LoopResumed: (resume_loop, {_WORK, _REVIEW, _DONE}),
-        Commanded: (handle_command, {_DONE, _WORK, _REVIEW}),
+        Commanded: (carry_out, {_DONE, _WORK, _REVIEW}),
         PeopleRead: (record_people, {_DONE}),
         PushWasRefused: (refuse_push, {_DONE}),
         MergeLeftOut: (approving.leave_out_merge, {_DONE}),

@@ -29,6 +29,16 @@ class RuleNote(ExtensibleRecord):
     text: str
 
 
+class GivenCommand(ExtensibleRecord):
+    """A command that a person gave, what it changed, and the round that it was about."""
+
+    round: int
+    by: str = ""
+    at: str = ""
+    asked: str = ""
+    answer: str = ""
+
+
 class RoundDetail(ExtensibleRecord):
     """One round as agent-task-runner's `round_details` has it."""
 
@@ -74,3 +84,5 @@ class RoundRecord(ExtensibleRecord):
     """Every attempt of the round with what it used, oldest first."""
     run_id: str = ""
     """The run of the workflow in which it was worked on; '' on a laptop."""
+    run_attempt: int = 1
+    """Which attempt of that run it was: more than 1 where a person ran it again."""

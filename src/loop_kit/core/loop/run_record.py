@@ -27,6 +27,15 @@ def attempt_folder(round_: int, role: Role, attempt: int) -> str:
     return f"r{round_}_{role.value}_{attempt}"
 
 
+def artifact_name(task_id: str, round_: int, run_attempt: int = 1) -> str:
+    """The artifact with the record of a round; a run that is run again keeps one beside the first.
+
+    Within a run a name is given once.
+    """
+    again = f"-try{run_attempt}" if run_attempt > 1 else ""
+    return f"loop-{task_id}-r{round_}{again}"
+
+
 def verify_file(sha: str) -> str:
     """Where the output of the verify commands at a commit is kept."""
     return f"verify_{sha[:10]}.txt"

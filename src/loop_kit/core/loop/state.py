@@ -19,7 +19,7 @@ from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Feature, Outcome, Phase, Reason, outcome_anchor
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
 from loop_kit.core.loop.reviewers import SecondReview
-from loop_kit.core.loop.rounds import Growth, RoundDetail, RoundRecord, RuleNote
+from loop_kit.core.loop.rounds import GivenCommand, Growth, RoundDetail, RoundRecord, RuleNote
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state_version import (
     SCHEMA_VERSION,
@@ -270,6 +270,8 @@ class LoopState(ExtensibleRecord):
     """What `/loop budget` has added to them."""
     handled_commands: tuple[int, ...] = ()
     """The newest comments whose commands were handled."""
+    commands: tuple[GivenCommand, ...] = ()
+    """The newest commands of people; loops that older versions ran have none."""
     left_out: tuple[Feature, ...] = ()
     """What the workflow lacks an event or a permission for; it was said, and is not tried again
     until a person continues the loop."""
