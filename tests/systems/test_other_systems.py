@@ -6,6 +6,7 @@ tests and commands there.
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ HIDDEN = Path(__file__).parent / "hidden"
 PLATFORMS = ("darwin", "win32")
 SHELL = '#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n'
 """What `cmd` does with a command, in words that a POSIX system knows."""
+GIT = '#!/bin/sh\nexec git "$@"\n'
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,10 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a commit, and a folder of programs that Windows has."""
     root = tmp_path_factory.mktemp("systems")
     (root / "bin").mkdir()
-    (root / "bin" / "cmd").write_text(SHELL)
-    (root / "bin" / "cmd").chmod(0o755)
+    python = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
+    for name, text in (("cmd", SHELL), ("python", python), ("git", GIT)):
+        (root / "bin" / f"{name}.exe").write_text(text)
+        (root / "bin" / f"{name}.exe").chmod(0o755)
     (root / "repo").mkdir()
     identity = ("-c", "user.name=Mona", "-c", "user.email=mona@example.com")
     for words in (("init", "-q"), (*identity, "commit", "-q", "--allow-empty", "-m", "First")):

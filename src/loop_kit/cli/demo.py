@@ -1,12 +1,13 @@
 """`loop demo`: a whole loop on a scratch repository, without a key and without the network."""
 
 import os
-import shlex
+import sys
 import tempfile
 from pathlib import Path
 
 import typer
 
+from loop_kit.core.command_words import quoted
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import BadSetting
 
@@ -36,11 +37,14 @@ def demo(
         "evidence": "strict",
     }
     code = run_local(Request(cwd=root, environ=dict(os.environ), flags=flags))
-    here = shlex.quote(str(root))
+    windows = sys.platform == "win32"
+    pager, viewer = ("more", "more") if windows else ("less", "cat")
+    review = root / LOOP_DIR / "archive" / "DEMO-1" / "r1_review_report.json"
+    summary = root / LOOP_DIR / "summary.json"
     typer.echo(
         "\nLook at it:\n"
-        f"  git -C {here} log --stat --oneline\n"
-        f"  less {here}/{LOOP_DIR}/archive/DEMO-1/r1_review_report.json\n"
-        f"  cat {here}/{LOOP_DIR}/summary.json"
+        f"  git -C {quoted(str(root), windows=windows)} log --stat --oneline\n"
+        f"  {pager} {quoted(str(review), windows=windows)}\n"
+        f"  {viewer} {quoted(str(summary), windows=windows)}"
     )
     raise typer.Exit(int(code))

@@ -1,7 +1,8 @@
 """The commands that install what a project needs, by the names of the files at its top."""
 
-import shlex
 from collections.abc import Collection
+
+from loop_kit.core.command_words import quoted
 
 _NODE = {
     "pnpm-lock.yaml": "pnpm install --frozen-lockfile",
@@ -45,9 +46,10 @@ def python_setup(
     """
     for lock, (variables, command) in _PYTHON.items():
         if lock in names:
-            return f"{variables}{runner}{command}"
+            assigned = f"set {variables.strip()}&& " if windows and variables else variables
+            return f"{assigned}{runner}{command}"
     needed = " -r requirements.txt" if "requirements.txt" in names else ""
     has_project = project != "." or PYTHON_PROJECTS & {*names}
-    installed = f"{needed} -e {shlex.quote(project)}" if has_project else needed
+    installed = f"{needed} -e {quoted(project, windows=windows)}" if has_project else needed
     python, programs = ("python", ".venv\\Scripts\\") if windows else ("python3", ".venv/bin/")
     return f"{python} -m venv .venv && {programs}python -m pip install{installed}"

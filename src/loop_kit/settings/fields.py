@@ -3,13 +3,14 @@
 `--max-rounds`, `max-rounds:`, `LOOP_MAX_ROUNDS` and `max_rounds:` are the same.
 """
 
-import shlex
+import sys
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr
 
+from loop_kit.core.command_words import split_words
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Limits
 from loop_kit.core.record import Record
@@ -26,7 +27,7 @@ def _lines(value: object) -> object:
 
 def _words(value: object) -> object:
     """A list, or text that is split as a shell would, without being run by one."""
-    return tuple(shlex.split(value)) if isinstance(value, str) else value
+    return split_words(value, windows=sys.platform == "win32") if isinstance(value, str) else value
 
 
 def _globs(value: object) -> object:

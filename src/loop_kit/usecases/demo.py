@@ -2,12 +2,12 @@
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
 from loop_kit import defaults
 from loop_kit.adapters.git.command import Git, Identity
+from loop_kit.core.command_words import quoted
 from loop_kit.core.loop_dir import LOOP_DIR
 
 
@@ -27,7 +27,7 @@ def make_demo_repository(root: Path) -> None:
             "mean([1, 2, 6]) is 3",
             "median([9, 1, 5]) is 5",
         ],
-        "verify": [f"{shlex.quote(sys.executable)} -B -m unittest -q"],
+        "verify": [f"{quoted(sys.executable, windows=sys.platform == 'win32')} -B -m unittest -q"],
     }
     text = json.dumps(card, indent=2) + "\n"
     (loop / "task_card.json").write_text(text, "utf-8")

@@ -6,10 +6,14 @@ nothing that is not there.
 """
 
 import builtins
+import functools
 import os
+import re
 import select
 import signal
 import socket
+import stat
+import subprocess
 import sys
 import types
 
@@ -54,6 +58,31 @@ def locks() -> types.ModuleType:
     return module
 
 
+def no_links(change, path, *args, follow_symlinks=True, **names):  # noqa: ANN001, ANN002, ANN003, ANN201
+    """Change something of a file as Windows does: never of a link itself."""
+    if not follow_symlinks:
+        raise NotImplementedError("follow_symlinks unavailable on this platform")
+    return change(path, *args, **names)
+
+
+def keep_protected(remove, path, **names) -> None:  # noqa: ANN001, ANN003
+    """Remove a file as Windows does: not one that is not writable."""
+    about = os.stat(path, follow_symlinks=False, dir_fd=names.get("dir_fd"))
+    if not stat.S_ISLNK(about.st_mode) and not about.st_mode & stat.S_IWUSR:
+        raise PermissionError(13, "Access is denied", path)
+    remove(path, **names)
+
+
+class Popen(subprocess.Popen):
+    """Starts a line of text as cmd takes it: without the quotes around its last part."""
+
+    def __init__(self, words, **names) -> None:  # noqa: ANN001, ANN003
+        if isinstance(words, str):
+            parts = re.fullmatch(r'"([^"]*)" (/d) (/s) (/c) "(.*)"', words, re.DOTALL)
+            words = parts.groups()
+        super().__init__(words, **names)
+
+
 def pretend() -> None:
     """Replace what the modules of loop-kit import from here on."""
     is_windows = SYSTEM == "win32"
@@ -66,6 +95,11 @@ def pretend() -> None:
     missing = MODULES if is_windows else set()
     if is_windows:
         shown["os"].name = "nt"
+        shown["os"].utime = functools.partial(no_links, os.utime)
+        os.remove = os.unlink = functools.partial(keep_protected, os.unlink)
+        shown["sys"].executable = f"{os.environ['PATH'].split(os.pathsep)[0]}/python.exe"
+        shown["subprocess"] = without(subprocess, set())
+        shown["subprocess"].Popen = Popen
         shown["msvcrt"] = locks()
     imported = builtins.__import__
 

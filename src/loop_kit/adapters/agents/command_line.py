@@ -5,7 +5,6 @@ never means success, here or anywhere: only a usable report does.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -21,7 +20,7 @@ from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.process import process
 from loop_kit.adapters.process.model_proxy import model_proxy
 from loop_kit.adapters.process.namespace import Bare
-from loop_kit.adapters.process.programs import expand_home, find_program
+from loop_kit.adapters.process.programs import expand_home, find_file, find_program
 from loop_kit.adapters.process.room.upstream import Upstream
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
@@ -365,7 +364,7 @@ def on_path(name: str, environment: Mapping[str, str]) -> str:
     if found:
         return found
     usual = (str(place / name) for place in places if place.is_absolute())
-    return next((each for each in usual if shutil.which(each)), "")
+    return next((found for each in usual if (found := find_file(each, environment))), "")
 
 
 class _Listener(process.Listener):

@@ -4,7 +4,7 @@ For `command` and `scripted`, which have no models, the text after the colon is 
 script. Arguments and command of the first reviewer count for the second one of the same backend.
 """
 
-import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from loop_kit.adapters.agents.built_in import COMMAND, MANUAL
 from loop_kit.adapters.agents.command_line import Setup
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind
 from loop_kit.core.agent.role import Role
+from loop_kit.core.command_words import split_words
 from loop_kit.errors import BadSetting, LoopError
 from loop_kit.ports import Agent, AgentExit, Assignment, Reporter
 from loop_kit.settings import Settings
@@ -86,7 +87,9 @@ def report_same_model(settings: Settings, agents: Mapping[Role, Agent], reporter
 
 def _own_setup(setup: Setup, name: str, model: str, *, is_same: bool) -> Setup:
     if name == COMMAND and model:
-        return replace(setup, command=tuple(shlex.split(model)), args=(), model="")
+        return replace(
+            setup, command=split_words(model, windows=sys.platform == "win32"), args=(), model=""
+        )
     if name == _SCRIPTED and model:
         return replace(setup, args=(model,), model="")
     return replace(setup, model=model, args=setup.args if is_same else ())

@@ -21,6 +21,7 @@ def remove(path: Path) -> None:
     """
     with contextlib.suppress(OSError):
         if path.is_symlink() or not path.is_dir():
+            _make_removable(path)
             path.unlink(missing_ok=True)
             return
         try:
@@ -53,11 +54,18 @@ def _retry_writable(function: Callable[..., object], name: str, error: object) -
         Path(name).parent.chmod(0o700)
         if stat.S_ISDIR(Path(name).lstat().st_mode):
             Path(name).chmod(0o700)
+        _make_removable(Path(name))
         function(name)
     except TypeError:  # it was to open a folder, which can be done now
         shutil.rmtree(name, onerror=_retry_writable)
     except OSError:
         return
+
+
+def _make_removable(path: Path) -> None:
+    """Make a file writable on Windows, which removes no other; git's objects are not."""
+    if os.name == "nt" and path.is_file() and not path.is_symlink():
+        path.chmod(stat.S_IREAD | stat.S_IWRITE)
 
 
 def _flatten(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from loop_kit.adapters.git.raw_log import RawCommit, parse_log, read_log
 from loop_kit.adapters.git.tree_files import TreeFiles, literal_folder
 from loop_kit.core.card.globs import match_rules
 from loop_kit.core.card.scope import SYMLINK, Commit, Violation
+from loop_kit.core.command_words import quoted
 from loop_kit.core.loop.provenance import Spot
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.errors import GitFailed, LoopError, NotARepository
@@ -89,9 +91,10 @@ def _no_work_tree(git: Git, error: str) -> NotARepository:
     """Why there is no work tree here, and what the user can do."""
     if "dubious ownership" in error:
         advice = [line.strip() for line in error.splitlines() if _TRUST in line]
+        folder = quoted(str(git.directory), windows=sys.platform == "win32")
         return NotARepository(
             f"git does not trust the repository at {git.directory}: it belongs to another user.",
-            f"Run: {advice[0] if advice else f'{_TRUST} {shlex.quote(str(git.directory))}'}",
+            f"Run: {advice[0] if advice else f'{_TRUST} {folder}'}",
             anchor="repository-not-trusted",
         )
     if "must be run in a work tree" in error:

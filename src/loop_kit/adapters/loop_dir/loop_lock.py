@@ -13,6 +13,8 @@ from pathlib import Path
 from loop_kit.errors import AlreadyRunning, StateRefused
 
 _A_MOMENT = 0.05
+_LOCKED_BYTE = 1 << 30
+"""Far behind what is in the file: on Windows nobody else can read or write what is locked."""
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
@@ -114,12 +116,13 @@ def try_lock(descriptor: int) -> bool:
     if os.name == "nt":
         import msvcrt
 
-        os.write(descriptor, b"\0")
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         except OSError:
             return False
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
         return True
     import fcntl
 

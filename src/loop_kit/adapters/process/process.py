@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 from loop_kit.adapters.process.dialogue import Dialogue
 from loop_kit.adapters.process.namespace import Bare, Namespace
 from loop_kit.adapters.process.pipes import LineSplitter, Listener, Pipes, Source
-from loop_kit.adapters.process.programs import find_program
+from loop_kit.adapters.process.programs import find_program, started_by
 from loop_kit.adapters.process.timed import HAS_POLL, TimedPipe, wait_until, watched
 from loop_kit.frozen import frozen
 
@@ -76,7 +76,7 @@ def run(
         if stdout is not None:
             sink = stack.enter_context(stdout.open("wb"))
         child = subprocess.Popen(
-            [_program(argv[0], env), *argv[1:]],
+            started_by([_program(argv[0], env), *argv[1:]]),
             cwd=cwd,
             env=env,
             stdin=feed,
@@ -251,7 +251,7 @@ def _start(
 ) -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
-            box.argv(argv),
+            started_by(box.argv(argv)),
             cwd=cwd,
             env=box.environment(env),
             stdin=subprocess.PIPE,

@@ -6,18 +6,36 @@ the working directory: what somebody committed there would run as git or as an a
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+_WINDOWS_SUFFIXES = ".com;.exe;.bat;.cmd"
+_CMD = ("cmd", "/d", "/s", "/c")
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str | None:
     """The path of the program `name`, or None; a name with a slash is a path already."""
     if os.path.dirname(name):  # noqa: PTH120  pathlib drops a leading `./`
-        return shutil.which(name)
+        return find_file(name, environment)
     path = environment.get("PATH", os.defpath)
     places = (f"{folder}{os.sep}{name}" for folder in _absolute(path))
-    return next((found for place in places if (found := shutil.which(place))), None)
+    return next((found for place in places if (found := find_file(place, environment))), None)
+
+
+def find_file(place: str, environment: Mapping[str, str]) -> str | None:
+    """The program that `place` names, or None; on Windows with a suffix that PATHEXT lists.
+
+    `shutil.which` looks for no suffix there on Python 3.11, and later versions may find the script
+    for a POSIX shell that npm puts beside `claude.cmd`, which Windows cannot start.
+    """
+    if os.name != "nt":
+        return shutil.which(place)
+    listed = environment.get("PATHEXT") or os.environ.get("PATHEXT") or _WINDOWS_SUFFIXES
+    suffixes = [suffix.lower() for suffix in listed.split(";") if suffix]
+    whole = place.lower().endswith(tuple(suffixes))
+    places = [place] if whole else [place + suffix for suffix in suffixes]
+    return next((each for each in places if os.path.isfile(each)), None)  # noqa: PTH113
 
 
 def absolute_path(path: str) -> str:
@@ -54,7 +72,18 @@ def expand_home(path: str) -> Path:
 
 
 def shell_argv(command: str) -> list[str]:
-    """The argument list for a shell command."""
+    """The argument list for a shell command; each line of it is run, as by a POSIX shell.
+
+    cmd runs only the first line of what it is given, so there they are joined.
+    """
     if os.name == "nt":
-        return ["cmd", "/d", "/s", "/c", command]
+        lines = (line.strip() for line in command.splitlines())
+        return [*_CMD, " & ".join(filter(None, lines))]
     return ["/bin/sh", "-c", command]
+
+
+def started_by(argv: Sequence[str]) -> Sequence[str] | str:
+    """What starts `argv`: a line on Windows for cmd, which does not know how Python quotes."""
+    if os.name == "nt" and tuple(argv[1:-1]) == _CMD[1:]:
+        return f'"{argv[0]}" {" ".join(_CMD[1:])} "{argv[-1]}"'
+    return argv

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop_kit.adapters.files.removal import make_room, remove
+from loop_kit.adapters.files.times import set_times
 from loop_kit.adapters.git.command import Git
 from loop_kit.core.loop import bus
 from loop_kit.core.loop_dir import LOOP_DIR
@@ -233,7 +234,7 @@ def copy_index(source: Path, target: Path) -> None:
     """Copy an index with its time: git looks again at files that changed when it was written."""
     shutil.copyfile(source, target, follow_symlinks=False)
     about = source.lstat()
-    os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), follow_symlinks=False)
+    set_times(target, about.st_atime_ns, about.st_mtime_ns)
 
 
 def digest_of(path: Path) -> bytes:

@@ -32,6 +32,7 @@ from loop_kit.adapters.workspaces.root import (
 )
 from loop_kit.adapters.workspaces.takeover import incoming_ref
 from loop_kit.adapters.workspaces.workplace import INDEX, OPENED, PARKED, PREPARED
+from loop_kit.core.command_words import quoted
 from loop_kit.errors import BadSetting
 from loop_kit.frozen import frozen
 
@@ -190,6 +191,12 @@ def closed_folders(repository: Path) -> tuple[Path, ...]:
 
 def not_removed(folders: Sequence[Path]) -> tuple[str, str]:
     """The sentence and the remedy about folders in which something cannot be removed."""
+    if os.name == "nt":
+        names = " ".join(quoted(str(folder), windows=True) for folder in folders)
+        return (
+            f"Something in {names} cannot be removed: a program has it open, or it is protected.",
+            f"End what uses it, then remove it: `rmdir /s /q {names}`.",
+        )
     names = shlex.join(map(str, folders))
     return (
         f"Something in {names} cannot be removed: it is another user's, or protected.",
