@@ -20,29 +20,45 @@ from typing import Any
 
 METER = "COST_METER"
 _TRACE = "GIT_TRACE2_EVENT"
+_WRITES_FILES = {"-u", "checkout", "checkout-index", "clone", "--hard"}
+"""Words in commands of git that write the files of a commit."""
 
 
 def install() -> None:
     """Count from here on, into the folder that `METER` names."""
+    from loop_kit.adapters.workspaces.copying import Copier
+
     folder = Path(os.environ.pop(METER))
     traces = folder / "git"
     traces.mkdir(parents=True)
-    start, sync = subprocess.Popen.__init__, os.fsync
+    start, sync, copy = subprocess.Popen.__init__, os.fsync, Copier.copy
+
+    def note(name: str, line: str) -> None:
+        with (folder / name).open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
 
     @functools.wraps(start)
     def started(child: Any, argv: Any, *args: Any, **named: Any) -> None:
         if Path(str(argv[0])).name == "git":
+            if _WRITES_FILES & set(argv):
+                is_empty = os.listdir(named["cwd"]) == [".git"]  # noqa: PTH208
+                note("checkouts", "git writes all files" if is_empty else "git updates files")
             named["env"] = {**(named.get("env") or os.environ), _TRACE: str(traces)}
         start(child, argv, *args, **named)
 
     @functools.wraps(sync)
     def synced(descriptor: Any) -> None:
-        with (folder / "syncs").open("a", encoding="utf-8") as stream:
-            stream.write("sync\n")
+        note("syncs", "sync")
         sync(descriptor)
+
+    @functools.wraps(copy)
+    def copied(copier: Any, source: Path, *args: Any, **named: Any) -> None:
+        note("checkouts", f"copy of {source.name.partition('-')[0]}")
+        copy(copier, source, *args, **named)
 
     subprocess.Popen.__init__ = started  # type: ignore[method-assign]
     os.fsync = synced
+    Copier.copy = copied  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,7 @@ class Costs:
 
     git: Mapping[str, int]
     syncs: int
+    checkouts: tuple[str, ...] = ()
 
 
 def read(folder: Path) -> Costs:
@@ -61,5 +78,9 @@ def read(folder: Path) -> Costs:
     names = (event["name"] for event in events if event["event"] == "cmd_name")
     waits = (e for e in events if e.get("key", e.get("name", "")).endswith("hardware-flush"))
     flushes = sum(int(event.get("value") or event["count"]) for event in waits)
-    own = (folder / "syncs").read_text("utf-8").count("\n")
-    return Costs(Counter(names), own + flushes)
+    own = len(_lines(folder / "syncs"))
+    return Costs(Counter(names), own + flushes, tuple(_lines(folder / "checkouts")))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines() if path.exists() else []
