@@ -170,6 +170,7 @@ def test_the_live_line_fits_and_says_round_agent_time_and_money_before_the_last_
         re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", part) for part in re.split(r"[\r\n]", out.getvalue())
     ]
     live = next(line for line in reversed(lines) if "0:0" in line)
+    assert re.match(r"[^\w ] round", live), "what turns is there however long the line is"
     assert "round 2 of 3, worker (codex), 0:0" in live
     assert max(map(len, lines)) <= width
     if width == 80:

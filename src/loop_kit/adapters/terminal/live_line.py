@@ -18,7 +18,10 @@ class LiveLine:
     def __init__(self, out: TextIO, about: str, used: str, *, spinner: str) -> None:
         self._console = Console(file=out)
         self._progress = Progress(
-            SpinnerColumn(spinner), _Words(), console=self._console, transient=True
+            SpinnerColumn(spinner, table_column=Column(no_wrap=True)),
+            _Words(),
+            console=self._console,
+            transient=True,
         )
         self._task = self._progress.add_task(about, total=None, used=used, doing="")
         self._progress.start()
@@ -40,7 +43,7 @@ class _Words(ProgressColumn):
     """About what, for how long, at what cost, and doing what; cut at the end of the line."""
 
     def __init__(self) -> None:
-        super().__init__(table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+        super().__init__(table_column=Column(overflow="ellipsis", ratio=1))
 
     def render(self, task: Task) -> Text:
         seconds = int(task.elapsed or 0)
