@@ -126,7 +126,9 @@ def _draw(options: argparse.Namespace, quiet: list[rounds.Turn], busy: list[roun
         "format": "%.0f ms",
         "series": {name: dict(rounds.measured(found)) for name, found in machines.items()},
     }
-    plot(options.peer.with_name("python"), options.page.with_suffix(".svg"), [chart])
+    python, page = options.peer.with_name("python"), options.page
+    plot(python, page.with_suffix(".svg"), [chart])
+    plot(python, page.with_name(f"{page.stem}-dark.svg"), [chart], "--dark")
 
 
 def plot(python: Path, path: Path, charts: list[dict[str, object]], *options: str) -> None:
