@@ -4,11 +4,13 @@ Commits are taken over from it into the loop's repository; what was left uncommi
 that repository and an index that was copied before the agent started.
 """
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.git.command import Identity
@@ -39,11 +41,20 @@ from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace, Works
 _NAMED = re.compile("[0-9a-f]{7,64}")
 
 
+class Release(Protocol):
+    """Gives a workspace back, of which is known at which commit its index is."""
+
+    def __call__(self, index_at: str | None = None, *, is_clean: bool = False) -> None:
+        """Give it back; it `is_clean` if its files were those of that index when collected."""
+        ...
+
+
 class CloneWorkspace:
     """A clone in which one agent works, from the commit `start` on, until `release` is called.
 
     `suspects` are files in which an earlier attempt left conflicts. What `tip` holds was there
-    before the round, and `start` is work in progress on top of it, or the same.
+    before the round, and `start` is work in progress on top of it, or the same. `inventory` is what
+    it held when it was opened, `lasting` what it holds when its work was last collected.
     """
 
     def __init__(
@@ -52,13 +63,14 @@ class CloneWorkspace:
         path: Path,
         identity: Identity,
         start: str,
-        release: Callable[[str | None], None],
+        release: Release,
         *,
         tip: str = "",
         limit: int = 0,
         suspects: Iterable[str] = (),
         merge: Preview | None = None,
         inventory: Inventory | None = None,
+        lasting: Inventory | None = None,
     ) -> None:
         self.path = path
         self.environment: Mapping[str, str] = {}
@@ -70,7 +82,9 @@ class CloneWorkspace:
         self._known = {start, tip or start, *((merge.theirs,) if merge else ())}
         self._release = release
         self._limit = limit
-        self._inventory = inventory
+        self._inventory = inventory or lasting
+        self._lasting = lasting
+        self._is_clean = False
         self._index_at: str | None = None
         self._taken = start
         self._incoming = incoming_ref(path)
@@ -104,6 +118,7 @@ class CloneWorkspace:
     def _gather(self, message: str, named: str | None, rewriter: Rewriter) -> Collected:
         """The worker's commits as it wrote them, and on top what it left uncommitted."""
         self._check_git_folder()
+        self._note()
         self._cloner.restore_steering()
         operation = unfinished_operation(self.path / ".git")
         at = head_of(self.path / ".git") or head_as_git_reads_it(self._cloner.git, self.path)
@@ -142,8 +157,15 @@ class CloneWorkspace:
             tree = uncommitted.tree(head, base, staged.changes)
             base = self._index_at = rewriter.add(tree, message, (base,))
         elif staged.is_clean:
-            self._index_at = head
+            self._index_at, self._is_clean = head, True
         return Collected(base, own, notes, unfinished)
+
+    def _note(self) -> None:
+        """Note the files before git looks at them: what is done to them later is not collected."""
+        self._is_clean = False
+        if self._lasting is not None:
+            with contextlib.suppress(OSError):
+                self._lasting.renew(self.path)
 
     def _take_over(self, commit: str) -> str:
         """Take a commit of the clone over into the loop's repository; its id."""
@@ -213,7 +235,7 @@ class CloneWorkspace:
     def close(self) -> None:
         """Remove the clone, or keep the worker's files."""
         self._cloner.restore_steering()
-        self._release(self._index_at)
+        self._release(self._index_at, is_clean=self._is_clean)
 
     def _check_git_folder(self) -> None:
         if not self.path.parent.is_dir():
@@ -274,7 +296,7 @@ class Clones:
                 begin_merge(git, path, merge, with_stages=left is None)
         else:
             path, release = place.open_fresh(sha), place.close_fresh
-        inventory = None if role is Role.WORKER else place.inventory
+        is_worker = role is Role.WORKER
         suspects = self._last.unresolved if self._last is not None and work_sha else ()
         suspects = (*suspects, *(merge.conflicts if merge else ()))
         workspace = CloneWorkspace(
@@ -283,7 +305,8 @@ class Clones:
             limit=self._limit,
             suspects=suspects,
             merge=merge,
-            inventory=inventory,
+            inventory=None if is_worker else place.inventory,
+            lasting=place.lasting if is_worker else None,
         )
         workspace.environment = place.preparation.environment(
             path, sha, trusts_work=role is Role.WORKER

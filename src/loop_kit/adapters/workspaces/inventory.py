@@ -28,6 +28,8 @@ _UNTRUSTED = 0
 _EVER = 1 << 63
 _MODE = 0xFFFF
 _GIT = ".git"
+LARGE_INDEX = 1_000_000
+"""Bytes of the index of about ten thousand files."""
 
 _Names = dict[str, int]
 _Times = tuple[int, int]
@@ -42,14 +44,17 @@ class Inventory:
         is_clean: Whether it was compared since it was noted, and nothing was new or different.
     """
 
-    def __init__(self, root: Path, *, in_files: bool = True) -> None:
+    def __init__(self, root: Path, *, in_files: bool = True, share: float = 0.5) -> None:
         """Note everything below `root`; without `in_files` no file is watched by itself.
+
+        Of what a user may watch no more than `share` is used.
 
         Raises:
             OSError: a folder cannot be read, or writes to it are not reported.
         """
         self._root = _folder_mark(root.lstat())
         self._may_watch_files = in_files
+        self._share = share
         self._note(root)
 
     def _note(self, root: Path) -> None:
@@ -65,7 +70,7 @@ class Inventory:
         self._times: dict[str, _Times] = {}
         self._suspects: set[str] = set()
         self.watches_files = in_files
-        self._writes = Writes(in_files=in_files)
+        self._writes = Writes(in_files=in_files, share=self._share)
         self.is_clean = False
         self._list(root, "", self._latest(root))
 
@@ -107,6 +112,13 @@ class Inventory:
         return _EVER if self.watches_files else _now(root) - _CLOCK_STEP
 
     def _list(self, root: Path, folder: str, latest: int) -> None:
+        try:
+            self._list_below(root, folder, latest)
+        except OSError:
+            self._writes.give_up()
+            raise
+
+    def _list_below(self, root: Path, folder: str, latest: int) -> None:
         waiting = [folder]
         while waiting:
             folder = waiting.pop()
@@ -137,6 +149,12 @@ class Inventory:
     def folders_with(self, name: str) -> Iterator[str]:
         """The folders in which this name was noted, each as the start of a path."""
         return (folder for folder, names in self._folders.items() if name in names)
+
+    def is_as_noted(self, root: Path) -> bool:
+        """Whether certainly nothing is new, gone or another."""
+        with contextlib.suppress(OSError):
+            return not self.changed(root) and self.is_clean
+        return False
 
     def changed(self, root: Path) -> list[str]:
         """The entries that are gone or not certainly as they were; what is new does not count.
@@ -253,6 +271,11 @@ class Inventory:
         if times != self._times[folder]:
             listed = self._times[folder][1]
             os.utime(f"{root}/{folder}", ns=(listed, listed), follow_symlinks=False)
+
+
+def is_large(root: Path, index: int = LARGE_INDEX) -> bool:
+    """Whether so many files are tracked, their index being larger, that looking at each is slow."""
+    return (root / _GIT / "index").stat().st_size > index
 
 
 def can_tell() -> bool:

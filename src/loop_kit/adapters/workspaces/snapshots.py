@@ -24,16 +24,13 @@ from loop_kit.adapters.workspaces.copying import (
     require_space,
     size_of,
 )
-from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.inventory import Inventory, is_large
 from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
 
 _AT_ONCE = 3
 """How many workspaces a round has on the disk: the worker's, one beside it, and a snapshot."""
-
-_LARGE_INDEX = 1_000_000
-"""Bytes of the index of about ten thousand files."""
 
 _SPECIAL = frozenset("\\*?[#! ")
 
@@ -170,7 +167,7 @@ class Snapshots:
             self.place(path, sha)
             if key is not None:
                 self._refresh(path)
-            if is_first or self._is_used or _is_large(path):
+            if is_first or self._is_used or is_large(path):
                 self._spare.note(path, sha, key)
         self._is_used = True
 
@@ -244,10 +241,6 @@ class Snapshots:
         listing = self.cloner.git.run("ls-tree", "-r", "-l", "-z", sha, timeout=120).out
         rows = (line.partition(b"\t")[0].split() for line in listing.split(b"\0")[:-1])
         return sum(int(row[3]) for row in rows if row[3] != b"-")
-
-
-def _is_large(path: Path) -> bool:
-    return (path / ".git" / "index").stat().st_size > _LARGE_INDEX
 
 
 def _require_folder(path: Path) -> None:

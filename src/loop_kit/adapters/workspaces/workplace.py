@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
-from loop_kit.adapters.files.special_files import remove_special_files
+from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.workspaces.cloner import digest_of
-from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, can_tell, is_large
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.errors import GitFailed
 
@@ -27,20 +27,32 @@ INDEX = ".index"
 PREPARED = ".prepared"
 """Beside the worker's parked files: by which settings they were prepared."""
 
+_SHARE = 0.375
+"""Of what a user may watch: the workspace that is used once may take half, and some is left."""
+
 
 class Workplace:
     """Opens workspaces at one path.
 
     Of the worker's files it is known at which commit their index was when they were parked, so that
     nothing is checked out where nothing differs; an index that was changed since is not believed.
+    Where there are many, all that is done to them is reported from the second time on.
+
+    Attributes:
+        lasting: What the worker's files were when they were opened, or their work was collected.
     """
 
-    def __init__(self, snapshots: Snapshots) -> None:
+    def __init__(self, snapshots: Snapshots, *, large_index: int = LARGE_INDEX) -> None:
+        """An index of so many bytes lists so many files that they are worth being watched."""
+        self._large_index = large_index
         self._snapshots = snapshots
         self.cloner = snapshots.cloner
         self.preparation = snapshots.preparation
         self._has_worker = False
         self._left: tuple[str | None, bytes] = None, b""
+        self._is_clean = False
+        self._opened = 0
+        self.lasting: Inventory | None = None
 
     @property
     def path(self) -> Path:
@@ -71,13 +83,31 @@ class Workplace:
             LoopError: no workspace can be placed; see `Snapshots.place`.
         """
         if not self._reopen(sha, tree):
+            self.lasting = None
             self._snapshots.place(make_room(self.path), sha, tree)
+        self._note()
+        self._opened += 1
         self._has_worker = True
         return self.path
 
-    def park_worker(self, index_at: str | None = None) -> None:
-        """Keep the worker's files for its next attempt; their index is at the commit `index_at`."""
+    def _note(self) -> None:
+        """Note the worker's files, where that pays."""
+        inventory, self.lasting = self.lasting, None
+        with contextlib.suppress(OSError):
+            if inventory is not None:
+                inventory.renew(self.path)
+            elif self._opened == 1 and can_tell() and is_large(self.path, self._large_index):
+                inventory = Inventory(self.path, share=_SHARE)
+            if inventory is not None and inventory.watches_files:
+                self.lasting = inventory
+
+    def park_worker(self, index_at: str | None = None, *, is_clean: bool = False) -> None:
+        """Keep the worker's files for its next attempt; their index is at the commit `index_at`.
+
+        They `is_clean` if they were those of that index when their work was collected.
+        """
         self._has_worker = False
+        self._is_clean = is_clean
         try:
             self._left = index_at, digest_of(_index(self.path))
             _prepared(self._parked).write_text(self.preparation.settings, "utf-8")
@@ -96,9 +126,9 @@ class Workplace:
         self._snapshots.place_once(make_room(self.path), sha, is_first=is_first)
         return self.path
 
-    def close_fresh(self, index_at: str | None = None) -> None:
+    def close_fresh(self, index_at: str | None = None, *, is_clean: bool = False) -> None:
         """Give back a workspace that is used once."""
-        del index_at
+        del index_at, is_clean
         self._snapshots.put_away(self.path)
         self._discard(self.path)
 
@@ -130,10 +160,11 @@ class Workplace:
         try:
             parked.rename(make_room(self.path))
             index.replace(_index(self.path))
-            inner = remove_special_files(self.path)
+            inner = self._remove_special_files()
+            is_same = self._is_as_collected()
             self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
             is_known = self._left == (tree or sha, digest_of(_index(self.path)))
-            if not (is_known and self._remove_untracked(inner)):
+            if not (is_known and self._remove_untracked(inner, is_same=is_same)):
                 self.cloner.check_out(self.path, tree or sha)
                 self._remove_untracked(inner)
         except (GitFailed, OSError):
@@ -141,25 +172,44 @@ class Workplace:
             return False
         return True
 
-    def _remove_untracked(self, inner: Collection[str]) -> bool:
+    def _remove_special_files(self) -> list[str]:
+        """Remove what git would wait for; the entries called `.git` inside the work tree."""
+        lasting = self.lasting
+        strange = None if lasting is None else lasting.strange(self.path, READ_BY_GIT)
+        inner = remove_special_files(self.path, strange)
+        if lasting is not None and strange is not None:
+            inner += (f"{self.path}/{folder}.git" for folder in lasting.folders_with(".git"))
+        return inner
+
+    def _is_as_collected(self) -> bool:
+        """Whether nothing was done to clean files since the worker's work was collected."""
+        lasting = self.lasting
+        is_known = self._is_clean and lasting is not None and lasting.watches_files
+        return is_known and lasting is not None and lasting.is_as_noted(self.path)
+
+    def _remove_untracked(self, inner: Collection[str], *, is_same: bool = False) -> bool:
         """Remove what is neither tracked nor ignored, and repositories inside the work tree.
 
-        `inner` are all entries called `.git`. True if the tracked files are those of the index.
+        `inner` are all entries called `.git`. True if the tracked files are those of the index;
+        they are if that `is_same`. Git looks for them through a link in the place of a folder.
         """
         tracked = ("--cached",) if inner else ()
-        query = ("ls-files", "-t", "-z", *tracked, "--modified", "--deleted", "--others")
+        changed = () if is_same else ("--modified", "--deleted")
+        query = ("ls-files", "-t", "-z", *tracked, *changed, "--others")
         options = ("--exclude-standard", "--directory")
         output = self.cloner.git.at(self.path).run(*query, *options, timeout=120).out
         rows: dict[str, list[str]] = {}
         for line in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
             rows.setdefault(line[:2], []).append(line[2:])
-        for name in rows.pop("? ", ()):
-            _remove_whole(self.path / name)
+        untracked = [self.path / name for name in rows.pop("? ", ())]
+        hides_folder = any(path.is_symlink() for path in untracked)
+        for path in untracked:
+            _remove_whole(path)
         folders = _folders(rows.pop("H ", ()))
-        for path in inner:
-            if path.removeprefix(f"{self.path}/").removesuffix("/.git") in folders:
-                _remove_whole(Path(path))
-        return not rows
+        for inside in inner:
+            if inside.removeprefix(f"{self.path}/").removesuffix("/.git") in folders:
+                _remove_whole(Path(inside))
+        return not rows and not hides_folder
 
     def _discard(self, path: Path) -> None:
         remove(path)

@@ -46,8 +46,10 @@ class Writes:
     A folder is named by a path that ends with a slash; the root's is empty.
     """
 
-    def __init__(self, *, in_files: bool) -> None:
+    def __init__(self, *, in_files: bool, share: float = 0.5) -> None:
         """Watch nothing yet; then folders, and with `in_files` each file, too.
+
+        Of what a user may watch no more than `share` is used here.
 
         Raises:
             OSError: the system reports no writes, or has too many that ask for them.
@@ -59,7 +61,7 @@ class Writes:
 
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._errno = ctypes.get_errno
-        self._left = int(_LIMIT.read_text("ascii")) // 2
+        self._most = share * int(_LIMIT.read_text("ascii"))
         self._stream = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         self._of_folder = _ONLY_FOLDERS | (_IN_FOLDER if in_files else _CLOSED_AFTER_WRITING)
         self._names: dict[int, str] = {}
@@ -70,7 +72,7 @@ class Writes:
         """Watch the folder at `path`, which is called `name` from here on.
 
         Raises:
-            OSError: it cannot be watched, or half of what a user may watch is in use here.
+            OSError: it cannot be watched, or there are too many.
         """
         self._watch(path, name, self._of_folder)
 
@@ -86,7 +88,7 @@ class Writes:
         number = self._checked(self._libc.inotify_add_watch(self._stream, os.fsencode(path), mask))
         if self._names.setdefault(number, name) != name:
             raise OSError(f"{path} is {self._names[number]}, too")
-        if len(self._names) > self._left:
+        if len(self._names) > self._most:
             raise OSError("too much to watch")
 
     def taken(self) -> Touched:
@@ -116,6 +118,10 @@ class Writes:
         if self._is_incomplete:
             raise OSError("more was done than is known")
         return Touched(frozenset(folders), frozenset({*inside, *files.values()}))
+
+    def give_up(self) -> None:
+        """Refuse from now on to say what was done."""
+        self._is_incomplete = True
 
     def forget(self) -> None:
         """Forget what was done until now."""
