@@ -24,7 +24,6 @@ from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.git.work_tree import read_status
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.adapters.loop_dir.run_record import RunRecord
-from loop_kit.adapters.modules import import_everything
 from loop_kit.adapters.process.room.rooms import Rooms, remove_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner
@@ -277,6 +276,8 @@ def _ports(
     if replay:
         return _replay_ports(site, store, replay)
     if site.is_ci:
+        from loop_kit.adapters.modules import import_everything
+
         import_everything()
     remove_leftovers()
     site.space.select(settings.workspace_root, card.task_id)

@@ -4,7 +4,6 @@ A record is frozen: a transition makes a new one. Models are built on first use,
 commands people type most often (`status`, `--help`) must not wait for schemas they never touch.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -128,6 +127,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     Returns:
         "Did you mean 'goal'?" or "Known are: a, b."
     """
+    import difflib
+
     names = sorted(known)
     close = difflib.get_close_matches(name.replace("-", "_").lower(), names, n=1, cutoff=0.6)
     if close:

@@ -4,7 +4,6 @@ What no field fits is refused with the nearest name, before anything is spent. A
 of what `card_values` takes from it.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from loop_kit.core.card.task import TaskCard
@@ -71,6 +70,8 @@ def environment_values(environ: Mapping[str, str]) -> dict[str, object]:
     known = {f"LOOP_{name.upper()}": name for name in names()}
     for variable in environ:
         if variable.startswith("LOOP_") and variable not in known:
+            import difflib
+
             close = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
             if close:
                 raise BadSetting(

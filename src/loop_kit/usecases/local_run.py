@@ -32,6 +32,7 @@ from loop_kit.core.card.task import TaskCard, parse_card
 from loop_kit.core.forge.figures import usage_text
 from loop_kit.core.forge.render import headline
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Phase
 from loop_kit.core.loop_dir import LOOP_DIR
@@ -41,18 +42,11 @@ from loop_kit.errors import BadBusFile, BadSetting, ExitCode, GitFailed, StateRe
 from loop_kit.frozen import frozen
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings, for_laptop
-from loop_kit.usecases.local_advice import (
-    before_resuming,
-    limits_to_resume,
-    read_decisions,
-    ways_to_resume,
-)
 from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 from loop_kit.usecases.next_steps import write_next_steps
 from loop_kit.usecases.other_backend import for_fresh_round
-from loop_kit.usecases.remote import supply_of
-from loop_kit.usecases.resume_command import resume_words
+from loop_kit.usecases.supply import supply_of
 
 
 @frozen
@@ -222,13 +216,20 @@ class _LocalRun:
             logs = self._folder / "logs"
             if any(logs.glob("*_dispatch.log")):
                 lines.append(f"Transcripts are in {logs}.")
-            lines += [f"What it means: {state.explanation}", *before_resuming(state)]
-            for means, options in ways_to_resume(state):
-                words = resume_words(self._request.argv or ["run"], options)
-                lines += [means, f"  {shlex.join(['loop', *words])}"]
+            lines += self._advice(state)
         for line in lines:
             shown.note(line)
         write_next_steps(self._folder, state.seq, lines)
+
+    def _advice(self, state: LoopState) -> list[str]:
+        from loop_kit.usecases.local_advice import before_resuming, ways_to_resume
+        from loop_kit.usecases.resume_command import resume_words
+
+        lines = [f"What it means: {state.explanation}", *before_resuming(state)]
+        for means, options in ways_to_resume(state):
+            words = resume_words(self._request.argv or ["run"], options)
+            lines += [means, f"  {shlex.join(['loop', *words])}"]
+        return lines
 
     def _card(self, task: str) -> TaskCard:
         """The card: the frozen one when a loop is continued, else the user's file."""
@@ -281,15 +282,25 @@ class _LocalRun:
             verify=settings.verify,
             fresh=fresh,
             refreshes=self._request.refresh_card,
-            decisions=read_decisions(self._request.decisions, recorded),
+            decisions=self._decisions(recorded),
             base_branch=branch.user_branch,
             work_branch=branch.branch,
         )
+
+    def _decisions(self, recorded: LoopState | None) -> tuple[Command, ...]:
+        """What people have decided about findings; most runs are given nothing."""
+        if not self._request.decisions:
+            return ()
+        from loop_kit.usecases.local_advice import read_decisions
+
+        return read_decisions(self._request.decisions, recorded)
 
     def _limits(self, settings: Settings, card: TaskCard, recorded: LoopState | None) -> Limits:
         limits = bootstrap.limits(settings, card, ci=False)
         if not self._request.resume or recorded is None:
             return limits
+        from loop_kit.usecases.local_advice import limits_to_resume
+
         return limits_to_resume(limits, self._request.flags, recorded)
 
     def _keep_work(self, sha: str) -> None:

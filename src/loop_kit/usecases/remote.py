@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.partial_checkout import PartialCheckout
 from loop_kit.adapters.git.remote import Remote
-from loop_kit.adapters.workspaces.cloner import Complete, Supply
 from loop_kit.errors import BadSetting
 from loop_kit.usecases.github_token import exported_token
 
@@ -29,7 +27,6 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]")
 """Programs disagree on where a host ends that holds a backslash or the like: there is none here."""
 _SCP = re.compile(r"(?:[^@/:]+@)?([^@/:]{2,}):(?!//)(.+)")
 """`user@host:path`; one letter before the colon is a drive."""
-_PROMISOR = re.compile(r"remote\.(.*)\.promisor", re.DOTALL)
 _GIT_SCHEMES = ("https", "http", "ssh", "git", "git+ssh", "ssh+git")
 
 
@@ -115,19 +112,6 @@ def remote_place(git: Git, environ: Mapping[str, str], name: str = "origin") -> 
     else:
         remote = Remote(_absolute_url(git, url), server, "")
     return RemotePlace(repository, server, _api_of(server, environ), token, remote, hint)
-
-
-def supply_of(git: Git, environ: Mapping[str, str]) -> Supply:
-    """What completes the commits of a partial clone, from the remote that promised the rest.
-
-    Raises:
-        BadSetting: there is no remote of that name any more.
-    """
-    local = [setting.name for setting in git.settings if setting.scope == "local"]
-    remotes = [found[1] for found in map(_PROMISOR.fullmatch, local) if found]
-    if not remotes:
-        return Complete()
-    return PartialCheckout(git, remote_place(git, environ, remotes[0]).remote)
 
 
 def _url_of(git: Git, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -324,7 +325,7 @@ def common(first: str, second: str) -> str:
 def test_two_rounds_share_role_instructions_and_card_at_their_beginning() -> None:
     state, fix_list = second_round()
     later = b.after(state, b.work_reported(2, 2))
-    own = PATHS.model_copy(update={"report": ".other/report.json"})
+    own = replace(PATHS, report=".other/report.json")
     for shared in (
         common(worker(1), worker(2, fix_list)),
         common(

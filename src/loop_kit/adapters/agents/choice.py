@@ -9,9 +9,6 @@ from pathlib import Path
 from loop_kit.adapters.agents.built_in import COMMAND, DEFAULT_BACKEND, MANUAL, REGISTRY, SCRIPTED
 from loop_kit.adapters.agents.catalogue import KNOWN
 from loop_kit.adapters.agents.command_line import Box, Setup
-from loop_kit.adapters.agents.heartbeat import BeatingAgent
-from loop_kit.adapters.agents.manual import ManualAgent
-from loop_kit.adapters.agents.model_access import NoModel, model_access, refuse_no_network
 from loop_kit.adapters.agents.own_home import HOMES, Homes, HomesPlace, OwnHome
 from loop_kit.adapters.agents.second_reviewer import choose_second_reviewer
 from loop_kit.adapters.process.programs import absolute_path
@@ -53,18 +50,32 @@ def choose_agents(
         name = _backend_name(role, settings)
         ttl = settings.heartbeat_ttl if settings.require_heartbeat else None
         if is_manual(role, settings):
-            chosen[role] = ManualAgent(loop_dir, settings.timeout, ttl, uncommitted)
+            chosen[role] = _person(loop_dir, settings.timeout, ttl, uncommitted)
             continue
         candidates = [
             _factory(backend, role)(setup(role, backend))
             for backend in ((name,) if name else settings.backend_preference or (DEFAULT_BACKEND,))
         ]
         agent = next((each for each in candidates if not each.check()), candidates[0])
-        chosen[role] = agent if ttl is None else BeatingAgent(agent, loop_dir, ttl)
+        chosen[role] = agent if ttl is None else _beating(agent, loop_dir, ttl)
     if settings.second_reviewer:
         role, first = Role.SECOND_REVIEWER, chosen[Role.REVIEWER].name
         chosen[role] = choose_second_reviewer(settings, first, partial(setup, role), _factory)
     return chosen
+
+
+def _person(
+    loop_dir: Path, timeout: float, ttl: float | None, uncommitted: Callable[[], Sequence[str]]
+) -> Agent:
+    from loop_kit.adapters.agents.manual import ManualAgent
+
+    return ManualAgent(loop_dir, timeout, ttl, uncommitted)
+
+
+def _beating(agent: Agent, loop_dir: Path, ttl: float) -> Agent:
+    from loop_kit.adapters.agents.heartbeat import BeatingAgent
+
+    return BeatingAgent(agent, loop_dir, ttl)
 
 
 def _visible(
@@ -125,10 +136,12 @@ def _setup(
 
 def _with_network(setup: Setup, backend: str, settings: Settings) -> Setup:
     """The set-up of a program that reaches what `network` says."""
+    if settings.network == "open" or (settings.network != "none" and backend == SCRIPTED):
+        return setup
+    from loop_kit.adapters.agents.model_access import NoModel, model_access, refuse_no_network
+
     if settings.network == "none":
         return replace(setup, refusal=refuse_no_network(backend))
-    if settings.network == "open" or backend == SCRIPTED:
-        return setup
     access = model_access(backend, setup.environment, setup.model, setup.args)
     if isinstance(access, NoModel):
         return replace(setup, refusal=access.why)

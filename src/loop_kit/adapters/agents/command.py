@@ -6,7 +6,6 @@ too. What it used it may write into its mailbox (`usage_file`). A program with a
 is looked up from the repository's root, so that a worker cannot replace it in the workspace.
 """
 
-import difflib
 import os
 import re
 import shlex
@@ -73,6 +72,8 @@ def _require_known_places(words: Sequence[str]) -> None:
     Raises:
         BadSetting: one of `words` has such.
     """
+    import difflib
+
     for found in re.findall(r"\{(\w{1,40})\}", " ".join(words)):
         close = difflib.get_close_matches(found, _PLACES, n=1, cutoff=0.7)
         if close and close != [found]:

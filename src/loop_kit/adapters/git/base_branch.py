@@ -6,14 +6,17 @@ the answer of git counts once no commit whose parents are hidden is on the way t
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from loop_kit.adapters.git.command import ANONYMOUS, FETCH, Git, Identity
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.merging import merge_base, preview_merge
 from loop_kit.adapters.git.raw_log import printable_path
-from loop_kit.adapters.git.remote import Remote, ask_server, fetch_commit
 from loop_kit.errors import BranchRefused, GitFailed
 from loop_kit.ports import Comparison
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.git.remote import Remote
 
 _MAX_CONFLICTS = 200
 _REF = "refs/loop-kit-base-branch"
@@ -86,7 +89,7 @@ class LocalBaseBranch:
 class ServerBaseBranch(LocalBaseBranch):
     """The branch on the git server."""
 
-    def __init__(self, git: Git, remote: Remote, complete: Callable[..., None]) -> None:
+    def __init__(self, git: Git, remote: "Remote", complete: Callable[..., None]) -> None:
         super().__init__(git, Identity())
         self._remote = remote
         self._complete = complete
@@ -97,6 +100,8 @@ class ServerBaseBranch(LocalBaseBranch):
         Raises:
             BranchRefused: the server has no such branch, refuses, or does not answer.
         """
+        from loop_kit.adapters.git.remote import fetch_commit
+
         depth = 1 if self._is_shallow() else 0
         source = f"refs/heads/{branch}"
         return fetch_commit(self._git, self._remote, source, ref=_REF, depth=depth)
@@ -112,6 +117,8 @@ class ServerBaseBranch(LocalBaseBranch):
         return super().compare(tip, head)
 
     def _merge_base(self, tip: str, head: str) -> str | None:
+        from loop_kit.adapters.git.remote import ask_server
+
         found = merge_base(self._git, tip, head)
         for step in _STEPS:
             if not self._is_shallow() or (found and not self._is_cut_off(tip, head, found)):

@@ -16,8 +16,9 @@ from loop_kit.core.briefing.report_forms import review_report_form, work_report_
 from loop_kit.core.briefing.review_section import review_section
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
-from loop_kit.core.record import Record, clean_text
+from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import fence, truncate
+from loop_kit.frozen import frozen
 
 WORKER_PLACEHOLDERS = (
     "task_id",
@@ -77,7 +78,8 @@ class TemplateInvalid(ValueError):
     """A template names a placeholder that does not exist."""
 
 
-class Guidance(Record):
+@frozen
+class Guidance:
     """The trusted texts for one role: template, role document, the repository's AGENTS.md."""
 
     template: str
@@ -85,14 +87,16 @@ class Guidance(Record):
     agents_md: str
 
 
-class Paths(Record):
+@frozen
+class Paths:
     """The paths as the agent sees them."""
 
     report: str
     mailbox: str
 
 
-class Context(Record):
+@frozen
+class Context:
     """What a prompt has besides the task; each text is quoted as data, '' for none."""
 
     quickstart: str = ""

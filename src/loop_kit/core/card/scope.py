@@ -11,7 +11,7 @@ from typing import Literal
 
 from loop_kit.core.card.globs import Patterns, match_rules
 from loop_kit.core.loop_dir import LOOP_DIR
-from loop_kit.core.record import Record
+from loop_kit.frozen import frozen
 
 GITLINK = "160000"
 SYMLINK = "120000"
@@ -34,7 +34,8 @@ PROTECTED_IN_CI = (
 )
 
 
-class Change(Record):
+@frozen
+class Change:
     """One path in one commit. Modes are git's octal text; `link` is a symlink's target."""
 
     path: str
@@ -45,7 +46,8 @@ class Change(Record):
     link: str = ""
 
 
-class Commit(Record):
+@frozen
+class Commit:
     """One commit of the worker."""
 
     sha: str
@@ -54,7 +56,8 @@ class Commit(Record):
     changes: tuple[Change, ...] = ()
 
 
-class ScopeRules(Record):
+@frozen
+class ScopeRules:
     """What is enforced; patterns are gitignore style.
 
     `per_commit` is for commits that are pushed; where they stay local the net change is judged.
@@ -68,7 +71,8 @@ class ScopeRules(Record):
     max_file_bytes: int = 50 * 1024 * 1024
 
 
-class Violation(Record):
+@frozen
+class Violation:
     """Why one path may not be pushed."""
 
     kind: Literal["protected_path", "scope", "secret"]

@@ -9,7 +9,6 @@ While another run holds the loop, a command waits as a file in `inbox/` of the s
 Whoever may push to that branch can put a file there, so every field is checked and bounded.
 """
 
-import difflib
 import re
 from typing import Annotated, Literal, cast, get_args
 
@@ -198,6 +197,8 @@ def _with_backend(command: Command, rest: list[str]) -> Command | Misspelt:
 
 
 def _unknown(word: str) -> Misspelt:
+    import difflib
+
     close = difflib.get_close_matches(word[:40], VERBS, n=1, cutoff=0.6)
     if close:
         sentence = f"{code(word[:40])} is not a command. Did you mean `{_WORD} {close[0]}`?"

@@ -8,7 +8,6 @@ findings that are far apart, in other files or about other numbers are never joi
 name no file only when they have the same words.
 """
 
-import difflib
 import re
 
 from loop_kit.core.loop.rules.settings import Join
@@ -30,6 +29,8 @@ class Likeness:
     """Compares findings with one; a late round has hundreds, of which few are near it."""
 
     def __init__(self, place: Place, settings: Join) -> None:
+        import difflib
+
         self._place = place
         self._settings = settings
         self._words = _sorted_words(place.text)
