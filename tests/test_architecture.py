@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 
 FLOORS = (
-    {"loop_kit", "errors", "frozen", "defaults"},
+    {"loop_kit", "errors", "frozen", "patterns", "defaults"},
     {"core", "core.text", "core.secrets"},
     {"core.agent", "core.card", "core.checks"},
     {"core.loop"},

@@ -4,8 +4,6 @@ While agents work only our own branch moves. The user's branch follows when the 
 the work branch itself, where the user has it checked out, follows after every round.
 """
 
-import re
-
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import builds_on
 from loop_kit.adapters.git.repository import Place
@@ -13,11 +11,12 @@ from loop_kit.adapters.git.work_branch import WorkBranch
 from loop_kit.core.ci.branches import Branches
 from loop_kit.core.loop.state import LoopState, Outcome
 from loop_kit.errors import StateRefused
+from loop_kit.patterns import late_pattern
 from loop_kit.ports import Reporter
 from loop_kit.settings import Settings
 from loop_kit.usecases.apply_work import Applied, Target, apply_work
 
-_WORK_BRANCH = re.compile(r".+/([^/]+)/work(?:-\d+)?")
+_WORK_BRANCH = late_pattern(r".+/([^/]+)/work(?:-\d+)?")
 
 
 class LocalBranch:

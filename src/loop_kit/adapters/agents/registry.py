@@ -5,11 +5,11 @@ function from `Setup` to an agent, or a module that calls `register_backend` whe
 Packages are searched only for a name that is not built in, and can never replace a built-in one.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from loop_kit.errors import BadSetting
+from loop_kit.patterns import late_pattern
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Factory = Callable[[Setup], Agent]
 
 GROUP = "loop_kit.backends"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_NAME = late_pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class Registry:

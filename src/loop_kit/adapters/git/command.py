@@ -25,6 +25,7 @@ from loop_kit.adapters.process.programs import absolute_path, find_program, trus
 from loop_kit.core.agent.environment import with_git_settings
 from loop_kit.errors import BadSetting, GitFailed
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 _FIXED = {
     "core.hooksPath": os.devnull,
@@ -79,12 +80,12 @@ _TRUSTING = Path(defaults.__file__).with_name("git") / "gitconfig"
 """Trusts every owner, as container jobs need. A file, because git hands no `-c` to the serving side
 of a local fetch, and because before 2.38 it ignored one for `safe.directory`."""
 
-_NETWORK = re.compile(
+_NETWORK = late_pattern(
     r"http\.(.+\.)?(proxy|proxyauthmethod|sslbackend|sslcainfo|sslcapath)", re.IGNORECASE
 )
 _PLAIN = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT"})
 """What git needs besides its own variables where it stays in a job."""
-_IDENT = re.compile(r"(?P<name>[^<\n]+) <(?P<email>[^>\n]+)> \d+ ")
+_IDENT = late_pattern(r"(?P<name>[^<\n]+) <(?P<email>[^>\n]+)> \d+ ")
 _BLOB_BATCH = 32 * 1024 * 1024
 _PASSED_ON = ("GIT_SSL_", "GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE")
 

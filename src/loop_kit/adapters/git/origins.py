@@ -32,6 +32,7 @@ from loop_kit.adapters.git.objects import ObjectInfo, Objects, TreeEntry
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 MAX_FILES = 20
 MAX_HEADS = 24
@@ -50,9 +51,9 @@ _ALONE = {
 }
 _CONFIG = "[core]\n\trepositoryformatversion = {}\n\tbare = true\n{}"
 _SHA256 = "[extensions]\n\tobjectFormat = sha256\n"
-_REMOVAL = re.compile(rb"^@@ -\d+(?:,\d+)? \+(\d+),0 @@", re.MULTILINE)
+_REMOVAL = late_pattern(rb"^@@ -\d+(?:,\d+)? \+(\d+),0 @@", re.MULTILINE)
 _DIFF = ("diff", "--unified=0", "-w", "--no-renames", "--no-color", "--no-ext-diff")
-_GROUP = re.compile(rb"^([0-9a-f]{40,64}) \d+ (\d+) (\d+)$", re.MULTILINE)
+_GROUP = late_pattern(rb"^([0-9a-f]{40,64}) \d+ (\d+) (\d+)$", re.MULTILINE)
 
 
 @frozen

@@ -6,7 +6,6 @@ branch can be fast-forwarded between rounds. A branch that somebody moved, or th
 another work tree, stays as it is: the work goes to the next name, such as `loop/<task_id>/work-2`.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,10 +14,11 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.repository import Place
 from loop_kit.errors import BranchRefused, GitFailed
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 _HEADS = "refs/heads/"
 _RACES = 3
-_ID = re.compile(rb"[0-9a-f]{40,64}")
+_ID = late_pattern(rb"[0-9a-f]{40,64}")
 
 
 @frozen

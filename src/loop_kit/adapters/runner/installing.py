@@ -13,11 +13,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from loop_kit.patterns import late_pattern
+
 ENVIRONMENT = "loop-kit-venv-"
 """How the name of the environment begins that the action installs in the runner's folder."""
 READY = "loop-kit-ready"
 """The file in it that says that it is complete, and that no program has changed it since."""
-_STEERS = re.compile(r"(?:PYTHON|PIP_|UV_|INPUT_)\w*|VIRTUAL_ENV|CONDA_PREFIX|__PYVENV_LAUNCHER__")
+_STEERS = late_pattern(
+    r"(?:PYTHON|PIP_|UV_|INPUT_)\w*|VIRTUAL_ENV|CONDA_PREFIX|__PYVENV_LAUNCHER__"
+)
 _SOURCES = ("INDEX_URL", "EXTRA_INDEX_URL", "NO_INDEX", "FIND_LINKS", "KEYRING_PROVIDER")
 _CERTIFICATES = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
@@ -34,7 +38,7 @@ _FETCHING = {
     *("UV_CONCURRENT_DOWNLOADS", "UV_CONCURRENT_INSTALLS", "UV_NO_CACHE", "UV_LINK_MODE"),
     *("UV_OFFLINE", "UV_NO_PROGRESS"),
 }
-_LOGIN = re.compile(r"UV_INDEX_\w+_(?:USERNAME|PASSWORD)")
+_LOGIN = late_pattern(r"UV_INDEX_\w+_(?:USERNAME|PASSWORD)")
 _PLACES = {
     *("PIP_CONFIG_FILE", "PIP_FIND_LINKS", "PIP_CACHE_DIR"),
     *("UV_CONFIG_FILE", "UV_FIND_LINKS", "UV_CACHE_DIR", "UV_CREDENTIALS_DIR"),

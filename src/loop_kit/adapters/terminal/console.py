@@ -5,7 +5,6 @@ of its stream is not printed, but ends a series of repeats. `--verbose` also pri
 the agent printed it, and cuts nothing.
 """
 
-import re
 import sys
 import threading
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from loop_kit.core.forge.render import verdict_lines
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.text.numbers import money, short
 from loop_kit.core.text.sanitize import one_line, visible
+from loop_kit.patterns import late_pattern
 
 if TYPE_CHECKING:
     from loop_kit.adapters.terminal.live_line import LiveLine
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _MAX_LINE = 120
 _MAX_LIVE = 200
 _COLOURS = (
-    (re.compile(r"^Error:|^Stopped |^\[verdict\].*, verify FAILED$"), "31"),
-    (re.compile(r"^Warning:|^\[verdict\] changes required"), "33"),
-    (re.compile(r"^Approved |^\[verdict\] approve"), "32"),
-    (re.compile(r"^\[verdict\]|^Round \d"), "1"),
-    (re.compile(r"^\[worker\]"), "36"),
-    (re.compile(r"^\[(second_)?reviewer\]"), "35"),
+    (late_pattern(r"^Error:|^Stopped |^\[verdict\].*, verify FAILED$"), "31"),
+    (late_pattern(r"^Warning:|^\[verdict\] changes required"), "33"),
+    (late_pattern(r"^Approved |^\[verdict\] approve"), "32"),
+    (late_pattern(r"^\[verdict\]|^Round \d"), "1"),
+    (late_pattern(r"^\[worker\]"), "36"),
+    (late_pattern(r"^\[(second_)?reviewer\]"), "35"),
 )
 """What a colour says: red failed, yellow wants attention, green is approved; agents differ."""
 

@@ -14,7 +14,6 @@ of the workspace's. It is refused, unless the workspace has an environment of it
 """
 
 import hashlib
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,12 +28,13 @@ from loop_kit.adapters.workspaces.setup import LOG, WorkspaceSetup
 from loop_kit.adapters.workspaces.shell import Box
 from loop_kit.adapters.workspaces.submodules import missing_submodules, write_submodules
 from loop_kit.core.project import PYTHON_PROJECTS, python_setup
+from loop_kit.patterns import late_pattern
 from loop_kit.ports import Reporter, SetupFailed
 from loop_kit.settings import Settings
 
 _MAX_SHOWN = 5
 _DAY_SEC = 24 * 3600
-_LFS = re.compile(rb"\bfilter=lfs\b")
+_LFS = late_pattern(rb"\bfilter=lfs\b")
 
 
 class Preparation:

@@ -9,13 +9,13 @@ below it can be missing either. What a user's `fetch.fsck.*` lets pass is let pa
 
 import hashlib
 import os
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.errors import GitFailed
+from loop_kit.patterns import late_pattern
 
 _MAX_CONFIGURATION = 1024 * 1024
 _COUNT = slice(8, 12)
@@ -23,7 +23,7 @@ _COUNT = slice(8, 12)
 _INCOMING = "refs/loop-kit/incoming-"
 _FSCK = "fetch.fsck."
 _SEVERITIES = frozenset({"error", "warn", "ignore"})
-_UNKNOWN_CHECK = re.compile(r"Unhandled message id: (\w+)")
+_UNKNOWN_CHECK = late_pattern(r"Unhandled message id: (\w+)")
 
 
 def incoming_ref(workspace: Path) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 from loop_kit import defaults
 from loop_kit.adapters.files.removal import make_room
 from loop_kit.adapters.process.programs import find_program, trusted_path
+from loop_kit.patterns import late_pattern
 from loop_kit.ports import Tampered
 
 COMMAND_FILES = (
@@ -35,9 +36,11 @@ COMMAND_FILES = (
 _MAX_SIZE = 16 * 1024 * 1024
 _MAX_MODULES = 100
 _SUBMODULES = ("modules/*/config", "modules/*/*/config", "modules/*/modules/*/config")
-_HEADER = re.compile(rb"^[ \t]*extraheader[ \t]*=.*\n?", re.IGNORECASE | re.MULTILINE)
-_LOGIN = re.compile(rb"(https?://)[^/@\s\"]+@")
-_INCLUDED = re.compile(rb"^[ \t]*path[ \t]*=[ \t]*\"?(/[^\"\n]*[^\" \t\n])\"?[ \t]*$", re.MULTILINE)
+_HEADER = late_pattern(rb"^[ \t]*extraheader[ \t]*=.*\n?", re.IGNORECASE | re.MULTILINE)
+_LOGIN = late_pattern(rb"(https?://)[^/@\s\"]+@")
+_INCLUDED = late_pattern(
+    rb"^[ \t]*path[ \t]*=[ \t]*\"?(/[^\"\n]*[^\" \t\n])\"?[ \t]*$", re.MULTILINE
+)
 _IRREGULAR = b"\0irregular"
 """Stands for the content of what is no regular file of a sane size."""
 

@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
-_VERSION = re.compile(r"(?<![\d.])(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
+_VERSION = late_pattern(r"(?<![\d.])(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?")
 _MAX_TEXT = 400
 
 Version = tuple[int, int, int]

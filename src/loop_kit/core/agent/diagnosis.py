@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from loop_kit.core.text.sanitize import visible
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 MAX_MESSAGE = 2000
 MAX_WAIT = 24 * 3600.0
@@ -237,7 +238,7 @@ _EXITS: Mapping[str, Mapping[int, ProblemKind]] = {
 _SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
     (
         ProblemKind.BAD_FLAGS,
-        re.compile(
+        late_pattern(
             r"^error: (?:unexpected argument|unknown (?:option|command)|unrecognized|invalid value"
             r"|option '|the argument '|a value is required|the following required)"
             r"|^Error: (?:Unknown feature flag|Model provider `|Unknown argument)"
@@ -249,7 +250,7 @@ _SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
     ),
     (
         ProblemKind.AUTHENTICATION,
-        re.compile(
+        late_pattern(
             r"\b401\b|unauthori[sz]ed|authenticat|(?:invalid|expired) token"
             r"|token (?:has )?expired|api[ _]key|\bnot logged in|\blog ?in\b|/login",
             re.IGNORECASE,
@@ -257,7 +258,7 @@ _SILENT: tuple[tuple[ProblemKind, re.Pattern[str]], ...] = (
     ),
     (
         ProblemKind.MISSING_TOOL,
-        re.compile(
+        late_pattern(
             r"cannot find executable|command not found|native binary not installed", re.IGNORECASE
         ),
     ),

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from loop_kit.core.agent.reports import ReportedIssue, ReviewReport
+from loop_kit.patterns import late_pattern
 
-_LINE = re.compile(
+_LINE = late_pattern(
     r"(?::L?|#L?|,? ?\(?lines? )(\d{1,9})(?:[-:–]L?\d{1,9}){0,20}\)?$", re.ASCII | re.IGNORECASE
 )
 _MAX_DEPTH = 20
-_RENAME = re.compile(r"^rename from (.+)\nrename to (.+)$", re.MULTILINE)
+_RENAME = late_pattern(r"^rename from (.+)\nrename to (.+)$", re.MULTILINE)
 
 
 def renames(diff: str) -> Mapping[str, str]:

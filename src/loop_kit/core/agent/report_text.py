@@ -13,15 +13,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from loop_kit.patterns import late_pattern
+
 MAX_LENIENT = 512 * 1024
 """The bytes of a report that is read although it is not JSON to the letter."""
 
 _STRING = r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?+)'
-_COMMENT = re.compile(
+_COMMENT = late_pattern(
     _STRING + r"|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?+|//[^\n]*+|#[^\n]*+", re.DOTALL
 )
-_COMMA = re.compile(_STRING + r"|,\s*+(?=[}\]])", re.DOTALL)
-_ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?+')
+_COMMA = late_pattern(_STRING + r"|,\s*+(?=[}\]])", re.DOTALL)
+_ESCAPE = late_pattern(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})?+')
 _FENCE = "```"
 
 

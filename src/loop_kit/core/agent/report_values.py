@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from loop_kit.patterns import late_pattern
+
 Severity = Literal["high", "medium", "low"]
 DispositionStatus = Literal["fixed", "not_fixed", "withdrawn", "upheld"]
 Decision = Literal["approve", "changes_required"]
@@ -37,8 +39,8 @@ YES = frozenset({"true", "yes"})
 NOTHING = frozenset({"none", "nothing", "n_a", "null", "no_blocking_issues"})
 """What an agent writes where a list is empty."""
 
-_WHOLE = re.compile(r"\s*(\d{1,9})(?:\.0+)?\s*", re.ASCII)
-_LINE = re.compile(r"\s*+(?:(?:lines?\b|l)\s*+)?(\d{1,9})(?!\d)", re.IGNORECASE | re.ASCII)
+_WHOLE = late_pattern(r"\s*(\d{1,9})(?:\.0+)?\s*", re.ASCII)
+_LINE = late_pattern(r"\s*+(?:(?:lines?\b|l)\s*+)?(\d{1,9})(?!\d)", re.IGNORECASE | re.ASCII)
 
 
 def word(value: object) -> str:

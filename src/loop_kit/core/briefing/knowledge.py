@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 Kind = Literal["facts", "pitfalls", "patterns"]
 
@@ -37,7 +38,7 @@ STALE_DAYS = 30
 LESSON_CATEGORY = "review_blocking_issue"
 DAY = 86_400
 
-_LESSON = re.compile(r"(\[(?:[a-z]{1,12}|\?)\] .+) \([^()]+\)")
+_LESSON = late_pattern(r"(\[(?:[a-z]{1,12}|\?)\] .+) \([^()]+\)")
 _LIMITS = {
     "pattern": MAX_TEXT,
     "category": MAX_CATEGORY,

@@ -12,6 +12,7 @@ from loop_kit.core.card.scope import ScopeRules, is_pattern
 from loop_kit.core.card.task import EXAMPLE_GOALS, TaskCard
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadCard
+from loop_kit.patterns import late_pattern
 
 _ONE_PATH = (
     "Write one path or pattern per entry, a folder with / at its end, and every remark into"
@@ -19,17 +20,17 @@ _ONE_PATH = (
 )
 _SLASHES = "Write it as the repository has it: from its root, with one / between folders."
 _NEVER: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (re.compile(r"(?:^|\s)#"), "holds a remark after #", _ONE_PATH),
-    (re.compile(r"^[-*+]\s"), "begins with the mark of a list", _ONE_PATH),
-    (re.compile(r"""^(["'`]).*\1$"""), "is in quotes", "Write it without them."),
-    (re.compile(r"^(?:~|[A-Za-z]:[\\/]|[a-z]+://)"), "is no path of the repository", _SLASHES),
-    (re.compile(r"(?:^|/)\.\.(?:/|$)"), "leaves the repository", _SLASHES),
-    (re.compile(r"./\.(?:/|$)|//|^/$"), "is written as no path is", _SLASHES),
-    (re.compile(r"\\\w"), "has \\ between folders", _SLASHES),
-    (re.compile(r"[,;:/]\s|[,;]$"), "is more than one path", _ONE_PATH),
+    (late_pattern(r"(?:^|\s)#"), "holds a remark after #", _ONE_PATH),
+    (late_pattern(r"^[-*+]\s"), "begins with the mark of a list", _ONE_PATH),
+    (late_pattern(r"""^(["'`]).*\1$"""), "is in quotes", "Write it without them."),
+    (late_pattern(r"^(?:~|[A-Za-z]:[\\/]|[a-z]+://)"), "is no path of the repository", _SLASHES),
+    (late_pattern(r"(?:^|/)\.\.(?:/|$)"), "leaves the repository", _SLASHES),
+    (late_pattern(r"./\.(?:/|$)|//|^/$"), "is written as no path is", _SLASHES),
+    (late_pattern(r"\\\w"), "has \\ between folders", _SLASHES),
+    (late_pattern(r"[,;:/]\s|[,;]$"), "is more than one path", _ONE_PATH),
 )
 
-_REMARK = re.compile(r"(?P<path>\S+?)(?:[:,;]|\s+[#(\[-]|\s+[\u2013\u2014]).*", re.DOTALL)
+_REMARK = late_pattern(r"(?P<path>\S+?)(?:[:,;]|\s+[#(\[-]|\s+[\u2013\u2014]).*", re.DOTALL)
 """A path without a slash, and what a person wrote after it."""
 
 

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, cast
 
+from loop_kit.patterns import late_pattern
+
 if TYPE_CHECKING:
     from typing import AnyStr
 
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 
 _STAR, _SEGMENT = "[^/]*", "[^/]+"
 _BELOW, _BETWEEN = "^(?:.+/)?", "(?:/.+)?"
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"\^\(\?:\.\+/\)\?|\(\?:/\.\+\)\?|\(\?:\(\?P<ps_d>/\)\|\$\)|\(\?P<ps_d>/\)"
     r"|\[\^/\][*+]?|\\.|\[\^?\]?[^\]]*(?:\]|\Z)|.",
     re.DOTALL,
 )
-_SPECIAL = re.compile(r"[*?/\\\s]+")
+_SPECIAL = late_pattern(r"[*?/\\\s]+")
 _ENDS = frozenset({"(?:(?P<ps_d>/)|$)", "(?P<ps_d>/)"})
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 _FOLDERS = (
     *(".venv", "venv", ".virtualenv", "virtualenv", ".conda", ".direnv"),
@@ -34,9 +35,9 @@ _ENVIRONMENT_MARKERS = ("pyvenv.cfg", "conda-meta/history")
 _MAX_NAMED = 20
 _MAX_NAME = 200
 _CONFLICT = (
-    re.compile(rb"^<<<<<<< ", re.MULTILINE),
-    re.compile(rb"^=======\r?$", re.MULTILINE),
-    re.compile(rb"^>>>>>>> ", re.MULTILINE),
+    late_pattern(rb"^<<<<<<< ", re.MULTILINE),
+    late_pattern(rb"^=======\r?$", re.MULTILINE),
+    late_pattern(rb"^>>>>>>> ", re.MULTILINE),
 )
 
 

@@ -4,16 +4,16 @@ The report is the work of the code under test: it is read to a bound, and one wi
 which is where entities that grow without end are declared, is not read at all.
 """
 
-import re
 from collections.abc import Mapping
 
 from loop_kit.core.text.sanitize import one_line
+from loop_kit.patterns import late_pattern
 
 MAX_REPORT = 2 * 1024 * 1024
 MAX_TESTS = 10
 
 _MAX_NAME = 150
-_FILE = re.compile(r"(?:^|[\s='\":])([\w.-]+(?:/[\w.-]+)*\.xml)(?=$|[\s'\";&|)])")
+_FILE = late_pattern(r"(?:^|[\s='\":])([\w.-]+(?:/[\w.-]+)*\.xml)(?=$|[\s'\";&|)])")
 
 
 def report_paths(command: str) -> tuple[str, ...]:

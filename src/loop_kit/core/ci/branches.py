@@ -4,9 +4,10 @@ import re
 
 from loop_kit.core.card.task import check_task_id
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
-_NUMBERED = re.compile(r"(?:issue|pr)-([1-9][0-9]{0,9})")
-_RESERVED = re.compile(r"(?:issue|pr)-[0-9]+", re.ASCII | re.IGNORECASE)
+_NUMBERED = late_pattern(r"(?:issue|pr)-([1-9][0-9]{0,9})")
+_RESERVED = late_pattern(r"(?:issue|pr)-[0-9]+", re.ASCII | re.IGNORECASE)
 
 
 @frozen

@@ -25,6 +25,7 @@ from loop_kit.core.loop.messages import (
 )
 from loop_kit.core.loop.state import LoopState, Sha
 from loop_kit.core.record import Record, Text
+from loop_kit.patterns import late_pattern
 
 RECORD = "runtime/fetched.json"
 """The path of this record, relative to the loop's folder."""
@@ -40,10 +41,10 @@ TOP = (
 """The bus files of the current round, besides the state and the card."""
 
 _REPORT = "|".join(re.escape(name) for name in TOP)
-_REFUSED = re.compile(r"r[0-9]{1,6}_(work|review|second_review)_report_refused_[0-9]{1,6}\.txt")
-_ARCHIVED = re.compile(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}|{_REFUSED.pattern}")
-_RUN = re.compile(bus.RUN_FOLDER)
-_HANDOFF = re.compile(r"(worker|reviewer)_r[0-9]{1,6}\.json")
+_REFUSED = late_pattern(r"r[0-9]{1,6}_(work|review|second_review)_report_refused_[0-9]{1,6}\.txt")
+_ARCHIVED = late_pattern(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}|{_REFUSED.pattern}")
+_RUN = late_pattern(bus.RUN_FOLDER)
+_HANDOFF = late_pattern(r"(worker|reviewer)_r[0-9]{1,6}\.json")
 
 _Name = Annotated[Text, Field(min_length=1, max_length=244)]
 

@@ -1,11 +1,10 @@
 """What a loop, a round or an agent has used, as posts have it."""
 
-import re
-
 from loop_kit.core.loop.usage import Spent, Usage, cost_text
 from loop_kit.core.text.numbers import counted, duration, money, short
+from loop_kit.patterns import late_pattern
 
-_RECORDED = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d)")
+_RECORDED = late_pattern(r"\d{4}-\d\d-\d\dT(\d\d:\d\d)")
 
 
 def spent(used: Usage | Spent) -> list[str]:

@@ -20,10 +20,11 @@ from loop_kit.core.text.numbers import counted
 from loop_kit.core.text.plain_words import squashed, title
 from loop_kit.core.text.sanitize import MAX_BODY, one_line
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 MAX_TITLE = 200
 _BODY = MAX_BODY - 512
-_MARKER = re.compile(r"<!-- loop-kit:(?P<task>[^:\s]{1,64}):(?P<key>[^:\s]{1,100}) -->")
+_MARKER = late_pattern(r"<!-- loop-kit:(?P<task>[^:\s]{1,64}):(?P<key>[^:\s]{1,100}) -->")
 _MAX_MARKER_LINE = 256
 
 

@@ -6,13 +6,14 @@ from typing import Annotated
 from pydantic import Field
 
 from loop_kit.core.record import Record
+from loop_kit.patterns import late_pattern
 
 MAX_AMOUNT = 1_000_000_000
 """More of any unit than one command may add."""
 
 EXAMPLES = "`/loop budget 2 USD`, `/loop budget 30 min` or `/loop budget 500k tokens`"
 
-_AMOUNT = re.compile(
+_AMOUNT = late_pattern(
     r"(?P<number>\d{1,9}(?:\.\d{1,4})?)(?P<factor>[km]?)\s*"
     r"(?P<unit>usd|min|mins|minutes?|tokens?)",
     re.IGNORECASE | re.ASCII,

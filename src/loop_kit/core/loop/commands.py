@@ -21,6 +21,7 @@ from loop_kit.core.record import Record, Text, encode_json
 from loop_kit.core.text.harmless import code
 from loop_kit.core.text.sanitize import one_line, visible
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 Decision = Literal["waive", "dismiss", "require"]
 Verb = Literal[
@@ -41,11 +42,11 @@ MAX_REASON = 500
 
 _MAX_READ = 1_000
 _WORD = "/loop"
-_COMMAND_LINE = re.compile(r"/loop(?:\s|\Z)", re.IGNORECASE)
-_ROUNDS = re.compile(r"[1-9][0-9]?")
-_FINDING = re.compile(r"[Ff][1-9][0-9]{0,5}")
+_COMMAND_LINE = late_pattern(r"/loop(?:\s|\Z)", re.IGNORECASE)
+_ROUNDS = late_pattern(r"[1-9][0-9]?")
+_FINDING = late_pattern(r"[Ff][1-9][0-9]{0,5}")
 _ROLES = {"worker": Role.WORKER, "reviewer": Role.REVIEWER, "second": Role.SECOND_REVIEWER}
-_BACKEND = re.compile(r"[a-z0-9][a-z0-9._-]{0,49}")
+_BACKEND = late_pattern(r"[a-z0-9][a-z0-9._-]{0,49}")
 
 
 FindingId = Annotated[str, Field(pattern=r"^F[1-9][0-9]{0,5}$")]

@@ -6,15 +6,15 @@ name (`test_cart.py`, `cart_test.go`, `cart.spec.ts`, `CartTest.java`, `cart_spe
 are neither: a tool writes thousands of their lines at a time.
 """
 
-import re
 from collections.abc import Iterable
 
 from loop_kit.core.loop.state import Growth
+from loop_kit.patterns import late_pattern
 
-_FOLDER = re.compile(
+_FOLDER = late_pattern(
     r"(?:.*[._-])?(?:[Tt]ests?|[Ss]pecs?|testdata|e2e)|__(?:tests|snapshots)__|.*[a-z](?:Tests?|Specs?)",
 )
-_STEM = re.compile(
+_STEM = late_pattern(
     r"tests?|(?:tests?|spec)[._-].*|.*[._-](?:tests?|spec)|.*[a-z0-9](?:Tests?|Spec)"
 )
 _NAMES = frozenset({"conftest.py"})

@@ -12,8 +12,9 @@ failure.txt    why it counts as failed
 runs/<when round 1 began>/verify_0123456789.txt        what verify commands printed
 """
 
-import re
 from collections.abc import Sequence
+
+from loop_kit.patterns import late_pattern
 
 RUN = "run.json"
 SETTINGS = "settings.json"
@@ -28,10 +29,10 @@ FAILURE = "failure.txt"
 OF_AGENTS = frozenset({PROMPT, TRANSCRIPT, OUTPUT, STDERR})
 """What only `full` keeps: what agents were told, and what they said on the way."""
 
-ATTEMPT = re.compile(r"r(?P<round>\d+)_(?P<role>worker|reviewer|second_reviewer)_(?P<number>\d+)")
+ATTEMPT = late_pattern(r"r(?P<round>\d+)_(?P<role>worker|reviewer|second_reviewer)_(?P<number>\d+)")
 """The name of an attempt's folder."""
 
-_VERIFY = re.compile(r"verify_[0-9a-f]{10}\.txt")
+_VERIFY = late_pattern(r"verify_[0-9a-f]{10}\.txt")
 
 
 def is_record(parts: Sequence[str]) -> bool:

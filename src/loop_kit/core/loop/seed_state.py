@@ -8,7 +8,6 @@ no file has stays unknown: what was spent, and the diffs of earlier rounds.
 """
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from loop_kit.core.agent.reports import (
 )
 from loop_kit.core.loop.findings import apply_review
 from loop_kit.core.record import clean_text, encode_json
+from loop_kit.patterns import late_pattern
 
 Document = dict[str, Any]
 Read = Callable[[str], bytes | None]
@@ -28,7 +28,7 @@ _WORK_REPORT = "work_report.json"
 _REVIEW_REQUEST = "review_request.json"
 _FIX_LIST = "fix_list.json"
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_COMMIT = late_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _MAX_COMMITS = 100
 _MAX_ROUNDS = 1000
 _DECISIONS = ("approve", "changes_required")

@@ -5,17 +5,16 @@ when it is too old, when the code under it was changed by somebody else, when it
 know it any more, and after failures that it may be the cause of: the next attempt starts a new one.
 """
 
-import re
-
 from loop_kit.core.loop.failures import DROPS_SESSION, RETRIED
 from loop_kit.core.loop.messages import (
     AttemptFailed,
 )
 from loop_kit.core.loop.state import LoopState, Role, Session
+from loop_kit.patterns import late_pattern
 
 Sessions = dict[str, Session]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+_NAME = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
 def session_name(value: object) -> str:

@@ -4,12 +4,11 @@
 state is no damage: it is refused with the version that can read it, and left as it is.
 """
 
-import re
-
 from loop_kit import __version__
+from loop_kit.patterns import late_pattern
 
 SCHEMA_VERSION = 2
-_VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,30}")
+_VERSION = late_pattern(r"[0-9][0-9A-Za-z.+-]{0,30}")
 
 
 class StateCorrupt(ValueError):

@@ -6,17 +6,17 @@ names none, every free text is replaced. The task card is never changed: it is a
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.push_refusal import Place
 from loop_kit.core.loop.state import LoopState
+from loop_kit.patterns import late_pattern
 
 MARKER = "[removed: the git server finds a secret in this text]"
 _SHORTEST = 12
-_VALUE = re.compile(r'^\s*(?:"(?:[^"\\]|\\.)*":\s*)?("(?:[^"\\]|\\.)*"),?\s*$')
+_VALUE = late_pattern(r'^\s*(?:"(?:[^"\\]|\\.)*":\s*)?("(?:[^"\\]|\\.)*"),?\s*$')
 _FREE = frozenset(
     {"reason", "required_change", "scenario", "summary", "notes", "note", "evidence", "feedback"}
     | {"worker_notes", "tail", "error", "commits", "description", "message", "why", "non_blocking"}

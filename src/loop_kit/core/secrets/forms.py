@@ -20,6 +20,7 @@ from functools import cached_property
 
 from loop_kit.core.secrets.values import secrets_in
 from loop_kit.frozen import frozen
+from loop_kit.patterns import late_pattern
 
 LONG_PART = 16
 """The characters of a part of a secret that nobody writes by chance, whatever it is part of."""
@@ -29,13 +30,13 @@ _SHORTEST_PLAIN = 12
 _LOWER = bytes(range(256)).lower()
 _OTHERS = bytes(b for b in range(256) if not (b < 128 and chr(b).isalnum()))
 
-_PUBLIC = re.compile(
+_PUBLIC = late_pattern(
     rb"gh[oprsu]_|github_pat_|sk-ant-[a-z]{3,6}[0-9]{2}-|sk-(?:proj|svcacct|admin)-|sk-|xox[a-z]-"
     rb"|glpat-|npm_|pypi-AgEIcHlwaS5vcmc|AKIA|ASIA|AIza"
 )
-_TOKEN = re.compile(rb"[A-Za-z0-9_+/=-]{16,}")
-_GAP = re.compile(rb"[^A-Za-z0-9_+/=.-]")
-_ESCAPE = re.compile(
+_TOKEN = late_pattern(rb"[A-Za-z0-9_+/=-]{16,}")
+_GAP = late_pattern(rb"[^A-Za-z0-9_+/=.-]")
+_ESCAPE = late_pattern(
     rb"[%\\&](?:(?<=%)([2-7][0-9a-fA-F])|(?<=\\)(?:u00|x)([2-7][0-9a-fA-F])"
     rb"|(?<=&)#0{0,4}(?:[xX]([2-7][0-9a-fA-F])|([0-9]{2,3}));)"
 )

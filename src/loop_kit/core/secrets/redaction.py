@@ -7,7 +7,6 @@ would damage what people have to read. A part of a secret that is such a word is
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,10 +20,11 @@ from loop_kit.core.secrets.forms import (
 )
 from loop_kit.core.secrets.shapes import shapes
 from loop_kit.core.secrets.values import ORDINARY, SHORTEST
+from loop_kit.patterns import late_pattern
 
 _MARK = b"***"
-_BEFORE = re.compile(rb"[A-Za-z0-9+/_-]{1,3}\Z")
-_AFTER = re.compile(rb"[A-Za-z0-9+/_-]{0,3}={0,2}")
+_BEFORE = late_pattern(rb"[A-Za-z0-9+/_-]{1,3}\Z")
+_AFTER = late_pattern(rb"[A-Za-z0-9+/_-]{0,3}={0,2}")
 _HELD = 2048
 _ORDINARY = tuple(word.encode() for word in ORDINARY)
 _TEXT = ("utf-8", "surrogatepass")

@@ -7,6 +7,8 @@ value and a word that is set where no secret is needed are none.
 
 import re
 
+from loop_kit.patterns import late_pattern
+
 SHORTEST = 8
 """The characters of the shortest value that counts as a secret."""
 _FEWEST = 4
@@ -21,11 +23,11 @@ ORDINARY = frozenset(
 )
 """Values that are set where no secret is needed, and words of our own: never taken for secrets."""
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,20}://(?:([^@/\s]*)@)?\S*", re.IGNORECASE)
-_PATH = re.compile(r"(?:~|[A-Za-z]:)?(?:[/\\][a-z0-9 ._-]+){2,}", re.IGNORECASE)
-_PIECE = re.compile(r"[A-Za-z0-9_+/=-]{16,}")
-_HEX = re.compile(r"[0-9a-f]{32,}")
-_MIXED = (re.compile(r"[0-9]"), re.compile(r"[a-z]"), re.compile(r"[A-Z]"))
+_ADDRESS = late_pattern(r"[a-z][a-z0-9+.-]{1,20}://(?:([^@/\s]*)@)?\S*", re.IGNORECASE)
+_PATH = late_pattern(r"(?:~|[A-Za-z]:)?(?:[/\\][a-z0-9 ._-]+){2,}", re.IGNORECASE)
+_PIECE = late_pattern(r"[A-Za-z0-9_+/=-]{16,}")
+_HEX = late_pattern(r"[0-9a-f]{32,}")
+_MIXED = (late_pattern(r"[0-9]"), late_pattern(r"[a-z]"), late_pattern(r"[A-Z]"))
 
 
 def secrets_in(value: str) -> tuple[str, ...]:

@@ -17,29 +17,30 @@ from typing import TYPE_CHECKING
 
 from loop_kit.core.text.plain_words import ACTING_PATH
 from loop_kit.core.text.sanitize import MAX_BODY, fence, one_line, truncate, visible
+from loop_kit.patterns import late_pattern
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode
 
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_LIVE = re.compile(
+_COMMENT = late_pattern(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_LIVE = late_pattern(
     r"(?P<url>(?:https?://|www\.)[^\s<>`\"'|\\^{}]{1,2000})"
     r"|(?:(?<![A-Za-z0-9_])@[A-Za-z0-9]"
     r"|(?:(?<![\w.-])[\w.-]{1,100}(?:/[\w.-]{1,100})?)?#\d|(?<!\w)GH-\d)[\w@#/.-]*",
     re.IGNORECASE,
 )
-_PLAIN_URL = re.compile(
+_PLAIN_URL = late_pattern(
     r"https?://[A-Za-z0-9.-]{1,255}(?::\d{1,5})?(?:/[\w./%?=&+,~-]*)?(?:#[A-Za-z][\w.-]*)?",
     re.ASCII,
 )
-_ACTING_URL = re.compile(ACTING_PATH, re.IGNORECASE)
+_ACTING_URL = late_pattern(ACTING_PATH, re.IGNORECASE)
 _ENDS = ".,;:!?*_~)]"
-_BEGINS = re.compile(
+_BEGINS = late_pattern(
     r"[\\`\[\]|~$]|\*(?=\S)|(?<=\S)\*|_(?![A-Za-z0-9])|(?<![A-Za-z0-9])_"
     r"|<(?=[A-Za-z/!?])|&(?=#?\w{1,40};)"
 )
-_BEGINS_LINE = re.compile(r"([ \t]*)([#>=/!]|[+*-](?=\s|$)|-(?=-)|\d{1,9}(?=[.)]))")
+_BEGINS_LINE = late_pattern(r"([ \t]*)([#>=/!]|[+*-](?=\s|$)|-(?=-)|\d{1,9}(?=[.)]))")
 _MARKS = {"em": "*", "strong": "**", "s": "~~"}
 _SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
 _LANGUAGES = frozenset(

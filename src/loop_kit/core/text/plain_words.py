@@ -10,30 +10,31 @@ import re
 from collections.abc import Sequence
 
 from loop_kit.core.text.sanitize import one_line, visible
+from loop_kit.patterns import late_pattern
 
 MAX_SUBJECT = 200
 MAX_MESSAGE = 10_000
 _EMPTY = "(no message)"
 _UNTITLED = "(no title)"
 
-_ACTS = re.compile(r"@(?=[A-Za-z0-9])|#(?=\w)|(?<!\w)!(?=\d)")
-_NUMBERED = re.compile(r"\b(GH)-(?=\d)", re.IGNORECASE)
+_ACTS = late_pattern(r"@(?=[A-Za-z0-9])|#(?=\w)|(?<!\w)!(?=\d)")
+_NUMBERED = late_pattern(r"\b(GH)-(?=\d)", re.IGNORECASE)
 ACTING_PATH = (
     r"/(?:issues?|pulls?|discussions?|commits?|compare|merge_requests|work_items|milestones?)"
     r"(?:/|$)"
 )
 """What the address has of something that a forge would tell of being named."""
-_ADDRESS = re.compile(rf"(https?:|www\.)(?=\S{{0,300}}{ACTING_PATH})", re.IGNORECASE)
-_SWITCH = re.compile(r"\[[^\[\]\n]*(?:skip|no[ _-]?ci)", re.IGNORECASE)
-_STARRED = re.compile(r"(?<!\*)\*+(?=no_ci)", re.IGNORECASE)
+_ADDRESS = late_pattern(rf"(https?:|www\.)(?=\S{{0,300}}{ACTING_PATH})", re.IGNORECASE)
+_SWITCH = late_pattern(r"\[[^\[\]\n]*(?:skip|no[ _-]?ci)", re.IGNORECASE)
+_STARRED = late_pattern(r"(?<!\*)\*+(?=no_ci)", re.IGNORECASE)
 _KEY = (
     r"[ \t]{0,20}(?:[a-z][a-z0-9-]{0,40}-by|cc|change-id|on-behalf-of|release-as|skip-checks"
     r"|loop-(?:id|round|role|backend|model))"
     r"[ \t]{0,20}:"
 )
-_TRAILER = re.compile(rf"^{_KEY}.*\n?", re.IGNORECASE | re.MULTILINE)
-_KEYS = re.compile(rf"(?:{_KEY})+", re.IGNORECASE)
-_BLANK = re.compile(r"\n{3,}")
+_TRAILER = late_pattern(rf"^{_KEY}.*\n?", re.IGNORECASE | re.MULTILINE)
+_KEYS = late_pattern(rf"(?:{_KEY})+", re.IGNORECASE)
+_BLANK = late_pattern(r"\n{3,}")
 _ROUND = str.maketrans("[]", "()")
 _SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
 

@@ -11,17 +11,17 @@ criterion or a place that blocks, or when a person requires it. That a reviewer 
 is nothing new, for no worker was asked to fix it.
 """
 
-import re
 from typing import Literal
 
 from loop_kit.core.agent.reports import ReportedIssue
 from loop_kit.core.loop.rules.settings import Bar, Condition
+from loop_kit.patterns import late_pattern
 
 PRE_EXISTING = "pre-existing"
 FIRST_WORK = "first-work"
 NOWHERE = "nowhere"
 
-_FIX = re.compile(r"fix-of-round-([0-9]{1,6})")
+_FIX = late_pattern(r"fix-of-round-([0-9]{1,6})")
 
 
 def why_below(
