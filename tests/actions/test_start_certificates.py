@@ -148,3 +148,23 @@ def test_a_pip_that_knows_the_system_or_was_told_is_left_alone() -> None:
     assert pip_settings("24.2", {}) == {}
     assert pip_settings("26.1.dev0", {}) == {}
     assert pip_settings("23.2.1", {"PIP_CERT": "mine.pem"}) == {}
+
+
+def test_make_installs_uv_and_then_the_rest_from_such_an_index(environ: dict[str, str]) -> None:
+    folder = Path(environ["ACTION"])
+    shutil.copy(Path(__file__).parents[2] / "Makefile", folder)
+    uv = f'#!/bin/sh\nexec {TOOLS / "uv"} "$@"\n'
+    line = add_wheel(Path(environ["WHEELS"]), "uv", "uv-1.0.data/scripts/uv", uv)
+    (folder / "requirements-uv.lock").write_text(line)
+
+    done = subprocess.run(
+        ["make", ".venv/runtime", f"PYTHON={sys.executable}"],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(folder.glob(".venv/lib/*/site-packages/tiny.py"))
