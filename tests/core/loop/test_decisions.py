@@ -217,9 +217,13 @@ def test_another_stop_only_records_decisions(reason: Reason) -> None:
 
 def test_an_approved_loop_is_past_decisions() -> None:
     state = b.after(sent_back(2), b.work_reported(2, 2), b.approved(2, b.said("F1", "fixed")))
-    assert decided(state, "require", "F1") == state.model_copy(
-        update={"seq": state.seq + 1, "handled_commands": (1,)}
+    after = decided(state, "require", "F1")
+    assert after == state.model_copy(
+        update={"seq": state.seq + 1, "handled_commands": (1,), "commands": after.commands}
     )
+    (given,) = after.commands
+    assert given.asked == "/loop require F1"
+    assert given.answer.startswith("F1 was fixed in round 2 already.")
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,10 @@ _DECIDED = {
 
 
 def carry_out(state: LoopState, event: Commanded) -> LoopState:
-    """The state after the command, which is logged with its answer; once for each comment."""
-    after = handle_command(state, event)
-    if after is state:
-        return state
-    command = event.command
+    """The state after the command, which is logged with its answer; a question is not."""
+    after, command = handle_command(state, event), event.command
+    if after is state or command.verb == "status":
+        return after
     answer = f"{change(command, state, after)}{consequence(command, state, after)}"
     given = GivenCommand(
         round=max(state.last_round, 1),
@@ -55,7 +54,8 @@ def change(command: Command, before: LoopState, after: LoopState) -> str:
         since = "the next job" if before.is_running else "now"
         return f"the {role} is {code(command.backend)} from {since} on. "
     if command.verb in DECISIONS:
-        return " ".join([*_decided_ids(command, before), *left_ids(command, before), ""])
+        decided = () if after.findings == before.findings else _decided_ids(command, before)
+        return " ".join([*decided, *left_ids(command, before), ""]).lstrip()
     return ""
 
 
