@@ -7,9 +7,12 @@ fast: under two minutes on two cores, together.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tests.needs import NEEDS, left_out
 
 TESTS = Path(__file__).parent
 SLOW = (
@@ -94,20 +97,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     del config
-    gone = [each for each in (*SLOW, *STORMS) if not (TESTS / each).exists()]
+    places = (*SLOW, *STORMS, *(place for each in NEEDS.values() for place in each))
+    gone = [each for each in places if not (TESTS / each.partition("::")[0]).exists()]
     if gone:
-        raise pytest.UsageError(f"tests/conftest.py: a tier names what is not there: {gone}")
+        raise pytest.UsageError(f"A tier or tests/needs.py names what is not there: {gone}")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the files of the other tier."""
+    """Leave out the files of the other tier, and those that need what this system lacks."""
     tier = config.getoption("--tier")
-    if tier == "all" or not collection_path.is_file():
+    if not collection_path.is_file():
         return None
     path = collection_path.relative_to(TESTS).as_posix()
-    listed = STORMS if tier == "storm" else SLOW
-    found = any(path == each or path.startswith(f"{each}/") for each in listed)
+    if _is_below(path, left_out(sys.platform)):
+        return True
+    if tier == "all":
+        return None
+    found = _is_below(path, STORMS if tier == "storm" else SLOW)
     return True if found != (tier in {"slow", "storm"}) else None
+
+
+def _is_below(path: str, places: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in places)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the single tests that need what this system lacks."""
+    places = tuple(f"tests/{each}" for each in left_out(sys.platform) if "::" in each)
+    lacking = [item for item in items if item.nodeid.startswith(places)] if places else []
+    if lacking:
+        config.hook.pytest_deselected(items=lacking)
+        items[:] = [item for item in items if item not in lacking]
 
 
 @pytest.fixture

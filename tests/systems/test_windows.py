@@ -15,6 +15,7 @@ from loop_kit.adapters.loop_dir import loop_lock
 from loop_kit.adapters.process import programs
 from loop_kit.adapters.workspaces import space
 from loop_kit.core.command_words import quoted, split_words
+from loop_kit.core.loop import bus
 from loop_kit.core.project import python_setup
 
 SUFFIXES = {"PATHEXT": ".COM;.EXE;.BAT;.CMD"}
@@ -42,6 +43,24 @@ def test_a_program_is_found_with_a_suffix_that_windows_can_start(
     assert programs.find_program(str(tmp_path / "git"), environ) == str(tmp_path / "git.exe")
     assert programs.find_program("git", {"PATH": str(tmp_path)}) == str(tmp_path / "git.exe")
     assert programs.find_program("only-a-script", environ) is None
+
+
+def test_commands_are_run_by_the_shell_that_the_system_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_windows(monkeypatch, programs)
+    monkeypatch.setenv("COMSPEC", str(tmp_path / "cmd.exe"))
+    assert programs.shell_argv("dir")[0] == str(tmp_path / "cmd.exe")
+    monkeypatch.setenv("COMSPEC", "cmd.exe")
+    assert programs.shell_argv("dir")[0] == "cmd"
+
+
+def test_no_archive_has_a_name_that_windows_refuses() -> None:
+    began = "2030-01-01T00:00:00Z"
+    names = ["state.json", "runs/2030-01-01T00-00-00Z/state.json"]
+    for started_at in (began, None):
+        for new in bus.archive_of_earlier_run("T-1", started_at, names).values():
+            assert not set(new) & set('<>:"|?*')
 
 
 def test_quotes_in_a_command_are_those_that_a_person_wrote(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.named_pipe import make_pipe
 
 from loop_kit.adapters.loop_dir.context_folder import MAX_FILE, NAMES, ContextFolder
 from loop_kit.core.briefing.knowledge import KINDS, Entry, Knowledge, Lesson
@@ -43,7 +44,7 @@ def as_latin(path: Path) -> None:
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a link": as_link,
     "a folder": Path.mkdir,
-    "a pipe": os.mkfifo,
+    "a pipe": make_pipe,
     "over 4 MiB": as_huge,
     "not UTF-8": as_latin,
 }

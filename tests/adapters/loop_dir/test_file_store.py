@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +43,7 @@ def state(**more: object) -> LoopState:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def test_a_file_is_replaced_whole_and_leaves_no_draft(tmp_path: Path) -> None:
@@ -224,7 +222,7 @@ def test_a_second_run_keeps_the_archive_of_the_first(tmp_path: Path) -> None:
     before = {name: (archive / name).read_bytes() for name in names(archive)}
     store.save(state(), BEGUN)
     store.save(state(seq=2), STARTED, {bus.WORK_REPORT: None})
-    moved = "runs/2030-01-01T00:00:00Z"
+    moved = "runs/2030-01-01T00-00-00Z"
     assert {name: (archive / moved / name).read_bytes() for name in before} == before
     assert names(archive) == ["r1_state.json", *sorted(f"{moved}/{name}" for name in before)]
 
@@ -234,7 +232,7 @@ def test_runs_that_began_in_the_same_second_are_kept_apart(tmp_path: Path) -> No
     for _ in range(3):
         a_first_run(tmp_path)
     kept = sorted(path.name for path in (archive / "runs").iterdir())
-    assert kept == ["2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z-2"]
+    assert kept == ["2030-01-01T00-00-00Z", "2030-01-01T00-00-00Z-2"]
     assert len(names(archive)) == 3 * 4
 
 
@@ -242,7 +240,7 @@ def test_a_run_of_another_task_in_between_changes_nothing_about_that(tmp_path: P
     store = a_first_run(tmp_path)
     store.save(state(task_id="T-002", started_at="2031-01-01T00:00:00Z"), OTHER)
     store.save(state(), BEGUN)
-    assert [p.name for p in (tmp_path / "archive/T-001/runs").iterdir()] == ["2030-01-01T00:00:00Z"]
+    assert [p.name for p in (tmp_path / "archive/T-001/runs").iterdir()] == ["2030-01-01T00-00-00Z"]
 
 
 def test_a_start_that_says_no_time_cannot_lead_out_of_the_archive(tmp_path: Path) -> None:
@@ -250,7 +248,7 @@ def test_a_start_that_says_no_time_cannot_lead_out_of_the_archive(tmp_path: Path
     store.save(state(started_at="../../../out"), OTHER)
     store.save(state(), BEGUN)
     runs = tmp_path / "archive/T-001/runs"
-    assert [p.name for p in runs.iterdir()] == ["0000-00-00T00:00:00Z"]
+    assert [p.name for p in runs.iterdir()] == ["0000-00-00T00-00-00Z"]
 
 
 def test_a_link_on_the_bus_is_neither_read_nor_followed_when_removed(tmp_path: Path) -> None:
@@ -285,7 +283,7 @@ def test_the_lock_is_exclusive_and_goes_with_its_process(tmp_path: Path) -> None
         with pytest.raises(AlreadyRunning, match="already running") as refused, exclusive(lock):
             pass
         assert refused.value.exit_code == 5
-        os.kill(holder.pid, signal.SIGKILL)
+        holder.kill()
         holder.wait()
         with exclusive(lock):
             assert lock.exists()

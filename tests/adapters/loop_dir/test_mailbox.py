@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.named_pipe import make_pipe
 
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox, kill_leftovers
 from loop_kit.core.agent.reports import ReportInvalid
@@ -32,7 +32,7 @@ def just_too_long(report: Path) -> None:
 
 
 TRICKS: dict[str, Callable[[Path], None]] = {
-    "a pipe": os.mkfifo,
+    "a pipe": make_pipe,
     "a folder": lambda report: report.mkdir(),
     "a link to a secret": secret_link,
     "a link to nothing": lambda report: report.symlink_to("nowhere"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support.named_pipe import make_pipe
 
 from loop_kit.adapters.loop_dir.mailbox import FolderMailbox
 from loop_kit.core.agent.reports import ReportInvalid
@@ -128,7 +129,7 @@ LEFT: dict[str, Callable[[Path], None]] = {
     "a report": lambda path: path.write_bytes(REPORT) and None,
     "a link to a report": lambda path: path.symlink_to(path.parent.parent.parent / "outside.json"),
     "a link to nowhere": lambda path: path.symlink_to("nowhere"),
-    "a pipe": os.mkfifo,
+    "a pipe": make_pipe,
     "a folder": make_tree,
     "a huge file": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 1 << 40),
 }

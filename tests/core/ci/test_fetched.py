@@ -32,6 +32,7 @@ RECORD = FetchedLoop(
         "summary.json",
         "archive/T-1/r12_fix_list.json",
         "archive/T-1/summary.json",
+        "archive/T-1/runs/2030-01-01T00-00-00Z/summary.json",
         "archive/T-1/runs/2030-01-01T00:00:00Z/summary.json",
         "archive/T-1/runs/2030-01-01T00:00:00Z-2/r1_work_report.json",
         "archive/T-1/r1_work_report_refused_1.txt",

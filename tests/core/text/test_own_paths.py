@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,14 @@ MAILBOX = "/home/runner/work/_temp/loop-kit/mailbox/reviewer-1"
 )
 def test_a_path_of_a_workspace_is_relative_to_it(text: str, plain: str) -> None:
     assert without_folders(text, (WORKSPACE, MAILBOX)) == plain
+
+
+def test_both_slashes_of_windows_and_those_of_json_are_paths() -> None:
+    folder = "C:\\cache\\loop-kit\\0123\\issue-7"
+    for text in (f"{folder}\\calc.py", folder.replace("\\", "/") + "/calc.py"):
+        assert without_folders(f"see {text}", (folder,)) == "see calc.py"
+        assert without_folders(json.dumps([text]), (folder,)) == '["calc.py"]'
+    assert without_folders(f"{folder}2\\calc.py", (folder,)) == f"{folder}2\\calc.py"
 
 
 def test_the_root_and_no_folder_at_all_change_nothing() -> None:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 _WINDOWS_SUFFIXES = ".com;.exe;.bat;.cmd"
-_CMD = ("cmd", "/d", "/s", "/c")
+_CMD = ("/d", "/s", "/c")
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str | None:
@@ -78,12 +78,18 @@ def shell_argv(command: str) -> list[str]:
     """
     if os.name == "nt":
         lines = (line.strip() for line in command.splitlines())
-        return [*_CMD, " & ".join(filter(None, lines))]
+        return [_comspec(), *_CMD, " & ".join(filter(None, lines))]
     return ["/bin/sh", "-c", command]
+
+
+def _comspec() -> str:
+    """The shell of Windows: where the system says it is, as an agent may have another PATH."""
+    named = os.environ.get("COMSPEC", "")
+    return named if os.path.isabs(named) else "cmd"  # noqa: PTH117
 
 
 def started_by(argv: Sequence[str]) -> Sequence[str] | str:
     """What starts `argv`: a line on Windows for cmd, which does not know how Python quotes."""
-    if os.name == "nt" and tuple(argv[1:-1]) == _CMD[1:]:
-        return f'"{argv[0]}" {" ".join(_CMD[1:])} "{argv[-1]}"'
+    if os.name == "nt" and tuple(argv[1:-1]) == _CMD:
+        return f'"{argv[0]}" {" ".join(_CMD)} "{argv[-1]}"'
     return argv

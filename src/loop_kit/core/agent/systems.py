@@ -13,9 +13,12 @@ DIFFERENCES: Mapping[str, Sequence[Difference]] = {
     "macOS": _EVERYWHERE,
     "Windows": (
         *_EVERYWHERE,
-        ("stopping", "an agent is ended at once, without a signal to save what it has"),
-        ("commands", "`verify` and `workspace-setup` are run by cmd"),
-        ("tested", "the core and the embedded agent"),
+        ("stopping", "agents are ended at once, without a signal"),
+        ("commands", "`verify` and `workspace-setup` are run by cmd, line by line"),
+        (
+            "tested",
+            "the fast tests without POSIX shell, script programs, links and pipes, signals",
+        ),
     ),
 }
 """By system: what differs, and how."""

@@ -39,11 +39,15 @@ REPORTS = {
     Role.SECOND_REVIEWER: SECOND_REVIEW_REPORT,
 }
 """Where the report of each role is saved; an agent writes the one of its job."""
-RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:-[0-9]{1,6})?"
-"""The name of a folder below `archive/<task_id>/runs`: when round 1 of that run began."""
+RUN_FOLDER = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}[:-][0-9]{2}[:-][0-9]{2}Z(?:-[0-9]{1,6})?"
+"""The name of a folder below `archive/<task_id>/runs`: when round 1 of that run began.
+
+Windows takes no colon in a name; earlier versions wrote them.
+"""
 
 MAX_DIFF = 1024 * 1024
 MAX_REPORT = 4 * 1024 * 1024
+_UNKNOWN_TIME = "0000-00-00T00:00:00Z"
 _MAX_TRIED = 10
 _MAX_SUBJECTS = 10
 MAX_REFUSED = 1024 * 1024
@@ -92,7 +96,7 @@ def archive_of_earlier_run(
     moved = [name for name in names if "/" not in name]
     taken = {name.split("/")[1] for name in names if name.startswith("runs/")}
     known = started_at is not None and re.fullmatch(RUN_FOLDER, started_at)
-    first = folder = started_at if known and started_at else "0000-00-00T00:00:00Z"
+    first = folder = (started_at if known and started_at else _UNKNOWN_TIME).replace(":", "-")
     number = 1
     while folder in taken:
         number += 1

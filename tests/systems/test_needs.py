@@ -1,0 +1,46 @@
+"""Which tests run on which system is one table, and the docs and `loop doctor` say what it says."""
+
+from pathlib import Path
+
+import pytest
+from tests import conftest, needs
+
+from loop_kit.core.agent.systems import DIFFERENCES
+
+WORKFLOW = Path(__file__).parents[2] / ".github/workflows/ci.yml"
+
+
+def test_doctor_names_what_the_tests_of_a_system_leave_out() -> None:
+    tested = dict(DIFFERENCES["Windows"])["tested"]
+    assert tested == f"the fast tests without {', '.join(needs.UNMET['win32'])}"
+    assert "tested" not in dict(DIFFERENCES["macOS"])
+    assert set(needs.UNMET) == {"win32"}
+
+
+def test_every_test_runs_on_linux_and_macos() -> None:
+    assert list(needs.left_out("linux")) == list(needs.left_out("darwin")) == []
+
+
+def test_a_place_is_listed_once() -> None:
+    places = [place for each in needs.NEEDS.values() for place in each]
+    assert len(places) == len(set(places))
+    below = [
+        one for one in places for other in places if one.startswith((f"{other}/", f"{other}::"))
+    ]
+    assert below == []
+
+
+def test_ci_chooses_by_the_tier_and_this_table_alone() -> None:
+    lines = [line for line in WORKFLOW.read_text("utf-8").splitlines() if "pytest" in line]
+    assert len(lines) == 1
+    assert "--tier=fast" in lines[0]
+    assert " tests" not in lines[0]
+
+
+def test_what_windows_lacks_is_left_out_there(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    place = conftest.TESTS / "adapters/loop_dir/test_event_command.py"
+    assert conftest.pytest_ignore_collect(place, pytestconfig) is None
+    monkeypatch.setattr(conftest.sys, "platform", "win32")
+    assert conftest.pytest_ignore_collect(place, pytestconfig) is True
