@@ -19,6 +19,7 @@ from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.adapters.workspaces.test_clones import agent_git
 
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
+from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
@@ -530,6 +531,17 @@ def test_nothing_is_noted_for_a_reviewer_that_may_be_the_last_to_need_a_workspac
         place.close_fresh()
         assert kept.exists() is is_later
         assert not place.path.exists()
+
+
+@pytest.mark.parametrize("in_job", [False, True])
+def test_in_a_large_repository_the_first_is_noted_too_unless_a_job_takes_one_round(
+    local: Local, tmp_path: Path, in_job: bool
+) -> None:
+    git = Git(local.root, os.environ, isolated=in_job)
+    cloner = Cloner(git, local.root / ".git", Scratch(tmp_path / "scratch"))
+    place = Workplace(Snapshots(cloner, Unprepared(), large_index=0))
+    place.open_fresh(local.head)
+    assert (place.inventory is None) is in_job
 
 
 def test_what_verify_used_is_kept_for_the_reviewer(local: Local, tmp_path: Path) -> None:

@@ -273,7 +273,7 @@ class Inventory:
             os.utime(f"{root}/{folder}", ns=(listed, listed), follow_symlinks=False)
 
 
-def is_large(root: Path, index: int = LARGE_INDEX) -> bool:
+def is_large(root: Path, index: int) -> bool:
     """Whether so many files are tracked, their index being larger, that looking at each is slow."""
     return (root / _GIT / "index").stat().st_size > index
 

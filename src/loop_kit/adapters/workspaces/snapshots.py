@@ -24,7 +24,7 @@ from loop_kit.adapters.workspaces.copying import (
     require_space,
     size_of,
 )
-from loop_kit.adapters.workspaces.inventory import Inventory, is_large
+from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, is_large
 from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
@@ -97,10 +97,14 @@ class Snapshots:
         cloner: Cloner,
         preparation: Preparation,
         free: FreeSpace = free_space,
+        *,
+        large_index: int = LARGE_INDEX,
     ) -> None:
+        """An index of so many bytes lists so many files that writing them all takes long."""
         self.cloner = cloner
         self.preparation = preparation
         self._free = free
+        self._large_index = large_index
         self._copier = Copier()
         self._snapshots: dict[str, _Snapshot] = {}
         self._spare = Spare(cloner)
@@ -156,7 +160,8 @@ class Snapshots:
 
         What it holds is noted only where a next use is certain, as it is if this one `is_first`, or
         likely, as it is from the second use on: a run of one round has nothing of it. In a large
-        repository that would write all files twice, so there it is noted at once.
+        repository the next would write all files again, so there the first is noted, too, but not
+        in a job, which takes one round.
 
         Raises:
             LoopError: it cannot be placed; see `place`.
@@ -167,7 +172,8 @@ class Snapshots:
             self.place(path, sha)
             if key is not None:
                 self._refresh(path)
-            if is_first or self._is_used or is_large(path):
+            is_long = not self.cloner.git.isolated and is_large(path, self._large_index)
+            if is_first or self._is_used or is_long:
                 self._spare.note(path, sha, key)
         self._is_used = True
 
