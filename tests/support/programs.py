@@ -150,6 +150,8 @@ def run(
     stdin: bytes = b"",
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; what it printed, decoded."""
+    if not hasattr(os, "fork"):
+        return _run_by_exec(argv, cwd, env, timeout, stdin)
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
@@ -167,3 +169,23 @@ def run(
             with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as text:
                 printed.append(text.read())
         return subprocess.CompletedProcess(program.argv, code, *printed)
+
+
+def _run_by_exec(
+    argv: Sequence[str | Path], cwd: Path, env: Mapping[str, str], timeout: float, stdin: bytes
+) -> subprocess.CompletedProcess[str]:
+    """Where processes cannot be forked; there `loop` is a file of another name."""
+    words = [str(word) for word in argv]
+    command = [sys.executable, "-P", "-m", "loop_kit"] if words[0] == str(LOOP) else words[:1]
+    basics = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP") if name in os.environ}
+    done = subprocess.run(
+        [*command, *words[1:]],
+        cwd=cwd,
+        env={**basics, "PYTHONUTF8": "1", **env},
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+        input=stdin,
+    )
+    out, err = (raw.decode("utf-8").replace("\r\n", "\n") for raw in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(argv, done.returncode, out, err)

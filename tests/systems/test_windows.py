@@ -3,14 +3,17 @@
 import os
 import shutil
 import stat
+import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.systems.hidden import sitecustomize as lacking
 
-from loop_kit.adapters.files import removal, times
+from loop_kit.adapters.files import removal, replacing, times
 from loop_kit.adapters.loop_dir import loop_lock
 from loop_kit.adapters.process import programs
 from loop_kit.adapters.workspaces import space
@@ -105,7 +108,7 @@ def test_a_lock_hides_nothing_that_is_in_its_file(
     vars(module).update(
         LK_NBLCK=2, locking=lambda file, *_: locked.append(os.lseek(file, 0, os.SEEK_CUR))
     )
-    monkeypatch.setitem(__import__("sys").modules, "msvcrt", module)
+    monkeypatch.setitem(sys.modules, "msvcrt", module)
     path = tmp_path / "lock"
     path.write_text("held by 7")
     with path.open("r") as stream:
@@ -129,6 +132,45 @@ def test_a_file_that_is_not_writable_is_removed_as_git_makes_such(
     removal.remove(tmp_path / "objects")
     removal.remove(tmp_path / "alone")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_a_program_has_open_is_replaced_when_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = on_windows(monkeypatch, replacing)
+    tries = []
+
+    def replace(draft: str, name: str) -> None:
+        tries.append(name)
+        if len(tries) < 3:
+            raise PermissionError(13, "The file is used by another process", name)
+        Path(draft).replace(name)
+
+    vars(shown).update(replace=replace)
+    (tmp_path / "draft").write_text("new")
+    (tmp_path / "file").write_text("old")
+    replacing.replace_file(str(tmp_path / "draft"), str(tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "new"
+    assert len(tries) == 3
+
+
+def test_writers_of_a_folder_wait_for_one_another_where_folders_cannot_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_windows(monkeypatch, loop_lock)
+    monkeypatch.setitem(sys.modules, "msvcrt", lacking.locks())
+    inside, most = [], []
+
+    def write(number: int) -> None:
+        with loop_lock.one_writer(tmp_path):
+            inside.append(number)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.remove(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(8)))
+    assert most == [1] * 8
 
 
 def test_the_times_of_a_file_are_set_and_those_of_a_link_left(

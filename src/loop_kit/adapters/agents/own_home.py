@@ -15,6 +15,7 @@ from pathlib import Path
 
 from loop_kit.adapters.agents.catalogue import KNOWN, OwnFolder
 from loop_kit.adapters.files.removal import make_room, remove
+from loop_kit.adapters.files.replacing import replace_file
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.loop_dir.loop_lock import one_writer
 from loop_kit.core.agent.login_file import renewed_login
@@ -219,4 +220,4 @@ def _write(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
-    draft.replace(path)
+    replace_file(str(draft), str(path))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loop_kit.adapters.files.append import append_whole
+from loop_kit.adapters.files.replacing import replace_file
 from loop_kit.adapters.loop_dir.loop_lock import one_writer
 from loop_kit.core.loop_dir import LOOP_DIR
 from loop_kit.errors import naming_file
@@ -67,7 +68,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
             append_whole(stream, content)
             if durable:
                 os.fsync(stream.fileno())
-        os.replace(draft, name)
+        replace_file(draft, name)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(draft)

@@ -71,18 +71,34 @@ def is_held(path: Path) -> bool:
 @contextlib.contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
     """Wait until no other loop-kit changes a file of `folder`, where it can be locked."""
-    descriptor = _open_folder(folder)
+    descriptor = _open_lock(folder) if os.name == "nt" else _open_folder(folder)
     if descriptor is None:
         yield
         return
-    import fcntl
-
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for(descriptor: int) -> None:
+    if os.name == "nt":
+        while not try_lock(descriptor):
+            time.sleep(_A_MOMENT)
+        return
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _open_lock(folder: Path) -> int | None:
+    """A file in `folder` to lock, where folders cannot be; None where none can be made."""
+    try:
+        return os.open(folder / ".loop-kit.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return None
 
 
 def _try_lock_folder(folder: Path, held: contextlib.ExitStack) -> bool:
