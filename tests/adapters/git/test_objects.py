@@ -50,6 +50,7 @@ def test_an_object_is_known_and_read_and_what_is_no_object_is_none(local: Local)
     tree = objects.tree(f"{head}^{{tree}}") or {}
     assert [tree["run.sh"].mode, tree["a.py"].mode] == ["100755", "100644"]
     assert tree["a.py"] == TreeEntry("100644", found[0].oid if found[0] else "")
+    assert objects.tree(f"{head}^{{tree}}") is tree
     assert objects.tree(f"{head}:a.py") is None
 
 

@@ -34,6 +34,7 @@ _PIECE = 64 * 1024
 _MAX_TREE = 16 * 1024 * 1024
 _LASTING = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})([:^].*)?", re.DOTALL)
 _KEPT_ANSWERS = 512
+_KEPT_TREES = 32
 _KEPT_CONTENTS = 64
 _SMALL = 16 * 1024
 
@@ -64,6 +65,7 @@ class Objects:
         self._started: dict[tuple[str, ...], Dialogue] = {}
         self._infos: dict[str, ObjectInfo] = {}
         self._contents: dict[str, bytes] = {}
+        self._trees: dict[str, Mapping[str, TreeEntry]] = {}
 
     def info(self, names: Sequence[str]) -> list[ObjectInfo | None]:
         """What each of `names` is (`SHA`, `SHA:path`, `SHA^{tree}`); None if there is none."""
@@ -87,7 +89,12 @@ class Objects:
         (about,) = self.info([name])
         if about is None or about.kind != "tree" or about.size > _MAX_TREE:
             return None
-        return dict(_entries(self._content(about.oid), len(about.oid) // 2))
+        entries = self._trees.get(about.oid)
+        if entries is None:
+            entries = dict(_entries(self._content(about.oid), len(about.oid) // 2))
+            if about.size <= _SMALL:
+                _keep(self._trees, _KEPT_TREES, {about.oid: entries})
+        return entries
 
     def stream(self, oid: str) -> Iterator[bytes]:
         """The content of an object in pieces, however large it is.
