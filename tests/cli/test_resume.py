@@ -213,7 +213,7 @@ def test_exhausted_rounds_are_continued_with_more_rounds(repo: Repo) -> None:
     result = repo.run("--max-rounds", "1")
     assert result.code == 7
     assert repo.ended == ("done", "max_rounds_exhausted")
-    assert "Stopped in round 1: max_rounds_exhausted. All 1 rounds are used" in result.out
+    assert "Stopped in round 1: max_rounds_exhausted. The only round is used" in result.out
     assert repo.run("--resume", "--max-rounds", "1").code == 7
     assert repo.names == ["worker/1/1", "reviewer/1/1"]
     assert repo.run("--resume", "--max-rounds", "2").code == 0
