@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_a_pipe_is_removed_and_what_was_there_is_back(local: Local, name: str) -
     assert (path.read_bytes() if path.exists() else None) == before
     assert local.git.text("status", "--porcelain") == ""
     assert local.git.text("rev-parse", "HEAD") == local.head
+
+
+def test_the_socket_with_which_git_watches_files_for_the_user_stays(local: Local) -> None:
+    path = local.root / ".git" / "fsmonitor--daemon.ipc"
+    with OwnRepository(local.root / ".git").kept():
+        os.mknod(path, stat.S_IFSOCK | 0o600)
+    assert path.is_socket()
+
+    path.unlink()
+    with pytest.raises(Tampered, match=path.name), OwnRepository(local.root / ".git").kept():
+        put_pipe(path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage\n", b"\0" * 5000])

@@ -23,6 +23,8 @@ _READ_FIRST = (
     *(".git/config.worktree", ".git/packed-refs", ".git/shallow", ".git/info/attributes"),
     *(".git/info/exclude", ".git/info/grafts", ".git/objects/info/alternates"),
 )
+_MONITOR = "fsmonitor--daemon.ipc"
+"""The socket of a program that git starts where a user has set `core.fsmonitor`."""
 _MAX_SEEN = 200_000
 LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
@@ -134,9 +136,10 @@ def _special_among(workspace: Path, names: Iterable[str], inner: list[str]) -> I
 
 
 def is_special(entry: "os.DirEntry[str] | Path") -> bool:
-    """Whether it, or what it links to, is neither a file nor a folder."""
+    """Whether it, or what it links to, is neither a file nor a folder, nor git's own socket."""
     try:
         mode = os.stat(entry).st_mode
     except OSError:  # a link that leads nowhere
         return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    is_own = entry.name == _MONITOR and stat.S_ISSOCK(mode)
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or is_own)
