@@ -8,41 +8,35 @@ Windows does not meet.
 from collections.abc import Iterator, Mapping, Sequence
 
 NEEDS: Mapping[str, Sequence[str]] = {
-    "rooms": ("test_benchmarks.py::test_the_start_of_each_room_of_this_machine_is_measured",),
+    "rooms": (
+        "test_benchmarks.py::test_the_start_of_each_room_of_this_machine_is_measured",
+        "test_security_page.py",
+    ),
+    "fork": ("cli",),
     "POSIX shell": (
         "adapters/loop_dir/test_event_command.py",
         "core/forge/test_take_over.py",
+        "test_release.py::test_the_printed_command_publishes_commit_and_tag_together",
     ),
     "script programs": (
         "actions/test_start.py",
         "adapters/agents",
-        "cli/test_agent_problems.py",
-        "cli/test_backends.py",
-        "cli/test_doctor.py",
-        "cli/test_two_rounds.py",
     ),
     "links and pipes": (
         "adapters/files",
-        "adapters/loop_dir/test_context_folder.py",
-        "adapters/loop_dir/test_loop_folder.py",
+        "adapters/loop_dir/test_context_folder.py::test_a_context_folder_that_is_a_link",
+        "adapters/loop_dir/test_context_folder.py::test_a_damaged_file_reads_as_empty",
         "adapters/loop_dir/test_mailbox.py",
         "adapters/loop_dir/test_run_record.py",
         "adapters/loop_dir/test_workspace_bus.py",
-        "cli/test_card.py",
-        "cli/test_commands.py",
-        "cli/test_dispatch_metrics.py",
-        "cli/test_index.py",
-        "cli/test_init_github.py",
-        "cli/test_newcomer.py",
-        "cli/test_refusals.py",
     ),
-    "signals": (
-        "adapters/loop_dir/test_file_store.py",
+    "free file names": (
+        "adapters/loop_dir/test_loop_folder.py::test_a_folder_with_the_characters_of_a_pattern",
+        "adapters/loop_dir/test_loop_folder.py::test_generated_files_are_hidden_and_what_is",
+    ),
+    "signals and limits": (
+        "adapters/loop_dir/test_file_store.py::test_a_disk_that_is_full",
         "adapters/loop_dir/test_write_ahead.py",
-        "cli/test_clean.py",
-        "cli/test_knowledge.py",
-        "cli/test_small_commands.py",
-        "contracts/test_github_refusals.py",
     ),
 }
 """By need: the tests that have it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def test_the_first_workflow_has_at_most_15_lines_and_fits_githubs_schema(tmp_pat
     path = tmp_path / "loop.yml"
     path.write_text(block, "utf-8")
     schema = "--builtin-schema", "vendor.github-workflows"
-    checker = Path(sys.executable).with_name("check-jsonschema")
+    checker = Path(sysconfig.get_path("scripts")) / "check-jsonschema"
     done = subprocess.run(
         [str(checker), *schema, str(path)], capture_output=True, text=True, timeout=60, check=False
     )

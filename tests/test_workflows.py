@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from loop_kit.settings import INPUTS, Settings
 from loop_kit.usecases.github_files import TRIGGER_LABEL, AgentChoice, Layout, files
 
 ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
+BIN = Path(sysconfig.get_path("scripts"))
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 SHIM = ROOT / "examples" / "loop-shim.yml"
 REUSABLE = ROOT / ".github" / "workflows" / "loop-reusable.yml"

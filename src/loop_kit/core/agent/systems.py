@@ -6,7 +6,7 @@ Difference = tuple[str, str]
 
 _EVERYWHERE = (
     ("sandbox", "none, so agents reach what you can; settings that need one are refused"),
-    ("left processes", "not found where they detach themselves from their agent on purpose"),
+    ("left processes", "not found if they detach themselves on purpose"),
 )
 
 DIFFERENCES: Mapping[str, Sequence[Difference]] = {
@@ -17,7 +17,8 @@ DIFFERENCES: Mapping[str, Sequence[Difference]] = {
         ("commands", "`verify` and `workspace-setup` are run by cmd, line by line"),
         (
             "tested",
-            "the fast tests without POSIX shell, script programs, links and pipes, signals",
+            "the fast tests without fork, POSIX shell, script programs, links and pipes,"
+            " free file names, signals and limits",
         ),
     ),
 }
