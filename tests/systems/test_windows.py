@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import stat
 import sys
 import time
@@ -17,6 +18,7 @@ from loop_kit.adapters.files import removal, replacing, times
 from loop_kit.adapters.loop_dir import loop_lock
 from loop_kit.adapters.process import programs
 from loop_kit.adapters.workspaces import space
+from loop_kit.cli import run
 from loop_kit.core.command_words import quoted, split_words
 from loop_kit.core.loop import bus
 from loop_kit.core.project import python_setup
@@ -171,6 +173,21 @@ def test_writers_of_a_folder_wait_for_one_another_where_folders_cannot_be_locked
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(8)))
     assert most == [1] * 8
+
+
+def test_a_closed_console_ends_a_run_as_an_interrupt_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = getattr(signal, "SIGBREAK", None) or signal.SIGUSR1
+    monkeypatch.setattr(signal, "SIGBREAK", sent, raising=False)
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        run.end_on_signals()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(sent)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_the_times_of_a_file_are_set_and_those_of_a_link_left(

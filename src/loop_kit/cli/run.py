@@ -148,9 +148,10 @@ def _run_here(settings: dict[str, Any], task: str, loop_dir: str, which: dict[st
 def end_on_signals() -> None:
     """Let every signal end a run as ^C does: the state is saved, and every agent is stopped.
 
-    Only the first counts: a second would interrupt stopping the agents.
+    Only the first counts: a second would interrupt stopping the agents. SIGBREAK is what Windows
+    sends when a console is closed.
     """
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     handled = [each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN]
 
