@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
     parser.add_argument("--python", type=Path, required=True, help="one that has matplotlib")
     parser.add_argument("--processes", type=int, help="all processors unless given")
-    parser.add_argument("--loops", type=int, default=400, help="of the mixture, for each policy")
+    parser.add_argument("--loops", type=int, default=2000, help="of the mixture, for each policy")
     options = parser.parse_args()
     with processors(options.processes) as pool:
         report = compute(Scale.of(options.loops), pool, _say)

@@ -17,6 +17,8 @@ from tests.simulation.traits import Population
 from tests.simulation.world import Change, Defect, place, poisson
 
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.rules.bar import last_fix
+from loop_kit.core.loop.rules.settings import Bar, Condition
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.ports import AgentExit, Assignment
 
@@ -346,18 +348,18 @@ class Review:
         bar = self.cast.state().limits.rules.bar
         if not bar.enabled:
             return False
-        conditions = bar.first_round if self.round == 1 else getattr(bar, _cell(defect, self.round))
+        conditions = bar.first_round if self.round == 1 else _cell(defect, self.round, bar)
         met = {"any", defect.severity, *(["criterion"] if defect.criterion else [])}
         return met.isdisjoint(conditions)
 
 
-def _cell(defect: Defect, round_: int) -> str:
-    """The row of the bar that it is judged by."""
+def _cell(defect: Defect, round_: int, bar: Bar) -> tuple[Condition, ...]:
+    """What it needs to block in this round, by where it is."""
     if defect.file == NOWHERE:
-        return "nowhere"
+        return bar.nowhere
     if not defect.origin:
-        return "pre_existing"
-    return "last_fix" if defect.origin == round_ else "older_work"
+        return bar.pre_existing
+    return last_fix(bar, round_) if defect.origin == round_ else bar.older_work
 
 
 def _answers(listed: Iterable[Mapping[str, Any]], action: str) -> list[dict[str, str]]:

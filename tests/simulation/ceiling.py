@@ -22,26 +22,27 @@ class Ceiling:
     """Of this many loops of each population, the seeds that can be approved rightly."""
 
     loops: int
-    reached: dict[tuple[str, int], int]
+    first: dict[tuple[str, int], int]
+    """The first round of each population and seed that could be approved, 0 for none."""
 
     def of(self, population: str, rounds: int) -> Estimate:
-        return share(self.reached[population, rounds], self.loops)
+        """Of the loops of one population."""
+        return self._share([n for (name, _), n in self.first.items() if name == population], rounds)
 
     def of_mixture(self, rounds: int) -> Estimate:
         """Over all populations: each has the same share."""
-        found = [hits for (_, most), hits in self.reached.items() if most == rounds]
-        return share(sum(found), self.loops * len(found))
+        return self._share([*self.first.values()], rounds)
+
+    def _share(self, first: list[int], rounds: int) -> Estimate:
+        return share(sum(0 < number <= rounds for number in first), len(first))
 
 
 def ceiling(populations: tuple[Population, ...], rounds: tuple[int, ...], loops: int) -> Ceiling:
-    """How many of the first `loops` seeds of each population can be approved within `rounds`."""
-    reached = dict.fromkeys(((each.name, n) for each in populations for n in rounds), 0)
-    for population in populations:
-        for seed in range(loops):
-            number = first_right_round(population, seed, max(rounds))
-            for most in rounds if number else ():
-                reached[population.name, most] += number <= most
-    return Ceiling(loops, reached)
+    """When the first `loops` seeds of each population can be approved, within `rounds`."""
+    most = max(rounds)
+    seeds = [(each, seed) for each in populations for seed in range(loops)]
+    first = {(each.name, seed): first_right_round(each, seed, most) for each, seed in seeds}
+    return Ceiling(loops, first)
 
 
 def first_right_round(population: Population, seed: int, rounds: int) -> int:

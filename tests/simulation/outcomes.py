@@ -28,6 +28,18 @@ class Outcomes:
         return share(sum(loop.is_right for loop in self.approvals), len(self.loops))
 
     @property
+    def clean_approvals(self) -> Estimate:
+        """The right approvals of which the reviewer left no recorded finding out."""
+        found = sum(loop.is_right and not loop.ignored for loop in self.approvals)
+        return share(found, len(self.loops))
+
+    @property
+    def kept(self) -> Estimate:
+        """Of the approvals, those that list findings for later."""
+        approvals = self.approvals
+        return share(sum(loop.kept > 0 for loop in approvals), len(approvals))
+
+    @property
     def false_approvals(self) -> Estimate:
         return share(sum(not loop.is_right for loop in self.approvals), len(self.loops))
 

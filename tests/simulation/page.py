@@ -11,8 +11,10 @@ from tests.simulation import traits
 from tests.simulation.calibration import TARGETS
 from tests.simulation.outcomes import Outcomes, of_population
 from tests.simulation.populations import FIELD, POPULATIONS
+from tests.simulation.reach import ceilings, fewest, kept, losses, lost_most
 from tests.simulation.report import QUICK, ROUNDS, Compared, Report
 from tests.simulation.statistics import Estimate, resampled
+from tests.simulation.tables import short, table
 from tests.simulation.toy import ToyOutcomes
 
 QUICK_BEGIN, QUICK_END = "<!-- quick -->", "<!-- end -->"
@@ -28,6 +30,10 @@ def write(page: Path, report: Report, quick: Compared) -> None:
         "calibration": calibration(report),
         "targets": targets(report),
         "ceiling": ceilings(report),
+        "fewest": fewest(report),
+        "kept": kept(report),
+        "losses": losses(report),
+        "lost_most": lost_most(report),
         "toy": toys(report),
         "behind": behind(_toy_rows(report)),
         **{f"policies_{n}": policies(report.policies[n]) for n in ROUNDS},
@@ -41,15 +47,9 @@ def write(page: Path, report: Report, quick: Compared) -> None:
         "quick": f"{QUICK_BEGIN}\n\n{quick_table(quick)}\n\n{QUICK_END}",
     }
     text = TEXT.read_text("utf-8")
-    for name, table in tables.items():
-        text = text.replace(f"{{{name}}}", table)
+    for name, part in tables.items():
+        text = text.replace(f"{{{name}}}", part)
     page.write_text(text, "utf-8")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown has it."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def calibration(report: Report) -> str:
@@ -141,21 +141,10 @@ def _reached(compared: Sequence[Outcomes], number: int) -> tuple[str, str, str, 
     before, after = compared[0], compared[number]
     return (
         f"{after.right_approvals.value / before.right_approvals.value:.2f} x",
-        f"{_short(after.hidden)} after {_short(before.hidden)}",
-        _short(after.wrong_stops),
+        f"{short(after.hidden)} after {short(before.hidden)}",
+        short(after.wrong_stops),
         f"{after.wasted_calls.value / before.wasted_calls.value:.2f} x",
     )
-
-
-def ceilings(report: Report) -> str:
-    """Right approvals beside the most that an omniscient policy could reach."""
-    rows = [
-        [population.name, *(cell for n in ROUNDS for cell in _under_ceiling(report, n, population))]
-        for population in POPULATIONS
-    ]
-    mixture = [cell for n in ROUNDS for cell in _under_ceiling(report, n)]
-    head = (f"{what}, {n} rounds" for n in ROUNDS for what in ("max-rounds", "ours", "ceiling"))
-    return table(("right approvals", *head), [*rows, ["all", *mixture]])
 
 
 def toys(report: Report) -> str:
@@ -202,13 +191,13 @@ _MEASURES: tuple[
 ] = (
     (
         "right approvals, max-rounds",
-        lambda toy: _short(toy[0].right_approvals),
-        lambda report, n: _short(report.policies[n][0].right_approvals),
+        lambda toy: short(toy[0].right_approvals),
+        lambda report, n: short(report.policies[n][0].right_approvals),
     ),
     (
         "right approvals, rules",
-        lambda toy: _short(toy[1].right_approvals),
-        lambda report, n: _short(report.policies[n][2].right_approvals),
+        lambda toy: short(toy[1].right_approvals),
+        lambda report, n: short(report.policies[n][2].right_approvals),
     ),
     (
         "right approvals, beside max-rounds",
@@ -227,8 +216,8 @@ _MEASURES: tuple[
     ),
     (
         "false stops",
-        lambda toy: _short(toy[1].wrong_stops),
-        lambda report, n: _short(report.policies[n][2].wrong_stops),
+        lambda toy: short(toy[1].wrong_stops),
+        lambda report, n: short(report.policies[n][2].wrong_stops),
     ),
     (
         "calls where nothing can succeed",
@@ -236,18 +225,6 @@ _MEASURES: tuple[
         lambda report, n: _ratio(*(report.policies[n][k].wasted_calls for k in (2, 0))),
     ),
 )
-
-
-def _under_ceiling(
-    report: Report, rounds: int, population: traits.Population | None = None
-) -> tuple[str, str, str]:
-    pair = _pair(report, rounds)
-    if population is None:
-        most = report.ceiling.of_mixture(rounds)
-    else:
-        most = report.ceiling.of(population.name, rounds)
-        pair = (of_population(pair[0], population.name), of_population(pair[1], population.name))
-    return _short(pair[0].right_approvals), _short(pair[1].right_approvals), _short(most)
 
 
 def targets(report: Report) -> str:
@@ -279,15 +256,20 @@ def _half_again(report: Report, rounds: int) -> tuple[bool, str]:
     return _verdict(f"{after / before:.2f} x", after >= 1.5 * before)
 
 
+def _half_again_clean(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = (each.clean_approvals.value for each in _pair(report, rounds))
+    return _verdict(f"{after / before:.2f} x", after >= 1.5 * before)
+
+
 def _not_higher(report: Report, rounds: int) -> tuple[bool, str]:
     before, after = (each.hidden for each in _pair(report, rounds))
-    text = f"{_short(after)} after {_short(before)}"
+    text = f"{short(after)} after {short(before)}"
     return _verdict(text, after.low <= before.value)
 
 
 def _false_stops(report: Report, rounds: int) -> tuple[bool, str]:
     found = _pair(report, rounds)[1].wrong_stops
-    return _verdict(_short(found), found.value < 0.02)
+    return _verdict(short(found), found.value < 0.02)
 
 
 def _calls(report: Report, rounds: int) -> tuple[bool, str]:
@@ -297,27 +279,24 @@ def _calls(report: Report, rounds: int) -> tuple[bool, str]:
 
 def _half_of_all_hidden(report: Report, rounds: int) -> tuple[bool, str]:
     before, after = (report.policies[rounds][n].hidden for n in (0, 3))
-    return _verdict(f"{_short(after)} after {_short(before)}", after.value <= before.value / 2)
+    return _verdict(f"{short(after)} after {short(before)}", after.value <= before.value / 2)
 
 
 def _half_hidden(report: Report, rounds: int) -> tuple[bool, str]:
     before, after = (report.policies[rounds][n].audited for n in (0, 3))
-    return _verdict(f"{_short(after)} after {_short(before)}", after.value <= before.value / 2)
+    return _verdict(f"{short(after)} after {short(before)}", after.value <= before.value / 2)
 
 
 _TARGETS = (
     ("no approval with a recorded open finding", _no_open),
     ("right approvals at least 1.5 x", _half_again),
+    ("right approvals that leave no recorded finding open at least 1.5 x", _half_again_clean),
     ("approvals that hide a blocker not more frequent", _not_higher),
     ("at most half as frequent with a second reviewer", _half_of_all_hidden),
     ("such that a careful review finds at most half with a second reviewer", _half_hidden),
     ("false stops under 2 % of all loops", _false_stops),
     ("calls on loops that cannot succeed at most 0.5 x", _calls),
 )
-
-
-def _short(share: Estimate) -> str:
-    return f"{100 * share.value:.1f} %"
 
 
 def sweep(report: Report) -> str:

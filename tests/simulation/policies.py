@@ -61,6 +61,14 @@ def with_second(rounds: int) -> Policy:
     return replace(policy, name="ours, second reviewer", limits=asked)
 
 
+def with_careful_second(rounds: int) -> Policy:
+    """With a second reviewer, and whatever it finds on lines of the first work blocks."""
+    policy = with_second(rounds)
+    rules = changed({"bar": {"older_work": ("any",)}})
+    asked = policy.limits.model_copy(update={"rules": rules})
+    return replace(policy, name="the same, `older_work: [any]`", limits=asked)
+
+
 def unprompted(rounds: int) -> Policy:
     """The default rules, with the prompts of agent-task-runner."""
     return replace(ours(rounds), name="without our prompts", prompted=False)

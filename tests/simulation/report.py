@@ -18,6 +18,7 @@ from tests.simulation.policies import (
     ours,
     unprompted,
     unverified,
+    with_careful_second,
     with_second,
     without,
 )
@@ -28,6 +29,9 @@ from tests.simulation.traits import Population
 
 ROUNDS = (3, 10)
 """Of the action by default, and more than the field finds useful."""
+
+EARLIEST = (2, 4)
+"""The first review that can say that a fix failed, and the first after which our rules stop."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Scale:
     @classmethod
     def of(cls, loops: int) -> Scale:
         """The parts by the loops that each policy is compared on."""
-        return cls(loops, loops + loops // 2, loops // 2, loops // 5)
+        return cls(loops, 3 * loops // 10, loops // 10, loops // 40)
 
 
 QUICK = 20
@@ -63,6 +67,8 @@ class Report:
     settings: Compared
     """Max-rounds alone, the defaults, and each other setting, on the same loops."""
     ceiling: Ceiling
+    fewest: Mapping[int, Outcomes]
+    """Loops that may be ones that cannot succeed, ended after so many rounds."""
     toy: Mapping[int, tuple[ToyOutcomes, ...]]
     """Max-rounds alone, the rules, and the rules with a second reviewer, by the most rounds."""
 
@@ -124,6 +130,7 @@ ASSUMPTIONS = (
 
 BLOCKING = ("high", "criterion")
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "`bar.late_fix: [any]`": {"bar": {"late_fix": ("any",)}},
     "`bar.last_fix: [high, criterion]`": {"bar": {"last_fix": BLOCKING}},
     "`bar.first_round` and `bar.last_fix: [high, criterion]`": {
         "bar": {"last_fix": BLOCKING, "first_round": BLOCKING}
@@ -137,6 +144,10 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "`bar.nowhere: [any]`": {"bar": {"nowhere": ("any",)}},
     "`stalled.rounds: 3`": {"stalled": {"rounds": 3}},
     "`contested.upheld: 3`": {"contested": {"upheld": 3}},
+    "`stalled.rounds: 3` and `contested.upheld: 3`": {
+        "stalled": {"rounds": 3},
+        "contested": {"upheld": 3},
+    },
     "`oscillation.rounds: 0`": {"oscillation": {"rounds": 0}},
     "`oscillation.rounds: 1`": {"oscillation": {"rounds": 1}},
     "`diff_growth.limit: 2`": {"diff_growth": {"limit": 2}},
@@ -148,7 +159,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 def compared(rounds: int) -> tuple[Policy, ...]:
     """The policies of the page; the third is the default."""
     alone = (max_rounds(rounds), on_word(rounds), ours(rounds))
-    return (*alone, with_second(rounds), unprompted(rounds))
+    return (*alone, with_second(rounds), with_careful_second(rounds), unprompted(rounds))
 
 
 def changed_policies(rounds: int) -> Iterator[Policy]:
@@ -198,9 +209,12 @@ def compute(scale: Scale, pool: Executor | None, say: Callable[[str], None]) -> 
         before, after = (mixture(each, scale.sweep, people) for each in (max_rounds(10), ours(10)))
         sweep.append((assumption, before, after))
     say("the ceiling")
-    most = ceiling(POPULATIONS, ROUNDS, scale.policies)
-    toys = {n: toy(n, scale.policies) for n in ROUNDS}
-    return Report(scale, tuple(field), policies, ablation, tuple(sweep), settings, most, toys)
+    most = ceiling(POPULATIONS, ROUNDS, scale.policies // 5)
+    hopeless = [each for each in POPULATIONS if each.worker.hopeless or each.satisfied_once]
+    fewest = {n: mixture(ours(n), scale.policies, hopeless) for n in EARLIEST}
+    toys = {n: toy(n, scale.policies // 5) for n in ROUNDS}
+    parts = (policies, ablation, tuple(sweep), settings, most, fewest, toys)
+    return Report(scale, tuple(field), *parts)
 
 
 def toy(rounds: int, loops: int) -> tuple[ToyOutcomes, ...]:

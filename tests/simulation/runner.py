@@ -14,13 +14,14 @@ from tests.fakes import (
     ScriptedFakeAgent,
 )
 from tests.simulation.agents import Cast, Review
+from tests.simulation.losses import event
 from tests.simulation.ports import QuickRepository, QuickStore, Silence, StoppedClock, Tests
 from tests.simulation.traits import Population
 from tests.simulation.world import Change, Dice
 
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.entering import Start
-from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.findings import later_findings, open_findings
 from loop_kit.core.loop.state import Limits, LoopState, Outcome, Role
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
@@ -69,6 +70,11 @@ class Result:
     """Lines added, beside those of the first work."""
     ignored: int
     """Open findings at the approved head, of which the review did not say that they are fixed."""
+    seed: int = 0
+    kept: int = 0
+    """Findings that its approval lists for later."""
+    lost_by: str = ""
+    """What kept it from a right approval."""
     false_stop: bool = False
     """Whether a rule stopped it that without that rule would have been rightly approved in time."""
     reported: tuple[tuple[int, int, bool], ...] = field(default=(), compare=False)
@@ -102,6 +108,9 @@ def run(population: Population, policy: Policy, seed: int) -> Result:
         cannot=cannot_succeed(population, seed),
         growth=sum(change.lines) / max(1, change.lines[0]) if change.lines else 1,
         ignored=(len(open_findings(state.findings)) + len(cast.undisposed)) if approved else 0,
+        seed=seed,
+        kept=len(later_findings(state.findings)) if approved else 0,
+        lost_by=event(state, cast),
         reported=tuple(cast.reported),
         reviews=tuple(cast.carried),
     )

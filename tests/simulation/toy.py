@@ -16,6 +16,8 @@ from tests.simulation.world import geometric, poisson
 
 STUCK = 3
 """Attempts after which a finding is stalled: two, and one in a fresh conversation."""
+LATE = 3
+"""The round from which on only what is severe or unmet blocks, also on lines of the last fix."""
 TOGGLES = 2
 """Fixes running that take back the one before: the oscillation."""
 
@@ -157,7 +159,8 @@ class _Toy:
         return [bug for bug in listed if self._blocks(bug, number)]
 
     def _blocks(self, bug: Bug, number: int) -> bool:
-        above = number == 1 or bug.origin == number or bug.high or bug.criterion
+        is_first_fix = bug.origin == number < LATE
+        above = number == 1 or is_first_fix or bug.high or bug.criterion
         return above or not self.policy.rules
 
     def _is_hopeless(self) -> bool:

@@ -93,9 +93,29 @@ def test_later_a_new_finding_on_an_old_line_is_kept_for_later_and_says_why(prove
     assert why == f"new in round 3, {LATER[provenance]}, severity medium"
 
 
-@pytest.mark.parametrize("provenance", ["fix-of-round-3", "", "rubbish"])
-def test_on_the_last_fix_or_where_the_origin_is_unknown_it_blocks(provenance: str) -> None:
-    assert why_below(ISSUE, provenance, 3, Bar(), "strict") == ""
+@pytest.mark.parametrize("provenance", ["fix-of-round-2", "", "rubbish"])
+def test_on_the_first_fix_or_where_the_origin_is_unknown_it_blocks(provenance: str) -> None:
+    assert why_below(ISSUE, provenance, 2, Bar(), "strict") == ""
+
+
+def test_on_a_later_fix_only_what_is_severe_or_unmet_blocks_unless_it_is_set_otherwise() -> None:
+    def why(bar: Bar, round_: int = 3, **words: str) -> str:
+        issue = ISSUE.model_copy(update=words)
+        return why_below(issue, f"fix-of-round-{round_}", round_, bar, "strict")
+
+    assert why(Bar()) == "new in round 3, on a line of the last fix, severity medium"
+    assert why(Bar(), severity="high") == ""
+    assert why(Bar(), criterion="C1") == ""
+    assert why(Bar(late_fix=("any",))) == ""
+    assert why(Bar(late_from=4)) == ""
+    assert why(Bar(late_from=4), 4) == "new in round 4, on a line of the last fix, severity medium"
+    assert why_below(ISSUE, "", 3, Bar(), "strict") == ""
+
+
+def test_on_a_later_fix_what_a_reviewer_says_without_a_scenario_blocks_in_lenient_mode() -> None:
+    bare = ISSUE.model_copy(update={"scenario": ""})
+    assert why_below(bare, "fix-of-round-3", 3, Bar(), "lenient") == ""
+    assert why_below(ISSUE, "fix-of-round-3", 3, Bar(), "lenient") != ""
 
 
 @pytest.mark.parametrize(

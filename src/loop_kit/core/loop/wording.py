@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loop_kit.core.loop.findings import Finding
-from loop_kit.core.loop.rules.bar import asks_for_scenario
+from loop_kit.core.loop.rules.bar import asks_for_scenario, last_fix
 from loop_kit.core.loop.rules.settings import Bar
 from loop_kit.core.loop.state import LoopState
 from loop_kit.core.text.numbers import counted
@@ -82,12 +82,15 @@ def bar_words(state: LoopState) -> list[str]:
         needs = " It needs a `scenario` or a `criterion`." if asks else ""
         return [f"In this first round {_conditions(bar.first_round)} blocks.{needs}"]
     needs = "has a `scenario` or a `criterion` and is" if asks else "is"
-    return [f"A new finding blocks in this round only if it {needs} one of these:", *_cells(bar)]
+    return [
+        f"A new finding blocks in this round only if it {needs} one of these:",
+        *_cells(bar, state.round),
+    ]
 
 
-def _cells(bar: Bar) -> list[str]:
+def _cells(bar: Bar, round_: int) -> list[str]:
     places = (
-        ("on a line of the last fix", bar.last_fix),
+        ("on a line of the last fix", last_fix(bar, round_)),
         ("on a line of earlier work of this loop", bar.older_work),
         ("on a line that was there before this loop", bar.pre_existing),
         ("at no line of the reviewed code", bar.nowhere),

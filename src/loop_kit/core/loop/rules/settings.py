@@ -24,14 +24,16 @@ class Bar(ExtensibleRecord):
     """Which new findings block, by where they are; one that meets no condition is for later.
 
     `scenario` says when it needs a `scenario` or a `criterion` besides: with strict evidence, ...
-    With `asks_again`, a reviewer that requires changes of which none blocks is asked once more in
-    the same round.
+    From round `late_from` on, `late_fix` judges the lines of the last fix. With `asks_again`, a
+    reviewer that requires changes of which none blocks is asked once more in the same round.
     """
 
     enabled: bool = True
     scenario: Literal["strict", "always", "never"] = "strict"
     first_round: tuple[Condition, ...] = ("any",)
     last_fix: tuple[Condition, ...] = ("any",)
+    late_fix: tuple[Condition, ...] = ("high", "criterion")
+    late_from: Annotated[int, Field(ge=2)] = 3
     older_work: tuple[Condition, ...] = ("high", "criterion")
     pre_existing: tuple[Condition, ...] = ("criterion",)
     nowhere: tuple[Condition, ...] = ("high", "criterion")
