@@ -62,7 +62,8 @@ def test_a_second_run_of_a_task_keeps_the_archive_of_the_first(hosted: Hosted) -
         )
         store.sync()
     listed = hosted.bare.git("ls-tree", "-r", "--name-only", "loop/T-001/state").split()
-    runs = [f"archive/T-001/runs/{at}{more}/r1_a.json" for more in ("", "-2")]
+    folder = "archive/T-001/runs/2030-01-01T00-00-00Z"
+    runs = [f"{folder}{more}/r1_a.json" for more in ("", "-2")]
     assert set(listed) == {"archive/T-001/r1_a.json", *runs, "state.json"}
     kept = [hosted.bare.git("show", f"loop/T-001/state:{name}").strip() for name in runs]
     assert kept == ["1", "2"]
