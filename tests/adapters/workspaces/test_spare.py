@@ -8,6 +8,8 @@ import mmap
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +28,7 @@ from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.adapters.workspaces.workplace import Workplace
-from loop_kit.adapters.workspaces.writes import has_mounts
+from loop_kit.adapters.workspaces.writes import has_mounts, reports_overlays
 
 FILES = {
     "src/a.py": "a\n",
@@ -295,6 +297,51 @@ def test_a_file_whose_earlier_self_ends_now_is_written_again(local: Local, folde
     other.unlink()
     assert used.reopen(used.sha)
     used.require_like_new(used.sha, before)
+
+
+SEND_TO_NOBODY = """
+import mmap, socket, sys
+with open(sys.argv[1], "r+b") as stream, mmap.mmap(stream.fileno(), 2) as memory:
+    memory[:1] = b"z"
+    one, other = socket.socketpair()
+    socket.send_fds(one, [b"x"], [stream.fileno(), one.fileno(), other.fileno()])
+"""
+
+
+@pytest.mark.parametrize("in_files", [True, False])
+def test_a_file_that_only_a_message_to_nobody_holds_open_is_written_again(
+    local: Local, folder: Path, in_files: bool
+) -> None:
+    used = Used(local, folder / "scratch", in_files=in_files)
+    subprocess.run([sys.executable, "-c", SEND_TO_NOBODY, used.path / "src/a.py"], check=True)
+    assert used.reopen(used.sha)
+    used.require_like_new(used.sha, used.before)
+
+
+def test_an_empty_folder_that_was_removed_and_made_again_is_looked_at(used: Used) -> None:
+    empty = used.path / "src" / "empty"
+    empty.mkdir()
+    used.spare.note(used.path, used.sha, None)
+    empty.rmdir()
+    empty.mkdir()
+    (empty / "new").write_text("x\n")
+    assert used.reopen(used.sha)
+    assert not (empty / "new").exists()
+    empty.mkdir(exist_ok=True)
+    (empty / "new").write_text("x\n")
+    assert used.reopen(used.sha)
+    assert not (empty / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("release", "reports"),
+    [("6.18.44-x\n", True), ("6.5.0-1025-azure", True), ("7.0.1", True)]
+    + [(old, False) for old in ("6.1.0-18-amd64", "5.15.0", "4.19", "", "x.y")],
+)
+def test_files_are_watched_where_a_write_through_an_overlay_is_reported(
+    release: str, reports: bool
+) -> None:
+    assert reports_overlays(release) is reports
 
 
 def test_nothing_is_removed_through_a_link_that_a_commit_puts_in_place_of_a_folder(

@@ -8,7 +8,8 @@ no later than the end of the program.
 A watched folder reports that of the files in it, unless it is done through a link elsewhere. A
 watched file reports whatever is done to it by any name: a write, a link, another mode; and a folder
 which names come and go. So where all files and folders are watched, nothing was done to those that
-reported nothing. Not every system that knows inotify reports so much: that is tried first.
+reported nothing. Not every system that knows inotify reports so much: that is tried first. What a
+program writes through an overlay that it has mounted is reported since Linux 6.5.
 """
 
 import os
@@ -30,6 +31,8 @@ _EVENT = struct.Struct("iIII")
 _BUFFER = 1 << 16
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 _MOUNTS = Path("/proc/self/mountinfo")
+_RELEASE = Path("/proc/sys/kernel/osrelease")
+_REPORTS_OVERLAYS = (6, 5)
 
 
 @frozen
@@ -108,7 +111,7 @@ class Writes:
             if mask & _ENDED:
                 del self._names[number]
                 files.pop(number, None)
-                folders.add(parent(watched))
+                folders |= {parent(watched), *((watched,) if watched.endswith("/") else ())}
             elif watched and not watched.endswith("/"):
                 files[number] = watched
             elif mask & _CLOSED_AFTER_WRITING:
@@ -166,6 +169,8 @@ def require_reports(folder: Path) -> None:
     Raises:
         OSError: it is not.
     """
+    if not reports_overlays(_RELEASE.read_text("ascii")):
+        raise OSError("what is written through an overlay is not reported")
     trial = make_room(folder)
     try:
         for name in ("", "one", "two"):
@@ -180,3 +185,13 @@ def require_reports(folder: Path) -> None:
                 raise OSError(f"not every write is reported at {folder}")
     finally:
         remove(trial)
+
+
+def reports_overlays(release: str) -> bool:
+    """Whether a kernel of that release reports what is written through an overlay of a folder."""
+    parts = release.split(".")[:2]
+    return (
+        len(parts) > 1
+        and all(map(str.isdecimal, parts))
+        and tuple(map(int, parts)) >= _REPORTS_OVERLAYS
+    )
