@@ -29,6 +29,7 @@ NEEDS: Mapping[str, Sequence[str]] = {
         "adapters/loop_dir/test_mailbox.py",
         "adapters/loop_dir/test_run_record.py",
         "adapters/loop_dir/test_workspace_bus.py",
+        "systems/test_windows.py::test_the_times_of_a_file",
     ),
     "free file names": (
         "adapters/loop_dir/test_loop_folder.py::test_a_folder_with_the_characters_of_a_pattern",

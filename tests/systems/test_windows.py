@@ -160,7 +160,8 @@ def test_writers_of_a_folder_wait_for_one_another_where_folders_cannot_be_locked
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_windows(monkeypatch, loop_lock)
-    monkeypatch.setitem(sys.modules, "msvcrt", lacking.locks())
+    if sys.platform != "win32":
+        monkeypatch.setitem(sys.modules, "msvcrt", lacking.locks())
     inside, most = [], []
 
     def write(number: int) -> None:
@@ -205,5 +206,6 @@ def test_what_cannot_be_removed_is_removed_by_a_command_of_that_system(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on_windows(monkeypatch, space)
-    _, remedy = space.not_removed([Path("/a b/DEMO-1")])
-    assert 'rmdir /s /q "/a b/DEMO-1"' in remedy
+    folder = Path("/a b/DEMO-1")
+    _, remedy = space.not_removed([folder])
+    assert f'rmdir /s /q "{folder}"' in remedy

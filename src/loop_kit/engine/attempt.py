@@ -159,7 +159,7 @@ class Dispatcher:
 
     def _cleaner(self, workspace: Workspace, delivery: Delivery) -> Callable[[str], str]:
         """Takes secrets out of a text, and makes paths of the workspace relative."""
-        self._folders = (workspace.path.as_posix(), delivery.folder.as_posix())
+        self._folders = (str(workspace.path), str(delivery.folder))
         return lambda text: without_folders(self._options.redact(text), self._folders)
 
     def _with_backend(self, role: Role, ended: AgentExit) -> AgentExit:

@@ -83,7 +83,7 @@ class WorkspaceSetup:
             CommandResult(
                 command=command,
                 exit_code=code,
-                tail=without_folders(redact(output.text), (workspace.as_posix(),)),
+                tail=without_folders(redact(output.text), (str(workspace),)),
                 seconds=round(time.monotonic() - began, 3),
             ),
         )

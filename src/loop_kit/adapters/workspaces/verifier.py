@@ -77,7 +77,7 @@ class CloneVerifier:
         with self._kept():
             ended = run_shell(command, path, env, tail, timeout, self._box)
         log(b"")
-        text = without_folders(tail.text, (path.as_posix(),))
+        text = without_folders(tail.text, (str(path),))
         if ended.timed_out:
             text += f"\n[timed out after {timeout:.0f} s (--verify-timeout)]"
         if ended.exit_code:
