@@ -3,7 +3,9 @@
 Git waits for ever for a pipe's other end, and reads a device without one. It opens whatever is in a
 `.git` folder, one inside the work tree included, and the files in each folder that say what git
 ignores and how it treats paths. In a workspace an agent's programs have ended when this is looked
-for, so nobody uses such a pipe any more. Other names are left alone: git looks at their kind.
+for, so nobody uses such a pipe any more. Other names are left alone: git looks at their kind. What
+leads git from there to a folder outside the workspace's own `.git` is removed, too: a pipe could be
+anywhere in that.
 
 In a user's work tree nothing is removed. What is usually there is looked at before each command of
 git; all of it, within bounds, when a command did not end.
@@ -26,6 +28,8 @@ _READ_FIRST = (
 _MONITOR = "fsmonitor--daemon.ipc"
 """The socket of a program that git starts where a user has set `core.fsmonitor`."""
 _MAX_SEEN = 200_000
+_POINTERS = frozenset({".git", "commondir"})
+"""Files that name the folder where git goes on reading."""
 LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
 
@@ -38,7 +42,7 @@ def remove_special_files(workspace: Path, strange: Iterable[str] | None = None) 
     """
     inner: list[str] = []
     if strange is None:
-        found = _special(workspace, inner=inner)
+        found = _special(workspace, inner=inner, workspace=workspace)
     else:
         found = _special_among(workspace, strange, inner)
     for path in list(found):
@@ -96,8 +100,12 @@ def _special(
     is_git: bool = False,
     most: int | None = None,
     inner: list[str] | None = None,
+    workspace: Path | None = None,
 ) -> Iterator[Path]:
-    """What git would wait for below a folder; `inner` gets the entries called `.git`."""
+    """What git would wait for below a folder; `inner` gets the entries called `.git`.
+
+    In a `workspace` also what leads git elsewhere.
+    """
     waiting, seen = [(str(folder), is_git)], 0
     while waiting and (most is None or seen < most):
         name, inside = waiting.pop()
@@ -110,6 +118,8 @@ def _special(
         seen += len(found)
         if inner is not None:
             inner += [entry.path for entry in found if entry.name == ".git"]
+        if workspace is not None:
+            yield from _leading_away(workspace, found, inside=inside)
         for entry in [each for each in found if not each.is_file(follow_symlinks=False)]:
             if entry.is_dir(follow_symlinks=False):
                 if len(entry.path) > LONGEST:
@@ -121,18 +131,50 @@ def _special(
 
 
 def _special_among(workspace: Path, names: Iterable[str], inner: list[str]) -> Iterator[Path]:
-    yield from _special(workspace / ".git", is_git=True)
+    yield from _special(workspace / ".git", is_git=True, workspace=workspace)
     for name in names:
         path, inside = workspace / name, ".git" in name.split("/")
         if path.name == ".git":
             inner.append(str(path))
         if path.is_symlink() or not path.is_dir():
-            if (inside or path.name in READ_BY_GIT) and is_special(path):
+            leads_away = _leads_away(workspace, str(path), inside=inside)
+            if leads_away or ((inside or path.name in READ_BY_GIT) and is_special(path)):
                 yield path
         elif len(str(path)) > LONGEST:
             yield path
         else:
-            yield from _special(path, is_git=inside, inner=inner)
+            yield from _special(path, is_git=inside, inner=inner, workspace=workspace)
+
+
+def _leading_away(
+    workspace: Path, entries: Iterable["os.DirEntry[str]"], *, inside: bool
+) -> Iterator[Path]:
+    for entry in entries:
+        may_lead = entry.name in _POINTERS or (inside and entry.is_symlink())
+        if may_lead and _leads_away(workspace, entry.path, inside=inside):
+            yield Path(entry.path)
+
+
+def _leads_away(workspace: Path, path: str, *, inside: bool) -> bool:
+    """Whether git would go on from a link, or a file, to a folder that is not in its `.git`."""
+    folder, name = os.path.split(path)
+    if not (inside or name == ".git"):
+        return False
+    try:
+        if os.path.islink(path):
+            if not os.path.isdir(path):
+                return False
+            target = path
+        elif name in _POINTERS and stat.S_ISREG(os.lstat(path).st_mode):
+            with open(path, "rb") as stream:
+                named = stream.read(LONGEST).removeprefix(b"gitdir:").strip()
+            target = os.path.join(folder, os.fsdecode(named.replace(b"\0", b"")))
+        else:
+            return False
+    except OSError:  # may not be read, by git neither
+        return False
+    own = os.path.realpath(workspace / ".git")
+    return os.path.commonpath((own, os.path.realpath(target))) != own
 
 
 def is_special(entry: "os.DirEntry[str] | Path") -> bool:
