@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import shutil
@@ -150,6 +151,37 @@ def test_what_a_worker_leaves_uncommitted_is_seen_however_it_was_written(lasting
     assert head != lasting.sha
     lasting.workspace.close()
     assert (lasting.open(head).path / "src" / "b.py").read_bytes() == b"z\n"
+
+
+def hide(path: Path, index: Path, git: Git) -> None:
+    """Change a file, and let an index of ours call it unchanged."""
+    env = {"GIT_INDEX_FILE": str(index), "GIT_DIR": str(git.directory / ".git")}
+    (path / "src" / "b.py").write_text("z\n")
+    os.utime(path / "src" / "b.py", (1, 1))
+    before = git.text("rev-parse", "HEAD:src/b.py")
+    inside = git.at(path)
+    inside.run("update-index", "src/b.py", env={**env, "GIT_WORK_TREE": str(path)})
+    blob = inside.text("hash-object", "src/b.py", env=env)
+    content = index.read_bytes()[:-20].replace(bytes.fromhex(blob), bytes.fromhex(before))
+    index.write_bytes(content + hashlib.sha1(content).digest())
+
+
+@pytest.mark.parametrize("when", ["before", "after", "parked"])
+def test_an_index_that_calls_a_changed_file_unchanged_is_not_believed(
+    lasting: Lasting, local: Local, when: str
+) -> None:
+    path = lasting.path
+    if when == "before":
+        hide(path, path.with_name("workspace.index"), local.git)
+    head = lasting.workspace.collect("Leftovers").head
+    assert (head != lasting.sha) is (when == "before")
+    if when == "after":
+        hide(path, path.with_name("workspace.index"), local.git)
+    lasting.workspace.close()
+    if when == "parked":
+        hide(path.with_name("worker"), path.with_name("worker.index"), local.git)
+    found = (lasting.open(head).path / "src" / "b.py").read_text()
+    assert found == ("z\n" if when == "before" else "b\n")
 
 
 def test_a_pipe_that_git_would_wait_for_is_removed(lasting: Lasting) -> None:

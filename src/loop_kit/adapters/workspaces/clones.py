@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.git.command import Identity
 from loop_kit.adapters.git.merging import Preview, preview_merge
 from loop_kit.adapters.git.rewriting import Rewriter
-from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
+from loop_kit.adapters.workspaces.cloner import Cloner, copy_index, digest_of
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.merge_in_progress import (
@@ -90,6 +91,7 @@ class CloneWorkspace:
         self._incoming = incoming_ref(path)
         self._index = path.with_name(f"{path.name}.index")
         copy_index(path / ".git" / "index", self._index)
+        self._note_index()
         self._fingerprints = Fingerprints(
             *(cloner.git, cloner.git_dir, path, self._index), inventory
         )
@@ -136,7 +138,11 @@ class CloneWorkspace:
         merge = None if commits_itself else self._merge_in_progress()
         staged_on = merge.tree if merge else head
         how = {"takes_all": not commits_itself, "merges": self._merge is not None}
-        staged = uncommitted.stage(staged_on, self._start, self.unresolved, **how)
+        self._require_own_index()
+        try:
+            staged = uncommitted.stage(staged_on, self._start, self.unresolved, **how)
+        finally:
+            self._note_index()
         self.unresolved = staged.unresolved
         found = staged.leftovers
         excess = leftovers.explain_excess(found, self._limit)
@@ -158,6 +164,7 @@ class CloneWorkspace:
             base = self._index_at = rewriter.add(tree, message, (base,))
         elif staged.is_clean:
             self._index_at, self._is_clean = head, True
+        self._note_index()
         return Collected(base, own, notes, unfinished)
 
     def _note(self) -> None:
@@ -166,6 +173,18 @@ class CloneWorkspace:
         if self._lasting is not None:
             with contextlib.suppress(OSError):
                 self._lasting.renew(self.path)
+
+    def _note_index(self) -> None:
+        self._index_digest = digest_of(self._index) if self._index.is_file() else b""
+
+    def _require_own_index(self) -> None:
+        """Do without an index that others wrote to: it could call files unchanged that differ."""
+        try:
+            is_own = digest_of(self._index) == self._index_digest
+        except OSError:
+            is_own = False
+        if not is_own:
+            remove(self._index)
 
     def _take_over(self, commit: str) -> str:
         """Take a commit of the clone over into the loop's repository; its id."""
@@ -235,6 +254,7 @@ class CloneWorkspace:
     def close(self) -> None:
         """Remove the clone, or keep the worker's files."""
         self._cloner.restore_steering()
+        self._require_own_index()
         self._release(self._index_at, is_clean=self._is_clean)
 
     def _check_git_folder(self) -> None:

@@ -162,8 +162,11 @@ class Workplace:
             index.replace(_index(self.path))
             inner = self._remove_special_files()
             is_same = self._is_as_collected()
-            self.cloner.write_git_folder(self.path, sha, tree, index=_index(self.path))
-            is_known = self._left == (tree or sha, digest_of(_index(self.path)))
+            at, digest = self._left
+            is_foreign = bool(digest) and digest != digest_of(_index(self.path))
+            known = None if is_foreign else _index(self.path)
+            self.cloner.write_git_folder(self.path, sha, tree, index=known)
+            is_known = not is_foreign and bool(digest) and at == (tree or sha)
             if not (is_known and self._remove_untracked(inner, is_same=is_same)):
                 self.cloner.check_out(self.path, tree or sha)
                 self._remove_untracked(inner)
