@@ -8,6 +8,7 @@ import pytest
 from tests.adapters.conftest import Local
 
 from loop_kit.adapters.git.repository import GitRepository
+from loop_kit.errors import GitFailed
 
 MIB = 1024 * 1024
 
@@ -104,3 +105,25 @@ def test_files_in_very_many_folders_are_found_too(local: Local, repository: GitR
     head = local.commit(dict.fromkeys(names, "x\n"))
     assert repository.matching_files(head, ["d*/*.py"], 200) == tuple(names)
     assert repository.read_many(head, names) == dict.fromkeys(names, b"x\n")
+
+
+def test_files_are_listed_in_gits_order_and_once_where_folders_overlap(
+    local: Local, repository: GitRepository
+) -> None:
+    names = ("a-b/x.py", "a/b/c/d.py", "a/b/e.py", "a/é\nb.py", "a.py", "sub/a.py")
+    head = local.commit(dict.fromkeys(names, "x\n"))
+    found = repository.matching_files(head, ["a/b/c/*", "a/b/", "/a.py", "/nowhere/x/*"], 10)
+    assert found == ("a.py", "a/b/c/d.py", "a/b/e.py")
+    listed = local.git.run("ls-tree", "-r", "--name-only", "-z", head).out.decode().split("\0")
+    assert list(repository.matching_files(head, ["*"], 100)) == listed[:-1]
+    assert repository.matching_files(head, ["a.py", "!sub/a.py"], 10) == ("a.py",)
+
+
+def test_a_tree_that_is_not_here_is_left_to_git_which_says_so(
+    local: Local, repository: GitRepository
+) -> None:
+    head = local.commit({"deep/er/x.py": "x\n"})
+    tree = local.git.text("rev-parse", f"{head}:deep/er")
+    (local.root / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(GitFailed):
+        repository.matching_files(head, ["x.py"], 10)

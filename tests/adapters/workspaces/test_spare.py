@@ -22,11 +22,13 @@ from tests.adapters.workspaces.test_clones import agent_git
 
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.workspaces import spare
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.spare import Spare
+from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.adapters.workspaces.writes import has_mounts, reports_overlays
 
@@ -316,6 +318,33 @@ def test_a_file_that_only_a_message_to_nobody_holds_open_is_written_again(
     subprocess.run([sys.executable, "-c", SEND_TO_NOBODY, used.path / "src/a.py"], check=True)
     assert used.reopen(used.sha)
     used.require_like_new(used.sha, used.before)
+
+
+def test_what_nobody_holds_is_closed_from_the_end_of_an_agent_on_unless_another_begins(
+    used: Used, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Closing] = []
+
+    class Counted(Closing):
+        def __init__(self) -> None:
+            super().__init__()
+            begun.append(self)
+
+    monkeypatch.setattr(spare, "Closing", Counted)
+    after_use = 1
+    assert used.reopen(used.sha, lambda _: used.spare.work_ended())
+    assert len(begun) == after_use + 1
+    begun.clear()
+
+    def two_agents(_: Path) -> None:
+        used.spare.work_ended()
+        used.spare.work_begins()
+
+    assert used.reopen(used.sha, two_agents)
+    assert len(begun) == after_use + 2
+    begun.clear()
+    assert used.reopen(used.sha)
+    assert len(begun) == after_use + 1
 
 
 def test_an_empty_folder_that_was_removed_and_made_again_is_looked_at(used: Used) -> None:

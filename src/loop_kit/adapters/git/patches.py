@@ -6,7 +6,7 @@ that are as the index has them instead of what is in a commit.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
@@ -32,28 +32,37 @@ class Patches:
         pair = " ".join(tree.oid for tree in trees if tree).encode()
         if None in trees:
             return False
-        end = f"end of diff {secrets.token_hex(20)}\n".encode()
+        end = unknown_line()
         dialogue = self._started or self._start("diff-tree", "--stdin", "-r", *self._options)
         self._started = dialogue
         try:
             with dialogue.ask(b"%s\n%s" % (pair, end), _TIMEOUT) as answers:
                 if read_line(answers) != pair:
                     raise EOFError
-                _copy(answers, patch, end)
+                with patch.open("wb") as out:
+                    out.writelines(pieces_until(answers, end))
         except DialogueEnded:
             self._started = None
             return False
         return True
 
 
-def _copy(answers: BufferedReader, patch: Path, end: bytes) -> None:
-    """Copy an answer to `patch`, up to `end`, after which git waits for the next question."""
+def unknown_line() -> bytes:
+    """A line that nobody can know before, for the end of an answer."""
+    return f"end of diff {secrets.token_hex(20)}\n".encode()
+
+
+def pieces_until(answers: BufferedReader, end: bytes) -> Iterator[bytes]:
+    """An answer up to `end`, after which git waits for the next question.
+
+    Raises:
+        EOFError: git has ended before.
+    """
     pending = b""
-    with patch.open("wb") as out:
-        while not pending.endswith(end):
-            out.write(pending[: -len(end)])
-            piece = answers.read1(_CHUNK)
-            if not piece:
-                raise EOFError
-            pending = pending[-len(end) :] + piece
-        out.write(pending[: -len(end)])
+    while not pending.endswith(end):
+        yield pending[: -len(end)]
+        piece = answers.read1(_CHUNK)
+        if not piece:
+            raise EOFError
+        pending = pending[-len(end) :] + piece
+    yield pending[: -len(end)]

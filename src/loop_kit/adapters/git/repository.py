@@ -17,6 +17,7 @@ from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.patches import Patches
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log, read_log
 from loop_kit.adapters.git.tree_files import TreeFiles, literal_folder
+from loop_kit.adapters.git.tree_names import TreeNames
 from loop_kit.core.card.globs import match_rules
 from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.command_words import quoted
@@ -121,6 +122,7 @@ class GitRepository:
         self._git = git
         self._obtain = obtain
         self._patches = Patches(git, (*_DIFF, *_WITH_COUNTS))
+        self._tree_names = TreeNames(git.starter())
         self._last_diff: tuple[str, str, Diff] | None = None
         self._last_commits: tuple[tuple[str, ...], list[RawCommit]] | None = None
 
@@ -141,7 +143,7 @@ class GitRepository:
         """
         paths = [path for path in paths if "\n" not in path]
         with contextlib.suppress(NotPlain):
-            return TreeFiles(self._git.objects, sha).read(paths, _MAX_FILE)
+            return self._files(sha).read(paths, _MAX_FILE)
         stdin = "".join(f"{sha}:{path}\n" for path in paths).encode(errors="surrogateescape")
         limit = _MAX_FILE * 4
         try:
@@ -175,11 +177,13 @@ class GitRepository:
         below = () if "" in folders else tuple(sorted(folders))
         rules = match_rules(patterns)
         with contextlib.suppress(NotPlain):
-            names: Iterable[str] = TreeFiles(self._git.objects, sha).names(below)
+            names: Iterable[str] = self._files(sha).names(below)
             return tuple(islice(rules.match_files(names), limit))
         command = ("ls-tree", "-r", "--name-only", "-z", "--full-tree", sha, "--", *below)
-        names = _names(self._git.run(*command).out)
-        return tuple(islice(rules.match_files(names), limit))
+        return tuple(islice(rules.match_files(_names(self._git.run(*command).out)), limit))
+
+    def _files(self, sha: str) -> TreeFiles:
+        return TreeFiles(self._git.objects, self._tree_names, sha)
 
     def resolve(self, revision: str) -> str | None:
         """The full id of the commit that `revision` names; None if there is no such commit."""

@@ -1,7 +1,7 @@
 """Lists and reads the files of a commit through the git process that stays.
 
 A round asks for a few files in a few folders, and a program of git for each question costs more
-than all answers. What would take many questions is left to git, and so are links.
+than all answers. What would take many questions to read is left to git, and so are links.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from itertools import takewhile
 from loop_kit.adapters.git.history import TREE, NotPlain
 from loop_kit.adapters.git.objects import Objects, TreeEntry
 from loop_kit.adapters.git.origins import is_tree_path
+from loop_kit.adapters.git.tree_names import TreeNames
 
 _MAX_TREES = 64
 _LINK = "120000"
@@ -19,8 +20,9 @@ _NOTHING = TreeEntry("000000", "")
 class TreeFiles:
     """The files of one commit."""
 
-    def __init__(self, objects: Objects, sha: str) -> None:
+    def __init__(self, objects: Objects, names: TreeNames, sha: str) -> None:
         self._objects = objects
+        self._lister = names
         self._root = f"{sha}^{{tree}}"
         self._trees: dict[str, Mapping[str, TreeEntry]] = {}
 
@@ -28,9 +30,19 @@ class TreeFiles:
         """The paths of all files, in git's order; if given only those in or at the paths `below`.
 
         Raises:
-            NotPlain: there are too many folders, or one is not here.
+            NotPlain: there is a link on the way to one of `below`, or a folder is not here.
         """
-        return self._names(self._root, "", below)
+        outer = ""
+        for folder in sorted(f"{path}/" for path in below or [""]):
+            if outer and folder.startswith(outer):
+                continue
+            outer = folder
+            path = folder[:-1]
+            entry = self._entry(path) if path else self._top()
+            if entry.mode == TREE:
+                yield from (f"{path and folder}{name}" for name in self._lister.list(entry.oid))
+            elif entry is not _NOTHING:
+                yield path
 
     def read(self, paths: Sequence[str], limit: int) -> Mapping[str, bytes]:
         """The contents of those of `paths` that are files of at most `limit` bytes.
@@ -45,15 +57,11 @@ class TreeFiles:
         found = {path: self._objects.read(oid, "blob", limit) for path, oid in oids.items()}
         return {path: content for path, content in found.items() if content is not None}
 
-    def _names(self, tree: str, prefix: str, below: Collection[str]) -> Iterator[str]:
-        for name, entry in self._tree(tree).items():
-            path = prefix + name
-            is_inside = not below or any(f"{path}/".startswith(f"{each}/") for each in below)
-            if entry.mode != TREE:
-                if is_inside:
-                    yield path
-            elif is_inside or any(each.startswith(f"{path}/") for each in below):
-                yield from self._names(entry.oid, f"{path}/", below)
+    def _top(self) -> TreeEntry:
+        (about,) = self._objects.info([self._root])
+        if about is None:
+            raise NotPlain
+        return TreeEntry(TREE, about.oid)
 
     def _entry(self, path: str) -> TreeEntry:
         if not is_tree_path(path):

@@ -7,7 +7,7 @@ that repository and an index that was copied before the agent started.
 import contextlib
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +55,8 @@ class CloneWorkspace:
 
     `suspects` are files in which an earlier attempt left conflicts. What `tip` holds was there
     before the round, and `start` is work in progress on top of it, or the same. `inventory` is what
-    it held when it was opened, `lasting` what it holds when its work was last collected.
+    it held when it was opened, `lasting` what it holds when its work was last collected, which
+    begins with `work_ended`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class CloneWorkspace:
         merge: Preview | None = None,
         inventory: Inventory | None = None,
         lasting: Inventory | None = None,
+        work_ended: Callable[[], None] | None = None,
     ) -> None:
         self.path = path
         self.environment: Mapping[str, str] = {}
@@ -82,6 +84,7 @@ class CloneWorkspace:
         self._start = start
         self._known = {start, tip or start, *((merge.theirs,) if merge else ())}
         self._release = release
+        self._work_ended = work_ended
         self._limit = limit
         self._inventory = inventory or lasting
         self._lasting = lasting
@@ -107,6 +110,8 @@ class CloneWorkspace:
             GitFailed: the clone's `.git` is no plain folder, or has no commit at HEAD; or its
                 commits are too many or too large.
         """
+        if self._work_ended is not None:
+            self._work_ended()
         rewriter = Rewriter(self._cloner.git, self._identity, time.time(), lambda _: trailers)
         left = self._gather(message, named, rewriter)
         head, own = (rewriter.rewrite(sha, self._known) for sha in (left.head, left.own))
@@ -327,6 +332,7 @@ class Clones:
             merge=merge,
             inventory=None if is_worker else place.inventory,
             lasting=place.lasting if is_worker else None,
+            work_ended=place.work_ended if is_worker else None,
         )
         workspace.environment = place.preparation.environment(
             path, sha, trusts_work=role is Role.WORKER

@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import remove
-from loop_kit.adapters.workspaces.undelivered import close_undelivered
 from loop_kit.adapters.workspaces.writes import Writes, has_mounts, parent, require_reports
 
 _CAN_TELL = hasattr(os, "listxattr")
@@ -197,7 +196,6 @@ class Inventory:
         Raises:
             OSError: something cannot be removed, or `root` is not the folder that it was.
         """
-        close_undelivered()
         return list(self._differences(root, removes=True))
 
     def _differences(self, root: Path, *, removes: bool) -> Iterator[str]:

@@ -177,6 +177,14 @@ class Snapshots:
                 self._spare.note(path, sha, key)
         self._is_used = True
 
+    def work_begins(self) -> None:
+        """An agent has the worker's files from here on."""
+        self._spare.work_begins()
+
+    def work_ended(self) -> None:
+        """It has ended: what it left open is being closed from here on."""
+        self._spare.work_ended()
+
     def put_away(self, path: Path) -> None:
         """Keep what was placed for one use for the next, or remove it."""
         self._spare.keep(path)

@@ -17,6 +17,7 @@ from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index, digest_of
 from loop_kit.adapters.workspaces.copying import Copier
 from loop_kit.adapters.workspaces.inventory import Inventory, can_tell
+from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.errors import GitFailed
 
 _NAME = "spare"
@@ -37,7 +38,17 @@ class Spare:
         self._sha = ""
         self._index = b""
         self._attributes: Mapping[str, bytes] = {}
+        self._closing: Closing | None = None
         self.inventory: Inventory | None = None
+
+    def work_begins(self) -> None:
+        """A program runs that can leave files of what is kept open."""
+        self._closing = None
+
+    def work_ended(self) -> None:
+        """It has ended, and no other begins before the next use, or that is said."""
+        if self.inventory is not None:
+            self._closing = Closing()
 
     @property
     def _path(self) -> Path:
@@ -67,6 +78,7 @@ class Spare:
         if self.inventory is not None:
             with contextlib.suppress(OSError):
                 if not self.inventory.is_clean:
+                    Closing().wait()
                     self.inventory.restore(path)
                 path.rename(make_room(self._path))
                 remove(self._path / ".git")
@@ -79,8 +91,10 @@ class Spare:
         What is missing of a preparation is copied from the folder `prepared`.
         """
         inventory, self.inventory = self.inventory, None
+        closing, self._closing = self._closing, None
         if inventory is not None and self._key == key:
             with contextlib.suppress(GitFailed, OSError):
+                (closing or Closing()).wait()
                 self._renew(path, sha, inventory, prepared)
                 self.inventory, self._sha = inventory, sha
                 return True

@@ -86,9 +86,14 @@ class Workplace:
             self.lasting = None
             self._snapshots.place(make_room(self.path), sha, tree)
         self._note()
+        self._snapshots.work_begins()
         self._opened += 1
         self._has_worker = True
         return self.path
+
+    def work_ended(self) -> None:
+        """The agent that had the worker's files has ended."""
+        self._snapshots.work_ended()
 
     def _note(self) -> None:
         """Note the worker's files, where that pays."""
