@@ -60,7 +60,7 @@ def test_an_agent_whose_model_proxy_ends_is_ended_with_a_sentence_and_tried_agai
     below = psutil.Process(process.pid).children(recursive=True)
     for each in below:
         with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
-            if "".join(each.cmdline()[-1:]).endswith("/model"):
+            if each.cmdline()[-1:] == ["model"]:
                 each.kill()
 
     text, _ = process.communicate(timeout=60)
