@@ -40,7 +40,7 @@ def main() -> NoReturn:
 def _end(code: int) -> NoReturn:
     """End as Python does, but for taking its modules apart, which is a twentieth of a short run.
 
-    No thread is waited for: all of ours are daemons.
+    No thread is waited for: each is a daemon.
     """
     atexit._run_exitfuncs()  # noqa: SLF001 - nothing public runs them.
     for stream in (sys.stdout, sys.stderr):

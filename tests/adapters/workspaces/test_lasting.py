@@ -52,17 +52,21 @@ class Lasting:
         agent_git(self.path).run("commit", "--quiet", "--all", "-m", "Work")
         return self.workspace.collect("Leftovers").head
 
-    def require_clean(self, sha: str) -> None:
-        """The worker's next attempt finds the files of its commit and what git ignores."""
+    def reopened(self, sha: str) -> Path:
+        """Where the worker's next attempt finds the files of its commit and what git ignores."""
         path = self.open(sha).path
         assert path == self.path
         for name, content in {**FILES, "src/b.py": "worked\n"}.items():
             assert (path / name).read_text() == content
-        git = agent_git(path)
-        assert git.text("status", "--porcelain", "--untracked-files=all") == ""
         assert (path / "cache" / "built").read_text() == "built\n"
         assert not (path / "src" / ".git").exists()
         assert not (path / "src" / "empty").exists()
+        return path
+
+
+def status(path: Path) -> str:
+    """What an agent's git says of its files."""
+    return agent_git(path).text("status", "--porcelain", "--untracked-files=all")
 
 
 @pytest.fixture(params=["/dev/shm", ""])
@@ -85,7 +89,7 @@ def test_files_that_nothing_was_done_to_are_not_compared(local: Local, tmp_path:
     head = lasting.commit()
     lasting.workspace.close()
     before = len(log.calls)
-    lasting.require_clean(head)
+    assert status(lasting.reopened(head)) == ""
     words = [set(call.split()) for call in log.calls[before:] if "safe.directory" not in call]
     assert any({"ls-files", "--others"} <= call for call in words)
     assert not any({"--modified", "read-tree"} & call for call in words)
@@ -132,7 +136,7 @@ def test_what_an_agent_did_after_its_work_was_collected_is_undone(
     head = lasting.commit()
     spoil(lasting.path)
     lasting.workspace.close()
-    lasting.require_clean(head)
+    assert status(lasting.reopened(head)) == ""
 
 
 @pytest.mark.parametrize("spoil", [*SPOILS, replace_whole])
@@ -142,7 +146,7 @@ def test_and_so_is_what_was_done_while_it_was_parked(
     head = lasting.commit()
     lasting.workspace.close()
     spoil(lasting.path.with_name("worker"))
-    lasting.require_clean(head)
+    assert status(lasting.reopened(head)) == ""
 
 
 def test_what_a_worker_leaves_uncommitted_is_seen_however_it_was_written(lasting: Lasting) -> None:

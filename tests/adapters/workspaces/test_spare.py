@@ -101,12 +101,6 @@ def used(local: Local, tmp_path: Path) -> Used:
     return Used(local, tmp_path / "scratch")
 
 
-@pytest.fixture
-def walked(local: Local, tmp_path: Path) -> Used:
-    """One where the system does not report what is done to each file."""
-    return Used(local, tmp_path / "scratch", in_files=False)
-
-
 def test_only_what_differs_between_two_commits_is_written(used: Used) -> None:
     later = used.local.commit({"src/b.py": "changed\n"})
     assert used.reopen(later)
@@ -183,19 +177,18 @@ SPOILS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.parametrize("in_files", [True, False])
 @pytest.mark.parametrize("name", SPOILS)
-def test_nothing_of_what_an_agent_left_is_in_the_next(used: Used, name: str) -> None:
+def test_nothing_of_what_an_agent_left_is_in_the_next(
+    local: Local, tmp_path: Path, name: str, in_files: bool
+) -> None:
+    used = Used(local, tmp_path / "scratch", in_files=in_files)
     if name == "hidden by git":
         (used.path / "new.py").write_text("x")
     SPOILS[name](used.path)
     later = used.local.commit({"README": "changed\n"})
     assert used.reopen(later)
     used.require_new(later)
-
-
-@pytest.mark.parametrize("name", SPOILS)
-def test_nor_where_each_file_has_to_be_looked_at(walked: Used, name: str) -> None:
-    test_nothing_of_what_an_agent_left_is_in_the_next(walked, name)
 
 
 @pytest.mark.parametrize("name", [name for name in SPOILS if "git" not in name])
@@ -240,17 +233,6 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.mark.parametrize("in_files", [True, False])
-@pytest.mark.parametrize("write", [map_memory, swap_blocks])
-def test_a_write_that_sets_no_time_is_undone(
-    local: Local, folder: Path, write: Callable[[Path], None], in_files: bool
-) -> None:
-    used = Used(local, folder / "scratch", in_files=in_files)
-    write(used.path)
-    assert used.reopen(used.sha)
-    used.require_like_new(used.sha, used.before)
-
-
 def map_by_another_name(path: Path) -> None:
     """Through a link that is elsewhere, and gone before anybody looks."""
     other = path.with_name("other")
@@ -278,9 +260,13 @@ def write_in_a_folder_that_is_elsewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("in_files", [True, False])
 @pytest.mark.parametrize(
-    "write", [map_by_another_name, truncate_by_another_name, write_in_a_folder_that_is_elsewhere]
+    "write",
+    [
+        *(map_memory, swap_blocks, map_by_another_name, truncate_by_another_name),
+        write_in_a_folder_that_is_elsewhere,
+    ],
 )
-def test_a_write_by_another_name_is_undone(
+def test_a_write_that_sets_no_time_or_has_another_name_is_undone(
     local: Local, folder: Path, write: Callable[[Path], None], in_files: bool
 ) -> None:
     used = Used(local, folder / "scratch", in_files=in_files)

@@ -29,7 +29,7 @@ _MONITOR = "fsmonitor--daemon.ipc"
 """The socket of a program that git starts where a user has set `core.fsmonitor`."""
 _MAX_SEEN = 200_000
 _POINTERS = frozenset({".git", "commondir"})
-"""Files that name the folder where git goes on reading."""
+"""Files that name the folder where git reads next."""
 LONGEST = 3800
 """Characters of a path to which any name can be added: the system takes 4096."""
 
