@@ -60,6 +60,46 @@ def test_a_commit_that_only_the_report_names_is_found(
     assert f"The commit {made[:10]}, which the report names, is not on HEAD" in collected.notes[0]
 
 
+def write_plainly(git: Git) -> None:
+    """Leave the branches as git wrote them, each in a file of its own."""
+
+
+def pack_branches(git: Git) -> None:
+    git.run("pack-refs", "--all")
+
+
+@pytest.mark.parametrize("keep", [write_plainly, pack_branches])
+@pytest.mark.parametrize("words", ["mine", " refs/heads/mine\n"])
+def test_a_commit_that_the_report_names_by_its_branch_is_found(
+    workspace: Workspace, keep: Callable[[Git], None], words: str
+) -> None:
+    git = agent_git(workspace.path)
+    made = on_a_branch(git)
+    keep(git)
+    assert workspace.collect("Leftovers", words).head == made
+
+
+@pytest.mark.parametrize("words", ["{} (mine)", "commit {}", "`{}`", "mine@{}", "{}..."])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_a_commit_that_the_report_names_among_other_words_is_found(
+    workspace: Workspace, words: str, case: Callable[[str], str]
+) -> None:
+    made = on_a_branch(agent_git(workspace.path))
+    assert workspace.collect("Leftovers", words.format(case(made[:12]))).head == made
+
+
+def test_a_branch_whose_file_leaves_the_clone_names_no_commit(
+    workspace: Workspace, local: Local
+) -> None:
+    git = agent_git(workspace.path)
+    made = on_a_branch(git)
+    outside = workspace.path.parent / "elsewhere"
+    outside.write_text(f"{made}\n")
+    (workspace.path / ".git" / "refs" / "heads" / "away").symlink_to(outside)
+    for words in ("away", "../../elsewhere", "mine/../away"):
+        assert workspace.collect("Leftovers", words).head == local.head
+
+
 def test_what_is_uncommitted_comes_on_top_of_the_commit_that_the_report_names(
     workspace: Workspace, local: Local
 ) -> None:
@@ -97,7 +137,9 @@ def unrelated(git: Git) -> str:
     return made
 
 
-@pytest.mark.parametrize("named", ["1" * 40, "HEAD", "", "-x", "--all", "main:a.py", "é"])
+@pytest.mark.parametrize(
+    "named", ["1" * 40, "HEAD", "", "-x", "--all", "main:a.py", "é", "\0", "\ud800"]
+)
 def test_a_name_that_is_no_commit_of_the_clone_changes_nothing(
     workspace: Workspace, local: Local, named: str
 ) -> None:

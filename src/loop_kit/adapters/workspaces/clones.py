@@ -5,7 +5,6 @@ that repository and an index that was copied before the agent started.
 """
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -32,14 +31,12 @@ from loop_kit.adapters.workspaces.takeover import (
     take_over,
 )
 from loop_kit.adapters.workspaces.uncommitted import Uncommitted
-from loop_kit.adapters.workspaces.unfinished import head_of, unfinished_operation
+from loop_kit.adapters.workspaces.unfinished import commit_named, head_of, unfinished_operation
 from loop_kit.adapters.workspaces.workplace import Workplace
 from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadSetting, DiskRefused, GitFailed
 from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace, WorkspaceGone
-
-_NAMED = re.compile("[0-9a-f]{7,64}")
 
 
 class Release(Protocol):
@@ -215,7 +212,8 @@ class CloneWorkspace:
 
         HEAD counts, unless it did not move and the report names a commit that builds on it.
         """
-        if named is None or not _NAMED.fullmatch(named) or head.startswith(named):
+        named = commit_named(self.path / ".git", named or "")
+        if named is None or head.startswith(named):
             return head, ()
         found = None if self._start.startswith(named) else self._find(named)
         if found is None:

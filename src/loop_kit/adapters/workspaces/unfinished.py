@@ -21,8 +21,10 @@ _TRACES = (
 )
 _REBASED = ("rebase-merge/orig-head", "rebase-apply/orig-head")
 _MAX_REFS = 8 * 1024 * 1024
-_BRANCH = re.compile(rb"ref: (refs/heads/[^\s/.][^\s/]*(?:/[^\s/.][^\s/]*)*)")
+_BRANCH = re.compile(rb"ref: (refs/heads/[^\s/.\0][^\s/\0]*(?:/[^\s/.\0][^\s/\0]*)*)")
 _COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ID = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
+_HEADS = "refs/heads/"
 
 
 @frozen
@@ -54,11 +56,31 @@ def head_of(git_dir: Path) -> str | None:
     head = _plain(git_dir / "HEAD")
     branch = _BRANCH.fullmatch(head)
     if branch is not None:
-        ref = branch[1]
-        lines = (line.partition(b" ") for line in _plain(git_dir / "packed-refs").splitlines())
-        packed = next((commit for commit, _, name in lines if name == ref), b"")
-        head = _plain(git_dir / os.fsdecode(ref)) or packed
+        head = _at(git_dir, branch[1])
     return head.decode() if _COMMIT.fullmatch(head) else None
+
+
+def commit_named(git_dir: Path, words: str) -> str | None:
+    """The commit that an agent's words name: by its id, in full or in part, or by a branch.
+
+    Whether there is such a commit is not known yet where it is named by id.
+    """
+    words = words.strip()
+    branch = _BRANCH.fullmatch(
+        f"ref: {_HEADS}{words.removeprefix(_HEADS)}".encode(errors="replace")
+    )
+    found = _at(git_dir, branch[1]) if branch and not _ID.fullmatch(words) else b""
+    if _COMMIT.fullmatch(found):
+        return found.decode()
+    named = _ID.search(words)
+    return named[0].lower() if named else None
+
+
+def _at(git_dir: Path, ref: bytes) -> bytes:
+    """What a branch's plain file, or git's list of branches, holds."""
+    lines = (line.partition(b" ") for line in _plain(git_dir / "packed-refs").splitlines())
+    packed = next((commit for commit, _, name in lines if name == ref), b"")
+    return _plain(git_dir / os.fsdecode(ref)) or packed
 
 
 def _plain(path: Path) -> bytes:
