@@ -54,6 +54,9 @@ def settled(
         ("src\\calc.py", "src/calc.py", None),
         ("C:\\work\\src\\calc.py:5", "src/calc.py", 5),
         ("/calc.py:5", "calc.py", 5),
+        ("[calc.py](calc.py)", "calc.py", None),
+        ("[`src/calc.py:5`](src/calc.py#L5)", "src/calc.py", 5),
+        ("@calc.py:5", "calc.py", 5),
     ],
 )
 def test_a_place_is_found_in_any_form(written: str, file: str, line: int | None) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from loop_kit.core.agent.report_values import issued_id
 from loop_kit.core.agent.reports import (
     MAX_ITEMS,
     MAX_TEXT,
@@ -238,6 +239,8 @@ def test_a_task_id_is_taken_as_a_number_and_with_spaces_around_it() -> None:
             for word in ("Changes required", "changes-required", "CHANGES_REQUESTED", "reject")
         ),
         *((word, "changes_required") for word in ("request changes", "needs changes", "Rejected")),
+        ("Needs work", "changes_required"),
+        ("approved with suggestions", "approve"),
     ],
 )
 def test_a_decision_is_taken_in_other_words(word: str, decision: str) -> None:
@@ -245,7 +248,7 @@ def test_a_decision_is_taken_in_other_words(word: str, decision: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["5", 5.0, "5.0", "5-6", "5:3", "L5", "line 5", "Lines 5-6", [5, 6]]
+    "line", ["5", 5.0, "5.0", "5-6", "5:3", "L5", "#L5-L6", "line 5", "Lines 5-6", [5, 6]]
 )
 def test_a_line_is_taken_as_text_and_as_the_first_of_a_range(line: object) -> None:
     document = rejection(blocking_issues=[{"reason": "r", "line": line}])
@@ -270,6 +273,31 @@ def test_ids_statuses_and_answers_are_taken_in_other_forms() -> None:
     ]
     assert [(c.id, c.met) for c in report.criteria] == [("C1", True), ("C2", True)]
     assert report.files_examined == ("a.py",)
+
+
+def test_a_list_by_id_is_taken_as_a_mapping_too() -> None:
+    responses = {"F1": "disputed", "F2": {"action": "fixed", "evidence": "see f()"}}
+    work = parse_work_report({**WORK, "responses": responses}, "T-001", 2)
+    answers = [(r.id, r.action, r.evidence) for r in work.responses]
+    assert answers == [("F1", "disputed", ""), ("F2", "fixed", "see f()")]
+    mappings = {
+        "dispositions": {"F1": "still open", "F2": {"status": "addressed", "note": "seen"}},
+        "criteria": {"C1": True, "C2": {"met": False}, "C3": "met"},
+    }
+    report = parse_review_report({**REVIEW, **mappings}, "T-001", 2)
+    assert [(d.id, d.status) for d in report.dispositions] == [("F1", "not_fixed"), ("F2", "fixed")]
+    assert [(c.id, c.met) for c in report.criteria] == [("C1", True), ("C2", False), ("C3", True)]
+
+
+@pytest.mark.parametrize(
+    ("written", "id_"),
+    [
+        *((text, "F3") for text in ("[F3]", "F3: add() subtracts", "#3", "**f-3**", "F 3.")),
+        *((text, text.upper()) for text in ("F3a", "3 numbers are lost", "2F3", "T-001", "")),
+    ],
+)
+def test_an_id_is_taken_with_what_is_written_around_it(written: str, id_: str) -> None:
+    assert issued_id(written, "F") == id_
 
 
 def test_a_missing_value_is_as_good_as_a_missing_field() -> None:

@@ -16,6 +16,7 @@ from loop_kit.patterns import late_pattern
 _LINE = late_pattern(
     r"(?::L?|#L?|,? ?\(?lines? )(\d{1,9})(?:[-:–]L?\d{1,9}){0,20}\)?$", re.ASCII | re.IGNORECASE
 )
+_LINK = late_pattern(r"\[([^\[\]]++)\]\([^()]*+\)")
 _MAX_DEPTH = 20
 _RENAME = late_pattern(r"^rename from (.+)\nrename to (.+)$", re.MULTILINE)
 
@@ -85,9 +86,16 @@ def _settled(
     return issue.model_copy(update={"file": file, "line": issue.line or line})
 
 
+def _bare(file: str) -> str:
+    """`file` without what Markdown or a chat puts around a path: quotes, a link, an `@`."""
+    text = file.strip().strip("`'\"")
+    link = _LINK.fullmatch(text)
+    return (link[1] if link else text).strip("`").removeprefix("@")
+
+
 def _split(file: str) -> tuple[str, int | None]:
     """The file and the line in `calc.py:5`, `calc.py:5-6`, `calc.py#L5` or `calc.py (line 5)`."""
-    text = file.strip().strip("`'\"")
+    text = _bare(file)
     found = _LINE.search(text)
     if found is None or not found.start():
         return text, None
@@ -99,7 +107,7 @@ def possible_paths(file: str) -> Iterator[str]:
     if not file:
         return
     yield file
-    for text in (file.strip().strip("`'\""), _split(file)[0]):
+    for text in (_bare(file), _split(file)[0]):
         yield from _without_prefix(text.removeprefix("file://"))
         if "\\" in text:
             yield from _without_prefix(text.replace("\\", "/"))

@@ -19,6 +19,7 @@ from loop_kit.core.agent.report_values import (
     Decision,
     DispositionStatus,
     Severity,
+    entries,
     issued_id,
     line_number,
     whole_number,
@@ -298,7 +299,6 @@ def _issue(item: object) -> ReportedIssue:
 
 
 def _responses(value: object) -> list[Response]:
-    objects = [item for item in _items(value) if isinstance(item, dict)]
     return [
         Response.model_validate(
             {
@@ -307,14 +307,14 @@ def _responses(value: object) -> list[Response]:
                 "evidence": _text(item.get("evidence"), 2_000),
             }
         )
-        for item in objects
+        for item in entries(value, "action")[:MAX_ITEMS]
     ]
 
 
 def _dispositions(value: object) -> list[Disposition]:
     found = []
-    for item in _items(value):
-        status = STATUSES.get(word(item.get("status"))) if isinstance(item, dict) else None
+    for item in entries(value, "status")[:MAX_ITEMS]:
+        status = STATUSES.get(word(item.get("status")))
         if status is not None:
             id_, note = issued_id(_text(item.get("id"), 20), "F"), _text(item.get("note"), 2_000)
             found.append(Disposition(id=id_, status=status, note=note))
@@ -328,8 +328,7 @@ def _criteria(value: object) -> list[CriterionVerdict]:
             met=item.get("met") is True or word(item.get("met")) in YES,
             evidence=_text(item.get("evidence"), 2_000),
         )
-        for item in _items(value)
-        if isinstance(item, dict)
+        for item in entries(value, "met")[:MAX_ITEMS]
     ]
 
 
