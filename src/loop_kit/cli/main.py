@@ -10,6 +10,7 @@ from typing import NoReturn
 from loop_kit import __version__
 from loop_kit.cli.error_text import print_error
 from loop_kit.cli.late_metadata import postpone_metadata
+from loop_kit.cli.light_schema_types import lighten_schema_types
 from loop_kit.cli.streams import StandardStreams
 from loop_kit.errors import ExitCode, LoopError, disk_refusal
 
@@ -22,12 +23,19 @@ _OBJECTS_OF_MODULES = 100_000
 All of those stay, so that looking through them again and again is a tenth of a short run.
 """
 
+_ROOM_FOR_CALLS = 34_000
+"""The size of the frame below all others, in values. Python adds 16 KB to the stack of its frames
+where it is full and gives them back on return, again and again in a loop that calls there: eight
+hundred times in a run of one round. After a large frame it has room for all.
+"""
+
 
 def main() -> NoReturn:
     """Run a command; a known error, an interruption and a bug look different."""
     # Looking for pydantic plug-ins reads every installed package: 20 ms for nothing.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     postpone_metadata()
+    lighten_schema_types()
     gc.set_threshold(_OBJECTS_OF_MODULES)
     streams = StandardStreams.install()
     code = _run()
@@ -71,6 +79,9 @@ def _run() -> int:
         return 0
     print(text, file=sys.stderr)
     return int(code)
+
+
+_run.__code__ = _run.__code__.replace(co_stacksize=_ROOM_FOR_CALLS)
 
 
 def _report_lost(lost: OSError, code: int, *, is_result: bool) -> int:
