@@ -17,6 +17,7 @@ from loop_kit.frozen import frozen
 
 _DETACHED = "(detached)"
 _HEADS = "refs/heads/"
+_HELD = b"Already up to date"
 _LOCK_PATIENCE = 10.0
 _LOCK_PAUSE = 0.25
 
@@ -60,14 +61,15 @@ def apply_work(
     """
     now = read_status(git, ignored)
     tip = now.head if _is_checked_out(target, now) else tip_of(git, target.branch) or now.head
-    if builds_on(git, head, tip):
+    if head == tip:
         return Applied()
     why = "--apply never" if not allowed else _obstacle(now, target, head)
-    if why is None:
-        why = _fast_forward(git, head)
-    if why is None:
-        return Applied(moved=True)
-    return Applied(why_not=why, command=_command(git, work, head, target, now))
+    applied = Applied(why_not=why) if why is not None else _fast_forward(git, head)
+    if applied.why_not is None:
+        return applied
+    if builds_on(git, head, tip):
+        return Applied()
+    return Applied(why_not=applied.why_not, command=_command(git, work, head, target, now))
 
 
 def _is_checked_out(target: Target, now: Status) -> bool:
@@ -87,22 +89,22 @@ def _obstacle(now: Status, target: Target, head: str) -> str | None:
     return None
 
 
-def _fast_forward(git: Git, head: str) -> str | None:
-    """Fast-forward what is checked out; returns why git refuses, if it does.
+def _fast_forward(git: Git, head: str) -> Applied:
+    """Fast-forward what is checked out, unless it holds `head` already, or say why git refuses.
 
     The index of a user's tree may be locked for a moment by an editor.
     """
     end = time.monotonic() + _LOCK_PATIENCE
     while True:
         try:
-            merge = ("merge", "--quiet", "--ff-only", "--no-overwrite-ignore", "--no-stat", head)
-            git.run(*merge, timeout=600)
+            merge = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-stat", head)
+            done = git.run(*merge, timeout=600)
         except GitFailed as error:
             if "index.lock" not in error.sentence or time.monotonic() >= end:
-                return " ".join(error.sentence.partition("failed: ")[2].split())
+                return Applied(why_not=" ".join(error.sentence.partition("failed: ")[2].split()))
             time.sleep(_LOCK_PAUSE)
         else:
-            return None
+            return Applied(moved=_HELD not in done.out)
 
 
 def _command(git: Git, work: str, head: str, target: Target, now: Status) -> str:

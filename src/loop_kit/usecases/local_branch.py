@@ -82,9 +82,10 @@ class LocalBranch:
 
     def deliver(self, state: LoopState) -> list[str]:
         """Take approved work to the user's branch, and say where the work is, in lines."""
-        if state.branch_tip in {"", state.start_sha} or not self._git.has(state.branch_tip):
+        tip = state.branch_tip
+        if tip in {"", state.start_sha} or self._git.objects.info([f"{tip}^{{commit}}"]) == [None]:
             return []
-        self._work.keep_again(state.branch_tip)
+        self._work.keep_again(tip)
         where = "at" if self._work.name.startswith("refs/") else "on the branch"
         lines = [f"The work is {where} {self._work.name}."]
         here = self._work.branch if self._work.in_user_tree else None

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class _LocalRun:
         self._store = FetchedStore(
             folder,
             git,
-            keep_card=_is_tracked(git, folder / bus.TASK_CARD),
+            keep_card=cache(partial(_is_tracked, git, folder / bus.TASK_CARD)),
             keep_work=self._keep_work,
         )
         self._branch: LocalBranch | None = None

@@ -130,7 +130,7 @@ def test_a_card_from_elsewhere_is_shown_on_the_bus_and_marked(tmp_path: Path) ->
 
 def test_a_tracked_card_is_kept_even_when_it_is_ours_byte_for_byte(tmp_path: Path) -> None:
     write_atomically(tmp_path / bus.TASK_CARD, CARD.to_json("in_progress"))
-    store = FileStore(tmp_path, keep_card=True)
+    store = FileStore(tmp_path, keep_card=lambda: True)
     store.save(state(), OTHER, {bus.TASK_CARD: CARD.to_json("in_progress")})
     store.save(state(state=Phase.DONE, outcome=Outcome.APPROVED), OTHER)
     assert json.loads((tmp_path / bus.TASK_CARD).read_bytes())["status"] == "in_progress"

@@ -22,7 +22,7 @@ class FetchedStore(FileStore):
         folder: Path,
         git: Git,
         *,
-        keep_card: bool = False,
+        keep_card: Callable[[], bool] = bool,
         keep_work: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(folder, keep_card=keep_card, keep_work=keep_work)

@@ -120,22 +120,34 @@ class WorkBranch:
         It is not where something else than moving it on from where it was left may be needed.
         """
         last = self._left.get(self.ref)
-        is_plain = self.ref == f"{_HEADS}{self.branch}" and not self._shadows
-        if last is None or not is_plain or may_be_checked_out(self._git_dir, self.ref):
+        if last is None or not self._is_plain or may_be_checked_out(self._git_dir, self.ref):
             return False
         if not self._git.refs.move(self.ref, sha, last):
             return False
         self._left[self.ref] = self._kept = sha
         return True
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the branch that was asked for is in use, and nothing else has its name."""
+        return self.ref == f"{_HEADS}{self.branch}" and not self._shadows
+
     def keep_again(self, sha: str) -> None:
         """Keep the work as `keep` does, where somebody has removed or renamed the ref since.
 
         A ref that is elsewhere stays there: people push to it.
         """
-        if self.ref not in self._look():
-            self._kept = None
-            self.keep(sha)
+        if self._is_still_here() or self.ref in self._look():
+            return
+        self._kept = None
+        self.keep(sha)
+
+    def _is_still_here(self) -> bool:
+        """Whether the branch is certainly there, and no work tree has it."""
+        if not self._is_plain or may_be_checked_out(self._git_dir, self.ref):
+            return False
+        self.in_user_tree = False
+        return self._git.objects.info([self.ref]) != [None]
 
     def note_moved(self, sha: str) -> None:
         """Record that the checked out branch was fast-forwarded to `sha`."""

@@ -41,9 +41,10 @@ class FileStore:
         self,
         folder: Path,
         *,
-        keep_card: bool = False,
+        keep_card: Callable[[], bool] = bool,
         keep_work: Callable[[str], None] | None = None,
     ) -> None:
+        """`keep_card` says whether the card on the bus is the user's own although it is equal."""
         self._folder = folder
         self._log = WriteAhead(folder)
         self._keep_card = keep_card
@@ -194,7 +195,7 @@ class FileStore:
         frozen = self._read_regular(_FROZEN_CARD)
         current = self._read_regular(bus.TASK_CARD)
         exists = os.path.lexists(self._folder / bus.TASK_CARD)
-        ours = frozen is not None and current == frozen and not self._keep_card
+        ours = frozen is not None and current == frozen and not self._keep_card()
         return {_FROZEN_CARD: card, **({bus.TASK_CARD: card} if ours or not exists else {})}
 
     def _marked_card(self, state: LoopState) -> bytes | None:
