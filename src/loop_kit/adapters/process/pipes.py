@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import IO, Generic, Literal, Protocol, TypeVar
 
+from loop_kit.adapters.process.timed import await_end
+
 MAX_LINE = 1024 * 1024
 _CHUNK = 64 * 1024
 _TICK = 0.25
@@ -26,6 +28,7 @@ T = TypeVar("T")
 class Child(Protocol):
     """A started program, as far as its pipes go."""
 
+    pid: int
     stdin: IO[bytes] | None
     stdout: IO[bytes] | None
     stderr: IO[bytes] | None
@@ -124,6 +127,7 @@ class Pipes:
         self._stop = threading.Event()
         self._open = 2
         self._tick = _FIRST_TICK
+        self._has_ended = False
         self._child = child
         self._splitters: dict[Source, LineSplitter] = {}
         threads = [
@@ -143,9 +147,11 @@ class Pipes:
     def deliver(self, listener: Listener) -> bool:
         """Pass on what arrives within a tick; returns whether there was any.
 
-        Ticks begin short, and again after each output: then a program is likely to end.
+        Ticks begin short, and again after each output: then a program is likely to end. Once it has
+        closed its outputs, its end is what is waited for.
         """
-        item = self._queue.get(timeout=self._tick)
+        ended = self._await_end() if self.drained and not self._has_ended else None
+        item = self._queue.get(timeout=self._tick) if ended is None else None
         if item is None:
             self._tick = min(_TICK, 2 * self._tick)
             return False
@@ -157,6 +163,12 @@ class Pipes:
                 break
             received = self._pass_on(item, listener) or received
         return received
+
+    def _await_end(self) -> bool | None:
+        """Whether the program ends within a tick; None where the system does not tell."""
+        ended = await_end(self._child.pid, time.monotonic() + self._tick)
+        self._has_ended = bool(ended)
+        return ended
 
     def drain(self, listener: Listener) -> None:
         """Pass on the rest of the output of a program that has ended."""

@@ -65,15 +65,22 @@ def wait_until(child: Child, end: float) -> None:
     Raises:
         subprocess.TimeoutExpired: it did not end in time.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        number = os.pidfd_open(child.pid)
-        try:
-            poll = select.poll()
-            poll.register(number, select.POLLIN)
-            poll.poll(_milliseconds(end))
-        finally:
-            os.close(number)
+    await_end(child.pid, end)
     child.wait(max(0.0, end - time.monotonic()))
+
+
+def await_end(pid: int, end: float) -> bool | None:
+    """Whether a program ends until that moment; None, at once, where the system does not tell."""
+    try:
+        number = os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return None
+    try:
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(_milliseconds(end)))
+    finally:
+        os.close(number)
 
 
 def _milliseconds(end: float) -> float:
