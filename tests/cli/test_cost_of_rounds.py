@@ -19,7 +19,7 @@ UNCERTAIN = "diff"
 """Not asked where all files of the reviewer are certainly as they were, which needs some time."""
 
 EACH = {"reset": 1, "ls-files": 2, "read-tree": 1}
-TAKEN_OVER = {**EACH, "pack-objects": 1, "index-pack": 1}
+TAKEN_OVER = {**EACH, "index-pack": 1}
 LEFT = {**EACH, "add": 1, "diff-index": 1, "write-tree": 1}
 COMMITTED: Steps = [{"sh": "git add --all"}, {"commit": "Value"}]
 REWRITTEN: Steps = [{"sh": "git add --all"}, {"commit": "Value, fixes #1"}]

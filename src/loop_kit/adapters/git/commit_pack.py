@@ -3,10 +3,14 @@
 import hashlib
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
+COMMIT = 1
+"""How a pack names the kind of an object."""
+SHA256_LENGTH = 64
+"""Of an id in hexadecimal digits."""
 _PACK = struct.Struct(">4sII")
-_COMMIT = 1 << 4
 _MORE = 0x80
 
 
@@ -14,7 +18,7 @@ class CommitPack:
     """Commits for one repository, whose ids are of SHA-1 or SHA-256."""
 
     def __init__(self, *, is_sha256: bool) -> None:
-        self._hash = hashlib.sha256 if is_sha256 else hashlib.sha1
+        self._is_sha256 = is_sha256
         self._commits: dict[bytes, bytes] = {}
 
     def add(self, body: bytes) -> str:
@@ -25,26 +29,43 @@ class CommitPack:
 
     def write(self, objects: Path) -> None:
         """Write what was added below a folder of objects."""
-        pack = _PACK.pack(b"PACK", 2, len(self._commits))
+        entries = [entry_of(COMMIT, body) for body in self._commits.values()]
         places: dict[bytes, tuple[int, int]] = {}
-        for oid, body in self._commits.items():
-            entry = _header(len(body)) + zlib.compress(body, 1)
-            places[oid] = zlib.crc32(entry), len(pack)
-            pack += entry
-        checksum = self._digest(pack)
+        at = _PACK.size
+        for oid, entry in zip(self._commits, entries, strict=True):
+            places[oid] = zlib.crc32(entry), at
+            at += len(entry)
+        pack = pack_of(entries, is_sha256=self._is_sha256)
+        checksum = pack[at:]
         index = _index(places) + checksum
         name = objects / "pack" / f"pack-{checksum.hex()}"
         name.parent.mkdir(exist_ok=True)
-        name.with_suffix(".pack").write_bytes(pack + checksum)
+        name.with_suffix(".pack").write_bytes(pack)
         name.with_suffix(".idx").write_bytes(index + self._digest(index))
 
     def _digest(self, data: bytes) -> bytes:
-        return self._hash(data, usedforsecurity=False).digest()
+        return _digest(data, is_sha256=self._is_sha256)
 
 
-def _header(size: int) -> bytes:
+def pack_of(entries: Sequence[bytes], *, is_sha256: bool) -> bytes:
+    """A pack with these entries."""
+    content = _PACK.pack(b"PACK", 2, len(entries)) + b"".join(entries)
+    return content + _digest(content, is_sha256=is_sha256)
+
+
+def entry_of(kind: int, body: bytes) -> bytes:
+    """The entry of an object in a pack."""
+    return _header(kind, len(body)) + zlib.compress(body, 1)
+
+
+def _digest(data: bytes, *, is_sha256: bool) -> bytes:
+    kind = hashlib.sha256 if is_sha256 else hashlib.sha1
+    return kind(data, usedforsecurity=False).digest()
+
+
+def _header(kind: int, size: int) -> bytes:
     """The kind and the size of an entry: four bits, then seven in each byte."""
-    byte, size = _COMMIT | size & 0xF, size >> 4
+    byte, size = kind << 4 | size & 0xF, size >> 4
     found = bytearray()
     while size:
         found.append(byte | _MORE)

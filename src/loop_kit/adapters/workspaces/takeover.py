@@ -1,10 +1,11 @@
 """Takes commits over from an agent's clone into the loop's repository.
 
-The clone borrows everything else from that repository, so what it has of its own is packed by git
-with the loop's configuration, which reads the clone's objects and nothing that configures it, and
-is then checked as a fetch checks it: malformed objects are refused, and so is a pack that misses
-an object it needs. Git lists what is packed from the commit down to what the loop has, so nothing
-below it can be missing either. What a user's `fetch.fsck.*` lets pass is let pass here too.
+The clone borrows everything else from that repository. What it has of its own is packed, where it
+is much by git with the loop's configuration, which reads the clone's objects and nothing that
+configures it. It is then checked as a fetch checks it: malformed objects are refused, and so is a
+pack that misses an object it needs. What is packed is listed from the commit down to what the loop
+has, so nothing below it can be missing either. What a user's `fetch.fsck.*` lets pass is let pass
+here too.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.git.loose_objects import pack_own
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.errors import GitFailed
 from loop_kit.patterns import late_pattern
@@ -46,6 +48,9 @@ def take_over(git: Git, clone: Path, commit: str, known: Collection[str], ref: s
     Raises:
         GitFailed: the commit, or something that it needs, is missing or malformed.
     """
+    if _take_own(git, clone, commit, known):
+        git.set_ref(ref, commit)
+        return
     pack = clone.with_name(f"{clone.name}.pack")
     try:
         git.run(
@@ -64,7 +69,19 @@ def take_over(git: Git, clone: Path, commit: str, known: Collection[str], ref: s
         pack.unlink(missing_ok=True)
 
 
-def _index(git: Git, pack: Path) -> None:
+def _take_own(git: Git, clone: Path, commit: str, known: Collection[str]) -> bool:
+    """Whether what the clone has of its own was little enough to be packed here, and is right."""
+    pack = pack_own(clone / ".git" / "objects", commit, known)
+    if pack is None:
+        return False
+    try:
+        _index(git, pack)
+    except GitFailed:
+        return False
+    return True
+
+
+def _index(git: Git, pack: bytes | Path) -> None:
     checks = dict(_checks(git))
     while True:
         strict = ",".join("=".join(check) for check in checks.items())
