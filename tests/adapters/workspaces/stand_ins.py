@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,9 @@ class Unprepared:
 
     def check(self, sha: str) -> None:
         """Nothing can be wrong."""
+
+    def check_commands(self, commands: Sequence[str], environ: Mapping[str, str]) -> None:
+        """No command can be wrong."""
 
     def prepare(self, path: Path, sha: str) -> None:
         """The clone is all."""

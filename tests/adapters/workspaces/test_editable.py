@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.adapters.conftest import Local
 from tests.adapters.workspaces.preparing import Preparing
 
-from loop_kit.adapters.workspaces.editable import editable_install
+from loop_kit.adapters.workspaces.editable import editable_install, editable_install_of
 from loop_kit.adapters.workspaces.preparation import suggested_setup
 from loop_kit.ports import SetupFailed
 
@@ -54,7 +55,20 @@ def by_egg_link(site: Path, project: Path) -> None:
     write(site / "demo.egg-link", f"{project}\n.")
 
 
+def by_relative_pth(site: Path, project: Path) -> None:
+    write(site / "demo.pth", f"# the project\n{os.path.relpath(project / 'src', site)}\n")
+
+
+def by_code_in_pth(site: Path, project: Path) -> None:
+    write(site / "demo.pth", f'import sys; sys.path.insert(0, "{project / "src"}")\n')
+
+
+def by_link(site: Path, project: Path) -> None:
+    (site / "demo").symlink_to(project / "src" / "demo")
+
+
 WAYS: tuple[Install, ...] = (by_direct_url, by_pth, by_import_line, by_finder, by_egg_link)
+WAYS += (by_relative_pth, by_code_in_pth, by_link)
 
 
 @pytest.fixture
@@ -139,6 +153,56 @@ def test_damaged_files_of_an_environment_are_passed_over(tmp_path: Path, project
     (site / "c.pth").write_bytes(b"\xff\xfe\x00/\n")
 
     assert editable_install({"VIRTUAL_ENV": str(tmp_path / "venv")}, [project], tmp_path) is None
+
+
+def put_script(environment: Path, name: str = "pytest") -> Path:
+    """A program of an environment, as pip writes it."""
+    script = write(environment / "bin" / name, f"#!{environment / 'bin' / 'python'}\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{venv}/bin/python -m pytest -q",
+        ". {venv}/bin/activate && python -m pytest",
+        'cd src; PATH="{venv}/bin/pytest" x',
+        "~/venv/bin/pytest",
+        "$HOME/venv/bin/python3.11 tests.py",
+        "make lint && pytest -q",
+        "(check-all)",
+    ],
+)
+def test_an_environment_that_a_verify_command_names_is_looked_at(
+    tmp_path: Path, project: Path, command: str
+) -> None:
+    folder, programs = tmp_path / "venv", tmp_path / "programs"
+    by_pth(environment(folder), project)
+    programs.mkdir()
+    for name in ("pytest", "check-all"):
+        (programs / name).symlink_to(put_script(folder, name))
+    environ = {"PATH": str(programs), "HOME": str(tmp_path)}
+
+    found = editable_install_of([command.format(venv=folder)], environ, [project])
+
+    assert found is not None
+    assert found.environment == folder
+    assert editable_install_of(["make test", "\0", "/"], environ, [project]) is None
+
+
+def test_a_verify_command_in_an_environment_of_the_users_tree_is_refused_before_it_runs(
+    local: Local, tmp_path: Path
+) -> None:
+    by_pth(environment(tmp_path / "venv"), local.root)
+    preparing = Preparing(local, tmp_path, environ={"PATH": os.environ["PATH"]})
+    preparation = preparing.preparation()
+    preparation.check(local.head)
+
+    with pytest.raises(SetupFailed, match="would test that code") as refused:
+        preparation.check_commands([f"{tmp_path / 'venv'}/bin/python t.py"], preparing.environ)
+
+    assert "write its programs without a path in `verify`" in refused.value.remedy
 
 
 def test_an_environment_that_would_test_the_users_tree_is_refused_with_what_to_do(

@@ -133,6 +133,19 @@ def test_a_link_is_copied_as_a_link_and_never_followed(
     assert (path / "data" / "near").readlink() == Path("real.txt")
 
 
+def test_a_link_to_a_package_of_the_same_tree_points_into_the_workspace(
+    preparing: Preparing,
+) -> None:
+    local = preparing.local
+    local.write("node_modules/@demo/.keep", "")
+    (local.root / "node_modules" / "@demo" / "calc").symlink_to(local.root / "packages" / "calc")
+    preparing.include = ("node_modules/",)
+
+    link = preparing.prepared() / "node_modules" / "@demo" / "calc"
+
+    assert link.readlink() == Path("../../packages/calc")
+
+
 def test_no_file_is_written_through_a_link_that_was_committed(
     preparing: Preparing, tmp_path: Path
 ) -> None:

@@ -2,8 +2,8 @@
 
 Only what the patterns of `workspace-include` name is copied, and of that nothing that is a secret
 by its name, unless the last part of a pattern is that very name. Environments of Python are left:
-what is installed in one refers to its place by absolute paths. Links are copied as links, and no
-link in the workspace is followed.
+what is installed in one refers to its place by absolute paths. Links are copied as links, those
+into the tree (`npm link`) so that they point into the workspace, and no link there is followed.
 """
 
 import os
@@ -91,7 +91,7 @@ class Include:
             source, target = self._root / name, workspace / name
             try:
                 if _make_folders(workspace, target.parent, folders) and not os.path.lexists(target):
-                    _copy(source, target)
+                    _copy(source, target, self._root)
             except FileNotFoundError:
                 self._warn(f"{name} vanished while it was copied into a workspace.")
 
@@ -204,9 +204,17 @@ def _make_folders(workspace: Path, folder: Path, known: set[Path]) -> bool:
     return True
 
 
-def _copy(source: Path, target: Path) -> None:
+def _link_inside(source: Path, root: Path) -> Path:
+    """Where the copy of a link points: into the workspace where the link points below `root`."""
+    to = source.readlink()
+    if to.is_absolute() and to.is_relative_to(root):
+        return Path(os.path.relpath(to, source.parent))
+    return to
+
+
+def _copy(source: Path, target: Path, root: Path) -> None:
     about = source.lstat()
     if stat.S_ISLNK(about.st_mode):
-        target.symlink_to(source.readlink())
+        target.symlink_to(_link_inside(source, root))
     elif stat.S_ISREG(about.st_mode):
         shutil.copy2(source, target, follow_symlinks=False)

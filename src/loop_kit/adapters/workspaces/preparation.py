@@ -20,7 +20,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.workspaces.editable import editable_install
+from loop_kit.adapters.workspaces.editable import (
+    EditableInstall,
+    editable_install,
+    editable_install_of,
+)
 from loop_kit.adapters.workspaces.environment import activation, own_environment
 from loop_kit.adapters.workspaces.include import Include
 from loop_kit.adapters.workspaces.manifests import Manifests
@@ -63,6 +67,7 @@ class Preparation:
         self._in_job = in_job
         self._manifests = Manifests(git, setup.commands)
         self._warned: set[str] = set()
+        self._checked: set[tuple[str, ...]] = set()
         self._settings: str | None = None
         self._failures: dict[str | None, SetupFailed] = {}
 
@@ -138,6 +143,16 @@ class Preparation:
         tracked = self._git.run("ls-tree", "-z", sha, "--", f"{found.name}/", timeout=60).out
         return {} if tracked else activation(self._environ, found)
 
+    def check_commands(self, commands: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Check which environments verify commands name, as they are found with `environ`.
+
+        Raises:
+            SetupFailed: one of them would run them on other code.
+        """
+        if tuple(commands) not in self._checked:
+            self._refuse(editable_install_of(commands, environ, [self._root]), in_verify=True)
+            self._checked.add(tuple(commands))
+
     def _is_as_at_base(self, sha: str) -> bool:
         return sha == self._base or bool(self._base and not self._changed(sha))
 
@@ -206,14 +221,17 @@ class Preparation:
         environ = self._environ if own is None else {"VIRTUAL_ENV": str(own)}
         folders = (self._root, *(path for path in self._root.iterdir() if path.is_dir()))
         asks = any(_is_project(folder) for folder in folders)
-        found = editable_install(environ, [self._root], self._root, asks=asks)
+        self._refuse(editable_install(environ, [self._root], self._root, asks=asks))
+
+    def _refuse(self, found: EditableInstall | None, *, in_verify: bool = False) -> None:
         if found is not None:
+            setup = f"`workspace-setup: {suggested_setup(self._root, found.folder)}`"
+            use = ", and write its programs without a path in `verify`" if in_verify else ""
             raise SetupFailed(
                 f"The Python environment {found.environment} imports {found.name} from"
                 f" {found.folder}, so that agents and verify commands would test that code instead"
                 " of the workspace's.",
-                "Give each workspace an environment of its own: `workspace-setup:"
-                f" {suggested_setup(self._root, found.folder)}`.",
+                f"Give each workspace an environment of its own{use}: {setup}.",
             )
 
 

@@ -10,7 +10,7 @@ copied. What its set-up commands did to tracked files and to `.git` is undone.
 made from what was used before, where nobody has written to it; see `spare`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -56,6 +56,14 @@ class Preparation(Protocol):
 
         Raises:
             SetupFailed: agents would work on other code.
+        """
+        ...
+
+    def check_commands(self, commands: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Check which environments verify commands name.
+
+        Raises:
+            SetupFailed: they would be run on other code.
         """
         ...
 

@@ -47,7 +47,11 @@ class CloneVerifier:
         self._box = box
 
     def verify(self, sha: str, commands: Sequence[str], timeout: float) -> Verification:
-        """Run `commands` one after the other, up to the first that fails; `timeout` is for all."""
+        """Run `commands` one after the other, up to the first that fails; `timeout` is for all.
+
+        Raises:
+            SetupFailed: no workspace can be prepared, or the commands would test other code.
+        """
         end = time.monotonic() + timeout
         results: list[CommandResult] = []
         preparation = self._workplace.preparation
@@ -57,6 +61,7 @@ class CloneVerifier:
                 return _unprepared(sha, commands[0], failure)
             own = preparation.environment(path, sha, trusts_work=True)
             env = {**self._environment, **own}
+            preparation.check_commands(commands, env)
             for command in commands:
                 log, left = self._log(sha, command), max(1.0, end - time.monotonic())
                 results.append(self._run(path, env, command, left, log))
