@@ -94,29 +94,50 @@ class Spare:
         closing, self._closing = self._closing, None
         if inventory is not None and self._key == key:
             with contextlib.suppress(GitFailed, OSError):
-                (closing or Closing()).wait()
-                self._renew(path, sha, inventory, prepared)
-                self.inventory, self._sha = inventory, sha
+                self._renew(path, sha, inventory, prepared, closing or Closing())
+                self.inventory = inventory
                 return True
             remove(path)
         remove(self._path)
         return False
 
-    def _renew(self, path: Path, sha: str, inventory: Inventory, prepared: Path | None) -> None:
+    def _renew(
+        self,
+        path: Path,
+        sha: str,
+        inventory: Inventory,
+        prepared: Path | None,
+        closing: Closing,
+    ) -> None:
+        """Make the workspace like a new one, once none of its files is open.
+
+        Where all that is done to files is reported, they are closed meanwhile: if one is reported
+        that way, all is done again.
+        """
         kept, index = self._path, self._index_path
         if kept.is_symlink() or not kept.is_dir() or digest_of(index) != self._index:
             raise GitFailed(f"{kept} is not as it was left.", "Run the round again.")
         kept.rename(make_room(path))
+        if not inventory.watches_files:
+            closing.wait()
+        self._restore(path, sha, inventory, prepared)
+        closing.wait()
+        if inventory.watches_files and inventory.changed(path):
+            self._restore(path, sha, inventory, prepared)
+        inventory.is_clean = False
+
+    def _restore(self, path: Path, sha: str, inventory: Inventory, prepared: Path | None) -> None:
         missing = inventory.restore(path)
         if prepared is not None:
             self._complete(path, prepared, missing)
-        self._cloner.write_git_folder(path, sha, index=index)
+        self._cloner.write_git_folder(path, sha, index=self._index_path)
         if missing:
             self._cloner.check_out(path, sha)
         elif sha != self._sha:
             self._cloner.check_out_difference(path, self._sha, sha)
         self._note_index(path)
         inventory.renew(path)
+        self._sha = sha
         if _attributes(path, inventory) != self._attributes:
             raise GitFailed(f"{_ATTRIBUTES} is another.", "Run the round again.")
 
