@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,29 @@ def test_git_is_asked_once_about_what_never_changes(local: Local) -> None:
     (head,) = objects.info(["HEAD"])
     assert head is not None
     assert head.oid == local.head
+
+
+def test_one_git_answers_everything_and_an_old_one_has_a_second_beside_it(
+    local: Local, tmp_path: Path
+) -> None:
+    real = shutil.which("git")
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text(f'#!/bin/sh\ncase "$*" in *batch-command*) exit 129 ;; esac\nexec {real} "$@"\n')
+    old.chmod(0o755)
+    path = f"{old.parent}{os.pathsep}{os.environ['PATH']}"
+    env = environment(local.root.parent)
+    for git, count in (Git(local.root, env), 1), (Git(local.root, {**env, "PATH": path}), 2):
+        before = children()
+        file = f"{local.head}:a.py"
+        (about,) = git.objects.info([file])
+        assert about is not None
+        assert git.objects.info(["", f"{local.head}:b"]) == [None, None]
+        assert git.objects.read(file, "blob", 100) == b"one\ntwo\nthree\n"
+        assert b"".join(git.objects.stream(about.oid)) == b"one\ntwo\nthree\n"
+        assert len(children() - before) == count
+        with pytest.raises(GitFailed, match="could not read"):
+            b"".join(git.objects.stream("0" * 40))
 
 
 def test_a_commit_is_written_and_a_malformed_one_refused(local: Local, tmp_path: Path) -> None:

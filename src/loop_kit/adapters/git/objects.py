@@ -1,9 +1,9 @@
 """Reads objects of one repository, and writes commits, through git processes that stay.
 
-Two of them read, since before git 2.36 one of them could not answer both questions: the first knows
-what an object is and how large, and only what is small enough is asked of the second. They are
-configured by what git has read when they were started; new packs they find by themselves. One that
-has ended, whoever ended it, is started again once.
+One reads: it knows what an object is and how large, and has the content of what is small enough.
+Before git 2.36 it takes two that answer one of both questions each. They are configured by what git
+has read when they were started; new packs they find by themselves. One that has ended, whoever
+ended it, is started again once.
 
 What an object is never changes, and a round asks of most objects several times. So answers about
 names that begin with a whole id are kept, and so is the content of small objects.
@@ -19,8 +19,13 @@ from loop_kit.adapters.process.dialogue import Dialogue, DialogueEnded, read_exa
 from loop_kit.errors import GitFailed
 from loop_kit.frozen import frozen
 
-_INFO = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
-_CONTENT = ("cat-file", "--batch=%(objectsize)")
+_FORM = "%(objectname) %(objecttype) %(objectsize)"
+_INFO, _CONTENT = "info", "contents"
+_BOTH = ("cat-file", f"--batch-command={_FORM}")
+_EACH = {
+    _INFO: ("cat-file", f"--batch-check={_FORM}"),
+    _CONTENT: ("cat-file", f"--batch={_FORM}"),
+}
 DURABLE = (
     *("-c", "core.fsync=committed", "-c", "core.fsyncMethod=batch"),
     *("-c", "core.fsyncObjectFiles=true"),
@@ -63,17 +68,17 @@ class Objects:
         self._start = start
         self._timeout = timeout
         self._started: dict[tuple[str, ...], Dialogue] = {}
+        self._is_old: bool | None = None
         self._infos: dict[str, ObjectInfo] = {}
         self._contents: dict[str, bytes] = {}
         self._trees: dict[str, Mapping[str, TreeEntry]] = {}
 
     def info(self, names: Sequence[str]) -> list[ObjectInfo | None]:
         """What each of `names` is (`SHA`, `SHA:path`, `SHA^{tree}`); None if there is none."""
-        unknown = [name for name in names if name not in self._infos]
-        batches = _batches([_line(name) for name in unknown])
-        answers = (_info(answer) for batch in batches for answer in self._answers(batch))
+        unknown = [name for name in names if name and name not in self._infos]
+        answers = (_info(answer) for batch in _batches(unknown) for answer in self._answers(batch))
         found = dict(zip(unknown, answers, strict=True))
-        known = [found[name] if name in found else self._infos[name] for name in names]
+        known = [found[name] if name in found else self._infos.get(name) for name in names]
         _keep(self._infos, _KEPT_ANSWERS, {n: i for n, i in found.items() if i and _lasts(n)})
         return known
 
@@ -97,23 +102,25 @@ class Objects:
         return entries
 
     def stream(self, oid: str) -> Iterator[bytes]:
-        """The content of an object in pieces, however large it is.
+        """The content of an object in pieces, however large it is; ask nothing else meanwhile.
 
         Raises:
             GitFailed: git ended, or the object is not here.
         """
-        dialogue = self._started.get(_CONTENT) or self._start(*_CONTENT)
-        self._started[_CONTENT] = dialogue
+        self.info([oid])
+        command, start = self._way(_CONTENT)
+        dialogue = self._started.get(command) or self._start(*command)
+        self._started[command] = dialogue
         try:
-            with dialogue.ask(_line(oid), self._timeout * 4) as answers:
-                left = int(read_line(answers))
+            with dialogue.ask(start + _line(oid), self._timeout * 4) as answers:
+                left = _size(read_line(answers))
                 while left:
                     piece = read_exactly(answers, min(left, _PIECE))
                     left -= len(piece)
                     yield piece
                 read_exactly(answers, 1)
         except DialogueEnded:
-            self._started.pop(_CONTENT, None)
+            self._started.pop(command, None)
             raise GitFailed(f"git could not read the object {oid[:10]}.", "Run it again.") from None
 
     def write_commit(self, path: Path) -> str:
@@ -124,16 +131,33 @@ class Objects:
         """
         return self._ask(_WRITE, _line(str(path)), read_line).decode("ascii", "replace")
 
-    def _answers(self, lines: Sequence[bytes]) -> list[bytes]:
-        return self._ask(_INFO, b"".join(lines), lambda out: [read_line(out) for _ in lines])
+    def _answers(self, names: Sequence[str]) -> list[bytes]:
+        return self._ask_for(_INFO, names, lambda out: [read_line(out) for _ in names])
 
     def _content(self, oid: str) -> bytes:
         content = self._contents.get(oid)
         if content is None:
-            content = self._ask(_CONTENT, _line(oid), _read_content)
+            content = self._ask_for(_CONTENT, [oid], _read_content)
             if len(content) <= _SMALL:
                 _keep(self._contents, _KEPT_CONTENTS, {oid: content})
         return content
+
+    def _ask_for(self, what: str, names: Sequence[str], read: Callable[[BufferedReader], T]) -> T:
+        """Ask of each of the objects; the first answer shows whether one git answers everything."""
+        try:
+            command, start = self._way(what)
+            answer = self._ask(command, b"".join(start + _line(name) for name in names), read)
+        except GitFailed:
+            if self._is_old is not None:
+                raise
+            self._is_old = True
+            return self._ask_for(what, names, read)
+        self._is_old = self._is_old or False
+        return answer
+
+    def _way(self, what: str) -> tuple[tuple[str, ...], bytes]:
+        """The command that answers this question, and what the question begins with."""
+        return (_EACH[what], b"") if self._is_old else (_BOTH, f"{what} ".encode())
 
     def _ask(
         self, command: tuple[str, ...], question: bytes, read: Callable[[BufferedReader], T]
@@ -165,15 +189,16 @@ def _line(name: str) -> bytes:
     return f"{name}\n".encode("utf-8", "surrogateescape")
 
 
-def _batches(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    batch: list[bytes] = []
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    batch: list[str] = []
     size = 0
-    for line in lines:
-        if batch and size + len(line) > _PIPE:
+    for name in names:
+        length = len(_INFO) + 1 + len(_line(name))
+        if batch and size + length > _PIPE:
             yield batch
             batch, size = [], 0
-        batch.append(line)
-        size += len(line)
+        batch.append(name)
+        size += length
     if batch:
         yield batch
 
@@ -185,8 +210,13 @@ def _info(answer: bytes) -> ObjectInfo | None:
 
 
 def _read_content(answers: BufferedReader) -> bytes:
-    size = int(read_line(answers))
+    size = _size(read_line(answers))
     return read_exactly(answers, size + 1)[:size]
+
+
+def _size(answer: bytes) -> int:
+    """The size of an object whose content follows; a ValueError where it is not here."""
+    return int(answer.rpartition(b" ")[2])
 
 
 def _entries(raw: bytes, width: int) -> Iterator[tuple[str, TreeEntry]]:
