@@ -36,6 +36,16 @@ def test_the_branch_follows_the_work(local: Local) -> None:
     assert "loop-kit: work" in local.git.text("reflog", REF)
 
 
+def test_what_an_earlier_loop_left_beside_the_branch_is_found(local: Local) -> None:
+    first = local.head
+    local.git.run("update-ref", "refs/loop/T-001/work", first)
+    head = local.commit({"a.py": "later\n"})
+    branch = opened(local, [])
+    branch.keep(head)
+    assert (branch.name, at(local)) == ("loop/T-001/work", head)
+    assert local.git.run("rev-parse", "--verify", "refs/loop/T-001/work", ok=(128,)).code
+
+
 def test_a_branch_that_somebody_moved_stays_there(local: Local) -> None:
     warned: list[str] = []
     branch = opened(local, warned)

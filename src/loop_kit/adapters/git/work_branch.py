@@ -73,7 +73,7 @@ class WorkBranch:
         What another loop has left on a ref stays there, unless `base` holds it.
         """
         self._base, self._own = base, own
-        found = self._look()
+        found = {} if self._is_unused() else self._look()
         first = self.ref
         tip = found.get(first, _MISSING).sha
         if self._is_ours(first, tip):
@@ -82,6 +82,13 @@ class WorkBranch:
         if ref != self.ref and not self.in_user_tree:
             self._warn(f"{self._why_not(found)} The work is kept on {_short(ref)}.")
         self.ref = ref
+
+    def _is_unused(self) -> bool:
+        """Whether no ref of this task is there, and HEAD of no work tree names one."""
+        names = [self.ref, f"refs/{self.branch}", self._aside]
+        if may_be_checked_out(self._git_dir, self.ref):
+            return False
+        return not any(self._git.objects.info(names))
 
     @property
     def left_at(self) -> str:
