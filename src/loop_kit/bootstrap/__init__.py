@@ -28,7 +28,6 @@ from loop_kit.adapters.process.room.rooms import Rooms, remove_leftovers
 from loop_kit.adapters.system_clock import SystemClock
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
-from loop_kit.adapters.workspaces.own_code import OwnCode
 from loop_kit.adapters.workspaces.own_repository import OwnRepository
 from loop_kit.adapters.workspaces.preparation import choose_preparation
 from loop_kit.adapters.workspaces.snapshots import Snapshots
@@ -63,7 +62,6 @@ from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.engine import Engine
 from loop_kit.engine.attempt import Dispatcher
 from loop_kit.engine.briefing import Briefer
-from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.groundwork import Groundwork
 from loop_kit.engine.options import Options
 from loop_kit.engine.reviewer import ReviewerPass
@@ -85,6 +83,7 @@ from loop_kit.settings import (
 
 if TYPE_CHECKING:
     from loop_kit.core.ci.bundle import Bundle
+    from loop_kit.engine.cancellation import CancellationCheck
     from loop_kit.engine.checks import ChecksReader
 
 
@@ -170,9 +169,15 @@ def open_loop(
         reporter=hearers,
         options=run_options,
         publisher=Publisher(*posts, _names(ports, replay)) if posts else None,
-        cancellation=CancellationCheck(forge, hearers) if forge else None,
+        cancellation=_cancellation(forge, hearers) if forge else None,
         checks=checks_reader(site, settings, forge, hearers) if forge else None,
     )
+
+
+def _cancellation(forge: Forge, reporter: Reporter) -> "CancellationCheck":
+    from loop_kit.engine.cancellation import CancellationCheck
+
+    return CancellationCheck(forge, reporter)
 
 
 def _names(ports: _Ports, replay: Replay | None) -> Mapping[Role, str]:
@@ -324,6 +329,8 @@ def _watch(
             f"{path} holds a credential; it is hidden while agents run."
             " Add `persist-credentials: false` to actions/checkout."
         )
+
+    from loop_kit.adapters.workspaces.own_code import OwnCode
 
     code = OwnCode.of_action()
 

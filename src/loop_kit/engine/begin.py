@@ -4,12 +4,16 @@ Whoever asks for a run has looked at the recorded state, and decided by it. That
 no later one: whatever somebody else has pushed since makes the first push of this run be rejected.
 """
 
+from typing import TYPE_CHECKING
+
 from loop_kit.core.loop import entering
 from loop_kit.core.loop.entering import Start
 from loop_kit.core.loop.state import LoopState
-from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.journal import Journal
 from loop_kit.ports import Clock, Reporter, Store
+
+if TYPE_CHECKING:
+    from loop_kit.engine.cancellation import CancellationCheck
 
 
 def report_ignored(start: Start, reporter: Reporter) -> None:
@@ -26,7 +30,7 @@ def enter(
     recorded: LoopState | None,
     store: Store,
     clock: Clock,
-    cancellation: CancellationCheck | None,
+    cancellation: "CancellationCheck | None",
 ) -> None:
     """Begin a loop, or continue the one that `store` has loaded; nothing is spent yet.
 

@@ -6,18 +6,21 @@ does not answer says nothing about them: an approval stays held until somebody r
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from loop_kit.core.checks.reading import Check, Summary, counted, summarize
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.checks_read import ChecksRead, ReadChecks
 from loop_kit.core.loop.machine import Step, transition
 from loop_kit.core.loop.state import LoopState, Outcome
-from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.conclusion import conclude_checks
 from loop_kit.engine.journal import Journal
 from loop_kit.engine.reviewer import ReviewerPass
 from loop_kit.errors import ForgeRefused, ForgeUnavailable
 from loop_kit.ports import Clock, Forge, Reporter, Store
+
+if TYPE_CHECKING:
+    from loop_kit.engine.cancellation import CancellationCheck
 
 MAX_LOGS = 5
 """The failed checks whose logs are fetched: one request each."""
@@ -105,7 +108,7 @@ def record_checks(
     journal: Journal,
     reviewer: ReviewerPass,
     store: Store,
-    cancellation: CancellationCheck | None,
+    cancellation: "CancellationCheck | None",
     look: Callable[[LoopState], BaseCompared | None],
 ) -> None:
     """Read the checks and record what follows; a wait whose pull request was closed ends.

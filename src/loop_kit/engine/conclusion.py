@@ -9,7 +9,6 @@ from loop_kit.core.loop.messages import (
 )
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
 from loop_kit.engine.reviewer import ReviewerPass
-from loop_kit.engine.saved_reviews import read_reviews
 from loop_kit.ports import Store
 
 
@@ -41,5 +40,7 @@ def conclude_checks(
     ended = before.state is Phase.AWAITING_REVIEW and after.state is not Phase.AWAITING_REVIEW
     if not ended or after.resume_phase is Phase.AWAITING_REVIEW:
         return {}
+    from loop_kit.engine.saved_reviews import read_reviews
+
     review = read_reviews(store, before, before.history[-1])
     return {**conclude_round(reviewer, before, after, review, at)}

@@ -45,7 +45,6 @@ from loop_kit.engine.agent_check import is_claimed, stop_without_agent
 from loop_kit.engine.attempt import AttemptResult, Interrupted
 from loop_kit.engine.begin import enter, report_ignored
 from loop_kit.engine.briefing import Briefing
-from loop_kit.engine.cancellation import CancellationCheck
 from loop_kit.engine.checks import ChecksReader, record_checks
 from loop_kit.engine.conclusion import conclude_round, handed_over_work
 from loop_kit.engine.groundwork import Groundwork
@@ -68,6 +67,7 @@ from loop_kit.ports import (
 )
 
 if TYPE_CHECKING:
+    from loop_kit.engine.cancellation import CancellationCheck
     from loop_kit.engine.publisher import Publisher
 
 _Apply = Callable[[Event, dict[str, bytes | None]], None]
@@ -87,7 +87,7 @@ class Engine:
         reporter: Reporter,
         options: Options,
         publisher: "Publisher | None" = None,
-        cancellation: CancellationCheck | None = None,
+        cancellation: "CancellationCheck | None" = None,
         checks: ChecksReader | None = None,
     ) -> None:
         self._store = store

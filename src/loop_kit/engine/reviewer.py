@@ -19,7 +19,6 @@ from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.bus import Document
-from loop_kit.core.loop.claims import false_claim
 from loop_kit.core.loop.effects import (
     RunAgent,
 )
@@ -229,6 +228,8 @@ class ReviewerPass:
         why = contradiction(state.findings, report, evidence)
         why = why or objection(report, asked.card, state.head_sha, evidence)
         if why is None and evidence == "strict":
+            from loop_kit.core.loop.claims import false_claim
+
             why = false_claim(report, asked.changed, existing)
         if why:
             raise ReportInvalid(why)

@@ -46,7 +46,6 @@ from loop_kit.settings import Settings, for_laptop
 from loop_kit.usecases.local_branch import LocalBranch
 from loop_kit.usecases.local_files import find_card, load_card, read_config
 from loop_kit.usecases.next_steps import write_next_steps
-from loop_kit.usecases.other_backend import for_fresh_round
 from loop_kit.usecases.supply import supply_of
 
 
@@ -110,7 +109,11 @@ class _Engines:
 
     def of_round(self, state: LoopState, store: FetchedStore, shown: Reporter) -> Engine:
         """The engine that runs the next round of `state`."""
-        settings = for_fresh_round(self._site, self._settings, state, shown.warn)
+        settings = self._settings
+        if state.fresh_round:
+            from loop_kit.usecases.other_backend import for_fresh_round
+
+            settings = for_fresh_round(self._site, settings, state, shown.warn)
         other = settings != self._settings
         engine = (
             bootstrap.open_loop(self._site, settings, self._card, store, shown)

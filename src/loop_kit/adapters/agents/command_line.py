@@ -11,17 +11,15 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import field, replace
 from errno import ENOEXEC
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from loop_kit.adapters.agents.catalogue import explain_missing
 from loop_kit.adapters.agents.own_home import Homes
 from loop_kit.adapters.agents.transcript import Transcript
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.adapters.process import process
-from loop_kit.adapters.process.model_proxy import model_proxy
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.programs import expand_home, find_file, find_program
-from loop_kit.adapters.process.room.upstream import Upstream
 from loop_kit.core.agent.activity import Activity
 from loop_kit.core.agent.diagnosis import Problem, ProblemKind, from_exit, from_stderr, problem
 from loop_kit.core.agent.report_schemas import without_nulls
@@ -30,6 +28,9 @@ from loop_kit.core.loop.bus import MAX_REPORT
 from loop_kit.core.loop.state import Spent
 from loop_kit.frozen import frozen
 from loop_kit.ports import AgentExit, Assignment, Reporter, Tampered
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.process.room.upstream import Upstream
 
 _STDERR_TAIL = 4096
 _MAX_NUMBER = 10**15
@@ -63,7 +64,7 @@ class Setup:
     homes: Homes = field(default_factory=Homes)
     structured: bool = True
     kept: Callable[[], AbstractContextManager[None]] = nullcontext
-    upstream: Upstream | None = None
+    upstream: "Upstream | None" = None
     refusal: str = ""
 
 
@@ -235,6 +236,8 @@ class CommandLineAgent:
         with ExitStack() as stack:
             proxy = None
             if setup.upstream:
+                from loop_kit.adapters.process.model_proxy import model_proxy
+
                 proxy = stack.enter_context(model_proxy(setup.upstream, environment))
                 argv = proxy.bridged([find_program(argv[0], environment) or argv[0], *argv[1:]])
                 writable.append(proxy.folder)

@@ -18,7 +18,6 @@ from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.files.replacing import replace_file
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.loop_dir.loop_lock import one_writer
-from loop_kit.core.agent.login_file import renewed_login
 from loop_kit.frozen import frozen
 
 HOMES = "loop-kit"
@@ -120,7 +119,11 @@ class OwnHome:
         after = _read(copy)
         with suppress(OSError):
             remove(copy)
-        renewed = renewed_login(before, after) if before and after else None
+        if not (before and after):
+            return
+        from loop_kit.core.agent.login_file import renewed_login
+
+        renewed = renewed_login(before, after)
         if renewed is None:
             return
         with one_writer(source):

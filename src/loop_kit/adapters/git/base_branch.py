@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from loop_kit.adapters.git.command import ANONYMOUS, FETCH, Git, Identity
 from loop_kit.adapters.git.history import History, NotPlain
-from loop_kit.adapters.git.merging import merge_base, preview_merge
 from loop_kit.adapters.git.raw_log import printable_path
 from loop_kit.errors import BranchRefused, GitFailed
 from loop_kit.ports import Comparison
@@ -47,6 +46,8 @@ class LocalBaseBranch:
         begin = self._merge_base(tip, head)
         if begin is None or begin in {tip, head}:
             return Comparison(begin) if begin else None
+        from loop_kit.adapters.git.merging import preview_merge
+
         conflicts = preview_merge(self._git, head, tip).conflicts[:_MAX_CONFLICTS]
         return Comparison(begin, tuple(printable_path(path) for path in conflicts))
 
@@ -64,6 +65,8 @@ class LocalBaseBranch:
         Raises:
             GitFailed: they do not.
         """
+        from loop_kit.adapters.git.merging import preview_merge
+
         preview = preview_merge(self._git, head, tip)
         if preview.conflicts:
             raise GitFailed(f"{tip[:10]} conflicts with {head[:10]}.", "Merge it by hand.")
@@ -75,6 +78,8 @@ class LocalBaseBranch:
         return sha
 
     def _merge_base(self, tip: str, head: str) -> str | None:
+        from loop_kit.adapters.git.merging import merge_base
+
         return merge_base(self._git, tip, head)
 
     def _is_built_on(self, tip: str, head: str) -> bool:
@@ -117,6 +122,7 @@ class ServerBaseBranch(LocalBaseBranch):
         return super().compare(tip, head)
 
     def _merge_base(self, tip: str, head: str) -> str | None:
+        from loop_kit.adapters.git.merging import merge_base
         from loop_kit.adapters.git.remote import ask_server
 
         found = merge_base(self._git, tip, head)

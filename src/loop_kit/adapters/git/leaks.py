@@ -9,8 +9,8 @@ versions before are searched too.
 from collections.abc import Iterable, Iterator, Sequence
 
 from loop_kit.adapters.git.objects import Objects
-from loop_kit.adapters.git.origins import is_tree_path
 from loop_kit.adapters.git.raw_log import RawChange, RawCommit
+from loop_kit.adapters.git.tree_names import is_path_on_one_line
 from loop_kit.core.card.scope import Violation
 from loop_kit.core.secrets.forms import Forms
 from loop_kit.core.secrets.scanner import Leak, scan
@@ -78,7 +78,7 @@ class LeakSearch:
         return frozenset(leak.digest for leak in leaks)
 
     def _before(self, parent: str, path: str) -> Iterable[Leak]:
-        if not is_tree_path(path) or "\n" in path:
+        if not is_path_on_one_line(path):
             return ()
         (about,) = self._objects.info([f"{parent}:{path}"])
         if about is None or about.kind != "blob" or about.size > _MAX_BEFORE:

@@ -29,6 +29,7 @@ from pathlib import Path
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.commit_pack import CommitPack
 from loop_kit.adapters.git.objects import ObjectInfo, Objects, TreeEntry
+from loop_kit.adapters.git.tree_names import is_tree_path
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.errors import GitFailed, LoopError
 from loop_kit.frozen import frozen
@@ -250,8 +251,3 @@ def _write_history(
 def _commit(tree: str, parents: Sequence[str]) -> bytes:
     headers = [f"tree {tree}", *(f"parent {sha}" for sha in dict.fromkeys(parents))]
     return "\n".join([*headers, f"author {_WHO}", f"committer {_WHO}", "", ""]).encode()
-
-
-def is_tree_path(path: str) -> bool:
-    """Whether `path` can name something in a commit."""
-    return not {"", ".", ".."} & set(path.split("/")) and "\0" not in path

@@ -12,12 +12,10 @@ from pathlib import Path
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch
 from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.leaks import LeakSearch
-from loop_kit.adapters.git.merging import find_base_merges, is_ancestor, merge_base
-from loop_kit.adapters.git.origins import find_origins, is_tree_path
 from loop_kit.adapters.git.patches import Patches
 from loop_kit.adapters.git.raw_log import RawCommit, parse_log, read_log
 from loop_kit.adapters.git.tree_files import TreeFiles, literal_folder
-from loop_kit.adapters.git.tree_names import TreeNames
+from loop_kit.adapters.git.tree_names import TreeNames, is_path_on_one_line
 from loop_kit.core.card.globs import match_rules
 from loop_kit.core.card.scope import SYMLINK, Commit, Violation
 from loop_kit.core.command_words import quoted
@@ -128,7 +126,7 @@ class GitRepository:
 
     def read(self, sha: str, path: str) -> bytes | None:
         """The file `path` at commit `sha`, or None; at most 1 MiB."""
-        if _is_tree_path(path):
+        if is_path_on_one_line(path):
             return self._git.objects.read(f"{sha}:{path}", "blob", _MAX_FILE)
         try:
             done = self._git.run("cat-file", "blob", f"{sha}:{path}", ok=(0, 128), limit=_MAX_FILE)
@@ -163,7 +161,7 @@ class GitRepository:
 
     def existing(self, shas: Sequence[str], paths: Collection[str]) -> frozenset[str]:
         """Those of `paths`, files or folders, that one of the commits `shas` has."""
-        asked = [(sha, path) for path in paths if _is_tree_path(path) for sha in shas]
+        asked = [(sha, path) for path in paths if is_path_on_one_line(path) for sha in shas]
         found = self._git.objects.info([f"{sha}:{path}" for sha, path in asked])
         pairs = zip(asked, found, strict=True)
         return frozenset(path for (_, path), about in pairs if about and about.kind in _FOUND)
@@ -197,8 +195,11 @@ class GitRepository:
         """The changes between two commits, per commit and newest first, without those of others."""
         commits, descends = self._commits(parent, head, base_tip)
         span = self._with_details(parent, head, commits, descends=descends)
-        merges = any(commit.base for commit in commits)
-        return replace(span, merged=merge_base(self._git, base_tip, head)) if merges else span
+        if not any(commit.base for commit in commits):
+            return span
+        from loop_kit.adapters.git.merging import merge_base
+
+        return replace(span, merged=merge_base(self._git, base_tip, head))
 
     def leaks(
         self, parent: str, head: str, forms: Forms, base_tip: str = ""
@@ -219,6 +220,8 @@ class GitRepository:
         return commits, descends
 
     def _log(self, parent: str, head: str, base_tip: str) -> tuple[list[RawCommit], bool]:
+        from loop_kit.adapters.git.merging import find_base_merges, is_ancestor
+
         others = bool(base_tip) and is_ancestor(self._git, parent, head)
         between = (f"^{parent}", f"^{base_tip}", head) if others else (f"{parent}...{head}",)
         sides, commits = read_log(self._git, *between)
@@ -290,6 +293,8 @@ class GitRepository:
         self, bases: Sequence[str], heads: Sequence[str], places: Sequence[Spot]
     ) -> Mapping[Spot, str | None]:
         """For each place as it is at the last of `heads`: which of the commits brought it in."""
+        from loop_kit.adapters.git.origins import find_origins
+
         return find_origins(self._git, self._obtain, bases, heads, places)
 
     def write_patch(self, base: str, head: str, patch: Path) -> None:
@@ -358,11 +363,6 @@ def changed_files(git: Git, before: str, after: str, folder: str) -> tuple[str, 
         entries = (line.partition("\t") for line in lines)
         found = [path for row, _, path in entries if row[:6] in _FILE_MODES]
     return tuple(sorted(found))
-
-
-def _is_tree_path(path: str) -> bool:
-    """Whether `path` can name something in a commit, and on one line."""
-    return is_tree_path(path) and "\n" not in path
 
 
 def _changes_attributes(patch: Path) -> bool:

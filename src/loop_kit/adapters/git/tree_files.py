@@ -9,8 +9,7 @@ from itertools import takewhile
 
 from loop_kit.adapters.git.history import TREE, NotPlain
 from loop_kit.adapters.git.objects import Objects, TreeEntry
-from loop_kit.adapters.git.origins import is_tree_path
-from loop_kit.adapters.git.tree_names import TreeNames
+from loop_kit.adapters.git.tree_names import TreeNames, is_tree_path
 
 _MAX_TREES = 64
 _LINK = "120000"

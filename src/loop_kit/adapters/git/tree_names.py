@@ -43,3 +43,13 @@ class TreeNames:
             self._started = None
             raise NotPlain from None
         return listed.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+def is_path_on_one_line(path: str) -> bool:
+    """Whether `path` can name something in a commit, and on one line."""
+    return is_tree_path(path) and "\n" not in path
+
+
+def is_tree_path(path: str) -> bool:
+    """Whether `path` can name something in a commit."""
+    return not {"", ".", ".."} & set(path.split("/")) and "\0" not in path

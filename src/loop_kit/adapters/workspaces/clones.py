@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
-from loop_kit.adapters.git.command import Identity
-from loop_kit.adapters.git.merging import Preview, preview_merge
+from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.adapters.git.rewriting import Rewriter
 from loop_kit.adapters.workspaces.cloner import Cloner, copy_index, digest_of
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
@@ -37,6 +36,9 @@ from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadSetting, DiskRefused, GitFailed
 from loop_kit.ports import Collected, Fingerprint, SetupFailed, Workspace, WorkspaceGone
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.git.merging import Preview
 
 
 class Release(Protocol):
@@ -67,7 +69,7 @@ class CloneWorkspace:
         tip: str = "",
         limit: int = 0,
         suspects: Iterable[str] = (),
-        merge: Preview | None = None,
+        merge: "Preview | None" = None,
         inventory: Inventory | None = None,
         lasting: Inventory | None = None,
         work_ended: Callable[[], None] | None = None,
@@ -195,12 +197,12 @@ class CloneWorkspace:
             self._taken = commit
         return commit
 
-    def _merge_in_progress(self) -> Preview | None:
+    def _merge_in_progress(self) -> "Preview | None":
         """The merge that the worker was given, if its next commit would complete it."""
         merge = self._merge
         return merge if merge is not None and is_in_progress(self.path, merge) else None
 
-    def _gave_up(self, in_progress: Preview | None, base: str) -> str | None:
+    def _gave_up(self, in_progress: "Preview | None", base: str) -> str | None:
         """What is missing where neither the worker's commits nor the next one complete a merge."""
         merge = self._merge
         if merge is None or in_progress or self._is_ancestor(merge.theirs, base):
@@ -310,7 +312,7 @@ class Clones:
         """
         place, tip, sha = self._workplace, sha, wip_sha or sha
         git = place.cloner.git
-        merge = preview_merge(git, sha, merges) if merges else None
+        merge = _preview(git, sha, merges) if merges else None
         if role is Role.WORKER:
             left = work_sha if work_sha and git.has(work_sha) else None
             tree = left or (merge.tree if merge else None)
@@ -337,3 +339,9 @@ class Clones:
         )
         self._last = workspace if role is Role.WORKER else None
         return workspace
+
+
+def _preview(git: Git, head: str, other: str) -> "Preview":
+    from loop_kit.adapters.git.merging import preview_merge
+
+    return preview_merge(git, head, other)

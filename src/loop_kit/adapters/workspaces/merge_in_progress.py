@@ -5,16 +5,19 @@ commit there has both parents. A worker may commit, or leave that to the loop.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.merging import Preview
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.git.merging import Preview
 
 MESSAGE = "Merge the base branch"
 _MAX_HEAD = 4096
 
 
-def begin_merge(git: Git, path: Path, merge: Preview, *, with_stages: bool) -> None:
+def begin_merge(git: Git, path: Path, merge: "Preview", *, with_stages: bool) -> None:
     """Make git in the clone at `path` see the merge; its files are there already.
 
     Raises:
@@ -32,7 +35,7 @@ def begin_merge(git: Git, path: Path, merge: Preview, *, with_stages: bool) -> N
         git.at(path).run(*command, stdin=removed + merge.stages)
 
 
-def is_in_progress(path: Path, merge: Preview) -> bool:
+def is_in_progress(path: Path, merge: "Preview") -> bool:
     """Whether the clone at `path` still has exactly this merge before its next commit."""
     try:
         head = read_plain(path / ".git" / "MERGE_HEAD", _MAX_HEAD) or b""

@@ -15,13 +15,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loop_kit.adapters.files.removal import make_room
 from loop_kit.adapters.files.searched_repository import SpecialFiles
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
-from loop_kit.adapters.workspaces.object_files import ObjectFiles, are_damaged, object_files
 from loop_kit.frozen import frozen
 from loop_kit.ports import LOST, Tampered
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.workspaces.object_files import ObjectFiles
 
 _NAMES = ("HEAD", "config", "packed-refs", "index", "info/exclude", "objects/info/alternates")
 _LISTS = ("packed-refs", "index.lock", "shallow", "logs")
@@ -42,7 +45,7 @@ class _Before:
     files: Mapping[Path, bytes]
     branches: Mapping[Path, bytes]
     special: frozenset[Path]
-    objects: ObjectFiles
+    objects: "ObjectFiles"
     refs: Mapping[str, str]
     is_link: bool
 
@@ -80,10 +83,17 @@ class OwnRepository:
             {path: content for path in files if (content := _content(path)) is not None},
             self._branches(),
             self._special.find(),
-            object_files(self._git_dir) if self._refetch else {},
+            self._objects(),
             self._own_refs(),
             self._git_dir.is_symlink(),
         )
+
+    def _objects(self) -> "ObjectFiles":
+        if self._refetch is None:
+            return {}
+        from loop_kit.adapters.workspaces.object_files import object_files
+
+        return object_files(self._git_dir)
 
     def _branches(self) -> dict[Path, bytes]:
         """The branches that have a file; one that a person deletes or packs meanwhile has none."""
@@ -117,6 +127,8 @@ class OwnRepository:
         return [*dict.fromkeys(map(str, damaged)), *lost]
 
     def _is_lost(self, before: _Before) -> bool:
+        from loop_kit.adapters.workspaces.object_files import are_damaged
+
         is_incomplete = not all(path.is_dir() for path in self._folders())
         is_changed = self._own_refs() != before.refs
         return is_incomplete or is_changed or are_damaged(before.objects, self._git_dir)

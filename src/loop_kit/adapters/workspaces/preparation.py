@@ -31,7 +31,6 @@ from loop_kit.adapters.workspaces.manifests import Manifests
 from loop_kit.adapters.workspaces.setup import LOG, WorkspaceSetup
 from loop_kit.adapters.workspaces.shell import Box
 from loop_kit.adapters.workspaces.submodules import missing_submodules, write_submodules
-from loop_kit.core.project import PYTHON_PROJECTS, python_setup
 from loop_kit.patterns import late_pattern
 from loop_kit.ports import Reporter, SetupFailed
 from loop_kit.settings import Settings
@@ -277,6 +276,8 @@ def choose_preparation(
 
 def suggested_setup(root: Path, imported: Path) -> str:
     """Commands that install the Python project whose files are in `imported`, below `root`."""
+    from loop_kit.core.project import python_setup
+
     below = [folder for folder in (imported, *imported.parents) if folder.is_relative_to(root)]
     project = next((folder for folder in below if _is_project(folder)), root)
     names = {path.name for path in root.iterdir()}
@@ -285,6 +286,8 @@ def suggested_setup(root: Path, imported: Path) -> str:
 
 
 def _is_project(folder: Path) -> bool:
+    from loop_kit.core.project import PYTHON_PROJECTS
+
     return any((folder / name).is_file() for name in PYTHON_PROJECTS)
 
 

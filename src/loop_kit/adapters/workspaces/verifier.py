@@ -6,10 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loop_kit.adapters.process import process
-from loop_kit.adapters.workspaces.junit_reports import JUnitReports
 from loop_kit.adapters.workspaces.shell import Box, Tail, namespace_box, run_shell
 from loop_kit.adapters.workspaces.workplace import Workplace
-from loop_kit.core.checks.junit import failing_words
 from loop_kit.core.loop.state import CommandResult, Verification
 from loop_kit.core.text.own_paths import without_folders
 from loop_kit.ports import SetupFailed
@@ -77,6 +75,9 @@ class CloneVerifier:
         timeout: float,
         log: Callable[[bytes], None],
     ) -> CommandResult:
+        from loop_kit.adapters.workspaces.junit_reports import JUnitReports
+        from loop_kit.core.checks.junit import failing_words
+
         tail, reports = _LoggedTail(log), JUnitReports(path, command)
         started = time.monotonic()
         with self._kept():

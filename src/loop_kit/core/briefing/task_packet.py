@@ -6,7 +6,6 @@ the commit that the round starts from, from the card, and from the open findings
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from loop_kit.core.briefing.module_map import exports
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.findings import Finding, open_findings
@@ -80,6 +79,8 @@ def task_packet(
 
 
 def _symbols(read: Mapping[str, bytes]) -> tuple[str, ...]:
+    from loop_kit.core.briefing.module_map import exports
+
     found: list[str] = []
     for path, content in read.items():
         if len(content) > _MAX_SOURCE:

@@ -11,25 +11,19 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from loop_kit.adapters.files.owned_folder import remove_abandoned
 from loop_kit.adapters.process import process
-from loop_kit.adapters.process.fresh_home import FreshHome, HomeView
 from loop_kit.adapters.process.namespace import Bare
 from loop_kit.adapters.process.room import surroundings
-from loop_kit.adapters.process.room.plan import Network, RoomPlan
-from loop_kit.adapters.process.room.rungs import (
-    Choice,
-    Rung,
-    box_of,
-    candidates,
-    choose,
-    orchestrator,
-)
-from loop_kit.adapters.process.room.selftest import Promises
 from loop_kit.frozen import frozen
 from loop_kit.ports import Confinement, SandboxUnavailable
+
+if TYPE_CHECKING:
+    from loop_kit.adapters.process.fresh_home import HomeView
+    from loop_kit.adapters.process.room.plan import Network, RoomPlan
+    from loop_kit.adapters.process.room.rungs import Choice
 
 _DISK = "/var/tmp"  # noqa: S108
 _REMEDY_IN_JOB = (
@@ -56,7 +50,7 @@ class Wishes:
     environ: Mapping[str, str]
     in_job: bool = False
     network: Literal["open", "model-only", "none"] = "open"
-    verify_network: Network = "open"
+    verify_network: Literal["open", "none"] = "open"
     private: tuple[Path, ...] = ()
     readable: tuple[Path, ...] = ()
     shared: tuple[Path, ...] = ()
@@ -85,11 +79,11 @@ class Rooms:
             raise SandboxUnavailable(why, "Use `sandbox: auto`, or `verify-network: open`.")
         if wishes.sandbox == "off":
             return Confinement("off")
-        rung, refused = self._choice.rung, self._choice.refused
+        choice = self._choice
         network = "" if wishes.verify_network == "open" else "; network of verify: none"
-        if rung is not Rung.NONE:
-            return Confinement(f"{rung}; network: {wishes.network}{network}")
-        why = "; ".join(refused) or "it needs Linux"
+        if choice.has_room:
+            return Confinement(f"{choice.rung}; network: {wishes.network}{network}")
+        why = "; ".join(choice.refused) or "it needs Linux"
         remedy = _remedy(in_job=wishes.in_job)
         asked = [
             *(["sandbox: required"] if wishes.sandbox == "required" else []),
@@ -126,22 +120,30 @@ class Rooms:
 
     def _without_room(self, box: Bare) -> Bare:
         """What can be done without a room: in a job, a home for each program."""
-        wishes = self._wishes
-        return FreshHome(box, self._home) if wishes.in_job and wishes.sandbox != "off" else box
+        if not self._wishes.in_job or self._wishes.sandbox == "off":
+            return box
+        from loop_kit.adapters.process.fresh_home import FreshHome
+
+        return FreshHome(box, self._home)
 
     @property
     def has_room(self) -> bool:
         """Whether programs run in rooms here."""
-        return self._wishes.sandbox != "off" and self._choice.rung is not Rung.NONE
+        return self._wishes.sandbox != "off" and self._choice.has_room
 
     @cached_property
-    def _home(self) -> HomeView:
+    def _home(self) -> "HomeView":
         """The user's home as it is before the first program, which calls for it."""
+        from loop_kit.adapters.process.fresh_home import HomeView
+
         return HomeView(Path(self._wishes.environ.get("HOME") or "/nonexistent"))
 
     @cached_property
-    def _choice(self) -> Choice:
+    def _choice(self) -> "Choice":
         """The way to build rooms here; tried at the first use."""
+        from loop_kit.adapters.process.room.rungs import Rung, candidates, choose, orchestrator
+        from loop_kit.adapters.process.room.selftest import Promises
+
         environ = self._wishes.environ
         steering = (path for path in surroundings.steering(environ) if os.path.isdir(path))
         promises = Promises(
@@ -165,19 +167,20 @@ class Rooms:
         writable: Iterable[Path],
         argv: Sequence[str],
         environment: Mapping[str, str],
-        network: Network,
+        network: "Network",
     ) -> Bare:
         changed = tuple(map(str, (*writable, *self._wishes.shared)))
-        plan = self._plan(changed, argv, environment, network)
-        return box_of(self._choice.rung, plan)
+        return self._choice.box(self._plan(changed, argv, environment, network))
 
     def _plan(
         self,
         writable: tuple[str, ...],
         argv: Sequence[str],
         environment: Mapping[str, str],
-        network: Network,
-    ) -> RoomPlan:
+        network: "Network",
+    ) -> "RoomPlan":
+        from loop_kit.adapters.process.room.plan import RoomPlan
+
         wishes = self._wishes
         secret = surroundings.secret(wishes.environ, environment)
         hidden = [

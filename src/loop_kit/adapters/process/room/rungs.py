@@ -41,6 +41,15 @@ class Choice:
     rung: Rung
     refused: tuple[str, ...] = ()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a room can be built."""
+        return self.rung is not Rung.NONE
+
+    def box(self, plan: RoomPlan) -> Bare:
+        """The room for one program, which is built when the program starts."""
+        return box_of(self.rung, plan)
+
 
 Try = Callable[[Bare, Sequence[str]], tuple[int, str]]
 """Runs a program in a box; its exit code and what it printed."""
