@@ -49,10 +49,11 @@ def costs(repo: Repo, folder: Path, rounds: int, last: Steps, issue: dict[str, A
     ("last", "issue", "expected"),
     [
         (COMMITTED, NOWHERE, TAKEN_OVER),
-        (REWRITTEN, ISSUE, {**TAKEN_OVER, "blame": 1}),
+        (REWRITTEN, ISSUE, TAKEN_OVER),
+        (COMMITTED, {**ISSUE, "line": 2}, {**TAKEN_OVER, "blame": 1}),
         ([], NOWHERE, LEFT),
     ],
-    ids=["committed", "rewritten and a line is blamed", "left to us"],
+    ids=["committed", "rewritten and a new line is wrong", "an old line is wrong", "left to us"],
 )
 def test_one_round_more_costs_at_most_eight_programs_of_git_and_five_syncs(
     make_repo: Callable[[Path], Repo],

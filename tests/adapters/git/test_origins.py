@@ -63,6 +63,33 @@ def test_a_renamed_file_and_a_block_that_moved_inside_it_keep_their_commit(local
     assert origin(local.git, [base, head], "new.py", 15) == base
 
 
+def test_a_line_that_says_something_new_is_found_without_a_program(
+    local: Local, tmp_path: Path
+) -> None:
+    base = local.commit({"a.py": "one\ntwo\n"})
+    first = local.commit({"a.py": "one\ntwo\n\nthree\n"})
+    last = local.commit({"a.py": "one\n  two\n\nthree\n\nfour\n", "b.py": "one\n"})
+    log = GitLog(tmp_path / "log")
+    git = Git(local.root, {**environment(tmp_path), **log.environment()}, isolated=True)
+    commits = [base, first, last]
+    assert origin(git, commits, "a.py", 6) == last
+    assert not any(" blame " in call for call in log.calls)
+    assert origin(git, commits, "a.py", 2) == base
+    assert origin(git, commits, "a.py", 3) == first
+    assert origin(git, commits, "a.py", 4) == first
+    assert origin(git, commits, "a.py", 99) == NOWHERE
+    assert origin(git, commits, "b.py", 1) == last
+
+
+def test_a_new_line_that_another_base_has_is_not_of_the_last_commit(local: Local) -> None:
+    base = local.commit({"a.py": "one\n"})
+    other = local.commit({"a.py": "one\nmerged from the base branch\n"})
+    head = local.commit({"a.py": "one\nmerged from the base branch\nnew\n"})
+    spots = [Spot("a.py", 2), Spot("a.py", 3)]
+    found = GitRepository(local.git).origins([base, other], [head], spots)
+    assert found == {spots[0]: base, spots[1]: head}
+
+
 def test_links_folders_and_submodules_are_of_the_commit_that_changed_them_last(
     local: Local,
 ) -> None:

@@ -13,6 +13,9 @@ White space does not count (`-w`), and a block that moved inside its file is not
 that indents or sorts code has not written it. Renamed files are followed. Code that moved to
 another file is new there, because to search every other file takes too long.
 
+Nobody has to be asked about a line that says what the file said nowhere before the last of the
+commits: that one brought it in.
+
 Blame has nothing to say about lines that were removed, and a finding about them is on a line beside
 them. So lines beside which the last head removed others count as its own.
 """
@@ -22,7 +25,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -153,6 +156,10 @@ def find_origins(
             "Fetch it and run again.",
             anchor="commit-missing",
         )
+    wanted = [place for place in places if place.file in asked]
+    found |= dict.fromkeys(_written_last(git.objects, bases, heads, trees, wanted), heads[-1])
+    if all(found[place] for place in wanted):
+        return found
     limited = git.until(time.monotonic() + _SECONDS)
     with tempfile.TemporaryDirectory(prefix="loop-kit-") as folder:
         is_sha256 = len(heads[-1]) == _SHA256_LENGTH
@@ -161,7 +168,9 @@ def find_origins(
         last_two = tuple(trees[sha] for sha in [*bases[:1], *heads][-2:] if sha in trees)
         history = _History(borrower, git.objects, head, last_two, answers)
         for file in asked:
-            lines = [place.line for place in places if place.file == file]
+            lines = [place.line for place in places if place.file == file and not found[place]]
+            if not lines:
+                continue
             found |= _origins_in(history, file, lines, _entry(git.objects, heads[-1], file))
     return found
 
@@ -184,6 +193,43 @@ def _origins_in(
         # An object that is not here, or a file that takes too long, is not known for itself alone.
         return dict.fromkeys(found, None)
     return found
+
+
+def _written_last(
+    objects: Objects,
+    bases: Sequence[str],
+    heads: Sequence[str],
+    trees: Mapping[str, str],
+    places: Sequence[Spot],
+) -> Iterator[Spot]:
+    """The places that only the last head can have brought in.
+
+    What a line says, white space aside, is nowhere in the file as it was before: neither blame nor
+    any other program can find it there.
+    """
+    before = [heads[-2] if len(heads) > 1 else bases[0], *bases[1:]]
+    if before[0] not in trees:
+        return
+    older = tuple(dict.fromkeys(trees[sha] for sha in before if sha in trees))
+    for file in {place.file: None for place in places if place.line is not None}:
+        versions = [_rows(objects, tree, file) for tree in (trees[heads[-1]], *older)]
+        if None in versions:
+            continue
+        now, *others = (rows for rows in versions if rows is not None)
+        known = {b""}.union(*others)
+        for place in places:
+            line = place.line if place.file == file else None
+            if line is not None and 0 < line <= len(now) and now[line - 1] not in known:
+                yield place
+
+
+def _rows(objects: Objects, tree: str, file: str) -> list[bytes] | None:
+    """The lines of a file without white space; None where there is no such file, or a large one."""
+    entry = _entry(objects, tree, file)
+    if entry is None or entry.mode not in _FILE_MODES:
+        return None
+    content = objects.read(entry.oid, "blob", _MAX_READ)
+    return None if content is None else [b"".join(row.split()) for row in content.split(b"\n")]
 
 
 def _only_adds(old: Sequence[bytes], new: Sequence[bytes]) -> bool:
