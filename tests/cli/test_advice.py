@@ -183,6 +183,8 @@ def test_every_answer_continues_a_loop_that_used_all_of_its_rounds(repo: Repo, a
     assert repo.ended == ("done", "approved"), done.text
     status = repo.state["findings"][0]["status"]
     assert status == ("fixed", "dismissed", "waived")[answer]
+    said = ("", "/loop dismiss: F1 is dismissed: wrong. ", "/loop waive: F1 is waived: real, but")
+    assert said[answer] in done.out
     assert len([name for name in repo.names if name.startswith("worker/2")]) == (answer == 0)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loop_kit.core.loop import bus
+from loop_kit.core.loop.answers import change, consequence
 from loop_kit.core.loop.checking import is_approval_held
 from loop_kit.core.loop.clean import clean_event
 from loop_kit.core.loop.effects import (
@@ -208,7 +209,8 @@ class Journal:
         if isinstance(event, Commanded) and event.command.comment not in before.handled_commands:
             command = event.command
             by = f" by {command.by}" if command.by else ""
-            self._reporter.note(f"/loop {command.verb}{by}: {after.state.value}.")
+            answer = f"{change(command, before, after)}{consequence(command, before, after)}"
+            self._reporter.note(f"/loop {command.verb}{by}: {answer}")
         if isinstance(event, AttemptFailed) and after.is_running:
             why = one_line(event.message, _MAX_REASON)
             self._reporter.note(f"The {event.role.words} is asked again: {why}")
