@@ -1,4 +1,4 @@
-"""The types of pydantic's schemas are loaded lightly, and everything else as ever."""
+"""Pydantic is loaded lightly, and works as ever, as everything else does."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 
 BEGIN = (
-    "from loop_kit.cli.light_schema_types import lighten_schema_types; lighten_schema_types(); "
+    "from loop_kit.cli.light_pydantic import lighten_pydantic; lighten_pydantic(); "
     "import sys, typing, typing_extensions; from pydantic_core import core_schema; "
 )
 
@@ -46,3 +46,45 @@ def test_a_loaded_module_is_left_alone() -> None:
     code += BEGIN + "print(before == sys.meta_path, core_schema.IntSchema.__total__)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "True False\n"
+
+
+CLASSES = """
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, replace
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    x: int
+    y: int = 2
+    z: list = field(default_factory=list, compare=False)
+@dataclass(kw_only=True)
+class Named:
+    name: str = "a"
+    def __post_init__(self): self.name += "!"
+@dataclass
+class Longer(Named):
+    more: int = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("print(Point(1), Point(1) == Point(1, 2, [3]), Point(1) < Point(0, 9))", None),
+        ("print(len({Point(1), Point(1, 2), Point(2)}), Point(1).z is Point(1).z)", "2 False\n"),
+        ("print(Longer(5), Longer(5, name='b'), Longer(5) == Longer(5))", None),
+        ("print(asdict(Point(1)), replace(Point(1), y=5), Point.__init__.__qualname__)", None),
+        ("try: Point()\nexcept TypeError as error: print(error)", None),
+        ("try: Point(1).x = 2\nexcept FrozenInstanceError as error: print(error)", None),
+        ("import annotated_types as a; print(a.Gt(1), a.Len(1) == a.Len(1), [*a.Len(1, 2)])", None),
+    ],
+)
+def test_a_dataclass_is_what_it_is_without(code: str, printed: str | None) -> None:
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", f"{begin}\n{CLASSES}\n{code}"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for begin in (BEGIN, "")
+    ]
+    assert found[0] == found[1] == (printed or found[1]) != ""
