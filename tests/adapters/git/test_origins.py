@@ -63,22 +63,57 @@ def test_a_renamed_file_and_a_block_that_moved_inside_it_keep_their_commit(local
     assert origin(local.git, [base, head], "new.py", 15) == base
 
 
-def test_a_line_that_says_something_new_is_found_without_a_program(
-    local: Local, tmp_path: Path
+@pytest.fixture
+def log(tmp_path: Path) -> GitLog:
+    """What git is started for by `logged`."""
+    return GitLog(tmp_path / "log")
+
+
+@pytest.fixture
+def logged(local: Local, log: GitLog, tmp_path: Path) -> Git:
+    return Git(local.root, {**environment(tmp_path), **log.environment()}, isolated=True)
+
+
+def blames(log: GitLog) -> int:
+    return sum(" blame " in call for call in log.calls)
+
+
+def test_a_line_that_is_plainly_of_one_commit_is_found_without_a_program(
+    local: Local, logged: Git, log: GitLog
+) -> None:
+    commits = [local.commit({"a.py": "one\ntwo\nend\n"})]
+    for number in range(1, 5):
+        new = "".join(f"line {n}\n" for n in range(1, number + 1))
+        commits.append(local.commit({"a.py": f"one\n  two\n{new}end\n"}))
+    found = [origin(logged, commits, "a.py", line) for line in (1, 3, 4, 5, 6, 7)]
+    assert found == [commits[0], *commits[1:], commits[0]]
+    assert blames(log) == 0
+
+
+@pytest.mark.parametrize(
+    "now",
+    ["two\none\n", "one\ntwo\ntwo\n", "one\nnew\ntwo\nnew\n", "two\n"],
+    ids=["moved", "twice", "changed on both sides", "beside a removal"],
+)
+def test_git_is_asked_about_a_line_whose_origin_is_not_plain(
+    local: Local, logged: Git, log: GitLog, now: str
 ) -> None:
     base = local.commit({"a.py": "one\ntwo\n"})
-    first = local.commit({"a.py": "one\ntwo\n\nthree\n"})
-    last = local.commit({"a.py": "one\n  two\n\nthree\n\nfour\n", "b.py": "one\n"})
-    log = GitLog(tmp_path / "log")
-    git = Git(local.root, {**environment(tmp_path), **log.environment()}, isolated=True)
-    commits = [base, first, last]
-    assert origin(git, commits, "a.py", 6) == last
-    assert not any(" blame " in call for call in log.calls)
-    assert origin(git, commits, "a.py", 2) == base
-    assert origin(git, commits, "a.py", 3) == first
-    assert origin(git, commits, "a.py", 4) == first
-    assert origin(git, commits, "a.py", 99) == NOWHERE
-    assert origin(git, commits, "b.py", 1) == last
+    head = local.commit({"a.py": f"{now}"})
+    last = now.split("\n").index("two") + 1
+    assert origin(logged, [base, head], "a.py", last) is not None
+    assert blames(log) == 1
+
+
+def test_a_line_of_white_space_or_of_no_earlier_file_is_asked_of_git(
+    local: Local, logged: Git, log: GitLog
+) -> None:
+    base = local.commit({"a.py": "one\n"})
+    head = local.commit({"a.py": "one\n\nend\n", "b.py": "new\n"})
+    assert origin(logged, [base, head], "a.py", 2) == head
+    assert origin(logged, [base, head], "b.py", 1) == head
+    assert origin(logged, [base, head], "a.py", 99) == NOWHERE
+    assert blames(log) == 3
 
 
 def test_a_new_line_that_another_base_has_is_not_of_the_last_commit(local: Local) -> None:

@@ -13,8 +13,7 @@ White space does not count (`-w`), and a block that moved inside its file is not
 that indents or sorts code has not written it. Renamed files are followed. Code that moved to
 another file is new there, because to search every other file takes too long.
 
-Nobody has to be asked about a line that says what the file said nowhere before the last of the
-commits: that one brought it in.
+Where a line is plainly from one of the last commits, git is not asked; see `plain_origins`.
 
 Blame has nothing to say about lines that were removed, and a finding about them is on a line beside
 them. So lines beside which the last head removed others count as its own.
@@ -25,13 +24,20 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.commit_pack import CommitPack
 from loop_kit.adapters.git.objects import ObjectInfo, Objects, TreeEntry
+from loop_kit.adapters.git.plain_origins import (
+    FILE_MODES,
+    MAX_READ,
+    entry_at,
+    only_adds,
+    plain_origins,
+)
 from loop_kit.adapters.git.tree_names import is_tree_path
 from loop_kit.core.loop.provenance import NOWHERE, Spot
 from loop_kit.errors import GitFailed, LoopError
@@ -41,11 +47,9 @@ from loop_kit.patterns import late_pattern
 MAX_FILES = 20
 MAX_HEADS = 24
 _MAX_BLOB = 8 * 1024 * 1024
-_MAX_READ = 1024 * 1024
 _SECONDS = 30
 _SECONDS_PER_FILE = 10
 _SHA256_LENGTH = 64
-_FILE_MODES = frozenset({"100644", "100755"})
 _WHO = "loop-kit <loop-kit@localhost> 0 +0000"
 _ALONE = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -114,12 +118,12 @@ class _History:
 
         Not where what it added is all that differs, which is seen without asking for a diff.
         """
-        entries = [_entry(self.objects, tree, file) for tree in self.trees]
+        entries = [entry_at(self.objects, tree, file) for tree in self.trees]
         if len(entries) < 2 or None in entries or entries[0] == entries[1]:
             return False
-        contents = [self.objects.read(entry.oid, "blob", _MAX_READ) for entry in entries if entry]
+        contents = [self.objects.read(entry.oid, "blob", MAX_READ) for entry in entries if entry]
         old, new = (None if raw is None else raw.split(b"\n") for raw in contents)
-        return old is None or new is None or not _only_adds(old, new)
+        return old is None or new is None or not only_adds(old, new)
 
     def _beside_removals(self, file: str) -> set[int]:
         """The lines of a file between which the last commit removed lines and added none."""
@@ -157,7 +161,7 @@ def find_origins(
             anchor="commit-missing",
         )
     wanted = [place for place in places if place.file in asked]
-    found |= dict.fromkeys(_written_last(git.objects, bases, heads, trees, wanted), heads[-1])
+    found |= plain_origins(git.objects, bases, heads, trees, wanted)
     if all(found[place] for place in wanted):
         return found
     limited = git.until(time.monotonic() + _SECONDS)
@@ -171,7 +175,7 @@ def find_origins(
             lines = [place.line for place in places if place.file == file and not found[place]]
             if not lines:
                 continue
-            found |= _origins_in(history, file, lines, _entry(git.objects, heads[-1], file))
+            found |= _origins_in(history, file, lines, entry_at(git.objects, heads[-1], file))
     return found
 
 
@@ -181,7 +185,7 @@ def _origins_in(
     """The origins in one file; what has no lines counts as a whole."""
     if entry is None:
         return {Spot(file, line): NOWHERE for line in lines}
-    numbers = [line for line in lines if line is not None and entry.mode in _FILE_MODES]
+    numbers = [line for line in lines if line is not None and entry.mode in FILE_MODES]
     found: dict[Spot, str | None] = dict.fromkeys((Spot(file, line) for line in lines), None)
     try:
         if len(numbers) < len(lines):
@@ -193,50 +197,6 @@ def _origins_in(
         # An object that is not here, or a file that takes too long, is not known for itself alone.
         return dict.fromkeys(found, None)
     return found
-
-
-def _written_last(
-    objects: Objects,
-    bases: Sequence[str],
-    heads: Sequence[str],
-    trees: Mapping[str, str],
-    places: Sequence[Spot],
-) -> Iterator[Spot]:
-    """The places that only the last head can have brought in.
-
-    What a line says, white space aside, is nowhere in the file as it was before: neither blame nor
-    any other program can find it there.
-    """
-    before = [heads[-2] if len(heads) > 1 else bases[0], *bases[1:]]
-    if before[0] not in trees:
-        return
-    older = tuple(dict.fromkeys(trees[sha] for sha in before if sha in trees))
-    for file in {place.file: None for place in places if place.line is not None}:
-        versions = [_rows(objects, tree, file) for tree in (trees[heads[-1]], *older)]
-        if None in versions:
-            continue
-        now, *others = (rows for rows in versions if rows is not None)
-        known = {b""}.union(*others)
-        for place in places:
-            line = place.line if place.file == file else None
-            if line is not None and 0 < line <= len(now) and now[line - 1] not in known:
-                yield place
-
-
-def _rows(objects: Objects, tree: str, file: str) -> list[bytes] | None:
-    """The lines of a file without white space; None where there is no such file, or a large one."""
-    entry = _entry(objects, tree, file)
-    if entry is None or entry.mode not in _FILE_MODES:
-        return None
-    content = objects.read(entry.oid, "blob", _MAX_READ)
-    return None if content is None else [b"".join(row.split()) for row in content.split(b"\n")]
-
-
-def _only_adds(old: Sequence[bytes], new: Sequence[bytes]) -> bool:
-    """Whether `new` is `old` with lines put in at one place."""
-    same = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
-    rest = len(old) - same
-    return len(new) >= len(old) and old[same:] == new[len(new) - rest :]
 
 
 def _trees(
@@ -254,13 +214,6 @@ def _trees(
             obtain(*missing)
             found = objects.info(names)
     return {sha: about.oid for sha, about in zip(commits, found, strict=True) if about}
-
-
-def _entry(objects: Objects, head: str, file: str) -> TreeEntry | None:
-    """What a commit has at a path."""
-    folder, _, name = file.rpartition("/")
-    tree = None if "\n" in folder else objects.tree(f"{head}:{folder}")
-    return None if tree is None else tree.get(name)
 
 
 def _borrow(git: Git, objects: str, folder: Path, *, is_sha256: bool) -> _Borrower:
