@@ -167,6 +167,14 @@ def test_the_configuration_that_counts_is_named(ready: Repo) -> None:
     assert str(ready.folder / "config.json") in shown.out, shown.text
 
 
+def test_the_card_of_the_example_is_not_ready(ready: Repo) -> None:
+    ready.loop("init")
+    example = ready.folder / "examples" / "task_card.json"
+    (ready.folder / "task_card.json").write_bytes(example.read_bytes())
+
+    assert_not_ready(ready.loop("doctor"), "the goal is still that of the example")
+
+
 def test_of_preferred_backends_the_first_that_is_there_is_checked(ready: Repo) -> None:
     (ready.folder / "config.yaml").write_text("backend_preference: [opencode, codex]\n", "utf-8")
 

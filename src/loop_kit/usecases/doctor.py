@@ -21,6 +21,7 @@ from loop_kit.core.agent import environment
 from loop_kit.core.agent.checkup import Check, CheckState, printable, version_in, version_text
 from loop_kit.core.agent.role import Role
 from loop_kit.core.agent.systems import system_name, system_text
+from loop_kit.core.card.enforced import accept_card
 from loop_kit.core.secrets.redaction import Redactor
 from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import LoopError, NotARepository
@@ -163,7 +164,7 @@ def _settings(
         config, card = read_config(folder), None
         path = find_card(folder, folder, "")
         if os.path.lexists(path):
-            card = load_card(path)
+            card = accept_card(load_card(path), str(path))
             checks.append(Check("task card", CheckState.OK, f"{card.task_id}, {path}"))
         settings = for_laptop(environ, flags).resolve(config.layer, card)
     except (LoopError, OSError) as error:
