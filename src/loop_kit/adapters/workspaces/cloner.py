@@ -20,6 +20,7 @@ from typing import Protocol
 from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.files.times import set_times
 from loop_kit.adapters.git.command import Git
+from loop_kit.adapters.workspaces.clone_settings import CAN_PROBE, probed_settings
 from loop_kit.core.loop import bus
 from loop_kit.core.loop_dir import LOOP_DIR
 
@@ -200,16 +201,24 @@ class Cloner:
     def _configuration(self, path: Path, sha: str) -> bytes:
         """What git itself would configure on this file system, our remote, and LFS."""
         if self._config is None:
-            trial = path.with_name(f"{path.name}.init")
-            kind = "sha256" if len(sha) == _SHA256_LENGTH else "sha1"
-            self.git.run(
-                *("-c", "init.defaultRefFormat=files", "init", "--quiet", "--template="),
-                *(f"--initial-branch={BRANCH}", f"--object-format={kind}", str(make_room(trial))),
-            )
+            trial = make_room(path.with_name(f"{path.name}.init"))
+            trial.mkdir()
+            is_sha256 = len(sha) == _SHA256_LENGTH
+            if CAN_PROBE:
+                found = probed_settings(trial, is_sha256=is_sha256).encode()
+            else:
+                found = self._settings_by_git(trial, "sha256" if is_sha256 else "sha1")
             own = _remote(self.git_dir) + (_LFS_OFF if self.git.isolated else "")
-            self._config = (trial / ".git" / "config").read_bytes() + os.fsencode(own)
+            self._config = found + os.fsencode(own)
             remove(trial)
         return self._config
+
+    def _settings_by_git(self, trial: Path, kind: str) -> bytes:
+        self.git.run(
+            *("-c", "init.defaultRefFormat=files", "init", "--quiet", "--template="),
+            *(f"--initial-branch={BRANCH}", f"--object-format={kind}", str(trial)),
+        )
+        return (trial / ".git" / "config").read_bytes()
 
     def _object_folders(self) -> Iterable[str]:
         """Where the objects are: the loop's repository, and from where that borrows itself.
