@@ -72,7 +72,9 @@ class RowEncoder:
     that the last version had in the same place nothing is encoded again.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, in_lines: bool = False) -> None:
+        """With `in_lines` each row is one line, which takes a quarter less."""
+        self._encode_row = _line if in_lines else _row
         self._rows: dict[str, tuple[BaseModel, ...]] = dict.fromkeys(names, ())
         self._encoded: dict[str, list[bytes]] = {name: [] for name in self._rows}
 
@@ -91,8 +93,9 @@ class RowEncoder:
 
     def _encode_rows(self, name: str, rows: tuple[BaseModel, ...]) -> list[bytes]:
         last = zip(rows, self._rows[name], self._encoded[name], strict=False)
-        encoded = [known if row is before else _row(row) for row, before, known in last]
-        encoded += map(_row, rows[len(encoded) :])
+        encode = self._encode_row
+        encoded = [known if row is before else encode(row) for row, before, known in last]
+        encoded += map(encode, rows[len(encoded) :])
         self._rows[name], self._encoded[name] = rows, encoded
         return encoded
 
@@ -106,6 +109,14 @@ def _joined(rows: Sequence[bytes]) -> list[bytes]:
 
 def _row(row: BaseModel) -> bytes:
     return _indented(row.model_dump(mode="json", exclude_none=True), 4)
+
+
+def _line(row: BaseModel) -> bytes:
+    document = row.model_dump(mode="json", exclude_none=True)
+    try:
+        return to_json(document)
+    except PydanticSerializationError:  # half of a surrogate pair
+        return _as_json(document).encode(errors="replace")
 
 
 def _indented(document: object, spaces: int) -> bytes:

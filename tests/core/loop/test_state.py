@@ -68,6 +68,16 @@ def test_one_version_after_another_is_written_as_each_would_be_alone() -> None:
         assert written == encode_json(slim) == state.to_json()
 
 
+def test_each_row_is_one_line_in_files_that_no_git_server_reads() -> None:
+    state = b.after(b.awaiting_work(publishes=True), b.work_reported(1, 1), b.rejected(1))
+    written = state.to_json(state_encoder(in_lines=True))
+    assert json.loads(written) == json.loads(state.to_json())
+    lines = written.decode().splitlines()
+    rows = [json.loads(line.rstrip(",")) for line in lines if line.startswith("    {")]
+    assert [row["round"] for row in rows if "parent_sha" in row] == [1]
+    assert {finding.id for finding in state.findings} <= {row.get("id") for row in rows}
+
+
 def test_unknown_keys_survive_a_round_trip_and_a_transition() -> None:
     document = {**json.loads(b.awaiting_work().to_json()), "of_a_newer_program": {"x": [1]}}
     state = parse_state(json.dumps(document).encode())

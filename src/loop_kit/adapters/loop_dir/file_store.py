@@ -49,7 +49,7 @@ class FileStore:
         self._log = WriteAhead(folder)
         self._keep_card = keep_card
         self._keep_work = keep_work
-        self._encoder = state_encoder()
+        self._encoder = state_encoder(in_lines=True)
         self._saved: LoopState | None = None
 
     @property

@@ -353,9 +353,13 @@ class LoopState(ExtensibleRecord):
         return (encoder or state_encoder()).encode(self)
 
 
-def state_encoder() -> RowEncoder:
-    """What encodes the snapshots of one loop."""
-    return RowEncoder(("findings", "round_details", "history", "outbox"))
+def state_encoder(*, in_lines: bool = False) -> RowEncoder:
+    """What encodes the snapshots of one loop.
+
+    `in_lines` is for files that no git server reads: it names a text by its line.
+    """
+    names = ("findings", "round_details", "history", "outbox")
+    return RowEncoder(names, in_lines=in_lines)
 
 
 _AFTER_REVIEW = {"stalled", "contested", "diff_growth", "bar"}
