@@ -99,6 +99,7 @@ def test_variables_that_are_not_settings_are_left_alone() -> None:
     ("values", "sentence"),
     [
         ({"max_rounds": "three"}, "'max_rounds': must be a whole number, got str"),
+        ({"max_rounds": -1}, "'max_rounds'"),
         ({"max_rounds": "2.5"}, "'max_rounds': must be a whole number, got str"),
         ({"dispatch_timeout": "soon"}, "'dispatch_timeout': must be a number, got str"),
         ({"dispatch_timeout": -1}, "'dispatch_timeout'"),

@@ -84,10 +84,14 @@ class Fingerprint:
 
     def changed_since(self, before: "Fingerprint") -> tuple[str, ...]:
         """The refs, the files and then the entries of the index that differ."""
-        refs = _differing(before.refs.split(b"\n"), self.refs.split(b"\n"))
+        refs = _differing(_rows(before.refs, b"\n"), _rows(self.refs, b"\n"))
         files = _differing(_pairs(before.files), _pairs(self.files))
-        index = _differing(before.index.split(b"\0"), self.index.split(b"\0"))
+        index = _differing(_rows(before.index, b"\0"), _rows(self.index, b"\0"))
         return (*refs, *files, *(f"{path} (in the index)" for path in index if path not in files))
+
+
+def _rows(listing: bytes, end: bytes) -> list[bytes]:
+    return [row for row in listing.split(end) if row]
 
 
 def _pairs(listing: bytes) -> list[bytes]:

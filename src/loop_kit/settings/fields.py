@@ -95,7 +95,7 @@ class Settings(Record):
     allowed_bots: Bots = ()
     phase: Literal["all", "claim", "agents", "publish"] = "all"
     dry_run: bool = False
-    max_rounds: int = 3
+    max_rounds: Annotated[int, Field(ge=0)] = 3
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None

@@ -73,6 +73,17 @@ def test_line_ends_that_a_reviewer_found_void_no_verdict_and_those_it_wrote_do(
     assert workspace.fingerprint().changed_since(before) == ("a.txt", "b.txt")
 
 
+def test_an_entry_of_the_index_that_a_reviewer_marked_is_named_and_nothing_else(
+    local: Local, tmp_path: Path
+) -> None:
+    commit_raw(local, {"a.txt": b"one\n", "b.txt": b"two\n"})
+    workspace = opened(local, tmp_path)
+    before = workspace.fingerprint()
+    git = local.git.at(workspace.path)
+    git.run("update-index", "--assume-unchanged", "b.txt")
+    assert workspace.fingerprint().changed_since(before) == ("b.txt (in the index)",)
+
+
 def test_line_ends_alone_are_no_work(local: Local, tmp_path: Path) -> None:
     commit_raw(local, {".gitattributes": b"*.txt text\n", "a.txt": b"one\r\n"})
     assert opened(local, tmp_path).collect("Leftovers").head == local.head
