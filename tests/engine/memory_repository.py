@@ -235,6 +235,9 @@ class MemoryWorkspace:
         tracked = self._repository.commits[self.head].tree
         return {path: raw for path, raw in self.files.items() if tracked.get(path) != raw}
 
+    def agent_ended(self) -> None:
+        return
+
     def fingerprint(self) -> Fingerprint:
         tracked = self._repository.commits[self.head].tree
         kept = (b"%r\0%s\0" % (self.files.get(name), name.encode()) for name in sorted(tracked))

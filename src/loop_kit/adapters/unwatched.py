@@ -11,6 +11,9 @@ class Unwatched:
 
     environment: Mapping[str, str] = MappingProxyType({})
 
+    def agent_ended(self) -> None:
+        """Nothing to do: it has left nothing open."""
+
     def fingerprint(self) -> Fingerprint:
         """Always the same."""
         return Fingerprint()

@@ -150,6 +150,7 @@ class Dispatcher:
         metrics = AttemptMetrics(self._reporter, self._clock, state, where)
         try:
             ended = self._with_backend(effect.role, agent.run(assignment, metrics))
+            workspace.agent_ended()
             delivered = receive(self._mailbox, delivery, self._cleaner(workspace, delivery))
         finally:
             self._mailbox.discard(delivery)

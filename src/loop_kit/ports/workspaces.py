@@ -119,6 +119,10 @@ class Workspace(Protocol):
         """The variables that whoever works here needs for what is installed here."""
         ...
 
+    def agent_ended(self) -> None:
+        """The agent that worked here has ended, with all that it has started."""
+        ...
+
     def collect(
         self, message: str, named: str | None = None, trailers: Sequence[str] = ()
     ) -> Collected:

@@ -30,6 +30,9 @@ class Folder:
     def tracked(self, paths: Collection[str]) -> frozenset[str]:
         return self.names & {*paths}
 
+    def agent_ended(self) -> None:
+        raise NotImplementedError
+
     def collect(
         self, message: str, named: str | None = None, trailers: Sequence[str] = ()
     ) -> Collected:

@@ -54,8 +54,8 @@ class CloneWorkspace:
 
     `suspects` are files in which an earlier attempt left conflicts. What `tip` holds was there
     before the round, and `start` is work in progress on top of it, or the same. `inventory` is what
-    it held when it was opened, `lasting` what it holds when its work was last collected, which
-    begins with `work_ended`.
+    it held when it was opened, `lasting` what it holds when its work was last collected.
+    `work_ended` is called when its agent has ended.
     """
 
     def __init__(
@@ -98,6 +98,11 @@ class CloneWorkspace:
             *(cloner.git, cloner.git_dir, path, self._index), inventory
         )
 
+    def agent_ended(self) -> None:
+        """Begin at once with what takes a while after the end of a worker."""
+        if self._work_ended is not None:
+            self._work_ended()
+
     def collect(
         self, message: str, named: str | None = None, trailers: Sequence[str] = ()
     ) -> Collected:
@@ -109,8 +114,6 @@ class CloneWorkspace:
             GitFailed: the clone's `.git` is no plain folder, or has no commit at HEAD; or its
                 commits are too many or too large.
         """
-        if self._work_ended is not None:
-            self._work_ended()
         rewriter = Rewriter(self._cloner.git, self._identity, time.time(), lambda _: trailers)
         left = self._gather(message, named, rewriter)
         head, own = (rewriter.rewrite(sha, self._known) for sha in (left.head, left.own))
