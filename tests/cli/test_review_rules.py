@@ -42,8 +42,11 @@ def test_in_scope_guides_and_is_enforced_when_it_is_strict(repo: Repo) -> None:
 def test_a_change_to_the_loops_own_files_is_refused(repo: Repo) -> None:
     force = {"sh": "mkdir -p .loop/templates; echo x > .loop/templates/a; git add -f .loop"}
     repo.plan({"worker": [force, *DONE]})
-    assert repo.run().code == 7
+    stopped = repo.run()
+    assert stopped.code == 7
     assert repo.state["reasons"] == ["protected_path"]
+    assert "Make it yourself if it is wanted." in stopped.out
+    assert "--refresh-card" not in stopped.out
 
 
 TAMPERING = {

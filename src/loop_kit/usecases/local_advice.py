@@ -15,7 +15,6 @@ from loop_kit.core.text.sanitize import one_line
 from loop_kit.errors import BadSetting
 
 _BUDGETS = ("max_cost_usd", "max_minutes", "max_tokens")
-_REFUSED = {"scope", "protected_path"}
 _FIRST: Mapping[Outcome | None, str] = {
     Outcome.VERIFY_UNAVAILABLE: "Correct the command in the task card, or install its program.",
     Outcome.SETUP_FAILED: (
@@ -95,7 +94,9 @@ def before_resuming(state: LoopState) -> list[str]:
         return [*(_about(finding, state) for finding in asked(state)), asked_about(state)]
     if state.outcome is Outcome.SETUP_FAILED and state.failed_setup is None:
         return []
-    if _REFUSED & set(state.reasons):
+    if "protected_path" in state.reasons:
+        return ["The worker tries again without that change. Make it yourself if it is wanted."]
+    if "scope" in state.reasons:
         return ["To allow the change, edit the task card and add --refresh-card to the command."]
     found_here = state.refusal is not None and state.refusal.found_here
     first = Outcome.WORKER_NOOP if found_here else state.outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core import builders as b
 
-from loop_kit.core.forge.advice import next_step
+from loop_kit.core.forge.advice import next_step, ways
 from loop_kit.core.loop.machine import transition
 from loop_kit.core.loop.messages import (
     Halted,
@@ -50,3 +50,22 @@ def test_work_that_only_an_earlier_run_has_is_pushed_from_its_artifact() -> None
     state = transition(b.awaiting_review(), stop)
 
     assert next_step(state).startswith("push what the artifact holds with the command above")
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("scope", "if the card should allow it, edit the card"),
+        ("protected_path", "make that change yourself if it is wanted: no card allows it"),
+    ],
+)
+def test_after_a_refused_change_the_card_is_named_only_where_it_decides(
+    reason: str, advice: str
+) -> None:
+    stop = Halted(Outcome.NEEDS_HUMAN, "x was refused", b.AT, (reason,))
+
+    text = " ".join(ways(transition(b.awaiting_review(), stop)))
+
+    assert "the worker tries again without the refused change" in text
+    assert advice in text
+    assert ("card should" in text) == (reason == "scope")

@@ -151,6 +151,8 @@ def _after_refused_change(state: LoopState) -> tuple[str, str]:
         merged = f"merge {code(state.base_branch)} into {code(state.work_branch)} and push it"
         return f"{merged}, then {again}.", f"{again} alone: the worker tries once more."
     without = f"{again}: the worker tries again without the refused change."
+    if "protected_path" in state.reasons:
+        return without, "make that change yourself if it is wanted: no card allows it to a worker."
     return without, f"if the card should allow it, {CARD}."
 
 
