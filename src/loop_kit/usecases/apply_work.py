@@ -8,8 +8,8 @@ an untracked file, ignored or not, would be overwritten.
 import shlex
 import time
 
+from loop_kit.adapters.git.ancestry import builds_on, tip_of
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.fetched_loop import builds_on, tip_of
 from loop_kit.adapters.git.work_tree import Status, read_status
 from loop_kit.core.text.numbers import counted
 from loop_kit.errors import GitFailed

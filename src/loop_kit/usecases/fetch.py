@@ -8,14 +8,13 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from loop_kit.adapters.git.ancestry import builds_on, tip_of
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.fetched_loop import (
-    builds_on,
     load_record,
     replaced_names,
     save_record,
     set_aside,
-    tip_of,
     write_loop,
 )
 from loop_kit.adapters.git.remote_loops import MAX_STATE_BYTES

@@ -4,8 +4,8 @@ While agents work only our own branch moves. The user's branch follows when the 
 the work branch itself, where the user has it checked out, follows after every round.
 """
 
+from loop_kit.adapters.git.ancestry import builds_on
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.fetched_loop import builds_on
 from loop_kit.adapters.git.repository import Place
 from loop_kit.adapters.git.work_branch import WorkBranch
 from loop_kit.core.ci.branches import Branches

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit import bootstrap
+from loop_kit.adapters.git.ancestry import builds_on, tip_of
 from loop_kit.adapters.git.command import Git, committer
 from loop_kit.adapters.git.fetched_loop import (
     borrow_objects,
-    builds_on,
     load_record,
     read_folder,
     read_tree,
     save_record,
-    tip_of,
     write_loop,
 )
 from loop_kit.adapters.git.remote import default_branch

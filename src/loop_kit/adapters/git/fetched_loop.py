@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git, GitPrintedTooMuch, read_blobs
-from loop_kit.adapters.git.repository import GitRepository
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain, write_atomically
 from loop_kit.core.ci import fetched
 from loop_kit.core.loop import bus
@@ -89,7 +88,7 @@ def _read_bus_file(path: Path, limit: int) -> bytes | None:
 def load_record(folder: Path) -> fetched.FetchedLoop | None:
     """What was fetched into this folder, or None when nothing was."""
     try:
-        raw = read_plain(folder / fetched.RECORD, _MAX_RECORD)
+        raw = read_plain(folder / bus.FETCHED, _MAX_RECORD)
     except BusFileUnreadable:
         return None
     return None if raw is None else fetched.parse_fetched(raw)
@@ -98,7 +97,7 @@ def load_record(folder: Path) -> fetched.FetchedLoop | None:
 def save_record(folder: Path, record: fetched.FetchedLoop) -> None:
     """Record what was fetched; writes nothing if that is recorded already."""
     if load_record(folder) != record:
-        write_atomically(folder / fetched.RECORD, record.to_json())
+        write_atomically(folder / bus.FETCHED, record.to_json())
 
 
 def write_loop(folder: Path, files: Mapping[str, bytes], state: bytes) -> None:
@@ -146,17 +145,6 @@ def set_aside(folder: Path, names: tuple[str, ...]) -> Path | None:
 def replaced_names(*, state: bool) -> tuple[str, ...]:
     """The files that are moved aside before a loop is fetched over another one."""
     return (*((bus.STATE, _FROZEN_CARD) if state else ()), *fetched.TOP)
-
-
-def tip_of(git: Git, branch: str) -> str | None:
-    """The commit that a local branch is at; None if there is no such branch."""
-    return GitRepository(git).resolve(f"refs/heads/{branch}")
-
-
-def builds_on(git: Git, parent: str, sha: str) -> bool:
-    """Whether `sha` is `parent` or one of its descendants."""
-    command = ("merge-base", "--is-ancestor", parent, sha)
-    return parent == sha or git.run(*command, ok=range(256)).code == 0
 
 
 def borrow_objects(borrower: Git, git_dir: Path) -> None:

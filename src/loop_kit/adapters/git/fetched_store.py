@@ -7,11 +7,16 @@ run was killed.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from loop_kit.adapters.git.ancestry import builds_on, tip_of
 from loop_kit.adapters.git.command import Git
-from loop_kit.adapters.git.fetched_loop import builds_on, load_record, tip_of
 from loop_kit.adapters.loop_dir.file_store import FileStore
+from loop_kit.core.loop import bus
 from loop_kit.core.loop.state import LoopState
+
+if TYPE_CHECKING:
+    from loop_kit.core.ci.fetched import FetchedLoop
 
 
 class FetchedStore(FileStore):
@@ -47,13 +52,21 @@ class FetchedStore(FileStore):
     @property
     def fetched_tip(self) -> str:
         """Where the work was in CI when this loop was fetched; '' if it was not."""
-        record = load_record(self._where)
+        record = self._record()
         return record.work_tip if record is not None else ""
 
     def _fetched_tip(self, state: LoopState) -> str:
         """The work as it was fetched, if it is ahead of what the loop recorded; else ''."""
-        record = load_record(self._where)
+        record = self._record()
         if record is None or record.task_id != state.task_id or not record.work_tip:
             return ""
         left, there = state.branch_tip, record.work_tip
         return there if left != there and builds_on(self._git, left, there) else ""
+
+    def _record(self) -> "FetchedLoop | None":
+        """What was fetched into this folder; most loops began on this machine."""
+        if not (self._where / bus.FETCHED).exists():
+            return None
+        from loop_kit.adapters.git.fetched_loop import load_record
+
+        return load_record(self._where)

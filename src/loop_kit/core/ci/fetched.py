@@ -27,9 +27,6 @@ from loop_kit.core.loop.state import LoopState, Sha
 from loop_kit.core.record import Record, Text
 from loop_kit.patterns import late_pattern
 
-RECORD = "runtime/fetched.json"
-"""The path of this record, relative to the loop's folder."""
-
 MAX_FILE = bus.MAX_REPORT
 MAX_FILES = 5000
 _MAX_DIGESTS = 200

@@ -23,6 +23,8 @@ TASK_PACKET = "task_packet.json"
 PATCH = "review_request.patch"
 UNPUSHED = "unpushed.bundle"
 """The commits whose push was refused, beside the state."""
+FETCHED = "runtime/fetched.json"
+"""What was fetched into the loop's folder."""
 
 RESET = (
     *(STATE, f"{STATE}.corrupt", f".{STATE}.bak", SUMMARY, TASK_PACKET),
