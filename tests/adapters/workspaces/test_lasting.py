@@ -158,7 +158,8 @@ def test_what_a_worker_leaves_uncommitted_is_seen_however_it_was_written(lasting
 
 
 def hide(path: Path, index: Path, git: Git) -> None:
-    """Change a file, and let an index of ours call it unchanged."""
+    """Change a file, and let an index in the place of ours call it unchanged."""
+    shutil.copy(path / ".git" / "index", index)
     env = {"GIT_INDEX_FILE": str(index), "GIT_DIR": str(git.directory / ".git")}
     (path / "src" / "b.py").write_text("z\n")
     os.utime(path / "src" / "b.py", (1, 1))
@@ -186,6 +187,21 @@ def test_an_index_that_calls_a_changed_file_unchanged_is_not_believed(
         hide(path.with_name("worker"), path.with_name("worker.index"), local.git)
     found = (lasting.open(head).path / "src" / "b.py").read_text()
     assert found == ("z\n" if when == "before" else "b\n")
+
+
+def test_nor_is_one_that_waits_for_a_run_to_continue(
+    lasting: Lasting, local: Local, folder: Path
+) -> None:
+    head = lasting.commit()
+    lasting.workspace.close()
+    hide(lasting.path.with_name("worker"), lasting.path.with_name("worker.index"), local.git)
+    times = {path: path.stat().st_mtime_ns for path in lasting.path.with_name("worker").iterdir()}
+    cloner = Cloner(local.git, local.root / ".git", Scratch(folder))
+    later = Clones(Workplace(Snapshots(cloner, Unprepared())), IDENTITY).open(Role.WORKER, head)
+    assert (later.path / "src" / "b.py").read_text() == "worked\n"
+    assert (later.path / "cache" / "built").read_text() == "built\n"
+    kept = {path: (later.path / path.name).stat().st_mtime_ns for path in times}
+    assert {path.name for path, time in times.items() if kept[path] != time} <= {".git", "src"}
 
 
 def test_a_pipe_that_git_would_wait_for_is_removed(lasting: Lasting) -> None:

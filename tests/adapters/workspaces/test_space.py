@@ -31,7 +31,7 @@ def fill(folder: Path) -> None:
     for name in ("workspace", "worker", "snapshot-1"):
         (folder / name).mkdir()
         (folder / name / "file").write_text(name)
-    (folder / "worker.index").write_text("index")
+    (folder / "worker.prepared").write_text("")
 
 
 def test_at_the_end_nothing_is_left(local: Local, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_workers_files_wait_for_the_next_run_of_the_task(local: Local, tmp_p
     fill(folder)
     one.close(resumable=True)
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("loop-kit.json", "worker", "worker.index"),
+        *("loop-kit.json", "worker", "worker.prepared"),
     ]
 
     other = space(local, tmp_path, "T-2")
@@ -119,7 +119,7 @@ def test_of_its_own_task_a_run_takes_over_the_workers_files_alone(
     again = space(local, tmp_path)
     assert again.path == folder
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("loop-kit.json", "worker", "worker.index"),
+        *("loop-kit.json", "worker", "worker.prepared"),
     ]
 
 

@@ -26,6 +26,7 @@ from loop_kit.adapters.workspaces import spare
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.own_index import read_index
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.adapters.workspaces.undelivered import Closing
@@ -507,8 +508,6 @@ def link_whole(kept: Path) -> None:
         replace_folder,
         link_whole,
         lambda kept: kept.chmod(0o777),
-        lambda kept: kept.with_name("spare.index").write_bytes(b"DIRC"),
-        lambda kept: kept.with_name("spare.index").unlink(),
     ],
 )
 def test_one_that_is_not_what_was_kept_is_given_up(
@@ -569,7 +568,8 @@ def test_a_fingerprint_asks_git_only_about_what_was_touched(used: Used, name: st
             used.local.git,
             used.local.root / ".git",
             used.path,
-            used.path.with_name("spare.index"),
+            read_index(used.path / ".git" / "index"),
+            used.path.with_name("workspace.index"),
             inventory,
         )
         for inventory in (Inventory(used.path), None)

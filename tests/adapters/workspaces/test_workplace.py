@@ -151,6 +151,7 @@ def test_files_that_wait_are_checked_although_their_index_was_known(
     for name in ("a.py", "new.py"):
         (parked / name).write_text("planted\n")
     env = {"GIT_DIR": str(local.root / ".git"), "GIT_WORK_TREE": str(parked)}
+    local.git.run("read-tree", head, env={**env, "GIT_INDEX_FILE": str(index)})
     local.git.run("add", "--update", ".", env={**env, "GIT_INDEX_FILE": str(index)})
     (parked / "src" / "b.py").unlink()
 
@@ -344,8 +345,8 @@ SPOILS: dict[str, Callable[[Path], object]] = {
     "no .git": drop_git,
     "folders for files, and pipes": swap_kinds,
     "a link in place of all": replace_all,
-    "no index": lambda path: path.with_name(f"{path.name}.index").unlink(),
-    "a broken index": lambda path: path.with_name(f"{path.name}.index").write_bytes(b"DIRC"),
+    "a broken index of ours": lambda path: path.with_name("workspace.index").write_bytes(b"DIRC"),
+    "a folder where ours goes": lambda path: path.with_name("workspace.index").mkdir(),
     "nothing left": lambda path: path.rename(path.with_name("away")),
 }
 

@@ -10,17 +10,15 @@ Git never runs inside an agent's clone with that clone's configuration: where a 
 its `.git` folder is written again first.
 """
 
-import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from loop_kit.adapters.files.removal import make_room, remove
-from loop_kit.adapters.files.times import set_times
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.clone_settings import CAN_PROBE, probed_settings
+from loop_kit.adapters.workspaces.own_index import OwnIndex
 from loop_kit.core.loop import bus
 from loop_kit.core.loop_dir import LOOP_DIR
 
@@ -156,9 +154,9 @@ class Cloner:
         return path
 
     def write_git_folder(
-        self, path: Path, sha: str, tree: str | None = None, *, index: Path | None = None
+        self, path: Path, sha: str, tree: str | None = None, *, index: OwnIndex | None = None
     ) -> None:
-        """Give a folder a `.git` in which nothing of an older one is left, with a copy of `index`.
+        """Give a folder a `.git` in which nothing of an older one is left, with an `index`.
 
         Raises:
             GitFailed: a partial repository cannot be completed.
@@ -178,7 +176,7 @@ class Cloner:
             (inside / "shallow").write_bytes(shallow)
         (inside / "info" / "exclude").write_bytes(_lines(self.ignored))
         if index is not None:
-            copy_index(index, inside / "index")
+            index.write(inside / "index")
 
     def check_out(self, path: Path, tree: str) -> None:
         """Write the files of a commit that differ from the index, and stage them; HEAD stays.
@@ -197,6 +195,16 @@ class Cloner:
         """
         command = ("-c", "checkout.workers=0", "read-tree", "-m", "-u", old, new)
         self.git.at(path).run(*command, timeout=600)
+
+    def note_files(self, path: Path, tree: str) -> None:
+        """Note in a new index which files of a commit are there already, by their content.
+
+        Raises:
+            GitFailed: the commit is not here, or the disk is full.
+        """
+        git = self.git.at(path)
+        git.run("read-tree", tree, timeout=120)
+        git.run("update-index", "-q", "--refresh", ok=(0, 1), timeout=600)
 
     def _configuration(self, path: Path, sha: str) -> bytes:
         """What git itself would configure on this file system, our remote, and LFS."""
@@ -237,19 +245,6 @@ class Cloner:
         yield _plain_content(self.git_dir / "shallow") or b""
         if self._supply.partial:
             yield _lines(dict.fromkeys(filter(None, (sha, self._base))))
-
-
-def copy_index(source: Path, target: Path) -> None:
-    """Copy an index with its time: git looks again at files that changed when it was written."""
-    shutil.copyfile(source, target, follow_symlinks=False)
-    about = source.lstat()
-    set_times(target, about.st_atime_ns, about.st_mtime_ns)
-
-
-def digest_of(path: Path) -> bytes:
-    """The SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _lines(words: Iterable[str]) -> bytes:

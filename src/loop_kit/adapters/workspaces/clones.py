@@ -15,7 +15,7 @@ from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.git.command import Git, Identity
 from loop_kit.adapters.git.rewriting import Rewriter
-from loop_kit.adapters.workspaces.cloner import Cloner, copy_index, digest_of
+from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
 from loop_kit.adapters.workspaces.inventory import Inventory
 from loop_kit.adapters.workspaces.merge_in_progress import (
@@ -23,6 +23,7 @@ from loop_kit.adapters.workspaces.merge_in_progress import (
     begin_merge,
     is_in_progress,
 )
+from loop_kit.adapters.workspaces.own_index import OwnIndex, read_index
 from loop_kit.adapters.workspaces.takeover import (
     borrowing,
     head_as_git_reads_it,
@@ -42,10 +43,13 @@ if TYPE_CHECKING:
 
 
 class Release(Protocol):
-    """Gives a workspace back, of which is known at which commit its index is."""
+    """Gives a workspace back, with an index that its agent never had."""
 
-    def __call__(self, index_at: str | None = None, *, is_clean: bool = False) -> None:
-        """Give it back; it `is_clean` if its files were those of that index when collected."""
+    def __call__(self, index: OwnIndex, at: str | None = None, *, is_clean: bool = False) -> None:
+        """Give it back; the index is `at` a commit.
+
+        It `is_clean` if its files were those of that commit when its work was collected.
+        """
         ...
 
 
@@ -92,10 +96,9 @@ class CloneWorkspace:
         self._taken = start
         self._incoming = incoming_ref(path)
         self._index = path.with_name(f"{path.name}.index")
-        copy_index(path / ".git" / "index", self._index)
-        self._note_index()
+        self._own = read_index(path / ".git" / "index")
         self._fingerprints = Fingerprints(
-            *(cloner.git, cloner.git_dir, path, self._index), inventory
+            *(cloner.git, cloner.git_dir, path, self._own, self._index), inventory
         )
 
     def agent_ended(self) -> None:
@@ -145,11 +148,8 @@ class CloneWorkspace:
         merge = None if commits_itself else self._merge_in_progress()
         staged_on = merge.tree if merge else head
         how = {"takes_all": not commits_itself, "merges": self._merge is not None}
-        self._require_own_index()
-        try:
-            staged = uncommitted.stage(staged_on, self._start, self.unresolved, **how)
-        finally:
-            self._note_index()
+        self._own.write(self._index)
+        staged = uncommitted.stage(staged_on, self._start, self.unresolved, **how)
         self.unresolved = staged.unresolved
         found = staged.leftovers
         excess = leftovers.explain_excess(found, self._limit)
@@ -171,7 +171,7 @@ class CloneWorkspace:
             base = self._index_at = rewriter.add(tree, message, (base,))
         elif staged.is_clean:
             self._index_at, self._is_clean = head, True
-        self._note_index()
+        self._own = read_index(self._index)
         return Collected(base, own, notes, unfinished)
 
     def _note(self) -> None:
@@ -180,18 +180,6 @@ class CloneWorkspace:
         if self._lasting is not None:
             with contextlib.suppress(OSError):
                 self._lasting.renew(self.path)
-
-    def _note_index(self) -> None:
-        self._index_digest = digest_of(self._index) if self._index.is_file() else b""
-
-    def _require_own_index(self) -> None:
-        """Do without an index that others wrote to: it could call files unchanged that differ."""
-        try:
-            is_own = digest_of(self._index) == self._index_digest
-        except OSError:
-            is_own = False
-        if not is_own:
-            remove(self._index)
 
     def _take_over(self, commit: str) -> str:
         """Take a commit of the clone over into the loop's repository; its id."""
@@ -262,8 +250,8 @@ class CloneWorkspace:
     def close(self) -> None:
         """Remove the clone, or keep the worker's files."""
         self._cloner.restore_steering()
-        self._require_own_index()
-        self._release(self._index_at, is_clean=self._is_clean)
+        remove(self._index)
+        self._release(self._own, self._index_at, is_clean=self._is_clean)
 
     def _check_git_folder(self) -> None:
         if not self.path.parent.is_dir():

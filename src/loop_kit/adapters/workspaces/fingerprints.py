@@ -9,7 +9,6 @@ those that git writes.
 """
 
 import filecmp
-import hashlib
 import os
 import re
 import stat
@@ -20,6 +19,7 @@ from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.own_index import OwnIndex
 from loop_kit.ports import Fingerprint
 
 _ID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
@@ -32,18 +32,29 @@ _MAX_INDEX = 512 * 1024 * 1024
 
 
 class Fingerprints:
-    """The fingerprints of the workspace at `path`; `index` is one that its agent never had."""
+    """The fingerprints of the workspace at `path`; `index` is one that its agent never had.
+
+    Git uses it at the path `place`.
+    """
 
     def __init__(
-        self, git: Git, git_dir: Path, path: Path, index: Path, inventory: Inventory | None = None
+        self,
+        git: Git,
+        git_dir: Path,
+        path: Path,
+        index: OwnIndex,
+        place: Path,
+        inventory: Inventory | None = None,
     ) -> None:
         self._git = git
         self._inventory = inventory
         self._path = path
+        self._index = index
+        self._place = place
         base = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(path)}
-        self._trusted = {**base, "GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
+        self._trusted = {**base, "GIT_INDEX_FILE": str(place), "GIT_OPTIONAL_LOCKS": "1"}
         self._untrusted = {**base, "GIT_INDEX_FILE": str(path / ".git" / "index")}
-        self._made: bytes | None = None
+        self._is_made = False
 
     def take(self) -> Fingerprint:
         """HEAD and refs, and what differs in the index and the files from how they were made.
@@ -51,11 +62,11 @@ class Fingerprints:
         Raises:
             GitFailed: git cannot read the workspace.
         """
-        refs, index = self._refs(), self._index_digest()
-        if self._made is None:
-            self._made = index or b""
+        refs = self._refs()
+        if not self._is_made:
+            self._is_made = True
             return Fingerprint(refs)
-        entries = b"" if index == self._made else self._changed_entries()
+        entries = b"" if self._has_made_index() else self._changed_entries()
         return Fingerprint(refs, entries, self._changed_files())
 
     def _refs(self) -> bytes:
@@ -67,24 +78,26 @@ class Fingerprints:
 
     def _changed_entries(self) -> bytes:
         """The entries that only one of the agent's index and the trusted one has."""
+        self._index.write(self._place)
         ours, theirs = (
             {*self._git.run("ls-files", "--stage", "-v", "-z", env=env).out.split(b"\0")}
             for env in (self._trusted, self._untrusted)
         )
         return b"\0".join(sorted(ours ^ theirs))
 
-    def _index_digest(self) -> bytes | None:
+    def _has_made_index(self) -> bool:
         try:
             content = read_plain(self._path / ".git" / "index", _MAX_INDEX)
         except (BusFileUnreadable, OSError):
-            return None
-        return None if content is None else hashlib.sha256(content).digest()
+            return False
+        return content == self._index.content
 
     def _changed_files(self) -> bytes:
         """The tracked files that differ from the index that only git has written."""
         asked = self._touched()
         if asked is not None and not asked:
             return b""
+        self._index.write(self._place)
         refresh = "true" if asked is None else "false"
         listing = (
             self._git.at(self._path)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop_kit.adapters.files.removal import make_room, remove
-from loop_kit.adapters.workspaces.cloner import Cloner, copy_index
+from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.copying import (
     Copier,
     FreeSpace,
@@ -25,6 +25,7 @@ from loop_kit.adapters.workspaces.copying import (
     size_of,
 )
 from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, is_large
+from loop_kit.adapters.workspaces.own_index import OwnIndex, read_index
 from loop_kit.adapters.workspaces.spare import Spare
 from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
@@ -92,7 +93,7 @@ class _Snapshot:
     """A prepared folder at one commit, and an index of its tracked files."""
 
     path: Path
-    index: Path
+    index: OwnIndex
     sha: str
     size: int
 
@@ -200,25 +201,24 @@ class Snapshots:
     def _snapshot(self, key: str, path: Path, sha: str) -> _Snapshot:
         """The snapshot for `key`, at `sha`."""
         snapshot = self._snapshots.get(key)
-        if snapshot is None or not snapshot.index.is_file():
+        if snapshot is None or not snapshot.path.is_dir():
             snapshot = self._make(key, path, self.preparation.source(sha))
         if snapshot.sha != sha:
-            self._check_out(snapshot.path, sha, snapshot.index)
+            index = self._check_out(snapshot.path, sha, snapshot.index)
             if self._changes_attributes(snapshot.sha, sha):
-                self._check_out(snapshot.path, sha, snapshot.index, rewrites=True)
-            snapshot = replace(snapshot, sha=sha)
+                index = self._check_out(snapshot.path, sha, None)
+            snapshot = replace(snapshot, sha=sha, index=index)
         self._snapshots[key] = snapshot
         return snapshot
 
     def _make(self, key: str, path: Path, sha: str) -> _Snapshot:
         target = self.cloner.folder / f"snapshot-{key[:12]}"
-        index = target.with_name(f"{target.name}.index")
         self.cloner.clone(path.name, sha)
         try:
-            copy_index(path / ".git" / "index", index)
+            index = read_index(path / ".git" / "index")
             self.preparation.prepare(path, sha)
             _require_folder(path)
-            self._check_out(path, sha, index)
+            index = self._check_out(path, sha, index)
             self.cloner.hidden = tuple(sorted({*self.cloner.hidden, *self._visible(path)}))
             path.rename(make_room(target))
         except BaseException:
@@ -231,14 +231,14 @@ class Snapshots:
         query = ("diff-tree", "-r", "--name-only", "-z", old, new)
         return b".gitattributes\0" in self.cloner.git.run(*query, timeout=120).out
 
-    def _check_out(self, path: Path, sha: str, index: Path, *, rewrites: bool = False) -> None:
+    def _check_out(self, path: Path, sha: str, index: OwnIndex | None) -> OwnIndex:
         """Give a snapshot its tracked files at `sha`, with a `.git` that set-up never had.
 
-        With `rewrites` all are written, not only those that differ.
+        Those that differ from an `index` are written, without one all; the index that then is.
         """
-        self.cloner.write_git_folder(path, sha, index=None if rewrites else index)
+        self.cloner.write_git_folder(path, sha, index=index)
         self.cloner.check_out(path, sha)
-        copy_index(path / ".git" / "index", index)
+        return read_index(path / ".git" / "index")
 
     def _refresh(self, path: Path) -> None:
         """Let git see that the files of a copy are those of its index."""

@@ -31,7 +31,7 @@ from loop_kit.adapters.workspaces.root import (
     usable_root,
 )
 from loop_kit.adapters.workspaces.takeover import incoming_ref
-from loop_kit.adapters.workspaces.workplace import INDEX, OPENED, PARKED, PREPARED
+from loop_kit.adapters.workspaces.workplace import OPENED, PARKED, PREPARED
 from loop_kit.core.command_words import quoted
 from loop_kit.errors import BadSetting
 from loop_kit.frozen import frozen
@@ -39,7 +39,7 @@ from loop_kit.frozen import frozen
 _MARKER = "loop-kit.json"
 _MAX_MARKER = 64 * 1024
 _MAX_RUNS = 9
-_KEPT = frozenset({PARKED, f"{PARKED}{INDEX}", f"{PARKED}{PREPARED}", _MARKER})
+_KEPT = frozenset({PARKED, f"{PARKED}{PREPARED}", _MARKER})
 
 
 @frozen

@@ -8,22 +8,22 @@ so it is where the attributes of git changed, by which it would write the same c
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
-from loop_kit.adapters.workspaces.cloner import Cloner, copy_index, digest_of
+from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.copying import Copier
 from loop_kit.adapters.workspaces.inventory import Inventory, can_tell
+from loop_kit.adapters.workspaces.own_index import OwnIndex, read_index
 from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.errors import GitFailed
 
 _NAME = "spare"
 _ATTRIBUTES = ".gitattributes"
-_INDEX = ".index"
-"""Beside the workspace: the index as git wrote it, out of sight of the agent's git."""
 
 
 class Spare:
@@ -36,7 +36,7 @@ class Spare:
         self._copier = Copier()
         self._key: str | None = None
         self._sha = ""
-        self._index = b""
+        self._index: OwnIndex | None = None
         self._attributes: Mapping[str, bytes] = {}
         self._closing: Closing | None = None
         self.inventory: Inventory | None = None
@@ -54,24 +54,15 @@ class Spare:
     def _path(self) -> Path:
         return self._cloner.folder / _NAME
 
-    @property
-    def _index_path(self) -> Path:
-        return self._cloner.folder / f"{_NAME}{_INDEX}"
-
     def note(self, path: Path, sha: str, key: str | None) -> None:
         """Note what a workspace holds that was just made at `sha`, prepared as `key` says."""
         self.inventory = None
         if can_tell():
             with contextlib.suppress(OSError):
-                self._note_index(path)
+                self._index = read_index(path / ".git" / "index")
                 inventory = Inventory(path, in_files=self._in_files)
                 self._attributes = _attributes(path, inventory)
                 self.inventory, self._sha, self._key = inventory, sha, key
-
-    def _note_index(self, path: Path) -> None:
-        index = path / ".git" / "index"
-        self._index = digest_of(index)
-        copy_index(index, _cleared(self._index_path))
 
     def keep(self, path: Path) -> None:
         """Keep of a workspace what it held when it was noted; without a note remove it."""
@@ -114,8 +105,8 @@ class Spare:
         Where all that is done to files is reported, they are closed meanwhile: if one is reported
         that way, all is done again.
         """
-        kept, index = self._path, self._index_path
-        if kept.is_symlink() or not kept.is_dir() or digest_of(index) != self._index:
+        kept = self._path
+        if kept.is_symlink() or not kept.is_dir():
             raise GitFailed(f"{kept} is not as it was left.", "Run the round again.")
         kept.rename(make_room(path))
         if not inventory.watches_files:
@@ -130,12 +121,12 @@ class Spare:
         missing = inventory.restore(path)
         if prepared is not None:
             self._complete(path, prepared, missing)
-        self._cloner.write_git_folder(path, sha, index=self._index_path)
+        self._cloner.write_git_folder(path, sha, index=self._index)
         if missing:
             self._cloner.check_out(path, sha)
         elif sha != self._sha:
             self._cloner.check_out_difference(path, self._sha, sha)
-        self._note_index(path)
+        self._index = read_index(path / ".git" / "index")
         inventory.renew(path)
         self._sha = sha
         if _attributes(path, inventory) != self._attributes:
@@ -157,12 +148,7 @@ def _attributes(path: Path, inventory: Inventory) -> Mapping[str, bytes]:
     """The digests of the files by which git decides how to write others, by their folders."""
     files = {folder: path / folder / _ATTRIBUTES for folder in inventory.folders_with(_ATTRIBUTES)}
     return {
-        folder: digest_of(file)
+        folder: hashlib.sha256(file.read_bytes()).digest()
         for folder, file in files.items()
         if file.is_file() and not file.is_symlink()
     }
-
-
-def _cleared(path: Path) -> Path:
-    remove(path)
-    return path

@@ -15,15 +15,13 @@ from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
-from loop_kit.adapters.workspaces.cloner import digest_of
 from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, can_tell, is_large
+from loop_kit.adapters.workspaces.own_index import OwnIndex
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.errors import GitFailed
 
 OPENED = "workspace"
 PARKED = "worker"
-INDEX = ".index"
-"""Beside a workspace: the index as it was when git last wrote its files, out of its git's sight."""
 PREPARED = ".prepared"
 """Beside the worker's parked files: by which settings they were prepared."""
 
@@ -35,7 +33,8 @@ class Workplace:
     """Opens workspaces at one path.
 
     Of the worker's files it is known at which commit their index was when they were parked, so that
-    nothing is checked out where nothing differs; an index that was changed since is not believed.
+    nothing is checked out where nothing differs. Of what an earlier run left it is not known: every
+    file is compared.
     Where there are many, all that is done to them is reported from the second time on.
 
     Attributes:
@@ -49,7 +48,7 @@ class Workplace:
         self.cloner = snapshots.cloner
         self.preparation = snapshots.preparation
         self._has_worker = False
-        self._left: tuple[str | None, bytes] = None, b""
+        self._left: tuple[str | None, OwnIndex | None] = None, None
         self._is_clean = False
         self._opened = 0
         self.lasting: Inventory | None = None
@@ -106,18 +105,19 @@ class Workplace:
             if inventory is not None and inventory.watches_files:
                 self.lasting = inventory
 
-    def park_worker(self, index_at: str | None = None, *, is_clean: bool = False) -> None:
-        """Keep the worker's files for its next attempt; their index is at the commit `index_at`.
+    def park_worker(
+        self, index: OwnIndex, at: str | None = None, *, is_clean: bool = False
+    ) -> None:
+        """Keep the worker's files for its next attempt; their index is `at` a commit.
 
-        They `is_clean` if they were those of that index when their work was collected.
+        They `is_clean` if they were those of that commit when their work was collected.
         """
         self._has_worker = False
         self._is_clean = is_clean
         try:
-            self._left = index_at, digest_of(_index(self.path))
+            self._left = at, index
             _prepared(self._parked).write_text(self.preparation.settings, "utf-8")
             self.path.rename(make_room(self._parked))
-            _index(self.path).rename(_index(self._parked))
         except OSError:
             self._discard(self._parked)
             self._discard(self.path)
@@ -131,9 +131,11 @@ class Workplace:
         self._snapshots.place_once(make_room(self.path), sha, is_first=is_first)
         return self.path
 
-    def close_fresh(self, index_at: str | None = None, *, is_clean: bool = False) -> None:
+    def close_fresh(
+        self, index: OwnIndex | None = None, at: str | None = None, *, is_clean: bool = False
+    ) -> None:
         """Give back a workspace that is used once."""
-        del index_at, is_clean
+        del index, at, is_clean
         self._snapshots.put_away(self.path)
         self._discard(self.path)
 
@@ -156,22 +158,21 @@ class Workplace:
 
     def _reopen(self, sha: str, tree: str | None) -> bool:
         """Whether the worker's files were there, and are clean now."""
-        parked, index = self._parked, _index(self._parked)
+        parked = self._parked
         usable = parked.is_dir() and not parked.is_symlink()
         usable = usable and _read(_prepared(parked)) == self.preparation.settings
-        if not (usable and index.is_file() and not index.is_symlink()):
+        if not usable:
             self._discard(parked)
             return False
         try:
             parked.rename(make_room(self.path))
-            index.replace(_index(self.path))
             inner = self._remove_special_files()
             is_same = self._is_as_collected()
-            at, digest = self._left
-            is_foreign = bool(digest) and digest != digest_of(_index(self.path))
-            known = None if is_foreign else _index(self.path)
-            self.cloner.write_git_folder(self.path, sha, tree, index=known)
-            is_known = not is_foreign and bool(digest) and at == (tree or sha)
+            at, index = self._left
+            self.cloner.write_git_folder(self.path, sha, tree, index=index)
+            if index is None:
+                self.cloner.note_files(self.path, tree or sha)
+            is_known = at == (tree or sha)
             if not (is_known and self._remove_untracked(inner, is_same=is_same)):
                 self.cloner.check_out(self.path, tree or sha)
                 self._remove_untracked(inner)
@@ -222,7 +223,6 @@ class Workplace:
     def _discard(self, path: Path) -> None:
         remove(path)
         with contextlib.suppress(OSError):
-            _index(path).unlink(missing_ok=True)
             _prepared(path).unlink(missing_ok=True)
 
 
@@ -241,10 +241,6 @@ def _folders(names: Iterable[str]) -> set[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return found
-
-
-def _index(path: Path) -> Path:
-    return path.with_name(f"{path.name}{INDEX}")
 
 
 def _prepared(path: Path) -> Path:

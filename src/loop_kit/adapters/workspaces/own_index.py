@@ -1,0 +1,64 @@
+"""Keeps what an index holds where no agent can write to it: in memory.
+
+By an index that others have written to git could call files unchanged that differ. So it is on the
+disk only while git uses it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from loop_kit.adapters.files.removal import make_room
+from loop_kit.adapters.files.times import set_times
+from loop_kit.adapters.git.objects import Objects
+from loop_kit.frozen import frozen
+
+
+@frozen
+class OwnIndex:
+    """The bytes of an index, and its times: git looks again at files that changed at its last."""
+
+    content: bytes
+    read_ns: int
+    changed_ns: int
+
+    def write(self, path: Path) -> None:
+        """Let an index be at `path`, whatever is there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(make_room(path), flags, 0o600), "wb") as stream:
+            stream.write(self.content)
+        set_times(path, self.read_ns, self.changed_ns)
+
+    def at_tree(
+        self, path: Path, paths: Mapping[str, tuple[str, str] | None], objects: Objects, tree: str
+    ) -> "OwnIndex":
+        """The index of a tree that differs at `paths`, whose files are below the folder `path`.
+
+        For each path its mode and the id of its object, or None where it has none.
+
+        Raises:
+            NotPlain: git has to be asked.
+            OSError: a file is not there.
+        """
+        from loop_kit.adapters.git.index_file import Entry, IndexFile
+
+        changes = {
+            name: Entry(*found, os.lstat(path / name)) if found is not None else None
+            for name, found in paths.items()
+        }
+        index = IndexFile(self.content, len(tree) // 2)
+        return OwnIndex(index.change(changes, objects, tree), self.read_ns, self.changed_ns)
+
+
+def read_index(path: Path) -> OwnIndex:
+    """The index at `path`, which only git has written.
+
+    Raises:
+        OSError: there is none.
+    """
+    about = path.lstat()
+    return OwnIndex(path.read_bytes(), about.st_atime_ns, about.st_mtime_ns)
