@@ -31,7 +31,7 @@ USED = {
     "adapters/process/namespace.py": {"O_NONBLOCK", "geteuid", "mkfifo"},
     "adapters/process/process.py": {"killpg", "memfd_create"},
     "adapters/process/timed.py": {"pidfd_open"},
-    "adapters/workspaces/inventory.py": {"listxattr"},
+    "adapters/workspaces/marks.py": {"listxattr"},
     "adapters/workspaces/root.py": {"geteuid", "getuid"},
     "adapters/workspaces/space.py": {"O_DIRECTORY"},
     "adapters/workspaces/writes.py": {"O_CLOEXEC", "O_NONBLOCK"},

@@ -36,7 +36,6 @@ class Lasting:
         self.place = Workplace(Snapshots(cloner, Unprepared()), large_index=0)
         self._clones = Clones(self.place, IDENTITY)
         self.open(self.sha).close()
-        assert self.place.lasting is None
         self.workspace = self.open(self.sha)
         assert self.place.lasting is not None
         self.path = self.workspace.path
@@ -90,9 +89,7 @@ def test_files_that_nothing_was_done_to_are_not_compared(local: Local, tmp_path:
     lasting.workspace.close()
     before = len(log.calls)
     assert status(lasting.reopened(head)) == ""
-    words = [set(call.split()) for call in log.calls[before:] if "safe.directory" not in call]
-    assert any({"ls-files", "--others"} <= call for call in words)
-    assert not any({"--modified", "read-tree"} & call for call in words)
+    assert not [call for call in log.calls[before:] if "safe.directory" not in call]
 
 
 def map_by_another_name(path: Path) -> None:

@@ -19,13 +19,14 @@ import pytest
 from tests.adapters.conftest import Local
 from tests.adapters.workspaces.stand_ins import Scratch, Unprepared
 from tests.adapters.workspaces.test_clones import agent_git
+from tests.support.git_log import GitLog
 
 from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_files
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces import spare
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.fingerprints import Fingerprints
-from loop_kit.adapters.workspaces.inventory import Inventory
+from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory
 from loop_kit.adapters.workspaces.own_index import read_index
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.spare import Spare
@@ -50,9 +51,11 @@ SETTLED = 0.07
 class Used:
     """A workspace that was made long enough ago to be trusted, and is used now."""
 
-    def __init__(self, local: Local, folder: Path, *, in_files: bool = True) -> None:
+    def __init__(
+        self, local: Local, folder: Path, *, in_files: bool = True, large_index: int = LARGE_INDEX
+    ) -> None:
         self.cloner = Cloner(local.git, local.root / ".git", Scratch(folder))
-        self.spare = Spare(self.cloner, in_files=in_files)
+        self.spare = Spare(self.cloner, in_files=in_files, large_index=large_index)
         self.local = local
         self.sha = local.commit(FILES)
         self.path = self.cloner.clone("workspace", self.sha)
@@ -97,9 +100,9 @@ class Used:
         assert self.changes()["src/a.py"] > before["src/a.py"]
 
 
-@pytest.fixture
-def used(local: Local, tmp_path: Path) -> Used:
-    return Used(local, tmp_path / "scratch")
+@pytest.fixture(params=[LARGE_INDEX, 0], ids=["few files", "many files"])
+def used(request: pytest.FixtureRequest, local: Local, tmp_path: Path) -> Used:
+    return Used(local, tmp_path / "scratch", large_index=request.param)
 
 
 def test_only_what_differs_between_two_commits_is_written(used: Used) -> None:
@@ -119,6 +122,21 @@ def test_folders_come_and_go_between_two_commits(used: Used) -> None:
     used.path.joinpath("new", "deep", "y").write_text("left\n")
     assert used.reopen(used.sha)
     used.require_new(used.sha)
+
+
+def test_of_many_files_git_neither_reads_nor_writes_an_index(local: Local, tmp_path: Path) -> None:
+    log = GitLog(tmp_path / "bin")
+    logged = Git(local.root, {**os.environ, **log.environment()})
+    used = Used(Local(local.root, logged), tmp_path / "scratch", large_index=0)
+    later = used.local.commit({"src/b.py": "changed\n", "new/deep/x": "x\n"})
+    used.local.git.run("rm", "--quiet", "src/deep/c.py")
+    later = used.local.commit({})
+    used.spare.keep(used.path)
+    before = len(log.calls)
+    assert used.spare.reopen(used.path, later, None, None)
+    words = [call.split() for call in log.calls[before:]]
+    assert not [call for call in words if {"read-tree", "diff", "ls-files"} & {*call}]
+    used.require_new(later)
 
 
 def same_size_and_time(path: Path) -> None:

@@ -180,10 +180,10 @@ def test_a_workspace_costs_one_checkout_and_git_is_asked_for_no_history(
     clones.open(Role.WORKER, sha).close()
 
     commands = [word for call in log.calls for word in call.split() if word in COMMANDS]
-    assert commands == ["init", "read-tree", "reset", "ls-files", "read-tree", "ls-files"]
+    assert commands == ["read-tree", "reset", "ls-files", "read-tree", "ls-files"]
 
 
-COMMANDS = {"init", "fetch", "read-tree", "reset", "ls-files", "clone", "upload-pack", "checkout"}
+COMMANDS = {"fetch", "read-tree", "reset", "ls-files", "clone", "upload-pack", "checkout"}
 
 
 def test_while_others_work_the_workers_files_wait_beside_and_are_at_their_path_again(

@@ -11,7 +11,7 @@ its `.git` folder is written again first.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -195,6 +195,24 @@ class Cloner:
         """
         command = ("-c", "checkout.workers=0", "read-tree", "-m", "-u", old, new)
         self.git.at(path).run(*command, timeout=600)
+
+    def check_out_files(self, path: Path, sha: str, paths: Sequence[str]) -> None:
+        """Write files of a commit, whatever is there, and leave the index alone.
+
+        Raises:
+            GitFailed: the commit or one of the files is not here, or the disk is full.
+        """
+        other = path.with_name(f"{path.name}.files")
+        try:
+            self.git.at(path).run(
+                *("checkout", "--quiet", "--force", "--pathspec-from-file=-"),
+                *("--pathspec-file-nul", sha, "--"),
+                stdin=b"".join(os.fsencode(f"{name}\0") for name in paths),
+                env={"GIT_INDEX_FILE": str(make_room(other)), "GIT_LITERAL_PATHSPECS": "1"},
+                timeout=600,
+            )
+        finally:
+            remove(other)
 
     def note_files(self, path: Path, tree: str) -> None:
         """Note in a new index which files of a commit are there already, by their content.

@@ -24,15 +24,17 @@ from loop_kit.adapters.workspaces.merge_in_progress import (
     is_in_progress,
 )
 from loop_kit.adapters.workspaces.own_index import OwnIndex, read_index
+from loop_kit.adapters.workspaces.reported import Reported
 from loop_kit.adapters.workspaces.takeover import (
     borrowing,
     head_as_git_reads_it,
     incoming_ref,
     take_over,
 )
-from loop_kit.adapters.workspaces.uncommitted import Uncommitted
+from loop_kit.adapters.workspaces.uncommitted import AS_COMMITTED, Staged, Uncommitted
+from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.adapters.workspaces.unfinished import commit_named, head_of, unfinished_operation
-from loop_kit.adapters.workspaces.workplace import Workplace
+from loop_kit.adapters.workspaces.workplace import Left, Workplace
 from loop_kit.core.card import leftovers
 from loop_kit.core.loop.state import Role
 from loop_kit.errors import BadSetting, DiskRefused, GitFailed
@@ -43,13 +45,10 @@ if TYPE_CHECKING:
 
 
 class Release(Protocol):
-    """Gives a workspace back, with an index that its agent never had."""
+    """Gives a workspace back."""
 
-    def __call__(self, index: OwnIndex, at: str | None = None, *, is_clean: bool = False) -> None:
-        """Give it back; the index is `at` a commit.
-
-        It `is_clean` if its files were those of that commit when its work was collected.
-        """
+    def __call__(self, left: Left) -> None:
+        """Give it back as it was left."""
         ...
 
 
@@ -59,7 +58,8 @@ class CloneWorkspace:
     `suspects` are files in which an earlier attempt left conflicts. What `tip` holds was there
     before the round, and `start` is work in progress on top of it, or the same. `inventory` is what
     it held when it was opened, `lasting` what it holds when its work was last collected.
-    `work_ended` is called when its agent has ended.
+    `work_ended` is called when its agent has ended. All files were
+    those of the commit `files_at`, where that is certain.
     """
 
     def __init__(
@@ -76,7 +76,8 @@ class CloneWorkspace:
         merge: "Preview | None" = None,
         inventory: Inventory | None = None,
         lasting: Inventory | None = None,
-        work_ended: Callable[[], None] | None = None,
+        files_at: str | None = None,
+        work_ended: Callable[[], Closing | None] | None = None,
     ) -> None:
         self.path = path
         self.environment: Mapping[str, str] = {}
@@ -88,10 +89,12 @@ class CloneWorkspace:
         self._known = {start, tip or start, *((merge.theirs,) if merge else ())}
         self._release = release
         self._work_ended = work_ended
+        self._closing: Closing | None = None
         self._limit = limit
         self._inventory = inventory or lasting
         self._lasting = lasting
-        self._is_clean = False
+        self._files_at = files_at if lasting is not None else None
+        self._is_clean = self._is_bare = False
         self._index_at: str | None = None
         self._taken = start
         self._incoming = incoming_ref(path)
@@ -104,7 +107,7 @@ class CloneWorkspace:
     def agent_ended(self) -> None:
         """Begin at once with what takes a while after the end of a worker."""
         if self._work_ended is not None:
-            self._work_ended()
+            self._closing = self._work_ended()
 
     def collect(
         self, message: str, named: str | None = None, trailers: Sequence[str] = ()
@@ -130,11 +133,11 @@ class CloneWorkspace:
     def _gather(self, message: str, named: str | None, rewriter: Rewriter) -> Collected:
         """The worker's commits as it wrote them, and on top what it left uncommitted."""
         self._check_git_folder()
-        self._note()
         self._cloner.restore_steering()
         operation = unfinished_operation(self.path / ".git")
         at = head_of(self.path / ".git") or head_as_git_reads_it(self._cloner.git, self.path)
         head = self._take_over(at)
+        touched = self._note()
         git, git_dir = self._cloner.git, self._cloner.git_dir
         uncommitted = Uncommitted(
             *(git, git_dir, self.path, self._index, self._limit), self._cloner.ignored
@@ -147,9 +150,10 @@ class CloneWorkspace:
         commits_itself = base != self._start
         merge = None if commits_itself else self._merge_in_progress()
         staged_on = merge.tree if merge else head
-        how = {"takes_all": not commits_itself, "merges": self._merge is not None}
-        self._own.write(self._index)
-        staged = uncommitted.stage(staged_on, self._start, self.unresolved, **how)
+        index = None if operation else self._index_at_once(uncommitted, head, touched)
+        staged = AS_COMMITTED
+        if index is None:
+            staged = self._stage(uncommitted, staged_on, takes_all=not commits_itself)
         self.unresolved = staged.unresolved
         found = staged.leftovers
         excess = leftovers.explain_excess(found, self._limit)
@@ -171,15 +175,40 @@ class CloneWorkspace:
             base = self._index_at = rewriter.add(tree, message, (base,))
         elif staged.is_clean:
             self._index_at, self._is_clean = head, True
-        self._own = read_index(self._index)
+        self._own, self._is_bare = index or read_index(self._index), index is not None
         return Collected(base, own, notes, unfinished)
 
-    def _note(self) -> None:
-        """Note the files before git looks at them: what is done to them later is not collected."""
-        self._is_clean = False
+    def _note(self) -> list[str] | None:
+        """Note the files before git looks at them: what is done to them later is not collected.
+
+        Returns those that may be others than before; None if that is not known.
+        """
+        self._is_clean = self._is_bare = False
         if self._lasting is not None:
             with contextlib.suppress(OSError):
-                self._lasting.renew(self.path)
+                (self._closing or Closing()).wait()
+                return self._lasting.renew(self.path)
+        return None
+
+    def _stage(self, uncommitted: Uncommitted, on: str, *, takes_all: bool) -> Staged:
+        self._own.write(self._index)
+        merges = self._merge is not None
+        how = {"takes_all": takes_all, "merges": merges}
+        return uncommitted.stage(on, self._start, self.unresolved, **how)
+
+    def _index_at_once(
+        self, uncommitted: Uncommitted, head: str, touched: list[str] | None
+    ) -> OwnIndex | None:
+        """The index of `head`, if without a look of git nothing is left to commit."""
+        old, self._files_at = self._files_at, None
+        if old is None or touched is None or self._merge or self.unresolved:
+            return None
+        if uncommitted.has_staged(head):
+            return None
+        reported = Reported(
+            *(self._cloner.git, self._cloner.git_dir, self.path), self._cloner.ignored
+        )
+        return reported.index_at(head, old, self._own, touched)
 
     def _take_over(self, commit: str) -> str:
         """Take a commit of the clone over into the loop's repository; its id."""
@@ -251,7 +280,7 @@ class CloneWorkspace:
         """Remove the clone, or keep the worker's files."""
         self._cloner.restore_steering()
         remove(self._index)
-        self._release(self._own, self._index_at, is_clean=self._is_clean)
+        self._release(Left(self._own, self._index_at, self._is_clean, self._is_bare))
 
     def _check_git_folder(self) -> None:
         if not self.path.parent.is_dir():
@@ -304,6 +333,7 @@ class Clones:
         place, tip, sha = self._workplace, sha, wip_sha or sha
         git = place.cloner.git
         merge = _preview(git, sha, merges) if merges else None
+        tree = None
         if role is Role.WORKER:
             left = work_sha if work_sha and git.has(work_sha) else None
             tree = left or (merge.tree if merge else None)
@@ -323,6 +353,7 @@ class Clones:
             merge=merge,
             inventory=None if is_worker else place.inventory,
             lasting=place.lasting if is_worker else None,
+            files_at=place.files_at(sha) if is_worker and tree is None else None,
             work_ended=place.work_ended if is_worker else None,
         )
         workspace.environment = place.preparation.environment(

@@ -12,10 +12,25 @@ same mode and no rules of access that new files inherit; its own time is set bac
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import remove
+from loop_kit.adapters.workspaces.marks import (
+    GIT,
+    UNSEEN,
+    UNTRUSTED,
+    Named,
+    Times,
+    entries_of,
+    folder_mark,
+    is_open,
+    is_same,
+    mark_of,
+    now,
+    times_at,
+    times_of,
+)
 from loop_kit.adapters.workspaces.writes import Writes, has_mounts, parent, require_reports
 
 _CAN_TELL = hasattr(os, "listxattr")
@@ -23,17 +38,12 @@ _CAN_TELL = hasattr(os, "listxattr")
 _CLOCK_STEP = 20_000_000
 """Nanoseconds by which two writes must be apart to have different times for certain: two of the
 longest ticks by which Linux counts."""
-_SECOND = 1_000_000_000
-_UNTRUSTED = 0
 _EVER = 1 << 63
 _MODE = 0xFFFF
-_GIT = ".git"
 LARGE_INDEX = 1_000_000
 """Bytes of the index of about ten thousand files."""
 
 _Names = dict[str, int]
-_Times = tuple[int, int]
-"""When a folder was last changed, and when its list of names was."""
 
 
 class Inventory:
@@ -52,7 +62,7 @@ class Inventory:
         Raises:
             OSError: a folder cannot be read, or writes to it are not reported.
         """
-        self._root = _folder_mark(root.lstat())
+        self._root = folder_mark(root.lstat())
         self._may_watch_files = in_files
         self._share = share
         self._note(root)
@@ -67,15 +77,18 @@ class Inventory:
 
     def _begin(self, root: Path, *, in_files: bool) -> None:
         self._folders: dict[str, _Names] = {}
-        self._times: dict[str, _Times] = {}
-        self._suspects: set[str] = set()
+        self._times: dict[str, Times] = {}
+        self._suspects: dict[str, set[str] | None] = {}
         self.watches_files = in_files
         self._writes = Writes(in_files=in_files, share=self._share)
         self.is_clean = False
         self._list(root, "", self._latest(root))
 
-    def renew(self, root: Path) -> None:
+    def renew(self, root: Path) -> list[str] | None:
         """Note what has changed since all was as noted: only folders that changed are listed.
+
+        Returns the entries that are gone, new, or not certainly as they were noted before; None
+        where that is not known. Of a folder that is new or another only its own name is given.
 
         Raises:
             OSError: a folder cannot be read, or writes to it are not reported.
@@ -83,23 +96,30 @@ class Inventory:
         self.is_clean = False
         if not self.watches_files:
             self._renew_changed(root)
-            return
+            return None
         try:
+            self._require_place(root)
             touched = self._writes.taken()
         except OSError:
             self._note(root)
-            return
-        suspects, self._suspects = self._suspects | touched.folders, set()
+            return None
+        self._suspect(touched.names)
+        suspects, self._suspects = self._suspects, {}
+        others = {*touched.files}
         for folder in sorted(suspects):
             if folder in self._folders:
-                self._list(root, folder, self._latest(root))
+                before, only = self._folders[folder], suspects[folder]
+                self._list(root, folder, self._latest(root), only)
+                after = self._folders[folder]
+                others.update(folder + name for name in _differing(before, after, only))
         self._distrust(touched.files)
+        return sorted(others)
 
     def _renew_changed(self, root: Path) -> None:
         self._writes.forget()
         latest = self._latest(root)
         for folder in sorted(self._folders):
-            times = _times_at(root / folder)
+            times = times_at(root / folder)
             if times is None:
                 self._drop(folder)
             elif folder not in self._folders:
@@ -109,35 +129,43 @@ class Inventory:
 
     def _latest(self, root: Path) -> int:
         """When a file may have changed last so that any later change of it is noticed."""
-        return _EVER if self.watches_files else _now(root) - _CLOCK_STEP
+        return _EVER if self.watches_files else now(root) - _CLOCK_STEP
 
-    def _list(self, root: Path, folder: str, latest: int) -> None:
+    def _list(
+        self, root: Path, folder: str, latest: int, names: Collection[str] | None = None
+    ) -> None:
         try:
-            self._list_below(root, folder, latest)
+            self._list_below(root, folder, latest, names)
         except OSError:
             self._writes.give_up()
             raise
 
-    def _list_below(self, root: Path, folder: str, latest: int) -> None:
-        waiting = [folder]
+    def _list_below(
+        self, root: Path, folder: str, latest: int, only: Collection[str] | None
+    ) -> None:
+        waiting = [(folder, only)]
         while waiting:
-            folder = waiting.pop()
+            folder, only = waiting.pop()
             self._writes.watch_folder(f"{root}/{folder}", folder)
-            self._times[folder] = _times(os.lstat(f"{root}/{folder}"))
+            self._times[folder] = times_of(os.lstat(f"{root}/{folder}"))
             before = self._folders.get(folder, {})
-            names = self._folders[folder] = {}
-            for entry in _entries(root, folder):
+            names = {} if only is None else {n: m for n, m in before.items() if n not in only}
+            self._folders[folder] = names
+            for entry in entries_of(root, folder, only):
                 if self.watches_files and entry.is_file(follow_symlinks=False):
                     self._writes.watch_file(entry.path, folder + entry.name)
+                    names[entry.name] = UNSEEN
+                    continue
                 seen = entry.stat(follow_symlinks=False)
-                names[entry.name] = _mark(seen, latest)
+                names[entry.name] = mark_of(seen, latest)
                 if stat.S_ISDIR(seen.st_mode) and names[entry.name] != before.get(entry.name):
-                    waiting.append(f"{folder}{entry.name}/")
+                    waiting.append((f"{folder}{entry.name}/", None))
             for name, mark in before.items():
                 if names.get(name) != mark:
                     self._drop(f"{folder}{name}/")
-            if _UNTRUSTED in names.values():
-                self._suspects.add(folder)
+            if UNTRUSTED in names.values():
+                untrusted = [name for name, mark in names.items() if mark == UNTRUSTED]
+                self._suspect({folder: untrusted})
 
     def _drop(self, folder: str) -> None:
         """Note nothing of a folder, and of those inside, any more."""
@@ -206,7 +234,7 @@ class Inventory:
             folder = waiting.pop()
             if self.watches_files and not self._is_in_place(root, folder):
                 continue
-            times = _times(os.lstat(f"{root}/{folder}"))
+            times = times_of(os.lstat(f"{root}/{folder}"))
             missing, others, folders = self._compare(root, folder)
             if not self.watches_files:
                 waiting += folders
@@ -221,13 +249,16 @@ class Inventory:
 
     def _compare(
         self, root: Path, folder: str
-    ) -> tuple[Iterable[str], list["os.DirEntry[str]"], list[str]]:
+    ) -> tuple[Iterable[str], list["os.DirEntry[str] | Named"], list[str]]:
         """What is missing in a folder, what is new or another there, and the folders inside."""
         missing, others, folders = {**self._folders[folder]}, [], []
-        for entry in _entries(root, folder):
+        only = self._suspects.get(folder) if self.watches_files else None
+        if only is not None:
+            missing = {name: missing[name] for name in only if name in missing}
+        for entry in entries_of(root, folder, only):
             seen = entry.stat(follow_symlinks=False)
             was = missing.get(entry.name)
-            if was is None or not _is_same(was, seen, entry.path):
+            if was is None or not is_same(was, seen, entry.path):
                 others.append(entry)
                 continue
             del missing[entry.name]
@@ -236,21 +267,31 @@ class Inventory:
         return missing, others, folders
 
     def _take_reports(self, root: Path) -> None:
-        if _folder_mark(root.lstat()) != self._root or not _is_open(str(root)):
+        self._require_place(root)
+        touched = self._writes.taken()
+        self._suspect(touched.names)
+        self._distrust(touched.files)
+
+    def _require_place(self, root: Path) -> None:
+        if folder_mark(root.lstat()) != self._root or not is_open(str(root)):
             raise OSError(f"{root} is not the folder that it was")
         if self.watches_files and has_mounts(root):
             raise OSError(f"something is mounted in {root}")
-        touched = self._writes.taken()
-        self._suspects |= touched.folders
-        self._distrust(touched.files)
+
+    def _suspect(self, names: Mapping[str, Iterable[str] | None]) -> None:
+        """Look at these names in folders later, at None at all."""
+        for folder, inner in names.items():
+            known = self._suspects.setdefault(folder, set())
+            is_all = known is None or inner is None
+            self._suspects[folder] = None if is_all else {*(known or ()), *(inner or ())}
 
     def _distrust(self, files: Iterable[str]) -> None:
         for file in files:
             folder = parent(file)
             name = file[len(folder) :]
             if name in self._folders.get(folder, ()):
-                self._folders[folder][name] = _UNTRUSTED
-                self._suspects.add(folder)
+                self._folders[folder][name] = UNTRUSTED
+                self._suspect({folder: (name,)})
 
     def _is_in_place(self, root: Path, folder: str) -> bool:
         """Whether a folder, and each that it is in, is the noted one and no link elsewhere."""
@@ -261,12 +302,12 @@ class Inventory:
                 about = os.lstat(f"{root}/{folder}".removesuffix("/"))
             except OSError:
                 return False
-            if self._folders.get(outer, {}).get(name) != _folder_mark(about):
+            if self._folders.get(outer, {}).get(name) != folder_mark(about):
                 return False
             folder = outer
         return True
 
-    def _set_back(self, root: Path, folder: str, times: _Times) -> None:
+    def _set_back(self, root: Path, folder: str, times: Times) -> None:
         """Give a folder that was changed its time again, which anybody could have set."""
         if times != self._times[folder]:
             listed = self._times[folder][1]
@@ -275,7 +316,7 @@ class Inventory:
 
 def is_large(root: Path, index: int) -> bool:
     """Whether so many files are tracked, their index being larger, that looking at each is slow."""
-    return (root / _GIT / "index").stat().st_size > index
+    return (root / GIT / "index").stat().st_size > index
 
 
 def can_tell() -> bool:
@@ -283,66 +324,9 @@ def can_tell() -> bool:
     return _CAN_TELL
 
 
-def _times_at(folder: Path) -> _Times | None:
-    """When a folder was last changed; None where there is none."""
-    try:
-        about = folder.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return _times(about) if stat.S_ISDIR(about.st_mode) else None
-
-
-def _times(about: os.stat_result) -> _Times:
-    return about.st_ctime_ns, about.st_mtime_ns
-
-
-def _entries(root: Path, folder: str) -> Iterator["os.DirEntry[str]"]:
-    with os.scandir(f"{root}/{folder}") as entries:
-        for entry in entries:
-            if folder or entry.name != _GIT:
-                yield entry
-
-
-def _now(root: Path) -> int:
-    """The time by the clock of the file system that `root` is on."""
-    probe = root.with_name(f"{root.name}.probe")
-    remove(probe)
-    probe.touch(exist_ok=False)
-    try:
-        return probe.lstat().st_ctime_ns
-    finally:
-        probe.unlink()
-
-
-def _mark(about: os.stat_result, latest: int) -> int:
-    if stat.S_ISDIR(about.st_mode):
-        return _folder_mark(about)
-    is_plain = stat.S_ISREG(about.st_mode) or stat.S_ISLNK(about.st_mode)
-    changed = about.st_ctime_ns
-    if not is_plain or changed > latest or not changed % _SECOND:
-        return _UNTRUSTED
-    return _file_mark(about)
-
-
-def _file_mark(about: os.stat_result) -> int:
-    return ((about.st_dev << 64 | about.st_ctime_ns) << 64 | about.st_ino) << 16 | about.st_mode
-
-
-def _folder_mark(about: os.stat_result) -> int:
-    owner = about.st_dev << 64 | about.st_uid << 32 | about.st_gid
-    return (owner << 64 | about.st_ino) << 16 | about.st_mode
-
-
-def _is_same(was: int, about: os.stat_result, path: str) -> bool:
-    if stat.S_ISDIR(about.st_mode):
-        return _folder_mark(about) == was and _is_open(path)
-    return was != _UNTRUSTED and _file_mark(about) == was
-
-
-def _is_open(folder: str) -> bool:
-    """Whether no rule of access but its mode is set for a folder."""
-    try:
-        names = os.listxattr(folder, follow_symlinks=False)
-    except OSError:
-        return False
-    return not any(name.startswith(("system.", "user.")) for name in names)
+def _differing(before: _Names, after: _Names, only: Collection[str] | None) -> Iterator[str]:
+    """The names that may be others than before, among `only` some if those are given."""
+    for name in {*before, *after}.intersection(only) if only is not None else {*before, *after}:
+        mark = after.get(name)
+        if mark != before.get(name) or mark in {UNTRUSTED, UNSEEN}:
+            yield name

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room
 from loop_kit.adapters.files.times import set_times
-from loop_kit.adapters.git.objects import Objects
+from loop_kit.adapters.git.trees import Trees
+from loop_kit.adapters.workspaces.marks import now
 from loop_kit.frozen import frozen
 
 
@@ -34,11 +35,12 @@ class OwnIndex:
         set_times(path, self.read_ns, self.changed_ns)
 
     def at_tree(
-        self, path: Path, paths: Mapping[str, tuple[str, str] | None], objects: Objects, tree: str
+        self, path: Path, paths: Mapping[str, tuple[str, str] | None], trees: Trees, tree: str
     ) -> "OwnIndex":
-        """The index of a tree that differs at `paths`, whose files are below the folder `path`.
+        """The index of a tree that differs at `paths`, and whose files at `path` are certainly it.
 
-        For each path its mode and the id of its object, or None where it has none.
+        For each path its mode and the id of its object, or None where it has none. Git has to look
+        again only at what changes from now on: it counts whole seconds.
 
         Raises:
             NotPlain: git has to be asked.
@@ -50,8 +52,10 @@ class OwnIndex:
             name: Entry(*found, os.lstat(path / name)) if found is not None else None
             for name, found in paths.items()
         }
-        index = IndexFile(self.content, len(tree) // 2)
-        return OwnIndex(index.change(changes, objects, tree), self.read_ns, self.changed_ns)
+        content, later = self.content, now(path)
+        if changes:
+            content = IndexFile(content, len(tree) // 2).change(changes, trees, tree)
+        return OwnIndex(content, later, later)
 
 
 def read_index(path: Path) -> OwnIndex:

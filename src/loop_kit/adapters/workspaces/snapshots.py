@@ -27,6 +27,7 @@ from loop_kit.adapters.workspaces.copying import (
 from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, is_large
 from loop_kit.adapters.workspaces.own_index import OwnIndex, read_index
 from loop_kit.adapters.workspaces.spare import Spare
+from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.frozen import frozen
 from loop_kit.ports import SetupFailed
 
@@ -116,7 +117,7 @@ class Snapshots:
         self._large_index = large_index
         self._copier = Copier()
         self._snapshots: dict[str, _Snapshot] = {}
-        self._spare = Spare(cloner)
+        self._spare = Spare(cloner, large_index=large_index)
         self._is_used = False
 
     @property
@@ -190,9 +191,9 @@ class Snapshots:
         """An agent has the worker's files from here on."""
         self._spare.work_begins()
 
-    def work_ended(self) -> None:
-        """It has ended: what it left open is being closed from here on."""
-        self._spare.work_ended()
+    def work_ended(self) -> Closing | None:
+        """It has ended: what it left open is being closed from here on, where that matters."""
+        return self._spare.work_ended()
 
     def put_away(self, path: Path) -> None:
         """Keep what was placed for one use for the next, or remove it."""

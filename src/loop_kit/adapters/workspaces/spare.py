@@ -17,7 +17,8 @@ from pathlib import Path
 from loop_kit.adapters.files.removal import make_room, remove
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.copying import Copier
-from loop_kit.adapters.workspaces.inventory import Inventory, can_tell
+from loop_kit.adapters.workspaces.differing import write_differing
+from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, can_tell
 from loop_kit.adapters.workspaces.own_index import OwnIndex, read_index
 from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.errors import GitFailed
@@ -29,8 +30,14 @@ _ATTRIBUTES = ".gitattributes"
 class Spare:
     """The workspace that was used last, and what it held before it was used."""
 
-    def __init__(self, cloner: Cloner, *, in_files: bool = True) -> None:
-        """Without `in_files` no file is watched by itself; see `Inventory`."""
+    def __init__(
+        self, cloner: Cloner, *, in_files: bool = True, large_index: int = LARGE_INDEX
+    ) -> None:
+        """Without `in_files` no file is watched by itself; see `Inventory`.
+
+        An index of so many bytes is changed where files differ, and not written by git.
+        """
+        self._large_index = large_index
         self._in_files = in_files
         self._cloner = cloner
         self._copier = Copier()
@@ -45,10 +52,11 @@ class Spare:
         """A program runs that can leave files of what is kept open."""
         self._closing = None
 
-    def work_ended(self) -> None:
+    def work_ended(self) -> Closing | None:
         """It has ended, and no other begins before the next use, or that is said."""
         if self.inventory is not None:
             self._closing = Closing()
+        return self._closing
 
     @property
     def _path(self) -> Path:
@@ -121,16 +129,30 @@ class Spare:
         missing = inventory.restore(path)
         if prepared is not None:
             self._complete(path, prepared, missing)
-        self._cloner.write_git_folder(path, sha, index=self._index)
-        if missing:
-            self._cloner.check_out(path, sha)
-        elif sha != self._sha:
-            self._cloner.check_out_difference(path, self._sha, sha)
-        self._index = read_index(path / ".git" / "index")
+        self._index = self._checked_out(path, sha, missing)
         inventory.renew(path)
         self._sha = sha
         if _attributes(path, inventory) != self._attributes:
             raise GitFailed(f"{_ATTRIBUTES} is another.", "Run the round again.")
+
+    def _checked_out(self, path: Path, sha: str, missing: list[str]) -> OwnIndex:
+        """Write the files that are missing or differ at `sha`; the index of it."""
+        own = self._index
+        if own is None:
+            raise GitFailed(f"{path} is not as it was left.", "Run the round again.")
+        place = path / ".git" / "index"
+        is_large = len(own.content) > self._large_index
+        self._cloner.write_git_folder(path, sha, index=None if is_large else own)
+        if is_large:
+            index = write_differing(self._cloner, path, own, self._sha, sha, missing)
+            (index or own).write(place)
+            if index is not None:
+                return index
+        if missing or is_large:
+            self._cloner.check_out(path, sha)
+        elif sha != self._sha:
+            self._cloner.check_out_difference(path, self._sha, sha)
+        return read_index(place)
 
     def _complete(self, path: Path, prepared: Path, missing: list[str]) -> None:
         for name in missing:

@@ -5,15 +5,15 @@ own index as a list of names. A path that git refuses is reported, and the other
 """
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.objects import DURABLE
-from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, open_plain, read_plain
+from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, read_plain
 from loop_kit.adapters.workspaces.agent_index import has_resolved, holds_tree, index_content
+from loop_kit.adapters.workspaces.reported import blob_id
 from loop_kit.core.card.leftovers import Leftovers, has_conflict, sort_leftovers
 from loop_kit.core.card.scope import GITLINK
 from loop_kit.errors import GitFailed
@@ -28,8 +28,6 @@ is listed."""
 
 _FILE = "100"
 _MODIFIED = "M\t"
-_SHA1_LENGTH = 40
-_CHUNK = 1024 * 1024
 _MAX_FILE = 8 * 1024 * 1024
 
 
@@ -72,6 +70,10 @@ class Staged:
     refused: tuple[str, ...]
     unresolved: tuple[str, ...]
     is_clean: bool = False
+
+
+AS_COMMITTED = Staged((), Leftovers(), (), (), is_clean=True)
+"""Nothing is left."""
 
 
 class Uncommitted:
@@ -118,9 +120,9 @@ class Uncommitted:
         are staged although they are too many. Where it `merges`, a file without conflict markers is
         resolved, whatever the agent's own index says.
         """
-        differing, has_staged = self._reset(head), self._has_staged(head)
+        differing, has_staged = self._reset(head), self.has_staged(head)
         if not (differing or has_staged or suspects or self._has_new()):
-            return Staged((), Leftovers(), (), (), is_clean=True)
+            return AS_COMMITTED
         tracked, new = self._listing()
         staged = self._staged_by_agent(head) if has_staged else []
         own = [c for c in staged if c.status == "A" and c.path not in tracked]
@@ -158,7 +160,7 @@ class Uncommitted:
         out = self._inside.run(*_PLAIN, *reset, env=self._env, timeout=600).out
         return out.decode("utf-8", "surrogateescape").split("\n")[1:-1]
 
-    def _has_staged(self, head: str) -> bool:
+    def has_staged(self, head: str) -> bool:
         """Whether the agent's own index may hold anything else than `head`."""
         (tree,) = self._objects.info([f"{head}^{{tree}}"])
         return tree is None or not holds_tree(self._their_index(), tree.oid)
@@ -253,24 +255,17 @@ class Uncommitted:
         candidates = [
             row for row in rows if row.old_mode == row.mode and row.mode.startswith(_FILE)
         ]
-        same = {row for row in candidates if self._blob_id(row.path, len(row.oid)) == row.old_oid}
+        same = {row for row in candidates if self._is_same(row)}
         entries = b"".join(row.old_entry for row in same)
         if entries:
             self._inside.run("update-index", "-z", "--index-info", stdin=entries, env=self._env)
         return tuple(row for row in rows if row not in same)
 
-    def _blob_id(self, path: str, length: int) -> str | None:
-        """The id, which has that length, of a file as it is; None if it is no plain file."""
+    def _is_same(self, change: Change) -> bool:
+        """Whether a file has the very bytes that it had before, whatever git makes of them."""
         with contextlib.suppress(BusFileUnreadable, OSError):
-            stream = open_plain(self._path / path)
-            if stream is not None:
-                with stream:
-                    kind = hashlib.sha1 if length == _SHA1_LENGTH else hashlib.sha256
-                    whole = kind(b"blob %d\0" % os.fstat(stream.fileno()).st_size)
-                    while piece := stream.read(_CHUNK):
-                        whole.update(piece)
-                    return whole.hexdigest()
-        return None
+            return blob_id(self._path / change.path, len(change.oid)) == change.old_oid
+        return False
 
     def _resolved(self) -> list[str]:
         """The files that were unmerged until the agent called them resolved."""

@@ -18,7 +18,9 @@ from loop_kit.adapters.files.special_files import READ_BY_GIT, remove_special_fi
 from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory, can_tell, is_large
 from loop_kit.adapters.workspaces.own_index import OwnIndex
 from loop_kit.adapters.workspaces.snapshots import Snapshots
+from loop_kit.adapters.workspaces.undelivered import Closing
 from loop_kit.errors import GitFailed
+from loop_kit.frozen import frozen
 
 OPENED = "workspace"
 PARKED = "worker"
@@ -29,13 +31,30 @@ _SHARE = 0.375
 """Of what a user may watch: the workspace that is used once may take half, and some is left."""
 
 
+@frozen
+class Left:
+    """What a worker left in its workspace.
+
+    Attributes:
+        index: An index that its agent never had.
+        at: The commit that the index holds.
+        is_clean: Whether the files were those of that commit when the work was collected.
+        is_bare: Whether there was certainly nothing beside them but what their rules ignore.
+    """
+
+    index: OwnIndex
+    at: str | None = None
+    is_clean: bool = False
+    is_bare: bool = False
+
+
 class Workplace:
     """Opens workspaces at one path.
 
     Of the worker's files it is known at which commit their index was when they were parked, so that
     nothing is checked out where nothing differs. Of what an earlier run left it is not known: every
     file is compared.
-    Where there are many, all that is done to them is reported from the second time on.
+    Where there are many, all that is done to them is reported; in a job from the second time on.
 
     Attributes:
         lasting: What the worker's files were when they were opened, or their work was collected.
@@ -48,8 +67,7 @@ class Workplace:
         self.cloner = snapshots.cloner
         self.preparation = snapshots.preparation
         self._has_worker = False
-        self._left: tuple[str | None, OwnIndex | None] = None, None
-        self._is_clean = False
+        self._left: Left | None = None
         self._opened = 0
         self.lasting: Inventory | None = None
 
@@ -90,32 +108,41 @@ class Workplace:
         self._has_worker = True
         return self.path
 
-    def work_ended(self) -> None:
-        """The agent that had the worker's files has ended."""
-        self._snapshots.work_ended()
+    def work_ended(self) -> Closing | None:
+        """The agent that had the worker's files has ended; what it left open is being closed."""
+        if self.lasting is None:
+            return self._snapshots.work_ended()
+        return self._snapshots.work_ended() or Closing()
+
+    def files_at(self, sha: str) -> str | None:
+        """The commit `sha` if the worker's files, opened there, can be watched from it on.
+
+        Not those that were copied: git has to look at them once, to know them by their times.
+        """
+        if self.lasting is None:
+            return None
+        return sha if self._opened > 1 or self.preparation.key(sha) is None else None
 
     def _note(self) -> None:
-        """Note the worker's files, where that pays."""
+        """Note the worker's files, where that pays: in a job, which takes one round, later."""
         inventory, self.lasting = self.lasting, None
         with contextlib.suppress(OSError):
             if inventory is not None:
                 inventory.renew(self.path)
-            elif self._opened == 1 and can_tell() and is_large(self.path, self._large_index):
+            elif (
+                self._opened == int(self.cloner.git.isolated)
+                and can_tell()
+                and is_large(self.path, self._large_index)
+            ):
                 inventory = Inventory(self.path, share=_SHARE)
             if inventory is not None and inventory.watches_files:
                 self.lasting = inventory
 
-    def park_worker(
-        self, index: OwnIndex, at: str | None = None, *, is_clean: bool = False
-    ) -> None:
-        """Keep the worker's files for its next attempt; their index is `at` a commit.
-
-        They `is_clean` if they were those of that commit when their work was collected.
-        """
+    def park_worker(self, left: Left) -> None:
+        """Keep the worker's files for its next attempt."""
         self._has_worker = False
-        self._is_clean = is_clean
         try:
-            self._left = at, index
+            self._left = left
             _prepared(self._parked).write_text(self.preparation.settings, "utf-8")
             self.path.rename(make_room(self._parked))
         except OSError:
@@ -131,11 +158,9 @@ class Workplace:
         self._snapshots.place_once(make_room(self.path), sha, is_first=is_first)
         return self.path
 
-    def close_fresh(
-        self, index: OwnIndex | None = None, at: str | None = None, *, is_clean: bool = False
-    ) -> None:
+    def close_fresh(self, left: Left | None = None) -> None:
         """Give back a workspace that is used once."""
-        del index, at, is_clean
+        del left
         self._snapshots.put_away(self.path)
         self._discard(self.path)
 
@@ -168,11 +193,13 @@ class Workplace:
             parked.rename(make_room(self.path))
             inner = self._remove_special_files()
             is_same = self._is_as_collected()
-            at, index = self._left
-            self.cloner.write_git_folder(self.path, sha, tree, index=index)
-            if index is None:
+            left = self._left
+            self.cloner.write_git_folder(self.path, sha, tree, index=left.index if left else None)
+            if left is None:
                 self.cloner.note_files(self.path, tree or sha)
-            is_known = at == (tree or sha)
+            is_known = left is not None and left.at == (tree or sha)
+            if is_known and is_same and not inner and left is not None and left.is_bare:
+                return True
             if not (is_known and self._remove_untracked(inner, is_same=is_same)):
                 self.cloner.check_out(self.path, tree or sha)
                 self._remove_untracked(inner)
@@ -193,7 +220,10 @@ class Workplace:
     def _is_as_collected(self) -> bool:
         """Whether nothing was done to clean files since the worker's work was collected."""
         lasting = self.lasting
-        is_known = self._is_clean and lasting is not None and lasting.watches_files
+        left = self._left
+        is_known = (
+            left is not None and left.is_clean and lasting is not None and lasting.watches_files
+        )
         return is_known and lasting is not None and lasting.is_as_noted(self.path)
 
     def _remove_untracked(self, inner: Collection[str], *, is_same: bool = False) -> bool:

@@ -15,7 +15,7 @@ program writes through an overlay that it has mounted is reported since Linux 6.
 import os
 import struct
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from loop_kit.adapters.files.removal import make_room, remove
@@ -37,9 +37,15 @@ _REPORTS_OVERLAYS = (6, 5)
 
 @frozen
 class Touched:
-    """What was reported: folders that may be others than before, and files, each a whole path."""
+    """What was reported.
 
-    folders: frozenset[str]
+    Attributes:
+        names: The names that came, went or changed in folders, by those; None if any may have: the
+            folder itself was removed.
+        files: The files that may have other bytes or modes, each a whole path.
+    """
+
+    names: Mapping[str, frozenset[str] | None]
     files: frozenset[str]
 
 
@@ -89,19 +95,23 @@ class Writes:
 
     def _watch(self, path: str, name: str, mask: int) -> None:
         number = self._checked(self._libc.inotify_add_watch(self._stream, os.fsencode(path), mask))
-        if self._names.setdefault(number, name) != name:
-            raise OSError(f"{path} is {self._names[number]}, too")
+        known = self._names.setdefault(number, name)
+        if known != name:
+            if _is_same(path, path.removesuffix(name) + known):
+                raise OSError(f"{path} is {known}, too")
+            self._names[number] = name
         if len(self._names) > self._most:
             raise OSError("too much to watch")
 
     def taken(self) -> Touched:
-        """What was done since this was last asked; of a file that is no more, only its folder.
+        """What was done since this was last asked; of a file that is no more, only its name.
 
         Raises:
             OSError: there was so much, now or earlier, that some is not known.
         """
-        folders: set[str] = set()
+        names: dict[str, set[str]] = {}
         inside: set[str] = set()
+        gone: set[str] = set()
         files: dict[int, str] = {}
         for number, mask, name in self._events():
             self._is_incomplete |= bool(mask & (_OVERFLOW | _UNMOUNTED))
@@ -111,16 +121,21 @@ class Writes:
             if mask & _ENDED:
                 del self._names[number]
                 files.pop(number, None)
-                folders |= {parent(watched), *((watched,) if watched.endswith("/") else ())}
+                _add_name(names, watched)
+                gone |= {watched} if watched.endswith("/") else set()
             elif watched and not watched.endswith("/"):
                 files[number] = watched
             elif mask & _CLOSED_AFTER_WRITING:
                 inside.add(watched + os.fsdecode(name))
+            elif name:
+                names.setdefault(watched, set()).add(os.fsdecode(name))
             else:
-                folders |= {watched} if name else {watched, parent(watched)}
+                names.setdefault(watched, set())
+                _add_name(names, watched)
         if self._is_incomplete:
             raise OSError("more was done than is known")
-        return Touched(frozenset(folders), frozenset({*inside, *files.values()}))
+        found = {folder: frozenset(inner) for folder, inner in names.items()}
+        return Touched({**found, **dict.fromkeys(gone)}, frozenset({*inside, *files.values()}))
 
     def give_up(self) -> None:
         """Refuse from now on to say what was done."""
@@ -147,6 +162,21 @@ class Writes:
         if number < 0:
             raise OSError(self._errno(), "the system reports no writes")
         return number
+
+
+def _add_name(names: dict[str, set[str]], path: str) -> None:
+    """Note that a file or folder is another, in the folder that it is in; the root is in none."""
+    if path:
+        folder = parent(path)
+        names.setdefault(folder, set()).add(path[len(folder) :].removesuffix("/"))
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether two names are of one file or folder still: it could have been moved."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other.removesuffix("/")))
+    except OSError:
+        return False
 
 
 def parent(name: str) -> str:
