@@ -58,8 +58,8 @@ class CloneWorkspace:
     `suspects` are files in which an earlier attempt left conflicts. What `tip` holds was there
     before the round, and `start` is work in progress on top of it, or the same. `inventory` is what
     it held when it was opened, `lasting` what it holds when its work was last collected.
-    `work_ended` is called when its agent has ended. All files were
-    those of the commit `files_at`, where that is certain.
+    `work_ended` is called when its agent has ended. All files were those of the commit `files_at`,
+    where that is certain.
     """
 
     def __init__(
