@@ -58,6 +58,7 @@ def test_a_second_reviewer_that_is_down_is_done_without_and_the_approval_says_so
 
     assert result.code == 0, result.text
     assert "Approved in round 1 by 1 reviewer (codex); the second, claude," in result.text
+    assert "The second reviewer is not asked again: " in result.text
     assert "1 reviewer (codex); the second, claude, could" in repo.loop("status").out
 
 

@@ -213,7 +213,9 @@ class Journal:
             self._reporter.note(f"/loop {command.verb}{by}: {answer}")
         if isinstance(event, AttemptFailed) and after.is_running:
             why = one_line(event.message, _MAX_REASON)
-            self._reporter.note(f"The {event.role.words} is asked again: {why}")
+            does_without = after.second is not None and bool(after.second.missed)
+            again = "not asked again" if does_without else "asked again"
+            self._reporter.note(f"The {event.role.words} is {again}: {why}")
         if before.second is None and after.second is not None:
             second = after.limits.second_reviewer
             self._reporter.note(f"Round {after.round} is approved; {second} reviews it as well.")

@@ -66,6 +66,16 @@ def test_the_same_model_twice_is_called_that() -> None:
     assert text == "2 reviewers (codex, codex; the same model twice)"
 
 
+def test_of_two_commands_nobody_says_that_they_are_the_same_model() -> None:
+    state = b.after(b.awaiting_second_review(), b.approved(1, role=SECOND, reviewer="command"))
+    (record,) = state.history
+    reviews = tuple(r.model_copy(update={"reviewer": "command"}) for r in record.reviews)
+
+    assert who_approved(record.model_copy(update={"reviews": reviews})) == (
+        "2 reviewers (command, command)"
+    )
+
+
 def test_what_the_second_reviewer_finds_is_in_the_ledger_and_sends_the_work_back() -> None:
     rejected = b.rejected(1, role=SECOND, reviewer="claude")
     state = b.after(b.awaiting_second_review(), rejected)

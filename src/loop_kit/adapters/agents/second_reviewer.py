@@ -78,21 +78,28 @@ def models(settings: Settings) -> Mapping[Role, str]:
 
 
 def report_same_model(settings: Settings, agents: Mapping[Role, Agent], reporter: Reporter) -> None:
-    """Report a second reviewer that is the same model of the same backend as the first."""
+    """Report a second reviewer that is the same model of the same backend as the first.
+
+    Which model a command runs is not known: two commands may differ in it.
+    """
     named, second = models(settings), agents.get(Role.SECOND_REVIEWER)
     same = named[Role.REVIEWER] == named[Role.SECOND_REVIEWER]
+    command = _split(settings.second_reviewer)[1] if second and second.name == COMMAND else ""
+    same = same and (not command or _words(command) == settings.reviewer_command)
     if second is not None and same and agents[Role.REVIEWER].name == second.name:
         reporter.note(_SAME_MODEL)
 
 
 def _own_setup(setup: Setup, name: str, model: str, *, is_same: bool) -> Setup:
     if name == COMMAND and model:
-        return replace(
-            setup, command=split_words(model, windows=sys.platform == "win32"), args=(), model=""
-        )
+        return replace(setup, command=_words(model), args=(), model="")
     if name == _SCRIPTED and model:
         return replace(setup, args=(model,), model="")
     return replace(setup, model=model, args=setup.args if is_same else ())
+
+
+def _words(command: str) -> tuple[str, ...]:
+    return split_words(command, windows=sys.platform == "win32")
 
 
 def _split(text: str) -> tuple[str, str]:
