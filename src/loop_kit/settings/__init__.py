@@ -128,7 +128,8 @@ class Layers:
         if any(values.get("on_approved") == "ready" for _, values in layers):
             settings = settings.model_copy(update={"on_approved": "ready"})
         for layer, values in layers:  # a stronger layer hides no mistake of a weaker one
-            _validated(values, dict.fromkeys(values, layer))
+            if values:
+                _validated(values, dict.fromkeys(values, layer))
         return settings
 
 
