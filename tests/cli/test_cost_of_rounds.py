@@ -15,6 +15,7 @@ from tests.support.fork_server import PRELUDE
 
 MAX_GIT = 8
 MAX_SYNCS = 5
+MAX_GIT_IN_ALL = 16
 UNCERTAIN = "diff"
 """Not asked where all files of the reviewer are certainly as they were, which needs some time."""
 
@@ -77,3 +78,12 @@ def test_one_round_more_costs_at_most_eight_programs_of_git_and_five_syncs(
     assert {name: count for name, count in programs.items() if count} == expected
     assert programs.total() + 1 <= MAX_GIT
     assert second.syncs - first.syncs == MAX_SYNCS
+
+
+def test_a_run_of_one_round_starts_at_most_sixteen_programs_of_git(
+    make_repo: Callable[[Path], Repo], tmp_path: Path
+) -> None:
+    repo = make_repo(tmp_path)
+    programs = costs(repo, tmp_path / "costs", 1, COMMITTED, NOWHERE).git
+    assert programs.total() - programs[UNCERTAIN] + 1 <= MAX_GIT_IN_ALL, programs
+    repo.close()
