@@ -36,9 +36,8 @@ def test_a_loop_that_can_be_resumed_keeps_the_workers_files(repo: Repo) -> None:
     process = started(repo)
     ended_by(process, signal.SIGINT)
     (folder,) = workspaces(repo)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        *("loop-kit.json", "worker", "worker.index", "worker.prepared"),
-    ]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["loop-kit.json", "worker", "worker.prepared"]
 
     stale = "refs/loop-kit/incoming-0123456789ab"
     repo.git("update-ref", stale, "HEAD")
