@@ -77,7 +77,7 @@ class History:
 
     def _changes(self, before: str, after: str, prefix: str) -> Iterator[RawChange]:
         old, new = self._tree(before), self._tree(after)
-        differing = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+        differing = {key for key in {*old, *new} if _differ(old.get(key), new.get(key))}
         for key in sorted(differing, key=lambda key: key.encode("utf-8", "surrogateescape")):
             was, now = old.get(key, _NOTHING), new.get(key, _NOTHING)
             if key.endswith("/"):
@@ -92,6 +92,13 @@ class History:
         if entries is None or self._trees > _MAX_TREES:
             raise NotPlain
         return {f"{n}/" if e.mode == TREE else n: e for n, e in entries.items()}
+
+
+def _differ(one: TreeEntry | None, other: TreeEntry | None) -> bool:
+    """As `!=` says: a folder of many files has many entries that are compared."""
+    if one is None or other is None:
+        return one is not other
+    return one.oid != other.oid or one.mode != other.mode
 
 
 def _subject(message: bytes) -> str:
