@@ -19,9 +19,11 @@ def test_what_one_reviewer_approves_the_second_looks_at_too(repo: Repo) -> None:
     result = repo.run(*SECOND)
 
     assert result.code == 0, result.text
-    first, second = repo.calls[1:]
-    assert [program(first), program(second)] == ["codex", "claude"]
+    first, again, second, _ = repo.calls[1:]
+    assert [program(call) for call in repo.calls[1:]] == ["codex", "codex", "claude", "claude"]
     assert second.name == first.name == "reviewer/1/1"
+    assert again.name == "reviewer/1/2"
+    assert "Only two things count" in again.stdin
     for name in ("review_request.json", "state.json", "task_card.json"):
         assert first.mailbox[name] == second.mailbox[name]
     assert "Approved in round 1 by 2 reviewers (codex, claude)." in result.text
@@ -37,7 +39,7 @@ def test_what_it_finds_goes_to_the_worker_and_both_look_again(repo: Repo) -> Non
 
     assert result.code == 0, result.text
     rounds = [(call.role, call.round) for call in repo.calls]
-    assert rounds == [(role, n) for n in (1, 2) for role in ("worker", "reviewer", "reviewer")]
+    assert rounds == [("worker", 1), *[("reviewer", 1)] * 4, ("worker", 2), *[("reviewer", 2)] * 2]
     state = repo.state
     assert [(finding["by"], finding["status"]) for finding in state["findings"]] == [
         ("second", "fixed")
@@ -73,8 +75,8 @@ def test_a_required_one_that_is_down_ends_the_loop_and_resume_asks_it_alone(repo
     result = repo.run("--resume", *REQUIRED)
 
     assert result.code == 0, result.text
-    (again,) = repo.calls[paid:]
-    assert (program(again), again.role) == ("claude", "reviewer")
+    again = repo.calls[paid:]
+    assert [(program(call), call.role) for call in again] == [("claude", "reviewer")] * 2
     assert "by 2 reviewers (codex, claude)" in result.text
 
 

@@ -1,5 +1,6 @@
 """Small builders for the core's tests: a loop at any point of its life in one line each."""
 
+from dataclasses import replace
 from typing import Literal
 
 from loop_kit.core.agent.report_values import Decision, DispositionStatus
@@ -34,6 +35,7 @@ from loop_kit.core.loop.state import (
     LoopState,
     Outcome,
     Role,
+    Rules,
     Spent,
     Verification,
 )
@@ -114,6 +116,15 @@ def awaiting_second_review(
     asked = {"second_reviewer": "claude", "second_reviewer_mode": mode}
     wanted = (limits or Limits()).model_copy(update=asked)
     return after(awaiting_review(wanted), approved(1, reviewer="codex"))
+
+
+def awaiting_pass(
+    first: ReviewReported, limits: Limits | None = None, *, passes: int = 1
+) -> LoopState:
+    """A loop in round 1 whose reviewer has reported `first` and that waits for a further pass."""
+    rules = {"passes": {"alone": passes, "with_second": passes}}
+    asked = (limits or Limits()).model_copy(update={"rules": Rules.model_validate(rules)})
+    return after(awaiting_review(asked), replace(first, takes_passes=True))
 
 
 def with_checks(state: LoopState) -> LoopState:

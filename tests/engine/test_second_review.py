@@ -19,7 +19,9 @@ BY = [Role.WORKER, Role.REVIEWER]
 
 def limits(mode: str = "optional") -> Limits:
     asked = {"second_reviewer": "claude", "second_reviewer_mode": mode}
-    return Limits.model_validate({"evidence": "strict", "dispatch_retries": 0, **asked})
+    rules = {"passes": {"with_second": 0}}
+    common = {"evidence": "strict", "dispatch_retries": 0, "rules": rules}
+    return Limits.model_validate({**common, **asked})
 
 
 def finds_more(job: Assignment) -> Act:

@@ -16,6 +16,7 @@ from tests.fakes import Act, MemoryMailbox
 from tests.simulation.traits import Population
 from tests.simulation.world import Change, Defect, place, poisson
 
+from loop_kit.core.agent.report_values import Severity
 from loop_kit.core.loop import bus
 from loop_kit.core.loop.rules.bar import last_fix
 from loop_kit.core.loop.rules.settings import Bar, Condition
@@ -51,6 +52,8 @@ class Cast:
     """Whether the reviewer gets our prompts, and not those of agent-task-runner."""
     passes: dict[tuple[bool, int], list[Defect]] = field(default_factory=dict)
     """What was found by whom in which round: an attempt that is repeated finds the same."""
+    further: dict[tuple[bool, int, int], list[Defect]] = field(default_factory=dict)
+    """The same of further passes, by their number."""
 
     def play(self, job: Assignment) -> Act:
         """What the agent of this attempt does."""
@@ -130,7 +133,7 @@ class Cast:
         attempt = self.state().attempt
         review = Review(self, job.round, self._given(job, bus.REVIEW_REQUEST))
         review.repairs = attempt is not None and attempt.repairs > 0
-        return Act(review.report())
+        return Act(review.further_pass(job.further) if job.further else review.report())
 
 
 class Fixer:
@@ -235,6 +238,35 @@ class Review:
                 each["status"] = "fixed"
         return self._approval() if approves else self._rejection(still)
 
+    def further_pass(self, number: int) -> dict[str, object]:
+        """What another look finds that is severe and was not reported before."""
+        key = (self.cast.second, self.round, number)
+        if key not in self.cast.further:
+            self.cast.further[key] = self._severe(number)
+        reported = self.request["further_pass"]["reported"]
+        known = {id(self.change.about(each["reason"])) for each in (*self._known(), *reported)}
+        found = [each for each in self.cast.further[key] if id(each) not in known]
+        for defect in found[: self.traits.first_cap]:
+            self._raise(defect)
+        for issue in self.blocking:
+            issue["severity"] = "high"
+        self.cast.reported += [(self.round, each.origin, not each.false) for each in self.new]
+        decision = "changes_required" if self.blocking else "approve"
+        return {"decision": decision, "blocking_issues": self.blocking}
+
+    def _severe(self, number: int) -> list[Defect]:
+        """What this pass sees, with luck of its own; a false finding is severe less often."""
+        found = []
+        for defect in self.change.live():
+            sees = self.chance(self._recall(), "further", number, defect.number)
+            counts = self._severity(defect) == "high" or defect.criterion
+            if defect.seen_by[self.second] and sees and counts:
+                found.append(defect)
+        false = min(self.traits.false, self.traits.verdict_first) * self.traits.high_other
+        if self.chance(false, "further false", number):
+            found.append(self.change.add(self.change.last_changed(), false=True))
+        return found
+
     def _known(self) -> Iterable[Mapping[str, Any]]:
         return (*self.request.get("open_findings", ()), *self.request.get("later", ()))
 
@@ -293,11 +325,15 @@ class Review:
         seen = self.traits.sees_unfixed if defect.open else self.traits.doubts_fixed
         return "not_fixed" if self.chance(seen, "looks", defect.number) else "fixed"
 
-    def found(self) -> list[Defect]:
-        """The defects that this pass finds."""
+    def _recall(self) -> float:
+        """The share of the defects that it can see which one pass finds."""
         boasted = self.request.get("worker_notes", "").startswith("All is fixed")
         left = self.traits.claims_last if self.cast.prompted else self.traits.after_boast
-        share = self.traits.recall * (left if boasted else 1)
+        return self.traits.recall * (left if boasted else 1)
+
+    def found(self) -> list[Defect]:
+        """The defects that this pass finds."""
+        share = self._recall()
         found = []
         for defect in self.change.live():
             seen_before = not self.first_look and self.round != defect.origin
@@ -322,10 +358,7 @@ class Review:
 
     def _raise(self, defect: Defect) -> None:
         """Report it: as blocking, or beside it where the bar is known and followed."""
-        rng = self.change.dice.of("severity", defect.number)
-        high = self.traits.high_production if defect.production else self.traits.high_other
-        other = "low" if rng.random() < self.traits.low else "medium"
-        defect.severity = "high" if rng.random() < high else other
+        defect.severity = self._severity(defect)
         reason = self.change.say(defect, self.round)
         if self._is_below_bar(defect) and self.chance(self.traits.complies, "complies"):
             self.aside.append(reason)
@@ -342,6 +375,13 @@ class Review:
                 "criterion": defect.criterion,
             }
         )
+
+    def _severity(self, defect: Defect) -> Severity:
+        """What it calls this; the same each time."""
+        rng = self.change.dice.of("severity", defect.number)
+        high = self.traits.high_production if defect.production else self.traits.high_other
+        other: Severity = "low" if rng.random() < self.traits.low else "medium"
+        return "high" if rng.random() < high else other
 
     def _is_below_bar(self, defect: Defect) -> bool:
         """Whether the bar in the request keeps it from blocking."""

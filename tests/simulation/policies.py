@@ -11,8 +11,9 @@ from tests.simulation.runner import Policy
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state import Limits
 
-RULES = tuple(name for name in Rules.model_fields if name != "checks")
-"""Those that judge agents: checks are of a pull request, and a simulated loop has none."""
+RULES = tuple(name for name in Rules.model_fields if name not in {"checks", "passes"})
+"""Those that judge agents: checks are of a pull request, and a simulated loop has none. Further
+passes are part of having a second reviewer."""
 UNTIL_APPROVED = 40
 """Rounds of the unguarded loops of the field: the longest that was logged had 38."""
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from loop_kit.adapters.unwatched import Unwatched
-from loop_kit.core.ci.bundle import Bundle, Refused
+from loop_kit.core.ci.bundle import Bundle, BundledPass, Refused
 from loop_kit.core.loop.commands import Command
 from loop_kit.core.loop.messages import (
     AttemptFailed,
@@ -48,7 +48,7 @@ class ReplayedAgent:
     """An agent that ran in another job: delivers the report that this job was handed.
 
     `spent` is what it cost in its own job. Without a report (None), `interrupted` means that its
-    job was stopped before it wrote one.
+    job was stopped before it wrote one. `passes` are its further ones, in order.
     """
 
     is_program = False
@@ -60,8 +60,10 @@ class ReplayedAgent:
         *,
         interrupted: bool = False,
         name: str = "replayed",
+        passes: Sequence[BundledPass] = (),
     ) -> None:
         self.name = name
+        self._passes = passes
         self._report = report
         self._spent = spent
         self._interrupted = interrupted
@@ -77,11 +79,16 @@ class ReplayedAgent:
             AgentInterrupted: it was, in its own job.
         """
         del reporter
-        if self._report is not None:
-            assignment.report.write_bytes(self._report.encode(errors="replace"))
-        elif self._interrupted:
+        report, spent, ended = self._report, self._spent, self._report is not None
+        if assignment.further:
+            made = self._passes[assignment.further - 1 : assignment.further]
+            report, ended = (made[0].report if made else None), bool(made)
+            spent = made[0].spent.total if made else Spent()
+        if report is not None:
+            assignment.report.write_bytes(report.encode(errors="replace"))
+        elif self._interrupted and not ended:
             raise AgentInterrupted
-        return AgentExit(spent=self._spent)
+        return AgentExit(spent=spent)
 
 
 class ReplayedWorkspace(Unwatched):

@@ -354,6 +354,7 @@ def _replay_ports(site: Site, store: Store, replay: Replay) -> _Ports:
             *(bundle.report(role), bundle.spent.of(role)),
             interrupted=interrupted,
             name=bundle.name(role) or "replayed",
+            passes=bundle.passes_of(role),
         )
         for role in Role
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loop_kit.core.agent.diagnosis import ProblemKind, sandbox_hint
 from loop_kit.core.briefing.prompts import Guidance, Paths
-from loop_kit.core.loop import bus, failures, policy, sessions
+from loop_kit.core.loop import bus, failures, passes, policy, sessions
 from loop_kit.core.loop.effects import (
     RunAgent,
 )
@@ -82,7 +82,7 @@ class Dispatcher:
         reporter: Reporter,
         options: Options,
         scratch: Path,
-        explain_missing: Callable[[Role], tuple[Failure, str]] | None = None,
+        explain_missing: Callable[[Role, int], tuple[Failure, str]] | None = None,
         record: Record | None = None,
     ) -> None:
         """`explain_missing` says why a report is missing where another job has run the agent."""
@@ -118,10 +118,8 @@ class Dispatcher:
         """Run the agent; how it ended, and what it delivered."""
         agent = self._agents[effect.role]
         delivery = self._post(state, effect, workspace, inputs)
-        paths = Paths(
-            report=_visible_path(delivery.report, workspace.path),
-            mailbox=_visible_path(delivery.folder, workspace.path),
-        )
+        places = (delivery.report, delivery.folder)
+        paths = Paths(*(_visible_path(place, workspace.path) for place in places))
         assignment = Assignment(
             role=effect.role,
             task_id=state.task_id,
@@ -140,6 +138,7 @@ class Dispatcher:
             max_turns=self._options.max_turns,
             max_cost_usd=policy.money_left(state.limits, state.usage),
             environment=workspace.environment,
+            further=passes.number(state),
             output=self._record.output_file(state, effect.role, effect.round, effect.attempt),
         )
         keep_prompt(self._record, state, effect, assignment.prompt)
@@ -270,7 +269,7 @@ class Dispatcher:
         agent = self._agents[role]
         asked = ended.problem.retry_after if ended.problem else None
         if failure is Failure.NO_REPORT and self._explain_missing is not None:
-            failure, message = self._explain_missing(role)
+            failure, message = self._explain_missing(role, passes.number(state))
         if failure in {Failure.NO_REPORT, Failure.INVALID_REPORT}:
             failure, message = self._find_cause(state, role, ended, failure, message)
         keep_failure(self._record, state, role, failure, message)
@@ -290,6 +289,7 @@ class Dispatcher:
             wip=wip,
             session=self.session(state, role, ended),
             retry_after=asked,
+            further=passes.number(state),
         )
 
     def refused_files(
@@ -299,9 +299,8 @@ class Dispatcher:
         if delivered is None or state.attempt is None:
             return {}
         path = bus.refused_path(state.task_id, state.round, role, state.attempt.number)
-        where = (
-            f"on the branch {state.state_branch}" if state.state_branch else "in the loop's folder"
-        )
+        branch = f"on the branch {state.state_branch}"
+        where = branch if state.state_branch else "in the loop's folder"
         self._reporter.note(f"The {role.words}'s report is refused; it is kept as {path} {where}.")
         return {path: bus.refused_report(reason, delivered.written)}
 
@@ -337,6 +336,10 @@ class Dispatcher:
     def is_program(self, role: Role) -> bool:
         """Whether a program works in `role`, which can be asked again at once."""
         return self._agents[role].is_program
+
+    def takes_passes(self, role: Role) -> bool:
+        """Whether it is no person who reviews; in another job it was none."""
+        return self.is_program(role) or self._explain_missing is not None
 
     def guidance(self, role: Role) -> Guidance:
         """The trusted texts for `role`."""

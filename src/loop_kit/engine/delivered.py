@@ -5,7 +5,7 @@ from typing import Any
 
 from loop_kit.core.agent.report_text import decode
 from loop_kit.core.agent.reports import ReportInvalid, read_report, report_document
-from loop_kit.core.loop import bus
+from loop_kit.core.loop import bus, passes
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.record import clean_text
 from loop_kit.core.text.sanitize import redact_broken_json
@@ -67,9 +67,14 @@ def receive(mailbox: Mailbox, delivery: Delivery, redact: Callable[[str], str]) 
 
 
 def report_files(state: LoopState, role: Role, delivered: Delivered) -> dict[str, bytes | None]:
-    """The report of an accepted attempt, on the bus and in the archive of its round."""
+    """The report of an accepted attempt, on the bus and in the archive of its round.
+
+    That of a further pass is only archived, beside the first.
+    """
     name = bus.REPORTS[role]
     content = delivered.content if isinstance(delivered, Report) else b""
+    if further := passes.number(state):
+        return {bus.pass_path(state.task_id, state.round, role, further): content}
     return {name: content, bus.archive_path(state.task_id, state.round, name): content}
 
 

@@ -26,6 +26,7 @@ from loop_kit.core.loop.effects import (
     Prepare,
     Publish,
     RunAgent,
+    SkipPass,
     SkipSecondReview,
     Stop,
     Verify,
@@ -37,7 +38,6 @@ from loop_kit.core.loop.messages import (
     AttemptStarted,
     Event,
     HandedOver,
-    SecondReviewSkipped,
 )
 from loop_kit.core.loop.outcomes import DISPATCH_FAILED
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent
@@ -279,8 +279,8 @@ class Engine:
             self._publish(effect)
         elif isinstance(effect, Stop):
             self._journal.stop(effect)
-        elif isinstance(effect, SkipSecondReview):
-            self._skip_second_review(effect.why)
+        elif isinstance(effect, SkipPass | SkipSecondReview):
+            self._skip_review(effect.why)
         elif isinstance(effect, ReadChecks):
             if self._checks:
                 after = (self._journal, self._reviewer, self._store, self.cancellation)
@@ -307,11 +307,11 @@ class Engine:
         agent = self._agents.get(Role.SECOND_REVIEWER)
         why = agent.check() if agent else "This job has no second-reviewer set."
         if why:
-            self._skip_second_review(why)
+            self._skip_review(why)
         return not why
 
-    def _skip_second_review(self, why: str) -> None:
-        self._apply_review(SecondReviewSkipped(why, self._clock.now()), {})
+    def _skip_review(self, why: str) -> None:
+        self._apply_review(second_review.skipped(self.state, why, self._clock.now()), {})
 
     def _run_worker(self, effect: RunAgent) -> None:
         briefing = self._worker.briefing(self.state, self.card)
@@ -331,8 +331,8 @@ class Engine:
     def _run_reviewer(self, effect: RunAgent) -> None:
         card = self.card
         request, diff = self._reviewer.request(self.state, card)
-        files = bus.saved(self.state, bus.REVIEW_REQUEST, request)
-        if effect.claimed or self._start(effect, {**files, bus.REPORTS[effect.role]: None}):
+        files = bus.asked_of(self.state, effect.role, request)
+        if effect.claimed or self._start(effect, files):
             run = partial(self._reviewer.run, self.state, card, effect, request, diff)
             self._attempt(run, self._apply_review)
 

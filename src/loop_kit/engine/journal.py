@@ -26,11 +26,13 @@ from loop_kit.core.loop.messages import (
     HandedOver,
     LeaseTaken,
     LoopResumed,
+    PassSkipped,
     PushWasRefused,
     ReviewReported,
     SecondReviewSkipped,
     TaskStarted,
 )
+from loop_kit.core.loop.passes import is_missed, number
 from loop_kit.core.loop.push_refusal import PushRefusal, RefusalKind
 from loop_kit.core.loop.refused_push import unpushed_work
 from loop_kit.core.loop.resuming import new_card
@@ -213,13 +215,18 @@ class Journal:
             self._reporter.note(f"/loop {command.verb}{by}: {answer}")
         if isinstance(event, AttemptFailed) and after.is_running:
             why = one_line(event.message, _MAX_REASON)
-            does_without = after.second is not None and bool(after.second.missed)
+            missed = after.second is not None and bool(after.second.missed)
+            does_without = missed or is_missed(after)
             again = "not asked again" if does_without else "asked again"
             self._reporter.note(f"The {event.role.words} is {again}: {why}")
+        if after.further is not None and number(before) != number(after):
+            words, which = after.further.role.words, number(after) + 1
+            text = f"Round {after.round}: the {words} makes pass {which} over the same change."
+            self._reporter.note(text)
         if before.second is None and after.second is not None:
             second = after.limits.second_reviewer
             self._reporter.note(f"Round {after.round} is approved; {second} reviews it as well.")
-        if isinstance(event, ReviewReported | SecondReviewSkipped):
+        if isinstance(event, ReviewReported | PassSkipped | SecondReviewSkipped):
             self._report_review(after)
         if (before.state, before.round) != (after.state, after.round):
             move = {
@@ -234,7 +241,7 @@ class Journal:
         """Report the verdict on a round, or that its reviewer is asked again."""
         if after.state is Phase.AWAITING_REVIEW and not is_approval_held(after):
             asked = after.attempt
-            if asked is not None:
+            if asked is not None and after.further is None:
                 why = one_line(asked.feedback, _MAX_REASON)
                 self._reporter.note(f"The {asked.role.words} is asked again: {why}")
             return

@@ -16,7 +16,7 @@ from loop_kit.core.agent.reports import (
 )
 from loop_kit.core.briefing.prompts import reviewer_prompt
 from loop_kit.core.card.task import TaskCard
-from loop_kit.core.loop import bus
+from loop_kit.core.loop import bus, passes
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.loop.effects import (
@@ -126,16 +126,15 @@ class ReviewerPass:
     ) -> AttemptResult:
         """Run one attempt and return its event with the bus files that it changes."""
         result = self._run(state, card, effect, request, diff)
-        if (
-            not isinstance(result.event, ReviewReported)
-            or result.event.report.decision != "approve"
-        ):
+        event, whole = result.event, passes.whole_review(state, result.event)
+        approves = isinstance(whole, ReviewReported) and whole.report.decision == "approve"
+        if not isinstance(event, ReviewReported) or not approves:
             return result
         try:
             compared = self._look(state, effect.role)
         except KeyboardInterrupt:
             raise Interrupted(result=result) from None
-        return AttemptResult(replace(result.event, base=compared), result.files)
+        return AttemptResult(replace(event, base=compared), result.files)
 
     def _run(
         self, state: LoopState, card: TaskCard, effect: RunAgent, request: Document, diff: Diff
@@ -154,7 +153,7 @@ class ReviewerPass:
                     request=request,
                     paths=paths,
                     feedback=effect.feedback,
-                    handoff=self._briefer.handoff(state, Role.REVIEWER),
+                    handoff=self._handoff(state),
                     refused=self._briefer.refused_report(state, effect),
                 ),
             )
@@ -166,6 +165,10 @@ class ReviewerPass:
                 raise Interrupted(result=self._conclude(*attempt)) from None
         finally:
             workspace.close()
+
+    def _handoff(self, state: LoopState) -> str:
+        """What the last round left; a further pass begins without."""
+        return "" if state.further else self._briefer.handoff(state, Role.REVIEWER)
 
     def _conclude(
         self,
@@ -215,6 +218,8 @@ class ReviewerPass:
                 role=role,
                 reviewer=self._dispatcher.reviewer(role),
                 is_repeatable=self._dispatcher.is_program(role),
+                takes_passes=self._dispatcher.takes_passes(role),
+                further=passes.number(state),
             ),
             files=report_files(state, role, delivered),
         )
@@ -224,6 +229,8 @@ class ReviewerPass:
         existing = partial(self._repository.existing, (state.head_sha, state.compared_with))
         written = parse_review_report(document, state.task_id, state.round)
         report = settle_places(written, existing, asked.changed, asked.renamed)
+        if state.further is not None:
+            return report
         evidence = state.limits.evidence
         why = contradiction(state.findings, report, evidence)
         why = why or objection(report, asked.card, state.head_sha, evidence)

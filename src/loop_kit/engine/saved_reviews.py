@@ -6,7 +6,7 @@ from loop_kit.core.agent.reports import (
     parse_review_report,
     report_document,
 )
-from loop_kit.core.loop import bus
+from loop_kit.core.loop import bus, passes
 from loop_kit.core.loop.second_review import joint_review
 from loop_kit.core.loop.state import LoopState, Role, RoundRecord
 from loop_kit.ports import Store
@@ -22,7 +22,21 @@ def read_reviews(store: Store, state: LoopState, record: RoundRecord) -> ReviewR
 
 
 def _read_review(store: Store, state: LoopState, record: RoundRecord, role: Role) -> ReviewReport:
-    name = bus.archive_path(state.task_id, record.round, bus.REPORTS[role])
+    """All passes of one reviewer as one review."""
+    review = _read_report(
+        store, state, record, bus.archive_path(state.task_id, record.round, bus.REPORTS[role])
+    )
+    at = 1 if role is Role.SECOND_REVIEWER else 0
+    verdict = record.reviews[at] if len(record.reviews) > at else None
+    for further in range(1, (verdict.further if verdict else 0) + 1):
+        name = bus.pass_path(state.task_id, record.round, role, further)
+        again = _read_report(store, state, record, name)
+        review = passes.add_pass(review, again, state.limits.rules.join)
+    decided = verdict.decision if verdict and verdict.further else None
+    return review.model_copy(update={"decision": decided or review.decision})
+
+
+def _read_report(store: Store, state: LoopState, record: RoundRecord, name: str) -> ReviewReport:
     try:
         return parse_review_report(report_document(store.read(name)), state.task_id, record.round)
     except ReportInvalid:

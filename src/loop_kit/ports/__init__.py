@@ -74,6 +74,7 @@ class Assignment:
     `session` is the conversation to resume, by backends that can. `max_turns` and
     `max_cost_usd` are what is left to spend, for backends that can limit themselves. `environment`
     are the variables of the workspace's own tools. What it prints is added to the file `output`.
+    `further` is which further pass of a reviewer it is, 0 for none.
     """
 
     role: Role
@@ -94,6 +95,7 @@ class Assignment:
     max_cost_usd: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     output: Path | None = None
+    further: int = 0
 
 
 @frozen

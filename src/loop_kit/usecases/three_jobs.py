@@ -34,6 +34,7 @@ from loop_kit.core.loop import bus
 from loop_kit.core.loop.base_branch import BaseCompared
 from loop_kit.core.loop.base_moves import has_merge_to_review, worked_on
 from loop_kit.core.loop.commands import Command
+from loop_kit.core.loop.messages import ReviewReported
 from loop_kit.core.loop.refused_push import is_returned
 from loop_kit.core.loop.state import Lease, LoopState, Outcome, Phase, Role, Spent, Usage
 from loop_kit.core.loop.trailers import trailers_in
@@ -116,9 +117,15 @@ def _run_agents(job: LoopJob, claimed: Claimed) -> None:
     finally:
         log.close()
     reports = {role: store.read(name) or b"" for role, name in bus.REPORTS.items()}
-    bundle = shorten(
-        build_bundle(recorded, entered.engine.state, store.events, reports, store.refused)
-    )
+    made = [
+        (event.role, event.further)
+        for event in store.events
+        if isinstance(event, ReviewReported) and event.further
+    ]
+    place = (recorded.task_id, recorded.round)
+    further = {key: store.read(bus.pass_path(*place, *key)) or b"" for key in made}
+    ended = entered.engine.state
+    bundle = shorten(build_bundle(recorded, ended, store.events, reports, store.refused, further))
     head = bundle.work.head_sha if bundle.work else ""
     spans = (recorded.tip, head, bundle.base_tip)
     write_bundle(job.context.checkout.git, folder, bundle.to_json(), *spans)
@@ -178,9 +185,10 @@ def _spent_in_vain(bundle: Bundle, recorded: LoopState, state: LoopState) -> Spe
     refusal = state.refusal
     if refusal is None or refusal.of_state or refusal == recorded.refusal:
         return None
-    if bundle.review is None and not bundle.spent.reviews:
+    reviews = (*bundle.spent.reviews, *(one.spent.total for one in bundle.passes))
+    if bundle.review is None and not reviews:
         return None
-    spent = reduce(Usage.plus, bundle.spent.reviews, Usage())
+    spent = reduce(Usage.plus, reviews, Usage())
     return Spent.model_validate(spent.model_dump(include=set(Spent.model_fields)))
 
 

@@ -34,11 +34,13 @@ from loop_kit.core.loop.messages import (
     Event,
     Failure,
     LeaseTaken,
+    PassSkipped,
     SandboxChosen,
 )
 from loop_kit.core.loop.state import (
     CommandResult,
     Lease,
+    Limits,
     LoopState,
     Outcome,
     Role,
@@ -47,6 +49,7 @@ from loop_kit.core.loop.state import (
 )
 
 HOLDER = "a1b2c3"
+PASSES = Limits.model_validate({"rules": {"passes": {"alone": 2}}})
 COMMANDS = ("check 1", "check 2")
 HEAD, PARENT = sha(1), START
 HEADER = f"# v2 git bundle\n-{PARENT} Start\n{HEAD} refs/loop-kit/work\n\nPACK"
@@ -118,6 +121,46 @@ def test_a_round_comes_through_as_it_was_reported() -> None:
     assert told is not None
     assert told.passed
     assert found.outcome is None
+
+
+def test_each_further_pass_comes_through_with_what_it_used_or_why_there_is_none() -> None:
+    state = recorded().model_copy(update={"limits": PASSES})
+    first, again, last = (Spent(agent_seconds=n) for n in (1, 2, 4))
+    down = failed(Role.REVIEWER, Failure.PERMANENT, "codex is down.", spent=last)
+    events: tuple[Event, ...] = (
+        attempted(Role.WORKER),
+        work_reported(1, 1),
+        attempted(Role.REVIEWER),
+        replace(approved(1, spent=first), takes_passes=True),
+        attempted(Role.REVIEWER),
+        replace(approved(1, spent=again), takes_passes=True, further=1),
+        attempted(Role.REVIEWER),
+        replace(down, further=2),
+        PassSkipped(Role.REVIEWER, "codex is down.", ""),
+    )
+    reports = {Role.REVIEWER: b'{"pass": 1}'}
+    further = {(Role.REVIEWER, 1): b'{"pass": 2}'}
+    made = build_bundle(state, after(state, *events), events, reports, (), further)
+
+    found = parse_bundle(made.to_json())
+
+    assert found.review == '{"pass": 1}'
+    assert [(one.report, one.missed, one.spent.agent_seconds) for one in found.passes] == [
+        ('{"pass": 2}', "", 2),
+        (None, "codex is down.", 4),
+    ]
+    assert found.spent.reviewer.agent_seconds == 1
+    assert found.failure(Role.REVIEWER, 2) == (Failure.PERMANENT, "codex is down.")
+
+
+def test_a_pass_of_which_nothing_is_left_is_done_without_unless_its_agent_tampered() -> None:
+    lost, why = bundle().failure(Role.REVIEWER, 1)
+    assert (lost, why) == (
+        Failure.PERMANENT,
+        "The agents' job left no report of this reviewer's pass.",
+    )
+    tampered = bundle(outcome="needs_human", reasons=["tampered"], error="It changed a hook.")
+    assert tampered.failure(Role.REVIEWER, 1) == (Failure.TAMPERED, "It changed a hook.")
 
 
 def test_a_failed_round_tells_why_and_what_all_attempts_spent() -> None:

@@ -30,6 +30,7 @@ from loop_kit.core.loop.messages import (
     LeaseTaken,
     LoopResumed,
     MergeLeftOut,
+    PassSkipped,
     PreparationFailed,
     Published,
     PushWasRefused,
@@ -69,6 +70,14 @@ def nothing_left() -> LoopState:
 
 HELD = transition(b.with_checks(b.awaiting_review()), b.approved(1))
 
+ONE_ROUND = Limits(max_rounds=1)
+AWAITING_PASS = (
+    b.awaiting_pass(b.approved(1)),
+    b.awaiting_pass(b.rejected(1)),
+    b.awaiting_pass(b.rejected(1), ONE_ROUND),
+    b.awaiting_pass(b.approved(1), Limits(second_reviewer="claude")),
+)
+
 STATES: dict[Phase, tuple[LoopState, ...]] = {
     Phase.IDLE: (LoopState(), LoopState(seq=7)),
     Phase.AWAITING_WORK: (
@@ -83,6 +92,7 @@ STATES: dict[Phase, tuple[LoopState, ...]] = {
         b.awaiting_second_review(),
         b.awaiting_second_review().model_copy(update={"verification": b.verified(1, 1)}),
         b.awaiting_second_review("required"),
+        *AWAITING_PASS,
         b.with_checks(b.awaiting_review()),
         b.with_checks(b.awaiting_second_review()),
         HELD,
@@ -114,6 +124,7 @@ def events(kind: type, state: LoopState) -> tuple[Event, ...]:
         WorkReported: (b.work_reported(1, 1),),
         ReviewReported: (b.approved(1, role=role), b.rejected(1, role=role)),
         SecondReviewSkipped: (SecondReviewSkipped("It cannot be asked.", b.AT),),
+        PassSkipped: (PassSkipped(role, "It cannot be had.", b.AT),),
         Halted: tuple(b.halted(outcome) for outcome in Outcome if outcome != Outcome.APPROVED),
         MergeLeftOut: (MergeLeftOut("It is refused."),),
         Published: tuple(
@@ -154,6 +165,8 @@ def is_possible(kind: type, state: LoopState) -> bool:
         return state.state is Phase.AWAITING_WORK or is_approval_held(state)
     if kind in {AttemptStarted, AttemptFailed, ReviewReported}:
         return awaited_role(state) is not None
+    if kind is PassSkipped:
+        return state.further is not None
     return kind is not SecondReviewSkipped or awaited_role(state) is Role.SECOND_REVIEWER
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from loop_kit.core.briefing.fix_section import fix_section
+from loop_kit.core.briefing.pass_section import pass_report_form, pass_section
 from loop_kit.core.briefing.report_forms import review_report_form, work_report_form
 from loop_kit.core.briefing.review_section import review_section
 from loop_kit.core.card.task import TaskCard
@@ -168,6 +169,7 @@ def reviewer_prompt(
         TemplateInvalid: the template names an unknown placeholder.
     """
     agents = guidance.agents_md.strip()
+    form = pass_report_form if request.get("further_pass") else review_report_form
     values = {
         "task_id": card.task_id,
         "round_num": str(request["round"]),
@@ -175,13 +177,18 @@ def reviewer_prompt(
         "role_md": guidance.role_md.strip(),
         "task_card_section": _card(card),
         "prior_context_section": "",
-        "review_section": review_section(request, paths.mailbox) if refused is None else _REVIEWED,
+        "review_section": _asked(request, paths.mailbox) if refused is None else _REVIEWED,
         "feedback_section": _feedback(feedback, refused),
-        "report_section": review_report_form(card, request, paths.report),
+        "report_section": form(card, request, paths.report),
         "review_report_path": paths.report,
         "handoff_section": _data_or_none(handoff),
     }
     return fill_template(_complete_template(guidance.template, _REVIEWER_MUST), values)
+
+
+def _asked(request: Document, folder: str) -> str:
+    section = pass_section if request.get("further_pass") else review_section
+    return section(request, folder)
 
 
 def _complete_template(template: str, must: Mapping[str, str]) -> str:

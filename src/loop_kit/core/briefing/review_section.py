@@ -44,18 +44,24 @@ _CLAIMS = (
 
 def review_section(request: Document, folder: str) -> str:
     """The section for this request; `folder` is where the agent finds the bus files."""
-    diff = request.get("diff")
-    whole = isinstance(diff, str) and not request.get("diff_truncated") and len(diff) <= MAX_DIFF
+    whole = _whole_diff(request) is not None
     parts = [
         _HOW,
         _price(request),
         *_bar(request),
         *_open_findings(request),
-        *_known(request),
-        _change(request, folder, str(diff) if whole else None),
+        *known_sections(request),
+        change_section(request, folder),
         *(_claims(request) if whole else [_claims_in_file(folder)]),
     ]
     return "\n\n".join(parts)
+
+
+def _whole_diff(request: Document) -> str | None:
+    """The diff, where it fits into the prompt."""
+    diff = request.get("diff")
+    whole = isinstance(diff, str) and not request.get("diff_truncated") and len(diff) <= MAX_DIFF
+    return str(diff) if whole else None
 
 
 def _price(request: Document) -> str:
@@ -172,7 +178,7 @@ def _answer(answer: Document) -> str:
     return f"disputed: {answer.get('evidence')}" if disputed else str(answer.get("action"))
 
 
-def _known(request: Document) -> list[str]:
+def known_sections(request: Document) -> list[str]:
     """What is decided, and what is kept for later: neither is to be raised again."""
     sections = (
         ("Decided by a person: do not raise these again", request.get("decided")),
@@ -189,7 +195,9 @@ def listed(findings: Sequence[Document]) -> str:
     return fence("\n".join([*([f"({more} earlier ones)"] if more else []), *lines]))
 
 
-def _change(request: Document, folder: str, diff: str | None) -> str:
+def change_section(request: Document, folder: str) -> str:
+    """The change under review, whole where it fits."""
+    diff = _whole_diff(request)
     verification = request["verification"]
     checked = "No verify commands are configured."
     if verification:

@@ -46,6 +46,7 @@ MAX_HEADER = 64 * 1024
 
 MAX_ERROR = 4_000
 MAX_REFUSED = 100
+MAX_PASSES = 20
 MAX_SECONDS = 24 * 3600
 MAX_TOKENS = 10**9
 MAX_COST = 10**6
@@ -117,6 +118,11 @@ class Spending(Record):
     backend: BackendName | None = None
     model: BackendName | None = None
 
+    @property
+    def total(self) -> Spent:
+        """It as the loop records it."""
+        return Spent.model_validate(self.model_dump())
+
 
 class Costs(Record):
     """What the round used."""
@@ -128,7 +134,7 @@ class Costs(Record):
     def of(self, role: Role) -> Spent:
         """What the attempts of `role` used."""
         spending: Spending = getattr(self, role.value)
-        return Spent.model_validate(spending.model_dump())
+        return spending.total
 
     @property
     def reviews(self) -> tuple[Spent, ...]:
@@ -169,13 +175,22 @@ class Refused(Record):
     text: Annotated[Text, Field(max_length=2 * bus.MAX_REFUSED)]
 
 
+class BundledPass(Record):
+    """A further pass of a reviewer: its report, or why there is none; and what it used."""
+
+    role: Role
+    report: Text | None = None
+    missed: Annotated[Text, Field(max_length=MAX_ERROR)] = ""
+    spent: Spending = Spending()
+
+
 class Bundle(Record):
     """One round as its agents left it, made for the claim `holder` at state number `seq`.
 
     A role without a report did not reach one; then `outcome`, `reasons` and `error` say why, and
     `missed` where the loop did without the second reviewer. `sandbox` says how they were confined.
     Names are those of backends. `base_tip` is the base branch as it was before the worker, which
-    may have merged it; '' where it may not.
+    may have merged it; '' where it may not. `passes` are the further ones of each role, in order.
     """
 
     version: Literal[1]
@@ -187,6 +202,7 @@ class Bundle(Record):
     work: BundledWork | None = None
     review: Text | None = None
     second_review: Text | None = None
+    passes: Annotated[tuple[BundledPass, ...], Field(max_length=MAX_PASSES)] = ()
     reviewer_name: BackendName = ""
     second_reviewer_name: BackendName = ""
     missed: Annotated[Text, Field(max_length=MAX_ERROR)] = ""
@@ -219,8 +235,21 @@ class Bundle(Record):
         name: str = "" if role is Role.WORKER else getattr(self, f"{role.value}_name")
         return name
 
-    def failure(self, role: Role) -> tuple[Failure, str]:
-        """Why there is no report of `role`: what became of it, and in words."""
+    def passes_of(self, role: Role) -> tuple[BundledPass, ...]:
+        """The further passes of `role`."""
+        return tuple(one for one in self.passes if one.role is role)
+
+    def failure(self, role: Role, further: int = 0) -> tuple[Failure, str]:
+        """Why there is no report of `role`, or of its `further` pass: as a failure and in words.
+
+        Agents that stopped the whole job with what they changed stop the loop here too.
+        """
+        if further:
+            why = [visible(one.missed).strip() for one in self.passes_of(role)][further - 1 :]
+            left = self.message or f"The agents' job left no report of this {role.words}'s pass."
+            tampered = not why and "tampered" in self.reasons
+            failure = Failure.TAMPERED if tampered else Failure.PERMANENT
+            return failure, why[0] if why and why[0] else left
         if role is Role.SECOND_REVIEWER and self.missed:
             return Failure.PERMANENT, visible(self.missed).strip()
         job = role.job

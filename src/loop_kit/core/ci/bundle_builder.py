@@ -8,12 +8,14 @@ from typing import Any
 from loop_kit.core.ci.bundle import (
     MAX_COST,
     MAX_ERROR,
+    MAX_PASSES,
     MAX_RECORD,
     MAX_REFUSED,
     MAX_SECONDS,
     MAX_TOKENS,
     VERSION,
     Bundle,
+    BundledPass,
     BundledWork,
     Costs,
     Refused,
@@ -27,6 +29,7 @@ from loop_kit.core.loop.messages import (
     BaseVerified,
     Event,
     HeadVerified,
+    PassSkipped,
     ReviewReported,
     SecondReviewSkipped,
     WorkReported,
@@ -50,10 +53,12 @@ def build_bundle(
     events: Iterable[Event],
     reports: Mapping[Role, bytes],
     refused: Iterable[Refused] = (),
+    passes: Mapping[tuple[Role, int], bytes] | None = None,
 ) -> Bundle:
     """The bundle of a round that went from `recorded` to `ended` by `events`.
 
-    `reports` are those on the bus; one counts only when an event recorded its acceptance.
+    `reports` are those on the bus, `passes` those of further passes by role and number; one counts
+    only when an event recorded its acceptance.
     """
     happened = tuple(events)
     spent = {role.value: _spending(_spent(happened, role)) for role in Role}
@@ -65,11 +70,8 @@ def build_bundle(
             accepted["work"] = BundledWork(head_sha=done.head_sha, report=report, notes=done.notes)
             verified += _results(event.verification)
         elif isinstance(event, ReviewReported):
-            review = _decode(reports.get(event.role, b""))
-            key = "review" if event.role is Role.REVIEWER else "second_review"
-            accepted |= {key: review, f"{event.role.value}_name": _plain(event.reviewer)}
-            merged = event.base.merged if event.base else None
-            verified += _results(merged.verification if merged else None)
+            accepted |= _review(event, reports)
+            verified += _results_of_merge(event)
         elif isinstance(event, SecondReviewSkipped):
             accepted["missed"] = clean_text(event.why)[:MAX_ERROR]
         elif isinstance(event, BaseVerified | HeadVerified):
@@ -83,6 +85,7 @@ def build_bundle(
             "holder": recorded.lease.holder if recorded.lease else "",
             "seq": recorded.seq,
             **accepted,
+            "passes": _passes(happened, passes or {}),
             "base_tip": _base_tip(recorded, happened),
             "sandbox": ended.sandbox[:200],
             "verifications": tuple(verified[-4:]),
@@ -94,6 +97,39 @@ def build_bundle(
             "refused": tuple(refused)[-MAX_REFUSED:],
         }
     )
+
+
+def _results_of_merge(event: ReviewReported) -> list[VerifyResults]:
+    merged = event.base.merged if event.base else None
+    return _results(merged.verification if merged else None)
+
+
+def _review(event: ReviewReported, reports: Mapping[Role, bytes]) -> dict[str, Any]:
+    """The report of a review and who gave it; nothing for a further pass."""
+    if event.further:
+        return {}
+    key = "review" if event.role is Role.REVIEWER else "second_review"
+    report = _decode(reports.get(event.role, b""))
+    return {key: report, f"{event.role.value}_name": _plain(event.reviewer)}
+
+
+def _passes(
+    happened: tuple[Event, ...], reports: Mapping[tuple[Role, int], bytes]
+) -> tuple[BundledPass, ...]:
+    """The further passes that were made or done without; one that was interrupted is neither."""
+    ended: list[BundledPass] = []
+    for event in happened:
+        if isinstance(event, PassSkipped):
+            made = sum(one.role is event.role for one in ended)
+            spent = _spending(_spent(happened, event.role, made + 1))
+            missed = clean_text(event.why)[:MAX_ERROR]
+            ended.append(BundledPass(role=event.role, missed=missed, spent=spent))
+        elif isinstance(event, ReviewReported) and event.further:
+            place = (event.role, event.further)
+            report = _decode(reports.get(place, b""))
+            spent = _spending(_spent(happened, *place))
+            ended.append(BundledPass(role=event.role, report=report, spent=spent))
+    return tuple(ended[-MAX_PASSES:])
 
 
 def _base_tip(recorded: LoopState, happened: Iterable[Event]) -> str:
@@ -118,6 +154,7 @@ def _without_reports(bundle: Bundle) -> Bundle:
             "work": None,
             "review": None,
             "second_review": None,
+            "passes": (),
             "outcome": Outcome.INVALID_WORK_REPORT,
             "reasons": (),
             "error": f"The agents' reports are longer than {MAX_RECORD} bytes.",
@@ -146,10 +183,14 @@ def _result(result: CommandResult) -> VerifyResult:
     )
 
 
-def _spent(events: Iterable[Event], role: Role) -> tuple[Spent, ...]:
-    """What each attempt of one role used."""
+def _spent(events: Iterable[Event], role: Role, further: int = 0) -> tuple[Spent, ...]:
+    """What each attempt of one role used, in its first pass or a further one."""
     of_role = (e for e in events if isinstance(e, AttemptFailed | WorkReported | ReviewReported))
-    return tuple(e.spent for e in of_role if getattr(e, "role", Role.WORKER) is role)
+    return tuple(
+        e.spent
+        for e in of_role
+        if getattr(e, "role", Role.WORKER) is role and getattr(e, "further", 0) == further
+    )
 
 
 def _plain(name: str) -> str:

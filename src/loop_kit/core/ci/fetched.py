@@ -39,7 +39,10 @@ TOP = (
 
 _REPORT = "|".join(re.escape(name) for name in TOP)
 _REFUSED = late_pattern(r"r[0-9]{1,6}_(work|review|second_review)_report_refused_[0-9]{1,6}\.txt")
-_ARCHIVED = late_pattern(rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}|{_REFUSED.pattern}")
+_FURTHER = r"r[0-9]{1,6}_(second_)?review_report_pass_[0-9]\.json"
+_ARCHIVED = late_pattern(
+    rf"r[0-9]{{1,6}}_({_REPORT})|{re.escape(bus.SUMMARY)}|{_REFUSED.pattern}|{_FURTHER}"
+)
 _RUN = late_pattern(bus.RUN_FOLDER)
 _HANDOFF = late_pattern(r"(worker|reviewer)_r[0-9]{1,6}\.json")
 

@@ -11,6 +11,7 @@ from loop_kit.core.forge.context import PostContext
 from loop_kit.core.forge.figures import spent
 from loop_kit.core.loop.checking import DID_NOT_RUN, is_approval_held
 from loop_kit.core.loop.findings import open_findings
+from loop_kit.core.loop.passes import number
 from loop_kit.core.loop.second_review import is_second_review_awaited
 from loop_kit.core.loop.state import LoopState, Outcome, Phase, Role
 from loop_kit.core.loop.wording import waiting_words
@@ -100,6 +101,7 @@ def doing(state: LoopState, context: PostContext) -> str | None:
     if attempt is None or not attempt.claimed or not state.is_running:
         return None
     again = f", attempt {attempt.number}" if attempt.number > 1 else ""
+    again = f", pass {number(state) + 1}" if state.further else again
     return f"{_who(attempt.role, context)} {_DOES[attempt.role]}{again}"
 
 

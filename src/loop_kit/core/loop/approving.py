@@ -43,6 +43,7 @@ def review_of_merge(state: LoopState, event: ReviewReported) -> LoopState | None
         history=update_round(taken.history, taken.round, **moved),
         attempt=None,
         second=None,
+        further=None,
     )
 
 

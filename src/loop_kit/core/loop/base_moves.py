@@ -18,6 +18,7 @@ verify commands (and the checks) are repeated; another is reviewed once more, in
 
 from collections.abc import Sequence
 
+from loop_kit.core.loop import passes
 from loop_kit.core.loop.base_branch import BaseCompared, BaseMerged, BaseView, CompareBase
 from loop_kit.core.loop.state import LoopState, Phase, Role
 from loop_kit.core.record import clean_text
@@ -71,7 +72,7 @@ def may_merge(state: LoopState, role: Role) -> bool:
     is_last = role is Role.SECOND_REVIEWER or not state.limits.second_reviewer
     verifies = state.verification is None or state.verification.passed
     may = state.limits.update_branch == "when-needed" and state.base.merges < MAX_MERGES
-    return may and is_last and verifies
+    return may and is_last and verifies and not passes.follows(state, role)
 
 
 def has_merge_to_review(before: LoopState, state: LoopState) -> bool:

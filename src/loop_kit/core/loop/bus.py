@@ -7,6 +7,7 @@ from typing import Any
 from loop_kit.core.agent.reports import ReviewReport, WorkReport
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.findings import Finding, later_findings, open_findings
+from loop_kit.core.loop.reviewers import FurtherPass
 from loop_kit.core.loop.state import LoopState, Role
 from loop_kit.core.loop.wording import bar_words, history_words, round_price
 from loop_kit.core.record import encode_json
@@ -76,6 +77,19 @@ def refused_path(task_id: str, round_: int, role: Role, attempt: int) -> str:
     return f"archive/{task_id}/r{round_}_{name}_refused_{attempt}.txt"
 
 
+def pass_path(task_id: str, round_: int, role: Role, further: int) -> str:
+    """Where the report of a further pass is archived; the first of them is pass 2."""
+    name = REPORTS[role].removesuffix(".json")
+    return archive_path(task_id, round_, f"{name}_pass_{further + 1}.json")
+
+
+def asked_of(state: LoopState, role: Role, request: Document) -> dict[str, bytes | None]:
+    """What is recorded when `role` is asked: of a further pass only what its agent finds."""
+    if state.further is not None:
+        return {REVIEW_REQUEST: encode(request)}
+    return {**saved(state, REVIEW_REQUEST, request), REPORTS[role]: None}
+
+
 def refused_report(reason: str, content: bytes) -> bytes:
     """A refused report as it is archived: the reason, an empty line, and the report as written."""
     cut = len(content) > MAX_REFUSED
@@ -143,7 +157,15 @@ def review_request(
         "commits": commits,
         "worker_notes": report.notes,
         "worker_tests": list(report.tests),
+        **({"further_pass": _further_pass(state.further)} if state.further else {}),
     }
+
+
+def _further_pass(held: FurtherPass) -> Document:
+    """Which pass it is, and what the ones before have reported."""
+    unmet = [verdict.model_dump() for verdict in held.report.criteria if not verdict.met]
+    issues = [issue.model_dump() for issue in held.report.blocking_issues]
+    return {"number": held.made + 2, "reported": issues, "unmet_criteria": unmet}
 
 
 def state_for_agents(state: LoopState) -> Document:

@@ -49,6 +49,13 @@ class SkipSecondReview:
 
 
 @frozen
+class SkipPass:
+    """Do without the further pass that is due, because of `why`."""
+
+    why: str
+
+
+@frozen
 class Claim:
     """Record the start of this attempt and make it durable, with the lease, before anything long.
 
@@ -85,6 +92,7 @@ Effect = (
     Publish
     | Stop
     | SkipSecondReview
+    | SkipPass
     | ReadChecks
     | Claim
     | Prepare

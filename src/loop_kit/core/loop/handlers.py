@@ -6,7 +6,6 @@ A handler is pure, and does not decide what is done next.
 from collections.abc import Mapping
 
 from loop_kit.core.loop import base_moves, checking, refused_secrets, second_review, sessions
-from loop_kit.core.loop.approving import resolve_conflicts, review_of_merge, with_base
 from loop_kit.core.loop.attempts import record_attempt, recorded_earlier
 from loop_kit.core.loop.failed_again import failed_again
 from loop_kit.core.loop.failures import OUTCOMES, REPAIRED, RETRIED
@@ -22,15 +21,12 @@ from loop_kit.core.loop.messages import (
     LeaseTaken,
     PreparationFailed,
     Published,
-    ReviewReported,
     SandboxChosen,
-    SecondReviewSkipped,
     TaskStarted,
     WorkReported,
 )
 from loop_kit.core.loop.resuming import (
     IllegalTransition,
-    begin_round,
     end_if_rounds_used_up,
     end_loop,
     update,
@@ -45,18 +41,11 @@ from loop_kit.core.loop.state import (
     RoundDetail,
     RoundRecord,
 )
-from loop_kit.core.loop.verdict import Verdict, judge_review
 
 _ROLES: Mapping[Phase, Role] = {
     Phase.AWAITING_WORK: Role.WORKER,
     Phase.AWAITING_REVIEW: Role.REVIEWER,
 }
-
-_SHOW_OR_APPROVE = (
-    "If one of them has to be fixed now, report it again by its id, with the severity, or the"
-    " criterion that is not met, that makes it block, and with how it fails. Otherwise approve:"
-    " what is kept for later is not lost."
-)
 
 
 def awaited_role(state: LoopState) -> Role | None:
@@ -132,7 +121,12 @@ def record_base_verification(state: LoopState, event: BaseVerified) -> LoopState
     return end_loop(verified, Outcome.VERIFY_UNAVAILABLE, error, event.at)
 
 
-def _expect(state: LoopState, role: Role) -> None:
+def expect_attempt(state: LoopState, role: Role) -> None:
+    """Refuse what is no part of an attempt of `role`, whose turn it has to be.
+
+    Raises:
+        IllegalTransition: it is not.
+    """
     if awaited_role(state) is not role:
         raise IllegalTransition(f"an attempt of the {role.words} while {state.state}")
 
@@ -147,7 +141,7 @@ def record_head_verification(state: LoopState, event: HeadVerified) -> LoopState
 
 def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
     """Count and claim the next attempt."""
-    _expect(state, event.role)
+    expect_attempt(state, event.role)
     last = attempt_of(state, event.role)
     attempt = last.model_copy(
         update={"number": last.number + 1, "started_at": event.at, "claimed": True}
@@ -158,7 +152,7 @@ def start_attempt(state: LoopState, event: AttemptStarted) -> LoopState:
 
 def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     """Try again after a pause, send it back to be repaired once, or end the loop."""
-    _expect(state, event.role)
+    expect_attempt(state, event.role)
     if event.failure is Failure.STALE_SESSION:
         return _forget_session(_recorded_failure(state, event), event)
     outcome = OUTCOMES.get((event.role.job, event.failure))
@@ -187,7 +181,7 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     if event.failure is Failure.TRANSIENT and attempt.retries:
         message = f"{message} Given up after {attempt.retries + 1} attempts."
     changes = {"reasons": reasons, "attempt": attempt, "refused_diff": event.refused_diff}
-    missed = second_review.record_missed(spent, message)
+    missed = _without_review(spent, event, message)
     if missed is not None:
         return update(missed, attempt=attempt)
     asks = failed_again(state, event)
@@ -199,6 +193,13 @@ def fail_attempt(state: LoopState, event: AttemptFailed) -> LoopState:
     return end_loop(
         spent, outcome, second_review.explain_missing(state, message), event.at, **changes
     )
+
+
+def _without_review(state: LoopState, event: AttemptFailed, why: str) -> LoopState | None:
+    """The state that does without what is awaited, unless the agent tampered in a further pass."""
+    if state.further is not None and event.failure is Failure.TAMPERED:
+        return None
+    return second_review.record_missed(state, why)
 
 
 def _recorded_failure(state: LoopState, event: AttemptFailed) -> LoopState:
@@ -258,101 +259,12 @@ def accept_work(state: LoopState, event: WorkReported) -> LoopState:
         usage=state.usage.plus(event.spent),
         verification=verification,
         findings=close_verified(answered, state.round) if passed else answered,
-        attempt=None,
         attempts=(),
-        second=None,
-        wip=None,
+        **dict.fromkeys(("attempt", "second", "further", "wip")),
         sessions=sessions.keep_session(state, Role.WORKER, event.session),
         round_details=(*(d for d in state.round_details if d.round != state.round), detail),
         history=(*(r for r in state.history if r.round != state.round), record),
     )
-
-
-def accept_review(state: LoopState, event: ReviewReported) -> LoopState:
-    """End the loop, begin the next round, or wait for the second reviewer."""
-    _expect(state, event.role)
-    if event.base is not None:
-        state = base_moves.record_comparison(state, event.base)
-    state = record_attempt(state, event.role, event.at, event.spent)
-    used = state.usage.plus(event.spent)
-    kept = sessions.keep_session(state, event.role, event.session)
-    return _decide_round(update(state, usage=used, sessions=kept), event)
-
-
-def skip_second_review(state: LoopState, event: SecondReviewSkipped) -> LoopState:
-    """Let the approval of the first reviewer count alone, unless the second is required."""
-    if state.second is None:
-        raise IllegalTransition("no second review is awaited")
-    if not second_review.is_dispensable(state.limits, Role.SECOND_REVIEWER):
-        why = second_review.explain_missing(state, event.why)
-        return end_loop(state, Outcome.REVIEWER_DISPATCH_FAILED, why, event.at)
-    alone = state.second.model_copy(update={"missed": event.why})
-    first = ReviewReported(alone.report, event.at, reviewer=alone.reviewer)
-    return _decide_round(update(state, second=alone), first)
-
-
-def _decide_round(state: LoopState, event: ReviewReported) -> LoopState:
-    """The state after a review that is paid for, as the rules judge it."""
-    verdict = judge_review(state, event)
-    decision = verdict.decision
-    if decision == "approve" and second_review.is_second_review_due(state, event):
-        return second_review.await_second_review(state, event)
-    asked = _ask_again(state, event, verdict)
-    if asked is None and decision == "approve":
-        asked = review_of_merge(update(state, findings=verdict.findings), event)
-    if asked is not None:
-        return asked
-    known = {finding.id for finding in state.findings}
-    recorded = {
-        "decision": decision,
-        "new_findings": tuple(f.id for f in verdict.findings if f.id not in known),
-        "rules": (*state.rule_notes, *verdict.notes),
-        "reviews": second_review.verdicts(state, event),
-    }
-    reviewed = update(
-        state,
-        findings=verdict.findings,
-        usage=state.usage.model_copy(update={"rounds": state.usage.rounds + 1}),
-        attempt=None,
-        second=None,
-        round_details=update_round(state.round_details, state.round, review_decision=decision),
-        history=update_round(state.history, state.round, **recorded),
-        rule_notes=(),
-        fresh_round=False,
-        simplify=False,
-    )
-    if decision == "approve" and base_moves.commit_to_merge(reviewed):
-        return resolve_conflicts(reviewed, event.at)
-    if decision == "approve":
-        return checking.hold_or_approve(with_base(reviewed, event.base), event.at)
-    stop = verdict.stop
-    if stop is None:
-        return end_if_rounds_used_up(_next_round(reviewed, verdict), event.at)
-    stopped = begin_round(reviewed)
-    return end_loop(stopped, Outcome.NEEDS_HUMAN, stop.text, event.at, reasons=(stop.stop,))
-
-
-def _ask_again(state: LoopState, event: ReviewReported, verdict: Verdict) -> LoopState | None:
-    """The state in which a reviewer is asked once more, as nothing that it requires blocks.
-
-    Most of them have only missed the bar; a person is asked when it was no oversight.
-    """
-    attempt, stop = attempt_of(state, event.role), verdict.stop
-    may_ask = event.is_repeatable and state.limits.rules.bar.asks_again and not attempt.repairs
-    if stop is None or stop.stop != "bar" or not may_ask:
-        return None
-    again = {"repairs": 1, "feedback": f"{stop.text} {_SHOW_OR_APPROVE}", "claimed": False}
-    asked = attempt.model_copy(update={**again, "waits": False, "report_refused": False})
-    return update(state, findings=verdict.findings, attempt=asked)
-
-
-def _next_round(reviewed: LoopState, verdict: Verdict) -> LoopState:
-    """The next round, in a fresh conversation or to simplify where a rule asks for that."""
-    again = begin_round(reviewed)
-    if verdict.asks_for("fresh") and not verdict.asks_for("simplify"):
-        left = sessions.drop_session(again, Role.WORKER)
-        again = update(again, fresh_round=True, sessions=left)
-    return update(again, simplify=verdict.asks_for("simplify"))
 
 
 def halt(state: LoopState, event: Halted) -> LoopState:

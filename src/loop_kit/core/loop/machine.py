@@ -28,6 +28,8 @@ from loop_kit.core.loop import (
     checking,
     handlers,
     outbox,
+    passes,
+    reviewing,
     second_review,
     sessions,
 )
@@ -42,6 +44,7 @@ from loop_kit.core.loop.effects import (
     Prepare,
     Publish,
     RunAgent,
+    SkipPass,
     SkipSecondReview,
     Stop,
     Verify,
@@ -59,6 +62,7 @@ from loop_kit.core.loop.messages import (
     LeaseTaken,
     LoopResumed,
     MergeLeftOut,
+    PassSkipped,
     PreparationFailed,
     Published,
     PushWasRefused,
@@ -114,8 +118,9 @@ TABLE: Mapping[Phase, Mapping[type[Event], Row]] = {
         PreparationFailed: (handlers.fail_preparation, {_DONE}),
         AttemptStarted: (handlers.start_attempt, {_REVIEW}),
         AttemptFailed: (handlers.fail_attempt, {_REVIEW, _DONE}),
-        ReviewReported: (handlers.accept_review, {_REVIEW, _WORK, _DONE}),
-        SecondReviewSkipped: (handlers.skip_second_review, {_REVIEW, _WORK, _DONE}),
+        ReviewReported: (reviewing.accept_review, {_REVIEW, _WORK, _DONE}),
+        PassSkipped: (reviewing.skip_pass, {_REVIEW, _WORK, _DONE}),
+        SecondReviewSkipped: (reviewing.skip_second_review, {_REVIEW, _WORK, _DONE}),
         ChecksRead: (approving.accept_checks, {_REVIEW, _WORK, _DONE}),
         Halted: (handlers.halt, {_DONE}),
         Commanded: (carry_out, {_REVIEW, _PAUSED, _DONE}),
@@ -193,15 +198,22 @@ def outstanding(
     if role is None or reading is not None:
         return compared if is_held and compared else reading
     spent = exceeded_budget(state.limits, state.usage)
+    skipped = _skip(state, spent)
+    if skipped is not None or compared is not None:
+        return skipped or compared
+    attempt = _next_attempt(state, role)
+    return _before_attempt(state, attempt, prepared=prepared) or attempt
+
+
+def _skip(state: LoopState, spent: str | None) -> Effect | None:
+    """What is done without, or why the loop ends; `spent` is the budget that is used up."""
+    unpassed = passes.reason_to_skip(state, spent)
+    if unpassed:
+        return SkipPass(unpassed)
     skipped = second_review.reason_to_skip(state, spent)
     if skipped:
         return SkipSecondReview(skipped)
-    if spent:
-        return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",))
-    if compared is not None:
-        return compared
-    attempt = _next_attempt(state, role)
-    return _before_attempt(state, attempt, prepared=prepared) or attempt
+    return Stop(Outcome.NEEDS_HUMAN, spent, ("budget",)) if spent else None
 
 
 def _before_attempt(state: LoopState, attempt: RunAgent, *, prepared: bool) -> Effect | None:

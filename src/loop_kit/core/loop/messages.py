@@ -172,6 +172,7 @@ class AttemptFailed:
     `wip` is what it committed and may stay; `work_sha` what it has to fix before that.
     `session` is the one in which the agent can be asked to fix it. `retry_after` is
     how many seconds the backend asked to wait. `refused_diff` shows a change that is out of scope.
+    `further` is as in `ReviewReported`.
     """
 
     role: Role
@@ -185,6 +186,7 @@ class AttemptFailed:
     session: Session | None = None
     retry_after: float | None = None
     refused_diff: str = ""
+    further: int = 0
 
 
 @frozen
@@ -206,6 +208,7 @@ class ReviewReported:
     `provenance` says where the line of each of its blocking issues comes from, in their order.
     `reviewer` is its backend, with the model after a colon where one is set. `is_repeatable` says
     that a program gave it, which can be asked again in this round. `base` is seen at an approval.
+    `takes_passes` says that no person gave it. `further` is which further pass it is, 0 for none.
     """
 
     report: ReviewReport
@@ -217,6 +220,17 @@ class ReviewReported:
     reviewer: str = ""
     is_repeatable: bool = False
     base: BaseCompared | None = None
+    takes_passes: bool = False
+    further: int = 0
+
+
+@frozen
+class PassSkipped:
+    """What `role` has reported counts without the further pass that is due, because of `why`."""
+
+    role: Role
+    why: str
+    at: str
 
 
 @frozen
@@ -308,6 +322,7 @@ Event = (
     | AttemptFailed
     | WorkReported
     | ReviewReported
+    | PassSkipped
     | SecondReviewSkipped
     | ChecksRead
     | Halted

@@ -95,7 +95,8 @@ def resume_loop(state: LoopState, event: LoopResumed) -> LoopState:
         pushed = {"head_sha": event.head_sha, "verified": None, "decision": None}
         history = update_round(state.history, state.round, **pushed)
         seen = state.base.model_copy(update={"conflicts": ()})
-        fresh: Mapping[str, Any] = {"sessions": {}, "wip": None, "second": None, "base": seen}
+        again: Mapping[str, Any] = {"second": None, "further": None, "base": seen}
+        fresh = {"sessions": {}, "wip": None, **again}
         state = update(state, history=history, head_sha=event.head_sha, **fresh)
     if event.card is not None:
         state = _take_card(state, event.card, event.verify)
@@ -331,6 +332,7 @@ def _take_card(state: LoopState, card: TaskCard, verify: tuple[str, ...]) -> Loo
         card_sha256=card.sha256,
         attempt=attempt,
         second=None,
+        further=None,
         verify=verify,
         baseline=state.baseline if same else None,
         verification=state.verification if same else None,

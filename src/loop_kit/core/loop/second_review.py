@@ -7,10 +7,12 @@ says; a required one ends the loop, and whoever continues it asks the second rev
 """
 
 from loop_kit.core.agent.reports import Disposition, ReviewReport
+from loop_kit.core.loop import passes
 from loop_kit.core.loop.approval_text import approval_text
 from loop_kit.core.loop.findings import open_findings
 from loop_kit.core.loop.messages import (
     Event,
+    PassSkipped,
     ReviewReported,
     SecondReviewSkipped,
 )
@@ -29,7 +31,7 @@ def is_second_review_due(state: LoopState, event: ReviewReported) -> bool:
 
 def await_second_review(state: LoopState, event: ReviewReported) -> LoopState:
     """Record the first approval, which is never paid for again, and wait for the second review."""
-    first = SecondReview(report=event.report, reviewer=event.reviewer)
+    first = SecondReview(report=event.report, reviewer=event.reviewer, further=event.further)
     return state.model_copy(update={"second": first, "attempt": None})
 
 
@@ -39,7 +41,12 @@ def is_second_review_awaited(state: LoopState) -> bool:
 
 
 def record_missed(state: LoopState, why: str) -> LoopState | None:
-    """The state that does without the second review; None where that is required or not awaited."""
+    """The state that does without what is awaited; None where that is required.
+
+    It is a further pass, or else the second review.
+    """
+    if state.further is not None:
+        return passes.record_missed(state, why)
     if state.second is None or not is_dispensable(state.limits, Role.SECOND_REVIEWER):
         return None
     missed = state.second.model_copy(update={"missed": why[:_MAX_WHY]})
@@ -63,6 +70,13 @@ def reason_to_skip(state: LoopState, exceeded: str | None) -> str | None:
     return state.second.missed or exceeded if optional else None
 
 
+def skipped(state: LoopState, why: str, at: str) -> PassSkipped | SecondReviewSkipped:
+    """That the loop does without what is awaited: a further pass, or else the second review."""
+    if state.further is not None:
+        return PassSkipped(state.further.role, why, at)
+    return SecondReviewSkipped(why, at)
+
+
 def is_dispensable(limits: Limits, role: Role) -> bool:
     """Whether a loop can do without this role."""
     optional = limits.second_reviewer_mode == "optional" or not limits.second_reviewer
@@ -72,8 +86,10 @@ def is_dispensable(limits: Limits, role: Role) -> bool:
 def deciding_report(state: LoopState, event: Event) -> ReviewReport | None:
     """The report that decides the round, where `event` brings it; `state` is the one before.
 
-    Of two reviews it is the second, with what the first said about findings that it leaves out.
+    Of two reviews it is the second, with what the first said about findings that it leaves out; of
+    several passes it is what they say as one.
     """
+    event = passes.whole_review(state, event)
     if isinstance(event, SecondReviewSkipped):
         return state.second.report if state.second else None
     if not isinstance(event, ReviewReported):
@@ -97,10 +113,15 @@ def deciding_report(state: LoopState, event: Event) -> ReviewReport | None:
 
 def verdicts(state: LoopState, event: ReviewReported) -> tuple[ReviewerVerdict, ...]:
     """What each reviewer of this round decided; `event` is the last of them."""
-    last = ReviewerVerdict(reviewer=event.reviewer, decision=event.report.decision)
+    last = ReviewerVerdict(
+        reviewer=event.reviewer, decision=event.report.decision, further=event.further
+    )
     if state.second is None:
         return (last,)
-    first = ReviewerVerdict(reviewer=state.second.reviewer, decision=state.second.report.decision)
+    held = state.second
+    first = ReviewerVerdict(
+        reviewer=held.reviewer, decision=held.report.decision, further=held.further
+    )
     if event.role is Role.SECOND_REVIEWER:
         return first, last
     missed = ReviewerVerdict(reviewer=state.limits.second_reviewer, why=state.second.missed)

@@ -18,7 +18,7 @@ from loop_kit.core.loop.checks_status import ChecksStatus
 from loop_kit.core.loop.findings import Finding
 from loop_kit.core.loop.outcomes import EXIT_CODES, Feature, Outcome, Phase, Reason, outcome_anchor
 from loop_kit.core.loop.push_refusal import HeldWork, PushRefusal
-from loop_kit.core.loop.reviewers import SecondReview
+from loop_kit.core.loop.reviewers import FurtherPass, SecondReview
 from loop_kit.core.loop.rounds import GivenCommand, Growth, RoundDetail, RoundRecord, RuleNote
 from loop_kit.core.loop.rules.settings import Rules
 from loop_kit.core.loop.state_version import (
@@ -241,6 +241,8 @@ class LoopState(ExtensibleRecord):
     """Those of this round that have ended, until its work is recorded in `history`."""
     second: SecondReview | None = None
     """The approval of the first reviewer, while the second one is awaited."""
+    further: FurtherPass | None = None
+    """What a reviewer has reported, while a further pass of it is awaited."""
     wip: Wip | None = None
     refusal: PushRefusal | None = None
     held: HeldWork | None = None

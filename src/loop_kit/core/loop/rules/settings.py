@@ -49,6 +49,16 @@ class Join(ExtensibleRecord):
     lines: Annotated[int, Field(ge=0)] = 10
 
 
+class Passes(ExtensibleRecord):
+    """How many further passes each reviewer makes over a change that it sees for the first time.
+
+    `alone` is where no second reviewer is set, `with_second` where one is.
+    """
+
+    alone: Annotated[int, Field(ge=0, le=4)] = 0
+    with_second: Annotated[int, Field(ge=0, le=4)] = 1
+
+
 class Stalled(ExtensibleRecord):
     """A finding that was not fixed in `rounds` rounds running: first a fresh conversation.
 
@@ -106,6 +116,7 @@ class Rules(ExtensibleRecord):
     bar: Bar = Field(default_factory=Bar)
     join: Join = Field(default_factory=Join)
     later: Later = Field(default_factory=Later)
+    passes: Passes = Field(default_factory=Passes)
     stalled: Stalled = Field(default_factory=Stalled)
     contested: Contested = Field(default_factory=Contested)
     diff_growth: DiffGrowth = Field(default_factory=DiffGrowth)

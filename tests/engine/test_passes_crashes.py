@@ -1,0 +1,51 @@
+"""A process may die anywhere around a further pass; no pass that is saved is paid for again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.engine.test_crashes import posts_per_key
+from tests.engine.test_passes import finds_more, limits
+from tests.engine.test_second_review_crashes import ends
+from tests.engine.world import Died, Fuse, World
+
+from loop_kit.core.loop.state import parse_state
+
+
+def saved_pass(world: World) -> bool:
+    """Whether the first pass of round 1 is durable."""
+    if not world.server.state:
+        return False
+    state = parse_state(world.server.state)
+    return state.further is not None or any(record.decision for record in state.history)
+
+
+def first_passes(world: World) -> int:
+    return sum(job.role == "reviewer" and (job.round, job.further) == (1, 0) for job in world.jobs)
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["in CI", "local"])
+def test_wherever_a_process_dies_a_pass_that_is_durable_is_not_made_again(
+    tmp_path: Path, *, local: bool
+) -> None:
+    def new() -> World:
+        return World(tmp_path, finds_more, local=local, limits=limits())
+
+    undisturbed, counting = new(), Fuse()
+    expected = undisturbed.job(counting)
+    while expected.continue_to is not None:
+        expected = undisturbed.job(counting)
+
+    for n in range(1, len(counting.passed) + 1):
+        world, fuse = new(), Fuse(n)
+        try:
+            while world.job(fuse).continue_to is not None:
+                pass
+        except Died:
+            pass
+        saved, paid = saved_pass(world), first_passes(world)
+        state = world.to_the_end()
+        assert not saved or first_passes(world) == paid, fuse.passed[-1]
+        assert ends(state) == ends(expected), fuse.passed[-1]
+        assert posts_per_key(world) <= {1}, fuse.passed[-1]
