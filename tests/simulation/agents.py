@@ -50,6 +50,10 @@ class Cast:
     """Whether an approval is reported as one that says of every finding that it is fixed."""
     prompted: bool = True
     """Whether the reviewer gets our prompts, and not those of agent-task-runner."""
+    continues: bool = True
+    """Whether a malformed report is more than the end of the loop."""
+    ended: bool = False
+    """Whether it was."""
     passes: dict[tuple[bool, int], list[Defect]] = field(default_factory=dict)
     """What was found by whom in which round: an attempt that is repeated finds the same."""
     further: dict[tuple[bool, int, int], list[Defect]] = field(default_factory=dict)
@@ -57,6 +61,8 @@ class Cast:
 
     def play(self, job: Assignment) -> Act:
         """What the agent of this attempt does."""
+        if self.ended:
+            return Act(None, ended=AgentExit(exit_code=1))
         self.second = job.role is Role.SECOND_REVIEWER
         role = job.role.value
         self.calls[role] += 1
@@ -66,6 +72,7 @@ class Cast:
             return Act(None, ended=AgentExit(exit_code=1))
         act = self._work(job) if job.role is Role.WORKER else self._review(job)
         if luck.random() < infrastructure.malformed:
+            self.ended = not self.continues
             return Act(MALFORMED, act.files, act.commit)
         return act
 

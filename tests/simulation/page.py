@@ -256,6 +256,11 @@ def _half_again(report: Report, rounds: int) -> tuple[bool, str]:
     return _verdict(f"{after / before:.2f} x", after >= 1.5 * before)
 
 
+def _half_again_of_peer(report: Report, rounds: int) -> tuple[bool, str]:
+    before, after = (report.policies[rounds][n].right_approvals.value for n in (-1, 2))
+    return _verdict(f"{after / before:.2f} x", after >= 1.5 * before)
+
+
 def _half_again_clean(report: Report, rounds: int) -> tuple[bool, str]:
     before, after = (each.clean_approvals.value for each in _pair(report, rounds))
     return _verdict(f"{after / before:.2f} x", after >= 1.5 * before)
@@ -291,6 +296,7 @@ _TARGETS = (
     ("no approval with a recorded open finding", _no_open),
     ("right approvals at least 1.5 x", _half_again),
     ("right approvals that leave no recorded finding open at least 1.5 x", _half_again_clean),
+    ("right approvals at least 1.5 x those of agent-task-runner itself", _half_again_of_peer),
     ("approvals that hide a blocker not more frequent", _not_higher),
     ("at most half as frequent with a second reviewer", _half_of_all_hidden),
     ("such that a careful review finds at most half with a second reviewer", _half_hidden),

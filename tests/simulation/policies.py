@@ -44,6 +44,11 @@ def max_rounds(rounds: int) -> Policy:
     return Policy(f"max-rounds {rounds}", off, on_word=True, prompted=False, verifies=False)
 
 
+def agent_task_runner(rounds: int) -> Policy:
+    """The same as agent-task-runner has it: a report that it cannot read ends the loop."""
+    return replace(max_rounds(rounds), name=f"agent-task-runner {rounds}", continues=False)
+
+
 def on_word(rounds: int) -> Policy:
     """The default rules, but the reviewer's word is an approval."""
     return replace(ours(rounds), name=f"approve on word {rounds}", on_word=True)

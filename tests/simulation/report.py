@@ -13,6 +13,7 @@ from tests.simulation.outcomes import Outcomes, observe
 from tests.simulation.policies import (
     RULES,
     UNGUARDED,
+    agent_task_runner,
     max_rounds,
     on_word,
     ours,
@@ -157,9 +158,10 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 
 
 def compared(rounds: int) -> tuple[Policy, ...]:
-    """The policies of the page; the third is the default."""
+    """The policies of the page; the third is the default, the last agent-task-runner itself."""
     alone = (max_rounds(rounds), on_word(rounds), ours(rounds))
-    return (*alone, with_second(rounds), with_careful_second(rounds), unprompted(rounds))
+    others = (with_second(rounds), with_careful_second(rounds), unprompted(rounds))
+    return (*alone, *others, agent_task_runner(rounds))
 
 
 def changed_policies(rounds: int) -> Iterator[Policy]:

@@ -49,6 +49,8 @@ class Policy:
     """The reviewer gets our prompts, and not those of agent-task-runner."""
     verifies: bool = True
     """The verify commands of a card are run."""
+    continues: bool = True
+    """A malformed report goes back once, and a loop that failed is continued."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,14 @@ def run(population: Population, policy: Policy, seed: int) -> Result:
     """Run the loop `seed` of a population under a policy, through the engine."""
     change = change_of(population, seed)
     mailbox = MemoryMailbox()
-    cast = Cast(population, change, mailbox, on_word=policy.on_word, prompted=policy.prompted)
+    cast = Cast(
+        population,
+        change,
+        mailbox,
+        on_word=policy.on_word,
+        prompted=policy.prompted,
+        continues=policy.continues,
+    )
     state = _play(cast, policy)
     approved = state.outcome is Outcome.APPROVED
     return Result(
@@ -153,7 +162,7 @@ def _play(cast: Cast, policy: Policy) -> LoopState:
         card=CARD, base_sha=base, start_sha=base, limits=limits, verify=verify, fresh=fresh
     )
     state = LoopState()
-    for number in range(1 + RESUMES):
+    for number in range(1 + (RESUMES if policy.continues else 0)):
         engine = _engine(cast, repository, store)
         engine.begin(begin(number == 0), store.load())
         state = engine.run()
