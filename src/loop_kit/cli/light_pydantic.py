@@ -1,22 +1,16 @@
-"""Pydantic without what is compiled for nobody while it is loaded: a fifteenth of a short run.
+"""Pydantic without what is compiled for nobody while it is loaded: a twentieth of a short run.
 
 A `TypedDict` compiles each of its annotations. `pydantic_core.core_schema` defines a hundred, which
 only a type checker reads: while it is loaded, a `TypedDict` is a class that makes dictionaries.
-
-A dataclass compiles up to six methods. Pydantic and what it needs define sixty of them, of which a
-run uses few: from then on a method is compiled when it is first called. Python 3.13 and later,
-which compile all methods of a class at once, are left alone.
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
 _NAME = "pydantic_core.core_schema"
-_COMPILE = "_create_fn"
 
 
 class _LightMeta(type):
@@ -60,7 +54,6 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the module's code, as an import asks for it."""
-        _postpone_methods()
         import typing
 
         import typing_extensions
@@ -73,32 +66,6 @@ class _Loader:
         finally:
             for names, typed_dict in kept:
                 names["TypedDict"] = typed_dict
-
-
-def _postpone_methods() -> None:
-    """Have the methods of dataclasses compiled late, where one function compiles one of them."""
-    import dataclasses
-
-    names = vars(dataclasses)
-    compile_one = names.get(_COMPILE)
-    if callable(compile_one):
-        names[_COMPILE] = partial(_late_method, compile_one)
-
-
-def _late_method(
-    compile_one: Callable[..., Callable[..., Any]], name: str, *given: Any, **named: Any
-) -> Callable[..., Any]:
-    compiled: list[Callable[..., Any]] = []
-
-    def method(*arguments: Any, **keywords: Any) -> Any:
-        if not compiled:
-            made = compile_one(name, *given, **named)
-            made.__qualname__ = method.__qualname__
-            compiled.append(made)
-        return compiled[0](*arguments, **keywords)
-
-    method.__name__ = name
-    return method
 
 
 def lighten_pydantic() -> None:
