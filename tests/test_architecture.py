@@ -378,9 +378,6 @@ NOT_OF_A_LAPTOP = {
     *(f"loop_kit.adapters.agents.{name}" for name in ("claude", "codex", "opencode", "probe")),
     *(f"loop_kit.core.{name}" for name in ("agent.shell", "ci.requests", "forge.status")),
     *("loop_kit.engine.publisher", "loop_kit.adapters.replay", "loop_kit.cli.publish"),
-    *("loop_kit.engine.cancellation", "loop_kit.usecases.other_backend"),
-    *("loop_kit.adapters.git.merging", "loop_kit.adapters.process.model_proxy"),
-    *("importlib.metadata", "bz2", "lzma", "locale", "tokenize", "email"),
 }
 """What a local loop needs only in cases that most have not: each of them delays its start."""
 

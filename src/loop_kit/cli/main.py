@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from loop_kit import __version__
 from loop_kit.cli.error_text import print_error
-from loop_kit.cli.late_modules import postpone_modules
+from loop_kit.cli.late_metadata import postpone_metadata
 from loop_kit.cli.light_pydantic import lighten_pydantic
 from loop_kit.cli.streams import StandardStreams
 from loop_kit.errors import ExitCode, LoopError, disk_refusal
@@ -34,7 +34,7 @@ def main() -> NoReturn:
     """Run a command; a known error, an interruption and a bug look different."""
     # Looking for pydantic plug-ins reads every installed package: 20 ms for nothing.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    postpone_modules()
+    postpone_metadata()
     lighten_pydantic()
     gc.set_threshold(_OBJECTS_OF_MODULES)
     streams = StandardStreams.install()
