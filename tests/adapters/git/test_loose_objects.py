@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zlib
 from pathlib import Path
@@ -109,3 +110,16 @@ def test_a_clone_whose_objects_are_damaged_is_refused(
     with pytest.raises(GitFailed):
         take_over(local.git, clone, last, [local.head], REF)
     assert local.git.text("for-each-ref", REF) == ""
+
+
+def test_nothing_is_read_of_an_object_once_there_is_too_much(local: Local, clone: Path) -> None:
+    inside = local.git.at(clone)
+    (clone / "a.py").write_text("A = 2\n")
+    commit(local.git, clone, "z.py")
+    before = sum(int(inside.text("cat-file", "-s", name)) for name in ("HEAD", "HEAD^{tree}"))
+    (clone / "z.py").write_text("A" * (1024 * 1024 - before + 2))
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    inside.run(*who, "commit", "--quiet", "--all", "--amend", "--no-edit")
+    path = object_file(clone, inside.text("rev-parse", "HEAD:a.py"))
+    os.truncate(path, 1 << 43)
+    assert own(clone, inside.text("rev-parse", "HEAD"), local) is None

@@ -125,6 +125,14 @@ def test_a_new_line_that_another_base_has_is_not_of_the_last_commit(local: Local
     assert found == {spots[0]: base, spots[1]: head}
 
 
+@pytest.mark.parametrize("between", ["\f", "\v"])
+def test_what_git_takes_for_no_white_space_is_a_change(local: Local, between: str) -> None:
+    base = local.commit({"a.py": "one\ntwowords\n"})
+    first = local.commit({"a.py": f"one\ntwo{between}words\n"})
+    last = local.commit({"a.py": f"one\ntwo{between}words\nend\n"})
+    assert origin(local.git, [base, first, last], "a.py", 2) == first
+
+
 def test_links_folders_and_submodules_are_of_the_commit_that_changed_them_last(
     local: Local,
 ) -> None:

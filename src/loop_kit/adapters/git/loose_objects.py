@@ -94,6 +94,8 @@ def _reachable(
 
 
 def _read(path: Path, limit: int) -> _Object:
+    if limit < 0:
+        raise _NotPlain
     try:
         raw = read_plain(path, limit)
     except BusFileUnreadable:

@@ -16,6 +16,8 @@ from loop_kit.core.loop.provenance import Spot
 FILE_MODES = frozenset({"100644", "100755"})
 MAX_READ = 1024 * 1024
 _MOST_VERSIONS = 8
+_SPACE = b" \t\n\r"
+"""What git takes for white space: no other character of a line is left out."""
 
 
 class _Version(NamedTuple):
@@ -80,7 +82,7 @@ def _version(objects: Objects, file: str, sha: str, tree: str) -> _Version | Non
     if content is None:
         return None
     lines = content.split(b"\n")
-    return _Version(sha, lines, [b"".join(line.split()) for line in lines])
+    return _Version(sha, lines, [line.translate(None, _SPACE) for line in lines])
 
 
 def _origin(
