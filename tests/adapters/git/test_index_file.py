@@ -122,10 +122,17 @@ def found_twice(changed: Changed) -> bytes:
     return index[:at] + index[at : at + 72] * 2 + index[at + 72 :]
 
 
+def where_trees_begin_twice(changed: Changed) -> bytes:
+    index = changed.read("HEAD")
+    at = index.rindex(b"TREE") - 8
+    fake = b"TREE" + (len(index) - changed.width - at - 4).to_bytes(4, "big")
+    return index[: at - 4] + fake + index[at + 4 :]
+
+
 @pytest.mark.parametrize(
     "write",
     [
-        *(with_stages, of_version_four, with_another_part, found_twice),
+        *(with_stages, of_version_four, with_another_part, found_twice, where_trees_begin_twice),
         *(lambda _: b"", lambda _: b"DIRC", lambda changed: changed.read("HEAD")[:-30]),
     ],
 )

@@ -19,8 +19,10 @@ from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.workspaces.cloner import Cloner
 from loop_kit.adapters.workspaces.clones import Clones
 from loop_kit.adapters.workspaces.inventory import LARGE_INDEX, Inventory
+from loop_kit.adapters.workspaces.reported import blob_id
 from loop_kit.adapters.workspaces.snapshots import Snapshots
 from loop_kit.adapters.workspaces.workplace import Workplace
+from loop_kit.adapters.workspaces.writes import Writes
 from loop_kit.core.loop.state import Role
 
 FILES = {
@@ -165,6 +167,14 @@ def after_work(act: Act) -> Act:
     return both
 
 
+def spell_link(path: Path) -> None:
+    (path / "src" / "link").symlink_to("deep")
+    (path / "lib" / "e.py").write_text("worked\n")
+    commit(path)
+    (path / "src" / "link").unlink()
+    (path / "src" / "link").symlink_to("./deep/")
+
+
 ACTS: dict[str, Act] = {
     "nothing": lambda path: None,
     "commits": work,
@@ -193,6 +203,7 @@ ACTS: dict[str, Act] = {
     "a link for a file": after_work(
         lambda path: ((path / "lib" / "e.py").unlink(), (path / "lib" / "e.py").symlink_to("e"))
     ),
+    "a link to the same, spelt otherwise": spell_link,
     "a name for another": after_work(lambda path: (path / "lib/e.py").rename(path / "lib/f.py")),
     "a folder for another": after_work(lambda path: (path / "lib").rename(path / "moved")),
     "a name for another, committed": lambda path: (
@@ -295,6 +306,49 @@ def test_a_file_that_was_renamed_is_watched_by_its_new_name(tmp_path: Path) -> N
     (root / "three" / "x").write_text("z")
     (root / "one" / "y").write_text("z")
     assert inventory.renew(root) == ["one/y", "three/x"]
+
+
+def test_a_folder_that_is_made_again_is_not_taken_for_the_watched_one(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    writes = Writes(in_files=True)
+    writes.watch_folder(f"{root}/", "")
+    root.rmdir()
+    root.mkdir()
+    with pytest.raises(OSError, match="more was done than is known"):
+        writes.taken()
+
+
+def test_a_file_of_another_size_is_not_read(local: Local, tmp_path: Path) -> None:
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 1 << 42)
+    assert blob_id(tmp_path / "large", local.commit({"a": "a"}), 7) is None
+
+
+def test_what_was_left_running_and_writes_while_files_are_opened_is_seen(
+    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloner = Cloner(Git(local.root, os.environ), local.root / ".git", Scratch(tmp_path / "x"))
+    clones = Clones(Workplace(Snapshots(cloner, Unprepared()), large_index=0), IDENTITY)
+    sha = local.commit(FILES)
+    for act in (work, work):
+        workspace = clones.open(Role.WORKER, sha)
+        act(workspace.path)
+        sha = workspace.collect("Left").head
+        workspace.close()
+    renew = Inventory.renew
+
+    def late(self: Inventory, root: Path) -> list[str] | None:
+        root.with_name("late").write_text("late\n")
+        root.with_name("late").replace(root / "lib" / "e.py")
+        monkeypatch.undo()
+        return renew(self, root)
+
+    monkeypatch.setattr(Inventory, "renew", late)
+    workspace = clones.open(Role.WORKER, sha)
+    sha = workspace.collect("Left").head
+    workspace.close()
+    assert local.git.text("show", f"{sha}:lib/e.py") == "late"
 
 
 def test_a_file_with_two_names_is_not_watched(tmp_path: Path) -> None:

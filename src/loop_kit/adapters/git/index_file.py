@@ -177,11 +177,17 @@ def _last(trees: Trees, oid: str, key: bytes) -> str | None:
 
 
 def _extension(content: bytes, end: int) -> int | None:
-    """Where the trees begin, if an index notes nothing else after its entries."""
-    at = content.rfind(_EXTENSION)
-    while at >= _HEADER and at + 8 + int.from_bytes(content[at + 4 : at + 8], "big") != end:
-        at = content.rfind(_EXTENSION, 0, at)
-    return at if at >= _HEADER else None
+    """Where the trees begin, if an index notes nothing else after its entries.
+
+    None also where another name in it looks like that.
+    """
+    found = []
+    at = content.find(_EXTENSION, _HEADER)
+    while at >= 0:
+        if at + 8 + int.from_bytes(content[at + 4 : at + 8], "big") == end:
+            found.append(at)
+        at = content.find(_EXTENSION, at + 1)
+    return found[0] if len(found) == 1 else None
 
 
 def _read_node(noted: bytes, at: int, width: int, depth: int) -> tuple[_Node, int]:

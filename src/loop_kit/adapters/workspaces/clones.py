@@ -59,7 +59,7 @@ class CloneWorkspace:
     before the round, and `start` is work in progress on top of it, or the same. `inventory` is what
     it held when it was opened, `lasting` what it holds when its work was last collected.
     `work_ended` is called when its agent has ended. All files were those of the commit `files_at`,
-    where that is certain.
+    where that is certain of all but those that were `touched` since.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class CloneWorkspace:
         inventory: Inventory | None = None,
         lasting: Inventory | None = None,
         files_at: str | None = None,
+        touched: Iterable[str] | None = (),
         work_ended: Callable[[], Closing | None] | None = None,
     ) -> None:
         self.path = path
@@ -94,6 +95,7 @@ class CloneWorkspace:
         self._inventory = inventory or lasting
         self._lasting = lasting
         self._files_at = files_at if lasting is not None else None
+        self._touched = {*(touched or ())}
         self._is_clean = self._is_bare = False
         self._index_at: str | None = None
         self._taken = start
@@ -208,7 +210,7 @@ class CloneWorkspace:
         reported = Reported(
             *(self._cloner.git, self._cloner.git_dir, self.path), self._cloner.ignored
         )
-        return reported.index_at(head, old, self._own, touched)
+        return reported.index_at(head, old, self._own, [*{*touched, *self._touched}])
 
     def _take_over(self, commit: str) -> str:
         """Take a commit of the clone over into the loop's repository; its id."""
@@ -354,6 +356,7 @@ class Clones:
             inventory=None if is_worker else place.inventory,
             lasting=place.lasting if is_worker else None,
             files_at=place.files_at(sha) if is_worker and tree is None else None,
+            touched=place.touched if is_worker else None,
             work_ended=place.work_ended if is_worker else None,
         )
         workspace.environment = place.preparation.environment(

@@ -15,6 +15,7 @@ from loop_kit.adapters.git.history import History, NotPlain
 from loop_kit.adapters.git.raw_log import RawChange
 from loop_kit.adapters.git.trees import Trees
 from loop_kit.adapters.workspaces.cloner import Cloner
+from loop_kit.adapters.workspaces.marks import now
 from loop_kit.adapters.workspaces.own_index import OwnIndex
 
 _MOST = 40
@@ -33,7 +34,7 @@ def write_differing(
 
     Raises:
         GitFailed: a file cannot be written.
-        OSError: a file cannot be removed.
+        OSError: a file cannot be removed, or is not there.
     """
     objects = cloner.git.objects
     try:
@@ -46,7 +47,12 @@ def write_differing(
         written = [name for name, entry in paths.items() if entry is not None]
         if written:
             cloner.check_out_files(path, new, written)
-        return index.at_tree(path, paths, trees, tree)
+        since = now(path)
+        files = {
+            name: (*entry, os.lstat(path / name)) if entry is not None else None
+            for name, entry in paths.items()
+        }
+        return index.at_tree(files, trees, tree, since)
     except NotPlain:
         return None
 

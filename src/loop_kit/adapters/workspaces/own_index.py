@@ -11,8 +11,10 @@ from pathlib import Path
 from loop_kit.adapters.files.removal import make_room
 from loop_kit.adapters.files.times import set_times
 from loop_kit.adapters.git.trees import Trees
-from loop_kit.adapters.workspaces.marks import now
 from loop_kit.frozen import frozen
+
+File = tuple[str, str, os.stat_result]
+"""A file: its mode and object as a tree names them, and what the system knew of it before."""
 
 
 @frozen
@@ -35,27 +37,23 @@ class OwnIndex:
         set_times(path, self.read_ns, self.changed_ns)
 
     def at_tree(
-        self, path: Path, paths: Mapping[str, tuple[str, str] | None], trees: Trees, tree: str
+        self, files: Mapping[str, File | None], trees: Trees, tree: str, since: int
     ) -> "OwnIndex":
-        """The index of a tree that differs at `paths`, and whose files at `path` are certainly it.
+        """The index of a tree that differs at the paths of `files`; None where it has none.
 
-        For each path its mode and the id of its object, or None where it has none. Git has to look
-        again only at what changes from now on: it counts whole seconds.
+        All others were certainly those of it at the time `since`, in nanoseconds, and these when
+        they were last looked at, which was later. Git looks again at what changed from then on.
 
         Raises:
             NotPlain: git has to be asked.
-            OSError: a file is not there.
         """
         from loop_kit.adapters.git.index_file import Entry, IndexFile
 
-        changes = {
-            name: Entry(*found, os.lstat(path / name)) if found is not None else None
-            for name, found in paths.items()
-        }
-        content, later = self.content, now(path)
-        if changes:
+        content = self.content
+        if files:
+            changes = {name: Entry(*file) if file else None for name, file in files.items()}
             content = IndexFile(content, len(tree) // 2).change(changes, trees, tree)
-        return OwnIndex(content, later, later)
+        return OwnIndex(content, since, since)
 
 
 def read_index(path: Path) -> OwnIndex:

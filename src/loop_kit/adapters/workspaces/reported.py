@@ -18,10 +18,11 @@ from loop_kit.adapters.files.removal import remove
 from loop_kit.adapters.files.special_files import READ_BY_GIT
 from loop_kit.adapters.git.command import Git
 from loop_kit.adapters.git.history import TREE, History, NotPlain
-from loop_kit.adapters.git.objects import TreeEntry
+from loop_kit.adapters.git.objects import Objects, TreeEntry
 from loop_kit.adapters.git.trees import Trees
 from loop_kit.adapters.loop_dir.loop_folder import BusFileUnreadable, open_plain
-from loop_kit.adapters.workspaces.own_index import OwnIndex
+from loop_kit.adapters.workspaces.marks import now
+from loop_kit.adapters.workspaces.own_index import File, OwnIndex
 from loop_kit.errors import GitFailed
 
 _MOST = 40
@@ -57,16 +58,17 @@ class Reported:
                 return None
             trees = Trees(objects)
             tree = trees.root(head)
-            look = _Look(trees, tree, self._path)
+            since = now(self._path)
+            look = _Look(objects, trees, tree, self._path)
             for path in {*(change.path for change in changed), *touched}:
                 look.at(path)
             if look.new and not self._ignores(look.new):
                 return None
             gone = {change.path: None for change in changed if change.path not in look.found}
-            paths = gone | look.found
-            if len(paths) > _MOST:
+            files = gone | look.found
+            if len(files) > _MOST:
                 return None
-            return index.at_tree(self._path, paths, trees, tree)
+            return index.at_tree(files, trees, tree, since)
         except (NotPlain, BusFileUnreadable, GitFailed, OSError):
             return None
 
@@ -92,16 +94,17 @@ class _Look:
     """What was found at paths that are compared with a tree.
 
     Attributes:
-        found: The modes and objects of the files that are as in the tree.
+        found: The files that are as in the tree, each as it was before it was compared.
         new: What is there, but not in the tree.
     """
 
-    def __init__(self, trees: Trees, tree: str, root: Path) -> None:
+    def __init__(self, objects: Objects, trees: Trees, tree: str, root: Path) -> None:
+        self._objects = objects
         self._trees = trees
         self._tree = tree
         self._root = root
         self._seen: set[str] = set()
-        self.found: dict[str, tuple[str, str]] = {}
+        self.found: dict[str, File] = {}
         self.new: list[str] = []
 
     def at(self, path: str) -> None:
@@ -133,17 +136,20 @@ class _Look:
 
     def _require_same(self, path: str, entry: TreeEntry, about: os.stat_result) -> None:
         file = self._root / path
+        (wanted,) = self._objects.info([entry.oid])
+        if wanted is None or wanted.size != about.st_size:
+            raise NotPlain
         if entry.mode == _LINK and stat.S_ISLNK(about.st_mode):
-            target = os.fsencode(file.readlink())
+            target = os.readlink(os.fsencode(file))  # noqa: PTH115
             oid: str | None = _hash(len(entry.oid), len(target), (target,))
         elif entry.mode in _MODES and stat.S_ISREG(about.st_mode):
             is_same_mode = about.st_mode & stat.S_IXUSR == _MODES[entry.mode]
-            oid = blob_id(file, len(entry.oid)) if is_same_mode else None
+            oid = blob_id(file, entry.oid, about.st_size) if is_same_mode else None
         else:
             oid = None
         if oid != entry.oid:
             raise NotPlain
-        self.found[path] = entry.mode, entry.oid
+        self.found[path] = entry.mode, entry.oid, about
 
 
 def _is_strange(*modes: str) -> bool:
@@ -158,8 +164,8 @@ def _about(path: Path) -> os.stat_result | None:
         return None
 
 
-def blob_id(path: Path, length: int) -> str | None:
-    """The id, which has that length, of a file as it is; None if it is not there.
+def blob_id(path: Path, like: str, size: int) -> str | None:
+    """The id, of the kind of `like`, of a file of that size; None if it is none of that size.
 
     Raises:
         BusFileUnreadable: it is no plain file.
@@ -169,8 +175,10 @@ def blob_id(path: Path, length: int) -> str | None:
     if stream is None:
         return None
     with stream:
-        size = os.fstat(stream.fileno()).st_size
-        return _hash(length, size, iter(lambda: stream.read(_CHUNK), b""))
+        if os.fstat(stream.fileno()).st_size != size:
+            return None
+        pieces = (stream.read(min(_CHUNK, size - at)) for at in range(0, size, _CHUNK))
+        return _hash(len(like), size, pieces)
 
 
 def _hash(length: int, size: int, pieces: Iterable[bytes]) -> str:

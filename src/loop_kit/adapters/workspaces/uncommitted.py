@@ -263,8 +263,11 @@ class Uncommitted:
 
     def _is_same(self, change: Change) -> bool:
         """Whether a file has the very bytes that it had before, whatever git makes of them."""
+        (old,) = self._objects.info([change.old_oid])
+        if old is None:
+            return False
         with contextlib.suppress(BusFileUnreadable, OSError):
-            return blob_id(self._path / change.path, len(change.oid)) == change.old_oid
+            return blob_id(self._path / change.path, change.old_oid, old.size) == change.old_oid
         return False
 
     def _resolved(self) -> list[str]:

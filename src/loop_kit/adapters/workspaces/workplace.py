@@ -58,6 +58,8 @@ class Workplace:
 
     Attributes:
         lasting: What the worker's files were when they were opened, or their work was collected.
+        touched: What else of them was reported until they were open, also by a program that was
+            left behind; None if that is not known.
     """
 
     def __init__(self, snapshots: Snapshots, *, large_index: int = LARGE_INDEX) -> None:
@@ -70,6 +72,7 @@ class Workplace:
         self._left: Left | None = None
         self._opened = 0
         self.lasting: Inventory | None = None
+        self.touched: list[str] | None = None
 
     @property
     def path(self) -> Path:
@@ -119,16 +122,17 @@ class Workplace:
 
         Not those that were copied: git has to look at them once, to know them by their times.
         """
-        if self.lasting is None:
+        if self.lasting is None or self.touched is None:
             return None
         return sha if self._opened > 1 or self.preparation.key(sha) is None else None
 
     def _note(self) -> None:
         """Note the worker's files, where that pays: in a job, which takes one round, later."""
         inventory, self.lasting = self.lasting, None
+        self.touched = []
         with contextlib.suppress(OSError):
             if inventory is not None:
-                inventory.renew(self.path)
+                self.touched = inventory.renew(self.path)
             elif (
                 self._opened == int(self.cloner.git.isolated)
                 and can_tell()

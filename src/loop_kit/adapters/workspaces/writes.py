@@ -114,8 +114,9 @@ class Writes:
         gone: set[str] = set()
         files: dict[int, str] = {}
         for number, mask, name in self._events():
-            self._is_incomplete |= bool(mask & (_OVERFLOW | _UNMOUNTED))
             watched = self._names.get(number)
+            is_root_gone = watched == "" and mask & _ENDED
+            self._is_incomplete |= bool(is_root_gone or mask & (_OVERFLOW | _UNMOUNTED))
             if watched is None:
                 continue
             if mask & _ENDED:
