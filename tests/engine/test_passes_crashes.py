@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.engine.deaths import each_death
 from tests.engine.test_crashes import posts_per_key
 from tests.engine.test_passes import finds_more, limits
 from tests.engine.test_second_review_crashes import ends
-from tests.engine.world import Died, Fuse, World
+from tests.engine.world import World
 
 from loop_kit.core.loop.state import parse_state
 
@@ -32,20 +33,10 @@ def test_wherever_a_process_dies_a_pass_that_is_durable_is_not_made_again(
     def new() -> World:
         return World(tmp_path, finds_more, local=local, limits=limits())
 
-    undisturbed, counting = new(), Fuse()
-    expected = undisturbed.job(counting)
-    while expected.continue_to is not None:
-        expected = undisturbed.job(counting)
-
-    for n in range(1, len(counting.passed) + 1):
-        world, fuse = new(), Fuse(n)
-        try:
-            while world.job(fuse).continue_to is not None:
-                pass
-        except Died:
-            pass
+    expected, deaths = each_death(new)
+    for world, at in deaths:
         saved, paid = saved_pass(world), first_passes(world)
         state = world.to_the_end()
-        assert not saved or first_passes(world) == paid, fuse.passed[-1]
-        assert ends(state) == ends(expected), fuse.passed[-1]
-        assert posts_per_key(world) <= {1}, fuse.passed[-1]
+        assert not saved or first_passes(world) == paid, at
+        assert ends(state) == ends(expected), at
+        assert posts_per_key(world) <= {1}, at

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.engine.deaths import each_death
 from tests.engine.test_crashes import posts_per_key
 from tests.engine.test_second_review import finds_more, limits, roles
-from tests.engine.world import Died, Fuse, World
+from tests.engine.world import World
 
 from loop_kit.core.loop.state import LoopState
 
@@ -30,21 +31,11 @@ def test_wherever_a_process_dies_no_review_that_is_durable_is_paid_for_again(
     def new() -> World:
         return World(tmp_path, finds_more, local=local, limits=limits())
 
-    undisturbed, counting = new(), Fuse()
-    expected = undisturbed.job(counting)
-    while expected.continue_to is not None:
-        expected = undisturbed.job(counting)
-
-    for n in range(1, len(counting.passed) + 1):
-        world, fuse = new(), Fuse(n)
-        try:
-            while world.job(fuse).continue_to is not None:
-                pass
-        except Died:
-            pass
+    expected, deaths = each_death(new)
+    for world, at in deaths:
         saved = world.saved_reviews()
         paid = len(world.jobs)
         state = world.to_the_end()
-        assert not saved & set(roles(world)[paid:]), fuse.passed[-1]
-        assert ends(state) == ends(expected), fuse.passed[-1]
-        assert posts_per_key(world) <= {1}, fuse.passed[-1]
+        assert not saved & set(roles(world)[paid:]), at
+        assert ends(state) == ends(expected), at
+        assert posts_per_key(world) <= {1}, at

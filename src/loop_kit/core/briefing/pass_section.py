@@ -5,11 +5,9 @@ not said again, and the change. What the worker says about it is left out: a suc
 reviewer find less, and the passes before have compared it with the change.
 """
 
-import json
 from typing import Any
 
 from loop_kit.core.briefing.review_section import change_section, finding_lines, known_sections
-from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document
 from loop_kit.core.text.sanitize import fence
 
@@ -35,39 +33,6 @@ def pass_section(request: Document, folder: str) -> str:
     known = [_REPORTED, "", _reported(request)]
     parts = [_HOW, "\n".join(known), *known_sections(request), change_section(request, folder)]
     return "\n\n".join(parts)
-
-
-def pass_report_form(card: TaskCard, request: Document, path: str) -> str:
-    """The report of a further pass, to be written to `path`."""
-    form: dict[str, Any] = {
-        "task_id": card.task_id,
-        "round": request["round"],
-        "head_sha": request["head_sha"],
-        "decision": "<approve or changes_required>",
-        "summary": "<what you found, in a few sentences>",
-        "criteria": [
-            {"id": id_, "met": "<true or false>", "evidence": "<how you know>"}
-            for id_, _ in card.criteria
-        ],
-        "files_examined": ["<path>"],
-        "blocking_issues": [
-            {
-                "severity": "high",
-                "file": "<path>",
-                "line": 1,
-                "reason": "<what is wrong>",
-                "scenario": "<how it fails, concretely>",
-                "criterion": "<the criterion that is not met, C0 for the goal, else empty>",
-                "required_change": "<what must be different, in one sentence>",
-            }
-        ],
-    }
-    return (
-        f"Write this JSON object to {path}, filled in (and when you are asked for a structured"
-        " answer, answer with the same object). Without a blocking issue or an unmet criterion,"
-        " `decision` is `approve` and `blocking_issues` is empty:\n\n"
-        f"{fence(json.dumps(form, indent=2, ensure_ascii=False))}"
-    )
 
 
 def _reported(request: Document) -> str:

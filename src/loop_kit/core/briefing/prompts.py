@@ -12,8 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from loop_kit.core.briefing.fix_section import fix_section
-from loop_kit.core.briefing.pass_section import pass_report_form, pass_section
-from loop_kit.core.briefing.report_forms import review_report_form, work_report_form
+from loop_kit.core.briefing.pass_section import pass_section
+from loop_kit.core.briefing.report_forms import (
+    pass_report_form,
+    review_report_form,
+    work_report_form,
+)
 from loop_kit.core.briefing.review_section import review_section
 from loop_kit.core.card.task import TaskCard
 from loop_kit.core.loop.bus import Document

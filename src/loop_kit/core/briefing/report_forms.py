@@ -35,20 +35,43 @@ def work_report_form(card: TaskCard, round_: int, path: str, fix_list: Document 
 
 def review_report_form(card: TaskCard, request: Document, path: str) -> str:
     """The reviewer's report on this request, to be written to `path`."""
-    form = {
+    dispositions = [
+        {
+            "id": f["id"],
+            "status": "<fixed, not_fixed, withdrawn or upheld>",
+            "note": "<how you know>",
+        }
+        for f in request["open_findings"]
+    ]
+    form = _review(card, request, "<high, medium or low>", dispositions=dispositions)
+    form["non_blocking_suggestions"] = ["<text>"]
+    return (
+        f"Write this JSON object to {path}, filled in{_ANSWER}. `status` is `fixed`, `not_fixed`,"
+        " or about a disputed finding `withdrawn` or `upheld`. An approval has an empty"
+        f" `blocking_issues`:\n\n{_json(form)}"
+    )
+
+
+def pass_report_form(card: TaskCard, request: Document, path: str) -> str:
+    """The report of a further pass, to be written to `path`."""
+    form = _review(card, request, "high")
+    return (
+        f"Write this JSON object to {path}, filled in{_ANSWER}. Without a blocking issue or an"
+        " unmet criterion, `decision` is `approve` and `blocking_issues` is empty:"
+        f"\n\n{_json(form)}"
+    )
+
+
+def _review(
+    card: TaskCard, request: Document, severity: str, **dispositions: object
+) -> dict[str, object]:
+    return {
         "task_id": card.task_id,
         "round": request["round"],
         "head_sha": request["head_sha"],
         "decision": "<approve or changes_required>",
         "summary": "<your verdict in a few sentences>",
-        "dispositions": [
-            {
-                "id": f["id"],
-                "status": "<fixed, not_fixed, withdrawn or upheld>",
-                "note": "<how you know>",
-            }
-            for f in request["open_findings"]
-        ],
+        **dispositions,
         "criteria": [
             {"id": id_, "met": "<true or false>", "evidence": "<how you know>"}
             for id_, _ in card.criteria
@@ -56,7 +79,7 @@ def review_report_form(card: TaskCard, request: Document, path: str) -> str:
         "files_examined": ["<path>"],
         "blocking_issues": [
             {
-                "severity": "<high, medium or low>",
+                "severity": severity,
                 "file": "<path>",
                 "line": 1,
                 "reason": "<what is wrong>",
@@ -65,13 +88,7 @@ def review_report_form(card: TaskCard, request: Document, path: str) -> str:
                 "required_change": "<what must be different, in one sentence>",
             }
         ],
-        "non_blocking_suggestions": ["<text>"],
     }
-    return (
-        f"Write this JSON object to {path}, filled in{_ANSWER}. `status` is `fixed`, `not_fixed`,"
-        " or about a disputed finding `withdrawn` or `upheld`. An approval has an empty"
-        f" `blocking_issues`:\n\n{_json(form)}"
-    )
 
 
 def _json(document: object) -> str:
