@@ -7,15 +7,20 @@
 // everything unfolded (of a long page in one scheme, and with its newest round unfolded); the keyboard
 // reaches a fold and opens it. In a page `bad.html` all this has to be found. Exit code 1 when
 // anything is wrong.
-import {readFileSync} from "node:fs";
+import {readFileSync, writeFileSync} from "node:fs";
 import {createRequire} from "node:module";
-import {basename, resolve} from "node:path";
+import {tmpdir} from "node:os";
+import {basename, join, resolve} from "node:path";
 import {parseArgs} from "node:util";
 import {pathToFileURL} from "node:url";
 
 // The package brings the libraries and fonts that Chromium needs, for one kind of machine that it
 // knows by this variable; they are right on any other with the same processor.
 process.env.AWS_LAMBDA_JS_RUNTIME = "nodejs22.x";
+// Its own list of fonts names folders of that machine: without a font, no text is there.
+process.env.FONTCONFIG_FILE = join(tmpdir(), "fonts.conf");
+writeFileSync(process.env.FONTCONFIG_FILE, `<fontconfig><dir>${join(tmpdir(), "fonts")}</dir>` +
+  `<cachedir>${join(tmpdir(), "fonts-cache")}</cachedir></fontconfig>`);
 const {default: chromium} = await import("@sparticuz/chromium");
 const {default: puppeteer} = await import("puppeteer-core");
 
