@@ -10,6 +10,7 @@ from itertools import takewhile
 from loop_kit.adapters.git.history import TREE, NotPlain
 from loop_kit.adapters.git.objects import Objects, TreeEntry
 from loop_kit.adapters.git.tree_names import TreeNames, is_tree_path
+from loop_kit.adapters.git.trees import Trees
 
 _MAX_TREES = 64
 _LINK = "120000"
@@ -23,7 +24,7 @@ class TreeFiles:
         self._objects = objects
         self._lister = names
         self._root = f"{sha}^{{tree}}"
-        self._trees: dict[str, Mapping[str, TreeEntry]] = {}
+        self._trees = Trees(objects, _MAX_TREES)
 
     def names(self, below: Collection[str]) -> Iterator[str]:
         """The paths of all files, in git's order; if given only those in or at the paths `below`.
@@ -67,19 +68,11 @@ class TreeFiles:
             raise NotPlain
         entry = TreeEntry(TREE, self._root)
         for name in path.split("/"):
-            entry = self._tree(entry.oid).get(name, _NOTHING) if entry.mode == TREE else _NOTHING
+            inside = self._trees.read(entry.oid) if entry.mode == TREE else {}
+            entry = inside.get(name, _NOTHING)
             if entry.mode == _LINK:
                 raise NotPlain
         return entry
-
-    def _tree(self, name: str) -> Mapping[str, TreeEntry]:
-        found = self._trees.get(name)
-        if found is None:
-            found = self._objects.tree(name) if len(self._trees) < _MAX_TREES else None
-            if found is None:
-                raise NotPlain
-            self._trees[name] = found
-        return found
 
 
 def literal_folder(pattern: str) -> str:

@@ -6,24 +6,27 @@ from loop_kit.adapters.git.history import TREE, NotPlain
 from loop_kit.adapters.git.objects import Objects, TreeEntry
 
 _MOST = 300
+"""More than a round changes."""
 
 
 class Trees:
-    """Trees of one repository, as many as a round changes."""
+    """Trees of one repository."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, most: int = _MOST) -> None:
+        """No more than `most` are read."""
         self._objects = objects
+        self._most = most
         self._trees: dict[str, Mapping[str, TreeEntry]] = {}
 
     def read(self, oid: str) -> Mapping[str, TreeEntry]:
-        """The entries of a tree.
+        """The entries of a tree, by its id or another name of it.
 
         Raises:
             NotPlain: it is not here, or too many were read.
         """
         found = self._trees.get(oid)
         if found is None:
-            found = self._objects.tree(oid) if len(self._trees) < _MOST else None
+            found = self._objects.tree(oid) if len(self._trees) < self._most else None
             if found is None:
                 raise NotPlain
             self._trees[oid] = found
